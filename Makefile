@@ -1,0 +1,57 @@
+# Mailboat's verbs. `make` alone lists them. Needs npm and make; npm brings the Node that runs everything.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Node 24 or later comes as an npm package, because the machine's own may be older.
+NODE := node_modules/.bin/node
+INSTALLED := node_modules/.installed
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+# make run: a folder of manifests, and a folder for spools, certificates and what arrived. Empty means the defaults.
+MANIFESTS ?=
+STATE ?=
+# make test: which layers, in order (check unit scenario). Empty means all.
+LAYERS ?=
+
+.PHONY: help run test check generate format bench clean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(INSTALLED) ## Run operator and relay without a cluster (MANIFESTS=dir STATE=dir; examples/local by default)
+	@exec $(NODE) operator/main.ts local $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
+
+test: $(INSTALLED) ## Run everything that shows Mailboat works (LAYERS="check unit scenario" picks)
+	@exec $(NODE) test/run.ts $(LAYERS) </dev/null
+
+check: $(INSTALLED) ## Check types, lint rules, format and generated files
+	@exec $(NODE) test/run.ts check </dev/null
+
+generate: $(INSTALLED) ## Write the files that come from the schemas (crds/)
+	@exec $(NODE) crds/generate.ts
+
+format: $(INSTALLED) ## Format every file
+	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn .
+
+bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the same load
+	@exec $(NODE) test/bench/run.ts
+
+clean: ## Remove what was installed and what runs and tests left behind
+	@echo "removing node_modules, .mailboat and test-results"
+	@rm -rf node_modules .mailboat test-results
+
+$(INSTALLED): package.json package-lock.json
+	@echo "installing packages (npm ci)"
+	@command -v npm >/dev/null || { echo "npm is missing: install npm 9 or later" >&2; exit 1; }
+	@npm ci --no-audit --no-fund --loglevel=error </dev/null
+	@version="$$($(NODE) --version 2>/dev/null || true)"; major="$${version#v}"; major="$${major%%.*}"; \
+	if [[ "$${major:-0}" -lt 24 ]]; then \
+	  echo "$(NODE) is $${version:-missing}, but Node 24 or later is needed: the npm package 'node' brings it by its" \
+	       "install script, so npm must be allowed to run scripts (npm config get ignore-scripts) for linux, $$(uname -m)" >&2; \
+	  exit 1; \
+	fi; \
+	echo "installed; Node is $$version"
+	@touch $@

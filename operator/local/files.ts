@@ -1,0 +1,39 @@
+/** Files of the state directory: private to their owner, and never seen half written. */
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+let temporaries = 0;
+
+/** Writes beside the target and renames over it. `durable` syncs first, for what cannot be made again. */
+export async function writeFileAtomically(path: string, content: string | Buffer, durable = false): Promise<void> {
+  temporaries += 1;
+  const temporary = join(dirname(path), `.${process.pid}.${temporaries}.tmp`);
+  const file = await open(temporary, "w", 0o600);
+  try {
+    await file.writeFile(content);
+    if (durable) await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Makes a directory hold exactly these files: what differs is replaced by rename, what is gone is removed, and what is
+ * the same is not touched. Directories inside are left alone.
+ */
+export async function syncDirectory(path: string, files: Readonly<Record<string, Buffer>>): Promise<void> {
+  await makeDirectory(path);
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(path, name);
+    const present = await readFile(file).catch(() => undefined);
+    if (present === undefined || !present.equals(content)) await writeFileAtomically(file, content);
+  }
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isFile() && files[entry.name] === undefined) await rm(join(path, entry.name), { force: true });
+  }
+}

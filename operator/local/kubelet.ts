@@ -1,0 +1,167 @@
+/**
+ * The kubelet and the StatefulSet controller of local mode: for every StatefulSet its replicas as child processes, and
+ * for every replica a Pod object. A replica that is scaled away stops; its spool directory stays where it is.
+ */
+import { join } from "node:path";
+import type { Pod, Secret, StatefulSet } from "../kube/objects.ts";
+import type { LocalKube } from "./kube.ts";
+import { LocalPod, type PodIntent, type PodObserver } from "./pod.ts";
+import type { PortBook } from "./ports.ts";
+
+export interface KubeletSettings {
+  readonly stateDirectory: string;
+  /** The relay's main file. */
+  readonly program: string;
+  readonly host: string;
+  readonly ports: PortBook;
+  readonly observer: KubeletObserver;
+  readonly now: () => number;
+}
+
+export interface KubeletObserver extends PodObserver {
+  onPortTaken(use: string, taken: number, port: number): void;
+  /** A replica is gone and what it had not delivered is not. */
+  onSpoolKept(pod: string, directory: string): void;
+}
+
+interface Replica {
+  readonly pod: LocalPod;
+  readonly directory: string;
+  readonly object: Pod;
+}
+
+export class Kubelet {
+  readonly #kube: LocalKube;
+  readonly #settings: KubeletSettings;
+  readonly #replicas = new Map<string, Replica>();
+  /** Syncs run one after the other: files and processes of a pod have one writer. */
+  #turn: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(kube: LocalKube, settings: KubeletSettings) {
+    this.#kube = kube;
+    this.#settings = settings;
+  }
+
+  sync(): Promise<void> {
+    const turn = this.#turn.then(() => this.#syncAll());
+    // A failed sync is its caller's to report and must not stop the next one.
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#replicas.values()].map((replica) => replica.pod.stop()));
+  }
+
+  /** The pod's readiness as an object, after a line of its log said that it changed. */
+  publish(pod: string): void {
+    const replica = this.#replicas.get(pod);
+    if (replica === undefined) return;
+    this.#kube.putPod({ ...replica.object, status: { ...replica.object.status, ready: replica.pod.ready } });
+  }
+
+  async #syncAll(): Promise<void> {
+    if (this.#stopped) return;
+    const sets = await this.#kube.list("StatefulSet");
+    const wanted = new Set<string>();
+    for (const set of sets) {
+      for (let index = 0; index < set.spec.replicas; index += 1) {
+        const name = podName(set, index);
+        wanted.add(name);
+        if (this.#stopped) return;
+        await this.#syncReplica(set, index);
+      }
+    }
+    for (const [name, replica] of this.#replicas) {
+      if (wanted.has(name)) continue;
+      await replica.pod.stop();
+      this.#replicas.delete(name);
+      this.#kube.deletePod(replica.object);
+      this.#settings.observer.onSpoolKept(name, replica.directory);
+    }
+  }
+
+  async #syncReplica(set: StatefulSet, index: number): Promise<void> {
+    const name = podName(set, index);
+    const known = this.#replicas.get(name);
+    const intent: PodIntent = {
+      template: set.spec.template,
+      secrets: await this.#secretsOf(set),
+      ports: await this.#portsOf(set, index, known?.pod.ports ?? {}),
+    };
+    const directory = join(this.#settings.stateDirectory, "pods", name);
+    const { program, host, observer, now } = this.#settings;
+    const pod = known?.pod ?? new LocalPod({ pod: name, directory, program, host, observer, now }, intent);
+    const object = podObject({ set, index, host, ports: intent.ports, ready: pod.ready });
+    if (this.#stopped) return;
+    this.#replicas.set(name, { pod, directory, object });
+    this.#kube.putPod(object);
+    await pod.sync(intent);
+    this.publish(name);
+  }
+
+  async #secretsOf(set: StatefulSet): Promise<ReadonlyMap<string, Secret>> {
+    const secrets = new Map<string, Secret>();
+    for (const volume of set.spec.template.spec.volumes) {
+      const secret = await this.#kube.get("Secret", set.metadata.namespace, volume.secret.secretName);
+      if (secret !== undefined) secrets.set(secret.metadata.name, secret);
+    }
+    return secrets;
+  }
+
+  /** The first relay's first replica gets its container ports; whatever else runs here gets free ones. */
+  async #portsOf(
+    set: StatefulSet,
+    index: number,
+    known: Readonly<Record<string, number>>,
+  ): Promise<Record<string, number>> {
+    const isFirst = index === 0 && this.#kube.isFirstStatefulSet(set.metadata);
+    const ports: Record<string, number> = {};
+    for (const port of set.spec.template.spec.containers[0].ports) {
+      const present = known[port.name];
+      if (present !== undefined) {
+        ports[port.name] = present;
+        continue;
+      }
+      const use = `${podName(set, index)}/${port.name}`;
+      const choice = await this.#settings.ports.choose(
+        isFirst ? { use, preferred: port.containerPort } : { use },
+      );
+      ports[port.name] = choice.port;
+      if (choice.taken !== undefined) this.#settings.observer.onPortTaken(use, choice.taken, choice.port);
+    }
+    return ports;
+  }
+}
+
+export function podName(set: StatefulSet, index: number): string {
+  return `${set.metadata.namespace}.${set.metadata.name}-${index}`;
+}
+
+interface PodView {
+  readonly set: StatefulSet;
+  readonly index: number;
+  readonly host: string;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly ready: boolean;
+}
+
+function podObject(view: PodView): Pod {
+  const { set } = view;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: `${set.metadata.name}-${view.index}`,
+      namespace: set.metadata.namespace,
+      labels: set.spec.template.metadata.labels,
+    },
+    status: {
+      podIP: view.host,
+      ready: view.ready,
+      ports: Object.entries(view.ports).map(([name, containerPort]) => ({ name, containerPort })),
+    },
+  };
+}

@@ -1,0 +1,175 @@
+/**
+ * The one place that decides what trouble on the way out means: deferred or failed, and for whom.
+ *
+ * Promise: judge() is total. What it does not know is temporary and an operator's mistake (a smarthost that refuses our
+ * login, a certificate that does not verify) never costs a message before it expires.
+ */
+import { formatReply, type Reply } from "./reply.ts";
+
+/** Where in the dialogue it happened. `end` is everything after the final dot was sent: the hop may have the message. */
+export type Phase =
+  | "local"
+  | "dns"
+  | "connect"
+  | "greeting"
+  | "ehlo"
+  | "tls"
+  | "auth"
+  | "mail"
+  | "rcpt"
+  | "data"
+  | "body"
+  | "end";
+
+/** Reasons of our own: the other side was not asked, or its answer to another question decides. */
+export type LocalReason =
+  | "cannot-sign"
+  | "body-unreadable"
+  | "no-route"
+  | "no-smtputf8"
+  | "no-8bitmime"
+  | "too-large"
+  | "tls-not-offered"
+  | "tls-failed"
+  | "credentials-unprotected"
+  | "null-mx"
+  | "no-such-domain"
+  | "dns-trouble";
+
+export interface Trouble {
+  readonly phase: Phase;
+  /** What the other side said, when it said something. */
+  readonly reply?: Reply;
+  readonly reason?: LocalReason;
+  /** Words for people: an error code or message, never content or credentials. */
+  readonly detail?: string;
+  /** The next hop, as `host:port`. */
+  readonly nextHop?: string;
+}
+
+/** Whom the trouble concerns: `host` means that another host of the same route may do better, at once. */
+export type Scope = "recipient" | "message" | "host";
+
+export interface Verdict {
+  readonly kind: "deferred" | "failed";
+  readonly scope: Scope;
+  readonly reply: Reply;
+}
+
+/** Phases before MAIL: what goes wrong there says nothing about the message. */
+const sessionPhases: ReadonlySet<Phase> = new Set(["dns", "connect", "greeting", "ehlo", "tls", "auth"]);
+
+/** RFC 4954 section 6: the hop wants a login that it does not get. Our configuration is at fault, not the message. */
+const authenticationCodes: ReadonlySet<number> = new Set([530, 534, 535, 538]);
+
+interface LocalRule {
+  readonly kind: Verdict["kind"];
+  readonly scope: Scope;
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
+}
+
+const localRules: Readonly<Record<LocalReason, LocalRule>> = {
+  "cannot-sign": rule("deferred", "message", 451, "4.7.0", "no usable DKIM key for the sender's domain"),
+  "body-unreadable": rule("deferred", "message", 451, "4.3.0", "the spool could not read the message"),
+  "no-route": rule("deferred", "message", 451, "4.4.4", "no way out for this recipient"),
+  // RFC 6531 section 3.6: a message that needs SMTPUTF8 must not go to a server without it.
+  "no-smtputf8": rule("failed", "message", 553, "5.6.7", "the next hop does not offer SMTPUTF8"),
+  // RFC 6152 section 3: converting the body would break its signature.
+  "no-8bitmime": rule("failed", "message", 554, "5.6.3", "the next hop does not offer 8BITMIME"),
+  // RFC 1870 section 6.1.
+  "too-large": rule("failed", "message", 552, "5.3.4", "larger than the next hop accepts"),
+  "tls-not-offered": rule("deferred", "host", 451, "4.7.4", "TLS is required and the next hop does not offer it"),
+  "tls-failed": rule("deferred", "host", 451, "4.7.5", "TLS is required and could not be established"),
+  "credentials-unprotected": rule("deferred", "host", 451, "4.7.0", "credentials are only sent inside verified TLS"),
+  // RFC 7505 section 4.2.
+  "null-mx": rule("failed", "recipient", 556, "5.1.10", "the recipient's domain accepts no mail (null MX)"),
+  "no-such-domain": rule("failed", "recipient", 550, "5.1.2", "the recipient's domain does not exist"),
+  "dns-trouble": rule("deferred", "recipient", 451, "4.4.3", "the recipient's domain could not be looked up"),
+};
+
+function rule(kind: LocalRule["kind"], scope: Scope, code: number, enhanced: string, text: string): LocalRule {
+  return { kind, scope, code, enhanced, text };
+}
+
+/** Decides what `trouble` means. Never throws; the reply of the verdict always has an enhanced code. */
+export function judge(trouble: Trouble): Verdict {
+  if (trouble.reply !== undefined) return judgeReply(trouble.phase, trouble.reply);
+  if (trouble.reason !== undefined) return judgeReason(localRules[trouble.reason], trouble);
+  return judgeSilence(trouble);
+}
+
+function judgeReply(phase: Phase, reply: Reply): Verdict {
+  // RFC 5321 section 3.8: 421 may come at any time and says that the host, not the message, is in trouble.
+  if (reply.code === 421) return { kind: "deferred", scope: "host", reply: withEnhanced(reply, "4.3.2") };
+  // RFC 5321 section 4.2: refused before MAIL, so whatever it says, this message was not judged.
+  if (sessionPhases.has(phase)) return { kind: "deferred", scope: "host", reply: temporary(phase, reply) };
+  if (authenticationCodes.has(reply.code)) return { kind: "deferred", scope: "host", reply: temporary("auth", reply) };
+  // RFC 5321 section 4.5.3.1.10: a 552 to RCPT means too many recipients and is to be taken as 452.
+  if (phase === "rcpt" && reply.code === 552) return { kind: "deferred", scope: "recipient", reply: temporary(phase, reply) };
+  const scope = phase === "rcpt" ? "recipient" : "message";
+  if (reply.code >= 500 && reply.code <= 599) return { kind: "failed", scope, reply: withEnhanced(reply, "5.0.0") };
+  if (reply.code >= 400 && reply.code <= 499) {
+    // RFC 3463 section 3.4: X.3.X is about the host (full, busy, shutting down): the next one may take it now.
+    const ofHost = phase !== "end" && (reply.enhanced?.startsWith("4.3.") ?? reply.code === 452);
+    return { kind: "deferred", scope: ofHost && scope === "message" ? "host" : scope, reply: withEnhanced(reply, "4.0.0") };
+  }
+  // RFC 5321 section 4.2.1: a reply out of place; the session can not be trusted, the message can wait.
+  const text = `unexpected reply at ${phase}: ${formatReply(reply)}`;
+  return { kind: "deferred", scope: "message", reply: { code: 451, enhanced: "4.5.0", text } };
+}
+
+function judgeReason(local: LocalRule, trouble: Trouble): Verdict {
+  const reply = { code: local.code, enhanced: local.enhanced, text: sentence(local.text, trouble) };
+  return { kind: local.kind, scope: local.scope, reply };
+}
+
+/** The other side said nothing: RFC 3463 section 3.5, X.4.1 when it never answered and X.4.2 when it went away. */
+function judgeSilence(trouble: Trouble): Verdict {
+  const { phase } = trouble;
+  if (phase === "local") return judgeReason(localRules["body-unreadable"], trouble);
+  if (phase === "dns") return { ...judgeReason(localRules["dns-trouble"], trouble), scope: "host" };
+  if (phase === "tls") return judgeReason(localRules["tls-failed"], trouble);
+  const text = sentence(phase === "connect" ? "could not connect" : `connection lost ${lossPoints[phase]}`, trouble);
+  const reply = { code: 451, enhanced: phase === "connect" ? "4.4.1" : "4.4.2", text };
+  // After the final dot the hop may have taken the message: another host at once would make a duplicate likely.
+  return { kind: "deferred", scope: phase === "end" ? "message" : "host", reply };
+}
+
+const lossPoints: Readonly<Record<Exclude<Phase, "local" | "dns" | "tls" | "connect">, string>> = {
+  greeting: "before the greeting",
+  ehlo: "after EHLO",
+  auth: "during AUTH",
+  mail: "after MAIL",
+  rcpt: "after RCPT",
+  data: "after DATA",
+  body: "while the message was sent",
+  end: "after the message was sent; it may arrive twice",
+};
+
+function sentence(text: string, trouble: Trouble): string {
+  const where = trouble.nextHop === undefined ? "" : ` (${trouble.nextHop})`;
+  return trouble.detail === undefined ? `${text}${where}` : `${text}${where}: ${trouble.detail}`;
+}
+
+function withEnhanced(reply: Reply, enhanced: string): Reply {
+  return reply.enhanced === undefined ? { ...reply, enhanced } : reply;
+}
+
+/** A permanent reply that is not taken as one: our code says temporary, the text keeps what was said. */
+function temporary(phase: Phase, reply: Reply): Reply {
+  if (reply.code >= 400 && reply.code <= 499) return withEnhanced(reply, "4.0.0");
+  const enhanced = phase === "auth" ? "4.7.8" : phase === "tls" ? "4.7.5" : phase === "rcpt" ? "4.5.3" : "4.3.2";
+  return { code: 451, enhanced, text: `next hop said at ${phase.toUpperCase()}: ${formatReply(reply)}` };
+}
+
+/**
+ * The verdict of a message whose time is up: nothing is left to wait for.
+ * RFC 3463 section 3.5: X.4.7, delivery time expired; the class stays that of the trouble.
+ */
+export function expire(verdict: Verdict): Verdict {
+  if (verdict.kind === "failed") return verdict;
+  const text = `delivery time expired; the last answer was ${formatReply(verdict.reply)}`;
+  return { kind: "failed", scope: verdict.scope, reply: { code: verdict.reply.code, enhanced: "4.4.7", text } };
+}

@@ -1,0 +1,50 @@
+/**
+ * SMTP replies as values: ours (refusals) and the other side's. A refusal has a public half that goes over the wire and
+ * a private cause for the log.
+ */
+
+/** What the other side said. `enhanced` is absent when it sent none (RFC 2034). Text is one line per element. */
+export interface Reply {
+  readonly code: number;
+  readonly enhanced?: string;
+  readonly text: string;
+}
+
+/** What we say. `text` never holds credentials or configuration; `cause` never leaves the process's log. */
+export interface Refusal {
+  readonly kind: "refusal";
+  readonly code: number;
+  /** RFC 3463 `class.subject.detail`. */
+  readonly enhanced: string;
+  readonly text: string;
+  readonly cause?: string;
+}
+
+/** Builds a refusal; the class digit of `enhanced` must be that of `code` (RFC 3463 section 2). */
+export function refusal(code: number, enhanced: string, text: string, cause?: string): Refusal {
+  return { kind: "refusal", code, enhanced, text, ...(cause === undefined ? {} : { cause }) };
+}
+
+/**
+ * Parses the text of a reply as nodemailer hands it over: lines of `250-...` or `250 ...` joined by LF.
+ * Returns undefined when it does not start with a code (RFC 5321 section 4.2).
+ */
+export function parseReply(raw: string): Reply | undefined {
+  const lines = raw.split(/\r?\n/).filter((line) => line !== "");
+  const first = /^([2-5]\d\d)(?:[ -]|$)/.exec(lines[0] ?? "");
+  if (first === null) return undefined;
+  const code = Number(first[1]);
+  const texts = lines.map((line) => line.slice(4));
+  const enhanced = /^([245]\.\d{1,3}\.\d{1,3})(?:\s|$)/.exec(texts[0] ?? "")?.[1];
+  // RFC 2034 section 4: the class of the enhanced code agrees with the reply's; one that does not is noise.
+  const trusted = enhanced !== undefined && enhanced.startsWith(String(Math.floor(code / 100)));
+  const text = texts
+    .map((line) => (trusted && line.startsWith(enhanced) ? line.slice(enhanced.length).trimStart() : line))
+    .join("\n");
+  return { code, text, ...(trusted ? { enhanced } : {}) };
+}
+
+/** One line for logs and notices: `550 5.1.1 no such user`. */
+export function formatReply(reply: Reply): string {
+  return [String(reply.code), reply.enhanced, reply.text.replaceAll("\n", " ")].filter((part) => part).join(" ");
+}

@@ -1,0 +1,31 @@
+/**
+ * Which way a recipient's mail goes out. Pure: the snapshot and the recipient's domain decide, nothing else.
+ * It cannot fail: a recipient with no way out has a route that says why, and its mail waits.
+ */
+import type { SmarthostDocument } from "../../api/relayconfig.ts";
+import type { DomainSettings, Snapshot } from "../config/snapshot.ts";
+
+/** `key` names the destination: recipients of one message with the same key share a transaction. */
+export type Route =
+  | { readonly kind: "smarthosts"; readonly key: string; readonly hosts: readonly SmarthostDocument[] }
+  | { readonly kind: "mx"; readonly key: string; readonly domain: string }
+  | { readonly kind: "held"; readonly key: string; readonly reason: string };
+
+/**
+ * The sender domain's own smarthosts first, else the relay's, else the MX of the recipient's domain.
+ * `recipientDomain` is an A-label in lower case; "" when the address has none.
+ */
+export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undefined, recipientDomain: string): Route {
+  const { mode } = relay.delivery;
+  // Mail that a staging relay was told not to send must never leave by mistake: it waits, and says so.
+  if (mode !== "Send") return { kind: "held", key: "held", reason: `delivery.mode ${mode} is not supported by this relay` };
+  const own = domain?.document.smarthosts ?? [];
+  const hosts = own.length > 0 ? own : relay.delivery.smarthosts;
+  if (hosts.length > 0) return { kind: "smarthosts", key: `smarthosts ${hosts.map(hostKey).join(" ")}`, hosts };
+  if (recipientDomain === "") return { kind: "held", key: "held", reason: "the recipient has no domain and there is no smarthost" };
+  return { kind: "mx", key: `mx ${recipientDomain}`, domain: recipientDomain };
+}
+
+function hostKey(host: SmarthostDocument): string {
+  return `${host.host}:${host.port}/${host.tlsMode}${host.credentials === undefined ? "" : `/${host.credentials.username}`}`;
+}

@@ -1,0 +1,104 @@
+/**
+ * The way to the writer thread: operations gather while a batch is being synced and leave together as the next one.
+ * That is the group commit; under load one sync serves everything that arrived during the one before.
+ */
+import { Worker } from "node:worker_threads";
+import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult, WriterReply, WriterSettings } from "./protocol.ts";
+
+interface Waiting {
+  readonly operation: Operation;
+  readonly resolve: (result: OperationResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface ChannelListener {
+  /** After each transaction, with the number of writes that joined it. */
+  batch(reply: BatchReply): void;
+  /** The thread ended unasked: nothing can be kept any more. */
+  lost(error: Error): void;
+}
+
+/** Bounds a batch so that one transaction stays short; what exceeds it goes with the next. */
+const batchLimit = 256;
+
+export class WriterChannel {
+  readonly #worker: Worker;
+  readonly #listener: ChannelListener;
+  #waiting: Waiting[] = [];
+  #sent: Waiting[] = [];
+  #lost: Error | undefined;
+
+  private constructor(worker: Worker, listener: ChannelListener) {
+    this.#worker = worker;
+    this.#listener = listener;
+    worker.on("message", (reply: WriterReply) => {
+      if (reply.kind === "batch") this.#receive(reply);
+    });
+    worker.on("error", (error) => this.#lose(error instanceof Error ? error : new Error(String(error))));
+    worker.on("exit", () => this.#lose(new Error("the spool is closed")));
+  }
+
+  /** Starts the thread; rejects when the spool cannot be opened or is owned by another process. */
+  static async open(settings: WriterSettings, listener: ChannelListener): Promise<[WriterChannel, OpenedReply]> {
+    const worker = new Worker(new URL("./writer.ts", import.meta.url), { workerData: settings });
+    const opened = await new Promise<OpenedReply>((resolve, reject) => {
+      worker.once("error", reject);
+      worker.once("message", (reply: WriterReply) => {
+        if (reply.kind === "opened") resolve(reply);
+        else reject(new Error(reply.kind === "failed" ? reply.message : "the spool's writer answered out of turn"));
+      });
+    });
+    return [new WriterChannel(worker, listener), opened];
+  }
+
+  async request(operation: Operation): Promise<OperationResult> {
+    if (this.#lost !== undefined) throw this.#lost;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ operation, resolve, reject });
+      if (this.#sent.length === 0) this.#send();
+    });
+  }
+
+  finishCheckpoint(): void {
+    this.#worker.postMessage({ kind: "finishCheckpoint" });
+  }
+
+  #send(): void {
+    this.#sent = this.#waiting.splice(0, batchLimit);
+    if (this.#sent.length === 0) return;
+    const operations = this.#sent.map((waiting) => waiting.operation);
+    this.#worker.postMessage({ operations }, operations.flatMap(transferable));
+  }
+
+  #receive(reply: BatchReply): void {
+    const answered = this.#sent;
+    this.#sent = [];
+    this.#send();
+    this.#listener.batch(reply);
+    for (const [index, waiting] of answered.entries()) {
+      const result = reply.results[index];
+      if (result === undefined) waiting.reject(new Error("the spool's writer left an operation unanswered"));
+      else waiting.resolve(result);
+    }
+  }
+
+  #lose(error: Error): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error;
+    for (const waiting of [...this.#sent, ...this.#waiting]) waiting.reject(error);
+    this.#sent = [];
+    this.#waiting = [];
+    this.#listener.lost(error);
+  }
+}
+
+/** Content is handed over, not copied again: store.ts made it for this journey. */
+function transferable(operation: Operation): ArrayBuffer[] {
+  const row = operation.kind === "commit" ? operation.row : operation.kind === "settle" ? operation.notice : undefined;
+  const buffer = row?.message.content.buffer;
+  return buffer instanceof ArrayBuffer ? [buffer] : [];
+}
+
+export function emptyGauges(): Gauges {
+  return { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0 };
+}

@@ -1,0 +1,302 @@
+/**
+ * The spool's tables and what is done to them: runs in the writer thread, inside transactions that writer.ts opens.
+ *
+ * A recipient row exists as long as its outcome is open; a message row as long as it has recipients. `due_at` is always
+ * the time of the next attempt: it is moved forward before an attempt starts, so a process that dies in the attempt
+ * comes back later and not at once, except for the first attempt, which acceptance implied (see resume).
+ */
+import { randomUUID } from "node:crypto";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { RecipientOutcome, SpoolId } from "./entry.ts";
+import type { ClaimedRow, Gauges, NewRow, StoredMessage } from "./protocol.ts";
+import { messageOf, recipientOf, replyText } from "./rows.ts";
+
+const schemaVersion = 1;
+
+const schema = `
+CREATE TABLE spool (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE message (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  accepted_at INTEGER NOT NULL,
+  sender TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  smtputf8 INTEGER NOT NULL,
+  eight_bit INTEGER NOT NULL,
+  must_sign INTEGER NOT NULL,
+  ret TEXT,
+  envid TEXT,
+  body_hash TEXT NOT NULL,
+  traceparent TEXT,
+  header_bytes INTEGER NOT NULL,
+  body_bytes INTEGER NOT NULL,
+  body_file INTEGER NOT NULL,
+  content BLOB NOT NULL
+);
+CREATE TABLE recipient (
+  seq INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  address TEXT NOT NULL,
+  notify TEXT,
+  orcpt TEXT,
+  last_reply TEXT,
+  PRIMARY KEY (seq, idx)
+) WITHOUT ROWID;
+CREATE INDEX recipient_due ON recipient (due_at);
+`;
+
+/** What delivery holds of a message: these recipients must not be claimed again before they are settled. */
+interface Claim {
+  readonly seq: number;
+  readonly indexes: Set<number>;
+}
+
+export interface SettleResult {
+  readonly removed: SpoolId | undefined;
+}
+
+export class Ledger {
+  readonly #database: DatabaseSync;
+  readonly #insertMessage: StatementSync;
+  readonly #insertRecipient: StatementSync;
+  readonly #deleteMessage: StatementSync;
+  readonly #deleteRecipient: StatementSync;
+  readonly #deferRecipient: StatementSync;
+  readonly #registerAttempt: StatementSync;
+  readonly #anyRecipient: StatementSync;
+  readonly #dueInOrder: StatementSync;
+  readonly #messageBySeq: StatementSync;
+  readonly #dueRecipients: StatementSync;
+  readonly #pageCount: StatementSync;
+  readonly #freeCount: StatementSync;
+  readonly #pageBytes: number;
+  readonly #claims = new Map<SpoolId, Claim>();
+  readonly #claimedSeqs = new Map<number, SpoolId>();
+  #undo: (() => void)[] = [];
+  #queuedMessages: number;
+  #queuedRecipients: number;
+
+  constructor(database: DatabaseSync, now: number) {
+    this.#database = database;
+    migrate(database);
+    resumeFirstAttempts(database, now);
+    this.#insertMessage = database.prepare(
+      "INSERT INTO message (id, accepted_at, sender, domain, smtputf8, eight_bit, must_sign, ret, envid, body_hash, traceparent, header_bytes, body_bytes, body_file, content) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    );
+    this.#insertRecipient = database.prepare(
+      "INSERT INTO recipient (seq, idx, due_at, attempts, address, notify, orcpt) VALUES (?,?,?,?,?,?,?)",
+    );
+    this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
+    this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
+    this.#deferRecipient = database.prepare(
+      "UPDATE recipient SET due_at = ?, last_reply = ? WHERE seq = ? AND idx = ?",
+    );
+    this.#registerAttempt = database.prepare(
+      "UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?",
+    );
+    this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
+    this.#dueInOrder = database.prepare("SELECT due_at, seq, idx FROM recipient ORDER BY due_at");
+    this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
+    this.#dueRecipients = database.prepare("SELECT * FROM recipient WHERE seq = ? AND due_at <= ? ORDER BY idx");
+    this.#pageCount = database.prepare("PRAGMA page_count");
+    this.#freeCount = database.prepare("PRAGMA freelist_count");
+    this.#pageBytes = readNumber(database.prepare("PRAGMA page_size"));
+    this.#queuedMessages = readNumber(database.prepare("SELECT count(*) FROM message"));
+    this.#queuedRecipients = readNumber(database.prepare("SELECT count(*) FROM recipient"));
+  }
+
+  get spoolId(): string {
+    const row = this.#database.prepare("SELECT value FROM spool WHERE key = 'id'").get();
+    return String(row?.["value"]);
+  }
+
+  bodyFiles(): readonly SpoolId[] {
+    const rows = this.#database.prepare("SELECT id FROM message WHERE body_file = 1").all();
+    return rows.map((row) => messageOf({ ...row, content: new Uint8Array() }).id);
+  }
+
+  gauges(): Gauges {
+    const pages = readNumber(this.#pageCount) - readNumber(this.#freeCount);
+    return {
+      queuedMessages: this.#queuedMessages,
+      queuedRecipients: this.#queuedRecipients,
+      databaseBytes: pages * this.#pageBytes,
+    };
+  }
+
+  commit(row: NewRow): void {
+    const { message } = row;
+    const inserted = this.#insertMessage.run(...columnsOf(message));
+    const seq = Number(inserted.lastInsertRowid);
+    for (const recipient of row.recipients) {
+      this.#insertRecipient.run(
+        seq,
+        recipient.index,
+        row.dueAt,
+        recipient.attempts,
+        recipient.address,
+        recipient.notify?.join(",") ?? null,
+        recipient.orcpt ?? null,
+      );
+    }
+    if (row.claimed) this.#claim(message.id, seq, row.recipients.map((recipient) => recipient.index));
+    this.#count(1, row.recipients.length);
+  }
+
+  /** Takes due recipients oldest first, grouped by message, and registers their next attempt. */
+  claim(now: number, limit: number, delaysMs: readonly number[]): readonly ClaimedRow[] {
+    const found = new Set<number>();
+    for (const due of this.#dueInOrder.iterate()) {
+      if (Number(due["due_at"]) > now || found.size >= limit) break;
+      if (!this.#isClaimed(Number(due["seq"]), Number(due["idx"]))) found.add(Number(due["seq"]));
+    }
+    return [...found].flatMap((seq) => this.#claimMessage(seq, now, delaysMs));
+  }
+
+  #claimMessage(seq: number, now: number, delaysMs: readonly number[]): ClaimedRow[] {
+    const stored = this.#messageBySeq.get(seq);
+    if (stored === undefined) throw new Error(`spool: recipients of message ${seq} have no message`);
+    const recipients = this.#dueRecipients
+      .all(seq, now)
+      .map(recipientOf)
+      .filter((recipient) => !this.#isClaimed(seq, recipient.index))
+      .map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
+    for (const recipient of recipients) {
+      const delay = delaysMs[Math.min(recipient.attempts, delaysMs.length) - 1] ?? 60_000;
+      this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
+    }
+    const message = messageOf(stored);
+    this.#claim(message.id, seq, recipients.map((recipient) => recipient.index));
+    return [{ message, recipients }];
+  }
+
+  /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
+  settle(id: SpoolId, outcomes: readonly RecipientOutcome[], notice: NewRow | undefined): SettleResult {
+    const claim = this.#claims.get(id);
+    if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
+    let final = 0;
+    for (const outcome of outcomes) {
+      if (!claim.indexes.has(outcome.index)) throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
+      if (outcome.kind === "deferred") {
+        this.#deferRecipient.run(Math.round(outcome.dueAt), replyText(outcome.reply), claim.seq, outcome.index);
+      } else {
+        this.#deleteRecipient.run(claim.seq, outcome.index);
+        final += 1;
+      }
+    }
+    if (notice !== undefined) this.commit(notice);
+    const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
+    if (empty) this.#deleteMessage.run(claim.seq);
+    this.#release(id, claim, outcomes);
+    this.#count(empty ? -1 : 0, -final);
+    return { removed: empty ? id : undefined };
+  }
+
+  /** Earliest due time of a recipient that delivery does not hold. */
+  nextDueAt(): number | undefined {
+    for (const due of this.#dueInOrder.iterate()) {
+      if (!this.#isClaimed(Number(due["seq"]), Number(due["idx"]))) return Number(due["due_at"]);
+    }
+    return undefined;
+  }
+
+  /** Forgets how to undo: the transaction is durable. */
+  committed(): void {
+    this.#undo = [];
+  }
+
+  /** Takes back what the transaction did to claims and counts. */
+  rolledBack(): void {
+    for (const undo of this.#undo.toReversed()) undo();
+    this.#undo = [];
+  }
+
+  #isClaimed(seq: number, index: number): boolean {
+    const id = this.#claimedSeqs.get(seq);
+    return id !== undefined && this.#claims.get(id)?.indexes.has(index) === true;
+  }
+
+  #claim(id: SpoolId, seq: number, indexes: readonly number[]): void {
+    const claim = this.#claims.get(id) ?? { seq, indexes: new Set<number>() };
+    for (const index of indexes) claim.indexes.add(index);
+    this.#claims.set(id, claim);
+    this.#claimedSeqs.set(seq, id);
+    this.#undo.push(() => this.#forget(id, claim, indexes));
+  }
+
+  #release(id: SpoolId, claim: Claim, outcomes: readonly RecipientOutcome[]): void {
+    const indexes = outcomes.map((outcome) => outcome.index);
+    this.#forget(id, claim, indexes);
+    this.#undo.push(() => {
+      for (const index of indexes) claim.indexes.add(index);
+      this.#claims.set(id, claim);
+      this.#claimedSeqs.set(claim.seq, id);
+    });
+  }
+
+  #forget(id: SpoolId, claim: Claim, indexes: readonly number[]): void {
+    for (const index of indexes) claim.indexes.delete(index);
+    if (claim.indexes.size > 0) return;
+    this.#claims.delete(id);
+    this.#claimedSeqs.delete(claim.seq);
+  }
+
+  #count(messages: number, recipients: number): void {
+    this.#queuedMessages += messages;
+    this.#queuedRecipients += recipients;
+    this.#undo.push(() => {
+      this.#queuedMessages -= messages;
+      this.#queuedRecipients -= recipients;
+    });
+  }
+}
+
+function migrate(database: DatabaseSync): void {
+  const version = readNumber(database.prepare("PRAGMA user_version"));
+  if (version === schemaVersion) return;
+  if (version > schemaVersion) {
+    throw new Error(`the spool was written by a newer version (schema ${version}): start that version to empty it`);
+  }
+  database.exec("BEGIN IMMEDIATE");
+  database.exec(schema);
+  database.prepare("INSERT INTO spool (key, value) VALUES ('id', ?)").run(randomUUID());
+  database.exec(`PRAGMA user_version = ${schemaVersion}`);
+  database.exec("COMMIT");
+}
+
+/**
+ * A first attempt that never reported back was cut off by the end of the process: it is due at once. Later ones keep
+ * their registered time, so that a message that kills the process cannot do so in a loop.
+ */
+function resumeFirstAttempts(database: DatabaseSync, now: number): void {
+  database
+    .prepare("UPDATE recipient SET due_at = ? WHERE due_at > ? AND attempts = 1 AND last_reply IS NULL")
+    .run(now, now);
+}
+
+function columnsOf(message: StoredMessage): (string | number | null | Uint8Array)[] {
+  return [
+    message.id,
+    message.acceptedAt,
+    message.sender,
+    message.domain,
+    Number(message.smtpUtf8),
+    Number(message.eightBit),
+    Number(message.mustSign),
+    message.ret ?? null,
+    message.envid ?? null,
+    message.bodyHash,
+    message.traceparent ?? null,
+    message.headerBytes,
+    message.bodyBytes,
+    Number(message.bodyFile),
+    message.content,
+  ];
+}
+
+function readNumber(statement: StatementSync): number {
+  const value = Object.values(statement.get() ?? {})[0];
+  return Number(value ?? 0);
+}

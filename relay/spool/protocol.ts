@@ -1,0 +1,116 @@
+/**
+ * What the relay's thread and the spool's writer thread say to each other. Only values that can be cloned: byte arrays
+ * travel as their own ArrayBuffer, because cloning a view copies the whole buffer behind it.
+ */
+import type { NotifyKeyword } from "../mail/envelope.ts";
+import type { Reply } from "../mail/reply.ts";
+import type { RecipientOutcome, SpoolId } from "./entry.ts";
+
+export interface WriterSettings {
+  readonly directory: string;
+  /** How long to wait for a predecessor to let go of the spool. */
+  readonly ownerTimeoutMs: number;
+  readonly now: number;
+}
+
+export interface StoredRecipient {
+  readonly index: number;
+  readonly address: string;
+  readonly notify?: readonly NotifyKeyword[] | undefined;
+  readonly orcpt?: string | undefined;
+  readonly attempts: number;
+  readonly lastReply?: Reply | undefined;
+}
+
+/** A message as one row: `content` is header then, when `bodyFile` is false, body. */
+export interface StoredMessage {
+  readonly id: SpoolId;
+  readonly acceptedAt: number;
+  readonly sender: string;
+  readonly domain: string;
+  readonly smtpUtf8: boolean;
+  readonly eightBit: boolean;
+  readonly mustSign: boolean;
+  readonly ret: string | undefined;
+  readonly envid: string | undefined;
+  readonly bodyHash: string;
+  readonly traceparent: string | undefined;
+  readonly headerBytes: number;
+  readonly bodyBytes: number;
+  readonly bodyFile: boolean;
+  readonly content: Uint8Array;
+}
+
+export interface NewRow {
+  readonly message: StoredMessage;
+  readonly recipients: readonly StoredRecipient[];
+  readonly dueAt: number;
+  /** True when delivery starts on it at once: the recipients count as claimed. */
+  readonly claimed: boolean;
+}
+
+export type Operation =
+  | { readonly kind: "commit"; readonly row: NewRow }
+  | {
+      readonly kind: "claim";
+      readonly now: number;
+      readonly limit: number;
+      /** Delay to register before dialing, by number of the attempt; the last one repeats. */
+      readonly delaysMs: readonly number[];
+    }
+  | {
+      readonly kind: "settle";
+      readonly id: SpoolId;
+      readonly outcomes: readonly RecipientOutcome[];
+      readonly notice: NewRow | undefined;
+    }
+  | { readonly kind: "nextDue" }
+  | { readonly kind: "close" };
+
+export interface ClaimedRow {
+  readonly message: StoredMessage;
+  readonly recipients: readonly StoredRecipient[];
+}
+
+export type OperationResult =
+  | { readonly kind: "done" }
+  | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
+  | { readonly kind: "due"; readonly dueAt: number | undefined }
+  /** `removed` names a message whose last recipient is final and whose body file may go. */
+  | { readonly kind: "settled"; readonly removed: SpoolId | undefined }
+  | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean };
+
+/** How much there is, as of the last transaction. */
+export interface Gauges {
+  readonly queuedMessages: number;
+  readonly queuedRecipients: number;
+  readonly databaseBytes: number;
+}
+
+export interface BatchRequest {
+  readonly operations: readonly Operation[];
+}
+
+export interface BatchReply {
+  readonly kind: "batch";
+  readonly results: readonly OperationResult[];
+  readonly gauges: Gauges;
+  /** Time of the transaction with its sync, 0 when nothing was written. */
+  readonly seconds: number;
+  readonly writes: number;
+}
+
+export interface OpenedReply {
+  readonly kind: "opened";
+  readonly spoolId: string;
+  readonly gauges: Gauges;
+  /** Ids of messages whose body is a file, for recovery. */
+  readonly bodyFiles: readonly SpoolId[];
+}
+
+export interface FailedReply {
+  readonly kind: "failed";
+  readonly message: string;
+}
+
+export type WriterReply = BatchReply | OpenedReply | FailedReply;

@@ -1,0 +1,61 @@
+/**
+ * The spool's verbs, as submission and delivery know them. The implementation is store.ts.
+ */
+import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
+
+/** A body that is being received: memory up to the inline limit, a file beyond it. */
+export interface BodyWriter {
+  /** Resolves when more may be written; rejects when the disk refuses (the caller answers 452 and calls abort). */
+  write(chunk: Buffer): Promise<void>;
+  /** Number of bytes so far. */
+  readonly sizeBytes: number;
+  /** Ends the body; a file is synced, and its directory with it, before this resolves. */
+  finish(): Promise<Entry["message"]["body"]>;
+  /** Throws the bytes away; safe at any time, more than once. */
+  abort(): Promise<void>;
+}
+
+export interface SpoolDepth {
+  readonly queuedMessages: number;
+  readonly queuedRecipients: number;
+  /** Earliest due time among the waiting recipients that are due; undefined when none is. */
+  readonly oldestDueAt: number | undefined;
+  readonly usedBytes: number;
+  /** Past the high watermark, or the filesystem is nearly full: new mail must be refused. */
+  readonly full: boolean;
+  readonly spoolId: string;
+}
+
+/** A committed message that delivery may start on at once, without reading it back. */
+export type CommittedListener = (entry: Entry) => void;
+
+export interface Spool {
+  /** A writer for the body of the message with this id. */
+  begin(id: SpoolId): BodyWriter;
+  /**
+   * Makes a message durable: resolves only after it is synced. Rejects with SpoolFullError when the watermark is passed
+   * or the disk is full. When delivery has room, the first attempt is registered in the same transaction and
+   * the listener of onCommitted gets the entry.
+   */
+  commit(message: NewMessage): Promise<void>;
+  /** Registers the next attempt of up to `limit` messages with recipients due at `now`, then returns them. */
+  claim(now: number, limit: number): Promise<readonly Entry[]>;
+  /** Milliseconds since the epoch when the next unclaimed recipient becomes due; undefined when none waits. */
+  nextDueAt(): Promise<number | undefined>;
+  /** Applies what an attempt ended in; resolves only after it is synced. */
+  settle(settlement: Settlement): Promise<void>;
+  /** Streams the bytes of a body kept as a file. */
+  readBody(id: SpoolId): NodeJS.ReadableStream;
+  depth(now: number): Promise<SpoolDepth>;
+  /** The same as depth().full, at no cost: asked for every MAIL command. */
+  isFull(): boolean;
+  /** Delivery's sink for fresh messages; `room` says how many more it takes now. */
+  onCommitted(listener: CommittedListener, room: () => number): void;
+  /** Waits for what is under way, then releases the spool to the next owner. */
+  close(): Promise<void>;
+}
+
+/** New mail cannot be kept now: the client should come again later (452 4.3.1). */
+export class SpoolFullError extends Error {
+  override readonly name = "SpoolFullError";
+}

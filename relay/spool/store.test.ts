@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { createLog } from "../../runtime/log.ts";
+import { inlineLimitBytes } from "./bodies.ts";
+import { spoolIdOf, type Entry, type NewMessage, type SpoolId } from "./entry.ts";
+import { SpoolFullError, type Spool } from "./spool.ts";
+import { openStore, spoolChance, type StoreOptions } from "./store.ts";
+
+const directories: string[] = [];
+after(async () => {
+  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+});
+
+async function freshDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "spool-"));
+  directories.push(directory);
+  return directory;
+}
+
+const start = 1_800_000_000_000;
+
+async function openAt(directory: string, change: Partial<StoreOptions> = {}): Promise<Spool> {
+  return openStore({
+    directory,
+    clock: { now: () => start },
+    log: createLog({ level: "silent", program: "test" }),
+    capacity: () => ({ capacityBytes: 1e9, highWatermarkPercent: 85 }),
+    retryDelaysMs: () => [60_000, 120_000],
+    ownerTimeoutMs: 0,
+    onCommit: () => undefined,
+    ...change,
+  });
+}
+
+function messageWith(addresses: readonly string[], body = Buffer.from("Hello\r\n")): NewMessage {
+  return {
+    message: {
+      id: spoolIdOf(start, spoolChance()),
+      acceptedAt: start,
+      sender: "app@example.com",
+      smtpUtf8: false,
+      eightBit: true,
+      ret: "HDRS",
+      envid: "QQ314159",
+      domain: "example.com",
+      mustSign: true,
+      header: Buffer.from("From: app@example.com\r\n"),
+      body: { kind: "inline", bytes: body },
+      bodyHash: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    },
+    recipients: addresses.map((address, index) => ({
+      index,
+      address,
+      notify: ["FAILURE", "DELAY"],
+      orcpt: "rfc822;x",
+      attempts: 0,
+    })),
+    dueAt: start,
+  };
+}
+
+const accepted = { code: 250, enhanced: "2.0.0", text: "ok" };
+
+function only(entries: readonly Entry[]): Entry {
+  const [entry] = entries;
+  assert.equal(entries.length, 1);
+  assert.ok(entry);
+  return entry;
+}
+
+test("a committed message comes back whole after the process ended", async () => {
+  const directory = await freshDirectory();
+  const first = await openAt(directory);
+  const message = messageWith(["a@example.net", "b@example.org"]);
+  await first.commit(message);
+  await first.close();
+  const second = await openAt(directory);
+  const entry = only(await second.claim(start, 10));
+  assert.deepEqual(entry.message, message.message);
+  assert.deepEqual(
+    entry.recipients,
+    message.recipients.map((recipient) => ({ ...recipient, attempts: 1 })),
+  );
+  await second.close();
+});
+
+test("claim() registers the attempt and never hands the same recipient out twice", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net"]));
+  const entry = only(await spool.claim(start, 10));
+  assert.deepEqual(await spool.claim(start + 1e9, 10), []);
+  assert.equal(await spool.nextDueAt(), undefined);
+  const outcome = { kind: "deferred", index: 0, reply: { code: 451, text: "later" }, dueAt: start + 5_000 } as const;
+  await spool.settle({ id: entry.message.id, outcomes: [outcome] });
+  assert.equal(await spool.nextDueAt(), start + 5_000);
+  const again = only(await spool.claim(start + 5_000, 10));
+  assert.equal(again.recipients[0]?.attempts, 2);
+  assert.deepEqual(again.recipients[0]?.lastReply, { code: 451, text: "later" });
+  await spool.close();
+});
+
+test("a message leaves with its last recipient, and only then", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net", "b@example.org"]));
+  const { message } = only(await spool.claim(start, 10));
+  await spool.settle({ id: message.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
+  assert.deepEqual(await queued(spool), [1, 1]);
+  await spool.settle({ id: message.id, outcomes: [{ kind: "failed", index: 1, reply: { code: 550, text: "no" } }] });
+  assert.deepEqual(await queued(spool), [0, 0]);
+  await spool.close();
+});
+
+test("a notice is committed with the outcome that caused it", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net"]));
+  const { message } = only(await spool.claim(start, 10));
+  const notice = messageWith(["app@example.com"]);
+  const outcomes = [{ kind: "failed", index: 0, reply: { code: 550, text: "no" } }] as const;
+  await spool.settle({ id: message.id, outcomes, notice });
+  assert.deepEqual(await queued(spool), [1, 1]);
+  assert.equal(only(await spool.claim(start, 10)).message.id, notice.message.id);
+  await spool.close();
+});
+
+test("a fresh message goes straight to delivery while that has room, with its first attempt registered", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const received: Entry[] = [];
+  spool.onCommitted(
+    (entry) => received.push(entry),
+    () => 1 - received.length,
+  );
+  await Promise.all([spool.commit(messageWith(["a@example.net"])), spool.commit(messageWith(["b@example.net"]))]);
+  assert.equal(received.length, 1);
+  assert.equal(received[0]?.recipients[0]?.attempts, 1);
+  assert.equal((await spool.claim(start, 10)).length, 1);
+  await spool.close();
+  const reopened = await openAt(directory);
+  assert.equal((await reopened.claim(start, 10)).length, 2, "a first attempt that was cut off is due at once");
+  await reopened.close();
+});
+
+test("a later attempt that was cut off keeps its registered time", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  await spool.commit(messageWith(["a@example.net"]));
+  const { message } = only(await spool.claim(start, 10));
+  const outcome = { kind: "deferred", index: 0, reply: { code: 451, text: "later" }, dueAt: start } as const;
+  await spool.settle({ id: message.id, outcomes: [outcome] });
+  await spool.claim(start, 10);
+  await spool.close();
+  const reopened = await openAt(directory);
+  assert.equal(await reopened.nextDueAt(), start + 120_000);
+  await reopened.close();
+});
+
+test("a large body becomes a file that goes with its message", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const id = spoolIdOf(start, spoolChance());
+  const writer = spool.begin(id);
+  const chunk = Buffer.alloc(100_000, "x");
+  for (let written = 0; written <= inlineLimitBytes; written += chunk.length) await writer.write(chunk);
+  const body = await writer.finish();
+  assert.equal(body.kind, "file");
+  const message = messageWith(["a@example.net"]);
+  await spool.commit({ ...message, message: { ...message.message, id, body } });
+  const entry = only(await spool.claim(start, 10));
+  assert.deepEqual(entry.message.body, body);
+  assert.equal(await lengthOf(spool, id), writer.sizeBytes);
+  await spool.settle({ id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
+  assert.deepEqual(await readdir(join(directory, "bodies")), []);
+  await spool.close();
+});
+
+test("the body of a message that was never committed is discarded, now or at the next start", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const large = Buffer.alloc(inlineLimitBytes + 1);
+  const aborted = spool.begin(spoolIdOf(start, spoolChance()));
+  await aborted.write(large);
+  await aborted.abort();
+  assert.deepEqual(await readdir(join(directory, "bodies")), []);
+  const abandoned = spool.begin(spoolIdOf(start, spoolChance()));
+  await abandoned.write(large);
+  await abandoned.finish();
+  await spool.close();
+  const reopened = await openAt(directory);
+  assert.deepEqual(await readdir(join(directory, "bodies")), []);
+  await reopened.close();
+});
+
+test("past the high watermark new mail is refused and what is there is kept", async () => {
+  let capacityBytes = 1e9;
+  const spool = await openAt(await freshDirectory(), { capacity: () => ({ capacityBytes, highWatermarkPercent: 50 }) });
+  await spool.commit(messageWith(["a@example.net"]));
+  capacityBytes = 1;
+  await assert.rejects(spool.commit(messageWith(["b@example.net"])), SpoolFullError);
+  assert.equal(only(await spool.claim(start, 10)).recipients[0]?.address, "a@example.net");
+  await spool.close();
+});
+
+test("writes that wait together share one transaction", async () => {
+  const groups: number[] = [];
+  const spool = await openAt(await freshDirectory(), { onCommit: (writes) => groups.push(writes) });
+  await Promise.all(Array.from({ length: 200 }, () => spool.commit(messageWith(["a@example.net"]))));
+  assert.equal(
+    groups.reduce((sum, size) => sum + size, 0),
+    200,
+  );
+  assert.ok(groups.length <= 3, `200 writes took ${groups.length} transactions`);
+  await spool.close();
+});
+
+test("one operation that cannot be kept does not take its neighbours with it", async () => {
+  const spool = await openAt(await freshDirectory());
+  const message = messageWith(["a@example.net"]);
+  await spool.commit(message);
+  const results = await Promise.allSettled([
+    spool.commit(messageWith(["b@example.net"])),
+    spool.commit(message),
+    spool.commit(messageWith(["c@example.net"])),
+  ]);
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assert.deepEqual(await queued(spool), [3, 3]);
+  await spool.close();
+});
+
+test("a spool has one owner", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  await assert.rejects(openAt(directory), /another process owns the spool/);
+  await spool.close();
+  await (await openAt(directory)).close();
+});
+
+async function queued(spool: Spool): Promise<readonly [number, number]> {
+  const depth = await spool.depth(start);
+  return [depth.queuedMessages, depth.queuedRecipients];
+}
+
+async function lengthOf(spool: Spool, id: SpoolId): Promise<number> {
+  let length = 0;
+  for await (const chunk of spool.readBody(id)) length += chunk.length;
+  return length;
+}

@@ -1,0 +1,200 @@
+/**
+ * The spool on disk: SQLite for messages, recipients and their schedule, files for large bodies.
+ *
+ * Promise: what commit() or settle() resolved for is synced. On a full disk commit() refuses, settle() releases the reserve
+ * and waits: delivery then pauses rather than sends twice, because an attempt holds its place until it is settled.
+ */
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { BodyFiles } from "./bodies.ts";
+import { WriterChannel } from "./channel.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { DiskSpace } from "./diskspace.ts";
+import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
+import { entryOf, newRowOf, registered } from "./rowform.ts";
+import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult } from "./protocol.ts";
+import { SpoolFullError, type BodyWriter, type CommittedListener, type Spool, type SpoolDepth } from "./spool.ts";
+
+export interface StoreOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Size of the volume's share that the spool may use, and the percentage at which new mail is refused. */
+  readonly capacity: () => { readonly capacityBytes: number; readonly highWatermarkPercent: number };
+  /** Delay to register before dialing, by number of the attempt; the last one repeats. */
+  readonly retryDelaysMs: () => readonly number[];
+  readonly ownerTimeoutMs: number;
+  /** Told after each transaction: how many writes joined it and how long it took with its sync. */
+  readonly onCommit: (writes: number, seconds: number) => void;
+}
+
+const settleRetryMs = 1000;
+
+/** Opens the spool, or rejects with what is in the way: another owner, a newer schema, a damaged file. */
+export async function openStore(options: StoreOptions): Promise<Spool> {
+  const store = new Store(options);
+  await store.open();
+  return store;
+}
+
+class Store implements Spool {
+  readonly #options: StoreOptions;
+  readonly #bodies: BodyFiles;
+  readonly #space: DiskSpace;
+  #channel: WriterChannel | undefined;
+  #checkpoints: Checkpoints | undefined;
+  #gauges: Gauges = { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0 };
+  #spoolId = "";
+  #listener: CommittedListener = () => undefined;
+  #room: () => number = () => 0;
+  #promised = 0;
+  readonly #closing = new AbortController();
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#bodies = new BodyFiles(options.directory);
+    this.#space = new DiskSpace(options.directory, options.clock);
+  }
+
+  async open(): Promise<void> {
+    const { directory, ownerTimeoutMs, clock, log } = this.#options;
+    const listener = {
+      batch: (reply: BatchReply) => this.#account(reply),
+      lost: (error: Error) => {
+        if (!this.#closing.signal.aborted) log.fatal({ error: error.message }, "the spool's writer thread ended");
+      },
+    };
+    const settings = { directory, ownerTimeoutMs, now: clock.now() };
+    const [channel, opened]: [WriterChannel, OpenedReply] = await WriterChannel.open(settings, listener);
+    this.#channel = channel;
+    this.#gauges = opened.gauges;
+    this.#spoolId = opened.spoolId;
+    await this.#bodies.recover(opened.bodyFiles, log);
+    await this.#space.open();
+    this.#checkpoints = new Checkpoints(directory, log, () => channel.finishCheckpoint());
+  }
+
+  begin(id: SpoolId): BodyWriter {
+    return this.#bodies.writer(id);
+  }
+
+  async commit(message: NewMessage): Promise<void> {
+    if (this.#isFull()) throw new SpoolFullError("the spool is past its high watermark");
+    const claimed = this.#room() - this.#promised > 0;
+    const entry = claimed ? registered(message, this.#firstDueAt()) : message;
+    this.#promised += claimed ? 1 : 0;
+    const result = await this.#request({ kind: "commit", row: newRowOf(entry, claimed) }).finally(() => {
+      this.#promised -= claimed ? 1 : 0;
+    });
+    if (result.kind === "error") {
+      if (result.diskFull) throw new SpoolFullError(result.message);
+      throw new Error(`spool: ${result.message}`);
+    }
+    if (claimed) this.#listener({ message: entry.message, recipients: entry.recipients });
+  }
+
+  async claim(now: number, limit: number): Promise<readonly Entry[]> {
+    const result = await this.#request({ kind: "claim", now, limit, delaysMs: this.#options.retryDelaysMs() });
+    if (result.kind === "claimed") return result.rows.map(entryOf);
+    throw new Error(`spool: could not claim: ${result.kind === "error" ? result.message : result.kind}`);
+  }
+
+  async nextDueAt(): Promise<number | undefined> {
+    const result = await this.#request({ kind: "nextDue" });
+    if (result.kind === "due") return result.dueAt;
+    throw new Error(`spool: could not read the schedule: ${result.kind === "error" ? result.message : result.kind}`);
+  }
+
+  async settle(settlement: Settlement): Promise<void> {
+    const { notice } = settlement;
+    const claimed = notice !== undefined && this.#room() - this.#promised > 0;
+    const entry = notice !== undefined && claimed ? registered(notice, this.#firstDueAt()) : notice;
+    const removed = await this.#settleUntilKept(settlement, entry, claimed);
+    if (removed !== undefined) await this.#bodies.remove(removed);
+    if (entry !== undefined && claimed) this.#listener({ message: entry.message, recipients: entry.recipients });
+  }
+
+  async #settleUntilKept(
+    settlement: Settlement,
+    notice: NewMessage | undefined,
+    claimed: boolean,
+  ): Promise<SpoolId | undefined> {
+    for (;;) {
+      const row = notice === undefined ? undefined : newRowOf(notice, claimed);
+      const { id, outcomes } = settlement;
+      const result = await this.#request({ kind: "settle", id, outcomes, notice: row });
+      if (result.kind === "settled") return result.removed;
+      if (result.kind !== "error" || !result.diskFull) {
+        throw new Error(`spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`);
+      }
+      // An outcome that cannot be written must not be forgotten: the message would be sent again.
+      this.#options.log.error({ spoolId: id }, "disk full: an outcome waits to be written");
+      await this.#space.releaseReserve();
+      await delay(settleRetryMs, undefined, { signal: this.#closing.signal });
+    }
+  }
+
+  readBody(id: SpoolId): NodeJS.ReadableStream {
+    return this.#bodies.read(id);
+  }
+
+  async depth(now: number): Promise<SpoolDepth> {
+    const dueAt = await this.nextDueAt();
+    return {
+      queuedMessages: this.#gauges.queuedMessages,
+      queuedRecipients: this.#gauges.queuedRecipients,
+      oldestDueAt: dueAt !== undefined && dueAt <= now ? dueAt : undefined,
+      usedBytes: this.#usedBytes(),
+      full: this.#isFull(),
+      spoolId: this.#spoolId,
+    };
+  }
+
+  onCommitted(listener: CommittedListener, room: () => number): void {
+    this.#listener = listener;
+    this.#room = room;
+  }
+
+  isFull(): boolean {
+    return this.#isFull();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#checkpoints?.close();
+    await this.#request({ kind: "close" });
+  }
+
+  async #request(operation: Operation): Promise<OperationResult> {
+    if (this.#channel === undefined) throw new Error("the spool is not open");
+    return this.#channel.request(operation);
+  }
+
+  #account(reply: BatchReply): void {
+    this.#gauges = reply.gauges;
+    if (reply.writes === 0) return;
+    this.#options.onCommit(reply.writes, reply.seconds);
+    this.#checkpoints?.written();
+    this.#space.refresh();
+  }
+
+  #firstDueAt(): number {
+    return this.#options.clock.now() + (this.#options.retryDelaysMs()[0] ?? 60_000);
+  }
+
+  #usedBytes(): number {
+    return this.#gauges.databaseBytes + this.#space.logBytes + this.#bodies.totalBytes;
+  }
+
+  #isFull(): boolean {
+    const { capacityBytes, highWatermarkPercent } = this.#options.capacity();
+    return this.#space.nearlyFull || this.#usedBytes() > (capacityBytes * highWatermarkPercent) / 100;
+  }
+}
+
+/** 48 bits of chance for a spool id. */
+export function spoolChance(): Uint8Array {
+  return randomBytes(6);
+}

@@ -1,0 +1,154 @@
+/**
+ * The spool's writer thread: the only connection that writes. Everything that arrives in one batch joins one
+ * transaction and one sync (group commit); the replies go back only after it.
+ *
+ * When a batch fails, it is rolled back and its operations are tried one by one, so that one bad operation or a full
+ * disk refuses only what cannot be kept. The file owner.db is locked exclusively for the life of the thread: the kernel
+ * frees it when the process dies, however it dies.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import { Ledger } from "./ledger.ts";
+import type { BatchReply, BatchRequest, Operation, OperationResult, WriterReply, WriterSettings } from "./protocol.ts";
+
+/** SQLITE_FULL, and the two I/O errors by which a full disk can show (WRITE, FSYNC) */
+const diskFullCodes = new Set([13, 778, 1034]);
+
+function open(settings: WriterSettings): { database: DatabaseSync; owner: DatabaseSync; ledger: Ledger } {
+  mkdirSync(settings.directory, { recursive: true });
+  const owner = new DatabaseSync(join(settings.directory, "owner.db"), { timeout: settings.ownerTimeoutMs });
+  try {
+    owner.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    throw new Error(`another process owns the spool ${settings.directory}: stop it first`, { cause: error });
+  }
+  const database = new DatabaseSync(join(settings.directory, "spool.db"));
+  database.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA wal_autocheckpoint = 0");
+  database.exec("PRAGMA journal_size_limit = 33554432");
+  database.exec("PRAGMA cache_size = -16000");
+  return { database, owner, ledger: new Ledger(database, settings.now) };
+}
+
+function isWrite(operation: Operation): boolean {
+  return operation.kind === "commit" || operation.kind === "settle" || operation.kind === "claim";
+}
+
+function carryOut(ledger: Ledger, operation: Operation): OperationResult {
+  switch (operation.kind) {
+    case "commit":
+      ledger.commit(operation.row);
+      return { kind: "done" };
+    case "claim":
+      return { kind: "claimed", rows: ledger.claim(operation.now, operation.limit, operation.delaysMs) };
+    case "settle":
+      return { kind: "settled", removed: ledger.settle(operation.id, operation.outcomes, operation.notice).removed };
+    case "nextDue":
+      return { kind: "due", dueAt: ledger.nextDueAt() };
+    case "close":
+      return { kind: "done" };
+  }
+}
+
+class Writer {
+  readonly #database: DatabaseSync;
+  readonly #owner: DatabaseSync;
+  readonly ledger: Ledger;
+
+  constructor(settings: WriterSettings) {
+    const opened = open(settings);
+    this.#database = opened.database;
+    this.#owner = opened.owner;
+    this.ledger = opened.ledger;
+  }
+
+  batch(operations: readonly Operation[]): BatchReply {
+    const started = performance.now();
+    const writes = operations.filter(isWrite).length;
+    const results = this.#transaction(operations) ?? operations.map((operation) => this.#alone(operation));
+    const seconds = writes === 0 ? 0 : (performance.now() - started) / 1000;
+    return { kind: "batch", results, gauges: this.ledger.gauges(), seconds, writes };
+  }
+
+  /** Undefined when it failed and was rolled back. */
+  #transaction(operations: readonly Operation[]): readonly OperationResult[] | undefined {
+    try {
+      return this.#atomically(operations);
+    } catch (error) {
+      if (operations.length > 1) return undefined;
+      return [failureOf(error)];
+    }
+  }
+
+  #alone(operation: Operation): OperationResult {
+    try {
+      return this.#atomically([operation])[0] ?? { kind: "done" };
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  #atomically(operations: readonly Operation[]): readonly OperationResult[] {
+    if (!operations.some(isWrite)) return operations.map((operation) => carryOut(this.ledger, operation));
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      const results = operations.map((operation) => carryOut(this.ledger, operation));
+      this.#database.exec("COMMIT");
+      this.ledger.committed();
+      return results;
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.ledger.rolledBack();
+      throw error;
+    }
+  }
+
+  /** Ends the write-ahead log when the checkpoint thread has copied nearly all of it; a few pages are left to do. */
+  finishCheckpoint(): void {
+    this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    this.#database.exec("PRAGMA incremental_vacuum(256)");
+  }
+
+  close(): void {
+    this.#database.close();
+    this.#owner.close();
+  }
+}
+
+function failureOf(error: unknown): OperationResult {
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+  return { kind: "error", message: error instanceof Error ? error.message : String(error), diskFull: diskFullCodes.has(code) };
+}
+
+function serve(settings: WriterSettings): void {
+  const port = parentPort;
+  if (port === null) throw new Error("the spool's writer runs as a worker thread");
+  const answer = (reply: WriterReply): void => port.postMessage(reply);
+  let writer: Writer;
+  try {
+    writer = new Writer(settings);
+  } catch (error) {
+    answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    port.close();
+    return;
+  }
+  const { ledger } = writer;
+  answer({ kind: "opened", spoolId: ledger.spoolId, gauges: ledger.gauges(), bodyFiles: ledger.bodyFiles() });
+  port.on("message", (request: BatchRequest | { readonly kind: "finishCheckpoint" }) => {
+    if ("kind" in request) {
+      writer.finishCheckpoint();
+      return;
+    }
+    const reply = writer.batch(request.operations);
+    const closing = request.operations.some((operation) => operation.kind === "close");
+    if (closing) writer.close();
+    answer(reply);
+    if (closing) port.close();
+  });
+}
+
+serve(workerData as WriterSettings);

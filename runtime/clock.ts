@@ -1,0 +1,13 @@
+/** Time and chance as arguments, so that decisions can be tested without either. */
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+/** Uniform in [0, 1). */
+export type Chance = () => number;
+
+export const systemChance: Chance = () => Math.random();
