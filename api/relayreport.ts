@@ -9,9 +9,7 @@ export const relayReport = z.object({
   revision: z.string().optional(),
   /** Why the newest configuration on disk is not the one in use; absent when it is. */
   configurationError: z.string().optional(),
-  certificate: z
-    .object({ fingerprint: z.string(), notAfter: z.iso.datetime(), names: z.array(z.string()) })
-    .optional(),
+  certificate: z.object({ fingerprint: z.string(), notAfter: z.iso.datetime(), names: z.array(z.string()) }).optional(),
   spool: z.object({
     /** Recipients that still wait for their outcome. */
     queuedRecipients: z.int().min(0),

@@ -26,6 +26,7 @@ export interface KubeEvent {
 export interface Kube {
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
   list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
+  namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>>;
   /** Makes the object be as given (server-side apply with the operator's field manager). */
   apply(object: Secret | StatefulSet): Promise<void>;
   /** Sets (text) or removes (undefined) single data keys of a Secret and leaves the others as they are. */

@@ -136,7 +136,10 @@ export function createMetrics(depth: () => Promise<SpoolDepth>): MetricsEndpoint
   };
 }
 
-function registerDepth(registry: Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>, depth: () => Promise<SpoolDepth>): void {
+function registerDepth(
+  registry: Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>,
+  depth: () => Promise<SpoolDepth>,
+): void {
   const registers = [registry];
   const recipients = new Gauge({
     name: "mailboat_spool_queued_recipients",

@@ -3,7 +3,15 @@
  * That is the group commit; under load one sync serves everything that arrived during the one before.
  */
 import { Worker } from "node:worker_threads";
-import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult, WriterReply, WriterSettings } from "./protocol.ts";
+import type {
+  BatchReply,
+  Gauges,
+  OpenedReply,
+  Operation,
+  OperationResult,
+  WriterReply,
+  WriterSettings,
+} from "./protocol.ts";
 
 interface Waiting {
   readonly operation: Operation;

@@ -19,8 +19,7 @@ export function spoolIdOf(acceptedAt: number, chance: Uint8Array): SpoolId {
 
 /** Small bodies travel with the entry, large ones stay in a file of the spool's and are streamed. */
 export type Body =
-  | { readonly kind: "inline"; readonly bytes: Buffer }
-  | { readonly kind: "file"; readonly sizeBytes: number };
+  { readonly kind: "inline"; readonly bytes: Buffer } | { readonly kind: "file"; readonly sizeBytes: number };
 
 /** The message without its recipients: written once at acceptance, never changed. */
 export interface Message {

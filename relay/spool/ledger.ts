@@ -93,9 +93,7 @@ export class Ledger {
     this.#deferRecipient = database.prepare(
       "UPDATE recipient SET due_at = ?, last_reply = ? WHERE seq = ? AND idx = ?",
     );
-    this.#registerAttempt = database.prepare(
-      "UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?",
-    );
+    this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
     this.#dueInOrder = database.prepare("SELECT due_at, seq, idx FROM recipient ORDER BY due_at");
     this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
@@ -141,7 +139,12 @@ export class Ledger {
         recipient.orcpt ?? null,
       );
     }
-    if (row.claimed) this.#claim(message.id, seq, row.recipients.map((recipient) => recipient.index));
+    if (row.claimed)
+      this.#claim(
+        message.id,
+        seq,
+        row.recipients.map((recipient) => recipient.index),
+      );
     this.#count(1, row.recipients.length);
   }
 
@@ -168,7 +171,11 @@ export class Ledger {
       this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
     }
     const message = messageOf(stored);
-    this.#claim(message.id, seq, recipients.map((recipient) => recipient.index));
+    this.#claim(
+      message.id,
+      seq,
+      recipients.map((recipient) => recipient.index),
+    );
     return [{ message, recipients }];
   }
 
@@ -178,7 +185,8 @@ export class Ledger {
     if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
     let final = 0;
     for (const outcome of outcomes) {
-      if (!claim.indexes.has(outcome.index)) throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
+      if (!claim.indexes.has(outcome.index))
+        throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
       if (outcome.kind === "deferred") {
         this.#deferRecipient.run(Math.round(outcome.dueAt), replyText(outcome.reply), claim.seq, outcome.index);
       } else {

@@ -20,7 +20,12 @@ const rows = [
     committed: [kept],
     actions: [{ kind: "quarantine", name: "lost+found" }],
   },
-  { name: "names a message whose body is gone", names: [], committed: [kept], actions: [{ kind: "missing", id: kept }] },
+  {
+    name: "names a message whose body is gone",
+    names: [],
+    committed: [kept],
+    actions: [{ kind: "missing", id: kept }],
+  },
 ] as const;
 
 for (const row of rows) {

@@ -121,7 +121,11 @@ class Writer {
 
 function failureOf(error: unknown): OperationResult {
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
-  return { kind: "error", message: error instanceof Error ? error.message : String(error), diskFull: diskFullCodes.has(code) };
+  return {
+    kind: "error",
+    message: error instanceof Error ? error.message : String(error),
+    diskFull: diskFullCodes.has(code),
+  };
 }
 
 function serve(settings: WriterSettings): void {

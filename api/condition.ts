@@ -1,0 +1,55 @@
+/**
+ * Conditions as Kubernetes tools read them. Status is only True, False or Unknown; a type says one thing for ever; every
+ * reason is a constant of its kind (mailrelaystatus.ts, senderdomainstatus.ts) with the situation that raises it.
+ */
+import { z } from "zod";
+
+export const condition = z
+  .strictObject({
+    type: z.string().min(1).max(316).describe("What the condition is about, for example Ready."),
+    status: z.enum(["True", "False", "Unknown"]).describe("Unknown until it has been judged."),
+    observedGeneration: z.int().min(0).optional().describe("metadata.generation that was judged."),
+    lastTransitionTime: z
+      .string()
+      .max(64)
+      .meta({ format: "date-time" })
+      .describe("When status last changed; a new reason or message alone does not move it."),
+    reason: z.string().min(1).max(1024).describe("The cause as one stable word, for machines."),
+    message: z.string().max(32768).describe("The cause and what to do, for people; it names the field or object."),
+  })
+  .describe("One judgement about the resource.");
+
+export type Condition = z.infer<typeof condition>;
+
+/** What a judge says; when it became so is setCondition's to decide. */
+export type Judgement = Omit<Condition, "lastTransitionTime">;
+
+/** The list as status carries it: a map by type. */
+export const conditions = z
+  .array(condition)
+  .max(16)
+  .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] });
+
+/** A reason and the situation that raises it; the reference pages are written from these. */
+export interface ReasonText {
+  readonly reason: string;
+  readonly when: string;
+}
+
+/**
+ * The list with the entry of `next.type` replaced, or added at the end; all other entries are the same objects.
+ * @param now milliseconds since the epoch; becomes lastTransitionTime (whole seconds, as metav1.Time) only when the status differs.
+ */
+export function setCondition(list: readonly Condition[], next: Judgement, now: number): Condition[] {
+  const before = list.find((entry) => entry.type === next.type);
+  const lastTransitionTime =
+    before !== undefined && before.status === next.status ? before.lastTransitionTime : timestamp(now);
+  const entry: Condition = { ...next, lastTransitionTime };
+  if (before === undefined) return [...list, entry];
+  return list.map((other) => (other === before ? entry : other));
+}
+
+/** RFC 3339 in UTC with whole seconds, which is all that metav1.Time keeps. */
+export function timestamp(now: number): string {
+  return `${new Date(now).toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,35 @@
+/** Label selectors as the API server evaluates them (all requirements must hold; an empty selector selects everything). */
+
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  readonly values?: readonly string[] | undefined;
+}
+
+export interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>> | undefined;
+  readonly matchExpressions?: readonly LabelRequirement[] | undefined;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+export function matchesSelector(selector: Selector, labels: Labels): boolean {
+  return (
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
+    (selector.matchExpressions ?? []).every((requirement) => meets(requirement, labels[requirement.key]))
+  );
+}
+
+function meets(requirement: LabelRequirement, value: string | undefined): boolean {
+  const values = requirement.values ?? [];
+  switch (requirement.operator) {
+    case "In":
+      return value !== undefined && values.includes(value);
+    case "NotIn":
+      return value === undefined || !values.includes(value);
+    case "Exists":
+      return value !== undefined;
+    case "DoesNotExist":
+      return value === undefined;
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * An API server for one machine: what people gave (the folder), what the operator made, and the pods that run.
+ * Given objects and made Secrets outlive the process in the state directory, because keys and creation times must.
+ */
+import { randomUUID } from "node:crypto";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { keyOf, type Kube, type KubeEvent, type ListOptions, type Reference } from "../kube/kube.ts";
+import type { Kind, KindMap, KubeObject, ObjectMeta, Pod, Secret, StatefulSet } from "../kube/objects.ts";
+import { matchesSelector } from "../kube/selector.ts";
+import { makeDirectory, writeFileAtomically } from "./files.ts";
+import type { GivenObject, InForce } from "./manifests.ts";
+
+export interface LocalKubeSettings {
+  readonly stateDirectory: string;
+  readonly now: () => number;
+  readonly onStatus: (change: StatusChange) => void;
+  readonly onEvent: (event: KubeEvent) => void;
+}
+
+export interface StatusChange {
+  readonly object: KindMap["MailRelay"] | KindMap["SenderDomain"];
+  /** The object as it was before its status changed. */
+  readonly before: KindMap["MailRelay"] | KindMap["SenderDomain"];
+}
+
+type Status = NonNullable<KindMap["MailRelay"]["status"] | KindMap["SenderDomain"]["status"]>;
+
+export class LocalKube implements Kube {
+  readonly #settings: LocalKubeSettings;
+  readonly #objects = new Map<string, KubeObject>();
+  readonly #listeners: ((changed: Reference) => void)[] = [];
+  /** Where each given object came from. */
+  #given: readonly InForce[] = [];
+
+  constructor(settings: LocalKubeSettings) {
+    this.#settings = settings;
+  }
+
+  /** Reads what an earlier run left. A damaged file is an error that names it: keys are not made anew in silence. */
+  async open(): Promise<void> {
+    await makeDirectory(this.#path("secrets"));
+    for (const name of await readdir(this.#path("secrets"))) {
+      if (!name.endsWith(".json")) continue;
+      const secret: Secret = JSON.parse(await readFile(this.#path("secrets", name), "utf8"));
+      this.#objects.set(keyOf(referenceTo(secret)), secret);
+    }
+    const given = await readFile(this.#path("given.json"), "utf8").catch(() => "[]");
+    this.#given = JSON.parse(given);
+    for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
+  }
+
+  /** What the folder last gave, for the decision what stays in force. */
+  get given(): readonly InForce[] {
+    return this.#given;
+  }
+
+  /** Makes the given objects be exactly these. Objects that were made for one that is gone go with it. */
+  async setGiven(next: readonly InForce[]): Promise<void> {
+    const before = new Map(this.#given.map((entry) => [keyOf(referenceTo(entry.object)), entry.object]));
+    this.#given = next.map(({ file, object }) => ({ file, object: this.#numbered(object, before) }));
+    await writeFileAtomically(this.#path("given.json"), JSON.stringify(this.#given), true);
+    const present = new Set<string>();
+    for (const { object } of this.#given) {
+      const reference = referenceTo(object);
+      present.add(keyOf(reference));
+      if (same(before.get(keyOf(reference)), object) && this.#objects.has(keyOf(reference))) continue;
+      this.#objects.set(keyOf(reference), withStatusOf(object, this.#objects.get(keyOf(reference))));
+      this.#notify(reference);
+    }
+    for (const [key, object] of before) {
+      if (!present.has(key)) await this.#collect(object);
+    }
+  }
+
+  /** True for the StatefulSet whose relay comes first in the folder: it gets the well-known ports. */
+  isFirstStatefulSet(metadata: ObjectMeta): boolean {
+    const first = this.#given.find((entry) => entry.object.kind === "MailRelay");
+    return first?.object.metadata.uid === metadata.ownerReferences?.[0]?.uid;
+  }
+
+  putPod(pod: Pod): void {
+    const key = keyOf(referenceTo(pod));
+    if (same(this.#objects.get(key), pod)) return;
+    this.#objects.set(key, pod);
+    this.#notify(referenceTo(pod));
+  }
+
+  deletePod(pod: Pod): void {
+    if (this.#objects.delete(keyOf(referenceTo(pod)))) this.#notify(referenceTo(pod));
+  }
+
+  async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined> {
+    const object = this.#objects.get(keyOf({ kind, namespace, name }));
+    return object !== undefined && isKind(object, kind) ? object : undefined;
+  }
+
+  async list<K extends Kind>(kind: K, options: ListOptions = {}): Promise<readonly KindMap[K][]> {
+    const found: KindMap[K][] = [];
+    for (const object of this.#objects.values()) {
+      if (!isKind(object, kind)) continue;
+      if (options.namespace !== undefined && object.metadata.namespace !== options.namespace) continue;
+      if (!matchesSelector({ matchLabels: options.labels }, object.metadata.labels ?? {})) continue;
+      found.push(object);
+    }
+    return found;
+  }
+
+  /** Without Namespace objects a namespace has the one label that every cluster gives it. */
+  async namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>> {
+    return { "kubernetes.io/metadata.name": namespace };
+  }
+
+  async apply(object: Secret | StatefulSet): Promise<void> {
+    const reference = referenceTo(object);
+    const before = this.#objects.get(keyOf(reference));
+    const metadata = { ...object.metadata, uid: before?.metadata.uid ?? randomUUID() };
+    const next = { ...object, metadata };
+    if (same(before, next)) return;
+    if (next.kind === "Secret") {
+      await writeFileAtomically(this.#secretPath(reference), JSON.stringify(next, undefined, 2) + "\n", true);
+    }
+    this.#objects.set(keyOf(reference), next);
+    this.#notify(reference);
+  }
+
+  async mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void> {
+    const { namespace, name } = secret.metadata;
+    const data: Record<string, string> = { ...(await this.get("Secret", namespace, name))?.data };
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === undefined) delete data[key];
+      else data[key] = Buffer.from(value, "utf8").toString("base64");
+    }
+    await this.apply({ ...secret, data });
+  }
+
+  async remove(reference: Reference): Promise<void> {
+    if (!this.#objects.delete(keyOf(reference))) return;
+    if (reference.kind === "Secret") await rm(this.#secretPath(reference), { force: true });
+    this.#notify(reference);
+  }
+
+  async applyStatus<K extends "MailRelay" | "SenderDomain">(
+    kind: K,
+    object: KindMap[K],
+    status: NonNullable<KindMap[K]["status"]>,
+  ): Promise<void> {
+    const reference: Reference = { kind, namespace: object.metadata.namespace, name: object.metadata.name };
+    const before = await this.get(kind, reference.namespace, reference.name);
+    if (before === undefined || same(before.status, status)) return;
+    const next = { ...before, status };
+    this.#objects.set(keyOf(reference), next);
+    await makeDirectory(this.#path("status", kind.toLowerCase()));
+    await writeFileAtomically(this.#statusPath(reference), stringify({ ...next, spec: undefined }));
+    this.#settings.onStatus({ object: next, before });
+    if (!same(settledPart(before.status), settledPart(status))) this.#notify(reference);
+  }
+
+  async emit(event: KubeEvent): Promise<void> {
+    this.#settings.onEvent(event);
+  }
+
+  onChange(listener: (changed: Reference) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #notify(changed: Reference): void {
+    for (const listener of this.#listeners) listener(changed);
+  }
+
+  /** uid, creation time and generation as an API server gives them. */
+  #numbered(object: GivenObject, before: ReadonlyMap<string, GivenObject>): GivenObject {
+    const last = before.get(keyOf(referenceTo(object)));
+    const isChanged = last === undefined || !same(contentOf(last), contentOf(object));
+    const metadata: ObjectMeta = {
+      ...object.metadata,
+      uid: last?.metadata.uid ?? randomUUID(),
+      creationTimestamp: last?.metadata.creationTimestamp ?? new Date(this.#settings.now()).toISOString(),
+      generation: (last?.metadata.generation ?? 0) + (isChanged ? 1 : 0),
+    };
+    return { ...object, metadata };
+  }
+
+  /** Removes an object, its status and whatever it owns, as the garbage collector would. */
+  async #collect(object: KubeObject): Promise<void> {
+    const reference = referenceTo(object);
+    this.#objects.delete(keyOf(reference));
+    await rm(this.#statusPath(reference), { force: true });
+    for (const made of [...this.#objects.values()]) {
+      const isOwned = made.metadata.ownerReferences?.some((owner) => owner.uid === object.metadata.uid) ?? false;
+      if (isOwned) await this.remove(referenceTo(made));
+    }
+    this.#notify(reference);
+  }
+
+  /** The status an earlier run wrote: transition times and printed transitions go on from there. */
+  async #withStatus(object: GivenObject): Promise<GivenObject> {
+    if (object.kind === "Secret") return object;
+    const text = await readFile(this.#statusPath(referenceTo(object)), "utf8").catch(() => undefined);
+    if (text === undefined) return object;
+    const status: Status | undefined = parse(text)?.status;
+    return status === undefined ? object : withStatusOf(object, { ...object, status } as KubeObject);
+  }
+
+  #path(...parts: string[]): string {
+    return join(this.#settings.stateDirectory, ...parts);
+  }
+
+  #secretPath(reference: Reference): string {
+    return this.#path("secrets", `${reference.namespace}.${reference.name}.json`);
+  }
+
+  #statusPath(reference: Reference): string {
+    return this.#path("status", reference.kind.toLowerCase(), `${reference.namespace}.${reference.name}.yaml`);
+  }
+}
+
+export function referenceTo(object: KubeObject): Reference {
+  return { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
+}
+
+function isKind<K extends Kind>(object: KubeObject, kind: K): object is KindMap[K] & KubeObject {
+  return object.kind === kind;
+}
+
+/** What a generation counts: everything a person wrote but the labels and annotations. */
+function contentOf(object: GivenObject): unknown {
+  return object.kind === "Secret" ? [object.type, object.data] : object.spec;
+}
+
+function withStatusOf(object: GivenObject, earlier: KubeObject | undefined): GivenObject {
+  if (object.kind === "MailRelay" && earlier?.kind === "MailRelay" && earlier.status !== undefined) {
+    return { ...object, status: earlier.status };
+  }
+  if (object.kind === "SenderDomain" && earlier?.kind === "SenderDomain" && earlier.status !== undefined) {
+    return { ...object, status: earlier.status };
+  }
+  return object;
+}
+
+/** The part of a status that others wait for; queue figures come and go. */
+function settledPart(status: Status | undefined): unknown {
+  return status === undefined ? undefined : [status.conditions, "pods" in status ? status.pods : undefined];
+}
+
+function same(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}
+

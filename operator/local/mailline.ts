@@ -1,0 +1,79 @@
+/**
+ * The line that local mode prints for what happened to a message. Pure: log lines of relays and records of the capture
+ * exchanger in, text out.
+ */
+import { z } from "zod";
+import type { CapturedMessage } from "./capture.ts";
+
+/** The fields of a relay's log line that say something about a message. */
+export const mailEvent = z.object({
+  msg: z.enum(["delivered", "deferred", "failed", "bounced", "refused"]),
+  time: z.string(),
+  spoolId: z.string().optional(),
+  domain: z.string().optional(),
+  recipientDomain: z.string().optional(),
+  code: z.number().optional(),
+  enhanced: z.string().optional(),
+  reply: z.string().optional(),
+  attempt: z.number().optional(),
+  nextHop: z.string().optional(),
+  listener: z.string().optional(),
+});
+
+export type MailEvent = z.infer<typeof mailEvent>;
+
+export type Paint = (style: "good" | "warning" | "bad" | "quiet" | "strong", text: string) => string;
+
+const styles = { delivered: "good", deferred: "warning", failed: "bad", bounced: "bad", refused: "bad" } as const;
+
+export interface MailLine {
+  readonly event: MailEvent;
+  /** The message as the capture exchanger kept it, when it went there. */
+  readonly captured: CapturedMessage | undefined;
+  /** How many recipients share this outcome. */
+  readonly recipients: number;
+  /** Where captured files lie. */
+  readonly directory: string;
+}
+
+/** `12:00:01 0mff... example.com -> delivered 250 capture.mailboat.localhost dkim=pass .mailboat/captured/....eml` */
+export function mailLine(line: MailLine, paint: Paint): string {
+  const { event, captured } = line;
+  const parts = [
+    paint("quiet", event.time.slice(11, 19)),
+    event.spoolId ?? "-".padEnd(21),
+    `${event.domain ?? "?"} ->`,
+    paint(styles[event.msg], event.msg),
+    [event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" "),
+    event.msg === "refused" ? (event.listener ?? "") : (event.nextHop ?? event.recipientDomain ?? ""),
+    line.recipients > 1 ? `(${line.recipients} recipients)` : "",
+  ];
+  if (captured !== undefined) {
+    parts.push(paint(captured.dkim === "pass" ? "good" : "bad", `dkim=${captured.dkim}`), signers(captured));
+    parts.push(paint("quiet", `${line.directory}/${captured.file}`));
+  } else if (event.msg !== "delivered" && event.reply !== undefined) {
+    parts.push(event.reply.replaceAll(/\s+/g, " "));
+  }
+  return parts.filter((part) => part !== "").join(" ");
+}
+
+function signers(captured: CapturedMessage): string {
+  const names = captured.signatures.map((signature) => `${signature.selector}:${signature.algorithm.split("-")[0] ?? ""}`);
+  return names.length === 0 ? "" : `(${names.join(", ")})`;
+}
+
+/** The name of the captured file that a next hop's reply tells; the capture exchanger answers with it. */
+export function capturedFile(reply: string | undefined): string | undefined {
+  return /captured as (\S+\.eml)/.exec(reply ?? "")?.[1];
+}
+
+/** Lines with the same key are one line with a count: recipients of one message that shared a transaction. */
+export function lineKey(event: MailEvent): string {
+  return [event.msg, event.spoolId, event.code, event.reply, event.nextHop, event.attempt].join("\u0000");
+}
+
+/** ANSI colours, or none where nobody sees them. */
+export function painter(isTerminal: boolean): Paint {
+  const codes = { good: 32, warning: 33, bad: 31, quiet: 2, strong: 1 } as const;
+  return isTerminal ? (style, text) => `\u001b[${codes[style]}m${text}\u001b[0m` : (_style, text) => text;
+}

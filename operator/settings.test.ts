@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readCommand } from "./settings.ts";
+
+test("readCommand() takes flags before the environment and the environment before defaults", () => {
+  const defaults = { manifests: "examples/local", state: ".mailboat", host: "127.0.0.1", logLevel: "info" };
+  assert.deepEqual(readCommand(["local"], {}), { verb: "local", settings: defaults });
+  assert.deepEqual(readCommand(["local"], { MANIFESTS: "m", STATE: "" }), {
+    verb: "local",
+    settings: { ...defaults, manifests: "m" },
+  });
+  assert.deepEqual(readCommand(["local", "--manifests", "f", "--state=s"], { MANIFESTS: "m" }), {
+    verb: "local",
+    settings: { ...defaults, manifests: "f", state: "s" },
+  });
+  assert.deepEqual(readCommand(["--help"], {}), { verb: "help" });
+});
+
+const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ["no verb", [], /which verb/],
+  ["an unknown verb", ["cluster"], /unknown verb cluster/],
+  ["an unknown flag", ["local", "--manifest", "x"], /Unknown option '--manifest'.*--help/s],
+  ["a flag without its value", ["local", "--state"], /--state/],
+  ["a stray word", ["local", "dir"], /unexpected dir/],
+  ["a host that is no address", ["local", "--host", "here"], /host: must be an IP address/],
+];
+
+for (const [name, args, message] of refusals) {
+  test(`readCommand() refuses ${name} and says what to do`, () => {
+    assert.throws(() => readCommand(args, {}), { name: "UsageError", message });
+  });
+}

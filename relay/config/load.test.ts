@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { createHash, generateKeyPairSync } from "node:crypto";
+import { test } from "node:test";
+import { shardName, shardText, type DomainDocument, type RelayDocument } from "../../api/relayconfig.ts";
+import type { ConfigurationFiles, Files } from "./files.ts";
+import { SnapshotLoader } from "./load.ts";
+
+const { privateKey } = generateKeyPairSync("ed25519");
+const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+
+function domainOf(domain: string, keys: DomainDocument["keys"] = [{ selector: "s1", privateKey: pem }]): string {
+  const document: DomainDocument = {
+    version: 1,
+    senderDomain: { namespace: "shop", name: "example" },
+    domain,
+    keys,
+    senders: {
+      credentials: [
+        {
+          identity: "shop/app",
+          username: "app",
+          scram: { iterations: 4096, salt: "c2FsdA==", storedKey: "c3RvcmVk", serverKey: "c2VydmVy" },
+        },
+      ],
+      serviceAccounts: [],
+      clientCertificates: [],
+      trustedNetworks: false,
+    },
+    addresses: ["*"],
+    smarthosts: [],
+    limits: {},
+  };
+  return JSON.stringify(document);
+}
+
+function relayOf(revision: string, shards: ReadonlyMap<string, Files>): string {
+  const document: RelayDocument = {
+    version: 1,
+    revision,
+    relay: { namespace: "mail", name: "outbound" },
+    hostname: "relay.example.com",
+    listeners: [],
+    credentials: [],
+    spool: { capacityBytes: 1e9, highWatermarkPercent: 85 },
+    delivery: {
+      mode: "Send",
+      allowRecipients: [],
+      smarthosts: [],
+      fallbackSmarthosts: [],
+      retry: { firstMs: 60_000, maxMs: 14_400_000, expireAfterMs: 432_000_000, notifyDelayAfterMs: 14_400_000 },
+      destinations: [],
+      dnsServers: [],
+    },
+    limits: { messageSizeBytes: 1e6, recipients: 100, connections: 100, connectionsPerClient: 10 },
+    shards: Object.fromEntries(
+      [...shards].map(([name, files]) => [name, createHash("sha256").update(shardText(files)).digest("hex")]),
+    ),
+  };
+  return JSON.stringify(document);
+}
+
+function filesOf(revision: string, domains: Files, mounted: Files = domains): ConfigurationFiles {
+  const shard = shardName(0);
+  return { relay: relayOf(revision, new Map([[shard, domains]])), tls: {}, shards: new Map([[shard, mounted]]) };
+}
+
+test("a complete configuration is in force with its revision, its domains, keys and credentials", () => {
+  const { snapshot, errors } = new SnapshotLoader().load(
+    filesOf("r1", { "example.com.json": domainOf("example.com") }),
+  );
+  assert.deepEqual(errors, []);
+  assert.equal(snapshot?.revision, "r1");
+  const domain = snapshot?.domains.get("example.com");
+  assert.equal(domain?.keys[0]?.algorithm, "ed25519-sha256");
+  assert.deepEqual([...(domain?.identities ?? [])], ["shop/app"]);
+  assert.equal(snapshot?.credentials.get("app")?.length, 1);
+});
+
+test("a revision is not reported while a shard is still the old one", () => {
+  const domains = { "example.com.json": domainOf("example.com") };
+  const { snapshot, errors } = new SnapshotLoader().load(filesOf("r2", domains, {}));
+  assert.deepEqual(errors, []);
+  assert.equal(snapshot?.revision, undefined);
+});
+
+test("the same credential granted by two domains is one credential", () => {
+  const domains = { "a.example.json": domainOf("a.example"), "b.example.json": domainOf("b.example") };
+  const { snapshot } = new SnapshotLoader().load(filesOf("r1", domains));
+  assert.equal(snapshot?.credentials.get("app")?.length, 1);
+});
+
+const faults = [
+  { name: "a relay document that is not JSON", change: { relay: "{" }, error: /^relay\.json: / },
+  {
+    name: "a relay document with a wrong field",
+    change: { relay: '{"version":1}' },
+    error: /relay\.json: .*hostname: /,
+  },
+  { name: "a missing relay document", change: { relay: undefined }, error: /relay\.json: the file is missing/ },
+  {
+    name: "half a certificate",
+    change: { tls: { "tls.crt": "x" } },
+    error: /tls: tls\.crt and tls\.key belong together/,
+  },
+  {
+    name: "a domain whose key is no key",
+    change: {
+      shards: new Map([["00", { "example.com.json": domainOf("example.com", [{ selector: "s1", privateKey: "x" }]) }]]),
+    },
+    error: /^example\.com\.json: /,
+  },
+] as const;
+
+for (const { name, change, error } of faults) {
+  test(`${name} is named, and the last good version stays in force`, () => {
+    const loader = new SnapshotLoader();
+    const good = filesOf("r1", { "example.com.json": domainOf("example.com") });
+    loader.load(good);
+    const { snapshot, errors } = loader.load({ ...good, ...change });
+    assert.match(errors.join("\n"), error);
+    assert.equal(snapshot?.revision, undefined);
+    assert.equal(snapshot?.relay.hostname, "relay.example.com");
+    assert.equal(snapshot?.domains.get("example.com")?.keys.length, 1);
+    assert.equal(loader.load(good).snapshot?.revision, "r1");
+  });
+}
+
+test("nothing is in force before the first usable relay document", () => {
+  const { snapshot, errors } = new SnapshotLoader().load({ relay: undefined, tls: {}, shards: new Map() });
+  assert.equal(snapshot, undefined);
+  assert.equal(errors.length, 1);
+});

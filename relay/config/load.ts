@@ -1,0 +1,169 @@
+/**
+ * Texts to a Snapshot. Each part is judged alone: one that is wrong is reported with its file and field, and its last good
+ * version stays in force, so that one bad key does not stop the other domains.
+ */
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { z } from "zod";
+import {
+  domainDocument,
+  relayDocument,
+  shardText,
+  type CredentialDocument,
+  type DomainDocument,
+  type RelayDocument,
+} from "../../api/relayconfig.ts";
+import type { ConfigurationFiles, Files } from "./files.ts";
+import type { Certificate, DomainSettings, SigningKey, Snapshot } from "./snapshot.ts";
+
+export interface Loaded {
+  /** Undefined only until the first usable relay document has been seen. */
+  readonly snapshot: Snapshot | undefined;
+  /** One line a fault: file, field, reason. Empty when everything on disk is in force. */
+  readonly errors: readonly string[];
+}
+
+/** What a text was decoded to; kept so that only changed files are decoded again. */
+interface DecodedDomain {
+  readonly text: string;
+  readonly settings: DomainSettings;
+}
+
+export class SnapshotLoader {
+  #relay: RelayDocument | undefined;
+  #certificate: Certificate | undefined;
+  #domains = new Map<string, DecodedDomain>();
+  #credentials = new Map<string, readonly CredentialDocument[]>();
+
+  load(files: ConfigurationFiles): Loaded {
+    const errors: string[] = [];
+    const attempt = <T>(name: string, previous: T, decode: () => T): T => {
+      try {
+        return decode();
+      } catch (error) {
+        errors.push(`${name}: ${describe(error)}`);
+        return previous;
+      }
+    };
+    this.#relay = attempt("relay.json", this.#relay, () => decodeRelay(files.relay));
+    this.#certificate = attempt("tls", this.#certificate, () => decodeCertificate(files.tls));
+    this.#domains = this.#decodeDomains(files.shards, attempt);
+    this.#credentials = gatherCredentials(this.#relay, this.#domains);
+    return { snapshot: this.#assemble(files, errors), errors };
+  }
+
+  #decodeDomains(
+    shards: ReadonlyMap<string, Files>,
+    attempt: <T>(name: string, previous: T, decode: () => T) => T,
+  ): Map<string, DecodedDomain> {
+    const decoded = new Map<string, DecodedDomain>();
+    for (const files of shards.values()) {
+      for (const [name, text] of Object.entries(files)) {
+        const previous = this.#domains.get(name);
+        const current =
+          previous?.text === text ? previous : attempt(name, previous, () => ({ text, settings: decodeDomain(text) }));
+        if (current !== undefined) decoded.set(name, current);
+      }
+    }
+    return decoded;
+  }
+
+  #assemble(files: ConfigurationFiles, errors: readonly string[]): Snapshot | undefined {
+    const relay = this.#relay;
+    if (relay === undefined) return undefined;
+    const complete = errors.length === 0 && hasArrived(relay, files.shards);
+    const domains = new Map<string, DomainSettings>();
+    for (const { settings } of this.#domains.values()) domains.set(settings.document.domain, settings);
+    return {
+      revision: complete ? relay.revision : undefined,
+      relay,
+      domains,
+      credentials: this.#credentials,
+      certificate: this.#certificate,
+    };
+  }
+}
+
+/** Volumes are refreshed one by one: the revision is in force once every shard is the one the operator meant. */
+function hasArrived(relay: RelayDocument, shards: ReadonlyMap<string, Files>): boolean {
+  for (const [name, files] of shards) {
+    const wanted = relay.shards[name] ?? digestOf({});
+    if (digestOf(files) !== wanted) return false;
+  }
+  return true;
+}
+
+function digestOf(files: Files): string {
+  return createHash("sha256").update(shardText(files)).digest("hex");
+}
+
+function decodeRelay(text: string | undefined): RelayDocument {
+  if (text === undefined) throw new Error("the file is missing");
+  return relayDocument.parse(JSON.parse(text));
+}
+
+function decodeDomain(text: string): DomainSettings {
+  const document = domainDocument.parse(JSON.parse(text));
+  return {
+    document,
+    keys: document.keys.map(signingKeyOf),
+    identities: new Set(document.senders.credentials.map((credential) => credential.identity)),
+  };
+}
+
+function signingKeyOf(key: DomainDocument["keys"][number]): SigningKey {
+  const parsed = createPrivateKey(key.privateKey);
+  switch (parsed.asymmetricKeyType) {
+    case "rsa":
+      return { selector: key.selector, algorithm: "rsa-sha256", key: parsed };
+    case "ed25519":
+      return { selector: key.selector, algorithm: "ed25519-sha256", key: parsed };
+    default:
+      throw new Error(`keys: selector ${key.selector} is ${parsed.asymmetricKeyType ?? "unknown"}: use RSA or Ed25519`);
+  }
+}
+
+function decodeCertificate(files: Files): Certificate | undefined {
+  const chain = files["tls.crt"];
+  const privateKey = files["tls.key"];
+  if (chain === undefined && privateKey === undefined) return undefined;
+  if (chain === undefined || privateKey === undefined) throw new Error("tls.crt and tls.key belong together");
+  const leaf = new X509Certificate(chain);
+  // Both files change together, but are read one after the other: a torn pair is read again.
+  if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) throw new Error("tls.key is not the key of tls.crt");
+  return {
+    chain,
+    privateKey,
+    fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
+    notAfter: leaf.validToDate.getTime(),
+    names: (leaf.subjectAltName ?? "").split(", ").filter((name) => name !== ""),
+  };
+}
+
+function gatherCredentials(
+  relay: RelayDocument | undefined,
+  domains: ReadonlyMap<string, DecodedDomain>,
+): Map<string, readonly CredentialDocument[]> {
+  const byIdentity = new Map<string, CredentialDocument>();
+  for (const credential of relay?.credentials ?? []) byIdentity.set(keyOf(credential), credential);
+  for (const { settings } of domains.values()) {
+    for (const credential of settings.document.senders.credentials) byIdentity.set(keyOf(credential), credential);
+  }
+  const byName = new Map<string, CredentialDocument[]>();
+  for (const credential of byIdentity.values()) {
+    const same = byName.get(credential.username) ?? [];
+    same.push(credential);
+    byName.set(credential.username, same);
+  }
+  return byName;
+}
+
+function keyOf(credential: CredentialDocument): string {
+  return `${credential.identity}\n${credential.username}\n${credential.scram.storedKey}`;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof z.ZodError) {
+    return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+  }
+  return error instanceof Error ? error.message : String(error);
+}

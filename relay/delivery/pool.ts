@@ -1,0 +1,201 @@
+/**
+ * Connections to next hops, kept open and reused.
+ *
+ * Promise: at most `maxConnections` a hop; a new one is opened only while messages wait and none is free, and the number
+ * grows by doubling, so that a hop that is down or slow is dialed once and not once a message.
+ * On failure: when nothing is open to the hop, everyone who waits for it gets the trouble; while something is, they wait
+ * for that (a hop that limits our connections refuses the next one, not the mail).
+ */
+import type { Clock } from "../../runtime/clock.ts";
+import type { RelayMetrics } from "../observe/metrics.ts";
+import { ConnectError, openConnection, type HopConnection, type NextHop } from "./transport.ts";
+
+export interface PoolOptions {
+  readonly clock: Clock;
+  readonly metrics: Pick<RelayMetrics, "nextHopConnection">;
+  readonly open?: (hop: NextHop) => Promise<HopConnection>;
+  readonly maxConnections?: number;
+  readonly messagesPerConnection?: number;
+  readonly idleMs?: number;
+}
+
+export interface Pool {
+  /** A connection for one transaction. Rejects with ConnectError. */
+  acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<HopConnection>;
+  /** Gives it back, in whatever state. */
+  release(connection: HopConnection): void;
+  /** True when a message for this hop would be served by an open connection. */
+  isOpen(hop: NextHop): boolean;
+  /** Ends every connection at once; transactions under way lose theirs. */
+  close(): void;
+}
+
+interface Waiter {
+  readonly resolve: (connection: HopConnection) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface HopState {
+  readonly hop: NextHop;
+  readonly idle: { readonly connection: HopConnection; readonly since: number }[];
+  readonly busy: Set<HopConnection>;
+  readonly waiting: Waiter[];
+  opening: number;
+}
+
+export function createPool(options: PoolOptions): Pool {
+  return new HopPool(options);
+}
+
+class HopPool implements Pool {
+  readonly #options: Required<PoolOptions>;
+  readonly #hops = new Map<string, HopState>();
+  #sweep: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    const defaults = { open: openConnection, maxConnections: 20, messagesPerConnection: 100, idleMs: 5_000 };
+    this.#options = { ...defaults, ...options };
+  }
+
+  acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<HopConnection> {
+    if (this.#closed) return Promise.reject(new ConnectError({ phase: "connect", detail: "the relay is stopping" }));
+    const state = this.#stateOf(hop);
+    if (choice?.fresh) this.#dropIdle(state);
+    const idle = takeAlive(state);
+    if (idle !== undefined) {
+      state.busy.add(idle);
+      return Promise.resolve(idle);
+    }
+    return new Promise((resolve, reject) => {
+      state.waiting.push({ resolve, reject });
+      this.#grow(state);
+    });
+  }
+
+  release(connection: HopConnection): void {
+    const state = this.#hops.get(connection.hop.key);
+    state?.busy.delete(connection);
+    const reusable = connection.alive && connection.messages < this.#options.messagesPerConnection;
+    if (state === undefined || this.#closed || !reusable) {
+      connection.quit();
+      if (state !== undefined) this.#grow(state);
+      this.#forget(state);
+      return;
+    }
+    this.#give(state, connection);
+  }
+
+  isOpen(hop: NextHop): boolean {
+    const state = this.#hops.get(hop.key);
+    return state !== undefined && state.idle.length + state.busy.size > 0;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#sweep);
+    for (const state of this.#hops.values()) {
+      for (const { connection } of state.idle.splice(0)) connection.quit();
+      for (const connection of state.busy) connection.destroy();
+      const error = new ConnectError({ phase: "connect", detail: "the relay is stopping" });
+      for (const waiter of state.waiting.splice(0)) waiter.reject(error);
+    }
+  }
+
+  #stateOf(hop: NextHop): HopState {
+    let state = this.#hops.get(hop.key);
+    if (state === undefined) {
+      state = { hop, idle: [], busy: new Set(), waiting: [], opening: 0 };
+      this.#hops.set(hop.key, state);
+    }
+    return state;
+  }
+
+  #give(state: HopState, connection: HopConnection): void {
+    const waiter = state.waiting.shift();
+    if (waiter !== undefined) {
+      state.busy.add(connection);
+      waiter.resolve(connection);
+      return;
+    }
+    state.idle.push({ connection, since: this.#options.clock.now() });
+    this.#sweep ??= setTimeout(() => this.#closeIdle(), this.#options.idleMs).unref();
+  }
+
+  /** Opens as many as wait, but never more at once than are open already. */
+  #grow(state: HopState): void {
+    const open = state.busy.size + state.idle.length;
+    const room = this.#options.maxConnections - open - state.opening;
+    const wanted = Math.min(state.waiting.length - state.opening, Math.max(1, open) - state.opening, room);
+    for (let count = 0; count < wanted; count += 1) {
+      state.opening += 1;
+      this.#open(state).catch((error: unknown) => this.#refuse(state, error));
+    }
+  }
+
+  async #open(state: HopState): Promise<void> {
+    let connection: HopConnection;
+    try {
+      connection = await this.#options.open(state.hop);
+    } finally {
+      state.opening -= 1;
+    }
+    this.#options.metrics.nextHopConnection("opened");
+    if (this.#closed) {
+      connection.quit();
+      return;
+    }
+    connection.onEnd(() => this.#remove(state, connection));
+    this.#give(state, connection);
+    this.#grow(state);
+  }
+
+  #refuse(state: HopState, error: unknown): void {
+    this.#options.metrics.nextHopConnection("failed");
+    const others = state.busy.size + state.idle.length + state.opening;
+    if (others > 0) return;
+    for (const waiter of state.waiting.splice(0)) waiter.reject(error);
+    this.#forget(state);
+  }
+
+  /** An idle connection that the hop closed is dropped without a word. */
+  #remove(state: HopState, connection: HopConnection): void {
+    const at = state.idle.findIndex((entry) => entry.connection === connection);
+    if (at !== -1) state.idle.splice(at, 1);
+    this.#forget(state);
+  }
+
+  #dropIdle(state: HopState): void {
+    for (const { connection } of state.idle.splice(0)) connection.quit();
+  }
+
+  #closeIdle(): void {
+    this.#sweep = undefined;
+    const limit = this.#options.clock.now() - this.#options.idleMs;
+    let left = 0;
+    for (const state of this.#hops.values()) {
+      const old = state.idle.filter((entry) => entry.since <= limit);
+      for (const entry of old) {
+        state.idle.splice(state.idle.indexOf(entry), 1);
+        entry.connection.quit();
+      }
+      left += state.idle.length;
+      this.#forget(state);
+    }
+    if (left > 0) this.#sweep = setTimeout(() => this.#closeIdle(), Math.max(this.#options.idleMs / 5, 50)).unref();
+  }
+
+  #forget(state: HopState | undefined): void {
+    if (state === undefined) return;
+    if (state.idle.length + state.busy.size + state.waiting.length + state.opening > 0) return;
+    this.#hops.delete(state.hop.key);
+  }
+}
+
+/** The connection used last: the others grow old and are closed. */
+function takeAlive(state: HopState): HopConnection | undefined {
+  for (let entry = state.idle.pop(); entry !== undefined; entry = state.idle.pop()) {
+    if (entry.connection.alive) return entry.connection;
+  }
+  return undefined;
+}

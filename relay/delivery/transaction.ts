@@ -1,0 +1,271 @@
+/**
+ * One mail transaction over an open connection: MAIL, RCPT, DATA, and what came back for each recipient.
+ *
+ * Promise: transact() never rejects; every recipient gets a result. A message that the hop can not carry unchanged is
+ * refused here before MAIL. After trouble inside DATA the connection is dropped: nobody knows where its dialogue stands.
+ */
+import type { Writable } from "node:stream";
+import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
+import type { Reply } from "../mail/reply.ts";
+import { DotStuffing, stuffWhole } from "./dotstuffing.ts";
+
+export interface Outgoing {
+  /** "" is the null reverse-path. */
+  readonly sender: string;
+  readonly recipients: readonly EnvelopeRecipient[];
+  readonly smtpUtf8: boolean;
+  readonly eightBit: boolean;
+  readonly ret?: "FULL" | "HDRS";
+  readonly envid?: string;
+  /** Signatures, header and the empty line. */
+  readonly head: Buffer;
+  readonly body: Buffer | (() => AsyncIterable<Buffer | string>);
+  /** Of head and body. */
+  readonly sizeBytes: number;
+}
+
+export type RecipientResult =
+  | { readonly kind: "accepted"; readonly reply: Reply }
+  | { readonly kind: "trouble"; readonly trouble: Trouble };
+
+export interface TransactionReport {
+  /** In the order of the recipients. */
+  readonly results: readonly RecipientResult[];
+  /** The connection was gone before MAIL was judged: on a reused connection this was no attempt. */
+  readonly stale: boolean;
+}
+
+/** The connection is gone; `reply` is what the other side said with it. */
+export class LineLostError extends Error {
+  override readonly name = "LineLostError";
+  readonly reply: Reply | undefined;
+
+  constructor(detail: string, reply?: Reply) {
+    super(detail);
+    this.reply = reply;
+  }
+}
+
+/** An open SMTP session between transactions, as far as a transaction needs it. */
+export interface SmtpLine {
+  readonly nextHop: string;
+  readonly output: Writable;
+  /** 0 when the hop named no limit. */
+  readonly maxSizeBytes: number;
+  offers(extension: string): boolean;
+  /** Sends the commands in one write and expects a reply for each. */
+  command(commands: readonly string[]): void;
+  /** Expects a reply without a command: the one that ends DATA. */
+  expectReply(): void;
+  /** The next expected reply; rejects with LineLostError when the connection is gone. */
+  nextReply(): Promise<Reply>;
+  /** Aborted when the connection is gone. */
+  readonly lost: AbortSignal;
+  /** Inactivity after which the connection counts as lost (RFC 5321 section 4.5.3.2). */
+  setPatience(phase: "command" | "end"): void;
+  drop(): void;
+}
+
+export async function transact(line: SmtpLine, mail: Outgoing): Promise<TransactionReport> {
+  const transaction = new Transaction(line, mail);
+  try {
+    await transaction.run();
+  } catch (error) {
+    line.drop();
+    transaction.fail(error);
+  }
+  return transaction.report();
+}
+
+class Transaction {
+  readonly #line: SmtpLine;
+  readonly #mail: Outgoing;
+  readonly #results: (RecipientResult | undefined)[];
+  #phase: Phase = "mail";
+  #judged = false;
+
+  constructor(line: SmtpLine, mail: Outgoing) {
+    this.#line = line;
+    this.#mail = mail;
+    this.#results = mail.recipients.map(() => undefined);
+  }
+
+  async run(): Promise<void> {
+    const needsUtf8 = this.#refuseWhatTheHopCannotCarry();
+    const asked = this.#undecided();
+    if (asked.length === 0) return;
+    const pipelined = this.#line.offers("PIPELINING");
+    const commands = [mailCommand(this.#line, this.#mail, needsUtf8), ...asked.map((index) => this.#rcptCommand(index))];
+    // RFC 2920 section 3.1: DATA may only be the last of a group.
+    if (pipelined) this.#line.command([...commands, "DATA"]);
+    const open = await this.#envelope(commands, asked, pipelined);
+    if (!open) return;
+    await this.#content();
+  }
+
+  /** Gives every recipient without a result the trouble that `error` is. */
+  fail(error: unknown): void {
+    const reply = error instanceof LineLostError ? error.reply : undefined;
+    const detail = error instanceof Error ? error.message : String(error);
+    const phase = error instanceof LineLostError ? this.#phase : "local";
+    this.#decide({ phase, detail, ...(reply === undefined ? {} : { reply }) });
+  }
+
+  report(): TransactionReport {
+    const results = this.#results.map(
+      (result): RecipientResult => result ?? { kind: "trouble", trouble: { phase: "local", detail: "no result" } },
+    );
+    return { results, stale: !this.#judged && this.#line.lost.aborted };
+  }
+
+  /** MAIL, RCPT and DATA. True when the hop waits for the message. */
+  async #envelope(commands: readonly string[], asked: readonly number[], pipelined: boolean): Promise<boolean> {
+    const ask = async (command: string | undefined): Promise<Reply> => {
+      if (!pipelined && command !== undefined) this.#line.command([command]);
+      return this.#line.nextReply();
+    };
+    const mailReply = await ask(commands[0]);
+    this.#judged = mailReply.code !== 421;
+    const mailAccepted = isPositive(mailReply);
+    if (!mailAccepted) this.#decide({ phase: "mail", reply: mailReply });
+    if (!mailAccepted && !pipelined) return false;
+    if (mailAccepted) this.#phase = "rcpt";
+    let position = 1;
+    for (const index of asked) {
+      const reply = await ask(commands[position++]);
+      if (!isPositive(reply) && mailAccepted) this.#refuse(index, { phase: "rcpt", reply });
+    }
+    const wanted = this.#undecided().length > 0;
+    if (!wanted && !pipelined) {
+      await this.#reset();
+      return false;
+    }
+    if (mailAccepted) this.#phase = "data";
+    const dataReply = await ask("DATA");
+    return this.#judgeData(dataReply, wanted);
+  }
+
+  async #judgeData(reply: Reply, wanted: boolean): Promise<boolean> {
+    const ready = reply.code >= 300 && reply.code <= 399;
+    if (ready && wanted) return true;
+    if (wanted) this.#decide({ phase: "data", reply });
+    // A hop that takes DATA with nobody to deliver to, or says 250 to it, is not to be trusted with another message.
+    if (reply.code < 400) this.#line.drop();
+    else await this.#reset();
+    return false;
+  }
+
+  /** The message itself and the reply that passes responsibility (RFC 5321 section 6.1). */
+  async #content(): Promise<void> {
+    this.#phase = "body";
+    this.#line.expectReply();
+    const { head, body } = this.#mail;
+    if (Buffer.isBuffer(body)) this.#line.output.write(stuffWhole([head, body]));
+    else await this.#stream(head, body());
+    this.#phase = "end";
+    this.#line.setPatience("end");
+    const reply = await this.#line.nextReply();
+    this.#line.setPatience("command");
+    if (isPositive(reply)) {
+      for (const index of this.#undecided()) this.#results[index] = { kind: "accepted", reply };
+      return;
+    }
+    this.#decide({ phase: "end", reply });
+    this.#line.drop();
+  }
+
+  async #stream(head: Buffer, body: AsyncIterable<Buffer | string>): Promise<void> {
+    const stuffing = new DotStuffing();
+    await this.#write(stuffing.stuff(head));
+    for await (const chunk of body) {
+      // Leaving the loop destroys the source: nothing is read for a connection that is gone.
+      if (this.#line.lost.aborted) break;
+      await this.#write(stuffing.stuff(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, "latin1")));
+    }
+    if (!this.#line.lost.aborted) this.#line.output.write(stuffing.end());
+  }
+
+  async #write(pieces: readonly Buffer[]): Promise<void> {
+    const { output, lost } = this.#line;
+    let room = true;
+    output.cork();
+    for (const piece of pieces) room = output.write(piece);
+    output.uncork();
+    if (room || lost.aborted) return;
+    await new Promise<void>((resolve) => {
+      const proceed = (): void => {
+        output.off("drain", proceed);
+        lost.removeEventListener("abort", proceed);
+        resolve();
+      };
+      output.on("drain", proceed);
+      lost.addEventListener("abort", proceed);
+    });
+  }
+
+  async #reset(): Promise<void> {
+    this.#line.command(["RSET"]);
+    if (!isPositive(await this.#line.nextReply())) this.#line.drop();
+  }
+
+  #refuseWhatTheHopCannotCarry(): boolean {
+    const mail = this.#mail;
+    const headNeedsUtf8 = mail.smtpUtf8 && (!isAscii(mail.sender) || !isAscii(mail.head.toString("latin1")));
+    const refuseAll = (reason: LocalReason): void => this.#decide({ phase: "local", reason });
+    if (!this.#line.offers("SMTPUTF8")) {
+      if (headNeedsUtf8) refuseAll("no-smtputf8");
+      mail.recipients.forEach(({ address }, index) => {
+        if (!isAscii(address)) this.#refuse(index, { phase: "local", reason: "no-smtputf8" });
+      });
+    }
+    if (mail.eightBit && !this.#line.offers("8BITMIME")) refuseAll("no-8bitmime");
+    const { maxSizeBytes } = this.#line;
+    if (maxSizeBytes > 0 && mail.sizeBytes > maxSizeBytes) refuseAll("too-large");
+    return headNeedsUtf8 || this.#undecided().some((index) => !isAscii(mail.recipients[index]?.address ?? ""));
+  }
+
+  #undecided(): number[] {
+    return [...this.#results.keys()].filter((index) => this.#results[index] === undefined);
+  }
+
+  #decide(trouble: Trouble): void {
+    for (const index of this.#undecided()) this.#refuse(index, trouble);
+  }
+
+  #refuse(index: number, trouble: Trouble): void {
+    this.#results[index] ??= { kind: "trouble", trouble: { ...trouble, nextHop: this.#line.nextHop } };
+  }
+
+  /** RFC 3461 section 4: each recipient has its own NOTIFY and ORCPT; ORCPT goes on as it came. */
+  #rcptCommand(index: number): string {
+    const { address, notify, orcpt } = this.#mail.recipients[index] ?? { address: "" };
+    const words = [`RCPT TO:<${address}>`];
+    if (this.#line.offers("DSN")) {
+      if (notify !== undefined) words.push(`NOTIFY=${notify.join(",")}`);
+      if (orcpt !== undefined) words.push(`ORCPT=${orcpt}`);
+    }
+    return words.join(" ");
+  }
+}
+
+function mailCommand(line: SmtpLine, mail: Outgoing, needsUtf8: boolean): string {
+  const words = [`MAIL FROM:<${mail.sender}>`];
+  if (line.offers("SIZE")) words.push(`SIZE=${mail.sizeBytes}`);
+  if (mail.eightBit) words.push("BODY=8BITMIME");
+  if (needsUtf8) words.push("SMTPUTF8");
+  if (line.offers("DSN")) {
+    if (mail.ret !== undefined) words.push(`RET=${mail.ret}`);
+    if (mail.envid !== undefined) words.push(`ENVID=${mail.envid}`);
+  }
+  return words.join(" ");
+}
+
+function isPositive(reply: Reply): boolean {
+  return reply.code >= 200 && reply.code <= 299;
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}

@@ -1,0 +1,101 @@
+/** The relay program: reads its settings, opens configuration, spool, listeners and delivery, and stops in reverse. */
+import { systemChance, systemClock } from "../runtime/clock.ts";
+import { openHealth } from "../runtime/health.ts";
+import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
+import { createLog, type Log } from "../runtime/log.ts";
+import type { Snapshot } from "./config/snapshot.ts";
+import { watchConfiguration } from "./config/watch.ts";
+import { openDelivery } from "./delivery/runner.ts";
+import { retryIntervalMs } from "./mail/retry.ts";
+import { createMetrics } from "./observe/metrics.ts";
+import { relayPages } from "./observe/pages.ts";
+import { readSettings, type Settings } from "./settings.ts";
+import { openStore } from "./spool/store.ts";
+import type { Spool } from "./spool/spool.ts";
+import { openSubmission } from "./submission/listener.ts";
+
+const usage = `usage: node relay/main.ts run
+  run   relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR
+`;
+
+const observationPort = 9464;
+
+async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<void> {
+  const clock = systemClock;
+  const chance = systemChance;
+  let spool: Spool | undefined;
+  const metrics = createMetrics(async () => {
+    if (spool === undefined) throw new Error("the spool is not open");
+    return spool.depth(clock.now());
+  });
+  const snapshots = await watchConfiguration({
+    directory: settings.configurationDirectory,
+    log,
+    onLoad: (result) => metrics.configurationLoaded(result),
+    stopping: lifecycle.stopping,
+  });
+  const opened = await openStore({
+    directory: settings.spoolDirectory,
+    clock,
+    log,
+    capacity: () => snapshots.current().relay.spool,
+    retryDelaysMs: () => registeredDelaysMs(snapshots.current()),
+    ownerTimeoutMs: 10_000,
+    onCommit: (writes, seconds) => metrics.committed(writes, seconds),
+  });
+  spool = opened;
+  lifecycle.onStop({ name: "spool", close: async () => opened.close() });
+  const shared = { snapshots, spool: opened, log, clock, chance, metrics };
+  const delivery = openDelivery(shared);
+  const submission = await openSubmission({ ...shared, listenHost: settings.listenHost, ports: settings.ports });
+  const mail = [submission, delivery];
+  lifecycle.onStop({
+    name: "mail",
+    close: async () => {
+      await Promise.all(mail.map(async (edge) => edge.close(settings.stopDeadlineMs)));
+    },
+  });
+  const health = await openHealth({
+    host: settings.listenHost,
+    port: settings.ports.get("http") ?? observationPort,
+    pages: relayPages({ snapshots, spool: opened, metrics, clock, stopping: lifecycle.stopping }),
+    log,
+  });
+  lifecycle.onStop({ name: "http", close: async () => health.close() });
+  log.info({ listener: "http", port: health.port }, "listening");
+  log.info("ready");
+}
+
+/** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */
+function registeredDelaysMs(snapshot: Snapshot): readonly number[] {
+  const { retry } = snapshot.relay.delivery;
+  return Array.from({ length: 24 }, (_, index) => retryIntervalMs(index + 1, retry));
+}
+
+async function main(verb: string | undefined): Promise<number> {
+  if (verb !== "run") {
+    process.stderr.write(usage);
+    return 2;
+  }
+  const settings = readSettings(process.env);
+  const log = createLog({ level: settings.logLevel, program: "relay" });
+  const lifecycle = createLifecycle(log);
+  // In local mode the parent holds a channel: when it is gone, so is the reason to run.
+  process.on("disconnect", () => lifecycle.stop("parent ended"));
+  process.on("unhandledRejection", (error) => {
+    log.fatal({ error: String(error), stack: error instanceof Error ? error.stack : undefined }, "a promise was lost");
+    process.exit(1);
+  });
+  await Promise.race([run(settings, log, lifecycle), lifecycle.done]);
+  await lifecycle.done;
+  if (process.connected) process.disconnect();
+  log.info("stopped");
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv[2]);
+} catch (error) {
+  process.stderr.write(`relay: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

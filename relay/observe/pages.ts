@@ -1,0 +1,78 @@
+/** The plain port's pages: what probes, Prometheus and the operator read. */
+import type { RelayReport } from "../../api/relayreport.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { Page, Pages } from "../../runtime/health.ts";
+import type { SnapshotSource } from "../config/snapshot.ts";
+import type { Spool, SpoolDepth } from "../spool/spool.ts";
+import type { MetricsEndpoint } from "./metrics.ts";
+
+export interface PagesOptions {
+  readonly snapshots: SnapshotSource;
+  readonly spool: Spool;
+  readonly metrics: MetricsEndpoint;
+  readonly clock: Clock;
+  readonly stopping: AbortSignal;
+}
+
+/** Ready means: configured, the spool answers, and not on the way out. A full spool stays ready: it still delivers. */
+export function relayPages(options: PagesOptions): Pages {
+  const startedAt = options.clock.now();
+  const report = async (): Promise<RelayReport> =>
+    reportOf(options, startedAt, await options.spool.depth(options.clock.now()));
+  return {
+    "/metrics": async () => ({
+      status: 200,
+      contentType: options.metrics.contentType,
+      body: await options.metrics.render(),
+    }),
+    "/healthz": async () => {
+      await options.spool.depth(options.clock.now());
+      return plain(200, "ok");
+    },
+    "/readyz": async () => {
+      if (options.stopping.aborted) return plain(503, "stopping");
+      await options.spool.depth(options.clock.now());
+      return plain(200, "ready");
+    },
+    "/status": async () => ({
+      status: 200,
+      contentType: "application/json",
+      body: `${JSON.stringify(await report(), undefined, 2)}\n`,
+    }),
+  };
+}
+
+function plain(status: number, text: string): Page {
+  return { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
+}
+
+function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): RelayReport {
+  const { revision, relay, certificate } = options.snapshots.current();
+  const { lastError } = options.snapshots;
+  return {
+    version: 1,
+    ...(revision === undefined ? {} : { revision }),
+    ...(lastError === undefined ? {} : { configurationError: lastError }),
+    ...(certificate === undefined
+      ? {}
+      : {
+          certificate: {
+            fingerprint: certificate.fingerprint,
+            notAfter: new Date(certificate.notAfter).toISOString(),
+            names: [...certificate.names],
+          },
+        }),
+    spool: {
+      queuedMessages: depth.queuedMessages,
+      queuedRecipients: depth.queuedRecipients,
+      ...(depth.oldestDueAt === undefined ? {} : { oldestDueTime: new Date(depth.oldestDueAt).toISOString() }),
+      usedBytes: depth.usedBytes,
+      capacityBytes: relay.spool.capacityBytes,
+      full: depth.full,
+      spoolId: depth.spoolId,
+    },
+    draining: options.stopping.aborted,
+    acceptedMessages: options.metrics.acceptedMessages,
+    startedAt: new Date(startedAt).toISOString(),
+  };
+}

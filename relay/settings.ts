@@ -1,0 +1,50 @@
+/** What the relay program is told by its environment; everything else comes from the configuration directory. */
+import { z } from "zod";
+
+const settings = z.object({
+  MAILBOAT_CONFIGURATION_DIR: z.string().min(1),
+  MAILBOAT_SPOOL_DIR: z.string().min(1),
+  MAILBOAT_LISTEN_HOST: z.string().default("::"),
+  MAILBOAT_PORTS: z
+    .string()
+    .default("{}")
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: "custom", message: "must be a JSON object of listener name to port" });
+        return z.NEVER;
+      }
+    })
+    .pipe(z.record(z.string(), z.int().min(0).max(65535))),
+  MAILBOAT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  /** How long a stop waits for messages in flight; the pod's grace period is longer. */
+  MAILBOAT_STOP_DEADLINE_MS: z.coerce.number().int().min(0).default(25_000),
+});
+
+export interface Settings {
+  readonly configurationDirectory: string;
+  readonly spoolDirectory: string;
+  readonly listenHost: string;
+  /** Overrides of configured ports, by listener name; `http` for the observation port. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly logLevel: string;
+  readonly stopDeadlineMs: number;
+}
+
+/** Throws with the variable's name and what it must be. */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const parsed = settings.safeParse(environment);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new Error(`environment: ${faults.join("; ")}`);
+  }
+  return {
+    configurationDirectory: parsed.data.MAILBOAT_CONFIGURATION_DIR,
+    spoolDirectory: parsed.data.MAILBOAT_SPOOL_DIR,
+    listenHost: parsed.data.MAILBOAT_LISTEN_HOST,
+    ports: new Map(Object.entries(parsed.data.MAILBOAT_PORTS)),
+    logLevel: parsed.data.MAILBOAT_LOG_LEVEL,
+    stopDeadlineMs: parsed.data.MAILBOAT_STOP_DEADLINE_MS,
+  };
+}

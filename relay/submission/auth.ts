@@ -1,0 +1,127 @@
+/**
+ * AUTH PLAIN and LOGIN against the verifiers of the snapshot.
+ *
+ * A wrong password and an unknown user cost the same. Successes are remembered under a hash keyed by a secret of this
+ * process, so that a busy client pays the derivation once; failures never are. At most a few derivations run at a time,
+ * because DKIM signing shares the thread pool; when too many wait, the answer is 454 and the client comes back.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts";
+import { refusal, type Refusal } from "../mail/reply.ts";
+import type { AuthenticatedUser } from "./admit.ts";
+import { matchesVerifier } from "./scram.ts";
+
+export interface Authenticator {
+  authenticate(
+    credentials: ReadonlyMap<string, readonly CredentialDocument[]>,
+    login: { readonly username: string; readonly password: string },
+  ): Promise<AuthenticatedUser | Refusal>;
+}
+
+const rememberedLogins = 10_000;
+const derivationsAtOnce = 2;
+const derivationsWaiting = 256;
+const minimumIterations = 4096;
+const passwordOctets = 1024;
+
+const invalid = refusal(535, "5.7.8", "Authentication credentials invalid");
+const busy = refusal(454, "4.7.0", "Too many logins at once, try again later");
+
+export function createAuthenticator(): Authenticator {
+  const secret = randomBytes(32);
+  /** In order of use; the value names the identities that matched. */
+  const remembered = new Map<string, ReadonlySet<string>>();
+  const turnstile = createTurnstile(derivationsAtOnce, derivationsWaiting);
+  const dummySalt = randomBytes(16).toString("base64");
+  const dummyKey = randomBytes(32).toString("base64");
+
+  const matching = async (candidates: readonly CredentialDocument[], password: string): Promise<CredentialDocument[]> => {
+    const matches: CredentialDocument[] = [];
+    for (const candidate of candidates) {
+      if (await matchesVerifier(password, candidate.scram)) matches.push(candidate);
+    }
+    return matches;
+  };
+
+  return {
+    async authenticate(credentials, { username, password }) {
+      const candidates = credentials.get(username) ?? [];
+      const key = loginKey(secret, [username, password, ...candidates.flatMap((each) => [each.identity, each.scram.storedKey])]);
+      const known = candidates.length === 0 ? undefined : remembered.get(key);
+      if (known !== undefined) {
+        remember(remembered, key, known);
+        return userOf(username, candidates.filter((candidate) => known.has(candidate.identity)));
+      }
+      if (Buffer.byteLength(password) > passwordOctets) return invalid;
+      if (!(await turnstile.enter())) return busy;
+      try {
+        if (candidates.length === 0) {
+          await matchesVerifier(password, dummyVerifier(credentials, { salt: dummySalt, storedKey: dummyKey }));
+          return invalid;
+        }
+        const matches = await matching(candidates, password);
+        if (matches.length === 0) return invalid;
+        remember(remembered, key, new Set(matches.map((match) => match.identity)));
+        return userOf(username, matches);
+      } finally {
+        turnstile.leave();
+      }
+    },
+  };
+}
+
+/** As costly as a real user's: time tells nobody which names exist. */
+function dummyVerifier(
+  credentials: ReadonlyMap<string, readonly CredentialDocument[]>,
+  values: { readonly salt: string; readonly storedKey: string },
+): ScramVerifier {
+  const [some] = credentials.values();
+  const iterations = some?.[0]?.scram.iterations ?? minimumIterations;
+  return { iterations, salt: values.salt, storedKey: values.storedKey, serverKey: values.storedKey };
+}
+
+function userOf(username: string, credentials: readonly CredentialDocument[]): AuthenticatedUser {
+  return { kind: "user", username, credentials, identities: new Set(credentials.map((each) => each.identity)) };
+}
+
+/** Length-prefixed, so that no two lists of parts give the same text. */
+function loginKey(secret: Buffer, parts: readonly string[]): string {
+  const hmac = createHmac("sha256", secret);
+  for (const part of parts) hmac.update(`${part.length}:${part}`);
+  return hmac.digest("base64");
+}
+
+function remember(logins: Map<string, ReadonlySet<string>>, key: string, identities: ReadonlySet<string>): void {
+  logins.delete(key);
+  logins.set(key, identities);
+  const [oldest] = logins.keys();
+  if (logins.size > rememberedLogins && oldest !== undefined) logins.delete(oldest);
+}
+
+interface Turnstile {
+  /** False when too many wait already. */
+  enter(): Promise<boolean>;
+  leave(): void;
+}
+
+function createTurnstile(atOnce: number, waiting: number): Turnstile {
+  const queue: (() => void)[] = [];
+  let inside = 0;
+  return {
+    async enter() {
+      if (inside < atOnce) {
+        inside += 1;
+        return true;
+      }
+      if (queue.length >= waiting) return false;
+      await new Promise<void>((resolve) => queue.push(resolve));
+      return true;
+    },
+    leave() {
+      const next = queue.shift();
+      // The place passes on to the one who waited longest: `inside` stays as it is.
+      if (next === undefined) inside -= 1;
+      else next();
+    },
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * MAIL and RCPT as values (RFC 5321 section 4.1.1.2 and 4.1.1.3, with SIZE, 8BITMIME, SMTPUTF8, DSN and AUTH=).
+ *
+ * Pure. Whatever cannot be read is a refusal that says which part is wrong; nothing is guessed and nothing is skipped.
+ */
+import { parseAddress, type Address } from "../mail/address.ts";
+import type { EnvelopeRecipient, NotifyKeyword } from "../mail/envelope.ts";
+import { envidOctets, orcptOctets } from "../mail/limit.ts";
+import { refusal, type Refusal } from "../mail/reply.ts";
+
+export interface MailCommand {
+  readonly kind: "mail";
+  /** undefined is the null reverse-path (RFC 5321 section 4.5.5). */
+  readonly sender: Address | undefined;
+  readonly sizeBytes: number | undefined;
+  readonly body: "7BIT" | "8BITMIME";
+  readonly smtpUtf8: boolean;
+  readonly ret?: "FULL" | "HDRS";
+  readonly envid?: string;
+}
+
+export interface RcptCommand {
+  readonly kind: "rcpt";
+  readonly recipient: EnvelopeRecipient;
+}
+
+type Parameters = ReadonlyMap<string, string | undefined>;
+
+interface PathCommand {
+  readonly path: string;
+  readonly parameters: Parameters;
+}
+
+const mailParameters = new Set(["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "AUTH"]);
+const rcptParameters = new Set(["NOTIFY", "ORCPT"]);
+const notifyKeywords: readonly NotifyKeyword[] = ["SUCCESS", "FAILURE", "DELAY"];
+/** RFC 5321 appendix C: a source route is accepted and ignored. */
+const sourceRoute = /^@[^\s,:@]+(?:,@[^\s,:@]+)*:/;
+
+/** RFC 6531 section 3.5: what answers a non-ASCII address whose client did not ask for SMTPUTF8. */
+const needsSmtpUtf8 = refusal(553, "5.6.7", "A non-ASCII address needs the SMTPUTF8 parameter of MAIL");
+
+export function parseMail(line: Buffer): MailCommand | Refusal {
+  const command = parsePathCommand(line, { opening: /^MAIL FROM: */i, known: mailParameters, enhanced: "5.1.7" });
+  if ("kind" in command) return command;
+  const { path, parameters } = command;
+  const sender = path === "" ? undefined : parseAddress(path);
+  if (path !== "" && sender === undefined) return refusal(501, "5.1.7", "The sender address is malformed");
+  const smtpUtf8 = parameters.has("SMTPUTF8");
+  if (sender !== undefined && !sender.ascii && !smtpUtf8) return needsSmtpUtf8;
+  const wrong = wrongMailParameter(parameters);
+  if (wrong !== undefined) return refusal(501, "5.5.4", wrong);
+  const size = parameters.get("SIZE");
+  const ret = parameters.get("RET")?.toUpperCase();
+  const envid = parameters.get("ENVID");
+  return {
+    kind: "mail",
+    sender,
+    sizeBytes: size === undefined ? undefined : Number(size),
+    body: parameters.get("BODY")?.toUpperCase() === "8BITMIME" ? "8BITMIME" : "7BIT",
+    smtpUtf8,
+    ...(ret === "FULL" || ret === "HDRS" ? { ret } : {}),
+    ...(envid === undefined ? {} : { envid }),
+  };
+}
+
+function wrongMailParameter(parameters: Parameters): string | undefined {
+  const value = (name: string): string => parameters.get(name) ?? "";
+  // RFC 1870 section 4: 1 to 20 digits.
+  if (parameters.has("SIZE") && !/^\d{1,20}$/.test(value("SIZE"))) return "SIZE needs a number of octets";
+  if (parameters.has("BODY") && !/^(?:7BIT|8BITMIME)$/i.test(value("BODY"))) return "BODY is 7BIT or 8BITMIME";
+  if (parameters.get("SMTPUTF8") !== undefined) return "SMTPUTF8 takes no value";
+  if (parameters.has("RET") && !/^(?:FULL|HDRS)$/i.test(value("RET"))) return "RET is FULL or HDRS";
+  if (parameters.has("ENVID") && !isXtext(value("ENVID"), envidOctets)) return "ENVID is xtext of at most 100 octets";
+  // RFC 4954 section 5: taken and ignored, as its value is not trusted.
+  if (parameters.has("AUTH") && value("AUTH") === "") return "AUTH needs a value";
+  return undefined;
+}
+
+export function parseRcpt(line: Buffer, smtpUtf8: boolean): RcptCommand | Refusal {
+  const command = parsePathCommand(line, { opening: /^RCPT TO: */i, known: rcptParameters, enhanced: "5.1.3" });
+  if ("kind" in command) return command;
+  const recipient = parseAddress(command.path);
+  if (recipient === undefined) return refusal(501, "5.1.3", "The recipient address is malformed or has no domain");
+  if (!recipient.ascii && !smtpUtf8) return needsSmtpUtf8;
+  const notify = command.parameters.has("NOTIFY") ? readNotify(command.parameters.get("NOTIFY")) : undefined;
+  if (command.parameters.has("NOTIFY") && notify === undefined) {
+    return refusal(501, "5.5.4", "NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY");
+  }
+  const orcpt = command.parameters.get("ORCPT");
+  if (command.parameters.has("ORCPT") && !isOrcpt(orcpt)) {
+    return refusal(501, "5.5.4", "ORCPT is an address type, a semicolon and xtext");
+  }
+  return {
+    kind: "rcpt",
+    recipient: {
+      address: recipient.address,
+      ...(notify === undefined ? {} : { notify }),
+      ...(orcpt === undefined ? {} : { orcpt }),
+    },
+  };
+}
+
+/** RFC 3461 section 4.1. */
+function readNotify(value: string | undefined): readonly NotifyKeyword[] | undefined {
+  const words = (value ?? "").toUpperCase().split(",");
+  if (words.length === 1 && words[0] === "NEVER") return ["NEVER"];
+  const keywords = notifyKeywords.filter((keyword) => words.includes(keyword));
+  return keywords.length === words.length ? keywords : undefined;
+}
+
+/** RFC 3461 section 4.2. */
+function isOrcpt(value: string | undefined): boolean {
+  const parts = /^([A-Za-z0-9-]+);(.+)$/s.exec(value ?? "");
+  return parts !== null && isXtext(parts[2] ?? "", orcptOctets);
+}
+
+/** RFC 3461 section 4: printable, and what is encoded is printable too, so that no line end hides in a notice. */
+function isXtext(value: string, octets: number): boolean {
+  return value !== "" && value.length <= octets && /^(?:[!-*,-<>-~]|\+[2-7][0-9A-F])*$/.test(value) && !value.includes("+7F");
+}
+
+interface PathSyntax {
+  readonly opening: RegExp;
+  readonly known: ReadonlySet<string>;
+  readonly enhanced: string;
+}
+
+function parsePathCommand(line: Buffer, syntax: PathSyntax): PathCommand | Refusal {
+  const text = line.toString("utf8");
+  const opening = syntax.opening.exec(text)?.[0];
+  if (opening === undefined) return refusal(501, "5.5.2", "Syntax: MAIL FROM:<address> or RCPT TO:<address>");
+  const rest = text.slice(opening.length);
+  const end = pathEnd(rest);
+  if (end === undefined) return refusal(501, syntax.enhanced, "The address must stand in angle brackets");
+  const parameters = parseParameters(rest.slice(end), syntax.known);
+  if (!(parameters instanceof Map)) return parameters;
+  return { path: rest.slice(1, end - 1).replace(sourceRoute, ""), parameters };
+}
+
+/** Position after the closing bracket; a quoted local part may hold brackets itself (RFC 5321 section 4.1.2). */
+function pathEnd(text: string): number | undefined {
+  if (!text.startsWith("<")) return undefined;
+  let quoted = false;
+  for (let at = 1; at < text.length; at += 1) {
+    const character = text[at];
+    if (quoted && character === "\\") at += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && character === ">") return at + 1;
+    else if (!quoted && (character === "<" || character === " ")) return undefined;
+  }
+  return undefined;
+}
+
+/** RFC 5321 section 4.1.1.11: an unknown parameter is 555; one given twice is a mistake (RFC 3461 section 4). */
+function parseParameters(text: string, known: ReadonlySet<string>): Map<string, string | undefined> | Refusal {
+  const parameters = new Map<string, string | undefined>();
+  if (text !== "" && !text.startsWith(" ")) return refusal(501, "5.5.4", "A space must follow the address");
+  for (const word of text.split(" ")) {
+    if (word === "") continue;
+    const match = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\s=\p{Cc}]+))?$/u.exec(word);
+    const name = match?.[1]?.toUpperCase();
+    if (name === undefined) return refusal(501, "5.5.4", "A parameter is malformed");
+    if (!known.has(name)) return refusal(555, "5.5.4", `Parameter ${name} is not recognized`);
+    if (parameters.has(name)) return refusal(501, "5.5.4", `Parameter ${name} is given twice`);
+    parameters.set(name, match?.[2]);
+  }
+  return parameters;
+}

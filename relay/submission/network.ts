@@ -1,0 +1,56 @@
+/**
+ * Networks as manifests write them (CIDR), and whether a client's address lies in one. An entry that cannot be read
+ * trusts nobody: the set only ever gets smaller by a mistake.
+ */
+import { BlockList, isIP } from "node:net";
+
+export interface Networks {
+  has(address: string): boolean;
+}
+
+const mapped = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
+
+/** A dual-stack socket reports an IPv4 client as `::ffff:a.b.c.d`; it is the IPv4 client all the same. */
+export function normalizeAddress(address: string): string {
+  return address.replace(mapped, "").toLowerCase();
+}
+
+export function createNetworks(blocks: readonly string[]): Networks {
+  const list = new BlockList();
+  for (const block of blocks) addBlock(list, block);
+  return {
+    has(address) {
+      const plain = normalizeAddress(address);
+      const family = isIP(plain);
+      return family !== 0 && list.check(plain, family === 4 ? "ipv4" : "ipv6");
+    },
+  };
+}
+
+function addBlock(list: BlockList, block: string): void {
+  const [written = "", prefix, ...rest] = block.trim().split("/");
+  const network = normalizeAddress(written);
+  const family = isIP(network);
+  if (family === 0 || rest.length > 0) return;
+  const longest = family === 4 ? 32 : 128;
+  if (prefix !== undefined && !/^\d{1,3}$/.test(prefix)) return;
+  const length = prefix === undefined ? longest : Number(prefix);
+  // `::ffff:10.0.0.0/104` is `10.0.0.0/8`: its prefix counts the mapped bits too.
+  const own = network === written.toLowerCase() ? length : length - 96;
+  if (own < 0 || own > longest) return;
+  list.addSubnet(network, own, family === 4 ? "ipv4" : "ipv6");
+}
+
+/** Keeps the compiled form of each list of blocks as long as the snapshot that the list belongs to. */
+export class NetworkCache {
+  readonly #compiled = new WeakMap<readonly string[], Networks>();
+
+  has(blocks: readonly string[], address: string): boolean {
+    if (blocks.length === 0) return false;
+    const known = this.#compiled.get(blocks);
+    if (known !== undefined) return known.has(address);
+    const networks = createNetworks(blocks);
+    this.#compiled.set(blocks, networks);
+    return networks.has(address);
+  }
+}

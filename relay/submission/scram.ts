@@ -1,0 +1,22 @@
+/**
+ * A password against a SCRAM-SHA-256 verifier (RFC 5802 section 3, RFC 7677). The expensive step runs on the thread pool.
+ */
+import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
+import type { ScramVerifier } from "../../api/relayconfig.ts";
+
+const keyOctets = 32;
+const deriveKey = promisify(pbkdf2);
+
+/** StoredKey of a password: SHA-256 of HMAC(SaltedPassword, "Client Key"). */
+export async function storedKeyOf(password: string, salt: Buffer, iterations: number): Promise<Buffer> {
+  const salted = await deriveKey(password, salt, iterations, keyOctets, "sha256");
+  return createHash("sha256").update(createHmac("sha256", salted).update("Client Key").digest()).digest();
+}
+
+/** Compares in constant time. A verifier whose key has another length never matches. */
+export async function matchesVerifier(password: string, verifier: ScramVerifier): Promise<boolean> {
+  const wanted = Buffer.from(verifier.storedKey, "base64");
+  const given = await storedKeyOf(password, Buffer.from(verifier.salt, "base64"), verifier.iterations);
+  return wanted.length === given.length && timingSafeEqual(wanted, given);
+}

@@ -1,0 +1,72 @@
+/**
+ * A small read-only HTTP server for probes, metrics and reports. Only GET and HEAD, only the paths it was given; an
+ * answer that cannot be made is 500 with a line for the log and nothing of it for the caller.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Log } from "./log.ts";
+
+export interface Page {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export type Pages = Readonly<Record<string, () => Promise<Page>>>;
+
+export interface HealthServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface HealthOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly pages: Pages;
+  readonly log: Log;
+}
+
+/** Rejects when the port is taken. */
+export async function openHealth(options: HealthOptions): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    answer(options, request, response).catch((error: unknown) => {
+      options.log.error({ path: request.url, error: String(error) }, "could not answer");
+      response.destroy();
+    });
+  });
+  server.keepAliveTimeout = 5_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => resolve());
+  });
+  return { port: portOf(server), close: async () => closeServer(server) };
+}
+
+async function answer(options: HealthOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.writeHead(405, { allow: "GET, HEAD" }).end();
+    return;
+  }
+  const render = options.pages[(request.url ?? "/").split("?")[0] ?? "/"];
+  if (render === undefined) {
+    response.writeHead(404).end(`not found; there are ${Object.keys(options.pages).join(" ")}\n`);
+    return;
+  }
+  const page = await render().catch((error: unknown) => {
+    options.log.error({ path: request.url, error: String(error) }, "could not answer");
+    return { status: 500, contentType: "text/plain", body: "internal error, see the log\n" };
+  });
+  response.writeHead(page.status, { "content-type": page.contentType });
+  response.end(request.method === "HEAD" ? undefined : page.body);
+}
+
+function portOf(server: Server): number {
+  const address: string | AddressInfo | null = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await closed;
+}
