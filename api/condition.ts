@@ -1,6 +1,6 @@
 /**
  * Conditions as Kubernetes tools read them. Status is only True, False or Unknown; a type says one thing for ever; every
- * reason is a constant of its kind (mailrelaystatus.ts, senderdomainstatus.ts) with the situation that raises it.
+ * reason is a constant of its kind (api/status/) with the situation that raises it.
  */
 import { z } from "zod";
 

@@ -3,7 +3,7 @@
  * No signs, fractions or days: every text has one meaning, and CEL's duration() reads it the same way.
  */
 import { z } from "zod";
-import { ruled, type Rule } from "./fields/rule.ts";
+import { ruled, type Rule } from "./words/rule.ts";
 
 const grammar = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
@@ -30,6 +30,9 @@ export function duration(least: string, most: string) {
       return ms !== undefined && ms >= leastMs && ms <= mostMs;
     },
   };
-  const text = z.string().max(32).regex(grammar, "must be a duration of h, m, s and ms, for example 1h30m");
+  const text = z
+    .string()
+    .max(32)
+    .regex(grammar, { error: "must be a duration of h, m, s and ms, for example 1h30m", abort: true });
   return ruled(text, [withinBounds]);
 }

@@ -3,7 +3,7 @@
  * gives the number. Unlike the API server a size below zero is never accepted: no field here has a meaning for one.
  */
 import { z } from "zod";
-import { ruled, type Rule, type Transition } from "./fields/rule.ts";
+import { ruled, type Rule, type Transition } from "./words/rule.ts";
 
 const grammar = /^([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$/;
 const grammarText = grammar.source.replaceAll("?:", "");
@@ -42,18 +42,19 @@ export function quantity() {
   return z
     .union([z.int().min(0), z.string().max(32)], { error: wrongText })
     .transform(String)
-    .refine((text) => parseQuantity(text) !== undefined, { error: wrongText })
+    .refine((text) => parseQuantity(text) !== undefined, { error: wrongText, abort: true })
     .meta({ "x-kubernetes-int-or-string": true, pattern: grammarText, maxLength: 32 });
 }
 
-/** A size in bytes between two quantities. With `grows`, a CEL transition rule forbids a smaller one later. */
+/** A size in bytes between two quantities. Both faces of a quantity are judged by CEL: number and text. */
 export function size(least: string, most: string, transitions: readonly Transition[] = []) {
   const leastBytes = parseQuantity(least) ?? 0;
-  const mostBytes = parseQuantity(most) ?? Number.POSITIVE_INFINITY;
+  const mostBytes = parseQuantity(most) ?? Number.MAX_SAFE_INTEGER;
   const withinBounds: Rule<string> = {
     cel:
-      `isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('${least}')) >= 0 && ` +
-      `quantity(string(self)).compareTo(quantity('${most}')) <= 0`,
+      `type(self) == int ? int(self) >= ${leastBytes} && int(self) <= ${mostBytes} : ` +
+      `isQuantity(self) && quantity(self).compareTo(quantity('${least}')) >= 0 && ` +
+      `quantity(self).compareTo(quantity('${most}')) <= 0`,
     message: `must be between ${least} and ${most}`,
     holds: (text) => {
       const bytes = parseQuantity(text);
@@ -65,6 +66,8 @@ export function size(least: string, most: string, transitions: readonly Transiti
 
 /** A volume can be made larger in place, never smaller. */
 export const growsOnly: Transition = {
-  cel: "quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",
+  cel:
+    "(type(self) == int ? int(self) : quantity(self).asInteger()) >= " +
+    "(type(oldSelf) == int ? int(oldSelf) : quantity(oldSelf).asInteger())",
   message: "may only grow: a volume cannot be made smaller",
 };

@@ -100,6 +100,8 @@ export const domainDocument = z.object({
   domain: z.string(),
   /** PKCS#8 or PKCS#1 PEM. An empty list means the domain asked for DKIM and has no usable key: mail is deferred. */
   keys: z.array(z.object({ selector: z.string(), privateKey: z.string() })),
+  /** Present when the manifest asks for no DKIM: mail goes unsigned. Without it no message leaves unsigned. */
+  unsigned: z.literal(true).optional(),
   senders: z.object({
     credentials: z.array(credential),
     serviceAccounts: z.array(z.object({ namespace: z.string(), name: z.string() })),

@@ -42,6 +42,10 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
     retryDelaysMs: () => registeredDelaysMs(snapshots.current()),
     ownerTimeoutMs: 10_000,
     onCommit: (writes, seconds) => metrics.committed(writes, seconds),
+    onLost: (error) => {
+      log.fatal({ error: error.message }, "the spool is lost");
+      process.exit(1);
+    },
   });
   spool = opened;
   lifecycle.onStop({ name: "spool", close: async () => opened.close() });

@@ -10,7 +10,7 @@ export interface LogSettings {
   readonly program: string;
 }
 
-/** Lines are written synchronously in batches of at most 4 KiB: what a crash can lose is bounded and small. */
+/** Lines are written one by one, synchronously: a crash loses none, and who follows the log sees each at once. */
 export function createLog(settings: LogSettings): Log {
   return pino({
     level: settings.level,

@@ -38,7 +38,8 @@ const layers: readonly Layer[] = [
   {
     name: "unit",
     concurrency: Math.max(2, Math.min(4, availableParallelism())),
-    tasks: () => testFiles("{api,crds,examples,operator,relay,runtime,test}/**/*.test.ts", "test/scenario/**", unitLimits),
+    tasks: () =>
+      testFiles("{api,crds,examples,operator,relay,runtime,test}/**/*.test.ts", "test/scenario/**", unitLimits),
   },
   {
     // Scenarios measure time and memory of whole processes: side by side they would disturb each other.

@@ -38,8 +38,11 @@ export function writeBounce(facts: BounceFacts): NewMessage | undefined {
   const id = spoolIdOf(now, randomBytes(6, chance));
   const to = facts.redirect ?? message.sender;
   const recipients = failures.map(failedRecipient);
-  const global = [message.sender, to, ...recipients.map(({ address }) => address)].some((text) => /[^\0-\x7f]/.test(text));
-  const full = message.ret === "FULL" && message.body.kind === "inline" && message.body.bytes.length <= returnedBodyBytes;
+  const global = [message.sender, to, ...recipients.map(({ address }) => address)].some((text) =>
+    /[^\0-\x7f]/.test(text),
+  );
+  const full =
+    message.ret === "FULL" && message.body.kind === "inline" && message.body.bytes.length <= returnedBodyBytes;
   const notice = writeFailureNotice({
     hostname,
     from: `postmaster@${message.domain}`,

@@ -16,7 +16,11 @@ export class ResolveError extends Error {
 
   constructor(reason: LocalReason, detail?: string) {
     super(reason);
-    this.trouble = { phase: reason === "no-route" ? "local" : "dns", reason, ...(detail === undefined ? {} : { detail }) };
+    this.trouble = {
+      phase: reason === "no-route" ? "local" : "dns",
+      reason,
+      ...(detail === undefined ? {} : { detail }),
+    };
   }
 }
 

@@ -26,8 +26,7 @@ export interface Outgoing {
 }
 
 export type RecipientResult =
-  | { readonly kind: "accepted"; readonly reply: Reply }
-  | { readonly kind: "trouble"; readonly trouble: Trouble };
+  { readonly kind: "accepted"; readonly reply: Reply } | { readonly kind: "trouble"; readonly trouble: Trouble };
 
 export interface TransactionReport {
   /** In the order of the recipients. */
@@ -96,7 +95,10 @@ class Transaction {
     const asked = this.#undecided();
     if (asked.length === 0) return;
     const pipelined = this.#line.offers("PIPELINING");
-    const commands = [mailCommand(this.#line, this.#mail, needsUtf8), ...asked.map((index) => this.#rcptCommand(index))];
+    const commands = [
+      mailCommand(this.#line, this.#mail, needsUtf8),
+      ...asked.map((index) => this.#rcptCommand(index)),
+    ];
     // RFC 2920 section 3.1: DATA may only be the last of a group.
     if (pipelined) this.#line.command([...commands, "DATA"]);
     const open = await this.#envelope(commands, asked, pipelined);
@@ -163,8 +165,10 @@ class Transaction {
     const { head, body } = this.#mail;
     if (Buffer.isBuffer(body)) this.#line.output.write(stuffWhole([head, body]));
     else await this.#stream(head, body());
-    this.#phase = "end";
-    this.#line.setPatience("end");
+    if (!this.#line.lost.aborted) {
+      this.#phase = "end";
+      this.#line.setPatience("end");
+    }
     const reply = await this.#line.nextReply();
     this.#line.setPatience("command");
     if (isPositive(reply)) {

@@ -60,6 +60,7 @@ export interface HopConnection {
 
 interface Internals {
   _responseActions: ((raw: string) => void)[];
+  _responseQueue: string[];
   _supportedExtensions: string[];
   _maxAllowedSize: number;
   _pendingSend: { callback: (error: unknown) => void; stream: false; onStreamError: () => void } | false;
@@ -68,6 +69,8 @@ interface Internals {
   _actionGreeting(raw: string): void;
   _actionEHLO(raw: string): void;
   _actionSTARTTLS(raw: string): void;
+  _processResponse(): void;
+  _onServerClosing(raw: string): void;
   _upgradeConnection(done: (error: Error | null, secured?: boolean) => void): void;
 }
 
@@ -82,6 +85,7 @@ class Session extends Connection implements SmtpLine {
   readonly #inbox: Reply[] = [];
   #loss: LineLostError | undefined;
   #wake: (() => void) | undefined;
+  #inDialogue = false;
   #extensions: ReadonlySet<string> = new Set();
 
   constructor(options: SMTPConnectionOptions, nextHop: string, times: Patience) {
@@ -110,6 +114,7 @@ class Session extends Connection implements SmtpLine {
 
   /** From here on losing the connection is told to whoever waits for a reply, not as an error event. */
   startDialogue(): void {
+    this.#inDialogue = true;
     this.#extensions = new Set(this._supportedExtensions);
     this.on("error", (error: unknown) => this.lose(lossOf(error)));
     this.once("end", () => this.lose(new LineLostError("the connection was closed")));
@@ -117,7 +122,11 @@ class Session extends Connection implements SmtpLine {
 
   beginTransaction(): void {
     this.#inbox.length = 0;
-    this._pendingSend = { callback: (error) => this.lose(lossOf(error)), stream: false, onStreamError: () => undefined };
+    this._pendingSend = {
+      callback: (error) => this.lose(lossOf(error)),
+      stream: false,
+      onStreamError: () => undefined,
+    };
   }
 
   endTransaction(): void {
@@ -169,6 +178,23 @@ class Session extends Connection implements SmtpLine {
   /** The library would cut the greeting by what is left of the time to connect, which is far less than RFC 5321 asks. */
   override _remainingSetupTime(): number {
     return this.#patience.greetingMs;
+  }
+
+  /**
+   * The library takes one reply a turn of the event loop, and forgets those that arrived together with the end of the
+   * connection. Replies to a transaction are taken all at once.
+   */
+  override _processResponse(): void {
+    while (this.#inDialogue && !this.destroyed && this._responseActions.length > 0) {
+      const raw = this._responseQueue.shift();
+      if (raw === undefined) return;
+      if (raw.trim() === "") continue;
+      // The library holds bytes as Latin-1; RFC 6531 section 3.7.4 makes UTF-8 of replies possible.
+      const text = Buffer.from(raw, "latin1").toString("utf8");
+      this._responseActions.shift()?.call(this, text);
+      if (text.startsWith("421")) return this._onServerClosing(text);
+    }
+    if (this._responseQueue.length > 0) super._processResponse();
   }
 
   override _onConnect(): void {

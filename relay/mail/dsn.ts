@@ -4,6 +4,7 @@
  * Pure: facts in, bytes out. Lines are at most 998 octets and end with CRLF. Remote text is shown as ASCII, because
  * nobody says which charset a reply is in. Addresses outside ASCII use the forms of RFC 6533.
  */
+import { formatDate } from "./received.ts";
 import { formatReply, type Reply } from "./reply.ts";
 
 export interface FailedRecipient {
@@ -54,19 +55,26 @@ export function writeFailureNotice(facts: FailureFacts): NoticeBytes {
   const { returned, boundary } = facts;
   const parts = [
     part(["Content-Type: text/plain; charset=utf-8", ...encodingOf(facts.global)], words(facts)),
-    part([`Content-Type: message/${facts.global ? "global-" : ""}delivery-status`, ...encodingOf(facts.global)], statusFields(facts)),
+    part(
+      [`Content-Type: message/${facts.global ? "global-" : ""}delivery-status`, ...encodingOf(facts.global)],
+      statusFields(facts),
+    ),
     returnedPart(returned, facts.global),
   ];
   const open = Buffer.from(`--${boundary}\r\n`, "latin1");
-  const body = Buffer.concat([...parts.flatMap((bytes) => [open, bytes, crlf]), Buffer.from(`--${boundary}--\r\n`, "latin1")]);
-  return { header: noticeHeader(facts), body, eightBit: body.some((byte) => byte > 0x7f) };
+  const body = Buffer.concat([
+    ...parts.flatMap((bytes) => [open, bytes, crlf]),
+    Buffer.from(`--${boundary}--\r\n`, "latin1"),
+  ]);
+  const eightBit = hasEightBit(body);
+  return { header: noticeHeader(facts, eightBit), body, eightBit };
 }
 
 const crlf = Buffer.from("\r\n", "latin1");
 
-function noticeHeader(facts: FailureFacts): Buffer {
+function noticeHeader(facts: FailureFacts, eightBit: boolean): Buffer {
   const fields = [
-    `Date: ${dateTime(facts.now)}`,
+    `Date: ${formatDate(facts.now)}`,
     `From: Mail Delivery System <${facts.from}>`,
     `To: <${facts.to}>`,
     "Subject: Your message could not be delivered",
@@ -75,13 +83,17 @@ function noticeHeader(facts: FailureFacts): Buffer {
     "Auto-Submitted: auto-replied",
     "MIME-Version: 1.0",
     `Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary="${facts.boundary}"`,
-    ...(facts.global ? ["Content-Transfer-Encoding: 8bit"] : encodingOf(facts.returned.eightBit)),
+    ...encodingOf(eightBit),
   ];
   return Buffer.from(fields.map((field) => `${field}\r\n`).join(""), "utf8");
 }
 
 function encodingOf(eightBit: boolean): string[] {
   return eightBit ? ["Content-Transfer-Encoding: 8bit"] : [];
+}
+
+function hasEightBit(bytes: Buffer): boolean {
+  return bytes.some((byte) => byte > 0x7f);
 }
 
 function words(facts: FailureFacts): Buffer {
@@ -97,7 +109,10 @@ function words(facts: FailureFacts): Buffer {
     }),
     "No action is needed for the message itself; its header follows in this report.",
   ];
-  return Buffer.from(`${paragraphs.map((text) => (text.startsWith("<") ? text : wrap(text, ""))).join("\r\n\r\n")}\r\n`, "utf8");
+  return Buffer.from(
+    `${paragraphs.map((text) => (text.startsWith("<") ? text : wrap(text, ""))).join("\r\n\r\n")}\r\n`,
+    "utf8",
+  );
 }
 
 /** RFC 3464 section 2.1: fields for the message, then a block for each recipient, empty lines between. */
@@ -105,7 +120,7 @@ function statusFields(facts: FailureFacts): Buffer {
   const message = [
     `Reporting-MTA: dns; ${facts.hostname}`,
     ...(facts.envid === undefined ? [] : [`Original-Envelope-Id: ${ascii(decodeXtext(facts.envid))}`]),
-    `Arrival-Date: ${dateTime(facts.acceptedAt)}`,
+    `Arrival-Date: ${formatDate(facts.acceptedAt)}`,
   ];
   const blocks = [message, ...facts.recipients.map(recipientFields)];
   return Buffer.from(blocks.map((fields) => fields.map((field) => `${field}\r\n`).join("")).join("\r\n"), "utf8");
@@ -134,12 +149,15 @@ function originalRecipient(orcpt: string): string {
 
 function returnedPart(returned: ReturnedMessage, global: boolean): Buffer {
   const { header, body, eightBit } = returned;
-  const encoding = encodingOf(eightBit || header.some((byte) => byte > 0x7f));
+  const encoding = encodingOf(eightBit || hasEightBit(header));
   if (body === undefined) {
     const type = global ? "message/global-headers" : "text/rfc822-headers";
     return part([`Content-Type: ${type}`, ...encoding], header);
   }
-  return part([`Content-Type: message/${global ? "global" : "rfc822"}`, ...encoding], Buffer.concat([header, crlf, body]));
+  return part(
+    [`Content-Type: message/${global ? "global" : "rfc822"}`, ...encoding],
+    Buffer.concat([header, crlf, body]),
+  );
 }
 
 function part(fields: readonly string[], content: Buffer): Buffer {
@@ -149,11 +167,6 @@ function part(fields: readonly string[], content: Buffer): Buffer {
 /** RFC 3461 section 4: `+` and two hex digits stand for an octet. */
 export function decodeXtext(xtext: string): string {
   return xtext.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
-/** RFC 5322 section 3.3, in UTC. */
-function dateTime(at: number): string {
-  return new Date(at).toUTCString().replace("GMT", "+0000");
 }
 
 function isAscii(text: string): boolean {

@@ -46,7 +46,8 @@ export function parseHeader(bytes: Buffer): Header | HeaderFault {
       if (open === undefined) return { kind: "fault", line, reason: "a continuation line continues no field" };
     } else {
       const nameEnd = fieldNameEnd(bytes, at, end);
-      if (nameEnd === undefined) return { kind: "fault", line, reason: "it is neither a header field nor a continuation" };
+      if (nameEnd === undefined)
+        return { kind: "fault", line, reason: "it is neither a header field nor a continuation" };
       if (open !== undefined) fields.push({ ...open, end: at });
       open = { name: bytes.toString("latin1", at, nameEnd).toLowerCase(), start: at, valueStart: nameEnd + 1 };
     }
@@ -75,7 +76,10 @@ export function fieldsNamed(header: Header, name: string): readonly HeaderField[
 
 /** Unfolded (RFC 5322 section 2.2.3) and read as UTF-8; bytes that are not become U+FFFD. */
 export function fieldValue(header: Header, field: HeaderField): string {
-  return header.bytes.toString("utf8", field.valueStart, field.end).replace(/\r\n(?=[ \t])/g, "").trim();
+  return header.bytes
+    .toString("utf8", field.valueStart, field.end)
+    .replace(/\r\n(?=[ \t])/g, "")
+    .trim();
 }
 
 /** The fields whose names are not in `dropped`, as few slices as possible. */

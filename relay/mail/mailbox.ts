@@ -46,7 +46,7 @@ export function parseMailboxes(value: string): MailboxList | MailboxFault {
 
 function tokenize(value: string): Token[] | MailboxFault {
   const tokens: Token[] = [];
-  const characters = [...value];
+  const characters = Array.from(value);
   let at = 0;
   while (at < characters.length) {
     const character = characters[at] ?? "";
@@ -58,7 +58,8 @@ function tokenize(value: string): Token[] | MailboxFault {
       at = end;
     } else if (character === '"' || character === "[") {
       const end = closing(characters, at + 1, character === '"' ? '"' : "]");
-      if (end === undefined) return fault(character === '"' ? "a quoted string is not closed" : "a literal is not closed");
+      if (end === undefined)
+        return fault(character === '"' ? "a quoted string is not closed" : "a literal is not closed");
       tokens.push({ kind: character === '"' ? "quoted" : "literal", text: characters.slice(at, end).join("") });
       at = end;
     } else if (specials.has(character)) {

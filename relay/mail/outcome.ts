@@ -8,18 +8,7 @@ import { formatReply, type Reply } from "./reply.ts";
 
 /** Where in the dialogue it happened. `end` is everything after the final dot was sent: the hop may have the message. */
 export type Phase =
-  | "local"
-  | "dns"
-  | "connect"
-  | "greeting"
-  | "ehlo"
-  | "tls"
-  | "auth"
-  | "mail"
-  | "rcpt"
-  | "data"
-  | "body"
-  | "end";
+  "local" | "dns" | "connect" | "greeting" | "ehlo" | "tls" | "auth" | "mail" | "rcpt" | "data" | "body" | "end";
 
 /** Reasons of our own: the other side was not asked, or its answer to another question decides. */
 export type LocalReason =
@@ -107,13 +96,18 @@ function judgeReply(phase: Phase, reply: Reply): Verdict {
   if (sessionPhases.has(phase)) return { kind: "deferred", scope: "host", reply: temporary(phase, reply) };
   if (authenticationCodes.has(reply.code)) return { kind: "deferred", scope: "host", reply: temporary("auth", reply) };
   // RFC 5321 section 4.5.3.1.10: a 552 to RCPT means too many recipients and is to be taken as 452.
-  if (phase === "rcpt" && reply.code === 552) return { kind: "deferred", scope: "recipient", reply: temporary(phase, reply) };
+  if (phase === "rcpt" && reply.code === 552)
+    return { kind: "deferred", scope: "recipient", reply: temporary(phase, reply) };
   const scope = phase === "rcpt" ? "recipient" : "message";
   if (reply.code >= 500 && reply.code <= 599) return { kind: "failed", scope, reply: withEnhanced(reply, "5.0.0") };
   if (reply.code >= 400 && reply.code <= 499) {
     // RFC 3463 section 3.4: X.3.X is about the host (full, busy, shutting down): the next one may take it now.
     const ofHost = phase !== "end" && (reply.enhanced?.startsWith("4.3.") ?? reply.code === 452);
-    return { kind: "deferred", scope: ofHost && scope === "message" ? "host" : scope, reply: withEnhanced(reply, "4.0.0") };
+    return {
+      kind: "deferred",
+      scope: ofHost && scope === "message" ? "host" : scope,
+      reply: withEnhanced(reply, "4.0.0"),
+    };
   }
   // RFC 5321 section 4.2.1: a reply out of place; the session can not be trusted, the message can wait.
   const text = `unexpected reply at ${phase}: ${formatReply(reply)}`;

@@ -18,11 +18,13 @@ export type Route =
 export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undefined, recipientDomain: string): Route {
   const { mode } = relay.delivery;
   // Mail that a staging relay was told not to send must never leave by mistake: it waits, and says so.
-  if (mode !== "Send") return { kind: "held", key: "held", reason: `delivery.mode ${mode} is not supported by this relay` };
+  if (mode !== "Send")
+    return { kind: "held", key: "held", reason: `delivery.mode ${mode} is not supported by this relay` };
   const own = domain?.document.smarthosts ?? [];
   const hosts = own.length > 0 ? own : relay.delivery.smarthosts;
   if (hosts.length > 0) return { kind: "smarthosts", key: `smarthosts ${hosts.map(hostKey).join(" ")}`, hosts };
-  if (recipientDomain === "") return { kind: "held", key: "held", reason: "the recipient has no domain and there is no smarthost" };
+  if (recipientDomain === "")
+    return { kind: "held", key: "held", reason: "the recipient has no domain and there is no smarthost" };
   return { kind: "mx", key: `mx ${recipientDomain}`, domain: recipientDomain };
 }
 

@@ -31,6 +31,7 @@ async function openAt(directory: string, change: Partial<StoreOptions> = {}): Pr
     retryDelaysMs: () => [60_000, 120_000],
     ownerTimeoutMs: 0,
     onCommit: () => undefined,
+    onLost: (error) => assert.fail(error),
     ...change,
   });
 }

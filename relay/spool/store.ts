@@ -28,6 +28,8 @@ export interface StoreOptions {
   readonly ownerTimeoutMs: number;
   /** Told after each transaction: how many writes joined it and how long it took with its sync. */
   readonly onCommit: (writes: number, seconds: number) => void;
+  /** The writer thread ended unasked: nothing can be kept or settled any more, so the process should end and start anew. */
+  readonly onLost: (error: Error) => void;
 }
 
 const settleRetryMs = 1000;
@@ -63,7 +65,7 @@ class Store implements Spool {
     const listener = {
       batch: (reply: BatchReply) => this.#account(reply),
       lost: (error: Error) => {
-        if (!this.#closing.signal.aborted) log.fatal({ error: error.message }, "the spool's writer thread ended");
+        if (!this.#closing.signal.aborted) this.#options.onLost(error);
       },
     };
     const settings = { directory, ownerTimeoutMs, now: clock.now() };

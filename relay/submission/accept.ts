@@ -140,9 +140,10 @@ class Intake {
       return undefined;
     }
     const body = this.#header === undefined ? this.#gatherHeader(chunk) : chunk;
-    if (this.#refusal !== undefined || this.#writer === undefined || body.length === 0) return undefined;
+    const writer = this.#writer;
+    if (writer === undefined || body.length === 0) return undefined;
     this.#hash.update(body);
-    return this.#writer.write(body);
+    return writer.write(body);
   }
 
   /** Keeps what belongs to the header and returns what follows it. */
@@ -202,7 +203,11 @@ class Intake {
       body,
       bodyHash: this.#hash.digest(),
     };
-    return { message, recipients: recipients.map((each, index) => ({ ...each, index, attempts: 0 })), dueAt: acceptedAt };
+    return {
+      message,
+      recipients: recipients.map((each, index) => ({ ...each, index, attempts: 0 })),
+      dueAt: acceptedAt,
+    };
   }
 
   /** Safe at any time. A spool that cannot even throw away says so in its own log. */
@@ -219,7 +224,8 @@ export function oversize(limitBytes: number): Refusal {
 /** Received on top, then what was kept as it came, then what RFC 6409 section 8 lets a submission server add. */
 function completeHeader(header: Header, reception: Reception): Buffer {
   const parts = [Buffer.from(renderReceived(reception), "latin1"), ...keptFields(header, droppedFields)];
-  if (fieldsNamed(header, "date").length === 0) parts.push(Buffer.from(`Date: ${formatDate(reception.at)}\r\n`, "latin1"));
+  if (fieldsNamed(header, "date").length === 0)
+    parts.push(Buffer.from(`Date: ${formatDate(reception.at)}\r\n`, "latin1"));
   if (fieldsNamed(header, "message-id").length === 0) {
     parts.push(Buffer.from(`Message-ID: <${reception.id}@${reception.by}>\r\n`, "latin1"));
   }

@@ -46,7 +46,11 @@ export function admitClient(snapshot: Snapshot, client: Client): Refusal | undef
     return refusal(530, "5.7.0", "Must issue a STARTTLS command first");
   }
   if (tlsMode === "None") {
-    return refusal(550, "5.7.1", "This listener relays only for its trusted networks, and this client is in none of them");
+    return refusal(
+      550,
+      "5.7.1",
+      "This listener relays only for its trusted networks, and this client is in none of them",
+    );
   }
   return refusal(530, "5.7.0", "Authentication required");
 }
@@ -75,7 +79,9 @@ function isGranted(snapshot: Snapshot, client: Client, settings: DomainSettings)
 
 /** The envelope sender: empty, or an address that the client may use. */
 export function admitSender(snapshot: Snapshot, client: Client, sender: Address | undefined): Refusal | undefined {
-  return sender === undefined ? undefined : admitAddress(snapshot, client, { address: sender, place: "Envelope sender" });
+  return sender === undefined
+    ? undefined
+    : admitAddress(snapshot, client, { address: sender, place: "Envelope sender" });
 }
 
 interface Claim {

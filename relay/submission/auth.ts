@@ -35,7 +35,10 @@ export function createAuthenticator(): Authenticator {
   const dummySalt = randomBytes(16).toString("base64");
   const dummyKey = randomBytes(32).toString("base64");
 
-  const matching = async (candidates: readonly CredentialDocument[], password: string): Promise<CredentialDocument[]> => {
+  const matching = async (
+    candidates: readonly CredentialDocument[],
+    password: string,
+  ): Promise<CredentialDocument[]> => {
     const matches: CredentialDocument[] = [];
     for (const candidate of candidates) {
       if (await matchesVerifier(password, candidate.scram)) matches.push(candidate);
@@ -46,11 +49,18 @@ export function createAuthenticator(): Authenticator {
   return {
     async authenticate(credentials, { username, password }) {
       const candidates = credentials.get(username) ?? [];
-      const key = loginKey(secret, [username, password, ...candidates.flatMap((each) => [each.identity, each.scram.storedKey])]);
+      const key = loginKey(secret, [
+        username,
+        password,
+        ...candidates.flatMap((each) => [each.identity, each.scram.storedKey]),
+      ]);
       const known = candidates.length === 0 ? undefined : remembered.get(key);
       if (known !== undefined) {
         remember(remembered, key, known);
-        return userOf(username, candidates.filter((candidate) => known.has(candidate.identity)));
+        return userOf(
+          username,
+          candidates.filter((candidate) => known.has(candidate.identity)),
+        );
       }
       if (Buffer.byteLength(password) > passwordOctets) return invalid;
       if (!(await turnstile.enter())) return busy;

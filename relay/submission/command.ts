@@ -117,7 +117,9 @@ function isOrcpt(value: string | undefined): boolean {
 
 /** RFC 3461 section 4: printable, and what is encoded is printable too, so that no line end hides in a notice. */
 function isXtext(value: string, octets: number): boolean {
-  return value !== "" && value.length <= octets && /^(?:[!-*,-<>-~]|\+[2-7][0-9A-F])*$/.test(value) && !value.includes("+7F");
+  return (
+    value !== "" && value.length <= octets && /^(?:[!-*,-<>-~]|\+[2-7][0-9A-F])*$/.test(value) && !value.includes("+7F")
+  );
 }
 
 interface PathSyntax {

@@ -12,7 +12,11 @@ export interface CommandOptions {
   readonly deadlineMs?: number;
 }
 
-export function runCommand(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+export function runCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
   const signal = AbortSignal.timeout(options.deadlineMs ?? 600_000);
   const child = spawn(program, args, {

@@ -40,7 +40,9 @@ export async function providePackages(say: (line: string) => void): Promise<read
   const update = await runCommand("apt-get", ["update", "-q"], { env });
   if (update.code !== 0) say(`apt-get update: ${lastLine(update.output)}`);
   for (const wanted of missing) {
-    const result = await runCommand("apt-get", ["install", "-q", "-y", "--no-install-recommends", wanted.name], { env });
+    const result = await runCommand("apt-get", ["install", "-q", "-y", "--no-install-recommends", wanted.name], {
+      env,
+    });
     if (result.code !== 0) say(`apt-get install ${wanted.name}: ${lastLine(result.output)}`);
     if (result.code === 0 && wanted.stop !== undefined) {
       const [program, ...args] = wanted.stop;

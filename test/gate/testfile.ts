@@ -16,7 +16,7 @@ export interface TestFileLimits {
   readonly fileDeadlineMs: number;
 }
 
-/** What the test wrote to its results directory stays there only when something failed. */
+/** Handles that a test leaves open do not keep its file alive. What it wrote to its results directory stays there only when something failed. */
 export async function runTestFile(file: string, limits: TestFileLimits): Promise<Outcome> {
   const results = resultsDirectoryOf(file);
   rmSync(results, { recursive: true, force: true });
@@ -34,7 +34,7 @@ async function collect(file: string, limits: TestFileLimits): Promise<Outcome> {
   const events = run({
     files: [resolve(file)],
     concurrency: 1,
-    execArgv: [`--test-timeout=${limits.testTimeoutMs}`],
+    execArgv: ["--test-force-exit", `--test-timeout=${limits.testTimeoutMs}`],
     signal: deadline,
   });
   events.on("test:stdout", (event) => output.push(event.message));

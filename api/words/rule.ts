@@ -3,7 +3,7 @@
  * operator apply and the CEL rule that an API server applies, with the same message. The two are kept in step by the
  * examples, which are applied by both.
  */
-import { type z } from "zod";
+import type { z } from "zod";
 
 export interface Rule<T> {
   /** CEL over `self`; defaults are already applied when it runs. */

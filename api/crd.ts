@@ -1,0 +1,156 @@
+/**
+ * The kinds as CustomResourceDefinitions, made from the same zod schemas that decode them. Pure: the same schemas give the
+ * same bytes. A schema that an API server would not take (no structural form) throws here, when the files are generated.
+ */
+import { z } from "zod";
+import * as names from "./group.ts";
+import { mailRelay } from "./mailrelay.ts";
+import { senderDomain } from "./senderdomain.ts";
+import { toStructural, type StructuralSchema } from "./words/structural.ts";
+
+interface PrinterColumn {
+  readonly name: string;
+  readonly type: "string" | "integer" | "date";
+  readonly jsonPath: string;
+  readonly description: string;
+}
+
+interface Kind {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortName: string;
+  readonly schema: z.ZodType;
+  readonly columns: readonly PrinterColumn[];
+  readonly subresources: Readonly<Record<string, object>>;
+  /** Fields that `kubectl get --field-selector` finds, so that nobody has to list all to find one. */
+  readonly selectableFields: readonly string[];
+}
+
+function conditionColumn(name: string, type: string, description: string): PrinterColumn {
+  return { name, type: "string", jsonPath: `.status.conditions[?(@.type=="${type}")].status`, description };
+}
+
+const age: PrinterColumn = {
+  name: "Age",
+  type: "date",
+  jsonPath: ".metadata.creationTimestamp",
+  description: "Time since creation.",
+};
+
+const mailRelayKind: Kind = {
+  kind: names.mailRelayKind,
+  plural: names.mailRelayPlural,
+  shortName: names.mailRelayShortName,
+  schema: mailRelay,
+  columns: [
+    conditionColumn("Ready", "Ready", "Whether mail is taken and delivered as the spec says."),
+    { name: "Pods", type: "integer", jsonPath: ".status.readyReplicas", description: "Pods that take mail." },
+    { name: "Queued", type: "integer", jsonPath: ".status.queued", description: "Recipients that wait." },
+    {
+      name: "Oldest Due",
+      type: "date",
+      jsonPath: ".status.oldestDueTime",
+      description: "How long the longest overdue recipient has waited.",
+    },
+    age,
+  ],
+  subresources: {
+    scale: {
+      specReplicasPath: ".spec.replicas",
+      statusReplicasPath: ".status.replicas",
+      labelSelectorPath: ".status.selector",
+    },
+    status: {},
+  },
+  selectableFields: [],
+};
+
+const senderDomainKind: Kind = {
+  kind: names.senderDomainKind,
+  plural: names.senderDomainPlural,
+  shortName: names.senderDomainShortName,
+  schema: senderDomain,
+  columns: [
+    conditionColumn("Ready", "Ready", "Whether the domain can send."),
+    { name: "Domain", type: "string", jsonPath: ".spec.domain", description: "The domain." },
+    { name: "Relay", type: "string", jsonPath: ".spec.relayRef.name", description: "The relay that sends for it." },
+    conditionColumn("DKIM", "KeysReady", "Whether every key is there and usable."),
+    conditionColumn("DNS", "DNSVerified", "Whether every wanted record is published."),
+    age,
+  ],
+  subresources: { status: {} },
+  selectableFields: [".spec.domain", ".spec.relayRef.name"],
+};
+
+export interface CustomResourceDefinition {
+  readonly apiVersion: "apiextensions.k8s.io/v1";
+  readonly kind: "CustomResourceDefinition";
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly group: string;
+    readonly names: object;
+    readonly scope: "Namespaced";
+    readonly versions: readonly CustomResourceVersion[];
+  };
+}
+
+interface CustomResourceVersion {
+  readonly name: string;
+  readonly served: true;
+  readonly storage: true;
+  readonly schema: { readonly openAPIV3Schema: StructuralSchema };
+  readonly subresources: object;
+  readonly additionalPrinterColumns: readonly PrinterColumn[];
+  readonly selectableFields?: readonly { readonly jsonPath: string }[];
+}
+
+/** Both definitions, in the order in which `kubectl apply` may take them (any). */
+export function customResourceDefinitions(): CustomResourceDefinition[] {
+  return [mailRelayKind, senderDomainKind].map(definitionOf);
+}
+
+function definitionOf(kind: Kind): CustomResourceDefinition {
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${kind.plural}.${names.group}` },
+    spec: {
+      group: names.group,
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.kind.toLowerCase(),
+        shortNames: [kind.shortName],
+        categories: [names.category],
+      },
+      scope: "Namespaced",
+      versions: [versionOf(kind)],
+    },
+  };
+}
+
+function versionOf(kind: Kind): CustomResourceVersion {
+  const fields = kind.selectableFields.map((jsonPath) => ({ jsonPath }));
+  return {
+    name: names.version,
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: rootSchema(kind.schema) },
+    subresources: kind.subresources,
+    additionalPrinterColumns: kind.columns,
+    ...(fields.length > 0 ? { selectableFields: fields } : {}),
+  };
+}
+
+/** Kubernetes owns the three fields every object has; a definition may only name them. */
+function rootSchema(schema: z.ZodType): StructuralSchema {
+  const root = toStructural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }));
+  const properties = {
+    ...root.properties,
+    apiVersion: { description: "Version of the schema this object is written in.", type: "string" },
+    kind: { description: "The kind of object.", type: "string" },
+    metadata: { type: "object" },
+  };
+  return { ...root, properties, required: ["spec"] };
+}

@@ -1,0 +1,61 @@
+/** The Kubernetes Service in front of the listeners. */
+import { z } from "zod";
+import { listSet } from "../words/list.ts";
+import { network } from "../words/network.ts";
+import { ruled, type Rule } from "../words/rule.ts";
+import { textMap } from "../words/text.ts";
+
+interface Exposure {
+  type: string;
+  loadBalancerClass?: string | undefined;
+  loadBalancerSourceRanges: readonly string[];
+  externalTrafficPolicy?: string | undefined;
+}
+
+const balancerFieldsNeedBalancer: Rule<Exposure> = {
+  cel: "self.type == 'LoadBalancer' || (!has(self.loadBalancerClass) && self.loadBalancerSourceRanges.size() == 0)",
+  message: "must be LoadBalancer when loadBalancerClass or loadBalancerSourceRanges is set",
+  at: ["type"],
+  holds: ({ type, loadBalancerClass, loadBalancerSourceRanges }) =>
+    type === "LoadBalancer" || (loadBalancerClass === undefined && loadBalancerSourceRanges.length === 0),
+};
+
+const trafficPolicyNeedsOutside: Rule<Exposure> = {
+  cel: "self.type != 'ClusterIP' || !has(self.externalTrafficPolicy)",
+  message: "must be left out when type is ClusterIP: nothing comes from outside",
+  at: ["externalTrafficPolicy"],
+  holds: ({ type, externalTrafficPolicy }) => type !== "ClusterIP" || externalTrafficPolicy === undefined,
+};
+
+const classIsImmutable = {
+  cel: "has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) || self.type != oldSelf.type",
+  message: "loadBalancerClass cannot change while type stays LoadBalancer: Kubernetes does not allow it",
+};
+
+export const clientService = ruled(
+  z.strictObject({
+    type: z
+      .enum(["ClusterIP", "NodePort", "LoadBalancer"])
+      .default("ClusterIP")
+      .describe("ClusterIP: inside the cluster only. NodePort and LoadBalancer: from outside too."),
+    annotations: textMap(64, 4096).default({}).describe("Annotations of the Service, as load balancers ask for them."),
+    externalTrafficPolicy: z
+      .enum(["Cluster", "Local"])
+      .optional()
+      .describe(
+        "Local keeps the client's address, which trustedNetworks and limits need; Kubernetes' default is Cluster.",
+      ),
+    loadBalancerClass: z.string().min(1).max(253).optional().describe("Which load balancer implementation is asked."),
+    loadBalancerSourceRanges: listSet(network(), 64)
+      .default([])
+      .describe("Networks the load balancer lets in; all when empty."),
+    ipFamilyPolicy: z
+      .enum(["SingleStack", "PreferDualStack", "RequireDualStack"])
+      .optional()
+      .describe("IPv4, IPv6 or both; Kubernetes' default is SingleStack."),
+  }),
+  [balancerFieldsNeedBalancer, trafficPolicyNeedsOutside],
+  [classIsImmutable],
+)
+  .prefault({})
+  .describe("The Service that clients connect to.");

@@ -1,0 +1,82 @@
+/** The ways in. Who may relay is decided here and in SenderDomains; nothing is trusted that is not written. */
+import { z } from "zod";
+import { listMap, listSet } from "../words/list.ts";
+import { network, trustedNetworks } from "../words/network.ts";
+import { ruled, type Rule } from "../words/rule.ts";
+import { portNumber } from "../words/text.ts";
+
+/** The port inside the pod: the restricted standard forbids those below 1024. */
+export function containerPort(port: number): number {
+  return port < 1024 ? port + 2000 : port;
+}
+
+/** Where metrics and administration live in every pod. */
+export const reservedPorts: readonly number[] = [9464, 9465];
+
+/** RFC 4954 section 4 wants passwords under TLS only; without TLS, AUTH is not offered and so can never be given. */
+const authenticationNeedsTls: Rule<{ tlsMode: string; authentication: string }> = {
+  cel: "!(self.tlsMode == 'None' && self.authentication == 'Required')",
+  message: "Required needs TLS, because AUTH is offered only inside TLS: set tlsMode to StartTLS or Implicit",
+  at: ["authentication"],
+  holds: ({ tlsMode, authentication }) => !(tlsMode === "None" && authentication === "Required"),
+};
+
+const proxyProtocol = z.strictObject({
+  trustedNetworks: listSet(network(), 64)
+    .min(1)
+    .describe("Networks of the load balancers whose PROXY header is believed; others are refused."),
+});
+
+const listenerName = z
+  .string()
+  .max(15)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, {
+    error: "must be at most 15 lower-case letters, digits and '-'",
+    abort: true,
+  });
+
+const listener = z.strictObject({
+  name: listenerName.describe("Name of the listener, of its Service port and in logs and metrics."),
+  port: portNumber().describe(
+    "Port of the client Service. The pod listens on it too, or on port + 2000 when it is below 1024 (25 becomes 2025).",
+  ),
+  tlsMode: z
+    .enum(["None", "StartTLS", "Implicit"])
+    .default("StartTLS")
+    .describe(
+      "None: no TLS and so no AUTH. StartTLS: plain until STARTTLS. Implicit: TLS from the first byte (RFC 8314).",
+    ),
+  authentication: z
+    .enum(["Required", "Optional"])
+    .default("Required")
+    .describe("Required: MAIL only after AUTH. Optional: also without, from trustedNetworks; all others are refused."),
+  trustedNetworks: trustedNetworks()
+    .default([])
+    .describe(
+      "CIDR blocks whose clients may relay without AUTH, for sender domains that say `trustedNetworks: true`. Empty trusts nobody; the pod network is not trusted by itself.",
+    ),
+  proxyProtocol: proxyProtocol
+    .optional()
+    .describe(
+      "Set when a load balancer puts a PROXY header before each connection, so that the client's address is known.",
+    ),
+});
+
+type Ports = readonly { port: number }[];
+
+const portsAreDistinct: Rule<Ports> = {
+  cel: "self.all(a, self.exists_one(b, (a.port < 1024 ? a.port + 2000 : a.port) == (b.port < 1024 ? b.port + 2000 : b.port)))",
+  message: "must have ports that differ inside the pod too, where a port below 1024 becomes port + 2000",
+  holds: (entries) => new Set(entries.map(({ port }) => containerPort(port))).size === entries.length,
+};
+
+const portsAreFree: Rule<Ports> = {
+  cel: "self.all(a, !(a.port in [9464, 9465]))",
+  message: "must not use ports 9464 and 9465: metrics and administration listen there",
+  holds: (entries) => entries.every(({ port }) => !reservedPorts.includes(port)),
+};
+
+export const listeners = ruled(
+  listMap(ruled(listener, [authenticationNeedsTls]), "name", 16).min(1, { error: "must have at least one listener" }),
+  [portsAreDistinct, portsAreFree],
+).describe("Where clients hand in mail; at least one. Each is a port of the client Service.");

@@ -1,0 +1,66 @@
+/** Who watches: traces, metrics, events. */
+import { z } from "zod";
+import { listAtomic, listSet } from "../words/list.ts";
+import { network } from "../words/network.ts";
+import { atLeastOneOf, ruled } from "../words/rule.ts";
+import { anyLabelSelector } from "../words/selector.ts";
+import { hostName, httpUrl, objectName } from "../words/text.ts";
+
+export const tracing = z
+  .strictObject({
+    endpoint: httpUrl().describe("OTLP/HTTP collector, for example http://otel-collector:4318; /v1/traces is added."),
+    samplingRatio: z
+      .string()
+      .max(16)
+      .regex(/^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$/, {
+        error: 'must be a decimal between "0" and "1" in quotes',
+        abort: true,
+      })
+      .default("1.0")
+      .describe("Share of messages that are traced, a decimal from 0 to 1 as text. Final failures are always traced."),
+    headersSecretName: objectName()
+      .optional()
+      .describe("Secret of this namespace; each data key is sent to the collector as a header, for tokens."),
+    caSecretName: objectName()
+      .optional()
+      .describe("Secret of this namespace whose `ca.crt` signs the collector's certificate."),
+    trustedNextHops: listSet(hostName(), 64)
+      .default([])
+      .describe("Next hops that may see the traceparent header; it is stripped for all others."),
+  })
+  .describe("Where traces go. Without it nothing is traced and nothing is paid for it.");
+
+const peer = ruled(
+  z.strictObject({
+    namespaceSelector: anyLabelSelector().optional().describe("Namespaces by label; all of them when empty."),
+    podSelector: anyLabelSelector()
+      .optional()
+      .describe("Pods by label, in those namespaces or this one; all when empty."),
+    ipBlock: z
+      .strictObject({ cidr: network().describe("The network.") })
+      .optional()
+      .describe("A network outside the cluster."),
+  }),
+  [atLeastOneOf("namespaceSelector", "podSelector", "ipBlock")],
+);
+
+export const monitoring = z
+  .strictObject({
+    from: listAtomic(peer, 16)
+      .min(1, { error: "must name at least one peer" })
+      .describe("Peers, as in a NetworkPolicy."),
+  })
+  .describe("Who may reach the metrics port 9464; every pod of the cluster when absent.");
+
+export const events = z
+  .strictObject({
+    webhook: z
+      .strictObject({
+        url: httpUrl().describe("Each event is posted here as JSON."),
+        secretName: objectName()
+          .optional()
+          .describe("Secret of this namespace whose `key` signs each request (HMAC-SHA-256)."),
+      })
+      .describe("Receiver of delivery events."),
+  })
+  .describe("Tells another program what became of each message.");

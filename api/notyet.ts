@@ -1,0 +1,102 @@
+/**
+ * Fields that are valid and do nothing yet. Using one is no mistake, but a silent one would be a lie: the operator says
+ * so in the condition Accepted (reason NotActedOnYet), and local mode in a log line. An entry goes when its behaviour comes.
+ */
+import { z } from "zod";
+import { apiVersion, mailRelayKind, senderDomainKind } from "./group.ts";
+import { mailRelay, type MailRelay } from "./mailrelay.ts";
+import { senderDomain, type SenderDomain } from "./senderdomain.ts";
+import { fieldPath, placeIn } from "./words/path.ts";
+import type { Fault } from "./words/fault.ts";
+
+export interface NotYet {
+  /** As in a manifest; `[]` stands for every entry of a list. */
+  readonly path: string;
+  /** What happens instead, and what to use. */
+  readonly until: string;
+  /** `default` reports a field that was left at its default: there, the default is what does nothing. */
+  readonly unusedValue?: "default";
+}
+
+export const mailRelayNotYet: readonly NotYet[] = [
+  { path: "spec.autoscaling", until: "the number of pods stays at replicas" },
+  { path: "spec.tls.certManager", until: "no certificate is requested; use secretName or selfSigned" },
+  { path: "spec.authentication.serviceAccounts", until: "nobody can log in with a token; use credentials" },
+  { path: "spec.authentication.clientCertificates", until: "nobody can log in with a certificate; use credentials" },
+  { path: "spec.authentication.oidc", until: "nobody can log in with a token; use credentials" },
+  { path: "spec.listeners[].proxyProtocol", until: "no PROXY header is read; let clients connect directly" },
+  { path: "spec.delivery.mode", until: "everything is delivered, as with Send" },
+  { path: "spec.delivery.allowRecipients", until: "everything is delivered, as with Send" },
+  {
+    path: "spec.delivery.smarthosts",
+    until: "MX records are not looked up; list at least one smarthost, or mail without one waits",
+    unusedValue: "default",
+  },
+  { path: "spec.delivery.fallbackSmarthosts", until: "only smarthosts are used" },
+  { path: "spec.delivery.destinations", until: "all destinations get the same limits and TLS" },
+  { path: "spec.delivery.warmUp", until: "there is no slow start" },
+  { path: "spec.delivery.dns", until: "the pod's own name servers are asked" },
+  { path: "spec.tracing", until: "nothing is traced" },
+  { path: "spec.monitoring", until: "the metrics port is open to whoever reaches the pods" },
+  { path: "spec.events", until: "no events are posted" },
+  { path: "spec.pod", until: "pods run with the operator's own settings" },
+  { path: "spec.service", until: "the Service is of type ClusterIP without annotations" },
+  { path: "spec.paused", until: "the operator goes on" },
+];
+
+export const senderDomainNotYet: readonly NotYet[] = [
+  { path: "spec.dkim.managed.rotateAfter", until: "keys are kept; make new ones by hand" },
+  { path: "spec.senders[].serviceAccounts", until: "this entry lets nobody in; use credentials" },
+  { path: "spec.senders[].clientCertificates", until: "this entry lets nobody in; use credentials" },
+  { path: "spec.limits", until: "the domain may send without limit" },
+  { path: "spec.dns", until: "no records but DKIM's are worked out, and none are published" },
+];
+
+/** The fields in use that do nothing yet, each with a message that continues its path. Order is that of the table. */
+export function unusedFields(object: MailRelay | SenderDomain): Fault[] {
+  const [table, defaults] =
+    object.kind === mailRelayKind ? [mailRelayNotYet, plainRelay()] : [senderDomainNotYet, plainDomain()];
+  return table.flatMap((entry) =>
+    placesOf(entry.path, object)
+      .filter((path) => isInUse(entry, placeIn(object, path), placeIn(defaults, path)))
+      .map((path) => ({ path: fieldPath(path), message: `is not acted on yet: ${entry.until}` })),
+  );
+}
+
+function isInUse(entry: NotYet, value: unknown, fallback: unknown): boolean {
+  const isDefault = JSON.stringify(value) === JSON.stringify(fallback);
+  return entry.unusedValue === "default" ? isDefault : !isDefault;
+}
+
+/** Every concrete place that a path with `[]` stands for in this object. */
+function placesOf(pattern: string, object: unknown): PropertyKey[][] {
+  const [head = "", ...rest] = pattern.split("[].");
+  const start: PropertyKey[] = head.split(".");
+  return rest.reduce<PropertyKey[][]>(
+    (places, part) =>
+      places.flatMap((place) => {
+        const list = z.array(z.unknown()).safeParse(placeIn(object, place)).data ?? [];
+        return list.map((_, index) => [...place, index, ...part.split(".")]);
+      }),
+    [start],
+  );
+}
+
+/** The least a MailRelay can say, with the defaults filled in: whatever differs from it was written by somebody. */
+function plainRelay(): MailRelay {
+  return mailRelay.parse({
+    apiVersion,
+    kind: mailRelayKind,
+    metadata: { name: "plain" },
+    spec: { hostname: "plain.example", listeners: [{ name: "plain", port: 587 }] },
+  });
+}
+
+function plainDomain(): SenderDomain {
+  return senderDomain.parse({
+    apiVersion,
+    kind: senderDomainKind,
+    metadata: { name: "plain" },
+    spec: { domain: "plain.example", relayRef: { name: "plain" }, senders: [{ trustedNetworks: true }] },
+  });
+}

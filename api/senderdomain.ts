@@ -1,0 +1,186 @@
+/**
+ * SenderDomain: one domain that may send through a relay, with its keys and who may use it. This schema is the one source
+ * of the type, the defaults, the CustomResourceDefinition, the reference page and local mode's validation.
+ */
+import { z } from "zod";
+import { apiVersion, senderDomainKind } from "./group.ts";
+import { duration } from "./duration.ts";
+import { credentials, serviceAccounts } from "./fields/access.ts";
+import { listAtomic, listMap, listSet } from "./words/list.ts";
+import { metadata } from "./words/metadata.ts";
+import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./words/rule.ts";
+import { smarthosts } from "./fields/smarthost.ts";
+import { dkimSelector, domainName, emailAddress, labelName, objectName } from "./words/text.ts";
+import { size } from "./quantity.ts";
+import { senderDomainStatus } from "./status/senderdomain.ts";
+
+export {
+  senderDomainConditions,
+  senderDomainReasons,
+  senderDomainStatus,
+  type SenderDomainConditionType,
+  type SenderDomainReason,
+  type SenderDomainStatus,
+} from "./status/senderdomain.ts";
+
+const domainIsImmutable: Transition = {
+  cel: "self == oldSelf",
+  message: "cannot change: make a SenderDomain for the other domain and delete this one",
+};
+
+const key = z.strictObject({
+  selector: dkimSelector().describe("Selector: the public key is published at `<selector>._domainkey.<domain>`."),
+  secretName: objectName().describe(
+    "Secret of this namespace whose `privateKey` is the key as PEM: RSA of 1024 bits or more, or Ed25519.",
+  ),
+});
+
+const managed = z.strictObject({
+  algorithms: listSet(z.enum(["RSA2048", "Ed25519"]), 2)
+    .min(1, { error: "must name at least one algorithm" })
+    .default(["RSA2048", "Ed25519"])
+    .describe("One key is made and kept for each; a message carries a signature of each."),
+  rotateAfter: duration("24h", "99999h")
+    .optional()
+    .describe(
+      "Age at which a new key is made and the old one retired once the new one is published; never when absent.",
+    ),
+});
+
+const dkim = ruled(
+  z.strictObject({
+    keys: listMap(key, "selector", 8)
+      .min(1, { error: "must have at least one entry, or be left out" })
+      .optional()
+      .describe("Your own keys. Every one of them signs."),
+    managed: managed
+      .optional()
+      .describe("Keys that the operator makes, as Secrets beside this object; status holds the DNS records."),
+  }),
+  [atLeastOneOf("keys", "managed")],
+).describe(
+  "How mail is signed. A message of a domain with dkim is never sent without a valid signature; without dkim mail goes unsigned.",
+);
+
+/** Unlike the others it has a value, and `false` would read as a grant that grants nothing. */
+const trustedNetworksIsTrue = z.literal(true, { error: "must be true, or be left out" });
+
+const sender = ruled(
+  z.strictObject({
+    credentials: credentials.optional().describe("Whoever logs in with one of these Secrets."),
+    serviceAccounts: serviceAccounts
+      .optional()
+      .describe("Pods that log in with the token of one of these ServiceAccounts."),
+    clientCertificates: listAtomic(
+      z.strictObject({ commonName: z.string().min(1).max(253).describe("Common name of the certificate's subject.") }),
+      256,
+    )
+      .min(1, { error: "must name at least one certificate" })
+      .optional()
+      .describe("Clients that log in with one of these certificates."),
+    trustedNetworks: trustedNetworksIsTrue
+      .optional()
+      .describe("Clients without login from the trustedNetworks of the listener they use. Only true has a meaning."),
+  }),
+  [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "trustedNetworks")],
+);
+
+const addressPattern = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[^\s<>@"(),:;\\]+$/, {
+    error: "must be a local part such as billing or no-reply-*, without the domain",
+    abort: true,
+  });
+
+const limits = z.strictObject({
+  messagesPerHour: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .optional()
+    .describe("Most messages in an hour; more are answered 450 4.7.1."),
+  recipientsPerHour: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .optional()
+    .describe("Most recipients in an hour; more are answered 450 4.7.1."),
+  bytesPerHour: size("64Ki", "1Pi").optional().describe("Most octets in an hour; more are answered 450 4.7.1."),
+});
+
+const dmarc = z.strictObject({
+  policy: z
+    .enum(["none", "quarantine", "reject"])
+    .default("none")
+    .describe("What receivers are asked to do (the `p` tag)."),
+  reportsTo: listSet(emailAddress(), 8).default([]).describe("Who gets the aggregate reports (the `rua` tag)."),
+});
+
+const dns = z.strictObject({
+  spf: z
+    .strictObject({
+      include: listSet(domainName(), 10)
+        .default([])
+        .describe("Domains whose senders are allowed too (RFC 7208 allows ten lookups)."),
+    })
+    .optional()
+    .describe("The SPF record that is wanted."),
+  dmarc: dmarc.optional().describe("The DMARC record that is wanted."),
+  publish: z
+    .enum(["None", "DNSEndpoint"])
+    .default("None")
+    .describe("None: status lists the records for you to publish. DNSEndpoint: an object for ExternalDNS is written."),
+});
+
+const relayRef = z.strictObject({
+  name: objectName().describe("Name of the MailRelay."),
+  namespace: labelName()
+    .optional()
+    .describe("Namespace of the MailRelay, this object's own when absent. Its allowedNamespaces must admit this one."),
+});
+
+const spec = z.strictObject({
+  domain: ruled(domainName(), [], [domainIsImmutable]).describe(
+    "The domain of the From header, in A-labels; exactly this one, a subdomain has a SenderDomain of its own. Cannot change.",
+  ),
+  relayRef: relayRef.describe("The relay that sends for it."),
+  dkim: dkim.optional(),
+  senders: listAtomic(sender, 32)
+    .min(1, { error: "must have at least one entry: nobody could use the domain" })
+    .describe("Who may use the domain: a client that any entry names."),
+  addresses: listSet(addressPattern, 256)
+    .min(1, { error: 'must have at least one entry: ["*"] allows all' })
+    .default(["*"])
+    .describe("Local parts that may be used; `*` stands for any run of characters."),
+  smarthosts: smarthosts().describe("This domain's own way out, tried in order; the relay's when empty."),
+  limits: limits.optional().describe("What the domain may send, over all pods of the relay."),
+  bounces: z
+    .strictObject({ to: emailAddress().describe("Address that gets them.") })
+    .optional()
+    .describe("Where bounces go instead of to the envelope sender."),
+  dns: dns.optional().describe("The DNS records beside DKIM's that should be published and are checked."),
+});
+
+const object = z.strictObject({
+  apiVersion: z.literal(apiVersion),
+  kind: z.literal(senderDomainKind),
+  metadata,
+  spec: spec.describe("What may be sent, and by whom."),
+  status: senderDomainStatus.optional(),
+});
+
+const nameIsALabelValue: Rule<{ metadata: { name: string } }> = {
+  cel: "self.metadata.name.size() <= 63",
+  message: "must be at most 63 characters: objects made for it carry it as a label",
+  at: ["metadata", "name"],
+  holds: (domain) => domain.metadata.name.length <= 63,
+};
+
+export const senderDomain = ruled(object, [nameIsALabelValue]).describe(
+  "A domain that may send through a MailRelay: its DKIM keys, and who may use it.",
+);
+
+export type SenderDomain = z.infer<typeof senderDomain>;
+export type SenderDomainSpec = SenderDomain["spec"];

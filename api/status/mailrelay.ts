@@ -1,0 +1,173 @@
+/**
+ * What the operator says about a MailRelay. Nothing here is a promise until it was judged: conditions are Unknown before,
+ * and observedGeneration tells which spec was judged. Values that would change all the time are rounded or left out.
+ */
+import { z } from "zod";
+import { conditions, type ReasonText } from "../condition.ts";
+import { listMap } from "../words/list.ts";
+
+/** True means good, but for Draining, Reconciling and Stalled, where False does. */
+export const mailRelayConditions = {
+  Accepted: "Accepted",
+  ResolvedRefs: "ResolvedRefs",
+  CertificateReady: "CertificateReady",
+  Programmed: "Programmed",
+  Available: "Available",
+  Draining: "Draining",
+  Ready: "Ready",
+  Reconciling: "Reconciling",
+  Stalled: "Stalled",
+} as const;
+
+export const mailRelayReasons = {
+  Accepted: "Accepted",
+  Invalid: "Invalid",
+  NotActedOnYet: "NotActedOnYet",
+  Paused: "Paused",
+  ResolvedRefs: "ResolvedRefs",
+  SecretNotFound: "SecretNotFound",
+  SecretInvalid: "SecretInvalid",
+  SecretsForbidden: "SecretsForbidden",
+  Issued: "Issued",
+  Valid: "Valid",
+  Expiring: "Expiring",
+  Expired: "Expired",
+  NameMismatch: "NameMismatch",
+  Pending: "Pending",
+  Programmed: "Programmed",
+  WaitingForPods: "WaitingForPods",
+  ConfigurationRefused: "ConfigurationRefused",
+  NoReadyPods: "NoReadyPods",
+  Hibernating: "Hibernating",
+  PodsAvailable: "PodsAvailable",
+  PodsUnavailable: "PodsUnavailable",
+  ScalingIn: "ScalingIn",
+  Deleting: "Deleting",
+  SpoolRetained: "SpoolRetained",
+  NotDraining: "NotDraining",
+  Ready: "Ready",
+  Progressing: "Progressing",
+  Settled: "Settled",
+} as const;
+
+export type MailRelayConditionType = keyof typeof mailRelayConditions;
+export type MailRelayReason = keyof typeof mailRelayReasons;
+
+type Meaning = readonly [
+  ReasonText & { readonly reason: MailRelayReason },
+  ...(ReasonText & { readonly reason: MailRelayReason })[],
+];
+
+/** Every condition with its reasons and the situation that raises each; the reference page prints it. */
+export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Meaning>> = {
+  Accepted: [
+    { reason: "Accepted", when: "True: the spec is valid and every field that is set is acted on." },
+    {
+      reason: "NotActedOnYet",
+      when: "True: the spec is valid; the message names fields this version does not act on yet.",
+    },
+    {
+      reason: "Invalid",
+      when: "False: the message names the field and what to do; the last valid spec stays in force.",
+    },
+    { reason: "Paused", when: "True: spec.paused is true and nothing but status is written." },
+  ],
+  ResolvedRefs: [
+    { reason: "ResolvedRefs", when: "True: every Secret that the spec names is there and readable." },
+    { reason: "SecretNotFound", when: "False: a named Secret does not exist." },
+    { reason: "SecretInvalid", when: "False: a Secret lacks a key, or what the key holds cannot be used." },
+    {
+      reason: "SecretsForbidden",
+      when: "False: the operator may not read Secrets there; the message is the command that allows it.",
+    },
+  ],
+  CertificateReady: [
+    { reason: "Valid", when: "True: the Secret's certificate is valid and carries hostname." },
+    { reason: "Issued", when: "True: the operator's own authority issued the certificate." },
+    { reason: "Expiring", when: "True: less than a tenth of its life, or seven days, are left and nobody renewed it." },
+    { reason: "Expired", when: "False: the certificate is not valid at this time." },
+    { reason: "NameMismatch", when: "False: the certificate does not carry spec.hostname." },
+    { reason: "SecretNotFound", when: "False: the Secret with the certificate does not exist." },
+    { reason: "SecretInvalid", when: "False: the Secret holds no certificate with its private key." },
+    { reason: "Pending", when: "False: the certificate has been asked for and has not arrived." },
+  ],
+  Programmed: [
+    { reason: "Programmed", when: "True: every ready pod reports the revision that was rendered." },
+    { reason: "WaitingForPods", when: "False: a ready pod still runs an older revision." },
+    { reason: "ConfigurationRefused", when: "False: a pod reports why it keeps its last good configuration." },
+    { reason: "NoReadyPods", when: "False: no pod is ready to run anything." },
+    { reason: "Hibernating", when: "False: replicas is 0." },
+  ],
+  Available: [
+    { reason: "PodsAvailable", when: "True: at least one pod takes mail." },
+    { reason: "PodsUnavailable", when: "False: no pod takes mail; the message tells why as far as it is known." },
+    { reason: "Hibernating", when: "False: replicas is 0." },
+  ],
+  Draining: [
+    { reason: "NotDraining", when: "False: no pod is leaving." },
+    { reason: "ScalingIn", when: "True: a pod that will go hands its spool to the others." },
+    { reason: "Deleting", when: "True: the MailRelay is being deleted and its spools are emptied." },
+    {
+      reason: "SpoolRetained",
+      when: "True: mail could not be handed over; the message names the volume that keeps it.",
+    },
+  ],
+  Ready: [
+    { reason: "Ready", when: "True: Accepted, ResolvedRefs, CertificateReady, Programmed and Available are all True." },
+    {
+      reason: "Progressing",
+      when: "False: it is on its way; the message is that of the first condition that is not True.",
+    },
+    { reason: "Invalid", when: "False: a person has to act; the message names the field or object." },
+    { reason: "Hibernating", when: "False: replicas is 0." },
+  ],
+  Reconciling: [
+    { reason: "Progressing", when: "True: the operator is at work on this generation." },
+    { reason: "Settled", when: "False: there is nothing left to do." },
+  ],
+  Stalled: [
+    { reason: "Invalid", when: "True: nothing will change until a person acts; the message tells what." },
+    { reason: "Settled", when: "False: nothing stands in the way." },
+  ],
+};
+
+const pod = z.strictObject({
+  name: z.string().max(253).describe("Name of the pod."),
+  ready: z.boolean().describe("Whether it takes mail."),
+  revision: z.string().max(64).optional().describe("Revision of the configuration it has loaded."),
+  certificateFingerprint: z.string().max(64).optional().describe("SHA-256 of the certificate it shows, hexadecimal."),
+});
+
+const retainedSpool = z.strictObject({
+  claimName: z.string().max(253).describe("PersistentVolumeClaim that holds the spool."),
+  queued: z.int().min(0).describe("Recipients that wait in it."),
+});
+
+export const mailRelayStatus = z
+  .strictObject({
+    observedGeneration: z.int().min(0).optional().describe("The metadata.generation that this status speaks of."),
+    conditions: conditions.optional().describe("Judgements; each names what to do when it is not good."),
+    replicas: z.int().min(0).optional().describe("Pods there are."),
+    readyReplicas: z.int().min(0).optional().describe("Pods that take mail."),
+    desiredReplicas: z.int().min(0).optional().describe("Pods there should be, after autoscaling."),
+    selector: z
+      .string()
+      .max(1024)
+      .optional()
+      .describe("Label selector of the pods as text, for the scale subresource."),
+    queued: z.int().min(0).optional().describe("Recipients that wait in all spools, rounded to two digits."),
+    oldestDueTime: z
+      .string()
+      .max(64)
+      .meta({ format: "date-time" })
+      .optional()
+      .describe("When the longest overdue recipient became due; absent when nothing is due."),
+    revision: z.string().max(64).optional().describe("Revision of the configuration that was rendered last."),
+    pods: listMap(pod, "name", 100).optional().describe("What each pod runs."),
+    retainedSpools: listMap(retainedSpool, "claimName", 100)
+      .optional()
+      .describe("Volumes of pods that are gone whose mail could not be handed over."),
+  })
+  .describe("What the relay is, as far as the operator has seen.");
+
+export type MailRelayStatus = z.infer<typeof mailRelayStatus>;

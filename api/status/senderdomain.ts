@@ -1,0 +1,114 @@
+/** What the operator says about a SenderDomain, with the DNS records it wants to see. */
+import { z } from "zod";
+import { conditions, type ReasonText } from "../condition.ts";
+import { listAtomic, listSet } from "../words/list.ts";
+
+export const senderDomainConditions = {
+  Accepted: "Accepted",
+  KeysReady: "KeysReady",
+  Programmed: "Programmed",
+  DNSVerified: "DNSVerified",
+  Ready: "Ready",
+} as const;
+
+export const senderDomainReasons = {
+  Accepted: "Accepted",
+  Invalid: "Invalid",
+  NotActedOnYet: "NotActedOnYet",
+  RelayNotFound: "RelayNotFound",
+  NamespaceNotAllowed: "NamespaceNotAllowed",
+  DomainNotAllowed: "DomainNotAllowed",
+  DomainConflict: "DomainConflict",
+  NoSenders: "NoSenders",
+  KeysReady: "KeysReady",
+  NotSigned: "NotSigned",
+  SecretNotFound: "SecretNotFound",
+  SecretInvalid: "SecretInvalid",
+  SecretsForbidden: "SecretsForbidden",
+  Programmed: "Programmed",
+  WaitingForPods: "WaitingForPods",
+  NoReadyPods: "NoReadyPods",
+  RecordsPublished: "RecordsPublished",
+  RecordsMissing: "RecordsMissing",
+  RecordsDiffer: "RecordsDiffer",
+  LookupFailed: "LookupFailed",
+  NotChecked: "NotChecked",
+  Ready: "Ready",
+  Progressing: "Progressing",
+} as const;
+
+export type SenderDomainConditionType = keyof typeof senderDomainConditions;
+export type SenderDomainReason = keyof typeof senderDomainReasons;
+
+type Text = ReasonText & { readonly reason: SenderDomainReason };
+
+/** Every condition with its reasons and the situation that raises each; the reference page prints it. */
+export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionType, readonly [Text, ...Text[]]>> = {
+  Accepted: [
+    { reason: "Accepted", when: "True: the relay serves this domain." },
+    { reason: "NotActedOnYet", when: "True: it is served; the message names fields this version does not act on yet." },
+    { reason: "Invalid", when: "False: the message names the field and what to do." },
+    { reason: "RelayNotFound", when: "False: relayRef names no MailRelay." },
+    { reason: "NamespaceNotAllowed", when: "False: the relay's allowedNamespaces does not admit this namespace." },
+    { reason: "DomainNotAllowed", when: "False: the relay's allowedNamespaces.domains does not list the domain." },
+    {
+      reason: "DomainConflict",
+      when: "False: an older SenderDomain has the domain on this relay; the message names it.",
+    },
+    { reason: "NoSenders", when: "True: no Secret or client matches senders, so nobody can use the domain yet." },
+  ],
+  KeysReady: [
+    { reason: "KeysReady", when: "True: every key is there and usable." },
+    { reason: "NotSigned", when: "True: the spec has no dkim, and mail goes unsigned." },
+    { reason: "SecretNotFound", when: "False: a Secret named in spec.dkim.keys does not exist." },
+    { reason: "SecretInvalid", when: "False: a Secret holds no usable private key." },
+    {
+      reason: "SecretsForbidden",
+      when: "False: the operator may not read Secrets here; the message is the command that allows it.",
+    },
+  ],
+  Programmed: [
+    { reason: "Programmed", when: "True: every ready pod of the relay has loaded this domain." },
+    { reason: "WaitingForPods", when: "False: a ready pod has not loaded it yet." },
+    { reason: "NoReadyPods", when: "False: the relay has no ready pod." },
+  ],
+  DNSVerified: [
+    { reason: "RecordsPublished", when: "True: every record of status.dnsRecords is published as wanted." },
+    { reason: "RecordsMissing", when: "False: a record is not published; the message names the first." },
+    { reason: "RecordsDiffer", when: "False: a record is published with another value." },
+    { reason: "LookupFailed", when: "Unknown: the name servers did not answer." },
+    { reason: "NotChecked", when: "Unknown: DNS has not been asked (never asked in local mode)." },
+  ],
+  Ready: [
+    { reason: "Ready", when: "True: Accepted, KeysReady and Programmed are all True; DNS does not hold mail back." },
+    {
+      reason: "Progressing",
+      when: "False: it is on its way; the message is that of the first condition that is not True.",
+    },
+    { reason: "Invalid", when: "False: a person has to act; the message names the field or object." },
+  ],
+};
+
+const dnsRecord = z.strictObject({
+  type: z.enum(["TXT", "CNAME", "MX"]).describe("Record type."),
+  name: z.string().max(253).describe("Name without a final dot."),
+  value: z.string().max(4096).describe("The value that is wanted, unquoted."),
+  state: z.enum(["Published", "Missing", "Different", "Unknown"]).describe("What a lookup found."),
+  observed: z.string().max(4096).optional().describe("What is published, when it differs."),
+});
+
+export const senderDomainStatus = z
+  .strictObject({
+    observedGeneration: z.int().min(0).optional().describe("The metadata.generation that this status speaks of."),
+    conditions: conditions.optional().describe("Judgements; each names what to do when it is not good."),
+    dkim: z
+      .strictObject({
+        activeSelectors: listSet(z.string().max(63), 32).optional().describe("Selectors that sign now."),
+      })
+      .optional()
+      .describe("The keys in use."),
+    dnsRecords: listAtomic(dnsRecord, 32).optional().describe("Records to publish, and what was found."),
+  })
+  .describe("What the domain is, as far as the operator has seen.");
+
+export type SenderDomainStatus = z.infer<typeof senderDomainStatus>;

@@ -1,0 +1,56 @@
+/** Networks as CIDR blocks and name servers as addresses, decided without Node so that api stays pure. */
+import { z } from "zod";
+import { listSet } from "./list.ts";
+import { ruled, type Rule } from "./rule.ts";
+
+const isNetwork: Rule<string> = {
+  cel: "isCIDR(self)",
+  message: "must be a network in CIDR form, for example 10.0.0.0/8 or fd00::/8",
+  holds: (text) => prefixLength(text) !== undefined,
+};
+
+/** RFC 5321 has no word for it, but a relay for the whole Internet is what blocklists are for. */
+const isNotEverything: Rule<string> = {
+  cel: "!isCIDR(self) || cidr(self).prefixLength() > 0",
+  message: "would make this an open relay: name the networks that may relay",
+  holds: (text) => prefixLength(text) !== 0,
+};
+
+/** Any network; 0.0.0.0/0 is allowed because being listed here grants no relaying. */
+export function network() {
+  return ruled(z.string().max(43), [isNetwork]);
+}
+
+/** Networks whose clients are trusted. */
+export function trustedNetworks() {
+  return listSet(ruled(z.string().max(43), [isNetwork, isNotEverything]), 64);
+}
+
+const isNameServer: Rule<string> = {
+  cel: "isIP(self) || self.matches('^([0-9.]+|\\\\[[0-9a-fA-F:]+\\\\]):[0-9]{1,5}$')",
+  message: "must be an IP address, with a port if it is not 53: 10.0.0.10, 10.0.0.10:5353 or [fd00::10]:5353",
+  holds: (text) => isAddress(text) || isAddress(/^\[?([^\]]+?)\]?:[0-9]{1,5}$/.exec(text)?.[1] ?? ""),
+};
+
+export function nameServer() {
+  return ruled(z.string().max(64), [isNameServer]);
+}
+
+function isAddress(text: string): boolean {
+  return addressBits(text) !== undefined;
+}
+
+/** The number of bits after the slash, or undefined when the text is no network. */
+export function prefixLength(text: string): number | undefined {
+  const match = /^([^/]+)\/(0|[1-9][0-9]{0,2})$/.exec(text);
+  const bits = addressBits(match?.[1] ?? "");
+  const length = Number(match?.[2]);
+  return bits !== undefined && length <= bits ? length : undefined;
+}
+
+/** 32 or 128; undefined when the text is no address. IPv4-mapped IPv6 is refused, as Kubernetes does (it hides an IPv4 network). */
+function addressBits(text: string): 32 | 128 | undefined {
+  if (z.ipv4().safeParse(text).success) return 32;
+  if (text.includes(".") || /^(0{0,4}:){1,5}:?ffff:/i.test(text)) return undefined;
+  return z.ipv6().safeParse(text).success ? 128 : undefined;
+}

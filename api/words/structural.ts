@@ -1,0 +1,119 @@
+/**
+ * JSON schema as zod writes it -> the structural schema an API server takes: types at every level, no references, no
+ * unions but int-or-string, nothing closed (an API server prunes, and refuses unknown fields where strict validation is
+ * asked for). What cannot be brought into that form throws with its path, so that it never reaches a cluster.
+ */
+import { z } from "zod";
+
+/** Kept as they are, in this order, so that the text is the same each time. */
+const plainKeywords = [
+  "description",
+  "type",
+  "format",
+  "enum",
+  "default",
+  "pattern",
+  "minLength",
+  "maxLength",
+  "minimum",
+  "maximum",
+  "minItems",
+  "maxItems",
+  "maxProperties",
+] as const;
+
+const extensions = [
+  "x-kubernetes-int-or-string",
+  "x-kubernetes-list-type",
+  "x-kubernetes-list-map-keys",
+  "x-kubernetes-validations",
+] as const;
+
+/** Not said to an API server: zod's bookkeeping, and what only closes or names things. */
+const dropped = [
+  "$schema",
+  "~standard",
+  "additionalProperties",
+  "anyOf",
+  "propertyNames",
+  "x-mailboat-decoded-default",
+];
+const shaped = ["properties", "required", "items"];
+
+export interface StructuralSchema {
+  readonly [keyword: string]: unknown;
+  readonly properties?: Readonly<Record<string, StructuralSchema>>;
+  readonly items?: StructuralSchema;
+  readonly additionalProperties?: StructuralSchema;
+}
+
+const node = z.record(z.string(), z.unknown());
+type Node = z.infer<typeof node>;
+
+export function toStructural(schema: unknown, path = ""): StructuralSchema {
+  const written = node.parse(schema);
+  refuseUnknown(written, path);
+  if (written["x-kubernetes-int-or-string"] === true) return intOrString(written);
+  if (typeof written["type"] !== "string") throw new Error(`${path}: has no type, so it is not structural`);
+  return {
+    ...pick(written, plainKeywords),
+    ...children(written, path),
+    ...pick(written, extensions),
+  };
+}
+
+function refuseUnknown(written: Node, path: string): void {
+  const known: readonly string[] = [...plainKeywords, ...extensions, ...dropped, ...shaped];
+  const unknown = Object.keys(written).filter((keyword) => !known.includes(keyword));
+  if (unknown.length > 0) throw new Error(`${path}: ${unknown.join(", ")} has no structural form`);
+}
+
+/** The one union that Kubernetes knows: its text form is the only one with a pattern. */
+function intOrString(written: Node): StructuralSchema {
+  return {
+    ...pick(written, ["description", "default"]),
+    anyOf: [{ type: "integer" }, { type: "string" }],
+    ...pick(written, ["pattern", "maxLength"]),
+    "x-kubernetes-int-or-string": true,
+    ...pick(written, ["x-kubernetes-validations"]),
+  };
+}
+
+function children(written: Node, path: string): Node {
+  switch (written["type"]) {
+    case "array":
+      return { items: toStructural(written["items"], `${path}[]`) };
+    case "object":
+      return objectChildren(written, path);
+    default:
+      return {};
+  }
+}
+
+function objectChildren(written: Node, path: string): Node {
+  const properties = Object.entries(node.parse(written["properties"] ?? {}));
+  const rest = written["additionalProperties"];
+  const isOpen = rest !== undefined && rest !== false && Object.keys(node.parse(rest)).length === 0;
+  if (isOpen) return { "x-kubernetes-preserve-unknown-fields": true };
+  if (rest !== undefined && rest !== false) return { additionalProperties: toStructural(rest, `${path}[*]`) };
+  const fields = properties.map(([name, field]) => [name, toStructural(field, path === "" ? name : `${path}.${name}`)]);
+  return {
+    ...(fields.length > 0 ? { properties: Object.fromEntries(fields) } : {}),
+    ...pick(written, ["required"]),
+  };
+}
+
+function pick(written: Node, keywords: readonly string[]): Node {
+  const kept = keywords
+    .filter((keyword) => written[keyword] !== undefined && !isNoise(keyword, written))
+    .map((keyword) => [keyword, written[keyword]] as const);
+  return Object.fromEntries(kept);
+}
+
+/** zod bounds every whole number to what JavaScript can count, and a default that only local mode fills in stays here. */
+function isNoise(keyword: string, written: Node): boolean {
+  const value = written[keyword];
+  if (keyword === "minimum" || keyword === "maximum") return Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER;
+  if (keyword === "default") return written["x-mailboat-decoded-default"] === true;
+  return Array.isArray(value) && value.length === 0 && keyword !== "default";
+}

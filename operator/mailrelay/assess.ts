@@ -1,0 +1,114 @@
+/**
+ * Judges one MailRelay: each check is a function from the world to one condition. Pure; a mistake of a person is a
+ * finding that names the field and what to do, never an exception. What the pods run is judged in programmed.ts,
+ * after the plan has said what they should run.
+ */
+import type { Judgement } from "../../api/condition.ts";
+import { unusedFields } from "../../api/manifest.ts";
+import type { MailRelayConditionType, MailRelayReason } from "../../api/mailrelaystatus.ts";
+import { secretText } from "../kube/secret.ts";
+import { type CertificateReading, readCertificate } from "./certificate.ts";
+import { certificateSecretName } from "./objects/names.ts";
+import type { ReferenceProblem, RelayWorld } from "./world.ts";
+
+export interface RelayFinding extends Judgement {
+  readonly type: MailRelayConditionType;
+  readonly reason: MailRelayReason;
+}
+
+const dayMs = 86_400_000;
+
+export function judgeAccepted(world: RelayWorld): RelayFinding {
+  const { relay } = world;
+  if (relay.spec.paused) {
+    return finding("Accepted", "True", "Paused", "spec.paused is true: only status is written until it is false");
+  }
+  const unused = unusedFields(relay);
+  if (unused.length > 0) {
+    const message = `valid, but this version does not act on ${unused.join(", ")} yet`;
+    return finding("Accepted", "True", "NotActedOnYet", message);
+  }
+  return finding("Accepted", "True", "Accepted", "the spec is valid");
+}
+
+/** `problems` are those of credentials and smarthosts; the certificate has a condition of its own. */
+export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFinding {
+  const first = problems[0];
+  if (first === undefined) return finding("ResolvedRefs", "True", "ResolvedRefs", "every Secret is there and usable");
+  const reason = first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
+  return finding("ResolvedRefs", "False", reason, problems.map((problem) => problem.message).join("; "));
+}
+
+export function judgeCertificate(world: RelayWorld): RelayFinding {
+  const { tls, hostname } = world.relay.spec;
+  if (tls.secretName !== undefined) {
+    const field = `spec.tls.secretName: Secret ${tls.secretName}`;
+    const secret = world.secrets.get(tls.secretName);
+    if (secret === undefined) {
+      const message = `${field} does not exist: create it with type kubernetes.io/tls`;
+      return finding("CertificateReady", "False", "SecretNotFound", message);
+    }
+    const reading = readCertificate(secretText(secret, "tls.crt"), secretText(secret, "tls.key"));
+    return judgeReading(reading, { field, hostname, now: world.now });
+  }
+  if (tls.certManager !== undefined) {
+    const message = "spec.tls.certManager is not acted on yet: use secretName or selfSigned";
+    return finding("CertificateReady", "False", "Pending", message);
+  }
+  const own = world.certificate;
+  if (own === undefined) return finding("CertificateReady", "False", "Pending", "our authority is about to issue it");
+  const reading = readCertificate(secretText(own, "tls.crt"), secretText(own, "tls.key"));
+  if (reading.kind !== "usable" || reading.fact.notAfter <= world.now) {
+    return finding("CertificateReady", "False", "Pending", "our authority is about to issue it anew");
+  }
+  const name = certificateSecretName(world.relay.metadata.name);
+  return finding("CertificateReady", "True", "Issued", `issued by our own authority; clients find it as ca.crt in ${name}`);
+}
+
+interface CertificateQuestion {
+  readonly field: string;
+  readonly hostname: string;
+  readonly now: number;
+}
+
+function judgeReading(reading: CertificateReading, question: CertificateQuestion): RelayFinding {
+  const { field, hostname, now } = question;
+  if (reading.kind !== "usable") {
+    const why = reading.kind === "invalid" ? reading.why : "it is empty";
+    return finding("CertificateReady", "False", "SecretInvalid", `${field}: ${why}: correct the Secret`);
+  }
+  const { notBefore, notAfter, names } = reading.fact;
+  const end = new Date(notAfter).toISOString();
+  if (now >= notAfter || now < notBefore) {
+    const message = `${field}: the certificate is valid from ${new Date(notBefore).toISOString()} to ${end}: renew it`;
+    return finding("CertificateReady", "False", "Expired", message);
+  }
+  if (!names.some((name) => coversHost(name, hostname))) {
+    const message = `${field}: the certificate is for ${names.join(", ")}, not for spec.hostname ${hostname}: renew it with this name`;
+    return finding("CertificateReady", "False", "NameMismatch", message);
+  }
+  // A tenth of its life or a week, whichever is less: a certificate that lives a day is not expiring all the time.
+  if (notAfter - now < Math.min((notAfter - notBefore) / 10, 7 * dayMs)) {
+    return finding("CertificateReady", "True", "Expiring", `${field}: the certificate expires ${end}: renew it`);
+  }
+  return finding("CertificateReady", "True", "Valid", `${field} is valid until ${end}`);
+}
+
+/** RFC 6125 section 6.4.3: a wildcard stands for exactly the leftmost label. */
+function coversHost(name: string, hostname: string): boolean {
+  const [pattern, host] = [name.toLowerCase(), hostname.toLowerCase()];
+  return pattern === host || (pattern.startsWith("*.") && pattern.slice(1) === host.slice(host.indexOf(".")));
+}
+
+export function finding(
+  type: MailRelayConditionType,
+  status: RelayFinding["status"],
+  ...[reason, message]: readonly [MailRelayReason, string]
+): RelayFinding {
+  return { type, status, reason, message };
+}
+
+/** Everything that does not depend on what the pods run. */
+export function assessRelay(world: RelayWorld, problems: readonly ReferenceProblem[]): readonly RelayFinding[] {
+  return [judgeAccepted(world), judgeReferences(problems), judgeCertificate(world)];
+}

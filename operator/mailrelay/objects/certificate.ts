@@ -1,0 +1,31 @@
+/** The certificate that the pods mount: a copy of what the relay's manifest names, or our own. */
+import { labelsFor } from "../../../api/labels.ts";
+import type { MailRelay } from "../../../api/mailrelay.ts";
+import type { Secret, Stored } from "../../kube/objects.ts";
+import { encodeData } from "../../kube/secret.ts";
+import { ownerOf } from "../world.ts";
+import { certificateSecretName } from "./names.ts";
+
+export interface CertificateContent {
+  /** PEM, leaf first. */
+  readonly chain: string;
+  readonly privateKey: string;
+  /** What clients may trust, when it is our own. */
+  readonly authority?: string;
+}
+
+export function renderCertificate(relay: Stored<MailRelay>, content: CertificateContent): Secret {
+  const authority = content.authority === undefined ? {} : { "ca.crt": content.authority };
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: certificateSecretName(relay.metadata.name),
+      namespace: relay.metadata.namespace,
+      labels: labelsFor(relay.metadata.name),
+      ownerReferences: [ownerOf(relay)],
+    },
+    type: "kubernetes.io/tls",
+    data: encodeData({ "tls.crt": content.chain, "tls.key": content.privateKey, ...authority }),
+  };
+}

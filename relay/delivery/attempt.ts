@@ -1,0 +1,188 @@
+/**
+ * One attempt: one message to the recipients that share a route. Sign, go through the hosts in order, judge.
+ *
+ * Promise: it never rejects; every recipient gets a fate. What goes wrong on our side defers the message; it is never
+ * sent unsigned when its domain has DKIM.
+ */
+import type { Snapshot } from "../config/snapshot.ts";
+import { judge, type Trouble, type Verdict } from "../mail/outcome.ts";
+import type { Reply } from "../mail/reply.ts";
+import type { Route } from "../mail/route.ts";
+import type { Message, Recipient } from "../spool/entry.ts";
+import type { Pool } from "./pool.ts";
+import { ResolveError, type ResolveOptions, resolveHops } from "./resolve.ts";
+import { signMessage } from "./sign.ts";
+import { ConnectError, type NextHop } from "./transport.ts";
+import type { Outgoing, TransactionReport } from "./transaction.ts";
+import type { HostMemory } from "./hostmemory.ts";
+
+export type Fate =
+  | { readonly kind: "delivered"; readonly recipient: Recipient; readonly reply: Reply; readonly nextHop: string }
+  | {
+      readonly kind: "undelivered";
+      readonly recipient: Recipient;
+      readonly verdict: Verdict;
+      readonly nextHop?: string;
+      /** The host whose own words the verdict's reply is. */
+      readonly remoteHost?: string;
+    };
+
+export interface AttemptContext {
+  readonly snapshot: Snapshot;
+  readonly route: Route;
+  readonly pool: Pool;
+  readonly hosts: HostMemory;
+  readonly readBody: (message: Message) => AsyncIterable<Buffer | string>;
+  readonly resolving: ResolveOptions;
+  readonly now: number;
+}
+
+export async function attemptDelivery(
+  message: Message,
+  recipients: readonly Recipient[],
+  context: AttemptContext,
+): Promise<readonly Fate[]> {
+  const attempt = new Attempt(message, recipients, context);
+  await attempt.run();
+  return attempt.fates();
+}
+
+class Attempt {
+  readonly #message: Message;
+  readonly #context: AttemptContext;
+  readonly #fates = new Map<number, Fate>();
+  #pending: readonly Recipient[];
+
+  constructor(message: Message, recipients: readonly Recipient[], context: AttemptContext) {
+    this.#message = message;
+    this.#context = context;
+    this.#pending = recipients;
+  }
+
+  fates(): readonly Fate[] {
+    return [...this.#fates.values()];
+  }
+
+  async run(): Promise<void> {
+    let hops: readonly NextHop[];
+    let signatures: Buffer;
+    try {
+      signatures = await this.#sign();
+    } catch (error) {
+      return this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
+    }
+    try {
+      hops = await resolveHops(this.#context.route, this.#context.resolving);
+    } catch (error) {
+      return this.#endAll(error instanceof ResolveError ? error.trouble : { phase: "dns", detail: words(error) });
+    }
+    for (const hop of this.#context.hosts.inOrder(hops)) {
+      await this.#tryHop(hop, signatures);
+      if (this.#pending.length === 0) return;
+    }
+    // Every host was in trouble: what the last one left is the fate. Without any host there is none yet.
+    this.#pending = this.#pending.filter(({ index }) => !this.#fates.has(index));
+    this.#endAll({ phase: "local", reason: "no-route" });
+  }
+
+  #sign(): Promise<Buffer> {
+    const message = this.#message;
+    const keys = this.#context.snapshot.domains.get(message.domain)?.keys ?? [];
+    if (message.mustSign && keys.length === 0)
+      return Promise.reject(new Error(`no key of ${message.domain} is loaded`));
+    return signMessage(message, keys, this.#context.now);
+  }
+
+  /** Sends to the pending recipients by this host; those it judged, or took, are pending no more. */
+  async #tryHop(hop: NextHop, signatures: Buffer): Promise<void> {
+    let report: TransactionReport;
+    const recipients = this.#pending;
+    try {
+      report = await this.#transact(hop, outgoing(this.#message, recipients, signatures, this.#context.readBody));
+    } catch (error) {
+      const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
+      this.#context.hosts.failed(hop);
+      for (const recipient of recipients) this.#judge(recipient, trouble, hop);
+      return;
+    }
+    const left: Recipient[] = [];
+    recipients.forEach((recipient, position) => {
+      const result = report.results[position];
+      if (result?.kind === "accepted") {
+        this.#fates.set(recipient.index, {
+          kind: "delivered",
+          recipient,
+          reply: result.reply,
+          nextHop: hop.smarthost.host,
+        });
+        return;
+      }
+      const verdict = this.#judge(recipient, result?.trouble ?? { phase: "local" }, hop);
+      if (verdict.scope === "host") left.push(recipient);
+    });
+    if (left.length > 0) this.#context.hosts.failed(hop);
+    this.#pending = left;
+  }
+
+  /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */
+  async #transact(hop: NextHop, mail: Outgoing): Promise<TransactionReport> {
+    const { pool, hosts } = this.#context;
+    const first = await pool.acquire(hop);
+    const reused = first.messages > 0;
+    const report = await first.transact(mail);
+    pool.release(first);
+    if (!report.stale || !reused) {
+      hosts.answered(hop);
+      return report;
+    }
+    const second = await pool.acquire(hop, { fresh: true });
+    const secondReport = await second.transact(mail);
+    pool.release(second);
+    return secondReport;
+  }
+
+  #judge(recipient: Recipient, trouble: Trouble, hop?: NextHop): Verdict {
+    const verdict = judge(trouble);
+    const nextHop = hop?.smarthost.host;
+    this.#fates.set(recipient.index, {
+      kind: "undelivered",
+      recipient,
+      verdict,
+      ...(nextHop === undefined ? {} : { nextHop }),
+      ...(nextHop === undefined || trouble.reply === undefined ? {} : { remoteHost: nextHop }),
+    });
+    return verdict;
+  }
+
+  #endAll(trouble: Trouble): void {
+    for (const recipient of this.#pending) this.#judge(recipient, trouble);
+    this.#pending = [];
+  }
+}
+
+const emptyLine = Buffer.from("\r\n", "latin1");
+
+function outgoing(
+  message: Message,
+  recipients: readonly Recipient[],
+  signatures: Buffer,
+  readBody: AttemptContext["readBody"],
+): Outgoing {
+  const head = Buffer.concat([signatures, message.header, emptyLine]);
+  const { body, sender, smtpUtf8, eightBit, ret, envid } = message;
+  return {
+    sender,
+    recipients,
+    smtpUtf8,
+    eightBit,
+    ...(ret === undefined ? {} : { ret }),
+    ...(envid === undefined ? {} : { envid }),
+    head,
+    body: body.kind === "inline" ? body.bytes : () => readBody(message),
+    sizeBytes: head.length + (body.kind === "inline" ? body.bytes.length : body.sizeBytes),
+  };
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,67 @@
+/**
+ * What people and panels are told of an attempt: one log line for the recipients that met the same fate, and counts.
+ * Domains and replies only, never an address.
+ */
+import type { Log } from "../../runtime/log.ts";
+import { domainOf } from "../mail/address.ts";
+import type { RelayMetrics } from "../observe/metrics.ts";
+import type { Message, NewMessage } from "../spool/entry.ts";
+import type { Result } from "./settlement.ts";
+
+export interface RecordFacts {
+  readonly message: Message;
+  readonly results: readonly Result[];
+  readonly notice?: NewMessage;
+  /** ms since the epoch. */
+  readonly now: number;
+}
+
+export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetrics): void {
+  const { message, results, notice, now } = facts;
+  for (const { outcome } of results) {
+    metrics.attempted(outcome.kind, outcome.reply.code);
+    if (outcome.kind === "delivered") metrics.delivered((now - message.acceptedAt) / 1000);
+  }
+  const [first, second] = results;
+  const groups = first !== undefined && second === undefined ? [[first]] : Map.groupBy(results, groupKey).values();
+  for (const group of groups) writeLine(message, group, log);
+  if (notice !== undefined) {
+    log.info({ spoolId: message.id, domain: message.domain, noticeId: notice.message.id }, "bounced");
+  }
+}
+
+function groupKey({ outcome, fate }: Result): string {
+  const { code, enhanced, text } = outcome.reply;
+  return JSON.stringify([
+    outcome.kind,
+    domainOf(fate.recipient.address),
+    fate.recipient.attempts,
+    code,
+    enhanced,
+    text,
+  ]);
+}
+
+function writeLine(message: Message, group: readonly Result[], log: Log): void {
+  const [first] = group;
+  if (first === undefined) return;
+  const { outcome, fate } = first;
+  const fields = {
+    spoolId: message.id,
+    domain: message.domain,
+    recipientDomain: domainOf(fate.recipient.address),
+    recipients: group.length,
+    code: outcome.reply.code,
+    enhanced: outcome.reply.enhanced,
+    reply: withoutAddresses(outcome.reply.text),
+    attempt: fate.recipient.attempts,
+    nextHop: fate.nextHop,
+    ...(outcome.kind === "deferred" ? { dueAt: new Date(outcome.dueAt).toISOString() } : {}),
+  };
+  log.info(fields, outcome.kind);
+}
+
+/** Next hops like to repeat the address in their reply; the log has domains only. */
+function withoutAddresses(text: string): string {
+  return text.includes("@") ? text.replace(/[^\s<>"'(),;:]+@(?=[^\s])/g, "*@") : text;
+}

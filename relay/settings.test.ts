@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readSettings } from "./settings.ts";
+
+const directories = { MAILBOAT_CONFIGURATION_DIR: "/etc/mailboat", MAILBOAT_SPOOL_DIR: "/var/spool/mailboat" };
+
+test("readSettings() fills in what the environment leaves out", () => {
+  const settings = readSettings(directories);
+  assert.equal(settings.listenHost, "::");
+  assert.equal(settings.logLevel, "info");
+  assert.deepEqual([...settings.ports], []);
+});
+
+test("readSettings() reads port overrides by listener name", () => {
+  const settings = readSettings({ ...directories, MAILBOAT_PORTS: '{"smtp":2525,"http":0}' });
+  assert.deepEqual(
+    [...settings.ports],
+    [
+      ["smtp", 2525],
+      ["http", 0],
+    ],
+  );
+});
+
+const refused = [
+  { name: "a missing directory", change: { MAILBOAT_SPOOL_DIR: undefined }, message: /MAILBOAT_SPOOL_DIR/ },
+  { name: "ports that are not JSON", change: { MAILBOAT_PORTS: "25" }, message: /MAILBOAT_PORTS/ },
+  { name: "a port that is none", change: { MAILBOAT_PORTS: '{"smtp":70000}' }, message: /MAILBOAT_PORTS\.smtp/ },
+  { name: "an unknown log level", change: { MAILBOAT_LOG_LEVEL: "loud" }, message: /MAILBOAT_LOG_LEVEL/ },
+];
+
+for (const { name, change, message } of refused) {
+  test(`readSettings() refuses ${name} and names the variable`, () => {
+    assert.throws(() => readSettings({ ...directories, ...change }), message);
+  });
+}

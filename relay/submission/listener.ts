@@ -1,0 +1,214 @@
+/**
+ * The listeners of the current snapshot, and their sessions' end.
+ *
+ * A listener is its name, port and TLS mode: while these stay, a new configuration touches no connection, and everything else
+ * about it is read at each decision. A listener that is gone stops listening and its sessions finish. An implicit TLS
+ * listener waits for a certificate. At the start a port that cannot be had is an error; later it is logged and tried again
+ * with the next configuration.
+ */
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ListenerDocument } from "../../api/relayconfig.ts";
+import type { Chance, Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import type { RelayMetrics } from "../observe/metrics.ts";
+import type { Spool } from "../spool/spool.ts";
+import { createAuthenticator } from "./auth.ts";
+import { ConnectionCount, Fullness } from "./capacity.ts";
+import { NetworkCache } from "./network.ts";
+import { MailServer } from "./server.ts";
+import { SubmissionSession, type Room } from "./session.ts";
+
+export interface SubmissionOptions {
+  readonly snapshots: SnapshotSource;
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly metrics: RelayMetrics;
+  readonly listenHost: string;
+  /** Listener name to the port that replaces the configured one; 0 lets the system choose. */
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+export interface Submission {
+  /** Listener name to bound port. */
+  readonly addresses: ReadonlyMap<string, number>;
+  /** Resolves when every session has ended or the deadline has passed, whichever is first. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+interface OpenListener {
+  readonly document: ListenerDocument;
+  readonly server: MailServer;
+  fingerprint: string | undefined;
+}
+
+/** RFC 5321 section 4.5.3.2.7 asks for five minutes. */
+const idleTimeoutMs = 300_000;
+/** How long a client that was told 421 may take to read it. */
+const goodbyeMs = 500;
+
+/** Rejects when a listener of the first snapshot cannot be opened. */
+export async function openSubmission(options: SubmissionOptions): Promise<Submission> {
+  const listeners = new Listeners(options);
+  try {
+    await listeners.follow(options.snapshots.current());
+  } catch (error) {
+    await listeners.close(0);
+    throw error;
+  }
+  options.snapshots.onChange((snapshot) => listeners.changed(snapshot));
+  return { addresses: listeners.addresses, close: (deadlineMs) => listeners.close(deadlineMs) };
+}
+
+class Listeners {
+  readonly addresses = new Map<string, number>();
+  readonly #options: SubmissionOptions;
+  readonly #room: Room;
+  readonly #open = new Map<string, OpenListener>();
+  /** Gone from the configuration, with sessions that still run. */
+  readonly #retired = new Set<MailServer>();
+  #following: Promise<void> = Promise.resolve();
+  #closing = false;
+
+  constructor(options: SubmissionOptions) {
+    this.#options = options;
+    const { snapshots, spool, log, clock, chance, metrics } = options;
+    this.#room = {
+      snapshots,
+      spool,
+      log,
+      clock,
+      chance,
+      metrics,
+      authenticator: createAuthenticator(),
+      connections: new ConnectionCount(),
+      networks: new NetworkCache(),
+      fullness: new Fullness(spool, clock),
+    };
+  }
+
+  /** One snapshot after the other, the newest last. */
+  changed(snapshot: Snapshot): void {
+    this.#following = this.#following
+      .then(() => (this.#closing ? undefined : this.follow(snapshot)))
+      .catch((error: unknown) => {
+        this.#options.log.error({ error: String(error) }, "could not open every listener");
+      });
+  }
+
+  /** Closes what is gone, then opens what is new. Every listener is tried before the first failure is reported. */
+  async follow(snapshot: Snapshot): Promise<void> {
+    const wanted = new Map(snapshot.relay.listeners.map((listener) => [listener.name, listener]));
+    for (const [name, open] of this.#open) {
+      const document = wanted.get(name);
+      if (document === undefined || !isSameListener(document, open.document)) this.#retire(name, open);
+      else this.#renew(open, snapshot);
+    }
+    const failures: unknown[] = [];
+    for (const document of wanted.values()) {
+      if (this.#open.has(document.name)) continue;
+      await this.#openListener(document, snapshot).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #renew(open: OpenListener, snapshot: Snapshot): void {
+    open.server.options.maxClients = snapshot.relay.limits.connections;
+    const { certificate } = snapshot;
+    if (certificate === undefined || certificate.fingerprint === open.fingerprint) return;
+    open.server.setCertificate(certificate);
+    open.fingerprint = certificate.fingerprint;
+    const { name } = open.document;
+    this.#options.log.info({ listener: name, fingerprint: certificate.fingerprint }, "certificate in use");
+  }
+
+  async #openListener(document: ListenerDocument, snapshot: Snapshot): Promise<void> {
+    const { log, listenHost, ports } = this.#options;
+    if (snapshot.certificate === undefined && document.tlsMode !== "None") {
+      log.warn({ listener: document.name, tlsMode: document.tlsMode }, "listener has no certificate");
+      if (document.tlsMode === "Implicit") return;
+    }
+    const server = this.#createServer(document, snapshot);
+    const open: OpenListener = { document, server, fingerprint: undefined };
+    this.#renew(open, snapshot);
+    const listening = once(server.server, "listening");
+    server.listen({ host: listenHost, port: ports.get(document.name) ?? document.port });
+    await listening;
+    const port = boundPort(server.server.address());
+    this.#open.set(document.name, open);
+    this.addresses.set(document.name, port);
+    log.info({ listener: document.name, port }, "listening");
+  }
+
+  #createServer(document: ListenerDocument, snapshot: Snapshot): MailServer {
+    const { log } = this.#options;
+    const proxies = (): readonly string[] => {
+      const now = this.#options.snapshots.current().relay.listeners.find((each) => each.name === document.name);
+      return (now ?? document).proxyProtocol?.trustedNetworks ?? [];
+    };
+    const server = new MailServer({
+      implicitTls: document.tlsMode === "Implicit",
+      idleTimeoutMs,
+      maxClients: snapshot.relay.limits.connections,
+      rulesFor: (clientAddress) => new SubmissionSession(this.#room, document, clientAddress),
+      isProxy: (peerAddress) => this.#room.networks.has(proxies(), peerAddress),
+    });
+    // Broken connections and failed handshakes: the client's affair, and an event without listener would end the process.
+    server.on("error", (error: Error) =>
+      log.debug({ listener: document.name, error: error.message }, "connection failed"),
+    );
+    return server;
+  }
+
+  #retire(name: string, open: OpenListener): void {
+    this.#open.delete(name);
+    this.addresses.delete(name);
+    this.#retired.add(open.server);
+    open.server.server.close(() => this.#retired.delete(open.server));
+    this.#options.log.info({ listener: name }, "listener closed");
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    this.#closing = true;
+    await this.#following;
+    const servers = [...this.#retired, ...[...this.#open.values()].map((open) => open.server)];
+    await Promise.all(servers.map((server) => closeServer(server, deadlineMs)));
+  }
+}
+
+function isSameListener(one: ListenerDocument, other: ListenerDocument): boolean {
+  return one.port === other.port && one.tlsMode === other.tlsMode;
+}
+
+function boundPort(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === "string") throw new Error("a listener has no port");
+  return address.port;
+}
+
+/**
+ * Idle sessions hear 421 at once, those inside DATA after their reply; what remains at the deadline is cut, which loses
+ * nothing: a message without its 250 is the client's to send again.
+ */
+async function closeServer(server: MailServer, deadlineMs: number): Promise<void> {
+  const closed = Promise.withResolvers<void>();
+  server.server.close(() => closed.resolve());
+  for (const socket of server._pendingSockets.values()) socket.destroy();
+  for (const connection of server.open) connection.leave();
+  const controller = new AbortController();
+  const pause = async (ms: number): Promise<void> => {
+    await delay(ms, undefined, { signal: controller.signal }).catch(() => undefined);
+  };
+  const idleCut = pause(Math.min(goodbyeMs, deadlineMs)).then(() => {
+    for (const connection of server.open) if (!connection.receiving) connection.destroy();
+  });
+  const end = pause(deadlineMs).then(() => {
+    for (const connection of server.open) connection.destroy();
+  });
+  await Promise.race([closed.promise, end]);
+  controller.abort();
+  await Promise.all([idleCut, end, closed.promise]);
+}

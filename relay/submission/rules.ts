@@ -1,0 +1,89 @@
+/**
+ * What a session of the server asks us: the line between the protocol and the decisions. Values only, so that neither side
+ * knows the other's library.
+ */
+import type { Readable } from "node:stream";
+import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
+import type { AuthenticatedUser } from "./admit.ts";
+import type { MailCommand } from "./command.ts";
+
+/** What is true of a session right now. */
+export interface SessionState {
+  readonly secure: boolean;
+  readonly cipher: string | undefined;
+  readonly helo: string;
+  /** EHLO was said, not HELO. */
+  readonly extended: boolean;
+  readonly user: AuthenticatedUser | undefined;
+}
+
+export interface Transaction {
+  readonly mail: MailCommand;
+  /** By address: a recipient that is named twice is one recipient. */
+  readonly recipients: Map<string, EnvelopeRecipient>;
+}
+
+export interface Login {
+  readonly mechanism: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What the library asks us, one session each. Refusals are values; a rejection is our own failure. */
+export interface SessionRules {
+  readonly hostname: string;
+  readonly sizeLimitBytes: number;
+  /** `unready` is a listener that wants TLS and has no certificate yet. */
+  readonly startTls: "offered" | "unready" | "absent";
+  /** Asked once, when the socket is there. */
+  open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number };
+  login(login: Login): Promise<AuthenticatedUser | Refusal>;
+  mayMail(state: SessionState): Refusal | undefined;
+  mail(state: SessionState, command: MailCommand): Promise<Refusal | undefined>;
+  recipient(transaction: Transaction, address: string): Refusal | undefined;
+  /** Reads the stream to its end; undefined when the client is gone. */
+  data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined>;
+  /** Told of every 4xx and 5xx that is sent. */
+  refused(reply: Reply): void;
+  closed(): void;
+}
+
+/** RFC 3207 section 4: 454 is "not now". The library would go on with the private key that it publishes with its source. */
+export function refuseStartTls(startTls: SessionRules["startTls"]): Refusal | undefined {
+  if (startTls === "unready") return refusal(454, "4.7.0", "TLS is not available yet: no certificate");
+  return startTls === "absent" ? refusal(502, "5.5.1", "This listener has no TLS") : undefined;
+}
+
+/** Passwords only inside TLS (RFC 4954 section 4), and never inside a transaction. */
+export function refuseAuth(
+  startTls: SessionRules["startTls"],
+  session: { readonly secure: boolean; readonly inside: boolean },
+): Refusal | undefined {
+  if (session.inside) return refusal(503, "5.5.1", "AUTH is not permitted during a mail transaction");
+  if (session.secure) return undefined;
+  return startTls === "absent"
+    ? refusal(502, "5.5.1", "This listener has no authentication, because it has no TLS")
+    : refusal(538, "5.7.11", "Encryption required: issue a STARTTLS command first");
+}
+
+/** Enhanced codes of the replies that the library words itself (RFC 3463 section 3). */
+const libraryCodes: ReadonlyMap<number, string> = new Map([
+  [235, "2.7.0"],
+  [252, "2.5.0"],
+  [451, "4.3.0"],
+  [500, "5.5.1"],
+  [501, "5.5.4"],
+  [503, "5.5.1"],
+  [504, "5.5.4"],
+]);
+
+export function libraryEnhanced(code: number, text: string): string {
+  if (code === 421) {
+    if (text.startsWith("Timeout")) return "4.4.2";
+    return text.startsWith("Server shutting down") ? "4.3.2" : "4.7.0";
+  }
+  // RFC 4954 section 4: a cancelled or undecodable exchange; 5.5.4 is kept for parameters.
+  if (code === 501 && /aborted|userdata|username/.test(text)) return "5.5.2";
+  return libraryCodes.get(code) ?? `${Math.floor(code / 100)}.0.0`;
+}

@@ -1,0 +1,199 @@
+/**
+ * One client's session: reads the snapshot of this moment, asks the pure rules, counts and logs what came of it.
+ *
+ * Nothing is decided from an old configuration: limits, credentials and grants are those of now, also in a session that is
+ * open since yesterday. Logs name domains and replies, never addresses, content or credentials.
+ */
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ListenerDocument } from "../../api/relayconfig.ts";
+import type { Chance, Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
+import type { RelayMetrics } from "../observe/metrics.ts";
+import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
+import type { Spool } from "../spool/spool.ts";
+import { acceptMessage, insufficientStorage, oversize } from "./accept.ts";
+import { admitClient, admitHeader, admitSender, type AuthenticatedUser, type Client } from "./admit.ts";
+import type { Authenticator } from "./auth.ts";
+import type { ConnectionCount, Fullness } from "./capacity.ts";
+import type { MailCommand } from "./command.ts";
+import type { NetworkCache } from "./network.ts";
+import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
+
+/** What all sessions share. */
+export interface Room {
+  readonly snapshots: SnapshotSource;
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly metrics: RelayMetrics;
+  readonly authenticator: Authenticator;
+  readonly connections: ConnectionCount;
+  readonly networks: NetworkCache;
+  readonly fullness: Fullness;
+}
+
+/** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
+const greetingDelayMs = 100;
+const loginFailuresAllowed = 3;
+const loginDelayMs = 250;
+const idOctets = 6;
+
+export class SubmissionSession implements SessionRules {
+  readonly #room: Room;
+  readonly #opened: ListenerDocument;
+  readonly #address: string;
+  #counted = false;
+  #loginFailures = 0;
+  #senderDomain: string | undefined;
+
+  constructor(room: Room, listener: ListenerDocument, clientAddress: string) {
+    this.#room = room;
+    this.#opened = listener;
+    this.#address = clientAddress;
+  }
+
+  get #snapshot(): Snapshot {
+    return this.#room.snapshots.current();
+  }
+
+  /** As configured now; as it was when the session began, once the listener is gone. */
+  get #listener(): ListenerDocument {
+    return this.#snapshot.relay.listeners.find((each) => each.name === this.#opened.name) ?? this.#opened;
+  }
+
+  get #trusted(): boolean {
+    return this.#room.networks.has(this.#listener.trustedNetworks, this.#address);
+  }
+
+  get hostname(): string {
+    return this.#snapshot.relay.hostname;
+  }
+
+  get sizeLimitBytes(): number {
+    return this.#snapshot.relay.limits.messageSizeBytes;
+  }
+
+  get startTls(): SessionRules["startTls"] {
+    if (this.#opened.tlsMode !== "StartTLS") return "absent";
+    return this.#snapshot.certificate === undefined ? "unready" : "offered";
+  }
+
+  open(): ReturnType<SessionRules["open"]> {
+    const refused = this.#room.connections.open(this.#address, this.#snapshot.relay.limits);
+    if (refused !== undefined) return refused;
+    this.#counted = true;
+    this.#room.metrics.connectionOpened(this.#opened.name);
+    const known = this.#listener.authentication === "Required" || this.#trusted;
+    return { kind: "open", greetingDelayMs: known ? 0 : greetingDelayMs };
+  }
+
+  closed(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#room.connections.close(this.#address);
+    this.#room.metrics.connectionClosed(this.#opened.name);
+  }
+
+  /** Each failure costs the client more time, and the third the session (RFC 4954 section 9). */
+  async login(login: Login): Promise<AuthenticatedUser | Refusal> {
+    const result = await this.#room.authenticator.authenticate(this.#snapshot.credentials, login);
+    if (result.kind === "user") {
+      this.#room.metrics.authenticated(login.mechanism, "success");
+      return result;
+    }
+    if (result.code !== 535) return result;
+    this.#room.metrics.authenticated(login.mechanism, "failure");
+    this.#loginFailures += 1;
+    if (this.#loginFailures >= loginFailuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
+    await delay(loginDelayMs * this.#loginFailures);
+    return result;
+  }
+
+  mayMail(state: SessionState): Refusal | undefined {
+    this.#senderDomain = undefined;
+    return admitClient(this.#snapshot, this.#client(state));
+  }
+
+  async mail(state: SessionState, command: MailCommand): Promise<Refusal | undefined> {
+    this.#senderDomain = command.sender?.domain;
+    if (command.sizeBytes !== undefined && command.sizeBytes > this.sizeLimitBytes)
+      return oversize(this.sizeLimitBytes);
+    const refused = admitSender(this.#snapshot, this.#client(state), command.sender);
+    if (refused !== undefined) return refused;
+    return (await this.#room.fullness.isFull()) ? insufficientStorage : undefined;
+  }
+
+  recipient(transaction: Transaction, address: string): Refusal | undefined {
+    const { recipients } = this.#snapshot.relay.limits;
+    if (transaction.recipients.size < recipients || transaction.recipients.has(address)) return undefined;
+    // RFC 5321 section 4.5.3.1.10: the client sends the rest in another transaction.
+    return refusal(452, "4.5.3", `Too many recipients, at most ${recipients}`);
+  }
+
+  async data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined> {
+    const { clock, spool, metrics, log } = this.#room;
+    const startedAt = clock.now();
+    const id = this.#newId(startedAt);
+    const result = await acceptMessage(stream, spool, {
+      id,
+      mail: transaction.mail,
+      recipients: [...transaction.recipients.values()],
+      sizeLimitBytes: this.sizeLimitBytes,
+      reception: this.#reception(state, transaction, id),
+      admit: (header) => admitHeader(this.#snapshot, this.#client(state), header),
+      now: () => clock.now(),
+    });
+    if (result === undefined) return undefined;
+    if (result.kind === "refusal") {
+      if (result.code === 451 && result.cause !== undefined)
+        log.error({ spoolId: id, error: result.cause }, "could not store");
+      return result;
+    }
+    const { domain, sizeBytes } = result;
+    const listener = this.#opened.name;
+    metrics.accepted(listener, sizeBytes, (clock.now() - startedAt) / 1000);
+    log.info({ spoolId: id, domain, listener, sizeBytes, recipients: transaction.recipients.size }, "accepted");
+    return { code: 250, enhanced: "2.6.0", text: `Message accepted as ${id}` };
+  }
+
+  refused(reply: Reply): void {
+    const { code, enhanced = "", text } = reply;
+    const listener = this.#opened.name;
+    this.#room.metrics.refused(listener, code, enhanced);
+    const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };
+    this.#room.log.info({ listener, code, enhanced, reply: text, ...domain }, "refused");
+  }
+
+  #client(state: SessionState): Client {
+    return { listener: this.#listener, trusted: this.#trusted, secure: state.secure, user: state.user };
+  }
+
+  #reception(
+    state: SessionState,
+    transaction: Transaction,
+    id: SpoolId,
+  ): Parameters<typeof acceptMessage>[2]["reception"] {
+    return {
+      helo: state.helo,
+      clientAddress: this.#address,
+      by: this.hostname,
+      extended: state.extended,
+      secure: state.secure,
+      authenticated: state.user !== undefined,
+      smtpUtf8: transaction.mail.smtpUtf8,
+      ...(state.cipher === undefined ? {} : { cipher: state.cipher }),
+      id,
+    };
+  }
+
+  #newId(now: number): SpoolId {
+    return spoolIdOf(
+      now,
+      Uint8Array.from({ length: idOctets }, () => Math.floor(this.#room.chance() * 256)),
+    );
+  }
+}

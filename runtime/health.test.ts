@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { openHealth } from "./health.ts";
+import { createLog } from "./log.ts";
+
+const server = await openHealth({
+  host: "127.0.0.1",
+  port: 0,
+  log: createLog({ level: "silent", program: "test" }),
+  pages: {
+    "/ok": async () => ({ status: 200, contentType: "text/plain", body: "fine\n" }),
+    "/broken": async () => {
+      throw new Error("secret detail");
+    },
+  },
+});
+after(async () => server.close());
+
+async function ask(path: string, method = "GET"): Promise<readonly [number, string]> {
+  const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+  return [response.status, await response.text()];
+}
+
+test("a page is answered, with or without a query", async () => {
+  assert.deepEqual(await ask("/ok"), [200, "fine\n"]);
+  assert.deepEqual(await ask("/ok?x=1"), [200, "fine\n"]);
+  assert.deepEqual(await ask("/ok", "HEAD"), [200, ""]);
+});
+
+test("an unknown page says which there are", async () => {
+  assert.deepEqual(await ask("/nothing"), [404, "not found; there are /ok /broken\n"]);
+});
+
+test("only reading is possible", async () => {
+  assert.equal((await ask("/ok", "POST"))[0], 405);
+});
+
+test("a page that cannot be made gives nothing of the reason away", async () => {
+  const [status, body] = await ask("/broken");
+  assert.equal(status, 500);
+  assert.doesNotMatch(body, /secret/);
+});

@@ -1,0 +1,444 @@
+/**
+ * The rules of the house as a program: who may import whom, sizes, names, licences. The tables are the rules; a change
+ * of the house is a change of a table.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { z } from "zod";
+import { repositoryRoot } from "./support/results.ts";
+import { importsOf, readSources, type SourceFile } from "./support/source.ts";
+
+interface Room {
+  readonly name: string;
+  readonly files: RegExp;
+  /** Names of rooms; its own is always allowed. */
+  readonly rooms: readonly string[];
+  /** npm packages. */
+  readonly packages: readonly string[];
+  /** `any`, or the modules of Node that the room may use. */
+  readonly node: "any" | readonly string[];
+}
+
+/** The first room whose pattern fits is a file's room. Direction: api <- pure rooms <- edges <- main. */
+const rooms: readonly Room[] = [
+  {
+    name: "tests",
+    files: /\.test\.ts$|^test\//,
+    rooms: [
+      "api",
+      "runtime",
+      "generator",
+      "relay pure",
+      "relay words",
+      "relay spool",
+      "relay submission",
+      "relay delivery",
+    ]
+      .concat([
+        "relay config",
+        "relay observe",
+        "relay settings",
+        "operator pure",
+        "operator words",
+        "operator kube",
+        "operator edges",
+      ])
+      .concat(["operator local", "operator settings"]),
+    packages: [
+      "zod",
+      "yaml",
+      "fast-check",
+      "@peculiar/x509",
+      "reflect-metadata",
+      "pino",
+      "smtp-server",
+      "nodemailer",
+      "mailauth",
+    ],
+    node: "any",
+  },
+  {
+    name: "main",
+    files: /^(?:relay|operator)\/main\.ts$/,
+    rooms: [
+      "api",
+      "runtime",
+      "relay pure",
+      "relay words",
+      "relay spool",
+      "relay submission",
+      "relay delivery",
+      "relay config",
+    ]
+      .concat([
+        "relay observe",
+        "relay settings",
+        "operator pure",
+        "operator words",
+        "operator kube",
+        "operator edges",
+        "operator local",
+      ])
+      .concat(["operator settings"]),
+    packages: [],
+    node: "any",
+  },
+  { name: "generator", files: /^crds\//, rooms: ["api"], packages: ["yaml"], node: "any" },
+  { name: "api", files: /^api\//, rooms: [], packages: ["zod"], node: [] },
+  { name: "runtime", files: /^runtime\//, rooms: [], packages: ["pino"], node: "any" },
+  {
+    name: "relay pure",
+    files: /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|delivery\/schedule\.ts|submission\/admit\.ts)/,
+    rooms: ["api", "relay words"],
+    packages: [],
+    node: ["node:crypto"],
+  },
+  {
+    name: "relay words",
+    files: /^relay\/(?:config\/snapshot|spool\/spool)\.ts$/,
+    rooms: ["api", "relay pure"],
+    packages: [],
+    node: ["node:crypto"],
+  },
+  {
+    name: "relay spool",
+    files: /^relay\/spool\//,
+    rooms: ["api", "runtime", "relay pure", "relay words"],
+    packages: ["zod"],
+    node: "any",
+  },
+  {
+    name: "relay submission",
+    files: /^relay\/submission\//,
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay config", "relay observe"],
+    packages: ["smtp-server"],
+    node: "any",
+  },
+  {
+    name: "relay delivery",
+    files: /^relay\/delivery\//,
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay config", "relay observe"],
+    packages: ["nodemailer"],
+    node: "any",
+  },
+  {
+    name: "relay config",
+    files: /^relay\/config\//,
+    rooms: ["api", "runtime", "relay pure", "relay words"],
+    packages: ["zod"],
+    node: "any",
+  },
+  {
+    name: "relay observe",
+    files: /^relay\/observe\//,
+    rooms: ["api", "runtime", "relay pure", "relay words"],
+    packages: ["prom-client"],
+    node: "any",
+  },
+  { name: "relay settings", files: /^relay\/settings\.ts$/, rooms: ["api", "runtime"], packages: ["zod"], node: "any" },
+  {
+    // What the operator talks about: objects as values, the narrow interface to where they are kept.
+    name: "operator words",
+    files: /^operator\/(?:kube\/(?:kube|objects|secret|selector)|(?:mailrelay|senderdomain)\/(?:world|issue))\.ts$/,
+    rooms: ["api", "operator pure"],
+    packages: [],
+    node: [],
+  },
+  {
+    name: "operator pure",
+    files: /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|(?:assess|plan|certificate|dnsrecord)\.ts)/,
+    rooms: ["api", "operator words"],
+    packages: ["@peculiar/x509"],
+    node: ["node:crypto"],
+  },
+  {
+    name: "operator kube",
+    files: /^operator\/kube\//,
+    rooms: ["runtime", "operator words"],
+    packages: ["@kubernetes/client-node"],
+    node: "any",
+  },
+  {
+    name: "operator edges",
+    files: /^operator\/(?:mailrelay|senderdomain)\//,
+    rooms: ["api", "runtime", "operator pure", "operator words", "operator kube"],
+    packages: ["@peculiar/x509", "reflect-metadata"],
+    node: "any",
+  },
+  {
+    name: "operator settings",
+    files: /^operator\/settings\.ts$/,
+    rooms: ["api", "runtime"],
+    packages: ["zod"],
+    node: "any",
+  },
+  {
+    name: "operator local",
+    files: /^operator\/local\//,
+    rooms: [
+      "api",
+      "runtime",
+      "operator pure",
+      "operator words",
+      "operator kube",
+      "operator edges",
+      "operator settings",
+    ],
+    packages: ["zod", "yaml", "smtp-server", "mailauth", "@peculiar/x509", "reflect-metadata"],
+    node: "any",
+  },
+];
+
+/** One adapter a library: nobody else sees its types and callbacks. Tests are free. */
+const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
+  { target: "smtp-server", files: /^relay\/submission\/server\.ts$|^operator\/local\// },
+  { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$/ },
+  { target: "@kubernetes/client-node", files: /^operator\/kube\// },
+  { target: "prom-client", files: /^relay\/observe\/metrics\.ts$/ },
+  { target: "pino", files: /^runtime\/log\.ts$/ },
+  { target: "node:sqlite", files: /^relay\/spool\/|^operator\/local\/lock\.ts$/ },
+];
+
+const forbiddenWords = ["util", "helper", "common", "manager", "handler", "processor", "misc", "service"];
+/** The kind Service and the field manager of server-side apply are words of Kubernetes. */
+const kubernetesWord =
+  /FieldManager$|^service\.ts$|ServiceAccount|^(?:render|client|headless|peer|apply)\w*Service|^Service(?:Spec|Port)/i;
+const impure =
+  /\b(?:Date\.now|Math\.random|process\.|new Date\(\)|performance\.now|setTimeout|setInterval|setImmediate)/;
+
+const allowedLicences = new Set([
+  "MIT",
+  "MIT-0",
+  "ISC",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "Apache-2.0",
+  "0BSD",
+  "BlueOak-1.0.0",
+  "CC0-1.0",
+  "Python-2.0",
+  "Unlicense",
+]);
+
+const sources = readSources();
+const production = sources.filter((source) => !/\.test\.ts$|^test\//.test(source.path));
+
+function roomOf(path: string): Room | undefined {
+  return rooms.find((room) => room.files.test(path));
+}
+
+function packageOf(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+function importFaults(source: SourceFile): readonly string[] {
+  const room = roomOf(source.path);
+  if (room === undefined) return [`${source.path}: belongs to no room of the import table`];
+  return source.imports.flatMap(({ target, isOwn }) => {
+    if (isOwn) {
+      const other = roomOf(target);
+      const allowed = other !== undefined && (other.name === room.name || room.rooms.includes(other.name));
+      return allowed ? [] : [`${source.path}: ${room.name} may not import ${target} (${other?.name ?? "no room"})`];
+    }
+    if (target.startsWith("node:")) {
+      return room.node === "any" || room.node.includes(target)
+        ? []
+        : [`${source.path}: ${room.name} may not import ${target}`];
+    }
+    return room.packages.includes(packageOf(target)) ? [] : [`${source.path}: ${room.name} may not import ${target}`];
+  });
+}
+
+/** Every cycle once, as the path that closes it. */
+function cycles(): readonly string[] {
+  const edges = new Map(
+    sources.map((source) => [source.path, source.imports.filter((one) => one.isOwn).map((one) => one.target)]),
+  );
+  const state = new Map<string, "open" | "done">();
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (state.get(path) === "done") return;
+    if (state.get(path) === "open") {
+      found.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+      return;
+    }
+    state.set(path, "open");
+    for (const target of edges.get(path) ?? []) visit(target, [...trail, path]);
+    state.set(path, "done");
+  };
+  for (const path of edges.keys()) visit(path, []);
+  return found;
+}
+
+function trackedFiles(): readonly string[] {
+  const list = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    cwd: repositoryRoot,
+  });
+  return list
+    .toString("utf8")
+    .split("\0")
+    .filter((path) => path !== "");
+}
+
+function none(faults: readonly string[]): void {
+  assert.deepEqual(faults, []);
+}
+
+test("the reader of imports sees every form of import and no comment", () => {
+  const text = [
+    'import a from "./a.ts";',
+    "import {\n  b,\n  type B,\n} from '../b.ts';",
+    'import type { C } from "zod";',
+    'export * from "./d.ts";',
+    'import "./e.ts";',
+    'const f = await import("node:fs");',
+    '// import g from "./g.ts";',
+    'const worker = new Worker(new URL("./h.ts", import.meta.url));',
+  ].join("\n");
+  const targets = importsOf("relay/x/y.ts", text).map((one) => one.target);
+  assert.deepEqual(targets.toSorted(), [
+    "node:fs",
+    "relay/b.ts",
+    "relay/x/a.ts",
+    "relay/x/d.ts",
+    "relay/x/e.ts",
+    "relay/x/h.ts",
+    "zod",
+  ]);
+});
+
+test("every file imports only what the import table allows its room", () => {
+  none(sources.flatMap(importFaults));
+});
+
+test("no main is imported", () => {
+  none(
+    sources.flatMap((source) =>
+      source.imports
+        .filter((one) => one.isOwn && roomOf(one.target)?.name === "main")
+        .map((one) => `${source.path}: ${one.target}`),
+    ),
+  );
+});
+
+test("no imports form a cycle", () => {
+  none(cycles());
+});
+
+test("each library has one adapter", () => {
+  none(
+    production.flatMap((source) =>
+      soleImporters
+        .filter(
+          (sole) =>
+            source.imports.some((one) => packageOf(one.target) === sole.target) && !sole.files.test(source.path),
+        )
+        .map((sole) => `${source.path}: ${sole.target}`),
+    ),
+  );
+});
+
+test("files stay within 400 lines, tests within 600", () => {
+  none(
+    sources.flatMap((source) => {
+      const lines = source.text.trimEnd().split("\n").length;
+      const limit = source.path.endsWith(".test.ts") ? 600 : 400;
+      return lines > limit ? [`${source.path}: ${lines} lines`] : [];
+    }),
+  );
+});
+
+test("folders hold at most 16 source files", () => {
+  const folders = Map.groupBy(production, (source) => dirname(source.path));
+  none(
+    [...folders].filter(([, files]) => files.length > 16).map(([folder, files]) => `${folder}: ${files.length} files`),
+  );
+});
+
+test("names of files and exports avoid words that say nothing", () => {
+  const isEmptyWord = (name: string): boolean =>
+    forbiddenWords.some((word) => name.toLowerCase().includes(word)) && !kubernetesWord.test(name);
+  none(
+    production.flatMap((source) => {
+      const exported = source.code.matchAll(
+        /\bexport\s+(?:async\s+)?(?:function\*?|const|let|class|interface|type)\s+(\w+)/g,
+      );
+      const names = [source.path.split("/").at(-1) ?? "", ...[...exported].map((match) => match[1] ?? "")];
+      return names.filter(isEmptyWord).map((name) => `${source.path}: ${name}`);
+    }),
+  );
+});
+
+test("there is no default export and no index file", () => {
+  none(
+    sources
+      .filter((source) => /\bexport default\b/.test(source.code) || source.path.endsWith("/index.ts"))
+      .map((source) => source.path),
+  );
+});
+
+test("pure files take clock, chance and shutdown as arguments", () => {
+  none(
+    production
+      .filter((source) =>
+        ["api", "relay pure", "relay words", "operator pure"].includes(roomOf(source.path)?.name ?? ""),
+      )
+      .filter((source) => impure.test(source.code))
+      .map((source) => `${source.path}: ${impure.exec(source.code)?.[0]}`),
+  );
+});
+
+test("only mains and worker threads have side effects when they are loaded", () => {
+  const effect = /^(?:await |process\.|setInterval|setTimeout|console\.|\w+\([^=]*\);$)/m;
+  const isEntry = (source: SourceFile): boolean =>
+    /^(?:relay|operator)\/main\.ts$|^crds\/generate\.ts$/.test(source.path) || source.code.includes("parentPort");
+  none(production.filter((source) => !isEntry(source) && effect.test(source.code)).map((source) => source.path));
+});
+
+test("no tracked file holds unfinished work, a path of a machine or the host of a registry", () => {
+  const marks = new RegExp(`\\b(?:TO${"DO"}|FIX${"ME"}|X${"XX"})\\b`);
+  const places = new RegExp(
+    `(?:^|[\\s"'=(])/(?:wo${"rk"}|ro${"ot"}|ho${"me"})/|regis${"try"}\\.\\w+\\.\\w+|artifac${"tory"}|"resol${"ved"}":`,
+  );
+  none(
+    trackedFiles().flatMap((path) => {
+      const text = readFileSync(join(repositoryRoot, path), "latin1");
+      return [marks, places].flatMap((pattern) => {
+        const found = pattern.exec(text);
+        return found === null ? [] : [`${path}: ${found[0].trim()}`];
+      });
+    }),
+  );
+});
+
+test("every installed package has a licence that an Apache-2.0 product may carry", () => {
+  const lock = z
+    .object({ packages: z.record(z.string(), z.object({ optional: z.boolean().optional() })) })
+    .parse(JSON.parse(readFileSync(join(repositoryRoot, "package-lock.json"), "utf8")));
+  const manifest = z.object({ license: z.string().optional() });
+  none(
+    Object.entries(lock.packages).flatMap(([path, entry]) => {
+      if (path === "") return [];
+      const text = readManifest(path);
+      // Packages for other platforms are in the lockfile and not on this disk.
+      if (text === undefined) return entry.optional === true ? [] : [`${path}: not installed`];
+      const licence = manifest.parse(JSON.parse(text)).license ?? "none";
+      const alternatives = licence.replace(/[()]/g, "").split(" OR ");
+      return alternatives.some((one) => allowedLicences.has(one)) ? [] : [`${path}: ${licence}`];
+    }),
+  );
+});
+
+function readManifest(path: string): string | undefined {
+  try {
+    return readFileSync(join(repositoryRoot, path, "package.json"), "utf8");
+  } catch {
+    return undefined;
+  }
+}
