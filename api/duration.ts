@@ -6,6 +6,7 @@ import { z } from "zod";
 import { ruled, type Rule } from "./words/rule.ts";
 
 const grammar = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
+const wrongText = "must be a duration of h, m, s and ms, for example 1h30m";
 const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
 /** Milliseconds, or undefined when the text is not a duration. */
@@ -30,9 +31,6 @@ export function duration(least: string, most: string) {
       return ms !== undefined && ms >= leastMs && ms <= mostMs;
     },
   };
-  const text = z
-    .string()
-    .max(32)
-    .regex(grammar, { error: "must be a duration of h, m, s and ms, for example 1h30m", abort: true });
+  const text = z.string({ error: wrongText }).max(32).regex(grammar, { error: wrongText, abort: true });
   return ruled(text, [withinBounds]);
 }

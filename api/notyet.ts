@@ -14,8 +14,6 @@ export interface NotYet {
   readonly path: string;
   /** What happens instead, and what to use. */
   readonly until: string;
-  /** `default` reports a field that was left at its default: there, the default is what does nothing. */
-  readonly unusedValue?: "default";
 }
 
 export const mailRelayNotYet: readonly NotYet[] = [
@@ -24,24 +22,16 @@ export const mailRelayNotYet: readonly NotYet[] = [
   { path: "spec.authentication.serviceAccounts", until: "nobody can log in with a token; use credentials" },
   { path: "spec.authentication.clientCertificates", until: "nobody can log in with a certificate; use credentials" },
   { path: "spec.authentication.oidc", until: "nobody can log in with a token; use credentials" },
-  { path: "spec.listeners[].proxyProtocol", until: "no PROXY header is read; let clients connect directly" },
-  { path: "spec.delivery.mode", until: "everything is delivered, as with Send" },
-  { path: "spec.delivery.allowRecipients", until: "everything is delivered, as with Send" },
-  {
-    path: "spec.delivery.smarthosts",
-    until: "MX records are not looked up; list at least one smarthost, or mail without one waits",
-    unusedValue: "default",
-  },
+  { path: "spec.delivery.mode", until: "nothing is delivered at all, mail waits in the spool; use Send" },
   { path: "spec.delivery.fallbackSmarthosts", until: "only smarthosts are used" },
+  { path: "spec.delivery.retry.notifyDelayAfter", until: "senders are told of failures only, not of delays" },
   { path: "spec.delivery.destinations", until: "all destinations get the same limits and TLS" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
-  { path: "spec.delivery.dns", until: "the pod's own name servers are asked" },
   { path: "spec.tracing", until: "nothing is traced" },
   { path: "spec.monitoring", until: "the metrics port is open to whoever reaches the pods" },
   { path: "spec.events", until: "no events are posted" },
   { path: "spec.pod", until: "pods run with the operator's own settings" },
   { path: "spec.service", until: "the Service is of type ClusterIP without annotations" },
-  { path: "spec.paused", until: "the operator goes on" },
 ];
 
 export const senderDomainNotYet: readonly NotYet[] = [
@@ -58,14 +48,9 @@ export function unusedFields(object: MailRelay | SenderDomain): Fault[] {
     object.kind === mailRelayKind ? [mailRelayNotYet, plainRelay()] : [senderDomainNotYet, plainDomain()];
   return table.flatMap((entry) =>
     placesOf(entry.path, object)
-      .filter((path) => isInUse(entry, placeIn(object, path), placeIn(defaults, path)))
+      .filter((path) => JSON.stringify(placeIn(object, path)) !== JSON.stringify(placeIn(defaults, path)))
       .map((path) => ({ path: fieldPath(path), message: `is not acted on yet: ${entry.until}` })),
   );
-}
-
-function isInUse(entry: NotYet, value: unknown, fallback: unknown): boolean {
-  const isDefault = JSON.stringify(value) === JSON.stringify(fallback);
-  return entry.unusedValue === "default" ? isDefault : !isDefault;
 }
 
 /** Every concrete place that a path with `[]` stands for in this object. */

@@ -10,7 +10,7 @@ import { listAtomic, listMap, listSet } from "./words/list.ts";
 import { metadata } from "./words/metadata.ts";
 import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./words/rule.ts";
 import { smarthosts } from "./fields/smarthost.ts";
-import { dkimSelector, domainName, emailAddress, labelName, objectName } from "./words/text.ts";
+import { dkimSelector, domainName, emailAddress, labelName, objectName, recordName } from "./words/text.ts";
 import { size } from "./quantity.ts";
 import { senderDomainStatus } from "./status/senderdomain.ts";
 
@@ -121,7 +121,7 @@ const dmarc = z.strictObject({
 const dns = z.strictObject({
   spf: z
     .strictObject({
-      include: listSet(domainName(), 10)
+      include: listSet(recordName(), 10)
         .default([])
         .describe("Domains whose senders are allowed too (RFC 7208 allows ten lookups)."),
     })

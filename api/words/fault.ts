@@ -19,28 +19,23 @@ export function explainIssue(issue: Issue, schema: z.ZodType, written: unknown):
   const known = Object.keys(schemaAt(schema, issue.path)?.shape ?? {});
   return issue.keys.map((key) => ({
     path: fieldPath([...issue.path, key]),
-    message: `is no field: remove it or correct its spelling; ${knownFields(known)}`,
+    message: `is no field: ${suggestion(key, known)}`,
   }));
 }
 
+/** A message that does not begin as zod's own do was written for the field. */
+const zodsOwn = /^(Invalid|Too small|Too big)/;
+
 function explain(issue: Issue, schema: z.ZodType, written: unknown): string {
   if (isRequired(issue, written)) return required(schema, issue.path);
-  switch (issue.code) {
-    case "invalid_type":
-      return `must be ${typeWord(issue.expected)}, not ${spell(written)}`;
-    case "invalid_value":
-      if (!issue.message.startsWith("Invalid")) return issue.message;
-      return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}, not ${spell(written)}`;
-    case "too_small":
-      if (!issue.message.startsWith("Too small")) return issue.message;
-      return issue.origin === "string" && issue.minimum === 1
-        ? "must not be empty"
-        : `must ${boundWords(issue.origin, "at least", Number(issue.minimum))}${tail(issue.origin, written)}`;
-    case "too_big":
-      return `must ${boundWords(issue.origin, "at most", Number(issue.maximum))}${tail(issue.origin, written)}`;
-    default:
-      return issue.message;
+  if (!zodsOwn.test(issue.message)) return issue.message;
+  if (issue.code === "invalid_type") return `must be ${typeWord(issue.expected)}, not ${spell(written)}`;
+  if (issue.code === "invalid_value") {
+    return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}, not ${spell(written)}`;
   }
+  if (issue.code === "too_small") return boundText(issue.origin, ["at least", Number(issue.minimum)], written);
+  if (issue.code === "too_big") return boundText(issue.origin, ["at most", Number(issue.maximum)], written);
+  return issue.message;
 }
 
 /** A union over an absent value reports itself, and a literal a wrong value: both mean that nothing was written. */
@@ -76,15 +71,31 @@ function unwrap(schema: unknown): unknown {
   return schema instanceof z.ZodPipe ? unwrap(schema.in) : schema;
 }
 
-function knownFields(known: readonly string[]): string {
-  return known.length === 0 ? "nothing is set here" : `known here: ${known.join(", ")}`;
+function suggestion(key: string, known: readonly string[]): string {
+  const near = known.find((name) => editDistance(name.toLowerCase(), key.toLowerCase()) <= 2);
+  if (near !== undefined) return `did you mean ${near}?`;
+  return known.length === 0 ? "remove it, nothing is set here" : `remove it, or use one of ${known.join(", ")}`;
+}
+
+/** Letters to add, drop or change to make one word of the other. */
+function editDistance(left: string, right: string): number {
+  const first = Array.from({ length: right.length + 1 }, (_, index) => index);
+  const last = Array.from(left).reduce((above, letter, row) => {
+    const line = [row + 1];
+    for (const [column, other] of Array.from(right).entries()) {
+      const change = (above[column] ?? 0) + (letter === other ? 0 : 1);
+      line.push(Math.min(change, (above[column + 1] ?? 0) + 1, (line[column] ?? 0) + 1));
+    }
+    return line;
+  }, first);
+  return last[right.length] ?? 0;
 }
 
 function typeWord(expected: string): string {
   const words: Readonly<Record<string, string>> = {
     string: "text (in quotes)",
     int: "a whole number",
-    number: "a number",
+    number: "a whole number",
     boolean: "true or false",
     array: "a list",
     object: "an object",
@@ -93,14 +104,11 @@ function typeWord(expected: string): string {
   return words[expected] ?? expected;
 }
 
-function boundWords(origin: string, direction: string, bound: number): string {
-  if (origin === "string") return `have ${direction} ${bound} characters`;
-  if (origin === "array") return `have ${direction} ${bound} ${bound === 1 ? "entry" : "entries"}`;
-  return `be ${direction} ${bound}`;
-}
-
-function tail(origin: string, written: unknown): string {
-  return origin === "number" || origin === "int" ? `, not ${spell(written)}` : "";
+function boundText(origin: string, [direction, bound]: readonly [string, number], written: unknown): string {
+  if (origin === "string" && direction === "at least" && bound === 1) return "must not be empty";
+  if (origin === "string") return `must have ${direction} ${bound} characters`;
+  if (origin === "array") return `must have ${direction} ${bound} ${bound === 1 ? "entry" : "entries"}`;
+  return `must be ${direction} ${bound}, not ${spell(written)}`;
 }
 
 function spell(value: unknown): string {

@@ -26,10 +26,16 @@ export function trustedNetworks() {
   return listSet(ruled(z.string().max(43), [isNetwork, isNotEverything]), 64);
 }
 
+/** IPv6 with a port stands in brackets, as in a URL (RFC 3986 section 3.2.2). */
 const isNameServer: Rule<string> = {
-  cel: "isIP(self) || self.matches('^([0-9.]+|\\\\[[0-9a-fA-F:]+\\\\]):[0-9]{1,5}$')",
+  cel:
+    "isIP(self) || (self.matches('^[0-9.]+:[0-9]{1,5}$') && isIP(self.substring(0, self.lastIndexOf(':')))) || " +
+    "(self.matches('^\\\\[[0-9a-fA-F:]+\\\\]:[0-9]{1,5}$') && isIP(self.substring(1, self.lastIndexOf(']'))))",
   message: "must be an IP address, with a port if it is not 53: 10.0.0.10, 10.0.0.10:5353 or [fd00::10]:5353",
-  holds: (text) => isAddress(text) || isAddress(/^\[?([^\]]+?)\]?:[0-9]{1,5}$/.exec(text)?.[1] ?? ""),
+  holds: (text) => {
+    const [, ipv4, ipv6] = /^(?:([0-9.]+)|\[([0-9a-fA-F:]+)\]):[0-9]{1,5}$/.exec(text) ?? [];
+    return isAddress(ipv4 ?? ipv6 ?? text);
+  },
 };
 
 export function nameServer() {

@@ -4,6 +4,18 @@ import { listAtomic } from "./list.ts";
 import { ruled, type Rule } from "./rule.ts";
 import { textMap } from "./text.ts";
 
+interface Comparison {
+  operator: string;
+  values?: readonly string[] | undefined;
+}
+
+const valuesGoWithOperator: Rule<Comparison> = {
+  cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+  message: "must have entries for In and NotIn, and must be left out for Exists and DoesNotExist",
+  at: ["values"],
+  holds: ({ operator, values }) => ["In", "NotIn"].includes(operator) === (values ?? []).length > 0,
+};
+
 const matchExpression = z.strictObject({
   key: z.string().min(1).max(317).describe("Label key."),
   operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]).describe("How values are compared."),
@@ -12,7 +24,9 @@ const matchExpression = z.strictObject({
 
 const fields = {
   matchLabels: textMap(32, 63).optional().describe("Labels that must all be there with these values."),
-  matchExpressions: listAtomic(matchExpression, 32).optional().describe("Conditions that must all hold."),
+  matchExpressions: listAtomic(ruled(matchExpression, [valuesGoWithOperator]), 32)
+    .optional()
+    .describe("Conditions that must all hold."),
 };
 
 const isNotEmpty: Rule<{ matchLabels?: object | undefined; matchExpressions?: readonly unknown[] | undefined }> = {

@@ -55,11 +55,24 @@ export function toStructural(schema: unknown, path = ""): StructuralSchema {
   refuseUnknown(written, path);
   if (written["x-kubernetes-int-or-string"] === true) return intOrString(written);
   if (typeof written["type"] !== "string") throw new Error(`${path}: has no type, so it is not structural`);
+  const below = children(written, path);
   return {
     ...pick(written, plainKeywords),
-    ...children(written, path),
+    ...completeDefault(written, below),
+    ...below,
     ...pick(written, extensions),
   };
+}
+
+/**
+ * An object's default with those of its fields filled in: an API server runs the rules over a default as it is written,
+ * and `{}` breaks every rule that reads a field.
+ */
+function completeDefault(written: Node, below: StructuralSchema): Node {
+  const own = node.safeParse(written["default"]).data;
+  if (own === undefined || below.properties === undefined || isNoise("default", written)) return {};
+  const fields = Object.entries(below.properties).filter(([, field]) => field["default"] !== undefined);
+  return { default: { ...Object.fromEntries(fields.map(([name, field]) => [name, field["default"]])), ...own } };
 }
 
 function refuseUnknown(written: Node, path: string): void {
@@ -79,7 +92,7 @@ function intOrString(written: Node): StructuralSchema {
   };
 }
 
-function children(written: Node, path: string): Node {
+function children(written: Node, path: string): StructuralSchema {
   switch (written["type"]) {
     case "array":
       return { items: toStructural(written["items"], `${path}[]`) };
@@ -90,13 +103,16 @@ function children(written: Node, path: string): Node {
   }
 }
 
-function objectChildren(written: Node, path: string): Node {
+function objectChildren(written: Node, path: string): StructuralSchema {
   const properties = Object.entries(node.parse(written["properties"] ?? {}));
   const rest = written["additionalProperties"];
   const isOpen = rest !== undefined && rest !== false && Object.keys(node.parse(rest)).length === 0;
   if (isOpen) return { "x-kubernetes-preserve-unknown-fields": true };
   if (rest !== undefined && rest !== false) return { additionalProperties: toStructural(rest, `${path}[*]`) };
-  const fields = properties.map(([name, field]) => [name, toStructural(field, path === "" ? name : `${path}.${name}`)]);
+  const fields = properties.map(([name, field]): [string, StructuralSchema] => [
+    name,
+    toStructural(field, path === "" ? name : `${path}.${name}`),
+  ]);
   return {
     ...(fields.length > 0 ? { properties: Object.fromEntries(fields) } : {}),
     ...pick(written, ["required"]),
@@ -112,8 +128,8 @@ function pick(written: Node, keywords: readonly string[]): Node {
 
 /** zod bounds every whole number to what JavaScript can count, and a default that only local mode fills in stays here. */
 function isNoise(keyword: string, written: Node): boolean {
-  const value = written[keyword];
+  const value: unknown = written[keyword];
   if (keyword === "minimum" || keyword === "maximum") return Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER;
   if (keyword === "default") return written["x-mailboat-decoded-default"] === true;
-  return Array.isArray(value) && value.length === 0 && keyword !== "default";
+  return keyword !== "default" && JSON.stringify(value) === "[]";
 }

@@ -38,6 +38,11 @@ export function domainName() {
   return text(`${label}(\\.${label})+`, 253, wrong);
 }
 
+/** Any name in DNS, also those of records: `_spf.example.com`. */
+export function recordName() {
+  return text(`_?${label}(\\._?${label})+`, 253, "must be a name in DNS such as _spf.example.com");
+}
+
 /** A domain, or `*.` and a domain for everything below it. */
 export function domainPattern() {
   const wrong = "must be a domain such as example.com, or *.example.com for those below it; other scripts as A-labels";

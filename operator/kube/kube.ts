@@ -40,8 +40,11 @@ export interface Kube {
   ): Promise<void>;
   emit(event: KubeEvent): Promise<void>;
   /** Hears the key of whatever changed, never its content: a reconcile reads the world again. */
-  onChange(listener: (changed: Reference) => void): void;
+  onChange(listener: ChangeListener): void;
 }
+
+/** `owner` is the key of the resource of ours that the changed object was made for; it alone looks at it. */
+export type ChangeListener = (changed: Reference, owner: Reference | undefined) => void;
 
 /** `namespace/name`, as people and grants spell it. */
 export function nameOf(metadata: { readonly namespace: string; readonly name: string }): string {

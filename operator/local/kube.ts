@@ -6,7 +6,14 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { keyOf, type Kube, type KubeEvent, type ListOptions, type Reference } from "../kube/kube.ts";
+import {
+  type ChangeListener,
+  keyOf,
+  type Kube,
+  type KubeEvent,
+  type ListOptions,
+  type Reference,
+} from "../kube/kube.ts";
 import type { Kind, KindMap, KubeObject, ObjectMeta, Pod, Secret, StatefulSet } from "../kube/objects.ts";
 import { matchesSelector } from "../kube/selector.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
@@ -25,12 +32,13 @@ export interface StatusChange {
   readonly before: KindMap["MailRelay"] | KindMap["SenderDomain"];
 }
 
+type WantedRecord = NonNullable<NonNullable<KindMap["SenderDomain"]["status"]>["dnsRecords"]>[number];
 type Status = NonNullable<KindMap["MailRelay"]["status"] | KindMap["SenderDomain"]["status"]>;
 
 export class LocalKube implements Kube {
   readonly #settings: LocalKubeSettings;
   readonly #objects = new Map<string, KubeObject>();
-  readonly #listeners: ((changed: Reference) => void)[] = [];
+  readonly #listeners: ChangeListener[] = [];
   /** Where each given object came from. */
   #given: readonly InForce[] = [];
 
@@ -67,7 +75,7 @@ export class LocalKube implements Kube {
       present.add(keyOf(reference));
       if (same(before.get(keyOf(reference)), object) && this.#objects.has(keyOf(reference))) continue;
       this.#objects.set(keyOf(reference), withStatusOf(object, this.#objects.get(keyOf(reference))));
-      this.#notify(reference);
+      this.#notify(object);
     }
     for (const [key, object] of before) {
       if (!present.has(key)) await this.#collect(object);
@@ -84,11 +92,11 @@ export class LocalKube implements Kube {
     const key = keyOf(referenceTo(pod));
     if (same(this.#objects.get(key), pod)) return;
     this.#objects.set(key, pod);
-    this.#notify(referenceTo(pod));
+    this.#notify(pod);
   }
 
   deletePod(pod: Pod): void {
-    if (this.#objects.delete(keyOf(referenceTo(pod)))) this.#notify(referenceTo(pod));
+    if (this.#objects.delete(keyOf(referenceTo(pod)))) this.#notify(pod);
   }
 
   async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined> {
@@ -122,7 +130,7 @@ export class LocalKube implements Kube {
       await writeFileAtomically(this.#secretPath(reference), JSON.stringify(next, undefined, 2) + "\n", true);
     }
     this.#objects.set(keyOf(reference), next);
-    this.#notify(reference);
+    this.#notify(next);
   }
 
   async mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void> {
@@ -136,9 +144,11 @@ export class LocalKube implements Kube {
   }
 
   async remove(reference: Reference): Promise<void> {
-    if (!this.#objects.delete(keyOf(reference))) return;
+    const object = this.#objects.get(keyOf(reference));
+    if (object === undefined) return;
+    this.#objects.delete(keyOf(reference));
     if (reference.kind === "Secret") await rm(this.#secretPath(reference), { force: true });
-    this.#notify(reference);
+    this.#notify(object);
   }
 
   async applyStatus<K extends "MailRelay" | "SenderDomain">(
@@ -154,19 +164,31 @@ export class LocalKube implements Kube {
     await makeDirectory(this.#path("status", kind.toLowerCase()));
     await writeFileAtomically(this.#statusPath(reference), stringify({ ...next, spec: undefined }));
     this.#settings.onStatus({ object: next, before });
-    if (!same(settledPart(before.status), settledPart(status))) this.#notify(reference);
+    // Sender domains wait for their relay's status; nobody waits for theirs.
+    if (kind === "MailRelay" && !same(settledPart(before.status), settledPart(status))) this.#notify(next);
+  }
+
+  /** DNS records of every SenderDomain, from their newest status. */
+  statusRecords(): readonly WantedRecord[] {
+    return [...this.#objects.values()].flatMap((object) =>
+      object.kind === "SenderDomain" ? (object.status?.dnsRecords ?? []) : [],
+    );
   }
 
   async emit(event: KubeEvent): Promise<void> {
     this.#settings.onEvent(event);
   }
 
-  onChange(listener: (changed: Reference) => void): void {
+  onChange(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }
 
-  #notify(changed: Reference): void {
-    for (const listener of this.#listeners) listener(changed);
+  #notify(object: KubeObject): void {
+    const owner = object.metadata.ownerReferences?.[0];
+    const { namespace } = object.metadata;
+    const isOurs = owner?.kind === "MailRelay" || owner?.kind === "SenderDomain";
+    const by: Reference | undefined = isOurs ? { kind: owner.kind, namespace, name: owner.name } : undefined;
+    for (const listener of this.#listeners) listener(referenceTo(object), by);
   }
 
   /** uid, creation time and generation as an API server gives them. */
@@ -191,7 +213,7 @@ export class LocalKube implements Kube {
       const isOwned = made.metadata.ownerReferences?.some((owner) => owner.uid === object.metadata.uid) ?? false;
       if (isOwned) await this.remove(referenceTo(made));
     }
-    this.#notify(reference);
+    this.#notify(object);
   }
 
   /** The status an earlier run wrote: transition times and printed transitions go on from there. */
@@ -241,10 +263,11 @@ function withStatusOf(object: GivenObject, earlier: KubeObject | undefined): Giv
 
 /** The part of a status that others wait for; queue figures come and go. */
 function settledPart(status: Status | undefined): unknown {
-  return status === undefined ? undefined : [status.conditions, "pods" in status ? status.pods : undefined];
+  return status === undefined
+    ? undefined
+    : [status.conditions, "pods" in status ? [status.pods, status.revision] : undefined];
 }
 
 function same(left: unknown, right: unknown): boolean {
   return JSON.stringify(left) === JSON.stringify(right);
 }
-

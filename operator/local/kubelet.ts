@@ -3,9 +3,9 @@
  * for every replica a Pod object. A replica that is scaled away stops; its spool directory stays where it is.
  */
 import { join } from "node:path";
-import type { Pod, Secret, StatefulSet } from "../kube/objects.ts";
+import type { ContainerPort, Pod, Secret, StatefulSet } from "../kube/objects.ts";
 import type { LocalKube } from "./kube.ts";
-import { LocalPod, type PodIntent, type PodObserver } from "./pod.ts";
+import { LocalPod, type PodIntent, type PodObserver, type PodPorts } from "./pod.ts";
 import type { PortBook } from "./ports.ts";
 
 export interface KubeletSettings {
@@ -13,6 +13,7 @@ export interface KubeletSettings {
   /** The relay's main file. */
   readonly program: string;
   readonly host: string;
+  readonly logLevel: string;
   readonly ports: PortBook;
   readonly observer: KubeletObserver;
   readonly now: () => number;
@@ -27,7 +28,8 @@ export interface KubeletObserver extends PodObserver {
 interface Replica {
   readonly pod: LocalPod;
   readonly directory: string;
-  readonly object: Pod;
+  readonly set: StatefulSet;
+  readonly index: number;
 }
 
 export class Kubelet {
@@ -59,7 +61,7 @@ export class Kubelet {
   publish(pod: string): void {
     const replica = this.#replicas.get(pod);
     if (replica === undefined) return;
-    this.#kube.putPod({ ...replica.object, status: { ...replica.object.status, ready: replica.pod.ready } });
+    this.#kube.putPod(podObject(replica, this.#settings.host));
   }
 
   async #syncAll(): Promise<void> {
@@ -78,26 +80,24 @@ export class Kubelet {
       if (wanted.has(name)) continue;
       await replica.pod.stop();
       this.#replicas.delete(name);
-      this.#kube.deletePod(replica.object);
+      this.#kube.deletePod(podObject(replica, this.#settings.host));
       this.#settings.observer.onSpoolKept(name, replica.directory);
     }
   }
 
   async #syncReplica(set: StatefulSet, index: number): Promise<void> {
     const name = podName(set, index);
+    const { stateDirectory, program, host, logLevel, observer, now } = this.#settings;
+    const directory = join(stateDirectory, "pods", name);
+    const intent: PodIntent = { template: set.spec.template, secrets: await this.#secretsOf(set) };
     const known = this.#replicas.get(name);
-    const intent: PodIntent = {
-      template: set.spec.template,
-      secrets: await this.#secretsOf(set),
-      ports: await this.#portsOf(set, index, known?.pod.ports ?? {}),
-    };
-    const directory = join(this.#settings.stateDirectory, "pods", name);
-    const { program, host, observer, now } = this.#settings;
-    const pod = known?.pod ?? new LocalPod({ pod: name, directory, program, host, observer, now }, intent);
-    const object = podObject({ set, index, host, ports: intent.ports, ready: pod.ready });
+    const isFirst = index === 0 && this.#kube.isFirstStatefulSet(set.metadata);
+    const choosePorts = (ports: readonly ContainerPort[]): Promise<PodPorts> => this.#choosePorts(name, ports, isFirst);
+    const compileCache = join(stateDirectory, "compiled");
+    const place = { pod: name, directory, program, host, logLevel, compileCache, observer, choosePorts, now };
+    const pod = known?.pod ?? new LocalPod(place, intent);
     if (this.#stopped) return;
-    this.#replicas.set(name, { pod, directory, object });
-    this.#kube.putPod(object);
+    this.#replicas.set(name, { pod, directory, set, index });
     await pod.sync(intent);
     this.publish(name);
   }
@@ -112,27 +112,16 @@ export class Kubelet {
   }
 
   /** The first relay's first replica gets its container ports; whatever else runs here gets free ones. */
-  async #portsOf(
-    set: StatefulSet,
-    index: number,
-    known: Readonly<Record<string, number>>,
-  ): Promise<Record<string, number>> {
-    const isFirst = index === 0 && this.#kube.isFirstStatefulSet(set.metadata);
-    const ports: Record<string, number> = {};
-    for (const port of set.spec.template.spec.containers[0].ports) {
-      const present = known[port.name];
-      if (present !== undefined) {
-        ports[port.name] = present;
-        continue;
-      }
-      const use = `${podName(set, index)}/${port.name}`;
-      const choice = await this.#settings.ports.choose(
-        isFirst ? { use, preferred: port.containerPort } : { use },
-      );
-      ports[port.name] = choice.port;
+  async #choosePorts(pod: string, ports: readonly ContainerPort[], isFirst: boolean): Promise<PodPorts> {
+    const chosen: Record<string, number> = {};
+    for (const port of ports) {
+      const use = `${pod}/${port.name}`;
+      const wish = isFirst ? { use, preferred: port.containerPort } : { use };
+      const choice = await this.#settings.ports.choose(wish);
+      chosen[port.name] = choice.port;
       if (choice.taken !== undefined) this.#settings.observer.onPortTaken(use, choice.taken, choice.port);
     }
-    return ports;
+    return chosen;
   }
 }
 
@@ -140,28 +129,20 @@ export function podName(set: StatefulSet, index: number): string {
   return `${set.metadata.namespace}.${set.metadata.name}-${index}`;
 }
 
-interface PodView {
-  readonly set: StatefulSet;
-  readonly index: number;
-  readonly host: string;
-  readonly ports: Readonly<Record<string, number>>;
-  readonly ready: boolean;
-}
-
-function podObject(view: PodView): Pod {
-  const { set } = view;
+function podObject(replica: Replica, host: string): Pod {
+  const { set, index, pod } = replica;
   return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
-      name: `${set.metadata.name}-${view.index}`,
+      name: `${set.metadata.name}-${index}`,
       namespace: set.metadata.namespace,
       labels: set.spec.template.metadata.labels,
     },
     status: {
-      podIP: view.host,
-      ready: view.ready,
-      ports: Object.entries(view.ports).map(([name, containerPort]) => ({ name, containerPort })),
+      podIP: host,
+      ready: pod.ready,
+      ports: Object.entries(pod.ports).map(([name, containerPort]) => ({ name, containerPort })),
     },
   };
 }

@@ -45,7 +45,7 @@ export function mailLine(line: MailLine, paint: Paint): string {
     `${event.domain ?? "?"} ->`,
     paint(styles[event.msg], event.msg),
     [event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" "),
-    event.msg === "refused" ? (event.listener ?? "") : (event.nextHop ?? event.recipientDomain ?? ""),
+    placeOf(line),
     line.recipients > 1 ? `(${line.recipients} recipients)` : "",
   ];
   if (captured !== undefined) {
@@ -57,8 +57,15 @@ export function mailLine(line: MailLine, paint: Paint): string {
   return parts.filter((part) => part !== "").join(" ");
 }
 
+function placeOf({ event, captured }: MailLine): string {
+  if (event.msg === "refused") return event.listener ?? "";
+  return captured === undefined ? (event.nextHop ?? event.recipientDomain ?? "") : "capture";
+}
+
 function signers(captured: CapturedMessage): string {
-  const names = captured.signatures.map((signature) => `${signature.selector}:${signature.algorithm.split("-")[0] ?? ""}`);
+  const names = captured.signatures.map(
+    (signature) => `${signature.selector}:${signature.algorithm.split("-")[0] ?? ""}`,
+  );
   return names.length === 0 ? "" : `(${names.join(", ")})`;
 }
 

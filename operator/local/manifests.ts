@@ -156,9 +156,10 @@ function idOf(kind: string, metadata: { readonly namespace: string; readonly nam
 function judge(value: unknown, kind: string | undefined): Judgement {
   if (kind === "Secret") return judgeSecret(value);
   const reading = readManifest(value);
-  if (!reading.ok) return { problems: reading.problems };
-  const { metadata } = reading.object;
-  return { object: { ...reading.object, metadata: { ...metadata, namespace: metadata.namespace ?? "default" } } };
+  if (reading.kind === "invalid") return { problems: reading.errors };
+  // Status is the operator's: one that was pasted along is not believed.
+  if (reading.kind === "MailRelay") return { object: { ...reading.object, status: undefined } };
+  return { object: { ...reading.object, status: undefined } };
 }
 
 function judgeSecret(value: unknown): Judgement {
@@ -167,7 +168,10 @@ function judgeSecret(value: unknown): Judgement {
     return {
       problems: reading.error.issues.map((issue) => ({
         path: issue.path.map(String).join("."),
-        message: issue.path[0] === "data" ? `${issue.message}: data is base64, plain text goes into stringData` : issue.message,
+        message:
+          issue.path[0] === "data"
+            ? `${issue.message}: data is base64, plain text goes into stringData`
+            : issue.message,
       })),
     };
   }

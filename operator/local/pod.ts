@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { PodTemplate, Secret } from "../kube/objects.ts";
+import type { ContainerPort, PodTemplate, Secret } from "../kube/objects.ts";
 import { makeDirectory, syncDirectory } from "./files.ts";
 
 /** Where the pod template mounts everything of ours; stands for the pod's own directory here. */
@@ -14,6 +14,8 @@ const firstBackoffMs = 1000;
 const maxBackoffMs = 30_000;
 /** A relay that ran for this long was well: its next death is answered at once again. */
 const settledMs = 60_000;
+/** What a stopping relay gives messages in flight: a person waits for it. */
+const stopDeadlineMs = 3000;
 /** What stands between SIGTERM and SIGKILL. */
 const graceMs = 4500;
 
@@ -38,7 +40,12 @@ export interface PodPlace {
   readonly directory: string;
   readonly program: string;
   readonly host: string;
+  readonly logLevel: string;
+  /** Where the relay's compiled code is kept between starts. */
+  readonly compileCache: string;
   readonly observer: PodObserver;
+  /** Free ports for what the container names; asked before each start. */
+  readonly choosePorts: (ports: readonly ContainerPort[]) => Promise<PodPorts>;
   readonly now: () => number;
 }
 
@@ -47,9 +54,10 @@ export interface PodIntent {
   readonly template: PodTemplate;
   /** By Secret name; absent ones are empty directories, as optional volumes are. */
   readonly secrets: ReadonlyMap<string, Secret>;
-  /** Listener name or `http` -> port. */
-  readonly ports: Readonly<Record<string, number>>;
 }
+
+/** Listener name or `http` -> port. */
+export type PodPorts = Readonly<Record<string, number>>;
 
 type State =
   | { readonly kind: "idle" }
@@ -63,6 +71,7 @@ export class LocalPod {
   #state: State = { kind: "idle" };
   #deaths = 0;
   #ready = false;
+  #ports: PodPorts = {};
 
   constructor(place: PodPlace, intent: PodIntent) {
     this.#place = place;
@@ -73,8 +82,9 @@ export class LocalPod {
     return this.#ready && this.#state.kind === "running";
   }
 
-  get ports(): Readonly<Record<string, number>> {
-    return this.#intent.ports;
+  /** Those of the newest start; none before the first. */
+  get ports(): PodPorts {
+    return this.#ports;
   }
 
   /** Makes files and process be as intended; a changed template means a new process, changed Secrets do not. */
@@ -86,7 +96,7 @@ export class LocalPod {
     if (this.#state.kind === "running" && before === this.#launch()) return;
     if (this.#state.kind === "running") await this.#terminate(this.#state.child);
     if (this.#state.kind === "waiting") return;
-    this.#start();
+    await this.#start();
   }
 
   /** SIGTERM, and SIGKILL after the grace period. The spool stays. */
@@ -100,7 +110,7 @@ export class LocalPod {
   /** Everything that a running process cannot change. */
   #launch(): string {
     const [container] = this.#intent.template.spec.containers;
-    return JSON.stringify([container.args, container.env, this.#intent.ports]);
+    return JSON.stringify([container.args, container.env, container.ports]);
   }
 
   async #mount(): Promise<void> {
@@ -127,13 +137,18 @@ export class LocalPod {
       ...process.env,
       ...Object.fromEntries(container.env.map((variable) => [variable.name, this.#path(variable.value)])),
       MAILBOAT_LISTEN_HOST: this.#place.host,
-      MAILBOAT_PORTS: JSON.stringify(this.#intent.ports),
+      NODE_COMPILE_CACHE: this.#place.compileCache,
+      MAILBOAT_LOG_LEVEL: this.#place.logLevel,
+      MAILBOAT_STOP_DEADLINE_MS: String(stopDeadlineMs),
+      MAILBOAT_PORTS: JSON.stringify(this.#ports),
     };
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
     const { pod, program, observer, now } = this.#place;
     const [container] = this.#intent.template.spec.containers;
+    this.#ports = await this.#place.choosePorts(container.ports);
+    if (this.#state.kind === "stopped") return;
     const child = spawn(process.execPath, [program, ...container.args], {
       env: this.#environment(),
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -162,6 +177,7 @@ export class LocalPod {
 
   /** At once the first time, then 1 s, doubling up to 30 s: a relay that cannot start must not burn the machine. */
   #ended(child: ChildProcess, cause: string): void {
+    const { pod, observer } = this.#place;
     const state = this.#state;
     if (state.kind !== "running" || state.child !== child) return;
     this.#ready = false;
@@ -170,10 +186,10 @@ export class LocalPod {
     this.#deaths += 1;
     const timer = setTimeout(() => {
       this.#state = { kind: "idle" };
-      this.#start();
+      this.#start().catch((error: unknown) => observer.onText(pod, `could not be started: ${String(error)}`));
     }, restartInMs);
     this.#state = { kind: "waiting", timer };
-    this.#place.observer.onExit(this.#place.pod, { cause, restartInMs });
+    observer.onExit(pod, { cause, restartInMs });
   }
 
   async #terminate(child: ChildProcess): Promise<void> {
@@ -203,4 +219,3 @@ function parseLine(line: string): PodFields | undefined {
     return undefined;
   }
 }
-

@@ -25,41 +25,43 @@ export interface PortChoice {
 }
 
 export interface PortBook {
+  /** Asked again before each start of whoever uses the port: meanwhile it may have been taken. */
   choose(wish: PortWish): Promise<PortChoice>;
 }
 
 export interface PortBookSettings {
   readonly file: string;
   readonly host: string;
-  /** How long a port on file may stay taken before another one is chosen. */
+  /** How long after opening a port on file may stay taken before another one is chosen. */
   readonly waitMs: number;
+  readonly now: () => number;
 }
 
 export async function openPortBook(settings: PortBookSettings): Promise<PortBook> {
   const known = new Map(Object.entries(await readPorts(settings.file)));
-  const given = new Set<number>();
-  const usable = async (port: number, waitMs: number): Promise<boolean> => {
-    if (given.has(port)) return false;
-    for (let waitedMs = 0; waitedMs <= waitMs; waitedMs += 100) {
-      if (await isFree(settings.host, port)) return true;
-      await pause(100);
-    }
-    return false;
+  /** Use by port, of this run. */
+  const given = new Map<number, string>();
+  const patientUntil = settings.now() + settings.waitMs;
+  const isUsable = async (port: number, use: string): Promise<boolean> => {
+    const holder = given.get(port);
+    return (holder === undefined || holder === use) && (await isFree(settings.host, port));
   };
   const choose = async (wish: PortWish): Promise<PortChoice> => {
     const kept = known.get(wish.use);
-    if (kept !== undefined && given.has(kept)) return { port: kept };
-    if (kept !== undefined && (await usable(kept, settings.waitMs))) return { port: kept };
-    if (wish.preferred !== undefined && wish.preferred !== kept && (await usable(wish.preferred, 0))) {
-      return { port: wish.preferred };
+    while (kept !== undefined) {
+      if (await isUsable(kept, wish.use)) return { port: kept };
+      if (settings.now() >= patientUntil) break;
+      await pause(100);
     }
-    const taken = kept ?? wish.preferred;
+    const { preferred } = wish;
+    if (preferred !== undefined && (await isUsable(preferred, wish.use))) return { port: preferred };
+    const taken = kept ?? preferred;
     return { port: await freePort(settings.host, given), ...(taken === undefined ? {} : { taken }) };
   };
   return {
     async choose(wish) {
       const choice = await choose(wish);
-      given.add(choice.port);
+      given.set(choice.port, wish.use);
       known.set(wish.use, choice.port);
       await writeFileAtomically(settings.file, JSON.stringify(Object.fromEntries(known), undefined, 2) + "\n");
       return choice;
@@ -81,7 +83,7 @@ export async function isFree(host: string, port: number): Promise<boolean> {
   return (await bind(host, port)) !== undefined;
 }
 
-async function freePort(host: string, except: ReadonlySet<number>): Promise<number> {
+async function freePort(host: string, except: ReadonlyMap<number, string>): Promise<number> {
   for (;;) {
     const port = await bind(host, 0);
     if (port === undefined) throw new Error(`no free port on ${host}`);

@@ -3,7 +3,6 @@
  * the public keys that the SenderDomains of this operator ask to be published: no DNS is involved.
  */
 import type { Readable } from "node:stream";
-import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 
 /** The value of a TXT record by its name; undefined when nobody publishes it. */
 export type TxtLookup = (name: string) => string | undefined;
@@ -31,6 +30,8 @@ export async function judgeSignatures(
     if (value === undefined) throw new NoRecordError(`no TXT record ${name}`);
     return [[value]];
   };
+  // Loaded with the first message: it is large, and a start should not wait for it.
+  const { dkimVerify } = await import("mailauth/lib/dkim/verify.js");
   const { results } = await dkimVerify(message, { resolver });
   return results
     .filter((result) => result.status.result !== "none")

@@ -4,8 +4,8 @@
  * after the plan has said what they should run.
  */
 import type { Judgement } from "../../api/condition.ts";
-import { unusedFields } from "../../api/manifest.ts";
-import type { MailRelayConditionType, MailRelayReason } from "../../api/mailrelaystatus.ts";
+import { unusedFields } from "../../api/notyet.ts";
+import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
 import { certificateSecretName } from "./objects/names.ts";
@@ -23,9 +23,10 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
   if (relay.spec.paused) {
     return finding("Accepted", "True", "Paused", "spec.paused is true: only status is written until it is false");
   }
-  const unused = unusedFields(relay);
+  const { name, namespace } = relay.metadata;
+  const unused = unusedFields({ ...relay, metadata: { name, namespace } });
   if (unused.length > 0) {
-    const message = `valid, but this version does not act on ${unused.join(", ")} yet`;
+    const message = unused.map((fault) => `${fault.path} ${fault.message}`).join("; ");
     return finding("Accepted", "True", "NotActedOnYet", message);
   }
   return finding("Accepted", "True", "Accepted", "the spec is valid");
@@ -62,7 +63,12 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
     return finding("CertificateReady", "False", "Pending", "our authority is about to issue it anew");
   }
   const name = certificateSecretName(world.relay.metadata.name);
-  return finding("CertificateReady", "True", "Issued", `issued by our own authority; clients find it as ca.crt in ${name}`);
+  return finding(
+    "CertificateReady",
+    "True",
+    "Issued",
+    `issued by our own authority; clients find it as ca.crt in ${name}`,
+  );
 }
 
 interface CertificateQuestion {

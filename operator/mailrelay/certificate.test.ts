@@ -25,7 +25,10 @@ test("reissueReason() asks for a new certificate when names or time call for it,
   assert.equal(reissueReason({ reading, names, now }), undefined);
   assert.equal(reissueReason({ reading, names, now: renewAt(reading.fact) - 1 }), undefined);
   assert.match(reissueReason({ reading, names, now: now + leafLifeMs }) ?? "", /^it expires 2027-/);
-  assert.equal(reissueReason({ reading, names: [...names, "new.example.com"], now }), "it lacks the name new.example.com");
+  assert.equal(
+    reissueReason({ reading, names: [...names, "new.example.com"], now }),
+    "it lacks the name new.example.com",
+  );
   assert.equal(reissueReason({ reading: { kind: "absent" }, names, now }), "there is none yet");
 });
 

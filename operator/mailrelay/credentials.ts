@@ -34,7 +34,9 @@ interface Remembered {
 export function createCredentialSource(): CredentialSource {
   const remembered = new Map<string, Remembered>();
   const verifierOf = (identity: string, username: string, password: string): Promise<ScramVerifier> => {
-    const digest = createHash("sha256").update(JSON.stringify([username, password])).digest("hex");
+    const digest = createHash("sha256")
+      .update(JSON.stringify([username, password]))
+      .digest("hex");
     const known = remembered.get(identity);
     if (known !== undefined && known.digest === digest) return known.verifier;
     const salt = stableSalt(identity, username);
@@ -67,7 +69,9 @@ export function createCredentialSource(): CredentialSource {
 async function selectSecrets(question: CredentialQuestion): Promise<readonly Secret[]> {
   const secrets = await question.kube.list("Secret", { namespace: question.namespace });
   return secrets
-    .filter((secret) => secret.type === basicAuthType && matchesSelector(question.selector, secret.metadata.labels ?? {}))
+    .filter(
+      (secret) => secret.type === basicAuthType && matchesSelector(question.selector, secret.metadata.labels ?? {}),
+    )
     .sort((left, right) => (left.metadata.name < right.metadata.name ? -1 : 1));
 }
 

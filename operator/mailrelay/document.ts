@@ -3,33 +3,46 @@ import { parseDuration } from "../../api/duration.ts";
 import { containerPort } from "../../api/fields/listener.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { parseQuantity } from "../../api/quantity.ts";
-import type { ListenerDocument, RelayDocument } from "../../api/relayconfig.ts";
+import { type ListenerDocument, relayDocument, type RelayDocument, relayDocumentName } from "../../api/relayconfig.ts";
+import type { Secret } from "../kube/objects.ts";
+import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
 import { resolveSmarthosts } from "./smarthost.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
 type Spec = MailRelay["spec"];
+type DestinationDocument = RelayDocument["delivery"]["destinations"][number];
 type ListenerSpec = Spec["listeners"][number];
 
 export interface DocumentReading {
-  readonly document: RelayDocument;
-  /** References that could not be followed: what depends on them is left out of the document. */
+  /** Undefined while there is no way out that could be used: sending by another one would be a surprise. */
+  readonly document: RelayDocument | undefined;
+  /** References that could not be followed. */
   readonly problems: readonly ReferenceProblem[];
 }
 
+/** What the pods mount now; undefined when there is none or an older version of ours wrote it. */
+export function mountedDocument(world: RelayWorld): RelayDocument | undefined {
+  return readRelayDocument(world.configuration);
+}
+
+export function readRelayDocument(configuration: Secret | undefined): RelayDocument | undefined {
+  const text = secretText(configuration, relayDocumentName);
+  if (text === undefined) return undefined;
+  try {
+    return relayDocument.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A next hop whose Secret is missing leaves the last good way out in force; everything else takes effect. */
 export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const { spec, metadata } = world.relay;
-  const ways = { secrets: world.secrets, addressBook: world.place.addressBook };
-  const smarthosts = resolveSmarthosts({
-    ...ways,
-    smarthosts: spec.delivery.smarthosts,
-    field: "spec.delivery.smarthosts",
-  });
-  const fallbacks = resolveSmarthosts({
-    ...ways,
-    smarthosts: spec.delivery.fallbackSmarthosts,
-    field: "spec.delivery.fallbackSmarthosts",
-  });
+  const wayOut = resolveWayOut(world);
+  const problems = [...world.credentials.problems, ...wayOut.problems];
+  const delivery = wayOut.problems.length === 0 ? wayOut.delivery : mountedDocument(world)?.delivery;
+  if (delivery === undefined) return { document: undefined, problems };
   const document = withRevision({
     version: 1,
     relay: { namespace: metadata.namespace, name: metadata.name },
@@ -40,15 +53,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
       capacityBytes: bytes(spec.spool.storage.size),
       highWatermarkPercent: spec.spool.highWatermarkPercent,
     },
-    delivery: {
-      mode: spec.delivery.mode,
-      allowRecipients: [...spec.delivery.allowRecipients],
-      smarthosts: [...smarthosts.documents],
-      fallbackSmarthosts: [...fallbacks.documents],
-      retry: retryDocument(spec.delivery.retry),
-      destinations: spec.delivery.destinations.map((destination) => ({ ...destination })),
-      dnsServers: [...spec.delivery.dns.servers],
-    },
+    delivery,
     limits: {
       messageSizeBytes: bytes(spec.limits.messageSize),
       recipients: spec.limits.recipients,
@@ -57,7 +62,47 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
     },
     shards: shardDigests(world.shards),
   });
-  return { document, problems: [...world.credentials.problems, ...smarthosts.problems, ...fallbacks.problems] };
+  return { document, problems };
+}
+
+interface WayOut {
+  readonly delivery: RelayDocument["delivery"];
+  readonly problems: readonly ReferenceProblem[];
+}
+
+function resolveWayOut(world: RelayWorld): WayOut {
+  const { delivery } = world.relay.spec;
+  const { secrets } = world;
+  const { addressBook } = world.place;
+  const resolve = (list: "smarthosts" | "fallbackSmarthosts") =>
+    resolveSmarthosts({ smarthosts: delivery[list], field: `spec.delivery.${list}`, secrets, addressBook });
+  const smarthosts = resolve("smarthosts");
+  const fallbacks = resolve("fallbackSmarthosts");
+  return {
+    delivery: {
+      mode: delivery.mode,
+      allowRecipients: [...delivery.allowRecipients],
+      smarthosts: [...smarthosts.documents],
+      fallbackSmarthosts: [...fallbacks.documents],
+      retry: retryDocument(delivery.retry),
+      destinations: delivery.destinations.map(destinationDocument),
+      dnsServers: [...delivery.dns.servers],
+    },
+    problems: [...smarthosts.problems, ...fallbacks.problems],
+  };
+}
+
+/** Absent stays absent: the document has no room for undefined. */
+function destinationDocument(destination: Spec["delivery"]["destinations"][number]): DestinationDocument {
+  const { maxConnections, messagesPerMinute, messagesPerConnection, tlsMode } = destination;
+  return {
+    name: destination.name,
+    match: [...destination.match],
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+    ...(messagesPerMinute === undefined ? {} : { messagesPerMinute }),
+    ...(messagesPerConnection === undefined ? {} : { messagesPerConnection }),
+    ...(tlsMode === undefined ? {} : { tlsMode }),
+  };
 }
 
 function listenerDocument(listener: ListenerSpec): ListenerDocument {
@@ -82,13 +127,13 @@ function retryDocument(retry: Spec["delivery"]["retry"]): RelayDocument["deliver
 }
 
 /** The schema has checked the grammar: a text that is no duration here is a defect of ours. */
-function milliseconds(duration: string): number {
+export function milliseconds(duration: string): number {
   const ms = parseDuration(duration);
   if (ms === undefined) throw new RangeError(`not a duration: ${duration}`);
   return ms;
 }
 
-function bytes(quantity: string): number {
+export function bytes(quantity: string): number {
   const size = parseQuantity(quantity);
   if (size === undefined) throw new RangeError(`not a quantity: ${quantity}`);
   return size;

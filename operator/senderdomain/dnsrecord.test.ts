@@ -44,7 +44,10 @@ test("spfRecord() and dmarcRecord() name the record that the domain itself and _
 });
 
 test("makePrivateKey() makes keys that readPrivateKey() finds usable", async () => {
-  for (const [algorithm, name] of [["RSA2048", "rsa"], ["Ed25519", "ed25519"]] as const) {
+  for (const [algorithm, name] of [
+    ["RSA2048", "rsa"],
+    ["Ed25519", "ed25519"],
+  ] as const) {
     const reading = readPrivateKey(await makePrivateKey(algorithm));
     assert.equal(reading.kind === "usable" ? reading.algorithm : reading.kind, name);
   }

@@ -63,6 +63,8 @@ class Hop implements ScriptedHop {
     this.script = script;
     this.#server = createServer((socket) => {
       this.#sockets.add(socket);
+      // Replies leave one by one; without this each waits for the client's delayed acknowledgement.
+      socket.setNoDelay(true);
       socket.on("close", () => this.#sockets.delete(socket));
       const conversation = new Conversation(this, this.sessions.length);
       this.sessions.push(conversation);

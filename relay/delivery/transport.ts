@@ -270,9 +270,9 @@ async function dial(hop: NextHop, tlsMode: SmarthostDocument["tlsMode"], times: 
 function settled(session: Session, step: (done: (error?: unknown) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (error: unknown): void => {
-      const trouble = connectTrouble(session, error);
+      // First the reason, then the close: closing is reported as an end of its own.
+      reject(new ConnectError(connectTrouble(session, error)));
       session.close();
-      reject(new ConnectError(trouble));
     };
     const closed = (): void => refuse(new Error("connection closed"));
     session.on("error", refuse);

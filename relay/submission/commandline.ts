@@ -81,7 +81,7 @@ export class CommandLines {
   }
 
   #keepPartial(rest: Buffer, done: () => void): void {
-    if (this.#skipping || rest.length > this.#events.limitOctets) this.#skipping = true;
+    if (this.#skipping || rest.length > this.#events.limitOctets + 1) this.#skipping = true;
     else this.#partial = rest;
     done();
   }

@@ -16,7 +16,7 @@ import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Spool } from "../spool/spool.ts";
 import { createAuthenticator } from "./auth.ts";
-import { ConnectionCount, Fullness } from "./capacity.ts";
+import { ConnectionCount } from "./connections.ts";
 import { NetworkCache } from "./network.ts";
 import { MailServer } from "./server.ts";
 import { SubmissionSession, type Room } from "./session.ts";
@@ -87,7 +87,6 @@ class Listeners {
       authenticator: createAuthenticator(),
       connections: new ConnectionCount(),
       networks: new NetworkCache(),
-      fullness: new Fullness(spool, clock),
     };
   }
 

@@ -40,12 +40,13 @@ export interface SessionRules {
   open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number };
   login(login: Login): Promise<AuthenticatedUser | Refusal>;
   mayMail(state: SessionState): Refusal | undefined;
-  mail(state: SessionState, command: MailCommand): Promise<Refusal | undefined>;
+  mail(state: SessionState, command: MailCommand): Refusal | undefined;
   recipient(transaction: Transaction, address: string): Refusal | undefined;
   /** Reads the stream to its end; undefined when the client is gone. */
   data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined>;
   /** Told of every 4xx and 5xx that is sent. */
   refused(reply: Reply): void;
+  /** Told when the session ends, possibly more than once, and also when it was never opened. */
   closed(): void;
 }
 
@@ -76,6 +77,7 @@ const libraryCodes: ReadonlyMap<number, string> = new Map([
   [501, "5.5.4"],
   [503, "5.5.1"],
   [504, "5.5.4"],
+  [535, "5.7.8"],
 ]);
 
 export function libraryEnhanced(code: number, text: string): string {

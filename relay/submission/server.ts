@@ -71,7 +71,6 @@ export class MailConnection extends SMTPConnection {
   #user: AuthenticatedUser | undefined;
   #ownEnhanced: string | undefined;
   #enhanced = "";
-  #opened = false;
   #leaving = false;
   #receiving = false;
 
@@ -96,7 +95,6 @@ export class MailConnection extends SMTPConnection {
   /** No delay where the client is known: the library makes everybody wait for early talkers. */
   override init(): void {
     this._setListeners(() => {
-      this.#opened = true;
       const opening = this.#rules.open();
       if (opening.kind === "refusal") return this.reply(opening);
       if (opening.greetingDelayMs === 0) return this.connectionReady();
@@ -104,10 +102,15 @@ export class MailConnection extends SMTPConnection {
     });
   }
 
+  /** The place is free from the goodbye on, so that a client that quits and comes back finds it. */
+  override close(): void {
+    super.close();
+    this.#rules.closed();
+  }
+
   override _onClose(): void {
-    const first = !this._closed;
     super._onClose();
-    if (first && this.#opened) this.#rules.closed();
+    this.#rules.closed();
   }
 
   /** Called by the library's constructor, before any field of ours exists. */
@@ -229,12 +232,10 @@ export class MailConnection extends SMTPConnection {
     if (refused !== undefined) return this.#answer(refused, callback);
     const mail = parseMail(command);
     if (mail.kind === "refusal") return this.#answer(mail, callback);
-    const decided = (decision: Refusal | undefined): void => {
-      if (decision !== undefined) return this.#answer(decision, callback);
-      this.#transaction = { mail, recipients: new Map() };
-      this.#answer({ code: 250, enhanced: "2.1.0", text: "Sender accepted" }, callback);
-    };
-    this.#rules.mail(this.#state, mail).then(decided, () => decided(internalError));
+    const decision = this.#rules.mail(this.#state, mail);
+    if (decision !== undefined) return this.#answer(decision, callback);
+    this.#transaction = { mail, recipients: new Map() };
+    this.#answer({ code: 250, enhanced: "2.1.0", text: "Sender accepted" }, callback);
   }
 
   override handler_RCPT(command: Buffer, callback: () => void): void {

@@ -17,8 +17,8 @@ import type { Spool } from "../spool/spool.ts";
 import { acceptMessage, insufficientStorage, oversize } from "./accept.ts";
 import { admitClient, admitHeader, admitSender, type AuthenticatedUser, type Client } from "./admit.ts";
 import type { Authenticator } from "./auth.ts";
-import type { ConnectionCount, Fullness } from "./capacity.ts";
 import type { MailCommand } from "./command.ts";
+import type { ConnectionCount } from "./connections.ts";
 import type { NetworkCache } from "./network.ts";
 import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
 
@@ -33,7 +33,6 @@ export interface Room {
   readonly authenticator: Authenticator;
   readonly connections: ConnectionCount;
   readonly networks: NetworkCache;
-  readonly fullness: Fullness;
 }
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
@@ -118,13 +117,13 @@ export class SubmissionSession implements SessionRules {
     return admitClient(this.#snapshot, this.#client(state));
   }
 
-  async mail(state: SessionState, command: MailCommand): Promise<Refusal | undefined> {
+  mail(state: SessionState, command: MailCommand): Refusal | undefined {
     this.#senderDomain = command.sender?.domain;
     if (command.sizeBytes !== undefined && command.sizeBytes > this.sizeLimitBytes)
       return oversize(this.sizeLimitBytes);
     const refused = admitSender(this.#snapshot, this.#client(state), command.sender);
     if (refused !== undefined) return refused;
-    return (await this.#room.fullness.isFull()) ? insufficientStorage : undefined;
+    return this.#room.spool.isFull() ? insufficientStorage : undefined;
   }
 
   recipient(transaction: Transaction, address: string): Refusal | undefined {

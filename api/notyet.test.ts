@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { customResourceDefinitions } from "./crd.ts";
+import { readManifest } from "./manifest.ts";
+import { mailRelayNotYet, senderDomainNotYet, unusedFields } from "./notyet.ts";
+import type { StructuralSchema } from "./words/structural.ts";
+
+function pathsOf(kind: "MailRelay" | "SenderDomain", spec: object): string[] {
+  const manifest = readManifest({ apiVersion: "mailboat.dev/v1alpha1", kind, metadata: { name: "one" }, spec });
+  assert.ok(manifest.kind !== "invalid", JSON.stringify(manifest));
+  return unusedFields(manifest.object).map(({ path }) => path);
+}
+
+const relay = {
+  hostname: "relay.example.com",
+  listeners: [{ name: "submission", port: 587 }],
+};
+const domain = { domain: "example.com", relayRef: { name: "outbound" }, senders: [{ trustedNetworks: true }] };
+
+test("unusedFields() says nothing about a plain relay and a plain domain", () => {
+  assert.deepEqual(pathsOf("MailRelay", relay), []);
+  assert.deepEqual(pathsOf("SenderDomain", domain), []);
+});
+
+test("unusedFields() says nothing about a default that is written out", () => {
+  assert.deepEqual(pathsOf("MailRelay", { ...relay, service: { type: "ClusterIP" }, tracing: null }), []);
+});
+
+test("unusedFields() names what is used, with the place in a list", () => {
+  const listeners = [
+    ...relay.listeners,
+    { name: "smtp", port: 25, proxyProtocol: { trustedNetworks: ["10.0.0.0/8"] } },
+  ];
+  assert.deepEqual(pathsOf("MailRelay", { ...relay, listeners, tracing: { endpoint: "http://otel:4318" } }), [
+    "spec.listeners[1].proxyProtocol",
+    "spec.tracing",
+  ]);
+  const senders = [{ trustedNetworks: true }, { clientCertificates: [{ commonName: "erp" }] }];
+  assert.deepEqual(pathsOf("SenderDomain", { ...domain, senders }), ["spec.senders[1].clientCertificates"]);
+});
+
+test("every path that is not acted on yet is a field", () => {
+  const schemas = customResourceDefinitions().map(({ spec }) => spec.versions[0]?.schema.openAPIV3Schema ?? {});
+  for (const [index, table] of [mailRelayNotYet, senderDomainNotYet].entries()) {
+    const unknown = table.filter(({ path }) => fieldAt(schemas[index] ?? {}, path.split(".")) === undefined);
+    assert.deepEqual(unknown, []);
+  }
+});
+
+function fieldAt(schema: StructuralSchema, steps: readonly string[]): StructuralSchema | undefined {
+  const [step, ...rest] = steps;
+  if (step === undefined) return schema;
+  const field = schema.properties?.[step.replace("[]", "")];
+  const below = step.endsWith("[]") ? field?.items : field;
+  return below === undefined ? undefined : fieldAt(below, rest);
+}

@@ -1,0 +1,28 @@
+/** Events for what a person would want to know of: conditions that changed from one status or reason to another. Pure. */
+import type { Condition } from "../../api/condition.ts";
+import type { KubeEvent, Reference } from "./kube.ts";
+
+export interface Transition {
+  readonly regarding: Reference;
+  readonly before: readonly Condition[];
+  readonly after: readonly Condition[];
+  /** Conditions that repeat others. */
+  readonly ignored: ReadonlySet<string>;
+}
+
+export function transitionEvents(transition: Transition): readonly KubeEvent[] {
+  const before = new Map(transition.before.map((condition) => [condition.type, condition]));
+  return transition.after.flatMap((condition) => {
+    const last = before.get(condition.type);
+    if (transition.ignored.has(condition.type)) return [];
+    if (last?.status === condition.status && last.reason === condition.reason) return [];
+    return [
+      {
+        regarding: transition.regarding,
+        type: condition.status === "False" ? ("Warning" as const) : ("Normal" as const),
+        reason: condition.reason,
+        note: `${condition.type}: ${condition.message}`,
+      },
+    ];
+  });
+}

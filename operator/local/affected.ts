@@ -1,0 +1,48 @@
+/** Which resources have to be looked at again after a change. Pure. */
+import { keyOf, type Reference } from "../kube/kube.ts";
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { Stored } from "../kube/objects.ts";
+import { refersTo } from "../mailrelay/binding.ts";
+
+export interface Given {
+  readonly relays: readonly Stored<MailRelay>[];
+  readonly domains: readonly Stored<SenderDomain>[];
+}
+
+/** Keys of MailRelays and SenderDomains, for a change of something nobody owns. Too many is only slow, too few is wrong. */
+export function affectedBy(changed: Reference, given: Given): readonly string[] {
+  const relayKey = (relay: Stored<MailRelay>): string => keyOf({ kind: "MailRelay", ...placeOf(relay) });
+  const domainKey = (domain: Stored<SenderDomain>): string => keyOf({ kind: "SenderDomain", ...placeOf(domain) });
+  switch (changed.kind) {
+    case "MailRelay": {
+      const relay = given.relays.find(
+        (candidate) => keyOf({ kind: "MailRelay", ...placeOf(candidate) }) === keyOf(changed),
+      );
+      const domains = given.domains.filter((domain) => relay === undefined || refersTo(domain, relay));
+      return [...domains.map(domainKey), keyOf(changed)];
+    }
+    case "SenderDomain":
+      // A rival may move up, and the relay it has left forgets it.
+      return [...given.domains.map(domainKey), ...given.relays.map(relayKey)];
+    case "Secret": {
+      const domains = given.domains.filter((domain) => domain.metadata.namespace === changed.namespace);
+      const bound = given.domains.filter((domain) => domain.spec.relayRef.namespace === changed.namespace);
+      return [...new Set([...domains, ...bound].map(domainKey)), ...inNamespace(given.relays, changed).map(relayKey)];
+    }
+    case "StatefulSet":
+    case "Pod":
+      return inNamespace(given.relays, changed).map(relayKey);
+  }
+}
+
+function inNamespace(relays: readonly Stored<MailRelay>[], changed: Reference): readonly Stored<MailRelay>[] {
+  return relays.filter((relay) => relay.metadata.namespace === changed.namespace);
+}
+
+function placeOf(object: { readonly metadata: { readonly namespace: string; readonly name: string } }): {
+  readonly namespace: string;
+  readonly name: string;
+} {
+  return { namespace: object.metadata.namespace, name: object.metadata.name };
+}

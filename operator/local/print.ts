@@ -1,0 +1,147 @@
+/** What local mode says while it runs: one line for each thing that happened, and nothing that only repeats. */
+import type { Condition } from "../../api/condition.ts";
+import type { CapturedMessage } from "./capture.ts";
+import { nameOf } from "../kube/kube.ts";
+import type { StatusChange } from "./kube.ts";
+import { capturedFile, lineKey, type MailEvent, mailEvent, mailLine, type Paint } from "./mailline.ts";
+import type { Problem } from "./manifests.ts";
+import type { PodExit, PodFields } from "./pod.ts";
+
+/** Recipients of one transaction are reported one by one by the relay within this time. */
+const gatherMs = 40;
+/** Captured messages whose outcome line never comes (the relay was killed in between) are forgotten beyond this number. */
+const keptRecords = 1000;
+
+interface Pending {
+  readonly event: MailEvent;
+  recipients: number;
+}
+
+export interface PrinterSettings {
+  readonly write: (text: string) => void;
+  readonly paint: Paint;
+  readonly captureDirectory: string;
+}
+
+export class Printer {
+  readonly #settings: PrinterSettings;
+  readonly #captured = new Map<string, CapturedMessage>();
+  readonly #pending = new Map<string, Pending>();
+  #problems = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(settings: PrinterSettings) {
+    this.#settings = settings;
+  }
+
+  say(text: string): void {
+    this.#settings.write(`${text}\n`);
+  }
+
+  warn(text: string): void {
+    this.say(this.#settings.paint("warning", text));
+  }
+
+  fail(text: string): void {
+    this.say(this.#settings.paint("bad", text));
+  }
+
+  captured(message: CapturedMessage): void {
+    this.#captured.set(message.file, message);
+    for (const file of this.#captured.keys()) {
+      if (this.#captured.size <= keptRecords) return;
+      this.#captured.delete(file);
+    }
+  }
+
+  /** A line of a relay's log: mail becomes a line, warnings pass through, the rest is for the log alone. */
+  relayLine(pod: string, fields: PodFields): void {
+    const event = mailEvent.safeParse(fields);
+    if (event.success) {
+      this.#queue(event.data);
+      return;
+    }
+    const { level, msg, time: _time, program: _program, ...rest } = fields;
+    if (level !== "warn" && level !== "error" && level !== "fatal") return;
+    const detail = Object.entries(rest).map(([name, value]) => `${name}=${spell(value)}`);
+    const text = [`${pod}:`, String(msg), ...detail].join(" ");
+    if (level === "warn") this.warn(text);
+    else this.fail(text);
+  }
+
+  relayText(pod: string, text: string): void {
+    this.fail(`${pod}: ${text}`);
+  }
+
+  relayExit(pod: string, exit: PodExit): void {
+    const when = exit.restartInMs === 0 ? "at once" : `in ${exit.restartInMs / 1000} s`;
+    this.warn(`${pod} ended (${exit.cause}); it is started again ${when}`);
+  }
+
+  /** Problems that were not there the last time, and those that are gone. */
+  problems(problems: readonly Problem[]): void {
+    const texts = new Set(problems.map(problemText));
+    for (const text of texts) {
+      if (!this.#problems.has(text)) this.fail(text);
+    }
+    if (this.#problems.size > 0 && texts.size === 0) this.say("every manifest is good again");
+    this.#problems = texts;
+  }
+
+  status(change: StatusChange): void {
+    const before = new Map((change.before.status?.conditions ?? []).map((entry) => [entry.type, entry]));
+    const { kind, metadata } = change.object;
+    for (const condition of change.object.status?.conditions ?? []) {
+      if (isWorthALine(condition, before.get(condition.type))) {
+        const text = `${kind} ${nameOf(metadata)}: ${condition.type}=${condition.status} ${condition.reason}: ${condition.message}`;
+        if (condition.status === "False") this.warn(text);
+        else this.say(this.#settings.paint("quiet", text));
+      }
+    }
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const { event, recipients } of this.#pending.values()) {
+      const file = event.msg === "delivered" ? capturedFile(event.reply) : undefined;
+      const captured = file === undefined ? undefined : this.#captured.get(file);
+      if (file !== undefined) this.#captured.delete(file);
+      const line = { event, captured, recipients, directory: this.#settings.captureDirectory };
+      this.say(mailLine(line, this.#settings.paint));
+    }
+    this.#pending.clear();
+  }
+
+  #queue(event: MailEvent): void {
+    const key = event.msg === "refused" ? `${event.time} ${this.#pending.size}` : lineKey(event);
+    const pending = this.#pending.get(key);
+    if (pending === undefined) this.#pending.set(key, { event, recipients: 1 });
+    else pending.recipients += 1;
+    this.#timer ??= setTimeout(() => this.flush(), gatherMs);
+  }
+}
+
+export function problemText(problem: Problem): string {
+  const place = problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file;
+  const object = problem.object === undefined ? "" : ` ${problem.object}:`;
+  const path = problem.path === "" ? "" : ` ${problem.path}`;
+  return `${place}:${object}${path} ${problem.message}; what held before still holds`;
+}
+
+/** Mistakes and their end, and readiness; what is on its way says nothing until it has arrived. */
+function isWorthALine(condition: Condition, before: Condition | undefined): boolean {
+  if (condition.type === "Reconciling" || condition.type === "Stalled" || condition.type === "DNSVerified")
+    return false;
+  const isSame =
+    before?.status === condition.status && before.reason === condition.reason && before.message === condition.message;
+  if (isSame) return false;
+  if (condition.type === "Ready") return condition.status === "True" && before?.status !== "True";
+  if (["Programmed", "Available"].includes(condition.type)) return condition.reason === "ConfigurationRefused";
+  if (condition.status === "False") return condition.reason !== "Pending" && condition.reason !== "NotDraining";
+  return condition.reason === "NotActedOnYet" || condition.reason === "NoSenders" || before?.status === "False";
+}
+
+function spell(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,200 @@
+/**
+ * Local mode: the operator's reconcilers over a folder of manifests, relays as child processes, a mail exchanger that
+ * captures. Starts everything in order, and stops it in reverse: relays first, so that what is in flight can end.
+ */
+import { stat } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
+import { type ChangeListener, keyOf, type Reference } from "../kube/kube.ts";
+import { ReconcileLoop } from "../kube/loop.ts";
+import { secretText } from "../kube/secret.ts";
+import { createCredentialSource } from "../mailrelay/credentials.ts";
+import type { RelaySources } from "../mailrelay/gather.ts";
+import { authoritySecretName } from "../mailrelay/objects/names.ts";
+import { reconcileRelay } from "../mailrelay/reconcile.ts";
+import { readReport } from "../mailrelay/reports.ts";
+import { reconcileDomain } from "../senderdomain/reconcile.ts";
+import type { LocalSettings } from "../settings.ts";
+import { UsageError } from "../settings.ts";
+import { affectedBy } from "./affected.ts";
+import { startCapture } from "./capture.ts";
+import { makeDirectory, writeFileAtomically } from "./files.ts";
+import { readFolder, watchFolder } from "./folder.ts";
+import { Kubelet } from "./kubelet.ts";
+import { LocalKube } from "./kube.ts";
+import { lockState } from "./lock.ts";
+import { painter } from "./mailline.ts";
+import { settleManifests } from "./manifests.ts";
+import { openPortBook } from "./ports.ts";
+import { Printer } from "./print.ts";
+import { publishedRecords } from "./records.ts";
+import { introduce } from "./view.ts";
+
+/** Namespace of what belongs to no relay. */
+const operatorNamespace = "mailboat-system";
+const captureHost = "capture.mailboat.localhost";
+const program = fileURLToPath(new URL("../../relay/main.ts", import.meta.url));
+/** A port that a predecessor still holds is waited for this long. */
+const portWaitMs = 3000;
+
+export interface LocalRun {
+  readonly settings: LocalSettings;
+  readonly stopping: AbortSignal;
+  readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
+  readonly now: () => number;
+}
+
+/** Resolves when everything has stopped. Throws UsageError and StateInUseError before anything has started. */
+export async function runLocal(run: LocalRun): Promise<void> {
+  const { settings, stopping, now } = run;
+  const state = settings.state;
+  await requireFolder(settings.manifests);
+  await makeDirectory(state);
+  const unlock = lockState(state);
+  const printer = new Printer({
+    write: run.output.write,
+    paint: painter(run.output.isTerminal),
+    captureDirectory: join(state, "captured"),
+  });
+  const kube = new LocalKube({
+    stateDirectory: state,
+    now,
+    onStatus: (change) => printer.status(change),
+    // The same words have just been printed as a status.
+    onEvent: () => undefined,
+  });
+  await kube.open();
+  const ports = await openPortBook({ file: join(state, "ports.json"), host: settings.host, waitMs: portWaitMs, now });
+  const capture = await startCapture({
+    directory: join(state, "captured"),
+    host: "127.0.0.1",
+    port: (await ports.choose({ use: "capture" })).port,
+    lookup: publishedRecords(kube),
+    now,
+    onCaptured: (message) => printer.captured(message),
+    onError: (error) => printer.fail(`capture: ${error.message}`),
+  });
+  const sources: RelaySources = {
+    kube,
+    credentials: createCredentialSource(),
+    readReport,
+    now,
+    place: {
+      image: "mailboat-relay",
+      certificateNames: ["localhost", settings.host],
+      addressBook: new Map([[captureHost, { host: "127.0.0.1", port: capture.port }]]),
+      namespace: operatorNamespace,
+    },
+  };
+  const loop = reconcileLoop(sources, printer);
+  const kubelet: Kubelet = new Kubelet(kube, {
+    stateDirectory: resolve(state),
+    program,
+    host: settings.host,
+    logLevel: settings.logLevel,
+    ports,
+    now,
+    observer: {
+      onLine: (pod, fields) => {
+        printer.relayLine(pod, fields);
+        if (fields["msg"] === "ready" || fields["msg"] === "stopping") kubelet.publish(pod);
+      },
+      onText: (pod, text) => printer.relayText(pod, text),
+      onExit: (pod, exit) => {
+        printer.relayExit(pod, exit);
+        kubelet.publish(pod);
+      },
+      onPortTaken: (use, taken, port) =>
+        printer.warn(`${use}: port ${taken} is taken by another program, ${port} is used`),
+      onSpoolKept: (pod, directory) =>
+        printer.say(`${pod} has stopped; what it had not delivered stays in ${directory}/spool`),
+    },
+  });
+  kube.onChange(reactions({ kube, loop, kubelet, printer, state }));
+  const read = (): Promise<void> => takeFolder(kube, settings.manifests, printer);
+  await read();
+  // What an earlier run left is judged anew, whether or not it has changed since.
+  for (const kind of ["SenderDomain", "MailRelay"] as const) {
+    for (const { metadata } of await kube.list(kind)) loop.add(keyOf({ kind, ...metadata }));
+  }
+  await loop.settled();
+  await kubelet.sync();
+  watchFolder(settings.manifests, () => read().catch((error: unknown) => printer.fail(String(error))), stopping);
+  await introduce({ kube, settings, capturePort: capture.port, printer, stopping, output: run.output });
+  await aborted(stopping);
+  printer.flush();
+  loop.stop();
+  await kubelet.stop();
+  await capture.close();
+  printer.flush();
+  unlock();
+}
+
+async function requireFolder(folder: string): Promise<void> {
+  const facts = await stat(folder).catch(() => undefined);
+  if (facts?.isDirectory() === true) return;
+  throw new UsageError(`${folder} is not a folder: name one with manifests behind --manifests (MANIFESTS=...)`);
+}
+
+function reconcileLoop(sources: RelaySources, printer: Printer): ReconcileLoop {
+  return new ReconcileLoop({
+    reconcile: (key) => {
+      const [kind, namespace = "", name = ""] = key.split("/");
+      return kind === "MailRelay"
+        ? reconcileRelay(sources, { namespace, name })
+        : reconcileDomain(sources, { namespace, name });
+    },
+    // Documents of domains first: the relay's revision then covers them all at once.
+    rank: (key) => (key.startsWith("SenderDomain/") ? 0 : 1),
+    onError: (key, error) =>
+      printer.fail(`${key}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  });
+}
+
+interface Reactions {
+  readonly kube: LocalKube;
+  readonly loop: ReconcileLoop;
+  readonly kubelet: Kubelet;
+  readonly printer: Printer;
+  readonly state: string;
+}
+
+/** What a change sets going: reconciles of whoever it concerns, and mounts and processes once those have settled. */
+function reactions({ kube, loop, kubelet, printer, state }: Reactions): ChangeListener {
+  const report = (error: unknown): void => printer.fail(String(error));
+  let isSyncDue = false;
+  const syncPods = async (): Promise<void> => {
+    await loop.settled();
+    isSyncDue = false;
+    await kubelet.sync();
+  };
+  const reconcileAffected = async (changed: Reference): Promise<void> => {
+    const given = { relays: await kube.list("MailRelay"), domains: await kube.list("SenderDomain") };
+    for (const key of affectedBy(changed, given)) loop.add(key);
+  };
+  return (changed, owner) => {
+    if (owner !== undefined) loop.add(keyOf(owner));
+    else reconcileAffected(changed).catch(report);
+    if (changed.name === authoritySecretName) writeAuthority(kube, state).catch(report);
+    if ((changed.kind !== "StatefulSet" && changed.kind !== "Secret") || isSyncDue) return;
+    isSyncDue = true;
+    syncPods().catch(report);
+  };
+}
+
+/** Clients that want to check our certificates need this file. */
+async function writeAuthority(kube: LocalKube, state: string): Promise<void> {
+  const certificate = secretText(await kube.get("Secret", operatorNamespace, authoritySecretName), "tls.crt");
+  if (certificate !== undefined) await writeFileAtomically(join(state, "ca.crt"), certificate);
+}
+
+async function takeFolder(kube: LocalKube, folder: string, printer: Printer): Promise<void> {
+  const { inForce, problems } = settleManifests(kube.given, await readFolder(folder));
+  printer.problems(problems);
+  await kube.setGiven(inForce);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

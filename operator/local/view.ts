@@ -1,0 +1,130 @@
+/** Waits until the relays take mail, then shows the first page. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { Pod, Secret, Stored } from "../kube/objects.ts";
+import { secretText } from "../kube/secret.ts";
+import { matchesSelector } from "../kube/selector.ts";
+import { refersTo } from "../mailrelay/binding.ts";
+import { basicAuthType } from "../mailrelay/credentials.ts";
+import { relayLabel } from "../../api/labels.ts";
+import type { LocalSettings } from "../settings.ts";
+import { banner, type ListenerRow, type Trial } from "./banner.ts";
+import type { LocalKube } from "./kube.ts";
+import { painter } from "./mailline.ts";
+import type { Printer } from "./print.ts";
+
+/** After this time the page is shown as it is: something is wrong and was said already. */
+const patienceMs = 10_000;
+const lookMs = 25;
+
+export interface Introduction {
+  readonly kube: LocalKube;
+  readonly settings: LocalSettings;
+  readonly capturePort: number;
+  readonly printer: Printer;
+  readonly stopping: AbortSignal;
+  readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
+}
+
+export async function introduce(introduction: Introduction): Promise<void> {
+  const { kube, settings, capturePort, printer, stopping, output } = introduction;
+  for (let waitedMs = 0; waitedMs < patienceMs && !stopping.aborted; waitedMs += lookMs) {
+    if (await allReady(kube)) break;
+    await pause(lookMs);
+  }
+  const relays = await kube.list("MailRelay");
+  if (relays.length === 0)
+    printer.warn(`${settings.manifests} holds no MailRelay that could run: add one, it is taken at once`);
+  const rows: ListenerRow[] = [];
+  for (const relay of relays) rows.push(...rowsOf(relay, await podsOf(kube, relay)));
+  output.write(
+    banner(
+      {
+        manifests: settings.manifests,
+        state: settings.state,
+        rows,
+        captureAddress: `127.0.0.1:${capturePort}`,
+        trial: await trialOf(kube, relays),
+      },
+      painter(output.isTerminal),
+    ),
+  );
+  if (!stopping.aborted && relays.length > 0 && (await allReady(kube))) printer.say("ready");
+}
+
+async function allReady(kube: LocalKube): Promise<boolean> {
+  for (const set of await kube.list("StatefulSet")) {
+    const pods = await kube.list("Pod", { namespace: set.metadata.namespace, labels: set.spec.selector.matchLabels });
+    if (pods.filter((pod) => pod.status.ready).length < set.spec.replicas) return false;
+  }
+  const relays = await kube.list("MailRelay");
+  return relays.every((relay) =>
+    relay.status?.conditions?.some(
+      (entry) => entry.type === "Programmed" && (entry.status === "True" || entry.reason === "Hibernating"),
+    ),
+  );
+}
+
+async function podsOf(kube: LocalKube, relay: Stored<MailRelay>): Promise<readonly Pod[]> {
+  const { namespace, name } = relay.metadata;
+  return kube.list("Pod", { namespace, labels: { [relayLabel]: name } });
+}
+
+function rowsOf(relay: Stored<MailRelay>, pods: readonly Pod[]): readonly ListenerRow[] {
+  return pods.flatMap((pod) =>
+    pod.status.ports.map((port) => {
+      const listener = relay.spec.listeners.find((candidate) => candidate.name === port.name);
+      return {
+        pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
+        listener: port.name,
+        address: `${pod.status.podIP}:${port.containerPort}`,
+        tls: listener?.tlsMode ?? "None",
+        login: listener?.authentication ?? "/metrics /status /healthz /readyz",
+      };
+    }),
+  );
+}
+
+/** A user whose password the folder tells, a domain that user may send for, and a listener that takes it. */
+async function trialOf(kube: LocalKube, relays: readonly Stored<MailRelay>[]): Promise<Trial | undefined> {
+  const domains = await kube.list("SenderDomain");
+  for (const relay of relays) {
+    const way = await wayIn(kube, relay);
+    if (way === undefined) continue;
+    for (const domain of domains.filter((candidate) => refersTo(candidate, relay))) {
+      const secret = await loginFor(kube, domain);
+      const username = secretText(secret, "username");
+      const password = secretText(secret, "password");
+      if (username === undefined || password === undefined) continue;
+      return { ...way, login: { username, password }, from: `hello@${domain.spec.domain}` };
+    }
+  }
+  return undefined;
+}
+
+async function wayIn(
+  kube: LocalKube,
+  relay: Stored<MailRelay>,
+): Promise<Pick<Trial, "host" | "port" | "tlsMode"> | undefined> {
+  const pod = (await podsOf(kube, relay))[0];
+  for (const listener of relay.spec.listeners) {
+    const port = pod?.status.ports.find((candidate) => candidate.name === listener.name)?.containerPort;
+    if (pod === undefined || port === undefined || listener.tlsMode === "None") continue;
+    return { host: pod.status.podIP, port, tlsMode: listener.tlsMode };
+  }
+  return undefined;
+}
+
+async function loginFor(kube: LocalKube, domain: Stored<SenderDomain>): Promise<Secret | undefined> {
+  const secrets = await kube.list("Secret", { namespace: domain.metadata.namespace });
+  for (const { credentials } of domain.spec.senders) {
+    if (credentials === undefined) continue;
+    const found = secrets.find(
+      (secret) =>
+        secret.type === basicAuthType && matchesSelector(credentials.secretSelector, secret.metadata.labels ?? {}),
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,41 @@
+/** The operator program: reads its command, and runs the verb until it is asked to stop. */
+import { enableCompileCache } from "node:module";
+import { join } from "node:path";
+import { readCommand, usage, UsageError } from "./settings.ts";
+
+/** Resolves to the exit code. A second signal ends the process at once: correctness rests on the spools. */
+async function main(): Promise<number> {
+  const command = readCommand(process.argv.slice(2), process.env);
+  if (command.verb === "help") {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(130);
+      stop.abort(signal);
+    });
+  }
+  // A reader that is gone (`| head`) is no reason to lose mail: what runs, runs on.
+  process.stdout.on("error", () => undefined);
+  // Compiled code is kept beside the rest of the state, which halves the time to ready from the second start on.
+  enableCompileCache(join(command.settings.state, "compiled"));
+  const { runLocal } = await import("./local/run.ts");
+  await runLocal({
+    settings: command.settings,
+    stopping: stop.signal,
+    output: { write: (text) => process.stdout.write(text), isTerminal: process.stdout.isTTY },
+    now: () => Date.now(),
+  });
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const isExpected = error instanceof UsageError || (error instanceof Error && error.name === "StateInUseError");
+  const text = error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`mailboat: ${text}\n`);
+  process.exit(isExpected ? 2 : 1);
+}

@@ -1,0 +1,107 @@
+/** Judges one SenderDomain: each check gives one condition. Pure; mistakes are findings that name the field and what to do. */
+import { createHash } from "node:crypto";
+import { type Condition, type Judgement, setCondition } from "../../api/condition.ts";
+import { unusedFields } from "../../api/notyet.ts";
+import { shardText } from "../../api/relayconfig.ts";
+import type { SenderDomainConditionType, SenderDomainReason } from "../../api/status/senderdomain.ts";
+import { nameOf } from "../kube/kube.ts";
+import { decodeData } from "../kube/secret.ts";
+import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
+import { shardOf } from "../mailrelay/objects/names.ts";
+import type { DomainWorld, KeyFacts } from "./world.ts";
+
+export interface DomainFinding extends Judgement {
+  readonly type: SenderDomainConditionType;
+  readonly reason: SenderDomainReason;
+}
+
+export function finding(
+  type: SenderDomainConditionType,
+  status: DomainFinding["status"],
+  ...[reason, message]: readonly [SenderDomainReason, string]
+): DomainFinding {
+  return { type, status, reason, message };
+}
+
+export function judgeAccepted(world: DomainWorld): DomainFinding {
+  const { domain, relay } = world;
+  const { relayRef } = domain.spec;
+  if (relay === undefined) {
+    const name = `${relayRef.namespace ?? domain.metadata.namespace}/${relayRef.name}`;
+    const message = `spec.relayRef: MailRelay ${name} does not exist: create it or correct the reference`;
+    return finding("Accepted", "False", "RelayNotFound", message);
+  }
+  const consent = judgeConsent({ relay, domain, namespaceLabels: world.namespaceLabels });
+  if (consent.kind === "refused") return finding("Accepted", "False", consent.reason, consent.message);
+  const holder = world.rivals.find((rival) => isOlder(rival, domain));
+  if (holder !== undefined) {
+    const message =
+      `spec.domain: ${domain.spec.domain} is held on this relay by the older SenderDomain ${nameOf(holder.metadata)}: ` +
+      `delete one of the two`;
+    return finding("Accepted", "False", "DomainConflict", message);
+  }
+  const nobody = world.credentials.problems[0];
+  if (nobody !== undefined && world.credentials.documents.length === 0) {
+    return finding("Accepted", "True", "NoSenders", nobody.message);
+  }
+  const { name, namespace } = domain.metadata;
+  const unused = unusedFields({ ...domain, metadata: { name, namespace } });
+  if (unused.length > 0) {
+    const message = unused.map((fault) => `${fault.path} ${fault.message}`).join("; ");
+    return finding("Accepted", "True", "NotActedOnYet", message);
+  }
+  return finding("Accepted", "True", "Accepted", `MailRelay ${nameOf(relay.metadata)} serves the domain`);
+}
+
+export function judgeKeys(world: DomainWorld, keys: KeyFacts): DomainFinding {
+  if (world.domain.spec.dkim === undefined) {
+    return finding("KeysReady", "True", "NotSigned", "spec.dkim is absent: mail goes unsigned");
+  }
+  const first = keys.problems[0];
+  if (first !== undefined) {
+    const reason = first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
+    return finding("KeysReady", "False", reason, keys.problems.map((problem) => problem.message).join("; "));
+  }
+  if (keys.usable.length === 0) {
+    return finding("KeysReady", "False", "SecretNotFound", "the keys are being made");
+  }
+  const selectors = keys.usable.map((key) => key.selector).join(", ");
+  return finding("KeysReady", "True", "KeysReady", `mail is signed with ${selectors}`);
+}
+
+/** `text` is the domain's document as it should be in the pods; undefined while it has none. */
+export function judgeProgrammed(world: DomainWorld, text: string | undefined): DomainFinding {
+  const pods = world.relay?.status?.pods ?? [];
+  const ready = pods.filter((pod) => pod.ready);
+  if (ready.length === 0) return finding("Programmed", "False", "NoReadyPods", "the relay has no ready pod yet");
+  const documents = decodeData(world.shard);
+  const isWritten = text !== undefined && Object.values(documents).includes(text);
+  const digest = createHash("sha256").update(shardText(documents), "utf8").digest("hex");
+  const isNamed = world.mounted?.shards[shardOf(world.domain.spec.domain)] === digest;
+  const hasLoaded = ready.every((pod) => pod.revision === world.mounted?.revision);
+  if (isWritten && isNamed && hasLoaded) {
+    return finding("Programmed", "True", "Programmed", "every ready pod has loaded the domain");
+  }
+  return finding("Programmed", "False", "WaitingForPods", "the pods have not loaded the domain yet");
+}
+
+/** DNS does not hold mail back: a test or a new domain works before its records are published. */
+export function judgeDns(records: number): DomainFinding {
+  const message = records === 0 ? "there is nothing to publish" : "status.dnsRecords lists what to publish";
+  return finding("DNSVerified", "Unknown", "NotChecked", `DNS has not been asked: ${message}`);
+}
+
+export function judgeReady(findings: readonly DomainFinding[]): DomainFinding {
+  const broken = findings.find((entry) => entry.status === "False");
+  if (broken === undefined) return finding("Ready", "True", "Ready", "mail of the domain is taken and sent");
+  const reason = broken.type === "Programmed" ? "Progressing" : "Invalid";
+  return finding("Ready", "False", reason, broken.message);
+}
+
+export function domainConditions(world: DomainWorld, findings: readonly DomainFinding[]): readonly Condition[] {
+  const observedGeneration = world.domain.metadata.generation ?? 0;
+  return findings.reduce<readonly Condition[]>(
+    (list, entry) => setCondition(list, { ...entry, observedGeneration }, world.now),
+    world.domain.status?.conditions ?? [],
+  );
+}

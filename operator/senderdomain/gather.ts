@@ -1,0 +1,93 @@
+/** Reads the world of one SenderDomain. Objects that are not there are absent from the value, never an error. */
+import { dkimSelectorLabel, senderDomainLabel } from "../../api/labels.ts";
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { SenderDomain } from "../../api/senderdomain.ts";
+import { nameOf } from "../kube/kube.ts";
+import type { Secret, Stored } from "../kube/objects.ts";
+import { judgeConsent, refersTo } from "../mailrelay/binding.ts";
+import { readRelayDocument } from "../mailrelay/document.ts";
+import { gatherSecrets, type RelaySources } from "../mailrelay/gather.ts";
+import { configurationSecretName, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
+import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
+import type { CredentialFacts } from "../mailrelay/world.ts";
+import type { DomainWorld } from "./world.ts";
+
+export type DomainSources = Omit<RelaySources, "readReport">;
+
+export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
+  const { kube } = sources;
+  const { namespace } = domain.metadata;
+  const { relayRef } = domain.spec;
+  const relay = await kube.get("MailRelay", relayRef.namespace ?? namespace, relayRef.name);
+  const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
+  return {
+    now: sources.now(),
+    place: sources.place,
+    domain,
+    relay,
+    namespaceLabels: await kube.namespaceLabels(namespace),
+    rivals: relay === undefined ? [] : await gatherRivals(sources, domain, relay),
+    secrets: await gatherSecrets(kube, namespace, [...keyNames, ...smarthostSecretNames(domain.spec.smarthosts)]),
+    managedKeys: await gatherManagedKeys(sources, domain),
+    credentials: await gatherCredentials(sources, domain),
+    ...(await gatherMounted(sources, domain, relay)),
+  };
+}
+
+async function gatherRivals(
+  sources: DomainSources,
+  domain: Stored<SenderDomain>,
+  relay: Stored<MailRelay>,
+): Promise<readonly Stored<SenderDomain>[]> {
+  const rivals: Stored<SenderDomain>[] = [];
+  for (const other of await sources.kube.list("SenderDomain")) {
+    if (other.spec.domain !== domain.spec.domain || !refersTo(other, relay)) continue;
+    if (nameOf(other.metadata) === nameOf(domain.metadata)) continue;
+    const namespaceLabels = await sources.kube.namespaceLabels(other.metadata.namespace);
+    if (judgeConsent({ relay, domain: other, namespaceLabels }).kind === "given") rivals.push(other);
+  }
+  return rivals;
+}
+
+async function gatherManagedKeys(sources: DomainSources, domain: Stored<SenderDomain>): Promise<readonly Secret[]> {
+  if (domain.spec.dkim?.managed === undefined) return [];
+  const { namespace, name, uid } = domain.metadata;
+  const secrets = await sources.kube.list("Secret", { namespace, labels: { [senderDomainLabel]: name } });
+  // Labels can be written by anybody: only what we own is ours.
+  return secrets
+    .filter((secret) => secret.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
+    .sort((left, right) => (selectorOf(left) < selectorOf(right) ? -1 : 1));
+}
+
+function selectorOf(secret: Secret): string {
+  return secret.metadata.labels?.[dkimSelectorLabel] ?? "";
+}
+
+async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDomain>): Promise<CredentialFacts> {
+  const found: CredentialFacts[] = [];
+  for (const [index, sender] of domain.spec.senders.entries()) {
+    if (sender.credentials === undefined) continue;
+    found.push(
+      await sources.credentials.select({
+        kube: sources.kube,
+        namespace: domain.metadata.namespace,
+        selector: sender.credentials.secretSelector,
+        field: `spec.senders[${index}].credentials.secretSelector`,
+      }),
+    );
+  }
+  const byIdentity = new Map(found.flatMap((facts) => facts.documents.map((one) => [one.identity, one] as const)));
+  return { documents: [...byIdentity.values()], problems: found.flatMap((facts) => facts.problems) };
+}
+
+async function gatherMounted(
+  sources: DomainSources,
+  domain: Stored<SenderDomain>,
+  relay: Stored<MailRelay> | undefined,
+): Promise<Pick<DomainWorld, "shard" | "mounted">> {
+  if (relay === undefined) return { shard: undefined, mounted: undefined };
+  const { namespace, name } = relay.metadata;
+  const shard = await sources.kube.get("Secret", namespace, shardSecretName(name, shardOf(domain.spec.domain)));
+  const configuration = await sources.kube.get("Secret", namespace, configurationSecretName(name));
+  return { shard, mounted: readRelayDocument(configuration) };
+}

@@ -1,0 +1,82 @@
+/**
+ * The keys a domain signs with: those its manifest names, then the operator's own. Pure. A key that went bad keeps its
+ * last good version in the pods, because mail that is signed today must not wait for a typing mistake to be found.
+ */
+import { dkimSelectorLabel } from "../../api/labels.ts";
+import type { Secret } from "../kube/objects.ts";
+import { secretText } from "../kube/secret.ts";
+import { type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./dkimkey.ts";
+import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
+
+export const privateKeyDataKey = "privateKey";
+
+export interface ManagedKeyIntent {
+  readonly algorithm: ManagedAlgorithm;
+  readonly selector: string;
+}
+
+export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFacts {
+  const usable: UsableKey[] = [];
+  const problems: KeyProblem[] = [];
+  (world.domain.spec.dkim?.keys ?? []).forEach(({ selector, secretName }, index) => {
+    const where = `spec.dkim.keys[${index}].secretName: Secret ${secretName}`;
+    const reading = judgeKey(where, world.secrets.get(secretName));
+    if ("problem" in reading) problems.push(reading.problem);
+    const privateKey = "privateKey" in reading ? reading.privateKey : lastGood(previous, selector);
+    const key = privateKey === undefined ? undefined : usableKey(selector, privateKey);
+    if (key !== undefined) usable.push(key);
+  });
+  for (const secret of world.managedKeys) {
+    const selector = secret.metadata.labels?.[dkimSelectorLabel];
+    const privateKey = secretText(secret, privateKeyDataKey);
+    const key = selector === undefined || privateKey === undefined ? undefined : usableKey(selector, privateKey);
+    if (key !== undefined) usable.push(key);
+  }
+  return { usable, problems };
+}
+
+/** Managed keys that the manifest asks for and that do not exist. */
+export function keysToMake(world: DomainWorld): readonly ManagedKeyIntent[] {
+  const algorithms = world.domain.spec.dkim?.managed?.algorithms ?? [];
+  const present = new Set(world.managedKeys.map((secret) => secret.metadata.labels?.[dkimSelectorLabel]));
+  return algorithms
+    .map((algorithm) => ({ algorithm, selector: managedSelector(algorithm, 1) }))
+    .filter(({ selector }) => !present.has(selector));
+}
+
+type KeyJudgement = { readonly privateKey: string } | { readonly problem: KeyProblem };
+
+function judgeKey(where: string, secret: Secret | undefined): KeyJudgement {
+  if (secret === undefined) {
+    const message = `${where} does not exist: create it with the private key as PEM in data key ${privateKeyDataKey}`;
+    return { problem: { kind: "missing", message } };
+  }
+  const privateKey = secretText(secret, privateKeyDataKey);
+  if (privateKey === undefined) {
+    const message = `${where} lacks the data key ${privateKeyDataKey}: put the private key there as PEM`;
+    return { problem: { kind: "invalid", message } };
+  }
+  const reading = readPrivateKey(privateKey);
+  switch (reading.kind) {
+    case "usable":
+      return { privateKey };
+    case "small": {
+      const message = `${where}: the RSA key has ${reading.bits} bits, receivers want ${minRsaBits} or more: make one of 2048`;
+      return { problem: { kind: "invalid", message } };
+    }
+    case "invalid": {
+      const message = `${where}: ${reading.why}: put a PEM private key (RSA or Ed25519) into data key ${privateKeyDataKey}`;
+      return { problem: { kind: "invalid", message } };
+    }
+  }
+}
+
+function lastGood(previous: PreviousDocument, selector: string): string | undefined {
+  return previous?.keys.find((key) => key.selector === selector)?.privateKey;
+}
+
+function usableKey(selector: string, privateKey: string): UsableKey | undefined {
+  const reading = readPrivateKey(privateKey);
+  if (reading.kind !== "usable") return undefined;
+  return { selector, privateKey, algorithm: reading.algorithm, publicKey: reading.publicKey };
+}

@@ -1,0 +1,152 @@
+/** The whole intention for one SenderDomain: the document its relay gets, keys to make, what to say. Pure. */
+import { parseQuantity } from "../../api/quantity.ts";
+import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
+import type { SenderDomainStatus } from "../../api/senderdomain.ts";
+import type { KubeEvent } from "../kube/kube.ts";
+import type { Secret } from "../kube/objects.ts";
+import { secretText } from "../kube/secret.ts";
+import { transitionEvents } from "../kube/transition.ts";
+import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
+import { renderShard } from "../mailrelay/objects/shard.ts";
+import { resolveSmarthosts } from "../mailrelay/smarthost.ts";
+import {
+  domainConditions,
+  type DomainFinding,
+  finding,
+  judgeAccepted,
+  judgeDns,
+  judgeKeys,
+  judgeProgrammed,
+  judgeReady,
+} from "./assess.ts";
+import { dkimRecord, dmarcRecord, spfRecord } from "./dnsrecord.ts";
+import { keyFacts, keysToMake, type ManagedKeyIntent } from "./keys.ts";
+import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
+
+/** One data key of one shard. */
+export interface ShardWrite {
+  readonly secret: Secret;
+  readonly dataKey: string;
+  readonly text: string;
+}
+
+export interface DomainPlan {
+  readonly make: readonly ManagedKeyIntent[];
+  /** Absent when the relay does not serve the domain, or has its document already. */
+  readonly write: ShardWrite | undefined;
+  readonly status: SenderDomainStatus;
+  readonly events: readonly KubeEvent[];
+}
+
+export function planDomain(world: DomainWorld): DomainPlan {
+  const { domain, relay } = world;
+  const previous = previousDocument(world);
+  const keys = keyFacts(world, previous);
+  const make = keysToMake(world);
+  const accepted = judgeAccepted(world);
+  const isServed = accepted.status === "True" && relay !== undefined;
+  const wayOut = resolveSmarthosts({
+    smarthosts: domain.spec.smarthosts,
+    field: "spec.smarthosts",
+    secrets: world.secrets,
+    addressBook: world.place.addressBook,
+  });
+  // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
+  const isBlocked = wayOut.problems.length > 0 || (make.length > 0 && keys.usable.length === 0);
+  const document = isBlocked ? previous : renderDomain(world, keys, wayOut.documents);
+  const text = document === undefined ? undefined : `${JSON.stringify(document, undefined, 1)}\n`;
+  const blocked = wayOut.problems[0];
+  const served = blocked === undefined ? accepted : finding("Accepted", "False", "Invalid", blocked.message);
+  const records = dnsRecords(world, keys);
+  const findings: readonly DomainFinding[] = [
+    served,
+    judgeKeys(world, keys),
+    judgeProgrammed(world, isServed ? text : undefined),
+  ];
+  const all = [...findings, judgeDns(records.length), judgeReady(findings)];
+  const conditions = [...domainConditions(world, all)];
+  const isWritten = text === secretText(world.shard, domainDataKey(domain.spec.domain));
+  const mayWrite = isServed && text !== undefined && !isWritten && !relay.spec.paused;
+  return {
+    make,
+    write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
+    status: {
+      observedGeneration: domain.metadata.generation ?? 0,
+      conditions,
+      dkim: { activeSelectors: keys.usable.map((key) => key.selector) },
+      dnsRecords: [...records],
+    },
+    events: transitionEvents({
+      regarding: { kind: "SenderDomain", namespace: domain.metadata.namespace, name: domain.metadata.name },
+      before: domain.status?.conditions ?? [],
+      after: conditions,
+      ignored: new Set(["DNSVerified"]),
+    }),
+  };
+}
+
+function shardFor(
+  world: DomainWorld,
+  relay: NonNullable<DomainWorld["relay"]>,
+): { readonly secret: Secret; readonly dataKey: string } {
+  const { domain } = world.domain.spec;
+  return { secret: renderShard(relay, shardOf(domain)), dataKey: domainDataKey(domain) };
+}
+
+function previousDocument(world: DomainWorld): PreviousDocument {
+  const { domain } = world;
+  const text = secretText(world.shard, domainDataKey(domain.spec.domain));
+  if (text === undefined) return undefined;
+  try {
+    const document = domainDocument.parse(JSON.parse(text));
+    const { namespace, name } = document.senderDomain;
+    return namespace === domain.metadata.namespace && name === domain.metadata.name ? document : undefined;
+  } catch {
+    // Written by another version: it is replaced.
+    return undefined;
+  }
+}
+
+function renderDomain(
+  world: DomainWorld,
+  keys: KeyFacts,
+  smarthosts: readonly DomainDocument["smarthosts"][number][],
+): DomainDocument {
+  const { metadata, spec } = world.domain;
+  return {
+    version: 1,
+    senderDomain: { namespace: metadata.namespace, name: metadata.name },
+    domain: spec.domain,
+    keys: keys.usable.map(({ selector, privateKey }) => ({ selector, privateKey })),
+    ...(spec.dkim === undefined ? { unsigned: true as const } : {}),
+    senders: {
+      credentials: [...world.credentials.documents],
+      serviceAccounts: spec.senders.flatMap((sender) => sender.serviceAccounts ?? []),
+      clientCertificates: spec.senders.flatMap((sender) => sender.clientCertificates ?? []),
+      trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
+    },
+    addresses: [...spec.addresses],
+    smarthosts: [...smarthosts],
+    limits: limitsDocument(spec.limits ?? {}),
+    ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
+  };
+}
+
+type LimitsSpec = NonNullable<DomainWorld["domain"]["spec"]["limits"]>;
+
+function limitsDocument(limits: LimitsSpec): DomainDocument["limits"] {
+  const bytesPerHour = limits.bytesPerHour === undefined ? undefined : parseQuantity(limits.bytesPerHour);
+  return {
+    ...(limits.messagesPerHour === undefined ? {} : { messagesPerHour: limits.messagesPerHour }),
+    ...(limits.recipientsPerHour === undefined ? {} : { recipientsPerHour: limits.recipientsPerHour }),
+    ...(bytesPerHour === undefined ? {} : { bytesPerHour }),
+  };
+}
+
+function dnsRecords(world: DomainWorld, keys: KeyFacts): NonNullable<SenderDomainStatus["dnsRecords"]> {
+  const { domain, dns } = world.domain.spec;
+  const records = keys.usable.map((key) => dkimRecord(domain, key));
+  if (dns?.spf !== undefined) records.push(spfRecord(domain, dns.spf));
+  if (dns?.dmarc !== undefined) records.push(dmarcRecord(domain, dns.dmarc));
+  return records.map((record) => ({ ...record, state: "Unknown" }));
+}

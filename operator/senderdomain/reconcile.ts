@@ -1,0 +1,50 @@
+/** Reconciles one SenderDomain: gather, plan, carry out. Removing what it leaves behind is its relay's work. */
+import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
+import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { Secret, Stored } from "../kube/objects.ts";
+import { encodeData } from "../kube/secret.ts";
+import { ownerOf } from "../mailrelay/world.ts";
+import { makePrivateKey } from "./dkimkey.ts";
+import { type DomainSources, gatherDomain } from "./gather.ts";
+import { privateKeyDataKey } from "./keys.ts";
+import { planDomain } from "./plan.ts";
+
+export async function reconcileDomain(
+  sources: DomainSources,
+  key: { readonly namespace: string; readonly name: string },
+): Promise<undefined> {
+  const { kube } = sources;
+  const domain = await kube.get("SenderDomain", key.namespace, key.name);
+  if (domain === undefined) return undefined;
+  const plan = planDomain(await gatherDomain(sources, domain));
+  const made = await Promise.all(
+    plan.make.map(async ({ algorithm, selector }) => renderKey(domain, selector, await makePrivateKey(algorithm))),
+  );
+  for (const secret of made) await kube.apply(secret);
+  if (plan.write !== undefined) {
+    await kube.mergeSecret(plan.write.secret, { [plan.write.dataKey]: plan.write.text });
+  }
+  await kube.applyStatus("SenderDomain", domain, plan.status);
+  for (const event of plan.events) await kube.emit(event);
+  return undefined;
+}
+
+function renderKey(domain: Stored<SenderDomain>, selector: string, privateKey: string): Secret {
+  const { namespace, name } = domain.metadata;
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name: `${name}-dkim-${selector}`,
+      namespace,
+      labels: {
+        [managedByLabel]: "mailboat-operator",
+        [senderDomainLabel]: name,
+        [dkimSelectorLabel]: selector,
+      },
+      ownerReferences: [ownerOf(domain)],
+    },
+    type: "Opaque",
+    data: encodeData({ [privateKeyDataKey]: privateKey }),
+  };
+}

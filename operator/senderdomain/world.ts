@@ -1,0 +1,50 @@
+/** All that is known about one SenderDomain at one moment, as plain values. */
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { DomainDocument, RelayDocument } from "../../api/relayconfig.ts";
+import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { Secret, Stored } from "../kube/objects.ts";
+import type { Labels } from "../kube/selector.ts";
+import type { CredentialFacts, Place } from "../mailrelay/world.ts";
+
+export interface DomainWorld {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly place: Place;
+  readonly domain: Stored<SenderDomain>;
+  /** The relay that spec.relayRef names; absent when there is none. */
+  readonly relay: Stored<MailRelay> | undefined;
+  readonly namespaceLabels: Labels;
+  /** Other SenderDomains that bring the same domain to the same relay and that the relay admits. */
+  readonly rivals: readonly Stored<SenderDomain>[];
+  /** Secrets of the own namespace that the spec names and that exist, by name. */
+  readonly secrets: ReadonlyMap<string, Secret>;
+  /** DKIM keys that the operator made for this object, in order of their selectors. */
+  readonly managedKeys: readonly Secret[];
+  readonly credentials: CredentialFacts;
+  /** The shard Secret that holds the domain, as it is now. */
+  readonly shard: Secret | undefined;
+  /** What the relay's pods mount now, which names the digest of that shard. */
+  readonly mounted: RelayDocument | undefined;
+}
+
+/** A key that can sign, with what has to be published for it. */
+export interface UsableKey {
+  readonly selector: string;
+  readonly privateKey: string;
+  readonly algorithm: "rsa" | "ed25519";
+  readonly publicKey: string;
+}
+
+export interface KeyProblem {
+  readonly kind: "missing" | "invalid";
+  /** The field, what is wrong, what to do. */
+  readonly message: string;
+}
+
+export interface KeyFacts {
+  readonly usable: readonly UsableKey[];
+  readonly problems: readonly KeyProblem[];
+}
+
+/** The document the pods have now; undefined when they have none, or that of another SenderDomain. */
+export type PreviousDocument = DomainDocument | undefined;

@@ -1,0 +1,125 @@
+/** Values that the tests of this folder start from: a snapshot, a domain with its keys, a message. Tests only. */
+import { generateKeyPairSync } from "node:crypto";
+import { pino } from "pino";
+import type { DomainDocument, RelayDocument, SmarthostDocument } from "../../api/relayconfig.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { DomainSettings, SigningKey, Snapshot } from "../config/snapshot.ts";
+import { RelaxedBodyHash } from "../mail/bodyhash.ts";
+import type { RelayMetrics } from "../observe/metrics.ts";
+import { spoolIdOf, type Message, type NewMessage, type Recipient } from "../spool/entry.ts";
+
+export const silentMetrics: RelayMetrics = {
+  connectionOpened: () => undefined,
+  connectionClosed: () => undefined,
+  authenticated: () => undefined,
+  accepted: () => undefined,
+  refused: () => undefined,
+  attempted: () => undefined,
+  delivered: () => undefined,
+  nextHopConnection: () => undefined,
+  committed: () => undefined,
+  configurationLoaded: () => undefined,
+};
+
+/** A log whose lines are kept as values. */
+export function keptLog(): { readonly log: Log; readonly lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  return { log, lines };
+}
+
+export const edwardsKey: SigningKey = {
+  selector: "ed",
+  algorithm: "ed25519-sha256",
+  key: generateKeyPairSync("ed25519").privateKey,
+};
+
+export function relayDocumentOf(delivery: Partial<RelayDocument["delivery"]> = {}): RelayDocument {
+  return {
+    version: 1,
+    revision: "r1",
+    relay: { namespace: "mail", name: "outbound" },
+    hostname: "relay.test",
+    listeners: [],
+    credentials: [],
+    spool: { capacityBytes: 1, highWatermarkPercent: 85 },
+    delivery: {
+      mode: "Send",
+      allowRecipients: [],
+      smarthosts: [],
+      fallbackSmarthosts: [],
+      retry: { firstMs: 20, maxMs: 1_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 1_000 },
+      destinations: [],
+      dnsServers: [],
+      ...delivery,
+    },
+    limits: { messageSizeBytes: 1, recipients: 1, connections: 1, connectionsPerClient: 1 },
+    shards: {},
+  };
+}
+
+export function domainSettingsOf(
+  domain: string,
+  changes: Partial<DomainDocument> = {},
+  keys: readonly SigningKey[] = [edwardsKey],
+): DomainSettings {
+  const document: DomainDocument = {
+    version: 1,
+    senderDomain: { namespace: "shop", name: "example" },
+    domain,
+    keys: [],
+    senders: { credentials: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: false },
+    addresses: ["*"],
+    smarthosts: [],
+    limits: {},
+    ...changes,
+  };
+  return { document, keys, identities: new Set() };
+}
+
+export function snapshotOf(relay: RelayDocument, domains: readonly DomainSettings[] = []): Snapshot {
+  return {
+    revision: relay.revision,
+    relay,
+    domains: new Map(domains.map((settings) => [settings.document.domain, settings])),
+    credentials: new Map(),
+    certificate: undefined,
+  };
+}
+
+export function smarthostAt(port: number, changes: Partial<SmarthostDocument> = {}): SmarthostDocument {
+  return { host: "127.0.0.1", port, tlsMode: "None", ...changes };
+}
+
+let made = 0;
+
+/** A small signed message from example.com, due at once. */
+export function newMessage(changes: Partial<Message> = {}, recipients: readonly Partial<Recipient>[] = [{}]): NewMessage {
+  made += 1;
+  const acceptedAt = changes.acceptedAt ?? Date.now();
+  const bytes = Buffer.from(`message ${made}\r\n`);
+  const hash = new RelaxedBodyHash();
+  hash.update(bytes);
+  const chance = Buffer.alloc(6);
+  chance.writeUInt32BE(made);
+  const message: Message = {
+    id: spoolIdOf(acceptedAt, chance),
+    acceptedAt,
+    sender: "sender@example.com",
+    smtpUtf8: false,
+    eightBit: false,
+    domain: "example.com",
+    mustSign: true,
+    header: Buffer.from(`From: sender@example.com\r\nSubject: ${made}\r\n`),
+    body: { kind: "inline", bytes },
+    bodyHash: hash.digest(),
+    ...changes,
+  };
+  const addressed = recipients.map((recipient, index) => ({
+    index,
+    address: `rcpt${index}@example.net`,
+    attempts: 0,
+    ...recipient,
+  }));
+  return { message, recipients: addressed, dueAt: acceptedAt };
+}

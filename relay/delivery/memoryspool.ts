@@ -1,0 +1,127 @@
+/**
+ * A spool for tests, in memory: the same verbs and the same rules about claims as the real one, nothing durable.
+ * Used by the tests of this folder only.
+ */
+import { Readable } from "node:stream";
+import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../spool/entry.ts";
+import type { BodyWriter, CommittedListener, Spool, SpoolDepth } from "../spool/spool.ts";
+
+interface Waiting {
+  recipient: Recipient;
+  dueAt: number;
+  claimed: boolean;
+}
+
+export class MemorySpool implements Spool {
+  readonly settlements: Settlement[] = [];
+  readonly bodies = new Map<SpoolId, Buffer>();
+  claims = 0;
+  /** Errors that the next calls of settle reject with. */
+  readonly settleErrors: Error[] = [];
+  readonly #messages = new Map<SpoolId, { message: Message; waiting: Waiting[] }>();
+  readonly #wakers = new Set<() => void>();
+  #listener: CommittedListener = () => undefined;
+  #room: () => number = () => 0;
+
+  begin(): BodyWriter {
+    throw new Error("the double receives no bodies");
+  }
+
+  async commit(message: NewMessage): Promise<void> {
+    const claimed = this.#room() > 0;
+    this.add(message, claimed);
+    const recipients = message.recipients.map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
+    if (claimed) this.#listener({ message: message.message, recipients });
+  }
+
+  /** Puts a message into the spool without telling delivery. */
+  add({ message, recipients, dueAt }: NewMessage, claimed = false): void {
+    const attempts = claimed ? 1 : 0;
+    const waiting = recipients.map((recipient) => ({
+      recipient: { ...recipient, attempts: recipient.attempts + attempts },
+      dueAt,
+      claimed,
+    }));
+    this.#messages.set(message.id, { message, waiting });
+  }
+
+  async claim(now: number, limit: number): Promise<readonly Entry[]> {
+    this.claims += 1;
+    const entries: Entry[] = [];
+    for (const { message, waiting } of this.#messages.values()) {
+      if (entries.length >= limit) break;
+      const due = waiting.filter((one) => !one.claimed && one.dueAt <= now);
+      if (due.length === 0) continue;
+      for (const one of due) {
+        one.claimed = true;
+        one.recipient = { ...one.recipient, attempts: one.recipient.attempts + 1 };
+      }
+      entries.push({ message, recipients: due.map((one) => one.recipient) });
+    }
+    return entries;
+  }
+
+  async nextDueAt(): Promise<number | undefined> {
+    const all = [...this.#messages.values()].flatMap(({ waiting }) => waiting.filter((one) => !one.claimed));
+    return all.length === 0 ? undefined : Math.min(...all.map((one) => one.dueAt));
+  }
+
+  async settle(settlement: Settlement): Promise<void> {
+    const error = this.settleErrors.shift();
+    if (error !== undefined) throw error;
+    const held = this.#messages.get(settlement.id);
+    if (held === undefined) throw new Error(`${settlement.id} is not in the spool`);
+    for (const outcome of settlement.outcomes) {
+      const at = held.waiting.findIndex((one) => one.recipient.index === outcome.index);
+      const one = held.waiting[at];
+      if (one === undefined || !one.claimed) throw new Error(`${settlement.id}/${outcome.index} is not claimed`);
+      if (outcome.kind === "deferred") {
+        one.claimed = false;
+        one.dueAt = outcome.dueAt;
+      } else held.waiting.splice(at, 1);
+    }
+    if (held.waiting.length === 0) this.#messages.delete(settlement.id);
+    this.settlements.push(settlement);
+    if (settlement.notice !== undefined) await this.commit(settlement.notice);
+    for (const wake of this.#wakers) wake();
+  }
+
+  readBody(id: SpoolId): NodeJS.ReadableStream {
+    return Readable.from([this.bodies.get(id) ?? Buffer.alloc(0)]);
+  }
+
+  async depth(): Promise<SpoolDepth> {
+    const recipients = [...this.#messages.values()].reduce((sum, { waiting }) => sum + waiting.length, 0);
+    return {
+      queuedMessages: this.#messages.size,
+      queuedRecipients: recipients,
+      oldestDueAt: undefined,
+      usedBytes: 0,
+      full: false,
+      spoolId: "memory",
+    };
+  }
+
+  onCommitted(listener: CommittedListener, room: () => number): void {
+    this.#listener = listener;
+    this.#room = room;
+  }
+
+  isFull(): boolean {
+    return false;
+  }
+
+  async close(): Promise<void> {}
+
+  get queuedMessages(): number {
+    return this.#messages.size;
+  }
+
+  /** Resolves when this many settlements were written. */
+  async settled(count: number): Promise<void> {
+    while (this.settlements.length < count) {
+      await new Promise<void>((resolve) => this.#wakers.add(resolve));
+      this.#wakers.clear();
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { credentialOf, snapshotOf, type DomainWish } from "../../test/support/submission.ts";
+import { parseAddress } from "../mail/address.ts";
+import { parseHeader } from "../mail/header.ts";
+import type { Refusal } from "../mail/reply.ts";
+import { admitClient, admitHeader, admitSender, type Admission, type AuthenticatedUser, type Client } from "./admit.ts";
+
+const shop = credentialOf("shop", "shop/mail");
+const domains: Record<string, DomainWish> = {
+  "example.com": { identities: ["shop/mail"] },
+  "other.example": { identities: ["other/mail"] },
+  "open.example": { trustedNetworks: true },
+  "narrow.example": { identities: ["shop/mail"], addresses: ["orders", "no-reply-*"] },
+  "keyless.example": { identities: ["shop/mail"], keyless: true },
+  "xn--mnchen-3ya.example": { identities: ["shop/mail"] },
+};
+const snapshot = snapshotOf({ listeners: [], credentials: [shop], domains });
+const user: AuthenticatedUser = {
+  kind: "user",
+  username: "shop",
+  identities: new Set(["shop/mail"]),
+  credentials: [shop],
+};
+const client: Client = {
+  listener: { authentication: "Required", tlsMode: "StartTLS" },
+  trusted: false,
+  secure: true,
+  user,
+};
+
+function verdict(result: Refusal | Admission | undefined): string {
+  if (result === undefined) return "yes";
+  return result.kind === "admission" ? result.domain : `${result.code} ${result.enhanced}`;
+}
+
+const clients: readonly (readonly [string, Partial<Client>, string])[] = [
+  ["authenticated", {}, "yes"],
+  ["unknown, before STARTTLS", { user: undefined, secure: false }, "530 5.7.0"],
+  ["unknown, after STARTTLS", { user: undefined }, "530 5.7.0"],
+  ["trusted, but authentication is required", { user: undefined, trusted: true }, "530 5.7.0"],
+  [
+    "unknown on an optional listener",
+    { user: undefined, listener: { authentication: "Optional", tlsMode: "StartTLS" } },
+    "530 5.7.0",
+  ],
+  [
+    "trusted on an optional listener",
+    { user: undefined, trusted: true, listener: { authentication: "Optional", tlsMode: "StartTLS" } },
+    "yes",
+  ],
+  [
+    "unknown on a listener without TLS",
+    { user: undefined, listener: { authentication: "Optional", tlsMode: "None" } },
+    "550 5.7.1",
+  ],
+];
+for (const [what, change, expected] of clients) {
+  test(`admitClient() answers ${expected} to a client that is ${what}`, () => {
+    assert.equal(verdict(admitClient(snapshot, { ...client, ...change })), expected);
+  });
+}
+
+test("admitClient() asks for STARTTLS in words while it is to come", () => {
+  const refused = admitClient(snapshot, { ...client, user: undefined, secure: false });
+  assert.equal(refused?.text, "Must issue a STARTTLS command first");
+});
+
+for (const [what, credentials] of [
+  ["removed", []],
+  ["changed", [credentialOf("shop", "shop/mail", "a new password")]],
+] as const) {
+  test(`a session ends to count when its credential is ${what}`, () => {
+    const later = snapshotOf({ listeners: [], credentials, domains });
+    assert.equal(verdict(admitClient(later, client)), "530 5.7.0");
+    assert.equal(verdict(admitSender(later, client, parseAddress("a@example.com"))), "550 5.7.1");
+  });
+}
+
+const trusted: Partial<Client> = {
+  user: undefined,
+  trusted: true,
+  listener: { authentication: "Optional", tlsMode: "None" },
+};
+const senders: readonly (readonly [string, Partial<Client>, string])[] = [
+  ["", {}, "yes"],
+  ["a@example.com", {}, "yes"],
+  ["a@sub.example.com", {}, "550 5.7.1"],
+  ["a@other.example", {}, "550 5.7.1"],
+  ["a@unknown.example", {}, "550 5.7.1"],
+  ["a@open.example", {}, "550 5.7.1"],
+  ["a@open.example", trusted, "yes"],
+  ["a@example.com", trusted, "550 5.7.1"],
+  ["a@open.example", { trusted: true }, "yes"],
+  ["orders@narrow.example", {}, "yes"],
+  ["no-reply-7@narrow.example", {}, "yes"],
+  ["ceo@narrow.example", {}, "550 5.7.1"],
+  ["a@münchen.example", {}, "yes"],
+  ["a@[192.0.2.1]", {}, "550 5.7.1"],
+];
+for (const [address, change, expected] of senders) {
+  test(`admitSender() answers ${expected} to <${address}> ${JSON.stringify(change)}`, () => {
+    const sender = address === "" ? undefined : parseAddress(address);
+    assert.equal(verdict(admitSender(snapshot, { ...client, ...change }, sender)), expected);
+  });
+}
+
+test("a domain of another tenant and one that is not ours are refused in the same words", () => {
+  const text = (domain: string): string | undefined =>
+    admitSender(snapshot, client, parseAddress(`a@${domain}`))?.text.replace(domain, "it");
+  assert.equal(text("other.example"), text("unknown.example"));
+  assert.match(text("other.example") ?? "", /domain it is not granted/);
+});
+
+const hop = (by: string): string => `Received: from a by ${by} with ESMTP id 1; Thu, 1 Jan 1970 00:00:00 +0000\r\n`;
+const headers: readonly (readonly [string, string, string])[] = [
+  ["one From", "From: Anne <a@example.com>\r\n", "example.com"],
+  ["two mailboxes of one domain", "From: a@example.com, b@EXAMPLE.com\r\n", "example.com"],
+  ["a folded From", "From: Anne\r\n <a@example.com>\r\n", "example.com"],
+  ["an international domain", "From: a@münchen.example\r\n", "xn--mnchen-3ya.example"],
+  ["no From", "Subject: x\r\n", "550 5.6.0"],
+  ["no field at all", "", "550 5.6.0"],
+  ["two From fields", "From: a@example.com\r\nfrom: a@example.com\r\n", "550 5.6.0"],
+  ["two domains", "From: a@example.com, a@narrow.example\r\n", "550 5.6.0"],
+  ["a group", "From: Team: a@example.com;\r\n", "550 5.6.0"],
+  ["an unreadable From", "From: Anne\r\n", "550 5.6.0"],
+  ["another's domain", "From: a@other.example\r\n", "550 5.7.1"],
+  ["an unknown domain", "From: a@unknown.example\r\n", "550 5.7.1"],
+  ["a local part that is not allowed", "From: ceo@narrow.example\r\n", "550 5.7.1"],
+  ["one allowed local part of two", "From: orders@narrow.example, ceo@narrow.example\r\n", "550 5.7.1"],
+  ["a domain without key", "From: a@keyless.example\r\n", "451 4.3.5"],
+  ["100 hops", hop("mx.example").repeat(100) + "From: a@example.com\r\n", "example.com"],
+  ["101 hops", hop("mx.example").repeat(101) + "From: a@example.com\r\n", "554 5.4.6"],
+  ["five own hops", hop("Relay.example.com").repeat(5) + "From: a@example.com\r\n", "example.com"],
+  ["six own hops", hop("relay.example.com").repeat(6) + "From: a@example.com\r\n", "554 5.4.6"],
+];
+for (const [what, text, expected] of headers) {
+  test(`admitHeader() answers ${expected} to ${what}`, () => {
+    const header = parseHeader(Buffer.from(text));
+    assert.equal(header.kind, "header");
+    assert.equal(verdict(admitHeader(snapshot, client, header)), expected);
+  });
+}

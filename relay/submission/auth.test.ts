@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { credentialOf, password } from "../../test/support/submission.ts";
+import type { CredentialDocument } from "../../api/relayconfig.ts";
+import { createAuthenticator } from "./auth.ts";
+import { matchesVerifier } from "./scram.ts";
+
+// The user "user" with the password "pencil" of RFC 7677 section 3, as PostgreSQL stores it.
+const pencil = {
+  iterations: 4096,
+  salt: "W22ZaJ0SNY7soEsUEjb6gQ==",
+  storedKey: "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=",
+  serverKey: "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+};
+
+test("matchesVerifier() agrees with the example of RFC 7677", async () => {
+  assert.equal(await matchesVerifier("pencil", pencil), true);
+  assert.equal(await matchesVerifier("pencil ", pencil), false);
+  assert.equal(await matchesVerifier("", pencil), false);
+});
+
+test("matchesVerifier() never matches a key of another length", async () => {
+  assert.equal(await matchesVerifier("pencil", { ...pencil, storedKey: "" }), false);
+});
+
+function mapOf(...credentials: readonly CredentialDocument[]): ReadonlyMap<string, readonly CredentialDocument[]> {
+  return Map.groupBy(credentials, (credential) => credential.username);
+}
+
+const two = mapOf(
+  credentialOf("shop", "a/one"),
+  credentialOf("shop", "b/two"),
+  credentialOf("shop", "c/other", "another"),
+);
+
+test("a user name of several credentials proves those whose password it is, the second time as well", async () => {
+  const authenticator = createAuthenticator();
+  for (const round of ["derived", "remembered"]) {
+    const user = await authenticator.authenticate(two, { username: "shop", password });
+    assert.deepEqual(user.kind === "user" && [...user.identities].sort(), ["a/one", "b/two"], round);
+    const other = await authenticator.authenticate(two, { username: "shop", password: "another" });
+    assert.deepEqual(other.kind === "user" && [...other.identities], ["c/other"], round);
+  }
+});
+
+for (const [what, login] of [
+  ["a wrong password", { username: "shop", password: "wrong" }],
+  ["an unknown user", { username: "nobody", password }],
+  ["an empty password", { username: "shop", password: "" }],
+  ["a password of many kilobytes", { username: "shop", password: "x".repeat(5000) }],
+] as const) {
+  test(`${what} is 535 5.7.8`, async () => {
+    const refused = await createAuthenticator().authenticate(two, login);
+    assert.equal(refused.kind === "refusal" && `${refused.code} ${refused.enhanced}`, "535 5.7.8");
+  });
+}
+
+test("a success is forgotten with the password it proved", async () => {
+  const authenticator = createAuthenticator();
+  const login = { username: "shop", password };
+  assert.equal((await authenticator.authenticate(mapOf(credentialOf("shop", "a/one")), login)).kind, "user");
+  const changed = mapOf(credentialOf("shop", "a/one", "changed"));
+  assert.equal((await authenticator.authenticate(changed, login)).kind, "refusal");
+});
+
+test("a flood of logins is answered 454 instead of filling the thread pool", async () => {
+  const authenticator = createAuthenticator();
+  const logins = Array.from({ length: 400 }, async (_, index) =>
+    authenticator.authenticate(mapOf(), { username: `user${index}`, password }),
+  );
+  const codes = (await Promise.all(logins)).map((result) => (result.kind === "refusal" ? result.code : 0));
+  assert.equal(codes.filter((code) => code === 535).length, 258);
+  assert.equal(codes.filter((code) => code === 454).length, 142);
+});

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseMail, parseRcpt } from "./command.ts";
+
+interface MailCase {
+  readonly line: string;
+  readonly sender?: string;
+  readonly rest?: Readonly<Record<string, unknown>>;
+  readonly refused?: string;
+}
+
+const mails: readonly MailCase[] = [
+  { line: "MAIL FROM:<a@example.com>", sender: "a@example.com" },
+  { line: "mail from: <a@example.com>", sender: "a@example.com" },
+  { line: "MAIL FROM:<>", sender: "" },
+  { line: "MAIL FROM:<@relay.example,@b.example:a@example.com>", sender: "a@example.com" },
+  { line: "MAIL FROM:<a@XN--MNCHEN-3YA.example>", sender: "a@xn--mnchen-3ya.example" },
+  { line: 'MAIL FROM:<"a > b"@example.com>', sender: '"a > b"@example.com' },
+  {
+    line: "MAIL FROM:<a@example.com> SIZE=1000 BODY=8bitmime",
+    sender: "a@example.com",
+    rest: { sizeBytes: 1000, body: "8BITMIME" },
+  },
+  {
+    line: "MAIL FROM:<a@example.com> RET=hdrs ENVID=ab+2Bc",
+    sender: "a@example.com",
+    rest: { ret: "HDRS", envid: "ab+2Bc" },
+  },
+  { line: "MAIL FROM:<a@example.com> AUTH=<>", sender: "a@example.com", rest: { smtpUtf8: false } },
+  {
+    line: "MAIL FROM:<jörg@münchen.example> SMTPUTF8",
+    sender: "jörg@xn--mnchen-3ya.example",
+    rest: { smtpUtf8: true },
+  },
+  { line: "MAIL FROM:<jörg@example.com>", refused: "553 5.6.7" },
+  { line: "MAIL FROM:<a@münchen.example>", refused: "553 5.6.7" },
+  { line: "MAIL FROM:a@example.com", refused: "501 5.1.7" },
+  { line: "MAIL FROM:<a@example.com", refused: "501 5.1.7" },
+  { line: "MAIL FROM:<a>", refused: "501 5.1.7" },
+  { line: "MAIL FROM:<<a@example.com>>", refused: "501 5.1.7" },
+  { line: "MAIL FROM:<a b@example.com>", refused: "501 5.1.7" },
+  { line: "MAIL TO:<a@example.com>", refused: "501 5.5.2" },
+  { line: "MAIL", refused: "501 5.5.2" },
+  { line: "MAIL FROM:<a@example.com>SIZE=1", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> SIZE=x", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> SIZE", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> SIZE=1 size=2", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> BODY=BINARYMIME", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> SMTPUTF8=yes", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> RET=ALL", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> ENVID=a+0D+0Ab", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> ENVID=a+7F", refused: "501 5.5.4" },
+  { line: `MAIL FROM:<a@example.com> ENVID=${"a".repeat(101)}`, refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> =1", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> REQUIRETLS", refused: "555 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> MT-PRIORITY=3", refused: "555 5.5.4" },
+];
+for (const { line, sender, rest, refused } of mails) {
+  test(`parseMail() answers ${refused ?? JSON.stringify(sender)} to ${line.slice(0, 70)}`, () => {
+    const parsed = parseMail(Buffer.from(line));
+    assert.equal(parsed.kind === "refusal" ? `${parsed.code} ${parsed.enhanced}` : undefined, refused);
+    if (parsed.kind === "mail") {
+      assert.equal(parsed.sender?.address ?? "", sender);
+      assert.deepEqual({ ...parsed, ...rest }, parsed);
+    }
+  });
+}
+
+interface RcptCase {
+  readonly line: string;
+  readonly smtpUtf8?: boolean;
+  readonly recipient?: Readonly<Record<string, unknown>>;
+  readonly refused?: string;
+}
+
+const rcpts: readonly RcptCase[] = [
+  { line: "RCPT TO:<b@example.net>", recipient: { address: "b@example.net" } },
+  { line: "RCPT TO:<b@EXAMPLE.net> NOTIFY=never", recipient: { address: "b@example.net", notify: ["NEVER"] } },
+  {
+    line: "RCPT TO:<b@example.net> NOTIFY=DELAY,success ORCPT=rfc822;b+2Bx@example.org",
+    recipient: { address: "b@example.net", notify: ["SUCCESS", "DELAY"], orcpt: "rfc822;b+2Bx@example.org" },
+  },
+  { line: "RCPT TO:<b@bücher.example>", smtpUtf8: true, recipient: { address: "b@xn--bcher-kva.example" } },
+  { line: "RCPT TO:<b@bücher.example>", refused: "553 5.6.7" },
+  { line: "RCPT TO:<>", refused: "501 5.1.3" },
+  { line: "RCPT TO:<postmaster>", refused: "501 5.1.3" },
+  { line: "RCPT TO:b@example.net", refused: "501 5.1.3" },
+  { line: "RCPT TO:<b@example.net> NOTIFY=NEVER,DELAY", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> NOTIFY=", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> NOTIFY=SUCCESS,SUCCESS", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> NOTIFY=OFTEN", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> ORCPT=b@example.org", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> ORCPT=rfc822;a+0Ab", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> SIZE=3", refused: "555 5.5.4" },
+];
+for (const { line, smtpUtf8, recipient, refused } of rcpts) {
+  test(`parseRcpt() answers ${refused ?? JSON.stringify(recipient)} to ${line}`, () => {
+    const parsed = parseRcpt(Buffer.from(line), smtpUtf8 ?? false);
+    assert.equal(parsed.kind === "refusal" ? `${parsed.code} ${parsed.enhanced}` : undefined, refused);
+    assert.deepEqual(parsed.kind === "rcpt" ? parsed.recipient : undefined, recipient);
+  });
+}

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createNetworks, NetworkCache } from "./network.ts";
+
+const cases: readonly (readonly [readonly string[], string, boolean])[] = [
+  [["10.0.0.0/8"], "10.200.3.4", true],
+  [["10.0.0.0/8"], "11.0.0.1", false],
+  [["10.0.0.0/8"], "::ffff:10.1.2.3", true],
+  [["::ffff:10.0.0.0/104"], "10.1.2.3", true],
+  [["::ffff:10.0.0.0/104"], "11.1.2.3", false],
+  [["192.0.2.7"], "192.0.2.7", true],
+  [["192.0.2.7"], "192.0.2.8", false],
+  [["192.0.2.7/32", "2001:db8::/32"], "2001:DB8:1::2", true],
+  [["2001:db8::/32"], "2001:db9::1", false],
+  [["0.0.0.0/0"], "203.0.113.9", true],
+  [["0.0.0.0/0"], "2001:db8::1", false],
+  [["::/0"], "2001:db8::1", true],
+  [["10.1.2.3/8"], "10.9.9.9", true],
+  [[], "10.0.0.1", false],
+  [["10.0.0.0/33"], "10.0.0.0", false],
+  [["10.0.0.0/x"], "10.0.0.0", false],
+  [["10.0.0.0/8/8"], "10.0.0.0", false],
+  [["10.0.0/8"], "10.0.0.0", false],
+  [["everybody"], "10.0.0.0", false],
+  [["nonsense", "10.0.0.0/8"], "10.0.0.0", true],
+  [["10.0.0.0/8"], "", false],
+  [["10.0.0.0/8"], "10.0.0.1.example", false],
+];
+for (const [blocks, address, inside] of cases) {
+  test(`${address || "an empty address"} is ${inside ? "inside" : "outside"} ${JSON.stringify(blocks)}`, () => {
+    assert.equal(createNetworks(blocks).has(address), inside);
+    assert.equal(new NetworkCache().has(blocks, address), inside);
+  });
+}

@@ -1,0 +1,151 @@
+/** A relay's configuration directory from plain values, written as the operator's mounts would look. */
+import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  configurationDirectory,
+  domainsDirectory,
+  relayDocumentName,
+  shardCount,
+  shardName,
+  shardText,
+  tlsDirectory,
+  type CredentialDocument,
+  type DomainDocument,
+  type ListenerDocument,
+  type RelayDocument,
+  type SmarthostDocument,
+} from "../../api/relayconfig.ts";
+import type { DkimKey, TestCertificate } from "./keys.ts";
+
+export const user = { name: "app", password: "correct horse" } as const;
+
+/** What a test says of its relay; everything else has the values below. */
+export interface RelayPlan {
+  readonly revision?: string;
+  readonly nextHops: readonly Pick<SmarthostDocument, "host" | "port">[];
+  readonly domains: readonly DomainPlan[];
+  readonly certificate: TestCertificate;
+  readonly listeners?: readonly ListenerDocument[];
+  readonly retry?: RelayDocument["delivery"]["retry"];
+  readonly limits?: Partial<RelayDocument["limits"]>;
+  readonly capacityBytes?: number;
+  readonly nextHopTls?: Pick<SmarthostDocument, "tlsMode" | "ca">;
+}
+
+export interface DomainPlan {
+  readonly domain: string;
+  readonly keys: readonly Pick<DkimKey, "selector" | "privateKey">[];
+  readonly trustedNetworks?: boolean;
+}
+
+/** One listener of each kind; `smtp` trusts this machine. */
+export const allListeners: readonly ListenerDocument[] = [
+  { name: "submission", port: 0, tlsMode: "StartTLS", authentication: "Required", trustedNetworks: [] },
+  { name: "submissions", port: 0, tlsMode: "Implicit", authentication: "Required", trustedNetworks: [] },
+  { name: "smtp", port: 0, tlsMode: "StartTLS", authentication: "Optional", trustedNetworks: ["127.0.0.0/8"] },
+];
+
+const iterations = 4096;
+
+/** RFC 5802 section 3. */
+export function credentialFor(identity: string, username: string, password: string): CredentialDocument {
+  const salt = createHash("sha256").update(identity).digest().subarray(0, 16);
+  const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
+  const hmac = (text: string): Buffer => createHmac("sha256", salted).update(text).digest();
+  return {
+    identity,
+    username,
+    scram: {
+      iterations,
+      salt: salt.toString("base64"),
+      storedKey: createHash("sha256").update(hmac("Client Key")).digest("base64"),
+      serverKey: hmac("Server Key").toString("base64"),
+    },
+  };
+}
+
+function domainDocumentOf(plan: DomainPlan): DomainDocument {
+  return {
+    version: 1,
+    senderDomain: { namespace: "shop", name: plan.domain.replaceAll(".", "-") },
+    domain: plan.domain,
+    keys: plan.keys.map(({ selector, privateKey }) => ({ selector, privateKey })),
+    senders: {
+      credentials: [credentialFor("shop/app", user.name, user.password)],
+      serviceAccounts: [],
+      clientCertificates: [],
+      trustedNetworks: plan.trustedNetworks ?? true,
+    },
+    addresses: ["*"],
+    smarthosts: [],
+    limits: {},
+  };
+}
+
+function relayDocumentOf(plan: RelayPlan, shards: Readonly<Record<string, string>>): RelayDocument {
+  const tls = plan.nextHopTls ?? { tlsMode: "None" };
+  return {
+    version: 1,
+    revision: plan.revision ?? "1",
+    relay: { namespace: "mail", name: "outbound" },
+    hostname: "relay.example.net",
+    listeners: [...(plan.listeners ?? allListeners)],
+    credentials: [],
+    spool: { capacityBytes: plan.capacityBytes ?? 4 * 2 ** 30, highWatermarkPercent: 85 },
+    delivery: {
+      mode: "Send",
+      allowRecipients: [],
+      smarthosts: plan.nextHops.map((hop) => ({ host: hop.host, port: hop.port, ...tls })),
+      fallbackSmarthosts: [],
+      retry: plan.retry ?? { firstMs: 1_000, maxMs: 4_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 3_000_000 },
+      destinations: [],
+      dnsServers: [],
+    },
+    limits: {
+      messageSizeBytes: 64 * 2 ** 20,
+      recipients: 100,
+      connections: 200,
+      connectionsPerClient: 200,
+      ...plan.limits,
+    },
+    shards,
+  };
+}
+
+/** Files are renamed into place, domains before the relay's own document, as a reader must be able to see them change. */
+export function writeConfiguration(root: string, plan: RelayPlan): void {
+  const byShard = new Map<string, Record<string, string>>();
+  for (let index = 0; index < shardCount; index += 1) byShard.set(shardName(index), {});
+  plan.domains.forEach((domain, index) => {
+    const files = byShard.get(shardName(index % shardCount));
+    if (files !== undefined) files[`${domain.domain}.json`] = JSON.stringify(domainDocumentOf(domain));
+  });
+  const digests: Record<string, string> = {};
+  for (const [name, files] of byShard) {
+    digests[name] = createHash("sha256").update(shardText(files)).digest("hex");
+    if (Object.keys(files).length > 0) placeFiles(join(root, domainsDirectory, name), files);
+  }
+  const { certificate, privateKey } = plan.certificate;
+  placeFiles(join(root, tlsDirectory), { "tls.crt": certificate, "tls.key": privateKey });
+  placeText(root, JSON.stringify(relayDocumentOf(plan, digests)));
+}
+
+/** Writes the relay's own document as it is, right or wrong. */
+export function placeText(root: string, relayDocumentText: string): void {
+  placeFiles(join(root, configurationDirectory), { [relayDocumentName]: relayDocumentText });
+}
+
+/** Takes a domain's document away. */
+export function removeDomainFile(root: string, shard: number, domain: string): void {
+  rmSync(join(root, domainsDirectory, shardName(shard), `${domain}.json`));
+}
+
+function placeFiles(directory: string, files: Readonly<Record<string, string>>): void {
+  mkdirSync(directory, { recursive: true });
+  for (const [name, text] of Object.entries(files)) {
+    const temporary = join(directory, `..${name}.new`);
+    writeFileSync(temporary, text);
+    renameSync(temporary, join(directory, name));
+  }
+}

@@ -1,0 +1,120 @@
+/** A client that speaks raw SMTP: what a mail client would never send is what these tests are about. */
+import { connect, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+
+/** Writes bytes as they are and reads whole replies; multi-line replies keep their lines, joined by LF. */
+export class SmtpClient {
+  #socket: Socket | TLSSocket;
+  #received = "";
+  #waiting: { resolve: (reply: string) => void; reject: (error: Error) => void }[] = [];
+  readonly closed: Promise<void>;
+  readonly #ended = Promise.withResolvers<void>();
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.closed = this.#ended.promise;
+    this.#listen();
+  }
+
+  static async connect(port: number, implicitTls: boolean): Promise<SmtpClient> {
+    const socket = implicitTls
+      ? connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false })
+      : connect({ port, host: "127.0.0.1" });
+    const client = new SmtpClient(socket);
+    return Promise.resolve(client);
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.setEncoding("utf8");
+    socket.on("data", (text: string) => {
+      this.#received += text;
+      this.#deliver();
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (socket !== this.#socket) return;
+      this.#ended.resolve();
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error("the server closed the connection"));
+    });
+  }
+
+  #deliver(): void {
+    for (;;) {
+      const match = /^(?:\d{3}-.*\r\n)*\d{3}(?: .*)?\r\n/.exec(this.#received);
+      const waiting = match === null ? undefined : this.#waiting.shift();
+      if (match === null || waiting === undefined) return;
+      this.#received = this.#received.slice(match[0].length);
+      waiting.resolve(match[0].trimEnd().replaceAll("\r\n", "\n"));
+    }
+  }
+
+  /** The next whole reply. */
+  reply(): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    this.#waiting.push({ resolve, reject });
+    this.#deliver();
+    if (this.#socket.destroyed) for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error("closed"));
+    return promise;
+  }
+
+  write(bytes: string | Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** One command line, one reply. */
+  command(line: string): Promise<string> {
+    const reply = this.reply();
+    this.write(`${line}\r\n`);
+    return reply;
+  }
+
+  async startTls(): Promise<string> {
+    const reply = await this.command("STARTTLS");
+    if (!reply.startsWith("220")) return reply;
+    await this.upgrade();
+    return reply;
+  }
+
+  /** The handshake alone. */
+  async upgrade(): Promise<void> {
+    const plain = this.#socket;
+    plain.removeAllListeners("data");
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const secure = connectTls({ socket: plain, rejectUnauthorized: false }, resolve);
+    secure.once("error", reject);
+    this.#socket = secure;
+    this.#listen();
+    await promise;
+  }
+
+  get fingerprint(): string {
+    return "getPeerX509Certificate" in this.#socket
+      ? (this.#socket.getPeerX509Certificate()?.fingerprint256 ?? "").replaceAll(":", "").toLowerCase()
+      : "";
+  }
+
+  async login(username: string, secret = "correct horse"): Promise<string> {
+    return this.command(`AUTH PLAIN ${Buffer.from(`\0${username}\0${secret}`).toString("base64")}`);
+  }
+
+  /** MAIL, RCPT and DATA; returns the last reply, or the first that is not positive. */
+  async send(sender: string, recipients: readonly string[], message: string | Buffer): Promise<string> {
+    const mail = await this.command(`MAIL FROM:<${sender}>`);
+    if (!mail.startsWith("2")) return mail;
+    for (const recipient of recipients) {
+      const rcpt = await this.command(`RCPT TO:<${recipient}>`);
+      if (!rcpt.startsWith("2")) return rcpt;
+    }
+    const data = await this.command("DATA");
+    if (!data.startsWith("3")) return data;
+    const reply = this.reply();
+    this.write(message);
+    this.write("\r\n.\r\n");
+    return reply;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * A submission room for tests: the real listeners on loopback over a spool in memory.
+ */
+import "reflect-metadata";
+import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, webcrypto } from "node:crypto";
+import * as x509 from "@peculiar/x509";
+import { domainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
+import type { Certificate, DomainSettings, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
+import type { RelayMetrics } from "../../relay/observe/metrics.ts";
+import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
+import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/spool.ts";
+import { openSubmission, type Submission } from "../../relay/submission/listener.ts";
+import { createLog } from "../../runtime/log.ts";
+import { systemChance, systemClock } from "../../runtime/clock.ts";
+import { SmtpClient } from "./smtpclient.ts";
+
+export const password = "correct horse";
+
+export function credentialOf(username: string, identity: string, secret: string = password): CredentialDocument {
+  const salt = Buffer.from(`salt of ${identity}`);
+  const iterations = 4096;
+  const salted = pbkdf2Sync(secret, salt, iterations, 32, "sha256");
+  const key = (name: string): Buffer => createHmac("sha256", salted).update(name).digest();
+  return {
+    identity,
+    username,
+    scram: {
+      iterations,
+      salt: salt.toString("base64"),
+      storedKey: createHash("sha256").update(key("Client Key")).digest("base64"),
+      serverKey: key("Server Key").toString("base64"),
+    },
+  };
+}
+
+export async function makeCertificate(name = "relay.example.com"): Promise<Certificate> {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const notAfter = new Date(Date.now() + 86_400_000);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${name}`,
+    keys,
+    signingAlgorithm: algorithm,
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter,
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }])],
+  });
+  const privateKey = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
+  return {
+    chain: certificate.toString("pem"),
+    privateKey: `-----BEGIN PRIVATE KEY-----\n${privateKey}\n-----END PRIVATE KEY-----\n`,
+    fingerprint: createHash("sha256").update(Buffer.from(certificate.rawData)).digest("hex"),
+    notAfter: notAfter.getTime(),
+    names: [name],
+  };
+}
+
+export interface DomainWish {
+  readonly identities?: readonly string[];
+  readonly trustedNetworks?: boolean;
+  readonly addresses?: readonly string[];
+  readonly keyless?: boolean;
+}
+
+export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
+  const document = domainDocument.parse({
+    version: 1,
+    senderDomain: { namespace: "shop", name: domain.replaceAll(".", "-") },
+    domain,
+    keys: [],
+    senders: {
+      credentials: [],
+      serviceAccounts: [],
+      clientCertificates: [],
+      trustedNetworks: wish.trustedNetworks ?? false,
+    },
+    addresses: [...(wish.addresses ?? ["*"])],
+    smarthosts: [],
+    limits: {},
+  });
+  // Submission only asks whether there is a key; signing has its own tests.
+  const keys = wish.keyless === true ? [] : [{ selector: "s1", algorithm: "ed25519-sha256" as const, key: anyKey }];
+  return { document, keys, identities: new Set(wish.identities ?? []) };
+}
+
+const anyKey = generateKeyPairSync("ed25519").privateKey;
+
+export interface SnapshotWish {
+  readonly listeners: readonly Record<string, unknown>[];
+  readonly limits?: Readonly<Record<string, number>>;
+  readonly credentials?: readonly CredentialDocument[];
+  readonly domains?: Readonly<Record<string, DomainWish>>;
+  readonly certificate?: Certificate | undefined;
+}
+
+export function snapshotOf(wish: SnapshotWish): Snapshot {
+  const relay = relayDocument.parse({
+    version: 1,
+    revision: "r1",
+    relay: { namespace: "mail", name: "outbound" },
+    hostname: "relay.example.com",
+    listeners: wish.listeners.map((listener) => ({ port: 0, trustedNetworks: [], ...listener })),
+    credentials: [],
+    spool: { capacityBytes: 1_000_000_000, highWatermarkPercent: 85 },
+    delivery: {
+      mode: "Send",
+      allowRecipients: [],
+      smarthosts: [],
+      fallbackSmarthosts: [],
+      retry: { firstMs: 60_000, maxMs: 600_000, expireAfterMs: 6_000_000, notifyDelayAfterMs: 600_000 },
+      destinations: [],
+      dnsServers: [],
+    },
+    limits: { messageSizeBytes: 100_000, recipients: 5, connections: 50, connectionsPerClient: 50, ...wish.limits },
+    shards: {},
+  });
+  const credentials = new Map<string, CredentialDocument[]>();
+  for (const credential of wish.credentials ?? []) {
+    credentials.set(credential.username, [...(credentials.get(credential.username) ?? []), credential]);
+  }
+  const domains = Object.entries(wish.domains ?? {}).map(([name, each]) => [name, domainOfWish(name, each)] as const);
+  return { revision: "r1", relay, domains: new Map(domains), credentials, certificate: wish.certificate };
+}
+
+/** A snapshot source that a test turns by hand. */
+export class TestSnapshots implements SnapshotSource {
+  readonly lastError: string | undefined = undefined;
+  #now: Snapshot;
+  #listener: (snapshot: Snapshot) => void = () => undefined;
+
+  constructor(first: Snapshot) {
+    this.#now = first;
+  }
+
+  current(): Snapshot {
+    return this.#now;
+  }
+
+  onChange(listener: (snapshot: Snapshot) => void): void {
+    this.#listener = listener;
+  }
+
+  set(next: Snapshot): void {
+    this.#now = next;
+    this.#listener(next);
+  }
+}
+
+export interface KeptMessage {
+  readonly message: NewMessage["message"];
+  readonly recipients: NewMessage["recipients"];
+  readonly body: Buffer;
+}
+
+/** Keeps messages in memory; may be full, failing or held. */
+export class MemorySpool implements Spool {
+  readonly kept: KeptMessage[] = [];
+  /** Writers that were begun and neither committed nor aborted. */
+  readonly open = new Set<SpoolId>();
+  full = false;
+  failure: Error | undefined;
+  /** While set, commits wait for it. */
+  hold: Promise<void> | undefined;
+  readonly #bodies = new Map<SpoolId, Buffer>();
+
+  begin(id: SpoolId): BodyWriter {
+    const { open } = this;
+    const bodies = this.#bodies;
+    const chunks: Buffer[] = [];
+    open.add(id);
+    return {
+      async write(chunk): Promise<void> {
+        chunks.push(Buffer.from(chunk));
+        await Promise.resolve();
+      },
+      get sizeBytes(): number {
+        return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      },
+      async finish(): Promise<Body> {
+        const bytes = Buffer.concat(chunks);
+        bodies.set(id, bytes);
+        await Promise.resolve();
+        return { kind: "inline", bytes };
+      },
+      async abort(): Promise<void> {
+        open.delete(id);
+        await Promise.resolve();
+      },
+    };
+  }
+
+  async commit(message: NewMessage): Promise<void> {
+    await this.hold;
+    if (this.full) throw new SpoolFullError("full");
+    if (this.failure !== undefined) throw this.failure;
+    const body = this.#bodies.get(message.message.id) ?? Buffer.alloc(0);
+    this.open.delete(message.message.id);
+    this.kept.push({ message: message.message, recipients: message.recipients, body });
+  }
+
+  async depth(): Promise<Awaited<ReturnType<Spool["depth"]>>> {
+    const queuedMessages = this.kept.length;
+    await Promise.resolve();
+    return {
+      queuedMessages,
+      queuedRecipients: queuedMessages,
+      oldestDueAt: undefined,
+      usedBytes: 0,
+      full: this.full,
+      spoolId: "test",
+    };
+  }
+
+  isFull(): boolean {
+    return this.full;
+  }
+
+  claim(): never {
+    throw new Error("submission claims nothing");
+  }
+  nextDueAt(): never {
+    throw new Error("submission schedules nothing");
+  }
+  settle(): never {
+    throw new Error("submission settles nothing");
+  }
+  readBody(): never {
+    throw new Error("submission reads nothing back");
+  }
+  onCommitted(): void {
+    // Nobody delivers here.
+  }
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+}
+
+export interface Bed {
+  readonly submission: Submission;
+  readonly spool: MemorySpool;
+  readonly snapshots: TestSnapshots;
+  /** `listener code enhanced` of each refusal counted. */
+  readonly refusals: string[];
+  connect(listener: string): Promise<SmtpClient>;
+  close(): Promise<void>;
+}
+
+export async function openBed(wish: SnapshotWish): Promise<Bed> {
+  const spool = new MemorySpool();
+  const snapshots = new TestSnapshots(snapshotOf(wish));
+  const refusals: string[] = [];
+  const nothing = (): void => undefined;
+  const metrics: RelayMetrics = {
+    connectionOpened: nothing,
+    connectionClosed: nothing,
+    authenticated: nothing,
+    accepted: nothing,
+    refused: (listener, code, enhanced) => refusals.push(`${listener} ${code} ${enhanced}`),
+    attempted: nothing,
+    delivered: nothing,
+    nextHopConnection: nothing,
+    committed: nothing,
+    configurationLoaded: nothing,
+  };
+  const submission = await openSubmission({
+    snapshots,
+    spool,
+    log: createLog({ level: "silent", program: "test" }),
+    clock: systemClock,
+    chance: systemChance,
+    metrics,
+    listenHost: "127.0.0.1",
+    ports: new Map(),
+  });
+  const clients: SmtpClient[] = [];
+  return {
+    submission,
+    spool,
+    snapshots,
+    refusals,
+    async connect(listener) {
+      const port = submission.addresses.get(listener);
+      const document = snapshots.current().relay.listeners.find((each) => each.name === listener);
+      if (port === undefined) throw new Error(`listener ${listener} is not open`);
+      const client = await SmtpClient.connect(port, document?.tlsMode === "Implicit");
+      clients.push(client);
+      return client;
+    },
+    async close() {
+      for (const client of clients) client.destroy();
+      await submission.close(1000);
+    },
+  };
+}
