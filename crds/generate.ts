@@ -9,7 +9,12 @@ import { customResourceDefinitions } from "../api/crd.ts";
 import { mailRelayPage, senderDomainPage } from "./reference.ts";
 
 const root = join(import.meta.dirname, "..");
-const comment = "# Generated from the schemas in api/ by `make generate`; do not edit.\n";
+/** The rules over networks use CEL functions that came with Kubernetes 1.31. */
+const comment = [
+  "# Generated from the schemas in api/ by `make generate`; do not edit.",
+  "# Needs Kubernetes 1.31 or later.",
+  "",
+].join("\n");
 
 /** Text by path below the repository. The same schemas give the same bytes. */
 export async function renderGenerated(): Promise<ReadonlyMap<string, string>> {

@@ -42,11 +42,13 @@ export function readCommand(
   if (verb === undefined) throw new UsageError("which verb? `local` is the one there is; --help says more");
   if (verb !== "local") throw new UsageError(`unknown verb ${verb}: \`local\` is the one there is; --help says more`);
   if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(" ")}: folders go behind --manifests and --state`);
+  // `make run` passes empty variables on: they are as good as none.
+  const set = (name: string): string | undefined => (environment[name] === "" ? undefined : environment[name]);
   const settings = localSettings.safeParse({
-    manifests: values.manifests ?? (environment["MANIFESTS"] || "examples/local"),
-    state: values.state ?? (environment["STATE"] || ".mailboat"),
-    host: values.host ?? (environment["LISTEN_HOST"] || "127.0.0.1"),
-    logLevel: values["log-level"] ?? (environment["LOG_LEVEL"] || "info"),
+    manifests: values.manifests ?? set("MANIFESTS") ?? "examples/local",
+    state: values.state ?? set("STATE") ?? ".mailboat",
+    host: values.host ?? set("LISTEN_HOST") ?? "127.0.0.1",
+    logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
   });
   if (settings.success) return { verb: "local", settings: settings.data };
   const mistakes = settings.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);

@@ -8,6 +8,7 @@ import { rename, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { callbackify } from "node:util";
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from "smtp-server";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import { judgeSignatures, type SignatureVerdict, summarizeVerdicts, type TxtLookup } from "./verdict.ts";
@@ -49,6 +50,17 @@ class StorageError extends Error {
 export async function startCapture(settings: CaptureSettings): Promise<CaptureExchanger> {
   await makeDirectory(settings.directory);
   let count = 0;
+  const accept = async (stream: SMTPServerDataStream, session: SMTPServerSession): Promise<string> => {
+    count += 1;
+    const file = `${fileTime(settings.now())}-${String(count).padStart(5, "0")}.eml`;
+    try {
+      settings.onCaptured(await keep({ settings, stream, session, file }));
+      return `captured as ${file}`;
+    } catch (error) {
+      settings.onError(error instanceof Error ? error : new Error(String(error)));
+      throw new StorageError("cannot keep the message", { cause: error });
+    }
+  };
   const server = new SMTPServer({
     name: "capture.mailboat.localhost",
     banner: "Mailboat capture",
@@ -59,20 +71,8 @@ export async function startCapture(settings: CaptureSettings): Promise<CaptureEx
     hideDSN: false,
     disableReverseLookup: true,
     logger: false,
-    onData(stream, session, done) {
-      count += 1;
-      const file = `${fileTime(settings.now())}-${String(count).padStart(5, "0")}.eml`;
-      keep({ settings, stream, session, file }).then(
-        (message) => {
-          settings.onCaptured(message);
-          done(null, `captured as ${file}`);
-        },
-        (error: unknown) => {
-          settings.onError(error instanceof Error ? error : new Error(String(error)));
-          done(new StorageError(`cannot keep the message: ${String(error)}`));
-        },
-      );
-    },
+    // The one place where the library's callback meets a promise.
+    onData: callbackify(accept),
   });
   server.on("error", settings.onError);
   await new Promise<void>((resolve, reject) => {

@@ -6,6 +6,9 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { z } from "zod";
+import { mailRelay, mailRelayStatus } from "../../api/mailrelay.ts";
+import { senderDomain, senderDomainStatus } from "../../api/senderdomain.ts";
 import {
   type ChangeListener,
   keyOf,
@@ -19,11 +22,28 @@ import { matchesSelector } from "../kube/selector.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
 
+const storedMetadata = z.looseObject({
+  name: z.string(),
+  namespace: z.string(),
+  uid: z.string().optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+});
+
+const storedSecret = z.object({
+  apiVersion: z.literal("v1"),
+  kind: z.literal("Secret"),
+  metadata: storedMetadata,
+  type: z.string(),
+  data: z.record(z.string(), z.string()),
+});
+
+/** Read by the schema of today: what it does not take any more is given anew by the folder, or gone. */
+const storedGiven = z.array(z.object({ file: z.string(), object: z.union([mailRelay, senderDomain, storedSecret]) }));
+
 export interface LocalKubeSettings {
   readonly stateDirectory: string;
   readonly now: () => number;
   readonly onStatus: (change: StatusChange) => void;
-  readonly onEvent: (event: KubeEvent) => void;
 }
 
 export interface StatusChange {
@@ -32,7 +52,6 @@ export interface StatusChange {
   readonly before: KindMap["MailRelay"] | KindMap["SenderDomain"];
 }
 
-type WantedRecord = NonNullable<NonNullable<KindMap["SenderDomain"]["status"]>["dnsRecords"]>[number];
 type Status = NonNullable<KindMap["MailRelay"]["status"] | KindMap["SenderDomain"]["status"]>;
 
 export class LocalKube implements Kube {
@@ -46,16 +65,16 @@ export class LocalKube implements Kube {
     this.#settings = settings;
   }
 
-  /** Reads what an earlier run left. A damaged file is an error that names it: keys are not made anew in silence. */
+  /** Reads what an earlier run left. A damaged file is an error: keys are not made anew in silence. */
   async open(): Promise<void> {
     await makeDirectory(this.#path("secrets"));
     for (const name of await readdir(this.#path("secrets"))) {
       if (!name.endsWith(".json")) continue;
-      const secret: Secret = JSON.parse(await readFile(this.#path("secrets", name), "utf8"));
+      const secret = storedSecret.parse(JSON.parse(await readFile(this.#path("secrets", name), "utf8")));
       this.#objects.set(keyOf(referenceTo(secret)), secret);
     }
     const given = await readFile(this.#path("given.json"), "utf8").catch(() => "[]");
-    this.#given = JSON.parse(given);
+    this.#given = storedGiven.parse(JSON.parse(given));
     for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
   }
 
@@ -168,15 +187,22 @@ export class LocalKube implements Kube {
     if (kind === "MailRelay" && !same(settledPart(before.status), settledPart(status))) this.#notify(next);
   }
 
-  /** DNS records of every SenderDomain, from their newest status. */
-  statusRecords(): readonly WantedRecord[] {
-    return [...this.#objects.values()].flatMap((object) =>
-      object.kind === "SenderDomain" ? (object.status?.dnsRecords ?? []) : [],
-    );
+  /**
+   * The DNS of local mode: a TXT record that some SenderDomain asks to be published, as if its owner had. From the newest
+   * status, so that a key that was made a moment ago is there.
+   */
+  txtRecord(name: string): string | undefined {
+    for (const object of this.#objects.values()) {
+      if (object.kind !== "SenderDomain") continue;
+      const record = object.status?.dnsRecords?.find((wanted) => wanted.type === "TXT" && wanted.name === name);
+      if (record !== undefined) return record.value;
+    }
+    return undefined;
   }
 
-  async emit(event: KubeEvent): Promise<void> {
-    this.#settings.onEvent(event);
+  /** Events repeat what status transitions say, and those are printed: there is no list of events here. */
+  async emit(_event: KubeEvent): Promise<void> {
+    await Promise.resolve();
   }
 
   onChange(listener: ChangeListener): void {
@@ -209,7 +235,7 @@ export class LocalKube implements Kube {
     const reference = referenceTo(object);
     this.#objects.delete(keyOf(reference));
     await rm(this.#statusPath(reference), { force: true });
-    for (const made of [...this.#objects.values()]) {
+    for (const made of this.#objects.values()) {
       const isOwned = made.metadata.ownerReferences?.some((owner) => owner.uid === object.metadata.uid) ?? false;
       if (isOwned) await this.remove(referenceTo(made));
     }
@@ -221,8 +247,10 @@ export class LocalKube implements Kube {
     if (object.kind === "Secret") return object;
     const text = await readFile(this.#statusPath(referenceTo(object)), "utf8").catch(() => undefined);
     if (text === undefined) return object;
-    const status: Status | undefined = parse(text)?.status;
-    return status === undefined ? object : withStatusOf(object, { ...object, status } as KubeObject);
+    const stored = z.object({ status: z.unknown() }).safeParse(parse(text)).data;
+    // One that another version wrote is judged anew, from nothing.
+    if (object.kind === "MailRelay") return { ...object, status: mailRelayStatus.safeParse(stored?.status).data };
+    return { ...object, status: senderDomainStatus.safeParse(stored?.status).data };
   }
 
   #path(...parts: string[]): string {

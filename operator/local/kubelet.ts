@@ -72,7 +72,6 @@ export class Kubelet {
       for (let index = 0; index < set.spec.replicas; index += 1) {
         const name = podName(set, index);
         wanted.add(name);
-        if (this.#stopped) return;
         await this.#syncReplica(set, index);
       }
     }

@@ -61,6 +61,7 @@ export type PodPorts = Readonly<Record<string, number>>;
 
 type State =
   | { readonly kind: "idle" }
+  | { readonly kind: "starting" }
   | { readonly kind: "running"; readonly child: ChildProcess; readonly startedAt: number }
   | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout }
   | { readonly kind: "stopped" };
@@ -95,7 +96,8 @@ export class LocalPod {
     if (this.#state.kind === "stopped") return;
     if (this.#state.kind === "running" && before === this.#launch()) return;
     if (this.#state.kind === "running") await this.#terminate(this.#state.child);
-    if (this.#state.kind === "waiting") return;
+    // A start that is due or under way takes the newest intent.
+    if (this.#state.kind === "waiting" || this.#state.kind === "starting") return;
     await this.#start();
   }
 
@@ -105,6 +107,10 @@ export class LocalPod {
     this.#state = { kind: "stopped" };
     if (state.kind === "waiting") clearTimeout(state.timer);
     if (state.kind === "running") await this.#terminate(state.child);
+  }
+
+  isStopped(): boolean {
+    return this.#state.kind === "stopped";
   }
 
   /** Everything that a running process cannot change. */
@@ -146,9 +152,10 @@ export class LocalPod {
 
   async #start(): Promise<void> {
     const { pod, program, observer, now } = this.#place;
+    this.#state = { kind: "starting" };
+    this.#ports = await this.#place.choosePorts(this.#intent.template.spec.containers[0].ports);
+    if (this.isStopped()) return;
     const [container] = this.#intent.template.spec.containers;
-    this.#ports = await this.#place.choosePorts(container.ports);
-    if (this.#state.kind === "stopped") return;
     const child = spawn(process.execPath, [program, ...container.args], {
       env: this.#environment(),
       stdio: ["ignore", "pipe", "pipe", "ipc"],

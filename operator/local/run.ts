@@ -14,10 +14,9 @@ import { authoritySecretName } from "../mailrelay/objects/names.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
-import type { LocalSettings } from "../settings.ts";
-import { UsageError } from "../settings.ts";
+import { type LocalSettings, UsageError } from "../settings.ts";
 import { affectedBy } from "./affected.ts";
-import { startCapture } from "./capture.ts";
+import { type CaptureExchanger, startCapture } from "./capture.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import { readFolder, watchFolder } from "./folder.ts";
 import { Kubelet } from "./kubelet.ts";
@@ -25,14 +24,14 @@ import { LocalKube } from "./kube.ts";
 import { lockState } from "./lock.ts";
 import { painter } from "./mailline.ts";
 import { settleManifests } from "./manifests.ts";
-import { openPortBook } from "./ports.ts";
+import { openPortBook, type PortBook } from "./ports.ts";
 import { Printer } from "./print.ts";
-import { publishedRecords } from "./records.ts";
 import { introduce } from "./view.ts";
 
 /** Namespace of what belongs to no relay. */
 const operatorNamespace = "mailboat-system";
 const captureHost = "capture.mailboat.localhost";
+const captureAddress = "127.0.0.1";
 const program = fileURLToPath(new URL("../../relay/main.ts", import.meta.url));
 /** A port that a predecessor still holds is waited for this long. */
 const portWaitMs = 3000;
@@ -46,49 +45,89 @@ export interface LocalRun {
 
 /** Resolves when everything has stopped. Throws UsageError and StateInUseError before anything has started. */
 export async function runLocal(run: LocalRun): Promise<void> {
-  const { settings, stopping, now } = run;
-  const state = settings.state;
+  const { settings, stopping, output, now } = run;
+  const { state } = settings;
   await requireFolder(settings.manifests);
   await makeDirectory(state);
   const unlock = lockState(state);
   const printer = new Printer({
-    write: run.output.write,
-    paint: painter(run.output.isTerminal),
+    write: output.write,
+    paint: painter(output.isTerminal),
     captureDirectory: join(state, "captured"),
   });
-  const kube = new LocalKube({
-    stateDirectory: state,
-    now,
-    onStatus: (change) => printer.status(change),
-    // The same words have just been printed as a status.
-    onEvent: () => undefined,
-  });
+  const kube = new LocalKube({ stateDirectory: state, now, onStatus: (change) => printer.status(change) });
   await kube.open();
   const ports = await openPortBook({ file: join(state, "ports.json"), host: settings.host, waitMs: portWaitMs, now });
-  const capture = await startCapture({
-    directory: join(state, "captured"),
-    host: "127.0.0.1",
-    port: (await ports.choose({ use: "capture" })).port,
-    lookup: publishedRecords(kube),
-    now,
+  const capture = await openCapture({ kube, ports, printer, run });
+  const loop = reconcileLoop(sourcesOf({ kube, capture, run }), printer);
+  const kubelet = openKubelet({ kube, ports, printer, run });
+  kube.onChange(reactions({ kube, loop, kubelet, printer, state }));
+  const read = folderReader(kube, settings.manifests, printer);
+  await read();
+  // What an earlier run left is judged anew, whether or not it has changed since.
+  for (const kind of ["SenderDomain", "MailRelay"] as const) {
+    for (const { metadata } of await kube.list(kind)) loop.add(keyOf({ kind, ...metadata }));
+  }
+  await loop.settled();
+  await kubelet.sync();
+  const reread = (): void => {
+    read().catch((error: unknown) => printer.fail(`${settings.manifests}: ${String(error)}`));
+  };
+  watchFolder(settings.manifests, reread, stopping);
+  await introduce({ kube, settings, capturePort: capture.port, printer, stopping, output });
+  await aborted(stopping);
+  loop.stop();
+  await kubelet.stop();
+  await capture.close();
+  printer.flush();
+  unlock();
+}
+
+interface Parts {
+  readonly kube: LocalKube;
+  readonly ports: PortBook;
+  readonly printer: Printer;
+  readonly run: LocalRun;
+}
+
+async function openCapture({ kube, ports, printer, run }: Parts): Promise<CaptureExchanger> {
+  const { port } = await ports.choose({ use: "capture" });
+  return startCapture({
+    directory: join(run.settings.state, "captured"),
+    host: captureAddress,
+    port,
+    lookup: (name) => kube.txtRecord(name),
+    now: run.now,
     onCaptured: (message) => printer.captured(message),
     onError: (error) => printer.fail(`capture: ${error.message}`),
   });
-  const sources: RelaySources = {
+}
+
+interface SourceParts {
+  readonly kube: LocalKube;
+  readonly capture: CaptureExchanger;
+  readonly run: LocalRun;
+}
+
+function sourcesOf({ kube, capture, run }: SourceParts): RelaySources {
+  return {
     kube,
     credentials: createCredentialSource(),
     readReport,
-    now,
+    now: run.now,
     place: {
       image: "mailboat-relay",
-      certificateNames: ["localhost", settings.host],
-      addressBook: new Map([[captureHost, { host: "127.0.0.1", port: capture.port }]]),
+      certificateNames: ["localhost", run.settings.host],
+      addressBook: new Map([[captureHost, { host: captureAddress, port: capture.port }]]),
       namespace: operatorNamespace,
     },
   };
-  const loop = reconcileLoop(sources, printer);
+}
+
+function openKubelet({ kube, ports, printer, run }: Parts): Kubelet {
+  const { settings, now } = run;
   const kubelet: Kubelet = new Kubelet(kube, {
-    stateDirectory: resolve(state),
+    stateDirectory: resolve(settings.state),
     program,
     host: settings.host,
     logLevel: settings.logLevel,
@@ -110,24 +149,7 @@ export async function runLocal(run: LocalRun): Promise<void> {
         printer.say(`${pod} has stopped; what it had not delivered stays in ${directory}/spool`),
     },
   });
-  kube.onChange(reactions({ kube, loop, kubelet, printer, state }));
-  const read = (): Promise<void> => takeFolder(kube, settings.manifests, printer);
-  await read();
-  // What an earlier run left is judged anew, whether or not it has changed since.
-  for (const kind of ["SenderDomain", "MailRelay"] as const) {
-    for (const { metadata } of await kube.list(kind)) loop.add(keyOf({ kind, ...metadata }));
-  }
-  await loop.settled();
-  await kubelet.sync();
-  watchFolder(settings.manifests, () => read().catch((error: unknown) => printer.fail(String(error))), stopping);
-  await introduce({ kube, settings, capturePort: capture.port, printer, stopping, output: run.output });
-  await aborted(stopping);
-  printer.flush();
-  loop.stop();
-  await kubelet.stop();
-  await capture.close();
-  printer.flush();
-  unlock();
+  return kubelet;
 }
 
 async function requireFolder(folder: string): Promise<void> {
@@ -188,13 +210,22 @@ async function writeAuthority(kube: LocalKube, state: string): Promise<void> {
   if (certificate !== undefined) await writeFileAtomically(join(state, "ca.crt"), certificate);
 }
 
-async function takeFolder(kube: LocalKube, folder: string, printer: Printer): Promise<void> {
-  const { inForce, problems } = settleManifests(kube.given, await readFolder(folder));
-  printer.problems(problems);
-  await kube.setGiven(inForce);
+/** Reads of the folder happen one after the other, so that the newest one has the last word. */
+function folderReader(kube: LocalKube, folder: string, printer: Printer): () => Promise<void> {
+  let turn = Promise.resolve();
+  const take = async (): Promise<void> => {
+    const { inForce, problems } = settleManifests(kube.given, await readFolder(folder));
+    printer.problems(problems);
+    await kube.setGiven(inForce);
+  };
+  return () => {
+    const mine = turn.then(take);
+    turn = mine.catch(() => undefined);
+    return mine;
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  return new Promise((done) => signal.addEventListener("abort", () => done(), { once: true }));
 }

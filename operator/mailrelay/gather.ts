@@ -6,11 +6,10 @@ import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { judgeConsent, refersTo } from "./binding.ts";
 import type { CredentialSource } from "./credentials.ts";
-import type { IssuedCertificate } from "./issue.ts";
 import { authoritySecretName, certificateSecretName, configurationSecretName } from "./objects/names.ts";
 import type { ReadReport } from "./reports.ts";
 import { smarthostSecretNames } from "./smarthost.ts";
-import type { CredentialFacts, Place, PodFact, RelayWorld } from "./world.ts";
+import type { CredentialFacts, IssuedCertificate, Place, PodFact, RelayWorld } from "./world.ts";
 
 export interface RelaySources {
   readonly kube: Kube;

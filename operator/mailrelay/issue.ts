@@ -6,6 +6,7 @@ import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
+import type { IssuedCertificate } from "./world.ts";
 
 const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" } as const;
 const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" } as const;
@@ -14,12 +15,6 @@ const dayMs = 86_400_000;
 const backdateMs = 300_000;
 export const caLifeMs = 3650 * dayMs;
 export const leafLifeMs = 90 * dayMs;
-
-/** PEM of a certificate and its PKCS#8 key. */
-export interface IssuedCertificate {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
 
 export async function makeCertificateAuthority(now: number): Promise<IssuedCertificate> {
   x509.cryptoProvider.set(webcrypto);

@@ -7,7 +7,7 @@ import { domainDataKey } from "./objects/names.ts";
 import type { KubeEvent } from "../kube/kube.ts";
 import type { Secret, StatefulSet } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { transitionEvents } from "../kube/transition.ts";
+import { transitionEvents } from "./transition.ts";
 import { assessRelay } from "./assess.ts";
 import { readCertificate, reissueReason } from "./certificate.ts";
 import { relayDocumentOf } from "./document.ts";

@@ -8,10 +8,10 @@ import type { Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { readCertificate } from "./certificate.ts";
 import { gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
-import type { IssuedCertificate } from "./issue.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
 import { planRelay } from "./plan.ts";
+import type { IssuedCertificate } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
 export async function reconcileRelay(

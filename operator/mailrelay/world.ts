@@ -5,7 +5,6 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { OwnerReference, Secret, StatefulSet, Stored } from "../kube/objects.ts";
-import type { IssuedCertificate } from "./issue.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
 export interface NextHopAddress {
@@ -22,6 +21,12 @@ export interface Place {
   readonly addressBook: ReadonlyMap<string, NextHopAddress>;
   /** Namespace of the operator's own Secrets. */
   readonly namespace: string;
+}
+
+/** PEM of a certificate and its PKCS#8 key. */
+export interface IssuedCertificate {
+  readonly certificate: string;
+  readonly privateKey: string;
 }
 
 /** Something a manifest refers to and that cannot be used. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { managedSelector, makePrivateKey, readPrivateKey } from "./dkimkey.ts";
+import { makePrivateKey } from "./dkimkey.ts";
 import { dkimRecord, dmarcRecord, spfRecord, zoneStrings } from "./dnsrecord.ts";
+import { managedSelector, readPrivateKey } from "./privatekey.ts";
 
 test("dkimRecord() publishes an Ed25519 key as the 32 octets of RFC 8463 appendix A.2", () => {
   const reading = readPrivateKey(

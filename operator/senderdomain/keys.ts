@@ -5,7 +5,7 @@
 import { dkimSelectorLabel } from "../../api/labels.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./dkimkey.ts";
+import { type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./privatekey.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
 
 export const privateKeyDataKey = "privateKey";

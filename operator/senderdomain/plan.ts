@@ -5,7 +5,7 @@ import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { KubeEvent } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { transitionEvents } from "../kube/transition.ts";
+import { transitionEvents } from "../mailrelay/transition.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import { renderShard } from "../mailrelay/objects/shard.ts";
 import { resolveSmarthosts } from "../mailrelay/smarthost.ts";

@@ -69,12 +69,14 @@ class Attempt {
     try {
       signatures = await this.#sign();
     } catch (error) {
-      return this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
+      this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
+      return;
     }
     try {
       hops = await resolveHops(this.#context.route, this.#context.resolving);
     } catch (error) {
-      return this.#endAll(error instanceof ResolveError ? error.trouble : { phase: "dns", detail: words(error) });
+      this.#endAll(error instanceof ResolveError ? error.trouble : { phase: "dns", detail: words(error) });
+      return;
     }
     for (const hop of this.#context.hosts.inOrder(hops)) {
       await this.#tryHop(hop, signatures);
@@ -98,7 +100,7 @@ class Attempt {
     let report: TransactionReport;
     const recipients = this.#pending;
     try {
-      report = await this.#transact(hop, outgoing(this.#message, recipients, signatures, this.#context.readBody));
+      report = await this.#transact(hop, this.#outgoing(recipients, signatures));
     } catch (error) {
       const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
       this.#context.hosts.failed(hop);
@@ -141,6 +143,23 @@ class Attempt {
     return secondReport;
   }
 
+  #outgoing(recipients: readonly Recipient[], signatures: Buffer): Outgoing {
+    const message = this.#message;
+    const { body, sender, smtpUtf8, eightBit, ret, envid } = message;
+    const head = Buffer.concat([signatures, message.header, emptyLine]);
+    return {
+      sender,
+      recipients,
+      smtpUtf8,
+      eightBit,
+      ...(ret === undefined ? {} : { ret }),
+      ...(envid === undefined ? {} : { envid }),
+      head,
+      body: body.kind === "inline" ? body.bytes : () => this.#context.readBody(message),
+      sizeBytes: head.length + (body.kind === "inline" ? body.bytes.length : body.sizeBytes),
+    };
+  }
+
   #judge(recipient: Recipient, trouble: Trouble, hop?: NextHop): Verdict {
     const verdict = judge(trouble);
     const nextHop = hop?.smarthost.host;
@@ -161,27 +180,6 @@ class Attempt {
 }
 
 const emptyLine = Buffer.from("\r\n", "latin1");
-
-function outgoing(
-  message: Message,
-  recipients: readonly Recipient[],
-  signatures: Buffer,
-  readBody: AttemptContext["readBody"],
-): Outgoing {
-  const head = Buffer.concat([signatures, message.header, emptyLine]);
-  const { body, sender, smtpUtf8, eightBit, ret, envid } = message;
-  return {
-    sender,
-    recipients,
-    smtpUtf8,
-    eightBit,
-    ...(ret === undefined ? {} : { ret }),
-    ...(envid === undefined ? {} : { envid }),
-    head,
-    body: body.kind === "inline" ? body.bytes : () => readBody(message),
-    sizeBytes: head.length + (body.kind === "inline" ? body.bytes.length : body.sizeBytes),
-  };
-}
 
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

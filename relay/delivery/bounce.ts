@@ -41,8 +41,7 @@ export function writeBounce(facts: BounceFacts): NewMessage | undefined {
   const global = [message.sender, to, ...recipients.map(({ address }) => address)].some((text) =>
     /[^\0-\x7f]/.test(text),
   );
-  const full =
-    message.ret === "FULL" && message.body.kind === "inline" && message.body.bytes.length <= returnedBodyBytes;
+  const body = returnedBody(message);
   const notice = writeFailureNotice({
     hostname,
     from: `postmaster@${message.domain}`,
@@ -55,7 +54,7 @@ export function writeBounce(facts: BounceFacts): NewMessage | undefined {
     returned: {
       header: message.header,
       eightBit: message.eightBit,
-      ...(full && message.body.kind === "inline" ? { body: message.body.bytes } : {}),
+      ...(body === undefined ? {} : { body }),
     },
     boundary: `=_${id}_${Buffer.from(randomBytes(6, chance)).toString("hex")}`,
     global,
@@ -83,6 +82,10 @@ export function writeBounce(facts: BounceFacts): NewMessage | undefined {
 /** RFC 3461 section 4.1: without NOTIFY, failures are told. */
 function wantsFailure(recipient: Recipient): boolean {
   return recipient.notify === undefined || recipient.notify.includes("FAILURE");
+}
+
+function returnedBody({ ret, body }: Message): Buffer | undefined {
+  return ret === "FULL" && body.kind === "inline" && body.bytes.length <= returnedBodyBytes ? body.bytes : undefined;
 }
 
 function failedRecipient({ recipient, reply, remoteHost }: Failure): FailedRecipient {

@@ -1,8 +1,6 @@
 /** Values that the tests of this folder start from: a snapshot, a domain with its keys, a message. Tests only. */
 import { generateKeyPairSync } from "node:crypto";
-import { pino } from "pino";
 import type { DomainDocument, RelayDocument, SmarthostDocument } from "../../api/relayconfig.ts";
-import type { Log } from "../../runtime/log.ts";
 import type { DomainSettings, SigningKey, Snapshot } from "../config/snapshot.ts";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
@@ -20,13 +18,6 @@ export const silentMetrics: RelayMetrics = {
   committed: () => undefined,
   configurationLoaded: () => undefined,
 };
-
-/** A log whose lines are kept as values. */
-export function keptLog(): { readonly log: Log; readonly lines: Record<string, unknown>[] } {
-  const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  return { log, lines };
-}
 
 export const edwardsKey: SigningKey = {
   selector: "ed",
@@ -94,7 +85,10 @@ export function smarthostAt(port: number, changes: Partial<SmarthostDocument> = 
 let made = 0;
 
 /** A small signed message from example.com, due at once. */
-export function newMessage(changes: Partial<Message> = {}, recipients: readonly Partial<Recipient>[] = [{}]): NewMessage {
+export function newMessage(
+  changes: Partial<Message> = {},
+  recipients: readonly Partial<Recipient>[] = [{}],
+): NewMessage {
   made += 1;
   const acceptedAt = changes.acceptedAt ?? Date.now();
   const bytes = Buffer.from(`message ${made}\r\n`);

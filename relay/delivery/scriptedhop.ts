@@ -7,7 +7,10 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 import { TLSSocket, createSecureContext } from "node:tls";
 
 /** A reply, `close` to hang up without one, or undefined for what a friendly server says. */
-export type ScriptAnswer = string | "close" | undefined;
+export type ScriptAnswer = string | undefined;
+
+/** The reply after which the server hangs up: a TLS handshake that comes to nothing. */
+export const replyAndClose = "220 2.0.0 and gone";
 
 export interface Script {
   readonly extensions?: readonly string[];
@@ -197,6 +200,10 @@ class Conversation implements HopSession {
     const verb = line.toUpperCase();
     const taken = answer.startsWith("2");
     if (answer.startsWith("421")) this.#socket?.end();
+    if (answer === replyAndClose) {
+      this.#socket?.destroySoon();
+      return;
+    }
     if (verb.startsWith("MAIL") && taken) this.#mail = line;
     if (verb.startsWith("RCPT") && taken) this.#recipients.push(line);
     if (verb === "RSET") {

@@ -86,7 +86,9 @@ test("a connection gives each recipient its own NOTIFY and ORCPT, and MAIL its R
 test("a connection leaves DSN parameters out when the hop does not offer DSN", async (t) => {
   const hop = await hopFor(t, { extensions: ["PIPELINING"] });
   const connection = await connectionTo(t, hop);
-  await connection.transact(mail({ recipients: [{ address: "a@x.test", notify: ["NEVER"] }], ret: "FULL", envid: "e" }));
+  await connection.transact(
+    mail({ recipients: [{ address: "a@x.test", notify: ["NEVER"] }], ret: "FULL", envid: "e" }),
+  );
   assert.deepEqual(hop.sessions[0]?.lines.slice(1, 3), ["MAIL FROM:<s@example.com>", "RCPT TO:<a@x.test>"]);
 });
 

@@ -192,7 +192,10 @@ class Session extends Connection implements SmtpLine {
       // The library holds bytes as Latin-1; RFC 6531 section 3.7.4 makes UTF-8 of replies possible.
       const text = Buffer.from(raw, "latin1").toString("utf8");
       this._responseActions.shift()?.call(this, text);
-      if (text.startsWith("421")) return this._onServerClosing(text);
+      if (text.startsWith("421")) {
+        this._onServerClosing(text);
+        return;
+      }
     }
     if (this._responseQueue.length > 0) super._processResponse();
   }
@@ -278,7 +281,10 @@ function settled(session: Session, step: (done: (error?: unknown) => void) => vo
     session.on("error", refuse);
     session.once("end", closed);
     step((error) => {
-      if (error) return refuse(error);
+      if (error) {
+        refuse(error);
+        return;
+      }
       session.off("error", refuse);
       session.off("end", closed);
       resolve();

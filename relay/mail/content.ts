@@ -38,36 +38,57 @@ export class ContentScan {
 
   /** Reads on; after a fault nothing more may be fed. */
   feed(chunk: Buffer): ContentFault | undefined {
-    let lineLength = this.#lineLength;
-    let pending = this.#carriageReturn;
-    let bits = this.#bits;
-    for (let at = 0; at < chunk.length; at += 1) {
-      const octet = chunk[at] ?? 0;
-      if (octet > carriageReturn && !pending) {
-        bits |= octet;
-        lineLength += 1;
-      } else if (octet === lineFeed) {
-        if (!pending) return this.#fault("bare LF, send CRLF");
-        if (lineLength > lineOctets) return this.#fault(tooLong);
-        if (lineLength === 0 && this.#bodyOffset === -1) this.#bodyOffset = this.#offset + at + 1;
-        pending = false;
-        lineLength = 0;
-        this.#line += 1;
-      } else if (pending) {
-        return this.#fault("bare CR, send CRLF");
-      } else if (octet === carriageReturn) {
-        pending = true;
-      } else if (octet === 0) {
-        return this.#fault("a NUL octet, which mail cannot carry");
-      } else {
-        lineLength += 1;
-      }
+    const length = chunk.length;
+    if (length === 0) return undefined;
+    let at = 0;
+    /** Where the current line began; before the chunk, when it began in an earlier one. */
+    let lineStart = -this.#lineLength;
+    if (this.#carriageReturn) {
+      if (chunk[0] !== lineFeed) return this.#fault("bare CR, send CRLF");
+      this.#endLine(-1 - lineStart, 1);
+      lineStart = 1;
+      at = 1;
     }
-    this.#bits = bits;
-    this.#carriageReturn = pending;
-    this.#lineLength = lineLength;
-    this.#offset += chunk.length;
-    return lineLength > lineOctets ? this.#fault(tooLong) : undefined;
+    this.#carriageReturn = false;
+    while (at < length) {
+      at = this.#skipOrdinary(chunk, at, length);
+      if (at === length) break;
+      const octet = chunk[at];
+      if (octet === lineFeed) return this.#fault("bare LF, send CRLF");
+      if (octet === 0) return this.#fault("a NUL octet, which mail cannot carry");
+      // Now it is a CR, and the last octet of the chunk may part it from its LF.
+      if (at + 1 === length) {
+        this.#carriageReturn = true;
+        break;
+      }
+      if (chunk[at + 1] !== lineFeed) return this.#fault("bare CR, send CRLF");
+      if (at - lineStart > lineOctets) return this.#fault(tooLong);
+      this.#endLine(at - lineStart, at + 2);
+      at += 2;
+      lineStart = at;
+    }
+    this.#lineLength = length - lineStart;
+    this.#offset += length;
+    return this.#lineLength > lineOctets + 1 ? this.#fault(tooLong) : undefined;
+  }
+
+  /** Position of the next CR, LF or NUL. The hot loop of receiving: one comparison an octet, and no state but its bits. */
+  #skipOrdinary(chunk: Buffer, start: number, length: number): number {
+    let bits = 0;
+    let at = start;
+    for (; at < length; at += 1) {
+      const octet = chunk[at] ?? 0;
+      if (octet <= carriageReturn && (octet === carriageReturn || octet === lineFeed || octet === 0)) break;
+      bits |= octet;
+    }
+    this.#bits |= bits;
+    return at;
+  }
+
+  /** `end` is the position in the chunk behind the line end. */
+  #endLine(lineLength: number, end: number): void {
+    if (lineLength === 0 && this.#bodyOffset === -1) this.#bodyOffset = this.#offset + end;
+    this.#line += 1;
   }
 
   /** What only the end can tell: a CR whose LF never came. */

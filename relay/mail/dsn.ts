@@ -107,7 +107,7 @@ function words(facts: FailureFacts): Buffer {
       const said = remoteHost === undefined ? "The reason:" : `The mail server ${remoteHost} said:`;
       return `<${address}>\r\n${wrap(`${said} ${ascii(formatReply(reply))}`, "    ")}`;
     }),
-    "No action is needed for the message itself; its header follows in this report.",
+    "The details follow in a form for programs, and after them the message or its header.",
   ];
   return Buffer.from(
     `${paragraphs.map((text) => (text.startsWith("<") ? text : wrap(text, ""))).join("\r\n\r\n")}\r\n`,

@@ -51,36 +51,26 @@ const sessionPhases: ReadonlySet<Phase> = new Set(["dns", "connect", "greeting",
 /** RFC 4954 section 6: the hop wants a login that it does not get. Our configuration is at fault, not the message. */
 const authenticationCodes: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
-interface LocalRule {
-  readonly kind: Verdict["kind"];
-  readonly scope: Scope;
-  readonly code: number;
-  readonly enhanced: string;
-  readonly text: string;
-}
+type LocalRule = readonly [kind: Verdict["kind"], scope: Scope, code: number, enhanced: string, text: string];
 
 const localRules: Readonly<Record<LocalReason, LocalRule>> = {
-  "cannot-sign": rule("deferred", "message", 451, "4.7.0", "no usable DKIM key for the sender's domain"),
-  "body-unreadable": rule("deferred", "message", 451, "4.3.0", "the spool could not read the message"),
-  "no-route": rule("deferred", "message", 451, "4.4.4", "no way out for this recipient"),
+  "cannot-sign": ["deferred", "message", 451, "4.7.0", "no usable DKIM key for the sender's domain"],
+  "body-unreadable": ["deferred", "message", 451, "4.3.0", "the spool could not read the message"],
+  "no-route": ["deferred", "message", 451, "4.4.4", "no way out for this recipient"],
   // RFC 6531 section 3.6: a message that needs SMTPUTF8 must not go to a server without it.
-  "no-smtputf8": rule("failed", "message", 553, "5.6.7", "the next hop does not offer SMTPUTF8"),
+  "no-smtputf8": ["failed", "message", 553, "5.6.7", "the next hop does not offer SMTPUTF8"],
   // RFC 6152 section 3: converting the body would break its signature.
-  "no-8bitmime": rule("failed", "message", 554, "5.6.3", "the next hop does not offer 8BITMIME"),
+  "no-8bitmime": ["failed", "message", 554, "5.6.3", "the next hop does not offer 8BITMIME"],
   // RFC 1870 section 6.1.
-  "too-large": rule("failed", "message", 552, "5.3.4", "larger than the next hop accepts"),
-  "tls-not-offered": rule("deferred", "host", 451, "4.7.4", "TLS is required and the next hop does not offer it"),
-  "tls-failed": rule("deferred", "host", 451, "4.7.5", "TLS is required and could not be established"),
-  "credentials-unprotected": rule("deferred", "host", 451, "4.7.0", "credentials are only sent inside verified TLS"),
+  "too-large": ["failed", "message", 552, "5.3.4", "larger than the next hop accepts"],
+  "tls-not-offered": ["deferred", "host", 451, "4.7.4", "TLS is required and the next hop does not offer it"],
+  "tls-failed": ["deferred", "host", 451, "4.7.5", "TLS is required and could not be established"],
+  "credentials-unprotected": ["deferred", "host", 451, "4.7.0", "credentials are only sent inside verified TLS"],
   // RFC 7505 section 4.2.
-  "null-mx": rule("failed", "recipient", 556, "5.1.10", "the recipient's domain accepts no mail (null MX)"),
-  "no-such-domain": rule("failed", "recipient", 550, "5.1.2", "the recipient's domain does not exist"),
-  "dns-trouble": rule("deferred", "recipient", 451, "4.4.3", "the recipient's domain could not be looked up"),
+  "null-mx": ["failed", "recipient", 556, "5.1.10", "the recipient's domain accepts no mail (null MX)"],
+  "no-such-domain": ["failed", "recipient", 550, "5.1.2", "the recipient's domain does not exist"],
+  "dns-trouble": ["deferred", "recipient", 451, "4.4.3", "the recipient's domain could not be looked up"],
 };
-
-function rule(kind: LocalRule["kind"], scope: Scope, code: number, enhanced: string, text: string): LocalRule {
-  return { kind, scope, code, enhanced, text };
-}
 
 /** Decides what `trouble` means. Never throws; the reply of the verdict always has an enhanced code. */
 export function judge(trouble: Trouble): Verdict {
@@ -114,16 +104,17 @@ function judgeReply(phase: Phase, reply: Reply): Verdict {
   return { kind: "deferred", scope: "message", reply: { code: 451, enhanced: "4.5.0", text } };
 }
 
-function judgeReason(local: LocalRule, trouble: Trouble): Verdict {
-  const reply = { code: local.code, enhanced: local.enhanced, text: sentence(local.text, trouble) };
-  return { kind: local.kind, scope: local.scope, reply };
+function judgeReason([kind, scope, code, enhanced, text]: LocalRule, trouble: Trouble): Verdict {
+  return { kind, scope, reply: { code, enhanced, text: sentence(text, trouble) } };
 }
 
 /** The other side said nothing: RFC 3463 section 3.5, X.4.1 when it never answered and X.4.2 when it went away. */
 function judgeSilence(trouble: Trouble): Verdict {
   const { phase } = trouble;
   if (phase === "local") return judgeReason(localRules["body-unreadable"], trouble);
-  if (phase === "dns") return { ...judgeReason(localRules["dns-trouble"], trouble), scope: "host" };
+  if (phase === "dns") {
+    return judgeReason(["deferred", "host", 451, "4.4.3", "the next hop's name could not be looked up"], trouble);
+  }
   if (phase === "tls") return judgeReason(localRules["tls-failed"], trouble);
   const text = sentence(phase === "connect" ? "could not connect" : `connection lost ${lossPoints[phase]}`, trouble);
   const reply = { code: 451, enhanced: phase === "connect" ? "4.4.1" : "4.4.2", text };

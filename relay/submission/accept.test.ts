@@ -258,6 +258,21 @@ for (const [failure, expected] of failures) {
   });
 }
 
+test("a spool that cannot begin or write is 451, and the session goes on", async () => {
+  const client = await session();
+  const { spool } = bed;
+  const begin = spool.begin.bind(spool);
+  spool.begin = () => {
+    throw new Error("no writer");
+  };
+  assert.equal(codes(await sendRaw(client, `${full}\r\nx\r\n.\r\n`)), "451 4.3.0");
+  spool.begin = (id) => ({ ...begin(id), sizeBytes: 0, write: () => Promise.reject(new Error("disk I/O error")) });
+  assert.equal(codes(await sendRaw(client, `${full}\r\nx\r\ny\r\n.\r\n`)), "451 4.3.0");
+  spool.begin = begin;
+  assert.equal(spool.open.size, 0);
+  assert.equal(codes(await sendRaw(client, `${full}\r\nx\r\n.\r\n`)), "250 2.6.0");
+});
+
 test("no 250 is sent before the commit", async () => {
   const client = await session();
   const gate = Promise.withResolvers<void>();

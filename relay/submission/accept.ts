@@ -71,23 +71,28 @@ export async function acceptMessage(
 /** True at the end of the data, false when the connection broke before. Reads on, whatever the intake thinks of it. */
 function consume(stream: Readable, intake: Intake): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
+  const failed = (error: unknown): void => intake.refuse(storageRefusal(error));
   stream.on("data", (chunk: Buffer) => {
-    const written = intake.take(chunk);
+    const written = takeSafely(intake, chunk, failed);
     if (written === undefined) return;
     // The disk sets the pace: while it is busy the client's window fills instead of our memory.
     stream.pause();
-    written.then(
-      () => stream.resume(),
-      (error: unknown) => {
-        intake.refuse(storageRefusal(error));
-        stream.resume();
-      },
-    );
+    written.catch(failed).finally(() => stream.resume());
   });
   stream.once("end", () => resolve(true));
   stream.once("error", () => resolve(false));
   stream.once("close", () => resolve(false));
   return promise;
+}
+
+/** What is thrown inside a stream's event would end the process; it is this message's failure only. */
+function takeSafely(intake: Intake, chunk: Buffer, failed: (error: unknown) => void): Promise<void> | undefined {
+  try {
+    return intake.take(chunk);
+  } catch (error) {
+    failed(error);
+    return undefined;
+  }
 }
 
 function storageRefusal(error: unknown): Refusal {

@@ -40,6 +40,14 @@ const sourceRoute = /^@[^\s,:@]+(?:,@[^\s,:@]+)*:/;
 /** RFC 6531 section 3.5: what answers a non-ASCII address whose client did not ask for SMTPUTF8. */
 const needsSmtpUtf8 = refusal(553, "5.6.7", "A non-ASCII address needs the SMTPUTF8 parameter of MAIL");
 
+const heloOctets = 300;
+
+/** The name of a HELO or EHLO line in lower case. Its form is not judged: real clients send worse than the grammar allows. */
+export function parseHelo(line: Buffer): string | undefined {
+  const [, name = "", ...rest] = line.toString("latin1").trim().split(/ +/);
+  return name === "" || rest.length > 0 || name.length > heloOctets ? undefined : name.toLowerCase();
+}
+
 export function parseMail(line: Buffer): MailCommand | Refusal {
   const command = parsePathCommand(line, { opening: /^MAIL FROM: */i, known: mailParameters, enhanced: "5.1.7" });
   if ("kind" in command) return command;
@@ -99,6 +107,12 @@ export function parseRcpt(line: Buffer, smtpUtf8: boolean): RcptCommand | Refusa
       ...(orcpt === undefined ? {} : { orcpt }),
     },
   };
+}
+
+/** RFC 5321 section 4.1.1.4 and 3.3. */
+export function refuseData(line: Buffer, recipients: number): Refusal | undefined {
+  if (line.toString("latin1").trim().length > "DATA".length) return refusal(501, "5.5.4", "DATA takes no parameters");
+  return recipients === 0 ? refusal(503, "5.5.1", "Need MAIL and RCPT commands first") : undefined;
 }
 
 /** RFC 3461 section 4.1. */

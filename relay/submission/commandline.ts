@@ -31,6 +31,14 @@ export interface LineEvents {
   readonly data: (rest: Buffer, done: () => void) => void;
 }
 
+/** What a session wants to know of its stream, lines included. */
+export interface StreamEvents extends Pick<LineEvents, "command" | "fault"> {
+  /** Runs what reads a chunk of commands. */
+  readonly batch: (run: () => void) => void;
+  /** A message has passed twice the size it may have. */
+  readonly flood: () => void;
+}
+
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 /** After so many pipelined commands others get a turn. */

@@ -50,6 +50,21 @@ export interface SessionRules {
   closed(): void;
 }
 
+export interface MailServerOptions {
+  readonly implicitTls: boolean;
+  readonly idleTimeoutMs: number;
+  readonly maxClients: number;
+  readonly rulesFor: (clientAddress: string) => SessionRules;
+  /** Whether a PROXY header is expected from this peer. */
+  readonly isProxy: (peerAddress: string) => boolean;
+}
+
+/** PEM; the chain leaf first. */
+export interface ServerCertificate {
+  readonly chain: string;
+  readonly privateKey: string;
+}
+
 /** RFC 3207 section 4: 454 is "not now". The library would go on with the private key that it publishes with its source. */
 export function refuseStartTls(startTls: SessionRules["startTls"]): Refusal | undefined {
   if (startTls === "unready") return refusal(454, "4.7.0", "TLS is not available yet: no certificate");
@@ -88,4 +103,13 @@ export function libraryEnhanced(code: number, text: string): string {
   // RFC 4954 section 4: a cancelled or undecodable exchange; 5.5.4 is kept for parameters.
   if (code === 501 && /aborted|userdata|username/.test(text)) return "5.5.2";
   return libraryCodes.get(code) ?? `${Math.floor(code / 100)}.0.0`;
+}
+
+/** RFC 4616 section 2: an authorization identity that is not the user's own. Nobody acts for another here. */
+export function actsForAnother(login: {
+  readonly authcid?: string | undefined;
+  readonly authzid?: string | undefined;
+}): boolean {
+  const { authcid = "", authzid = "" } = login;
+  return authcid !== "" && authzid !== "" && authcid !== authzid;
 }

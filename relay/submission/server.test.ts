@@ -273,6 +273,15 @@ test("a client that talks before the greeting is cut off, unless its network is 
   assert.match(await greeting, /^220 /);
 });
 
+test("replies to commands that came together leave together", async () => {
+  const client = await session("pods");
+  const last = [client.reply(), client.reply(), client.reply(), client.reply()].at(-1);
+  const packets = client.packets;
+  client.write(`${mail}\r\n${rcpt}\r\nRSET\r\nNOOP\r\n`);
+  assert.equal(await last, "250 2.0.0 OK");
+  assert.equal(client.packets - packets, 1);
+});
+
 test("every refusal is counted with its listener and codes", async () => {
   const already = bed.refusals.length;
   const client = await session("plain");

@@ -1,21 +1,22 @@
 /**
  * The only file that knows smtp-server: its connection and server, with every decision taken away from them.
  *
- * The library keeps what it does well (DATA framing, dot stuffing, the TLS upgrade, SASL exchanges, half-closed sockets). What it
+ * The library keeps what it does well (the TLS upgrade, SASL exchanges, the order of replies, half-closed sockets). What it
  * decides wrongly for us is overridden here and pinned by server.test.ts against the installed package: which commands exist,
  * what EHLO offers, who may MAIL, and the enhanced code of every reply. A rule that fails unexpectedly is a 451.
  */
 import { SMTPServer } from "smtp-server";
-import type { SMTPServerAuthentication, SMTPServerAuthenticationResponse, SMTPServerSession } from "smtp-server";
+import type { SMTPServerDataStream, SMTPServerSession } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
 import { authenticationLineOctets, commandLineOctets } from "../mail/limit.ts";
 import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
 import type { AuthenticatedUser } from "./admit.ts";
-import { parseMail, parseRcpt } from "./command.ts";
-import { CommandLines, refuseLine, type LineFault } from "./commandline.ts";
-import { libraryEnhanced, refuseAuth, refuseStartTls } from "./rules.ts";
-import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
+import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
+import { CommandLines, refuseLine, type LineFault, type StreamEvents } from "./commandline.ts";
+import { DataFrame } from "./dataframe.ts";
+import { actsForAnother, libraryEnhanced, refuseAuth, refuseStartTls } from "./rules.ts";
+import type { Login, MailServerOptions, ServerCertificate, SessionRules, SessionState, Transaction } from "./rules.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
 const servedCommands: ReadonlySet<string> = new Set(
@@ -25,22 +26,16 @@ const badCommandsAllowed = 10;
 const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
 
-interface StreamEvents {
-  readonly command: (line: Buffer, next: () => void) => void;
-  readonly fault: (fault: LineFault, next: () => void) => void;
-  /** A message has passed twice the size it may have. */
-  readonly flood: () => void;
-}
-
-/** Command lines are ours, because the library ends the session over a long one and takes LF for a line end; DATA is its own. */
+/** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
 class CommandStream extends SMTPStream {
   readonly #lines: CommandLines;
-  readonly #flood: () => void;
+  readonly #events: StreamEvents;
+  #frame = new DataFrame();
   #flooded = false;
 
   constructor(events: StreamEvents) {
     super();
-    this.#flood = events.flood;
+    this.#events = events;
     this.#lines = new CommandLines({
       ...events,
       limitOctets: authenticationLineOctets,
@@ -53,15 +48,35 @@ class CommandStream extends SMTPStream {
   override _write(chunk: Buffer, _encoding: BufferEncoding | "buffer", done: (error?: Error | null) => void): void {
     if (this.isClosed || chunk.length === 0) return done();
     if (this._dataMode) return this._feedDataStream(chunk, done);
-    this.#lines.read(chunk, done);
+    this.#events.batch(() => this.#lines.read(chunk, done));
   }
 
-  /** The library's count of DATA octets: the one place that sees a message while it is too large. */
+  override startDataMode(maxBytes?: number): SMTPServerDataStream {
+    this.#frame = new DataFrame();
+    return super.startDataMode(maxBytes);
+  }
+
+  override _feedDataStream(chunk: Buffer, done: () => void): void {
+    const { content, end } = this.#frame.feed(chunk);
+    const stream = this._dataStream;
+    const bytes = content.length > 1 ? Buffer.concat(content) : content[0];
+    if (bytes !== undefined) this._countDataBytes(bytes.length);
+    if (end !== undefined) return this._endDataMode(bytes ?? false, chunk.subarray(end), done);
+    const flowing = bytes === undefined || stream === null || !stream.writable || stream.write(bytes);
+    if (flowing || stream.destroyed) return done();
+    // One of the two comes: a stream that is given up does not drain.
+    const settle = (): void => {
+      stream.off("drain", settle).off("close", settle);
+      done();
+    };
+    stream.once("drain", settle).once("close", settle);
+  }
+
   override _countDataBytes(octets: number): void {
     super._countDataBytes(octets);
     if (this.#flooded || this.dataBytes <= 2 * this._maxBytes) return;
     this.#flooded = true;
-    this.#flood();
+    this.#events.flood();
   }
 }
 
@@ -118,6 +133,7 @@ export class MailConnection extends SMTPConnection {
     return new CommandStream({
       command: (line, next) => this._onCommand(line, next),
       fault: (fault, next) => this.#lineFault(fault, next),
+      batch: (run) => this.#together(run),
       flood: () => this.#cut(),
     });
   }
@@ -136,6 +152,17 @@ export class MailConnection extends SMTPConnection {
     this.#ownEnhanced = undefined;
     if (code >= 400) this.#rules.refused({ code, enhanced: this.#enhanced, text });
     super.send(code, data, context);
+  }
+
+  /** The replies to commands that came together leave together (RFC 2920 section 3.2): a packet and a system call, not ten. */
+  #together(run: () => void): void {
+    const socket = this._socket;
+    socket.cork();
+    try {
+      run();
+    } finally {
+      socket.uncork();
+    }
   }
 
   override _getEnhancedStatusCode(): string {
@@ -188,12 +215,12 @@ export class MailConnection extends SMTPConnection {
 
   /** RFC 5321 section 4.1.4: it resets the session as RSET does. The name is checked for its form only, and cleaned in Received. */
   #hello(command: Buffer, lines: string[], callback: () => void): void {
-    const [, name = "", ...rest] = command.toString("latin1").trim().split(/ +/);
-    if (name === "" || rest.length > 0 || name.length > 300) {
+    const name = parseHelo(command);
+    if (name === undefined) {
       this.send(501, "Syntax: EHLO or HELO and your host name", false);
       return callback();
     }
-    this.hostNameAppearsAs = name.toLowerCase();
+    this.hostNameAppearsAs = name;
     this._resetSession();
     this.send(250, lines, false);
     callback();
@@ -202,6 +229,8 @@ export class MailConnection extends SMTPConnection {
   override handler_STARTTLS(command: Buffer, callback: () => void): void {
     const refused = this.secure ? undefined : refuseStartTls(this.#rules.startTls);
     if (refused !== undefined) return this.#answer(refused, callback);
+    // What is to be read before the handshake must be on its way before it.
+    this._socket.uncork();
     super.handler_STARTTLS(command, callback);
   }
 
@@ -252,12 +281,8 @@ export class MailConnection extends SMTPConnection {
   override handler_DATA(command: Buffer, callback: () => void): void {
     const transaction = this.#transaction;
     const parser = this._parser;
-    if (command.toString("latin1").trim().length > 4) {
-      return this.#answer(refusal(501, "5.5.4", "DATA takes no parameters"), callback);
-    }
-    if (transaction === undefined || transaction.recipients.size === 0) {
-      return this.#answer(refusal(503, "5.5.1", "Need MAIL and RCPT commands first"), callback);
-    }
+    const refused = refuseData(command, transaction?.recipients.size ?? 0);
+    if (transaction === undefined || refused !== undefined) return this.#answer(refused ?? internalError, callback);
     if (parser === false) return callback();
     const stream = parser.startDataMode(this.#rules.sizeLimitBytes);
     this._dataStream = stream;
@@ -304,21 +329,6 @@ export class MailConnection extends SMTPConnection {
   destroy(): void {
     this._socket.destroy();
   }
-}
-
-export interface MailServerOptions {
-  readonly implicitTls: boolean;
-  readonly idleTimeoutMs: number;
-  readonly maxClients: number;
-  readonly rulesFor: (clientAddress: string) => SessionRules;
-  /** Whether a PROXY header is expected from this peer. */
-  readonly isProxy: (peerAddress: string) => boolean;
-}
-
-/** PEM; the chain leaf first. */
-export interface ServerCertificate {
-  readonly chain: string;
-  readonly privateKey: string;
 }
 
 export class MailServer extends SMTPServer {
@@ -371,25 +381,18 @@ export class MailServer extends SMTPServer {
   }
 
   /** Both at once: the library's defer to the next turn, and a client that talks in that gap would be cut off. */
-  override onConnect(_session: SMTPServerSession, callback: (error?: Error | null) => void): void {
+  override onConnect(...[, callback]: Parameters<SMTPServer["onConnect"]>): void {
     callback();
   }
 
-  override onSecure(_socket: unknown, _session: SMTPServerSession, callback: (error?: Error | null) => void): void {
+  override onSecure(...[, , callback]: Parameters<SMTPServer["onSecure"]>): void {
     callback();
   }
 
-  override onAuth(
-    auth: SMTPServerAuthentication,
-    session: SMTPServerSession,
-    respond: (error: Error | null | undefined, response?: SMTPServerAuthenticationResponse) => void,
-  ): void {
+  override onAuth(...[auth, session, respond]: Parameters<SMTPServer["onAuth"]>): void {
     const connection = this.sessions.get(session);
-    const { authcid, authzid } = auth;
-    // RFC 4616 section 2: nobody acts for another here.
-    const foreign =
-      authcid !== undefined && authcid !== "" && authzid !== undefined && authzid !== "" && authcid !== authzid;
-    if (connection === undefined || foreign) return respond(null, { message: "Authentication credentials invalid" });
+    if (connection === undefined || actsForAnother(auth))
+      return respond(null, { message: "Authentication credentials invalid" });
     connection
       .login({ mechanism: auth.method, username: auth.username ?? "", password: auth.password ?? "" })
       .then((result) => (result instanceof Error ? respond(result) : respond(null, { user: result })), respond);

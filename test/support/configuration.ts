@@ -1,6 +1,6 @@
 /** A relay's configuration directory from plain values, written as the operator's mounts would look. */
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   configurationDirectory,
@@ -37,6 +37,8 @@ export interface DomainPlan {
   readonly domain: string;
   readonly keys: readonly Pick<DkimKey, "selector" | "privateKey">[];
   readonly trustedNetworks?: boolean;
+  /** The domain's own way out. */
+  readonly nextHops?: RelayPlan["nextHops"];
 }
 
 /** One listener of each kind; `smtp` trusts this machine. */
@@ -78,7 +80,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
       trustedNetworks: plan.trustedNetworks ?? true,
     },
     addresses: ["*"],
-    smarthosts: [],
+    smarthosts: (plan.nextHops ?? []).map((hop) => ({ ...hop, tlsMode: "None" })),
     limits: {},
   };
 }
@@ -124,7 +126,7 @@ export function writeConfiguration(root: string, plan: RelayPlan): void {
   const digests: Record<string, string> = {};
   for (const [name, files] of byShard) {
     digests[name] = createHash("sha256").update(shardText(files)).digest("hex");
-    if (Object.keys(files).length > 0) placeFiles(join(root, domainsDirectory, name), files);
+    placeShard(join(root, domainsDirectory, name), files);
   }
   const { certificate, privateKey } = plan.certificate;
   placeFiles(join(root, tlsDirectory), { "tls.crt": certificate, "tls.key": privateKey });
@@ -136,9 +138,11 @@ export function placeText(root: string, relayDocumentText: string): void {
   placeFiles(join(root, configurationDirectory), { [relayDocumentName]: relayDocumentText });
 }
 
-/** Takes a domain's document away. */
-export function removeDomainFile(root: string, shard: number, domain: string): void {
-  rmSync(join(root, domainsDirectory, shardName(shard), `${domain}.json`));
+/** What is no longer meant goes; an empty shard has no directory, as an optional volume. */
+function placeShard(directory: string, files: Readonly<Record<string, string>>): void {
+  if (Object.keys(files).length > 0) placeFiles(directory, files);
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) if (files[name] === undefined) rmSync(join(directory, name));
 }
 
 function placeFiles(directory: string, files: Readonly<Record<string, string>>): void {

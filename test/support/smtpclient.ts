@@ -6,6 +6,8 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 export class SmtpClient {
   #socket: Socket | TLSSocket;
   #received = "";
+  /** Times that something arrived. */
+  packets = 0;
   #waiting: { resolve: (reply: string) => void; reject: (error: Error) => void }[] = [];
   readonly closed: Promise<void>;
   readonly #ended = Promise.withResolvers<void>();
@@ -28,6 +30,7 @@ export class SmtpClient {
     const socket = this.#socket;
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
+      this.packets += 1;
       this.#received += text;
       this.#deliver();
     });

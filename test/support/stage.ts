@@ -12,7 +12,7 @@ export interface StageOptions {
   readonly name?: string;
   readonly script?: Script;
   /** Sender domains; all sign with the same two keys. */
-  readonly domains?: readonly string[];
+  readonly domains?: readonly (string | Pick<DomainPlan, "domain" | "nextHops">)[];
   readonly plan?: Partial<RelayPlan>;
   readonly relay?: Omit<RelayOptions, "directory" | "plan">;
 }
@@ -37,7 +37,10 @@ export async function openStage(t: TestContext, options: StageOptions): Promise<
   const hop = await NextHop.start(options.script);
   t.after(() => hop.stop());
   const keys = [makeRsaKey("rsa"), makeEd25519Key("ed")];
-  const domains: DomainPlan[] = (options.domains ?? ["example.com"]).map((domain) => ({ domain, keys }));
+  const domains: DomainPlan[] = (options.domains ?? ["example.com"]).map((wish) => ({
+    ...(typeof wish === "string" ? { domain: wish } : wish),
+    keys,
+  }));
   const plan: RelayPlan = {
     nextHops: [hop.address],
     domains,

@@ -1,6 +1,6 @@
 /** Events for what a person would want to know of: conditions that changed from one status or reason to another. Pure. */
 import type { Condition } from "../../api/condition.ts";
-import type { KubeEvent, Reference } from "./kube.ts";
+import type { KubeEvent, Reference } from "../kube/kube.ts";
 
 export interface Transition {
   readonly regarding: Reference;

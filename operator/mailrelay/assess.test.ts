@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RelayReport } from "../../api/relayreport.ts";
+import { now, relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding } from "./assess.ts";
+import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "./issue.ts";
+import { judgeAvailable, judgeProgrammed, relayStatus, roundedCount, summarizeRelay } from "./programmed.ts";
+import type { PodFact } from "./world.ts";
+
+const authority = await makeCertificateAuthority(now);
+const leaf = await issueLeaf({ authority, names: ["relay.example.com"], now });
+const given = relayOf({ tls: { secretName: "mine" } });
+
+function report(revision: string, configurationError?: string): RelayReport {
+  return {
+    version: 1,
+    revision,
+    ...(configurationError === undefined ? {} : { configurationError }),
+    spool: { queuedRecipients: 1234, queuedMessages: 1, usedBytes: 0, capacityBytes: 1, full: false, spoolId: "a" },
+    draining: false,
+    acceptedMessages: 0,
+    startedAt: "2026-11-23T12:00:00Z",
+  };
+}
+
+function pod(name: string, revision: string | undefined, error?: string): PodFact {
+  return { name, ready: revision !== undefined, report: revision === undefined ? undefined : report(revision, error) };
+}
+
+function tls(crt: string, key: string) {
+  return new Map([["mine", secretOf({ name: "mine", values: { "tls.crt": crt, "tls.key": key } })]]);
+}
+
+type Row = readonly [name: string, judge: () => RelayFinding, status: string, reason: string, message: RegExp];
+
+const other = { ...given, spec: { ...given.spec, hostname: "other.example.com" } };
+const two = relayOf({ replicas: 2 });
+const rows: readonly Row[] = [
+  ["a plain spec", () => judgeAccepted(relayWorld()), "True", "Accepted", /valid/],
+  [
+    "a paused relay",
+    () => judgeAccepted(relayWorld({ relay: relayOf({ paused: true }) })),
+    "True",
+    "Paused",
+    /spec\.paused/,
+  ],
+  [
+    "a field that does nothing yet",
+    () => judgeAccepted(relayWorld({ relay: relayOf({ tracing: { endpoint: "http://collector:4318" } }) })),
+    "True",
+    "NotActedOnYet",
+    /spec\.tracing/,
+  ],
+  ["no reference problem", () => judgeReferences([]), "True", "ResolvedRefs", /usable/],
+  [
+    "a missing Secret",
+    () => judgeReferences([{ kind: "missing", field: "f", message: "f: Secret x does not exist" }]),
+    "False",
+    "SecretNotFound",
+    /Secret x/,
+  ],
+  [
+    "a Secret without its key",
+    () => judgeReferences([{ kind: "invalid", field: "f", message: "f: Secret x lacks username" }]),
+    "False",
+    "SecretInvalid",
+    /lacks username/,
+  ],
+  ["no certificate of our own yet", () => judgeCertificate(relayWorld()), "False", "Pending", /issue/],
+  [
+    "a certificate Secret that is missing",
+    () => judgeCertificate(relayWorld({ relay: given })),
+    "False",
+    "SecretNotFound",
+    /^spec\.tls\.secretName: Secret mine does not exist: create it/,
+  ],
+  [
+    "a certificate that serves",
+    () => judgeCertificate(relayWorld({ relay: given, secrets: tls(leaf.certificate, leaf.privateKey) })),
+    "True",
+    "Valid",
+    /valid until 2027-/,
+  ],
+  [
+    "a certificate without its key",
+    () => judgeCertificate(relayWorld({ relay: given, secrets: tls(leaf.certificate, authority.privateKey) })),
+    "False",
+    "SecretInvalid",
+    /not the key of the certificate/,
+  ],
+  [
+    "a certificate for another name",
+    () => judgeCertificate(relayWorld({ relay: other, secrets: tls(leaf.certificate, leaf.privateKey) })),
+    "False",
+    "NameMismatch",
+    /for relay\.example\.com, not for spec\.hostname other\.example\.com/,
+  ],
+  [
+    "an expired certificate",
+    () =>
+      judgeCertificate(
+        relayWorld({ relay: given, secrets: tls(leaf.certificate, leaf.privateKey), now: now + leafLifeMs + 1 }),
+      ),
+    "False",
+    "Expired",
+    /renew it/,
+  ],
+  [
+    "a certificate that nobody renews",
+    () =>
+      judgeCertificate(
+        relayWorld({
+          relay: given,
+          secrets: tls(leaf.certificate, leaf.privateKey),
+          now: now + leafLifeMs - 3_600_000,
+        }),
+      ),
+    "True",
+    "Expiring",
+    /expires/,
+  ],
+  ["no pod", () => judgeProgrammed(relayWorld(), "r1"), "False", "NoReadyPods", /no pod/],
+  [
+    "zero replicas",
+    () => judgeProgrammed(relayWorld({ relay: relayOf({ replicas: 0 }) }), "r1"),
+    "False",
+    "Hibernating",
+    /spec\.replicas is 0/,
+  ],
+  [
+    "an older revision",
+    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r0")] }), "r1"),
+    "False",
+    "WaitingForPods",
+    /p0/,
+  ],
+  [
+    "one of two pods that does not answer",
+    () => judgeProgrammed(relayWorld({ relay: two, pods: [pod("p0", "r1"), pod("p1", undefined)] }), "r1"),
+    "False",
+    "WaitingForPods",
+    /p1/,
+  ],
+  [
+    "a pod that has not come yet",
+    () => judgeProgrammed(relayWorld({ relay: two, pods: [pod("p0", "r1")] }), "r1"),
+    "False",
+    "WaitingForPods",
+    /1 of 2 pods/,
+  ],
+  [
+    "a refused configuration",
+    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r0", "relay.json: no")] }), "r1"),
+    "False",
+    "ConfigurationRefused",
+    /p0 keeps its last good configuration: relay\.json: no/,
+  ],
+  [
+    "every pod up to date",
+    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r1")] }), "r1"),
+    "True",
+    "Programmed",
+    /every/,
+  ],
+  ["a ready pod", () => judgeAvailable(relayWorld({ pods: [pod("p0", "r1")] })), "True", "PodsAvailable", /mail/],
+  ["no ready pod", () => judgeAvailable(relayWorld()), "False", "PodsUnavailable", /no pod/],
+];
+
+for (const [name, judge, status, reason, message] of rows) {
+  test(`${name} is judged ${status} ${reason}`, () => {
+    const found = judge();
+    assert.deepEqual([found.status, found.reason], [status, reason]);
+    assert.match(found.message, message);
+  });
+}
+
+test("summarizeRelay() tells a person's mistake from what is on its way", () => {
+  const summary = (findings: readonly RelayFinding[]): unknown =>
+    summarizeRelay(findings).map((entry) => `${entry.type}=${entry.status} ${entry.reason}`);
+  const mistake = judgeReferences([{ kind: "missing", field: "f", message: "m" }]);
+  assert.deepEqual(summary([mistake]), ["Ready=False Invalid", "Reconciling=False Settled", "Stalled=True Invalid"]);
+  const underWay = judgeProgrammed(relayWorld(), "r1");
+  assert.deepEqual(summary([underWay]), [
+    "Ready=False Progressing",
+    "Reconciling=True Progressing",
+    "Stalled=False Settled",
+  ]);
+  const good = judgeReferences([]);
+  assert.deepEqual(summary([good]), ["Ready=True Ready", "Reconciling=False Settled", "Stalled=False Settled"]);
+});
+
+test("relayStatus() rounds what would churn and keeps transition times of what did not change", () => {
+  const world = relayWorld({ pods: [pod("p0", "r1")] });
+  const findings = [judgeProgrammed(world, "r1")];
+  const first = relayStatus({ world, findings, revision: "r1" });
+  assert.equal(first.queued, 1200);
+  const later = { ...world, now: now + 60_000, relay: { ...world.relay, status: first } };
+  assert.deepEqual(relayStatus({ world: later, findings, revision: "r1" }), first);
+  assert.deepEqual([99, 100, 1234, 98_765].map(roundedCount), [99, 100, 1200, 99_000]);
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { domainOf, relayOf } from "../../test/support/operatorobjects.ts";
+import { isOlder, judgeConsent, refersTo } from "./binding.ts";
+
+const rows: readonly (readonly [string, object, string, string])[] = [
+  ["its own namespace", {}, "mail", "given"],
+  ["another namespace", {}, "shop", "NamespaceNotAllowed"],
+  ["any namespace with All", { from: "All" }, "shop", "given"],
+  [
+    "a namespace that the selector matches",
+    { from: "Selector", selector: { matchLabels: { team: "shop" } } },
+    "shop",
+    "given",
+  ],
+  [
+    "a namespace that the selector does not match",
+    { from: "Selector", selector: { matchLabels: { team: "erp" } } },
+    "shop",
+    "NamespaceNotAllowed",
+  ],
+  ["a listed domain", { from: "All", domains: ["example.com"] }, "shop", "given"],
+  ["a domain that is not listed", { from: "All", domains: ["*.example.com"] }, "shop", "DomainNotAllowed"],
+  ["any domain of its own namespace", { from: "All", domains: ["example.org"] }, "mail", "given"],
+];
+
+for (const [name, allowedNamespaces, namespace, expected] of rows) {
+  test(`judgeConsent() answers ${expected} for ${name}`, () => {
+    const relay = relayOf({ allowedNamespaces });
+    const consent = judgeConsent({ relay, domain: domainOf({ namespace }), namespaceLabels: { team: "shop" } });
+    assert.equal(consent.kind === "given" ? "given" : consent.reason, expected);
+  });
+}
+
+test("isOlder() goes by creation time, then by namespace and name", () => {
+  const old = domainOf({ name: "z", createdAt: "2026-01-01T00:00:00Z" });
+  const young = domainOf({ name: "a", createdAt: "2026-02-01T00:00:00Z" });
+  const twin = domainOf({ name: "a", createdAt: "2026-01-01T00:00:00Z" });
+  assert.deepEqual([isOlder(old, young), isOlder(young, old)], [true, false]);
+  assert.deepEqual([isOlder(old, twin), isOlder(twin, old)], [false, true]);
+});
+
+test("refersTo() takes the own namespace where relayRef names none", () => {
+  assert.equal(refersTo(domainOf({ spec: { relayRef: { name: "outbound" } } }), relayOf()), true);
+  assert.equal(refersTo(domainOf({ namespace: "shop", spec: { relayRef: { name: "outbound" } } }), relayOf()), false);
+});

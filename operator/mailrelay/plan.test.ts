@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { test } from "node:test";
+import { relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { readRelayDocument } from "./document.ts";
+import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { renderConfiguration } from "./objects/configuration.ts";
+import { renderShard } from "./objects/shard.ts";
+import { planRelay, type RelayPlan } from "./plan.ts";
+import type { RelayWorld } from "./world.ts";
+
+const golden = new URL("./golden/outbound.golden", import.meta.url);
+
+/** A relay with something in every list, and a certificate that is not looked into. */
+function fullWorld(): RelayWorld {
+  const relay = relayOf({
+    replicas: 2,
+    listeners: [
+      { name: "submission", port: 587 },
+      { name: "smtp", port: 25, authentication: "Optional", trustedNetworks: ["10.0.0.0/8"] },
+    ],
+    tls: { secretName: "outbound-tls" },
+    spool: { storage: { size: "1Gi", storageClassName: "fast" } },
+    delivery: {
+      smarthosts: [
+        { host: "smtp.example.net", port: 587, credentialsSecretName: "hop", caSecretName: "hop-ca" },
+        { host: "capture.mailboat.localhost", port: 25, tlsMode: "None" },
+      ],
+      retry: { first: "30s", max: "1h30m" },
+    },
+  });
+  const shard = { ...renderShard(relay, "22"), data: { "example.com.json": "e30=" } };
+  return relayWorld({
+    relay,
+    secrets: new Map([
+      ["hop", secretOf({ name: "hop", values: { username: "u", password: "p" } })],
+      ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": "PEM" } })],
+    ]),
+    certificate: secretOf({ name: "outbound-certificate", values: { "tls.crt": "PEM", "tls.key": "PEM" } }),
+    shards: new Map([["22", shard]]),
+    domains: new Set(["example.com"]),
+  });
+}
+
+function documentOf(plan: RelayPlan) {
+  const secret = plan.apply.find((object) => object.metadata.name === "outbound-configuration");
+  return secret?.kind === "Secret" ? readRelayDocument(secret) : undefined;
+}
+
+test("planRelay() renders the objects of the golden file", async () => {
+  const { apply } = planRelay(fullWorld());
+  const rendered = `${JSON.stringify({ document: documentOf(planRelay(fullWorld())), apply }, undefined, 2)}\n`;
+  if (process.env["UPDATE_GOLDEN"] === "1") await writeFile(golden, rendered);
+  assert.equal(rendered, await readFile(golden, "utf8"));
+});
+
+test("planRelay() gives the same bytes a thousand times over, whatever the order of its maps", () => {
+  const world = fullWorld();
+  const first = JSON.stringify(planRelay(world));
+  const turned = { ...world, secrets: new Map([...world.secrets].toReversed()) };
+  for (let run = 0; run < 1000; run += 1)
+    assert.equal(JSON.stringify(planRelay(run % 2 === 0 ? world : turned)), first);
+});
+
+test("planRelay() changes the revision when a shard changes and when the spec changes, and not otherwise", () => {
+  const world = fullWorld();
+  const revision = documentOf(planRelay(world))?.revision;
+  const shard = world.shards.get("22");
+  assert.ok(shard !== undefined);
+  const changed = { ...shard, data: { "example.com.json": "e30K" } };
+  assert.notEqual(documentOf(planRelay({ ...world, shards: new Map([["22", changed]]) }))?.revision, revision);
+  const renamed = { ...world.relay, spec: { ...world.relay.spec, hostname: "other.example.com" } };
+  assert.notEqual(documentOf(planRelay({ ...world, relay: renamed }))?.revision, revision);
+  assert.equal(documentOf(planRelay({ ...world, now: world.now + 1000 }))?.revision, revision);
+});
+
+test("planRelay() keeps the last good way out while a smarthost's Secret is missing, and lets the rest take effect", () => {
+  const good = fullWorld();
+  const document = documentOf(planRelay(good));
+  assert.ok(document !== undefined);
+  const relay = { ...good.relay, spec: { ...good.relay.spec, hostname: "new.example.com" } };
+  const broken = { ...good, relay, secrets: new Map(), configuration: renderConfiguration(good.relay, document) };
+  const next = documentOf(planRelay(broken));
+  assert.deepEqual(next?.delivery, document.delivery);
+  assert.equal(next.hostname, "new.example.com");
+});
+
+test("planRelay() starts nothing while the first way out cannot be followed", () => {
+  const plan = planRelay({ ...fullWorld(), secrets: new Map() });
+  assert.deepEqual(plan.apply, []);
+  const resolved = plan.status.conditions?.find((entry) => entry.type === "ResolvedRefs");
+  assert.equal(resolved?.reason, "SecretNotFound");
+  assert.match(resolved.message, /spec\.delivery\.smarthosts\[0\]\.credentialsSecretName: Secret hop does not exist/);
+});
+
+test("planRelay() removes documents that no SenderDomain holds before it names the shards' digests", () => {
+  const plan = planRelay({ ...fullWorld(), domains: new Set() });
+  assert.deepEqual(
+    plan.removals.map((removal) => removal.keys),
+    [["example.com.json"]],
+  );
+  assert.equal(documentOf(plan), undefined);
+});
+
+test("planRelay() writes nothing but status while paused", () => {
+  const world = fullWorld();
+  const plan = planRelay({ ...world, relay: { ...world.relay, spec: { ...world.relay.spec, paused: true } } });
+  assert.deepEqual([plan.apply, plan.removals, plan.issueFor], [[], [], undefined]);
+  assert.equal(plan.status.conditions?.find((entry) => entry.type === "Accepted")?.reason, "Paused");
+});
+
+test("planRelay() asks for our own certificate once, and copies a given one only when it is usable", async () => {
+  const now = relayWorld().now;
+  const own = relayWorld();
+  assert.deepEqual(planRelay(own).issueFor, ["relay.example.com", "localhost"]);
+  const authority = await makeCertificateAuthority(now);
+  const leaf = await issueLeaf({ authority, names: ["relay.example.com", "localhost"], now });
+  const values = { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey, "ca.crt": authority.certificate };
+  const certificate = secretOf({ name: "outbound-certificate", values });
+  assert.equal(planRelay({ ...own, certificate, authority }).issueFor, undefined);
+  const relay = relayOf({ tls: { secretName: "mine" } });
+  const mine = secretOf({ name: "mine", values: { "tls.crt": leaf.certificate, "tls.key": authority.privateKey } });
+  const kept = planRelay({ ...own, relay, certificate, secrets: new Map([["mine", mine]]) });
+  assert.ok(kept.apply.every((object) => object.metadata.name !== "outbound-certificate"));
+  assert.ok(kept.apply.some((object) => object.kind === "StatefulSet"));
+});

@@ -1,0 +1,47 @@
+/**
+ * Reading the DKIM keys that people give us. A key that cannot sign is a value that says why, so that it becomes a
+ * condition and not an exception. Pure.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import type { PublicKeyFact } from "./dnsrecord.ts";
+
+export type ManagedAlgorithm = "RSA2048" | "Ed25519";
+
+/** Smallest RSA modulus that receivers may still accept (RFC 8301 section 3.2). */
+export const minRsaBits = 1024;
+
+export type KeyReading =
+  | { readonly kind: "usable"; readonly algorithm: PublicKeyFact["algorithm"]; readonly publicKey: string }
+  | { readonly kind: "invalid"; readonly why: string }
+  | { readonly kind: "small"; readonly bits: number };
+
+/** Reads a private key in PEM. Never throws. */
+export function readPrivateKey(pem: string): KeyReading {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch {
+    // The parser's text may quote the input: it is not repeated.
+    return { kind: "invalid", why: "it is not a private key in PEM without a passphrase" };
+  }
+  if (key.asymmetricKeyType === "ed25519") {
+    const der = createPublicKey(key).export({ type: "spki", format: "der" });
+    // RFC 8463 section 4: the 32 octets alone, which end the SubjectPublicKeyInfo.
+    return { kind: "usable", algorithm: "ed25519", publicKey: der.subarray(-32).toString("base64") };
+  }
+  if (key.asymmetricKeyType !== "rsa") {
+    return { kind: "invalid", why: `it is of type ${key.asymmetricKeyType ?? "unknown"}; DKIM knows RSA and Ed25519` };
+  }
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  if (bits < minRsaBits) return { kind: "small", bits };
+  const der = createPublicKey(key).export({ type: "spki", format: "der" });
+  return { kind: "usable", algorithm: "rsa", publicKey: der.toString("base64") };
+}
+
+/**
+ * The selector of a managed key: stable for its whole life and new for its successor, so that two generations can be
+ * published side by side. `generation` counts from 1.
+ */
+export function managedSelector(algorithm: ManagedAlgorithm, generation: number): string {
+  return `mb${algorithm === "RSA2048" ? "r" : "e"}${generation}`;
+}

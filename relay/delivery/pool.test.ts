@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentMetrics, smarthostAt } from "./fixtures.ts";
+import { HostMemory } from "./hostmemory.ts";
+import { createPool, type Pool, type PoolOptions } from "./pool.ts";
+import { ConnectError, type HopConnection, type NextHop } from "./transport.ts";
+
+const hop: NextHop = { key: "hop", smarthost: smarthostAt(25), helo: "relay.test" };
+
+class FakeConnection implements HopConnection {
+  readonly hop = hop;
+  messages = 0;
+  alive = true;
+  ended: (() => void) | undefined;
+
+  transact(): ReturnType<HopConnection["transact"]> {
+    this.messages += 1;
+    return Promise.resolve({ results: [], stale: false });
+  }
+
+  quit(): void {
+    this.alive = false;
+  }
+
+  destroy(): void {
+    this.alive = false;
+  }
+
+  onEnd(listener: () => void): void {
+    this.ended = listener;
+  }
+}
+
+interface PoolBench {
+  readonly pool: Pool;
+  readonly opened: FakeConnection[];
+  /** Dials under way, to be ended by the test. */
+  readonly dials: PromiseWithResolvers<HopConnection>[];
+  readonly open: () => Promise<void>;
+}
+
+function benchFor(options: Partial<PoolOptions> = {}): PoolBench {
+  const opened: FakeConnection[] = [];
+  const dials: PromiseWithResolvers<HopConnection>[] = [];
+  const dial = (): Promise<HopConnection> => {
+    const pending = Promise.withResolvers<HopConnection>();
+    dials.push(pending);
+    return pending.promise;
+  };
+  const pool = createPool({ clock: { now: () => 0 }, metrics: silentMetrics, open: dial, ...options });
+  const open = async (): Promise<void> => {
+    const connection = new FakeConnection();
+    opened.push(connection);
+    dials.shift()?.resolve(connection);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { pool, opened, dials, open };
+}
+
+test("a pool reuses the connection that was given back", async () => {
+  const { pool, opened, open } = benchFor();
+  const first = pool.acquire(hop);
+  await open();
+  pool.release(await first);
+  assert.equal(await pool.acquire(hop), opened[0]);
+});
+
+test("a pool dials a hop once however many wait, and then as often as it has connections", async () => {
+  const { pool, dials, open } = benchFor();
+  const all = Array.from({ length: 10 }, () => pool.acquire(hop));
+  assert.equal(dials.length, 1);
+  // With n open, n more may be on their way.
+  for (const expected of [1, 2, 3]) {
+    await open();
+    assert.equal(dials.length, expected);
+  }
+  await all[0];
+});
+
+test("a pool never holds more connections than its limit", async () => {
+  const { pool, opened, dials, open } = benchFor({ maxConnections: 3 });
+  const all = Array.from({ length: 10 }, () => pool.acquire(hop));
+  for (let count = 0; count < 5; count += 1) await open();
+  assert.equal(dials.length, 0);
+  assert.equal(all.length, 10);
+  const [first] = opened;
+  assert.ok(first);
+  pool.release(first);
+  assert.equal(await all[3], first);
+});
+
+test("a pool tells everyone who waits when the hop cannot be reached", async () => {
+  const { pool, dials } = benchFor();
+  const all = [pool.acquire(hop), pool.acquire(hop), pool.acquire(hop)];
+  dials[0]?.reject(new ConnectError({ phase: "connect", detail: "ECONNREFUSED" }));
+  for (const result of await Promise.allSettled(all)) assert.equal(result.status, "rejected");
+});
+
+test("a pool lets those wait for an open connection when the hop refuses one more", async () => {
+  const { pool, opened, dials, open } = benchFor();
+  const first = pool.acquire(hop);
+  await open();
+  await first;
+  const second = pool.acquire(hop);
+  dials[0]?.reject(new ConnectError({ phase: "greeting" }));
+  await new Promise((resolve) => setImmediate(resolve));
+  const [connection] = opened;
+  assert.ok(connection);
+  pool.release(connection);
+  assert.equal(await second, connection);
+});
+
+test("a pool closes a connection after its share of messages", async () => {
+  const { pool, opened, open } = benchFor({ messagesPerConnection: 2 });
+  const first = pool.acquire(hop);
+  await open();
+  const connection = await first;
+  await opened[0]?.transact();
+  await opened[0]?.transact();
+  pool.release(connection);
+  assert.equal(connection.alive, false);
+});
+
+test("a pool forgets an idle connection that the hop closed", async () => {
+  const { pool, opened, dials, open } = benchFor();
+  const first = pool.acquire(hop);
+  await open();
+  pool.release(await first);
+  opened[0]?.ended?.();
+  const second = pool.acquire(hop);
+  assert.equal(dials.length, 1);
+  await open();
+  assert.equal(await second, opened[1]);
+});
+
+test("a pool asked for a fresh connection drops the idle ones", async () => {
+  const { pool, opened, open } = benchFor();
+  const first = pool.acquire(hop);
+  await open();
+  pool.release(await first);
+  const fresh = pool.acquire(hop, { fresh: true });
+  await open();
+  assert.equal(await fresh, opened[1]);
+  assert.equal(opened[0]?.alive, false);
+});
+
+test("a closed pool ends its connections and refuses those who wait", async () => {
+  const { pool, opened, open } = benchFor({ maxConnections: 1 });
+  const first = pool.acquire(hop);
+  const second = pool.acquire(hop);
+  await open();
+  await first;
+  pool.close();
+  await assert.rejects(second, ConnectError);
+  await assert.rejects(pool.acquire(hop), ConnectError);
+  assert.equal(opened[0]?.alive, false);
+});
+
+test("HostMemory puts a host that failed behind the others for a while", () => {
+  let now = 0;
+  const memory = new HostMemory({ now: () => now });
+  const hosts = [{ key: "a" }, { key: "b" }];
+  memory.failed({ key: "a" });
+  assert.deepEqual(memory.inOrder(hosts), [{ key: "b" }, { key: "a" }]);
+  memory.failed({ key: "b" });
+  assert.deepEqual(memory.inOrder(hosts), hosts);
+  memory.answered({ key: "b" });
+  now = 30_000;
+  assert.deepEqual(memory.inOrder(hosts), hosts);
+});

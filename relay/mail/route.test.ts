@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RelayDocument, SmarthostDocument } from "../../api/relayconfig.ts";
+import type { DomainSettings } from "../config/snapshot.ts";
+import { routeOf } from "./route.ts";
+
+const first: SmarthostDocument = { host: "one.test", port: 587, tlsMode: "Required" };
+const second: SmarthostDocument = { host: "two.test", port: 25, tlsMode: "None" };
+
+function relayDocumentOf(delivery: Partial<RelayDocument["delivery"]> = {}): RelayDocument {
+  return {
+    version: 1,
+    revision: "r1",
+    relay: { namespace: "mail", name: "outbound" },
+    hostname: "relay.test",
+    listeners: [],
+    credentials: [],
+    spool: { capacityBytes: 1, highWatermarkPercent: 85 },
+    delivery: {
+      mode: "Send",
+      allowRecipients: [],
+      smarthosts: [],
+      fallbackSmarthosts: [],
+      retry: { firstMs: 1, maxMs: 1, expireAfterMs: 1, notifyDelayAfterMs: 1 },
+      destinations: [],
+      dnsServers: [],
+      ...delivery,
+    },
+    limits: { messageSizeBytes: 1, recipients: 1, connections: 1, connectionsPerClient: 1 },
+    shards: {},
+  };
+}
+
+function domainWith(smarthosts: SmarthostDocument[]): DomainSettings {
+  const document: DomainSettings["document"] = {
+    version: 1,
+    senderDomain: { namespace: "shop", name: "example" },
+    domain: "example.com",
+    keys: [],
+    senders: { credentials: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: false },
+    addresses: ["*"],
+    smarthosts,
+    limits: {},
+  };
+  return { document, keys: [], identities: new Set() };
+}
+
+test("routeOf() takes the relay's smarthosts, in order", () => {
+  const route = routeOf(relayDocumentOf({ smarthosts: [first, second] }), undefined, "example.net");
+  assert.deepEqual(route, {
+    kind: "smarthosts",
+    key: "smarthosts one.test:587/Required two.test:25/None",
+    hosts: [first, second],
+  });
+});
+
+test("routeOf() prefers the sender domain's own smarthosts", () => {
+  const domain = domainWith([second]);
+  const route = routeOf(relayDocumentOf({ smarthosts: [first] }), domain, "example.net");
+  assert.equal(route.key, "smarthosts two.test:25/None");
+});
+
+test("routeOf() without smarthosts is the MX of the recipient's domain", () => {
+  const route = routeOf(relayDocumentOf(), domainWith([]), "example.net");
+  assert.deepEqual(route, { kind: "mx", key: "mx example.net", domain: "example.net" });
+});
+
+test("routeOf() holds mail for which there is no way out, and says why", () => {
+  const route = routeOf(relayDocumentOf(), undefined, "");
+  assert.equal(route.kind, "held");
+});
+
+for (const mode of ["Capture", "AllowList"] as const) {
+  test(`routeOf() lets nothing out in mode ${mode}`, () => {
+    const route = routeOf(relayDocumentOf({ mode, smarthosts: [first] }), undefined, "example.net");
+    assert.equal(route.kind, "held");
+  });
+}

@@ -1,0 +1,137 @@
+/** Local mode as a person runs it: a folder of manifests, a state directory, what it prints. */
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "./ports.ts";
+import { Program } from "./program.ts";
+import { repositoryRoot } from "./results.ts";
+
+export interface LocalOptions {
+  /** Holds manifests, state and log; local mode started again on it goes on. */
+  readonly directory: string;
+  /** File name to text; written before the start. */
+  readonly manifests: Readonly<Record<string, string>>;
+}
+
+const listeners = ["submission", "submissions", "smtp", "http"] as const;
+export const localLogin = { name: "app", password: "app-password" } as const;
+
+export class LocalMode {
+  program: Program;
+  readonly directory: string;
+  readonly #ports: Readonly<Record<string, number>>;
+
+  private constructor(program: Program, directory: string, ports: Readonly<Record<string, number>>) {
+    this.program = program;
+    this.directory = directory;
+    this.#ports = ports;
+  }
+
+  /** The first start: ports are chosen here and kept on file, so that tests do not meet a person's own local mode. */
+  static async start(options: LocalOptions): Promise<LocalMode> {
+    const { directory } = options;
+    const ports: Record<string, number> = {};
+    for (const name of listeners) ports[name] = await freePort();
+    mkdirSync(join(directory, "state"), { recursive: true });
+    const book = Object.entries(ports).map(([name, port]) => [`mail.outbound-0/${name}`, port] as const);
+    writeFileSync(join(directory, "state/ports.json"), JSON.stringify(Object.fromEntries(book)));
+    for (const [name, text] of Object.entries(options.manifests)) writeManifest(directory, name, text);
+    return new LocalMode(await launch(directory), directory, ports);
+  }
+
+  async startAgain(): Promise<void> {
+    this.program = await launch(this.directory);
+  }
+
+  port(listener: string): number {
+    const port = this.#ports[listener];
+    if (port === undefined) throw new Error(`no listener ${listener}`);
+    return port;
+  }
+
+  writeManifest(name: string, text: string): void {
+    writeManifest(this.directory, name, text);
+  }
+
+  removeManifest(name: string): void {
+    rmSync(join(this.directory, "manifests", name));
+  }
+
+  /** Process ids of the relays it has started. */
+  relayIds(): readonly number[] {
+    return readdirSync("/proc").flatMap((entry) => {
+      const id = Number(entry);
+      return Number.isInteger(id) && parentOf(id) === this.program.pid ? [id] : [];
+    });
+  }
+}
+
+function writeManifest(directory: string, name: string, text: string): void {
+  const folder = join(directory, "manifests");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(directory, `${name}.new`), text);
+  renameSync(join(directory, `${name}.new`), join(folder, name));
+}
+
+async function launch(directory: string): Promise<Program> {
+  const flags = ["--manifests", join(directory, "manifests"), "--state", join(directory, "state")];
+  const program = new Program({
+    command: [process.execPath, join(repositoryRoot, "operator/main.ts"), "local", ...flags],
+    logFile: join(directory, "local.log"),
+  });
+  await program.waitFor("ready", (line) => line === "ready");
+  return program;
+}
+
+/** Undefined when the process is gone (proc(5), the fourth field of stat, behind the name in parentheses). */
+function parentOf(id: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${id}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A relay and a domain of it, with the next hop of the test's choice or local mode's own capture server. */
+export function localManifests(nextHop?: {
+  readonly host: string;
+  readonly port: number;
+}): Readonly<Record<string, string>> {
+  const hop = nextHop ?? { host: "capture.mailboat.localhost", port: 25 };
+  return {
+    "relay.yaml": `apiVersion: mailboat.dev/v1alpha1
+kind: MailRelay
+metadata: {name: outbound, namespace: mail}
+spec:
+  hostname: relay.mailboat.localhost
+  listeners:
+    - {name: submission, port: 587, tlsMode: StartTLS, authentication: Required}
+    - {name: submissions, port: 465, tlsMode: Implicit, authentication: Required}
+    - {name: smtp, port: 25, tlsMode: StartTLS, authentication: Optional, trustedNetworks: [127.0.0.0/8]}
+  tls: {selfSigned: {}}
+  delivery:
+    smarthosts:
+      - {host: ${hop.host}, port: ${hop.port}, tlsMode: None}
+    retry: {first: 1s, max: 5s, expireAfter: 1h}
+  limits: {connectionsPerClient: 200}
+`,
+    "domain.yaml": `apiVersion: mailboat.dev/v1alpha1
+kind: SenderDomain
+metadata: {name: example-com, namespace: mail}
+spec:
+  domain: example.com
+  relayRef: {name: outbound}
+  dkim:
+    managed: {algorithms: [RSA2048, Ed25519]}
+  senders:
+    - credentials: {secretSelector: {matchLabels: {mailboat.dev/login: example-com}}}
+    - trustedNetworks: true
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: app-login, namespace: mail, labels: {mailboat.dev/login: example-com}}
+type: kubernetes.io/basic-auth
+stringData: {username: ${localLogin.name}, password: ${localLogin.password}}
+`,
+  };
+}
