@@ -149,7 +149,8 @@ const rooms: readonly Room[] = [
   },
   {
     name: "operator pure",
-    files: /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|smarthost|transition)\.ts)/,
+    files:
+      /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|smarthost|transition)\.ts)/,
     rooms: ["api", "operator words"],
     packages: ["@peculiar/x509"],
     node: ["node:crypto"],

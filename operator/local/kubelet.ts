@@ -39,6 +39,7 @@ export class Kubelet {
   /** Syncs run one after the other: files and processes of a pod have one writer. */
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
+  #ending: Promise<void> | undefined;
 
   constructor(kube: LocalKube, settings: KubeletSettings) {
     this.#kube = kube;
@@ -52,8 +53,14 @@ export class Kubelet {
     return turn;
   }
 
-  async stop(): Promise<void> {
+  /** Every pod at once; said twice it is the same stop. */
+  stop(): Promise<void> {
     this.#stopped = true;
+    this.#ending ??= this.#stopAll();
+    return this.#ending;
+  }
+
+  async #stopAll(): Promise<void> {
     await Promise.all([...this.#replicas.values()].map((replica) => replica.pod.stop()));
   }
 

@@ -200,11 +200,15 @@ export class LocalPod {
   }
 
   async #terminate(child: ChildProcess): Promise<void> {
+    const knowsItsParent = this.#ready;
     if (this.#state.kind === "running") this.#state = { kind: "idle" };
     this.#ready = false;
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    child.kill("SIGTERM");
+    // Ctrl-C has reached a child in our process group already, and a second signal would end it at once: the closed
+    // channel asks for the same and can be said twice. One that is still starting does not listen to it yet.
+    if (knowsItsParent && child.connected) child.disconnect();
+    else child.kill("SIGTERM");
     const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
     await exited;
     clearTimeout(timer);

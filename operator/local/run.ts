@@ -61,6 +61,10 @@ export async function runLocal(run: LocalRun): Promise<void> {
   const capture = await openCapture({ kube, ports, printer, run });
   const loop = reconcileLoop(sourcesOf({ kube, capture, run }), printer);
   const kubelet = openKubelet({ kube, ports, printer, run });
+  // At once, wherever the start has got to: a relay that Ctrl-C ended must not be started again.
+  stopping.addEventListener("abort", () => {
+    kubelet.stop().catch((error: unknown) => printer.fail(String(error)));
+  });
   kube.onChange(reactions({ kube, loop, kubelet, printer, state }));
   const read = folderReader(kube, settings.manifests, printer);
   await read();

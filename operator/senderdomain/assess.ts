@@ -63,7 +63,7 @@ export function judgeKeys(world: DomainWorld, keys: KeyFacts): DomainFinding {
     return finding("KeysReady", "False", reason, keys.problems.map((problem) => problem.message).join("; "));
   }
   if (keys.usable.length === 0) {
-    return finding("KeysReady", "False", "SecretNotFound", "the keys are being made");
+    return finding("KeysReady", "Unknown", "SecretNotFound", "the keys are being made");
   }
   const selectors = keys.usable.map((key) => key.selector).join(", ");
   return finding("KeysReady", "True", "KeysReady", `mail is signed with ${selectors}`);
@@ -92,9 +92,10 @@ export function judgeDns(records: number): DomainFinding {
 }
 
 export function judgeReady(findings: readonly DomainFinding[]): DomainFinding {
-  const broken = findings.find((entry) => entry.status === "False");
+  const broken = findings.find((entry) => entry.status !== "True");
   if (broken === undefined) return finding("Ready", "True", "Ready", "mail of the domain is taken and sent");
-  const reason = broken.type === "Programmed" ? "Progressing" : "Invalid";
+  const isUnderWay = broken.type === "Programmed" || broken.status === "Unknown";
+  const reason = isUnderWay ? "Progressing" : "Invalid";
   return finding("Ready", "False", reason, broken.message);
 }
 

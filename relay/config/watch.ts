@@ -37,6 +37,8 @@ class WatchedConfiguration implements SnapshotSource {
   #timer: NodeJS.Timeout | undefined;
   #watcher: FSWatcher | undefined;
   #loading = false;
+  /** Something changed since the last read began: what it saw may be old. */
+  #changed = false;
   lastError: string | undefined;
 
   constructor(options: ConfigurationOptions) {
@@ -62,7 +64,10 @@ class WatchedConfiguration implements SnapshotSource {
 
   #startWatcher(): void {
     try {
-      this.#watcher = watch(this.#options.directory, { recursive: true }, () => this.#schedule(settleMs));
+      this.#watcher = watch(this.#options.directory, { recursive: true }, () => {
+        this.#changed = true;
+        this.#schedule(settleMs);
+      });
       this.#watcher.on("error", () => this.#loseWatcher());
     } catch {
       // The rescan does the work until the directory can be watched.
@@ -88,12 +93,13 @@ class WatchedConfiguration implements SnapshotSource {
       return;
     }
     this.#loading = true;
+    this.#changed = false;
     this.#read()
       .catch((error: unknown) => this.#fail([String(error)]))
       .finally(() => {
         this.#loading = false;
         if (this.#watcher === undefined) this.#startWatcher();
-        this.#schedule(rescanMs);
+        this.#schedule(this.#changed ? settleMs : rescanMs);
       })
       .catch((error: unknown) => this.#options.log.error({ error: String(error) }, "configuration rescan failed"));
   }

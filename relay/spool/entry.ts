@@ -55,6 +55,10 @@ export interface Recipient {
   readonly attempts: number;
   /** The reply of the last attempt, when there was one. */
   readonly lastReply?: Reply;
+  /** The sender was told of the delay: once is enough. */
+  readonly delayNotified?: true;
+  /** Trace context of the last attempt, so that the next one links to it. */
+  readonly lastAttempt?: string;
 }
 
 /** What is handed to delivery: a message and those of its recipients that are due now. */
@@ -66,10 +70,18 @@ export interface Entry {
 /** What an attempt meant for one recipient. */
 export type RecipientOutcome =
   | { readonly kind: "delivered"; readonly index: number; readonly reply: Reply }
-  | { readonly kind: "deferred"; readonly index: number; readonly reply: Reply; readonly dueAt: number }
+  | {
+      readonly kind: "deferred";
+      readonly index: number;
+      readonly reply: Reply;
+      readonly dueAt: number;
+      readonly delayNotified?: boolean;
+      /** Trace context of this attempt. */
+      readonly attempt?: string;
+    }
   | { readonly kind: "failed"; readonly index: number; readonly reply: Reply };
 
-/** Everything an attempt ends in, applied in one transaction; `notice` is the bounce that tells the sender. */
+/** Everything an attempt ends in, applied in one transaction; `notice` tells the sender of failure, delay or success. */
 export interface Settlement {
   readonly id: SpoolId;
   readonly outcomes: readonly RecipientOutcome[];

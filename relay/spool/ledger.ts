@@ -42,6 +42,8 @@ CREATE TABLE recipient (
   notify TEXT,
   orcpt TEXT,
   last_reply TEXT,
+  last_attempt TEXT,
+  delay_notified INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (seq, idx)
 ) WITHOUT ROWID;
 CREATE INDEX recipient_due ON recipient (due_at);
@@ -91,7 +93,7 @@ export class Ledger {
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
     this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
     this.#deferRecipient = database.prepare(
-      "UPDATE recipient SET due_at = ?, last_reply = ? WHERE seq = ? AND idx = ?",
+      "UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?) WHERE seq = ? AND idx = ?",
     );
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
@@ -188,7 +190,14 @@ export class Ledger {
       if (!claim.indexes.has(outcome.index))
         throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
       if (outcome.kind === "deferred") {
-        this.#deferRecipient.run(Math.round(outcome.dueAt), replyText(outcome.reply), claim.seq, outcome.index);
+        this.#deferRecipient.run(
+          Math.round(outcome.dueAt),
+          replyText(outcome.reply),
+          outcome.attempt ?? null,
+          Number(outcome.delayNotified === true),
+          claim.seq,
+          outcome.index,
+        );
       } else {
         this.#deleteRecipient.run(claim.seq, outcome.index);
         final += 1;

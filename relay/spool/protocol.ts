@@ -20,6 +20,8 @@ export interface StoredRecipient {
   readonly orcpt?: string | undefined;
   readonly attempts: number;
   readonly lastReply?: Reply | undefined;
+  readonly delayNotified?: true | undefined;
+  readonly lastAttempt?: string | undefined;
 }
 
 /** A message as one row: `content` is header then, when `bodyFile` is false, body. */

@@ -76,5 +76,7 @@ function recipientOf(stored: StoredRecipient): Recipient {
     ...(stored.orcpt === undefined ? {} : { orcpt: stored.orcpt }),
     attempts: stored.attempts,
     ...(stored.lastReply === undefined ? {} : { lastReply: stored.lastReply }),
+    ...(stored.delayNotified === undefined ? {} : { delayNotified: stored.delayNotified }),
+    ...(stored.lastAttempt === undefined ? {} : { lastAttempt: stored.lastAttempt }),
   };
 }

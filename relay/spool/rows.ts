@@ -44,6 +44,8 @@ export function recipientOf(row: Row): StoredRecipient {
     orcpt: optionalText(row, "orcpt"),
     attempts: Number(row["attempts"]),
     lastReply: lastReply === undefined ? undefined : replySchema.parse(JSON.parse(lastReply)),
+    delayNotified: row["delay_notified"] === 1 ? true : undefined,
+    lastAttempt: optionalText(row, "last_attempt"),
   };
 }
 

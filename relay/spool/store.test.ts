@@ -94,12 +94,16 @@ test("claim() registers the attempt and never hands the same recipient out twice
   const entry = only(await spool.claim(start, 10));
   assert.deepEqual(await spool.claim(start + 1e9, 10), []);
   assert.equal(await spool.nextDueAt(), undefined);
-  const outcome = { kind: "deferred", index: 0, reply: { code: 451, text: "later" }, dueAt: start + 5_000 } as const;
+  const reply = { code: 451, text: "later" };
+  const attempt = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const outcome = { kind: "deferred", index: 0, reply, dueAt: start + 5_000, delayNotified: true, attempt } as const;
   await spool.settle({ id: entry.message.id, outcomes: [outcome] });
   assert.equal(await spool.nextDueAt(), start + 5_000);
   const again = only(await spool.claim(start + 5_000, 10));
   assert.equal(again.recipients[0]?.attempts, 2);
-  assert.deepEqual(again.recipients[0]?.lastReply, { code: 451, text: "later" });
+  assert.deepEqual(again.recipients[0]?.lastReply, reply);
+  assert.equal(again.recipients[0]?.delayNotified, true);
+  assert.equal(again.recipients[0]?.lastAttempt, attempt);
   await spool.close();
 });
 

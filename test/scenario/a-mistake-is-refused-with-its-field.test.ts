@@ -37,7 +37,9 @@ test("mistakes in manifests", async (t) => {
     await local.program.kill("SIGINT");
   });
   const session = await openSession({ name: "submission", port: local.port("submission") }, localLogin);
+  let sent = 0;
   const mailGoesOn = async (): Promise<void> => {
+    sent += 1;
     const reply = await session.send(sender, ["someone@example.org"], simpleMessage("on and on"));
     assert.equal(reply.code, 250, reply.text);
   };
@@ -80,8 +82,6 @@ test("mistakes in manifests", async (t) => {
     });
     await mailGoesOn();
   });
-  const count = examples.length + 4;
-  await hop.waitForMails(count);
-  assert.equal(hop.mails.length, count);
+  await hop.waitForMails(sent);
   session.destroy();
 });
