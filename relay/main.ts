@@ -23,11 +23,9 @@ const observationPort = 9464;
 async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<void> {
   const clock = systemClock;
   const chance = systemChance;
-  let spool: Spool | undefined;
-  const metrics = createMetrics(async () => {
-    if (spool === undefined) throw new Error("the spool is not open");
-    return spool.depth(clock.now());
-  });
+  // Metrics count the configuration's loads, which come before the spool that they report the depth of.
+  const spoolOpened = Promise.withResolvers<Spool>();
+  const metrics = createMetrics(async () => (await spoolOpened.promise).depth(clock.now()));
   const snapshots = await watchConfiguration({
     directory: settings.configurationDirectory,
     log,
@@ -47,7 +45,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
       process.exit(1);
     },
   });
-  spool = opened;
+  spoolOpened.resolve(opened);
   lifecycle.onStop({ name: "spool", close: async () => opened.close() });
   const shared = { snapshots, spool: opened, log, clock, chance, metrics };
   const delivery = openDelivery(shared);
@@ -86,6 +84,7 @@ async function main(verb: string | undefined): Promise<number> {
   const lifecycle = createLifecycle(log);
   // In local mode the parent holds a channel: when it is gone, so is the reason to run.
   process.on("disconnect", () => lifecycle.stop("parent ended"));
+  if (process.send !== undefined && !process.connected) lifecycle.stop("parent ended");
   process.on("unhandledRejection", (error) => {
     log.fatal({ error: String(error), stack: error instanceof Error ? error.stack : undefined }, "a promise was lost");
     process.exit(1);

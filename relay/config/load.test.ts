@@ -69,11 +69,13 @@ test("a complete configuration is in force with its revision, its domains, keys 
     filesOf("r1", { "example.com.json": domainOf("example.com") }),
   );
   assert.deepEqual(errors, []);
-  assert.equal(snapshot?.revision, "r1");
-  const domain = snapshot?.domains.get("example.com");
-  assert.equal(domain?.keys[0]?.algorithm, "ed25519-sha256");
-  assert.deepEqual([...(domain?.identities ?? [])], ["shop/app"]);
-  assert.equal(snapshot?.credentials.get("app")?.length, 1);
+  assert.ok(snapshot);
+  assert.equal(snapshot.revision, "r1");
+  const domain = snapshot.domains.get("example.com");
+  assert.ok(domain);
+  assert.equal(domain.keys[0]?.algorithm, "ed25519-sha256");
+  assert.deepEqual([...domain.identities], ["shop/app"]);
+  assert.equal(snapshot.credentials.get("app")?.length, 1);
 });
 
 test("a revision is not reported while a shard is still the old one", () => {
@@ -118,9 +120,10 @@ for (const { name, change, error } of faults) {
     loader.load(good);
     const { snapshot, errors } = loader.load({ ...good, ...change });
     assert.match(errors.join("\n"), error);
-    assert.equal(snapshot?.revision, undefined);
-    assert.equal(snapshot?.relay.hostname, "relay.example.com");
-    assert.equal(snapshot?.domains.get("example.com")?.keys.length, 1);
+    assert.ok(snapshot);
+    assert.equal(snapshot.revision, undefined);
+    assert.equal(snapshot.relay.hostname, "relay.example.com");
+    assert.equal(snapshot.domains.get("example.com")?.keys.length, 1);
     assert.equal(loader.load(good).snapshot?.revision, "r1");
   });
 }

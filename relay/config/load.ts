@@ -112,14 +112,10 @@ function decodeDomain(text: string): DomainSettings {
 
 function signingKeyOf(key: DomainDocument["keys"][number]): SigningKey {
   const parsed = createPrivateKey(key.privateKey);
-  switch (parsed.asymmetricKeyType) {
-    case "rsa":
-      return { selector: key.selector, algorithm: "rsa-sha256", key: parsed };
-    case "ed25519":
-      return { selector: key.selector, algorithm: "ed25519-sha256", key: parsed };
-    default:
-      throw new Error(`keys: selector ${key.selector} is ${parsed.asymmetricKeyType ?? "unknown"}: use RSA or Ed25519`);
-  }
+  const type = parsed.asymmetricKeyType ?? "unknown";
+  if (type === "rsa") return { selector: key.selector, algorithm: "rsa-sha256", key: parsed };
+  if (type === "ed25519") return { selector: key.selector, algorithm: "ed25519-sha256", key: parsed };
+  throw new Error(`keys: selector ${key.selector} is ${type}: use RSA or Ed25519`);
 }
 
 function decodeCertificate(files: Files): Certificate | undefined {

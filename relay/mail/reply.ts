@@ -21,8 +21,8 @@ export interface Refusal {
 }
 
 /** Builds a refusal; the class digit of `enhanced` must be that of `code` (RFC 3463 section 2). */
-export function refusal(code: number, enhanced: string, text: string, cause?: string): Refusal {
-  return { kind: "refusal", code, enhanced, text, ...(cause === undefined ? {} : { cause }) };
+export function refusal(code: number, enhanced: string, text: string): Refusal {
+  return { kind: "refusal", code, enhanced, text };
 }
 
 /**

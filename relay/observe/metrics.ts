@@ -30,12 +30,39 @@ export interface MetricsEndpoint extends RelayMetrics {
 
 const latencyBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
+type OpenMetricsRegistry = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>;
+
 /** `depth` is asked at each scrape; when it fails the gauges keep their last value. */
 export function createMetrics(depth: () => Promise<SpoolDepth>): MetricsEndpoint {
-  const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
+  const registry: OpenMetricsRegistry = new Registry();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  registerDepth(registry, depth);
+  let acceptedMessages = 0;
+  const submission = submissionMetrics(registry);
+  return {
+    ...submission,
+    ...deliveryMetrics(registry),
+    ...keepingMetrics(registry),
+    accepted(listener, sizeBytes, seconds) {
+      acceptedMessages += 1;
+      submission.accepted(listener, sizeBytes, seconds);
+    },
+    render: async () => registry.metrics(),
+    contentType: registry.contentType,
+    get acceptedMessages() {
+      return acceptedMessages;
+    },
+  };
+}
+
+type SubmissionMetrics = Pick<
+  RelayMetrics,
+  "connectionOpened" | "connectionClosed" | "authenticated" | "accepted" | "refused"
+>;
+
+function submissionMetrics(registry: OpenMetricsRegistry): SubmissionMetrics {
+  const registers = [registry];
   const connections = new Gauge({
     name: "mailboat_submission_connections",
     help: "Open client connections",
@@ -72,13 +99,30 @@ export function createMetrics(depth: () => Promise<SpoolDepth>): MetricsEndpoint
     labelNames: ["listener", "code", "enhanced"],
     registers,
   });
+  return {
+    connectionOpened: (listener) => connections.inc({ listener }),
+    connectionClosed: (listener) => connections.dec({ listener }),
+    authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
+    accepted(listener, sizeBytes, seconds) {
+      messages.inc({ listener });
+      bytes.inc({ listener }, sizeBytes);
+      acceptSeconds.observe(seconds);
+    },
+    refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
+  };
+}
+
+type DeliveryMetrics = Pick<RelayMetrics, "attempted" | "delivered" | "nextHopConnection">;
+
+function deliveryMetrics(registry: OpenMetricsRegistry): DeliveryMetrics {
+  const registers = [registry];
   const attempts = new Counter({
     name: "mailboat_delivery_attempts",
     help: "Outcomes of attempts, one a recipient",
     labelNames: ["outcome", "code"],
     registers,
   });
-  const deliverySeconds = new Histogram({
+  const seconds = new Histogram({
     name: "mailboat_delivery_seconds",
     help: "From acceptance to the next hop's 250",
     buckets: latencyBuckets,
@@ -90,56 +134,42 @@ export function createMetrics(depth: () => Promise<SpoolDepth>): MetricsEndpoint
     labelNames: ["result"],
     registers,
   });
+  return {
+    attempted: (outcome, code) => attempts.inc({ outcome, code: String(code) }),
+    delivered: (elapsed) => seconds.observe(elapsed),
+    nextHopConnection: (result) => nextHops.inc({ result }),
+  };
+}
+
+function keepingMetrics(registry: OpenMetricsRegistry): Pick<RelayMetrics, "committed" | "configurationLoaded"> {
+  const registers = [registry];
   const commitSeconds = new Histogram({
     name: "mailboat_spool_commit_seconds",
     help: "One transaction with its sync",
     buckets: latencyBuckets,
     registers,
   });
-  const commitMessages = new Counter({
+  const commitWrites = new Counter({
     name: "mailboat_spool_committed_writes",
     help: "Writes that joined a transaction; divided by the commits it tells how large groups are",
     registers,
   });
-  const configurations = new Counter({
+  const loads = new Counter({
     name: "mailboat_configuration_loads",
     help: "Configurations read, by result",
     labelNames: ["result"],
     registers,
   });
-  registerDepth(registry, depth);
-  let acceptedMessages = 0;
   return {
-    connectionOpened: (listener) => connections.inc({ listener }),
-    connectionClosed: (listener) => connections.dec({ listener }),
-    authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
-    accepted(listener, sizeBytes, seconds) {
-      acceptedMessages += 1;
-      messages.inc({ listener });
-      bytes.inc({ listener }, sizeBytes);
-      acceptSeconds.observe(seconds);
-    },
-    refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
-    attempted: (outcome, code) => attempts.inc({ outcome, code: String(code) }),
-    delivered: (seconds) => deliverySeconds.observe(seconds),
-    nextHopConnection: (result) => nextHops.inc({ result }),
-    committed(count, seconds) {
-      commitMessages.inc(count);
+    committed(writes, seconds) {
+      commitWrites.inc(writes);
       commitSeconds.observe(seconds);
     },
-    configurationLoaded: (result) => configurations.inc({ result }),
-    render: () => registry.metrics(),
-    contentType: registry.contentType,
-    get acceptedMessages() {
-      return acceptedMessages;
-    },
+    configurationLoaded: (result) => loads.inc({ result }),
   };
 }
 
-function registerDepth(
-  registry: Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>,
-  depth: () => Promise<SpoolDepth>,
-): void {
+function registerDepth(registry: OpenMetricsRegistry, depth: () => Promise<SpoolDepth>): void {
   const registers = [registry];
   const recipients = new Gauge({
     name: "mailboat_spool_queued_recipients",

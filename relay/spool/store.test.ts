@@ -100,10 +100,12 @@ test("claim() registers the attempt and never hands the same recipient out twice
   await spool.settle({ id: entry.message.id, outcomes: [outcome] });
   assert.equal(await spool.nextDueAt(), start + 5_000);
   const again = only(await spool.claim(start + 5_000, 10));
-  assert.equal(again.recipients[0]?.attempts, 2);
-  assert.deepEqual(again.recipients[0]?.lastReply, reply);
-  assert.equal(again.recipients[0]?.delayNotified, true);
-  assert.equal(again.recipients[0]?.lastAttempt, attempt);
+  const [recipient] = again.recipients;
+  assert.ok(recipient);
+  assert.equal(recipient.attempts, 2);
+  assert.deepEqual(recipient.lastReply, reply);
+  assert.equal(recipient.delayNotified, true);
+  assert.equal(recipient.lastAttempt, attempt);
   await spool.close();
 });
 

@@ -98,7 +98,7 @@ function takeSafely(intake: Intake, chunk: Buffer, failed: (error: unknown) => v
 function storageRefusal(error: unknown): Refusal {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (error instanceof SpoolFullError || noSpace.has(code)) return insufficientStorage;
-  return refusal(451, "4.3.0", "The message could not be stored, try again later", String(error));
+  return { ...refusal(451, "4.3.0", "The message could not be stored, try again later"), cause: String(error) };
 }
 
 function contentRefusal(fault: ContentFault | HeaderFault): Refusal {
@@ -114,7 +114,7 @@ class Intake {
   #headerChunks: Buffer[] = [];
   #headerBytes = 0;
   #header: Header | undefined;
-  #domain = "";
+  #admission: Admission | undefined;
   #writer: BodyWriter | undefined;
   #refusal: Refusal | undefined;
   #sizeBytes = 0;
@@ -173,7 +173,7 @@ class Intake {
     const admission = this.#delivery.admit(header);
     if (admission.kind === "refusal") return this.refuse(admission);
     this.#header = header;
-    this.#domain = admission.domain;
+    this.#admission = admission;
     this.#writer = this.#spool.begin(this.#delivery.id);
   }
 
@@ -186,12 +186,15 @@ class Intake {
     const header = this.#header;
     const writer = this.#writer;
     if (this.#refusal !== undefined) return this.#refusal;
-    if (header === undefined || writer === undefined) throw new Error("a message without header was not refused");
+    const admission = this.#admission;
+    if (header === undefined || writer === undefined || admission === undefined) {
+      throw new Error("a message without header was not refused");
+    }
     const body = await writer.finish();
-    return this.#compose(header, body);
+    return this.#compose(header, admission, body);
   }
 
-  #compose(header: Header, body: Body): NewMessage {
+  #compose(header: Header, admission: Admission, body: Body): NewMessage {
     const { id, mail, recipients } = this.#delivery;
     const acceptedAt = this.#delivery.now();
     const message: NewMessage["message"] = {
@@ -202,8 +205,8 @@ class Intake {
       eightBit: this.#scan.eightBit,
       ...(mail.ret === undefined ? {} : { ret: mail.ret }),
       ...(mail.envid === undefined ? {} : { envid: mail.envid }),
-      domain: this.#domain,
-      mustSign: true,
+      domain: admission.domain,
+      mustSign: admission.mustSign,
       header: completeHeader(header, { ...this.#delivery.reception, at: acceptedAt }),
       body,
       bodyHash: this.#hash.digest(),

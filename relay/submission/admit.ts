@@ -35,6 +35,8 @@ export interface Admission {
   readonly kind: "admission";
   /** Domain of the header From: its keys sign. */
   readonly domain: string;
+  /** False only where the manifest asks for no DKIM. */
+  readonly mustSign: boolean;
 }
 
 /** Whether the client may start a transaction at all (RFC 3207 section 4, RFC 4954 section 6). */
@@ -95,7 +97,7 @@ function admitAddress(snapshot: Snapshot, client: Client, claim: Claim): Refusal
   const settings = snapshot.domains.get(domain);
   if (settings === undefined || !isGranted(snapshot, client, settings)) {
     const cause = settings === undefined ? "no such sender domain" : "not granted";
-    return refusal(550, "5.7.1", `${claim.place}: domain ${domain} is not granted to this client`, cause);
+    return { ...refusal(550, "5.7.1", `${claim.place}: domain ${domain} is not granted to this client`), cause };
   }
   if (!matchesLocalPart(settings.document.addresses, local)) {
     return refusal(550, "5.7.1", `${claim.place}: this local part may not be used in domain ${domain}`);
@@ -122,10 +124,12 @@ export function admitHeader(snapshot: Snapshot, client: Client, header: Header):
     const refused = admitAddress(snapshot, client, { address, place: "From" });
     if (refused !== undefined) return refused;
   }
-  if (snapshot.domains.get(domain)?.keys.length === 0) {
+  const settings = snapshot.domains.get(domain);
+  const mustSign = settings?.document.unsigned !== true;
+  if (mustSign && settings?.keys.length === 0) {
     return refusal(451, "4.3.5", `Domain ${domain} has no usable DKIM key yet, try again later`);
   }
-  return { kind: "admission", domain };
+  return { kind: "admission", domain, mustSign };
 }
 
 /** RFC 5321 section 6.3: count the hops; and count ourselves, which catches a loop before it has gone round a hundred times. */

@@ -32,10 +32,10 @@ async function load(plan: LoadPlan): Promise<LoadResult> {
   const child = spawn(process.execPath, [program, JSON.stringify(plan)], { stdio: ["ignore", "pipe", "inherit"] });
   const chunks: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const [code] = await once(child, "close");
-  if (code !== 0) throw new Error(`the load ended with ${String(code)}`);
-  const result: LoadResult = JSON.parse(Buffer.concat(chunks).toString());
-  return result;
+  await once(child, "close");
+  if (child.exitCode !== 0) throw new Error(`the load ended with ${String(child.exitCode)}`);
+  // Our own program wrote it.
+  return JSON.parse(Buffer.concat(chunks).toString()) as LoadResult;
 }
 
 async function round(contestant: Contestant, sink: Sink, messages: number): Promise<Round> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { user, type RelayPlan } from "../support/configuration.ts";
-import { WireClient, openSession } from "../support/send.ts";
+import { type WireClient, openSession } from "../support/send.ts";
 import { openStage, sender, simpleMessage, type Stage } from "../support/stage.ts";
 
 const limits = { messageSizeBytes: 20_000, recipients: 3 };
