@@ -2,8 +2,16 @@
  * Keeps the Snapshot current: watches the mounted directories and looks again every few seconds, because a watch can
  * be lost (inotify limits, network filesystems). A change that cannot be used leaves the last good one in force.
  */
-import { watch, type FSWatcher } from "node:fs";
+import { join } from "node:path";
+import {
+  configurationDirectory,
+  domainsDirectory,
+  shardCount,
+  shardName,
+  tlsDirectory,
+} from "../../api/relayconfig.ts";
 import type { Log } from "../../runtime/log.ts";
+import { DirectoryWatch } from "./directorywatch.ts";
 import { ConfigurationReader } from "./files.ts";
 import { SnapshotLoader } from "./load.ts";
 import type { Snapshot, SnapshotSource } from "./snapshot.ts";
@@ -29,13 +37,13 @@ export async function watchConfiguration(options: ConfigurationOptions): Promise
 class WatchedConfiguration implements SnapshotSource {
   readonly #options: ConfigurationOptions;
   readonly #reader: ConfigurationReader;
+  readonly #watch: DirectoryWatch;
   readonly #loader = new SnapshotLoader();
   readonly #first = Promise.withResolvers<void>();
   readonly #listeners: ((snapshot: Snapshot) => void)[] = [];
   #snapshot: Snapshot | undefined;
   #fingerprint = "";
   #timer: NodeJS.Timeout | undefined;
-  #watcher: FSWatcher | undefined;
   #loading = false;
   /** Something changed since the last read began: what it saw may be old. */
   #changed = false;
@@ -44,8 +52,11 @@ class WatchedConfiguration implements SnapshotSource {
   constructor(options: ConfigurationOptions) {
     this.#options = options;
     this.#reader = new ConfigurationReader(options.directory);
+    this.#watch = new DirectoryWatch(directoriesOf(options.directory), () => {
+      this.#changed = true;
+      this.#schedule(settleMs);
+    });
     options.stopping.addEventListener("abort", () => this.#stop(), { once: true });
-    this.#startWatcher();
     this.#schedule(0);
   }
 
@@ -62,29 +73,12 @@ class WatchedConfiguration implements SnapshotSource {
     this.#listeners.push(listener);
   }
 
-  #startWatcher(): void {
-    try {
-      this.#watcher = watch(this.#options.directory, { recursive: true }, () => {
-        this.#changed = true;
-        this.#schedule(settleMs);
-      });
-      this.#watcher.on("error", () => this.#loseWatcher());
-    } catch {
-      // The rescan does the work until the directory can be watched.
-      this.#loseWatcher();
-    }
-  }
-
-  #loseWatcher(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
-  }
-
   #schedule(delayMs: number): void {
     if (this.#options.stopping.aborted) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#reload(), delayMs);
-    this.#timer.unref();
+    // Until there is a configuration, waiting for one is all that keeps the process.
+    if (this.#snapshot !== undefined) this.#timer.unref();
   }
 
   #reload(): void {
@@ -94,11 +88,11 @@ class WatchedConfiguration implements SnapshotSource {
     }
     this.#loading = true;
     this.#changed = false;
+    this.#watch.renew();
     this.#read()
       .catch((error: unknown) => this.#fail([String(error)]))
       .finally(() => {
         this.#loading = false;
-        if (this.#watcher === undefined) this.#startWatcher();
         this.#schedule(this.#changed ? settleMs : rescanMs);
       })
       .catch((error: unknown) => this.#options.log.error({ error: String(error) }, "configuration rescan failed"));
@@ -139,6 +133,12 @@ class WatchedConfiguration implements SnapshotSource {
 
   #stop(): void {
     clearTimeout(this.#timer);
-    this.#watcher?.close();
+    this.#watch.close();
   }
+}
+
+function directoriesOf(root: string): readonly string[] {
+  const domains = join(root, domainsDirectory);
+  const shards = Array.from({ length: shardCount }, (_, index) => join(domains, shardName(index)));
+  return [root, join(root, configurationDirectory), join(root, tlsDirectory), domains, ...shards];
 }
