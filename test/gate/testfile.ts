@@ -16,7 +16,7 @@ export interface TestFileLimits {
   readonly fileDeadlineMs: number;
 }
 
-/** Handles that a test leaves open do not keep its file alive. What it wrote to its results directory stays there only when something failed. */
+/** A file whose tests leave handles open runs into its deadline and fails. What it wrote to its results directory stays there only when something failed. */
 export async function runTestFile(file: string, limits: TestFileLimits): Promise<Outcome> {
   const results = resultsDirectoryOf(file);
   rmSync(results, { recursive: true, force: true });
@@ -34,7 +34,8 @@ async function collect(file: string, limits: TestFileLimits): Promise<Outcome> {
   const events = run({
     files: [resolve(file)],
     concurrency: 1,
-    execArgv: ["--test-force-exit", `--test-timeout=${limits.testTimeoutMs}`],
+    // Not --test-force-exit: it ends the process before its results are written, and passed tests go missing.
+    execArgv: [`--test-timeout=${limits.testTimeoutMs}`],
     signal: deadline,
   });
   events.on("test:stdout", (event) => output.push(event.message));
