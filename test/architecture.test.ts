@@ -251,6 +251,7 @@ const allowedLicences = new Set([
   "0BSD",
   "BlueOak-1.0.0",
   "CC0-1.0",
+  "PSF-2.0",
   "Python-2.0",
   "Unlicense",
 ]);
