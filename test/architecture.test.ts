@@ -169,7 +169,7 @@ const rooms: readonly Room[] = [
   {
     // What the operator talks about: objects as values, the narrow interface to where they are kept.
     name: "operator words",
-    files: /^operator\/(?:kube\/(?:kube|objects|secret|selector)|(?:mailrelay|senderdomain)\/world)\.ts$/,
+    files: /^operator\/(?:kube\/(?:kinds|kube|objects|secret|selector)|(?:mailrelay|senderdomain)\/world)\.ts$/,
     rooms: ["api", "operator pure"],
     packages: [],
     node: [],
@@ -177,7 +177,7 @@ const rooms: readonly Room[] = [
   {
     name: "operator pure",
     files:
-      /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|smarthost|transition)\.ts)/,
+      /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|scale\/|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|smarthost|transition)\.ts)/,
     rooms: ["api", "operator words"],
     packages: ["@peculiar/x509"],
     node: ["node:crypto"],

@@ -2,7 +2,7 @@
  * All that the reconcilers know of an API server. `operator/local` implements it over a folder; a cluster's client
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
-import type { Kind, KindMap, Secret, StatefulSet } from "./objects.ts";
+import type { AppliedObject, Kind, KindMap, OptionalKind, Secret } from "./objects.ts";
 
 export interface Reference {
   readonly kind: Kind;
@@ -23,12 +23,27 @@ export interface KubeEvent {
   readonly note: string;
 }
 
+/** Labels and annotations to set (text) or remove (undefined). */
+export interface MetadataChange {
+  readonly labels?: Readonly<Record<string, string | undefined>>;
+  readonly annotations?: Readonly<Record<string, string | undefined>>;
+}
+
 export interface Kube {
+  /** `get` and `list` throw ForbiddenError where RBAC does not allow the read. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
   list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
   namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>>;
   /** Makes the object be as given (server-side apply with the operator's field manager). */
-  apply(object: Secret | StatefulSet): Promise<void>;
+  apply(object: AppliedObject): Promise<void>;
+  /** Whether the cluster knows the kind now; its definition may come and go. */
+  serves(kind: OptionalKind): Promise<boolean>;
+  /** Changes single labels and annotations and leaves the others as they are. Gone already is success. */
+  mark(reference: Reference, change: MetadataChange): Promise<void>;
+  /** Asks for a larger volume. Throws RejectedError when the storage class does not allow it. */
+  growClaim(namespace: string, name: string, size: string): Promise<void>;
+  /** Puts a finalizer of ours on a resource of ours, or takes it off; others stay. */
+  setFinalizer(reference: Reference, finalizer: string, isPresent: boolean): Promise<void>;
   /** Sets (text) or removes (undefined) single data keys of a Secret and leaves the others as they are. */
   mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void>;
   /** Gone already is success. */
@@ -45,6 +60,16 @@ export interface Kube {
 
 /** `owner` is the key of the resource of ours that the changed object was made for; it alone looks at it. */
 export type ChangeListener = (changed: Reference, owner: Reference | undefined) => void;
+
+/** RBAC does not allow it. */
+export class ForbiddenError extends Error {
+  override readonly name = "ForbiddenError";
+}
+
+/** The API server understood and will not do it; the message is its own, for people. */
+export class RejectedError extends Error {
+  override readonly name = "RejectedError";
+}
 
 /** `namespace/name`, as people and grants spell it. */
 export function nameOf(metadata: { readonly namespace: string; readonly name: string }): string {

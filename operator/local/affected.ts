@@ -32,6 +32,13 @@ export function affectedBy(changed: Reference, given: Given): readonly string[] 
     }
     case "StatefulSet":
     case "Pod":
+    case "PersistentVolumeClaim":
+    case "Service":
+    case "ServiceAccount":
+    case "PodDisruptionBudget":
+    case "NetworkPolicy":
+    case "PodMonitor":
+    case "Certificate":
       return inNamespace(given.relays, changed).map(relayKey);
   }
 }

@@ -15,9 +15,10 @@ import {
   type Kube,
   type KubeEvent,
   type ListOptions,
+  type MetadataChange,
   type Reference,
 } from "../kube/kube.ts";
-import type { Kind, KindMap, KubeObject, ObjectMeta, Pod, Secret, StatefulSet } from "../kube/objects.ts";
+import type { AppliedObject, Kind, KindMap, KubeObject, ObjectMeta, OptionalKind, Pod } from "../kube/objects.ts";
 import { matchesSelector } from "../kube/selector.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
@@ -58,6 +59,8 @@ export class LocalKube implements Kube {
   readonly #settings: LocalKubeSettings;
   readonly #objects = new Map<string, KubeObject>();
   readonly #listeners: ChangeListener[] = [];
+  /** What was marked on pods: their own objects are made anew whenever their processes change. */
+  readonly #marks = new Map<string, MetadataChange>();
   /** Where each given object came from. */
   #given: readonly InForce[] = [];
 
@@ -107,14 +110,16 @@ export class LocalKube implements Kube {
     return first?.object.metadata.uid === metadata.ownerReferences?.[0]?.uid;
   }
 
-  putPod(pod: Pod): void {
-    const key = keyOf(referenceTo(pod));
+  putPod(bare: Pod): void {
+    const key = keyOf(referenceTo(bare));
+    const pod = marked(bare, this.#marks.get(key));
     if (same(this.#objects.get(key), pod)) return;
     this.#objects.set(key, pod);
     this.#notify(pod);
   }
 
   deletePod(pod: Pod): void {
+    this.#marks.delete(keyOf(referenceTo(pod)));
     if (this.#objects.delete(keyOf(referenceTo(pod)))) this.#notify(pod);
   }
 
@@ -139,7 +144,9 @@ export class LocalKube implements Kube {
     return { "kubernetes.io/metadata.name": namespace };
   }
 
-  async apply(object: Secret | StatefulSet): Promise<void> {
+  /** What stands around pods in a cluster (Services, budgets, policies) means nothing to processes of one machine. */
+  async apply(object: AppliedObject): Promise<void> {
+    if (object.kind !== "Secret" && object.kind !== "StatefulSet") return;
     const reference = referenceTo(object);
     const before = this.#objects.get(keyOf(reference));
     const metadata = { ...object.metadata, uid: before?.metadata.uid ?? randomUUID() };
@@ -152,7 +159,35 @@ export class LocalKube implements Kube {
     this.#notify(next);
   }
 
-  async mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void> {
+  async serves(_kind: OptionalKind): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  /** Of pods only: nothing else is ever marked here. */
+  async mark(reference: Reference, change: MetadataChange): Promise<void> {
+    const pod = await this.get("Pod", reference.namespace, reference.name);
+    if (reference.kind !== "Pod" || pod === undefined) return;
+    const key = keyOf(reference);
+    const before = this.#marks.get(key);
+    const next: MetadataChange = {
+      labels: { ...before?.labels, ...change.labels },
+      annotations: { ...before?.annotations, ...change.annotations },
+    };
+    this.#marks.set(key, next);
+    this.#objects.set(key, marked(pod, next));
+  }
+
+  /** A directory has the size of its disk. */
+  async growClaim(_namespace: string, _name: string, _size: string): Promise<void> {
+    await Promise.resolve();
+  }
+
+  /** A manifest that leaves the folder is gone at once, with what was made for it. */
+  async setFinalizer(_reference: Reference, _finalizer: string, _isPresent: boolean): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async mergeSecret(secret: KindMap["Secret"], changes: Readonly<Record<string, string | undefined>>): Promise<void> {
     const { namespace, name } = secret.metadata;
     const data: Record<string, string> = { ...(await this.get("Secret", namespace, name))?.data };
     for (const [key, value] of Object.entries(changes)) {
@@ -268,6 +303,19 @@ export class LocalKube implements Kube {
 
 export function referenceTo(object: KubeObject): Reference {
   return { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
+}
+
+function marked(pod: Pod, change: MetadataChange | undefined): Pod {
+  if (change === undefined) return pod;
+  const labels = { ...pod.metadata.labels, ...change.labels };
+  const annotations = { ...pod.metadata.annotations, ...change.annotations };
+  return { ...pod, metadata: { ...pod.metadata, labels: withoutUndefined(labels), annotations: withoutUndefined(annotations) } };
+}
+
+function withoutUndefined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) kept[key] = value;
+  return kept;
 }
 
 function isKind<K extends Kind>(object: KubeObject, kind: K): object is KindMap[K] & KubeObject {

@@ -111,6 +111,7 @@ export class Kubelet {
   async #secretsOf(set: StatefulSet): Promise<ReadonlyMap<string, Secret>> {
     const secrets = new Map<string, Secret>();
     for (const volume of set.spec.template.spec.volumes) {
+      if (!("secret" in volume)) continue;
       const secret = await this.#kube.get("Secret", set.metadata.namespace, volume.secret.secretName);
       if (secret !== undefined) secrets.set(secret.metadata.name, secret);
     }
@@ -149,6 +150,7 @@ function podObject(replica: Replica, host: string): Pod {
       podIP: host,
       ready: pod.ready,
       ports: Object.entries(pod.ports).map(([name, containerPort]) => ({ name, containerPort })),
+      phase: "Running",
     },
   };
 }

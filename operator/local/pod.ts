@@ -125,6 +125,8 @@ export class LocalPod {
     for (const mount of container.volumeMounts) {
       const path = this.#path(mount.mountPath);
       const volume = template.spec.volumes.find((candidate) => candidate.name === mount.name);
+      // An empty volume is the machine's own temporary directory here.
+      if (volume !== undefined && !("secret" in volume)) continue;
       if (volume === undefined) await makeDirectory(path);
       else await syncDirectory(path, filesOf(secrets.get(volume.secret.secretName)));
     }
