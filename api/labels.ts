@@ -21,6 +21,10 @@ export const dkimSelectorLabel = "mailboat.dev/dkim-selector";
 
 /** On pods: written after a configuration change, so that the kubelet refreshes mounts at once instead of after 60-90 s. */
 export const revisionAnnotation = "mailboat.dev/revision";
+/** On volumes whose pod has left: recipients that waited in the spool then. */
+export const queuedAnnotation = "mailboat.dev/queued";
+/** On volumes whose pod has left: id of the spool that was empty, with no way for mail to come in afterwards. */
+export const emptySpoolAnnotation = "mailboat.dev/empty-spool";
 /** On Secrets and objects the operator renders: digest of their content, to apply only what differs. */
 export const digestAnnotation = "mailboat.dev/digest";
 

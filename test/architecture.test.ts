@@ -177,7 +177,7 @@ const rooms: readonly Room[] = [
   {
     name: "operator pure",
     files:
-      /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|scale\/|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|smarthost|transition)\.ts)/,
+      /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|scale\/|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|rights|smarthost|transition)\.ts)/,
     rooms: ["api", "operator words"],
     packages: ["@peculiar/x509"],
     node: ["node:crypto"],
@@ -237,7 +237,7 @@ const soleImporters: readonly { readonly target: string; readonly files: RegExp 
 const forbiddenWords = ["util", "helper", "common", "manager", "handler", "processor", "misc", "service"];
 /** The kind Service and the field manager of server-side apply are words of Kubernetes. */
 const kubernetesWord =
-  /FieldManager$|^service\.ts$|ServiceAccount|^(?:render|client|headless|peer|apply)\w*Service|^Service(?:Spec|Port)/i;
+  /FieldManager$|^service\.ts$|ServiceAccount|^(?:render|client|headless|peer|apply)\w*Service|^Service(?:Spec|Port)?$/i;
 const impure =
   /\b(?:Date\.now|Math\.random|process\.|new Date\(\)|performance\.now|setTimeout|setInterval|setImmediate)/;
 

@@ -30,8 +30,9 @@ const proxyProtocol = z.strictObject({
 const listenerName = z
   .string()
   .max(15)
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, {
-    error: "must be at most 15 lower-case letters, digits and '-'",
+  // A container port's name as Kubernetes checks it, which asks for a letter and takes no two dashes in a row.
+  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, {
+    error: "must be at most 15 lower-case letters, digits and single '-', starting with a letter",
     abort: true,
   });
 
@@ -76,7 +77,14 @@ const portsAreFree: Rule<Ports> = {
   holds: (entries) => entries.every(({ port }) => !reservedPorts.includes(port)),
 };
 
+/** The plain port of every pod has this name. */
+const nameIsFree: Rule<readonly { name: string }[]> = {
+  cel: "self.all(a, a.name != 'http')",
+  message: "must not be named http: the metrics port of the pod is",
+  holds: (entries) => entries.every(({ name }) => name !== "http"),
+};
+
 export const listeners = ruled(
   listMap(ruled(listener, [authenticationNeedsTls]), "name", 16).min(1, { error: "must have at least one listener" }),
-  [portsAreDistinct, portsAreFree],
+  [portsAreDistinct, portsAreFree, nameIsFree],
 ).describe("Where clients hand in mail; at least one. Each is a port of the client Service.");

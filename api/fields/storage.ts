@@ -50,7 +50,9 @@ export const tls = ruled(
     certManager: z
       .strictObject({ issuerRef: issuerRef.describe("The issuer that signs the certificate.") })
       .optional()
-      .describe("A certificate for hostname and the Service names, requested from cert-manager."),
+      .describe(
+        "A certificate for hostname, requested from cert-manager. Clients have to use that name: public authorities sign no Service names.",
+      ),
     selfSigned: z
       .strictObject({})
       .optional()

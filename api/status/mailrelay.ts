@@ -23,6 +23,8 @@ export const mailRelayReasons = {
   Accepted: "Accepted",
   Invalid: "Invalid",
   NotActedOnYet: "NotActedOnYet",
+  AnyDomainAllowed: "AnyDomainAllowed",
+  StorageNotChanged: "StorageNotChanged",
   Paused: "Paused",
   ResolvedRefs: "ResolvedRefs",
   SecretNotFound: "SecretNotFound",
@@ -34,6 +36,7 @@ export const mailRelayReasons = {
   Expired: "Expired",
   NameMismatch: "NameMismatch",
   Pending: "Pending",
+  CertManagerNotInstalled: "CertManagerNotInstalled",
   Programmed: "Programmed",
   WaitingForPods: "WaitingForPods",
   ConfigurationRefused: "ConfigurationRefused",
@@ -42,6 +45,7 @@ export const mailRelayReasons = {
   PodsAvailable: "PodsAvailable",
   PodsUnavailable: "PodsUnavailable",
   ScalingIn: "ScalingIn",
+  SpoolNotEmpty: "SpoolNotEmpty",
   Deleting: "Deleting",
   SpoolRetained: "SpoolRetained",
   NotDraining: "NotDraining",
@@ -67,6 +71,14 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
       when: "True: the spec is valid; the message names fields this version does not act on yet.",
     },
     {
+      reason: "AnyDomainAllowed",
+      when: "True, with a warning: allowedNamespaces admits every namespace with any domain, so that one could take another's.",
+    },
+    {
+      reason: "StorageNotChanged",
+      when: "True: mail flows, but the volumes that exist cannot become what spec.spool.storage asks for.",
+    },
+    {
       reason: "Invalid",
       when: "False: the message names the field and what to do; the last valid spec stays in force.",
     },
@@ -89,7 +101,12 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     { reason: "NameMismatch", when: "False: the certificate does not carry spec.hostname." },
     { reason: "SecretNotFound", when: "False: the Secret with the certificate does not exist." },
     { reason: "SecretInvalid", when: "False: the Secret holds no certificate with its private key." },
+    {
+      reason: "SecretsForbidden",
+      when: "False: the operator may not read the Secret; the message is the command that allows it.",
+    },
     { reason: "Pending", when: "False: the certificate has been asked for and has not arrived." },
+    { reason: "CertManagerNotInstalled", when: "False: tls.certManager is set and the cluster has no cert-manager." },
   ],
   Programmed: [
     { reason: "Programmed", when: "True: every ready pod reports the revision that was rendered." },
@@ -105,7 +122,11 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
   ],
   Draining: [
     { reason: "NotDraining", when: "False: no pod is leaving." },
-    { reason: "ScalingIn", when: "True: a pod that will go hands its spool to the others." },
+    { reason: "ScalingIn", when: "True: pods whose spools are empty are going." },
+    {
+      reason: "SpoolNotEmpty",
+      when: "True: scale-in waits until the pods that will go report an empty spool; the message names them.",
+    },
     { reason: "Deleting", when: "True: the MailRelay is being deleted and its spools are emptied." },
     {
       reason: "SpoolRetained",
@@ -140,7 +161,11 @@ const pod = z.strictObject({
 
 const retainedSpool = z.strictObject({
   claimName: z.string().max(253).describe("PersistentVolumeClaim that holds the spool."),
-  queued: z.int().min(0).describe("Recipients that wait in it."),
+  queued: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("Recipients that waited in it when its pod left; absent when nobody could say."),
 });
 
 export const mailRelayStatus = z

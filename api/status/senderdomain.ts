@@ -55,6 +55,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       reason: "DomainConflict",
       when: "False: an older SenderDomain has the domain on this relay; the message names it.",
     },
+    {
+      reason: "SecretsForbidden",
+      when: "False: the operator may not read Secrets that senders or smarthosts name; the message is the command that allows it.",
+    },
     { reason: "NoSenders", when: "True: no Secret or client matches senders, so nobody can use the domain yet." },
   ],
   KeysReady: [
@@ -94,6 +98,11 @@ const dnsRecord = z.strictObject({
   name: z.string().max(253).describe("Name without a final dot."),
   value: z.string().max(4096).describe("The value that is wanted, unquoted."),
   state: z.enum(["Published", "Missing", "Different", "Unknown"]).describe("What a lookup found."),
+  zoneLine: z
+    .string()
+    .max(8192)
+    .optional()
+    .describe("The record as a line of a zone file, ready to paste; a long value is split as TXT records want it."),
   observed: z.string().max(4096).optional().describe("What is published, when it differs."),
 });
 

@@ -64,11 +64,4 @@ export type OptionalKind = "PodMonitor" | "Certificate";
 
 /** What the operator makes whole, by server-side apply. */
 export type AppliedObject =
-  | Secret
-  | StatefulSet
-  | Service
-  | ServiceAccount
-  | PodDisruptionBudget
-  | NetworkPolicy
-  | PodMonitor
-  | Certificate;
+  Secret | StatefulSet | Service | ServiceAccount | PodDisruptionBudget | NetworkPolicy | PodMonitor | Certificate;

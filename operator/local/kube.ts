@@ -309,7 +309,10 @@ function marked(pod: Pod, change: MetadataChange | undefined): Pod {
   if (change === undefined) return pod;
   const labels = { ...pod.metadata.labels, ...change.labels };
   const annotations = { ...pod.metadata.annotations, ...change.annotations };
-  return { ...pod, metadata: { ...pod.metadata, labels: withoutUndefined(labels), annotations: withoutUndefined(annotations) } };
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, labels: withoutUndefined(labels), annotations: withoutUndefined(annotations) },
+  };
 }
 
 function withoutUndefined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {

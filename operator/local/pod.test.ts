@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { relayOf, secretOf } from "../../test/support/operatorobjects.ts";
-import { renderStatefulSet } from "../mailrelay/objects/statefulset.ts";
+import { renderPodTemplate } from "../mailrelay/objects/podtemplate.ts";
 import { LocalPod, type PodExit, type PodFields } from "./pod.ts";
 
 /** A relay that says what it was given, dies at SIGUSR2 and leaves when asked to. */
@@ -71,7 +71,7 @@ async function start(context: TestContext): Promise<Scene> {
 function intentWith(text: string) {
   const secret = secretOf({ name: "outbound-configuration", values: { "relay.json": text } });
   return {
-    template: renderStatefulSet(relayOf(), "image").spec.template,
+    template: renderPodTemplate(relayOf(), "image"),
     secrets: new Map([[secret.metadata.name, secret]]),
   };
 }

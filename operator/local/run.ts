@@ -13,6 +13,7 @@ import type { RelaySources } from "../mailrelay/gather.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
 import { readReport } from "../mailrelay/reports.ts";
+import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { type LocalSettings, UsageError } from "../settings.ts";
 import { affectedBy } from "./affected.ts";
@@ -118,12 +119,14 @@ function sourcesOf({ kube, capture, run }: SourceParts): RelaySources {
     kube,
     credentials: createCredentialSource(),
     readReport,
+    memory: new RelayMemory(),
     now: run.now,
     place: {
       image: "mailboat-relay",
       certificateNames: ["localhost", run.settings.host],
       addressBook: new Map([[captureHost, { host: captureAddress, port: capture.port }]]),
       namespace: operatorNamespace,
+      serviceAccount: "mailboat-operator",
     },
   };
 }

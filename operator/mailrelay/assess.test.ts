@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RelayReport } from "../../api/relayreport.ts";
-import { now, relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
 import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding } from "./assess.ts";
 import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "./issue.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus, roundedCount, summarizeRelay } from "./programmed.ts";
@@ -11,21 +10,14 @@ const authority = await makeCertificateAuthority(now);
 const leaf = await issueLeaf({ authority, names: ["relay.example.com"], now });
 const given = relayOf({ tls: { secretName: "mine" } });
 
-function report(revision: string, configurationError?: string): RelayReport {
-  return {
-    version: 1,
-    revision,
-    ...(configurationError === undefined ? {} : { configurationError }),
-    spool: { queuedRecipients: 1234, queuedMessages: 1, usedBytes: 0, capacityBytes: 1, full: false, spoolId: "a" },
-    draining: false,
-    acceptedMessages: 0,
-    startedAt: "2026-11-23T12:00:00Z",
-  };
+function pod(name: string, revision: string | undefined, error?: string): PodFact {
+  if (revision === undefined) return podOf(name, { ready: false, report: undefined });
+  const report = { revision, queued: 1234, ...(error === undefined ? {} : { configurationError: error }) };
+  return podOf(name, { report: reportOf(report) });
 }
 
-function pod(name: string, revision: string | undefined, error?: string): PodFact {
-  return { name, ready: revision !== undefined, report: revision === undefined ? undefined : report(revision, error) };
-}
+const r1 = { revision: "r1", fingerprint: undefined, replicas: 1 };
+const twice = { ...r1, replicas: 2 };
 
 function tls(crt: string, key: string) {
   return new Map([["mine", secretOf({ name: "mine", values: { "tls.crt": crt, "tls.key": key } })]]);
@@ -119,45 +111,45 @@ const rows: readonly Row[] = [
     "Expiring",
     /expires/,
   ],
-  ["no pod", () => judgeProgrammed(relayWorld(), "r1"), "False", "NoReadyPods", /no pod/],
+  ["no pod", () => judgeProgrammed(relayWorld(), r1), "False", "NoReadyPods", /no pod/],
   [
     "zero replicas",
-    () => judgeProgrammed(relayWorld({ relay: relayOf({ replicas: 0 }) }), "r1"),
+    () => judgeProgrammed(relayWorld({ relay: relayOf({ replicas: 0 }) }), r1),
     "False",
     "Hibernating",
     /spec\.replicas is 0/,
   ],
   [
     "an older revision",
-    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r0")] }), "r1"),
+    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r0")] }), r1),
     "False",
     "WaitingForPods",
     /p0/,
   ],
   [
     "one of two pods that does not answer",
-    () => judgeProgrammed(relayWorld({ relay: two, pods: [pod("p0", "r1"), pod("p1", undefined)] }), "r1"),
+    () => judgeProgrammed(relayWorld({ relay: two, pods: [pod("p0", "r1"), pod("p1", undefined)] }), twice),
     "False",
     "WaitingForPods",
     /p1/,
   ],
   [
     "a pod that has not come yet",
-    () => judgeProgrammed(relayWorld({ relay: two, pods: [pod("p0", "r1")] }), "r1"),
+    () => judgeProgrammed(relayWorld({ relay: two, pods: [pod("p0", "r1")] }), twice),
     "False",
     "WaitingForPods",
     /1 of 2 pods/,
   ],
   [
     "a refused configuration",
-    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r0", "relay.json: no")] }), "r1"),
+    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r0", "relay.json: no")] }), r1),
     "False",
     "ConfigurationRefused",
     /p0 keeps its last good configuration: relay\.json: no/,
   ],
   [
     "every pod up to date",
-    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r1")] }), "r1"),
+    () => judgeProgrammed(relayWorld({ pods: [pod("p0", "r1")] }), r1),
     "True",
     "Programmed",
     /every/,
@@ -179,7 +171,7 @@ test("summarizeRelay() tells a person's mistake from what is on its way", () => 
     summarizeRelay(findings).map((entry) => `${entry.type}=${entry.status} ${entry.reason}`);
   const mistake = judgeReferences([{ kind: "missing", field: "f", message: "m" }]);
   assert.deepEqual(summary([mistake]), ["Ready=False Invalid", "Reconciling=False Settled", "Stalled=True Invalid"]);
-  const underWay = judgeProgrammed(relayWorld(), "r1");
+  const underWay = judgeProgrammed(relayWorld(), r1);
   assert.deepEqual(summary([underWay]), [
     "Ready=False Progressing",
     "Reconciling=True Progressing",
@@ -191,10 +183,10 @@ test("summarizeRelay() tells a person's mistake from what is on its way", () => 
 
 test("relayStatus() rounds what would churn and keeps transition times of what did not change", () => {
   const world = relayWorld({ pods: [pod("p0", "r1")] });
-  const findings = [judgeProgrammed(world, "r1")];
-  const first = relayStatus({ world, findings, revision: "r1" });
+  const findings = [judgeProgrammed(world, r1)];
+  const first = relayStatus({ world, findings, revision: "r1", desired: 1, retained: [] });
   assert.equal(first.queued, 1200);
   const later = { ...world, now: now + 60_000, relay: { ...world.relay, status: first } };
-  assert.deepEqual(relayStatus({ world: later, findings, revision: "r1" }), first);
+  assert.deepEqual(relayStatus({ world: later, findings, revision: "r1", desired: 1, retained: [] }), first);
   assert.deepEqual([99, 100, 1234, 98_765].map(roundedCount), [99, 100, 1200, 99_000]);
 });

@@ -8,7 +8,9 @@ import { unusedFields } from "../../api/notyet.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
-import { certificateSecretName } from "./objects/names.ts";
+import { certificateSecretName, configurationSecretName, issuedSecretName } from "./objects/names.ts";
+import { forbiddenProblem } from "./rights.ts";
+import { storageProblem } from "./scale/volumes.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
 export interface RelayFinding extends Judgement {
@@ -23,6 +25,15 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
   if (relay.spec.paused) {
     return finding("Accepted", "True", "Paused", "spec.paused is true: only status is written until it is false");
   }
+  const storage = storageProblem(world);
+  if (storage !== undefined) return finding("Accepted", "True", "StorageNotChanged", storage);
+  const { allowedNamespaces } = relay.spec;
+  if (allowedNamespaces.from === "All" && allowedNamespaces.domains === undefined) {
+    const message =
+      "spec.allowedNamespaces admits every namespace with any domain: list spec.allowedNamespaces.domains, " +
+      "so that none can take another's domain";
+    return finding("Accepted", "True", "AnyDomainAllowed", message);
+  }
   const { name, namespace } = relay.metadata;
   const unused = unusedFields({ ...relay, metadata: { name, namespace } });
   if (unused.length > 0) {
@@ -32,17 +43,44 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
   return finding("Accepted", "True", "Accepted", "the spec is valid");
 }
 
-/** `problems` are those of credentials and smarthosts; the certificate has a condition of its own. */
+/** `problems` are those of credentials and smarthosts; the certificate has a condition of its own, but for rights. */
 export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFinding {
   const first = problems[0];
   if (first === undefined) return finding("ResolvedRefs", "True", "ResolvedRefs", "every Secret is there and usable");
-  const reason = first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
-  return finding("ResolvedRefs", "False", reason, problems.map((problem) => problem.message).join("; "));
+  // A missing right comes first: what is behind it cannot even be judged.
+  const isForbidden = problems.some((problem) => problem.kind === "forbidden");
+  const reason = isForbidden ? "SecretsForbidden" : first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
+  const messages = new Set(problems.map((problem) => problem.message));
+  return finding("ResolvedRefs", "False", reason, [...messages].join("; "));
+}
+
+/** Reads that RBAC does not allow beside those of credentials and smarthosts: the certificate's, and the operator's own. */
+export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
+  const { relay, place, forbidden } = world;
+  const { namespace } = relay.metadata;
+  const { secretName } = relay.spec.tls;
+  const problems: ReferenceProblem[] = [];
+  if (secretName !== undefined && forbidden.has(secretName)) {
+    problems.push(forbiddenProblem({ field: "spec.tls.secretName", namespace, place }));
+  }
+  if (isBlind(world)) problems.push(forbiddenProblem({ field: "metadata.namespace", namespace, place }));
+  return problems;
+}
+
+/** Without its own Secrets the operator cannot know what the pods have: it then changes nothing. */
+export function isBlind(world: RelayWorld): boolean {
+  const { name } = world.relay.metadata;
+  return world.forbidden.has(configurationSecretName(name)) || world.forbidden.has(certificateSecretName(name));
 }
 
 export function judgeCertificate(world: RelayWorld): RelayFinding {
   const { tls, hostname } = world.relay.spec;
   if (tls.secretName !== undefined) {
+    if (world.forbidden.has(tls.secretName)) {
+      const { namespace } = world.relay.metadata;
+      const { message } = forbiddenProblem({ field: "spec.tls.secretName", namespace, place: world.place });
+      return finding("CertificateReady", "False", "SecretsForbidden", message);
+    }
     const field = `spec.tls.secretName: Secret ${tls.secretName}`;
     const secret = world.secrets.get(tls.secretName);
     if (secret === undefined) {
@@ -52,10 +90,7 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
     const reading = readCertificate(secretText(secret, "tls.crt"), secretText(secret, "tls.key"));
     return judgeReading(reading, { field, hostname, now: world.now });
   }
-  if (tls.certManager !== undefined) {
-    const message = "spec.tls.certManager is not acted on yet: use secretName or selfSigned";
-    return finding("CertificateReady", "False", "Pending", message);
-  }
+  if (tls.certManager !== undefined) return judgeIssuance(world);
   const own = world.certificate;
   if (own === undefined) return finding("CertificateReady", "False", "Pending", "our authority is about to issue it");
   const reading = readCertificate(secretText(own, "tls.crt"), secretText(own, "tls.key"));
@@ -69,6 +104,28 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
     "Issued",
     `issued by our own authority; clients find it as ca.crt in ${name}`,
   );
+}
+
+/** What cert-manager made of our request. An issued certificate stays in force while a renewal has trouble. */
+function judgeIssuance(world: RelayWorld): RelayFinding {
+  const { hostname } = world.relay.spec;
+  const { name } = world.relay.metadata;
+  if (!world.kinds.has("Certificate")) {
+    const message =
+      "spec.tls.certManager: the cluster has no cert-manager (kind Certificate of cert-manager.io is unknown): " +
+      "install it, or use secretName or selfSigned";
+    return finding("CertificateReady", "False", "CertManagerNotInstalled", message);
+  }
+  const secret = world.secrets.get(issuedSecretName(name));
+  if (secret !== undefined) {
+    const reading = readCertificate(secretText(secret, "tls.crt"), secretText(secret, "tls.key"));
+    const field = `spec.tls.certManager: Secret ${issuedSecretName(name)} of Certificate ${name}`;
+    return judgeReading(reading, { field, hostname, now: world.now });
+  }
+  const said = world.issuance?.status?.conditions?.find((one) => one.type === "Ready" && one.status !== "True");
+  const why = said?.message === undefined ? "" : ` cert-manager says: ${said.message}`;
+  const message = `spec.tls.certManager: Certificate ${name} is not issued yet;${why === "" ? " cert-manager has not answered" : why}`;
+  return finding("CertificateReady", "False", "Pending", message);
 }
 
 interface CertificateQuestion {
@@ -116,5 +173,5 @@ export function finding(
 
 /** Everything that does not depend on what the pods run. */
 export function assessRelay(world: RelayWorld, problems: readonly ReferenceProblem[]): readonly RelayFinding[] {
-  return [judgeAccepted(world), judgeReferences(problems), judgeCertificate(world)];
+  return [judgeAccepted(world), judgeReferences([...problems, ...forbiddenReads(world)]), judgeCertificate(world)];
 }

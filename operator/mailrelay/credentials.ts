@@ -4,12 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts";
-import { type Kube, nameOf } from "../kube/kube.ts";
+import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { matchesSelector, type Selector } from "../kube/selector.ts";
+import { forbiddenProblem } from "./rights.ts";
 import { scramIterations, scramVerifier, stableSalt } from "./scram.ts";
-import type { CredentialFacts, ReferenceProblem } from "./world.ts";
+import type { CredentialFacts, Place, ReferenceProblem } from "./world.ts";
 
 export const basicAuthType = "kubernetes.io/basic-auth";
 
@@ -20,6 +21,7 @@ export interface CredentialSource {
 
 export interface CredentialQuestion {
   readonly kube: Kube;
+  readonly place: Place;
   readonly namespace: string;
   readonly selector: Selector;
   /** Path of the selector, for what is wrong with it. */
@@ -47,6 +49,7 @@ export function createCredentialSource(): CredentialSource {
   return {
     async select(question) {
       const secrets = await selectSecrets(question);
+      if (secrets === "forbidden") return { documents: [], problems: [forbiddenProblem(question)] };
       if (secrets.length === 0) return { documents: [], problems: [nothingSelected(question)] };
       const problems: ReferenceProblem[] = [];
       const documents: Promise<CredentialDocument>[] = [];
@@ -66,13 +69,21 @@ export function createCredentialSource(): CredentialSource {
   };
 }
 
-async function selectSecrets(question: CredentialQuestion): Promise<readonly Secret[]> {
-  const secrets = await question.kube.list("Secret", { namespace: question.namespace });
+async function selectSecrets(question: CredentialQuestion): Promise<readonly Secret[] | "forbidden"> {
+  const secrets = await question.kube
+    .list("Secret", { namespace: question.namespace })
+    .catch((error: unknown) => forbiddenOnly(error));
+  if (secrets === "forbidden") return secrets;
   return secrets
     .filter(
       (secret) => secret.type === basicAuthType && matchesSelector(question.selector, secret.metadata.labels ?? {}),
     )
     .sort((left, right) => (left.metadata.name < right.metadata.name ? -1 : 1));
+}
+
+function forbiddenOnly(error: unknown): "forbidden" {
+  if (error instanceof ForbiddenError) return "forbidden";
+  throw error;
 }
 
 function nothingSelected(question: CredentialQuestion): ReferenceProblem {

@@ -48,7 +48,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
     relay: { namespace: metadata.namespace, name: metadata.name },
     hostname: spec.hostname,
     listeners: spec.listeners.map(listenerDocument),
-    credentials: [...world.credentials.documents],
+    credentials: credentialsOf(world),
     spool: {
       capacityBytes: bytes(spec.spool.storage.size),
       highWatermarkPercent: spec.spool.highWatermarkPercent,
@@ -65,6 +65,12 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
   return { document, problems };
 }
 
+/** Credentials that may not be read just now stay as they were; those that are gone are gone. */
+function credentialsOf(world: RelayWorld): RelayDocument["credentials"] {
+  const isForbidden = world.credentials.problems.some((problem) => problem.kind === "forbidden");
+  return isForbidden ? (mountedDocument(world)?.credentials ?? []) : [...world.credentials.documents];
+}
+
 interface WayOut {
   readonly delivery: RelayDocument["delivery"];
   readonly problems: readonly ReferenceProblem[];
@@ -72,10 +78,17 @@ interface WayOut {
 
 function resolveWayOut(world: RelayWorld): WayOut {
   const { delivery } = world.relay.spec;
-  const { secrets } = world;
-  const { addressBook } = world.place;
+  const { secrets, forbidden, place } = world;
+  const { namespace } = world.relay.metadata;
   const resolve = (list: "smarthosts" | "fallbackSmarthosts") =>
-    resolveSmarthosts({ smarthosts: delivery[list], field: `spec.delivery.${list}`, secrets, addressBook });
+    resolveSmarthosts({
+      smarthosts: delivery[list],
+      field: `spec.delivery.${list}`,
+      namespace,
+      secrets,
+      forbidden,
+      place,
+    });
   const smarthosts = resolve("smarthosts");
   const fallbacks = resolve("fallbackSmarthosts");
   return {

@@ -1,20 +1,37 @@
 /** Reads the world of one MailRelay. Objects that are not there are absent from the value, never an error. */
-import { relayLabel, shardLabel } from "../../api/labels.ts";
+import {
+  emptySpoolAnnotation,
+  queuedAnnotation,
+  relayLabel,
+  retainedLabel,
+  revisionAnnotation,
+  servingLabel,
+  shardLabel,
+} from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
-import type { Kube } from "../kube/kube.ts";
-import type { Secret, Stored } from "../kube/objects.ts";
+import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
+import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { judgeConsent, refersTo } from "./binding.ts";
 import type { CredentialSource } from "./credentials.ts";
-import { authoritySecretName, certificateSecretName, configurationSecretName } from "./objects/names.ts";
+import {
+  authoritySecretName,
+  certificateSecretName,
+  configurationSecretName,
+  issuedSecretName,
+  ordinalOf,
+  spoolVolume,
+} from "./objects/names.ts";
 import type { ReadReport } from "./reports.ts";
+import type { RelayMemory } from "./scale/memory.ts";
 import { smarthostSecretNames } from "./smarthost.ts";
-import type { CredentialFacts, IssuedCertificate, Place, PodFact, RelayWorld } from "./world.ts";
+import type { ClaimFact, CredentialFacts, IssuedCertificate, Place, PodFact, RelayWorld } from "./world.ts";
 
 export interface RelaySources {
   readonly kube: Kube;
   readonly credentials: CredentialSource;
   readonly readReport: ReadReport;
+  readonly memory: RelayMemory;
   readonly place: Place;
   readonly now: () => number;
 }
@@ -22,20 +39,56 @@ export interface RelaySources {
 export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay>): Promise<RelayWorld> {
   const { kube, place } = sources;
   const { namespace, name } = relay.metadata;
+  const reader = secretReader(kube, namespace);
   return {
     now: sources.now(),
     place,
     relay,
     credentials: await gatherCredentials(sources, relay),
-    secrets: await gatherSecrets(kube, namespace, namedSecrets(relay)),
+    secrets: await reader.read(namedSecrets(relay)),
     authority: await readAuthority(kube, place.namespace),
-    certificate: await kube.get("Secret", namespace, certificateSecretName(name)),
-    configuration: await kube.get("Secret", namespace, configurationSecretName(name)),
+    certificate: await reader.get(certificateSecretName(name)),
+    configuration: await reader.get(configurationSecretName(name)),
     statefulSet: await kube.get("StatefulSet", namespace, name),
     shards: await gatherShards(kube, relay),
     domains: await gatherDomains(kube, relay),
     pods: await gatherPods(sources, relay),
+    claims: await gatherClaims(sources, relay),
+    ...(await gatherOptional(kube, relay)),
+    forbidden: reader.forbidden,
+    recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
   };
+}
+
+export interface SecretReader {
+  /** Names of Secrets that could not be read because RBAC does not allow it. */
+  readonly forbidden: ReadonlySet<string>;
+  get(name: string): Promise<Secret | undefined>;
+  /** Those of the named Secrets that exist, by name. */
+  read(names: readonly string[]): Promise<ReadonlyMap<string, Secret>>;
+}
+
+/** Reads of one namespace; a right that is missing is remembered and is no error. */
+export function secretReader(kube: Kube, namespace: string): SecretReader {
+  const forbidden = new Set<string>();
+  const get = async (name: string): Promise<Secret | undefined> => {
+    try {
+      return await kube.get("Secret", namespace, name);
+    } catch (error) {
+      if (!(error instanceof ForbiddenError)) throw error;
+      forbidden.add(name);
+      return undefined;
+    }
+  };
+  const read = async (names: readonly string[]): Promise<ReadonlyMap<string, Secret>> => {
+    const secrets = new Map<string, Secret>();
+    for (const name of new Set(names)) {
+      const secret = await get(name);
+      if (secret !== undefined) secrets.set(name, secret);
+    }
+    return secrets;
+  };
+  return { forbidden, get, read };
 }
 
 async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>): Promise<CredentialFacts> {
@@ -43,6 +96,7 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
   if (credentials === undefined) return { documents: [], problems: [] };
   return sources.credentials.select({
     kube: sources.kube,
+    place: sources.place,
     namespace: relay.metadata.namespace,
     selector: credentials.secretSelector,
     field: "spec.authentication.credentials.secretSelector",
@@ -53,21 +107,9 @@ function namedSecrets(relay: Stored<MailRelay>): readonly string[] {
   const { tls, delivery } = relay.spec;
   return [
     ...(tls.secretName === undefined ? [] : [tls.secretName]),
+    ...(tls.certManager === undefined ? [] : [issuedSecretName(relay.metadata.name)]),
     ...smarthostSecretNames([...delivery.smarthosts, ...delivery.fallbackSmarthosts]),
   ];
-}
-
-export async function gatherSecrets(
-  kube: Kube,
-  namespace: string,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, Secret>> {
-  const secrets = new Map<string, Secret>();
-  for (const name of names) {
-    const secret = await kube.get("Secret", namespace, name);
-    if (secret !== undefined) secrets.set(name, secret);
-  }
-  return secrets;
 }
 
 export async function readAuthority(kube: Kube, namespace: string): Promise<IssuedCertificate | undefined> {
@@ -77,9 +119,15 @@ export async function readAuthority(kube: Kube, namespace: string): Promise<Issu
   return certificate === undefined || privateKey === undefined ? undefined : { certificate, privateKey };
 }
 
+/** Where Secrets may not be read at all, the reads by name have said so already. */
 async function gatherShards(kube: Kube, relay: Stored<MailRelay>): Promise<ReadonlyMap<string, Secret>> {
   const { namespace, name } = relay.metadata;
-  const secrets = await kube.list("Secret", { namespace, labels: { [relayLabel]: name } });
+  const secrets = await kube
+    .list("Secret", { namespace, labels: { [relayLabel]: name } })
+    .catch((error: unknown): readonly Secret[] => {
+      if (error instanceof ForbiddenError) return [];
+      throw error;
+    });
   const shards = new Map<string, Secret>();
   for (const secret of secrets) {
     const shard = secret.metadata.labels?.[shardLabel];
@@ -101,11 +149,59 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Read
 async function gatherPods(sources: RelaySources, relay: Stored<MailRelay>): Promise<readonly PodFact[]> {
   const { namespace, name } = relay.metadata;
   const pods = await sources.kube.list("Pod", { namespace, labels: { [relayLabel]: name } });
-  const facts = pods.map(async (pod) => ({
-    name: pod.metadata.name,
-    ready: pod.status.ready,
-    report: await sources.readReport(pod),
-  }));
-  const read = await Promise.all(facts);
+  const read = await Promise.all(pods.map((pod) => podFact(sources, pod)));
   return read.sort((left, right) => left.name.localeCompare(right.name, "en", { numeric: true }));
+}
+
+async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Promise<PodFact> {
+  const { name, labels, annotations } = pod.metadata;
+  // Local mode gives its processes no uid: their names are never used twice at a time.
+  const uid = pod.metadata.uid ?? nameOf(pod.metadata);
+  const report = await readReport(pod);
+  return {
+    name,
+    uid,
+    ready: pod.status.ready,
+    phase: pod.status.phase,
+    serving: labels?.[servingLabel] === "true",
+    annotatedRevision: annotations?.[revisionAnnotation],
+    annotatedAt: memory.annotatedAt(uid),
+    acceptedPerSecond: memory.rate(uid, report, now()),
+    report,
+  };
+}
+
+async function gatherClaims({ kube, memory }: RelaySources, relay: Stored<MailRelay>): Promise<readonly ClaimFact[]> {
+  const { namespace, name } = relay.metadata;
+  const claims = await kube.list("PersistentVolumeClaim", { namespace, labels: { [relayLabel]: name } });
+  return claims
+    .flatMap((claim) => {
+      const ordinal = ordinalOf(`${spoolVolume}-${name}`, claim.metadata.name);
+      return ordinal === undefined ? [] : [claimFact(claim, ordinal, memory)];
+    })
+    .sort((left, right) => left.ordinal - right.ordinal);
+}
+
+function claimFact(claim: PersistentVolumeClaim, ordinal: number, memory: RelayMemory): ClaimFact {
+  const { name, labels, annotations } = claim.metadata;
+  const queued = Number(annotations?.[queuedAnnotation] ?? Number.NaN);
+  return {
+    name,
+    ordinal,
+    size: claim.spec.resources.requests.storage,
+    storageClassName: claim.spec.storageClassName,
+    isBound: claim.status?.phase === "Bound",
+    isRetained: labels?.[retainedLabel] !== undefined,
+    queued: Number.isSafeInteger(queued) && queued >= 0 ? queued : undefined,
+    emptySpool: annotations?.[emptySpoolAnnotation],
+    growthRefused: memory.refusal(nameOf(claim.metadata)),
+  };
+}
+
+async function gatherOptional(kube: Kube, relay: Stored<MailRelay>): Promise<Pick<RelayWorld, "kinds" | "issuance">> {
+  const kinds = new Set<OptionalKind>();
+  for (const kind of ["PodMonitor", "Certificate"] as const) if (await kube.serves(kind)) kinds.add(kind);
+  const { namespace, name } = relay.metadata;
+  const issuance = kinds.has("Certificate") ? await kube.get("Certificate", namespace, name) : undefined;
+  return { kinds, issuance };
 }

@@ -2,20 +2,31 @@
  * The whole intention for one MailRelay: what to apply, what to take away, what to say. Pure: same world, same plan.
  * What cannot be rendered leaves the last good objects as they are; status says why.
  */
+import { timestamp } from "../../api/condition.ts";
+import { servingLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
-import { domainDataKey } from "./objects/names.ts";
-import type { KubeEvent } from "../kube/kube.ts";
-import type { Secret, StatefulSet } from "../kube/objects.ts";
+import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
+import type { AppliedObject, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { transitionEvents } from "./transition.ts";
-import { assessRelay } from "./assess.ts";
+import { assessRelay, isBlind, type RelayFinding } from "./assess.ts";
 import { readCertificate, reissueReason } from "./certificate.ts";
-import { relayDocumentOf } from "./document.ts";
+import { type DocumentReading, relayDocumentOf } from "./document.ts";
 import { renderCertificate } from "./objects/certificate.ts";
+import { renderIssuance } from "./objects/issuance.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
+import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
+import { clientNames, domainDataKey, issuedSecretName } from "./objects/names.ts";
+import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
+import { renderPodMonitor } from "./objects/podmonitor.ts";
+import { renderClientService, renderHeadlessService } from "./objects/service.ts";
+import { renderServiceAccount } from "./objects/serviceaccount.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
-import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
-import type { RelayWorld } from "./world.ts";
+import { judgeAvailable, judgeDraining, judgeProgrammed, relayStatus } from "./programmed.ts";
+import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
+import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
+import { planVolumes } from "./scale/volumes.ts";
+import { transitionEvents } from "./transition.ts";
+import type { Recommendation, RelayWorld } from "./world.ts";
 
 /** Data keys that a shard has and no SenderDomain holds. */
 export interface ShardRemoval {
@@ -23,11 +34,28 @@ export interface ShardRemoval {
   readonly keys: readonly string[];
 }
 
-export interface RelayPlan {
-  /** Names that a new certificate of our own authority must carry; absent when none is needed. */
+/** Labels and annotations of something that is not applied whole. */
+export interface Mark {
+  readonly reference: Reference;
+  readonly change: MetadataChange;
+}
+
+/** What is to be done, in the order in which it is done. */
+export interface RelayActions {
+  /** `put` before anything else, `takeOff` after everything else. */
+  readonly finalizer: "put" | "takeOff" | undefined;
+  /** Names that a new certificate of our own authority must carry; undefined when none is needed. */
   readonly issueFor: readonly string[] | undefined;
   readonly removals: readonly ShardRemoval[];
-  readonly apply: readonly (Secret | StatefulSet)[];
+  readonly marks: readonly Mark[];
+  readonly apply: readonly AppliedObject[];
+  readonly grow: readonly { readonly name: string; readonly size: string }[];
+  readonly nudges: readonly Nudge[];
+  readonly remove: readonly Reference[];
+}
+
+export interface RelayPlan extends RelayActions {
+  readonly recommendations: readonly Recommendation[];
   readonly status: MailRelayStatus;
   readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
@@ -35,40 +63,189 @@ export interface RelayPlan {
 
 /** Until pods report what was rendered they are asked again soon; afterwards only their queues change. */
 const waitingMs = 200;
+/** What waits for spools to empty, or for somebody else, is looked at less often. */
+const slowMs = 2_000;
 const settledMs = 10_000;
+
+const nothing: RelayActions = {
+  finalizer: undefined,
+  issueFor: undefined,
+  removals: [],
+  marks: [],
+  apply: [],
+  grow: [],
+  nudges: [],
+  remove: [],
+};
 
 export function planRelay(world: RelayWorld): RelayPlan {
   const { relay, now } = world;
   const reading = relayDocumentOf(world);
-  const assessed = assessRelay(world, reading.problems);
-  const revision = reading.document?.revision;
-  const findings = [...assessed, judgeProgrammed(world, revision), judgeAvailable(world)];
-  const status = relayStatus({ world, findings, revision });
-  const events = transitionEvents({
-    regarding: { kind: "MailRelay", namespace: relay.metadata.namespace, name: relay.metadata.name },
-    before: relay.status?.conditions ?? [],
-    after: status.conditions ?? [],
-    ignored: new Set(["Reconciling", "Stalled", "Draining"]),
+  const scale = decideScale(world);
+  const intended: Intended = {
+    revision: reading.document?.revision,
+    fingerprint: fingerprintOf(certificateToMount(world)),
+  };
+  const nudging = decideNudges(world.pods, intended, now);
+  const findings = judge({ world, reading, scale, intended });
+  const status = relayStatus({
+    world,
+    findings,
+    revision: intended.revision,
+    desired: scale.desired,
+    retained: scale.retained,
   });
-  const isSettled = findings.every((entry) => entry.type !== "Programmed" || entry.status === "True");
-  const said = { status, events, requeueAfterMs: isSettled || relay.spec.replicas === 0 ? settledMs : waitingMs };
-  if (relay.spec.paused) return { issueFor: undefined, removals: [], apply: [], ...said };
-  const certificate = certificateToMount(world);
+  const said = {
+    recommendations: scale.recommendations,
+    status,
+    events: eventsOf(world, status),
+    requeueAfterMs: Math.min(pause(world, findings), nudging.againInMs ?? settledMs),
+  };
+  // A pause keeps what runs as it is; it does not keep a relay from being deleted.
+  if (isBlind(world) || (relay.spec.paused && scale.deletion === undefined)) return { ...nothing, ...said };
+  const actions =
+    scale.deletion === undefined
+      ? actionsFor({ world, reading, scale, nudges: nudging.nudges })
+      : deletionActions(world, scale);
+  return { ...actions, ...said };
+}
+
+interface Considered {
+  readonly world: RelayWorld;
+  readonly reading: DocumentReading;
+  readonly scale: ScaleDecision;
+}
+
+function judge({
+  world,
+  reading,
+  scale,
+  intended,
+}: Considered & { readonly intended: Intended }): readonly RelayFinding[] {
+  const { deletion } = scale;
+  return [
+    ...assessRelay(world, reading.problems),
+    judgeProgrammed(world, { ...intended, replicas: scale.replicas }),
+    judgeAvailable(world),
+    judgeDraining(world, {
+      leaving: scale.leaving,
+      held: scale.held,
+      deadline: deletion === undefined ? undefined : timestamp(deletion.deadline),
+      retained: scale.retained,
+    }),
+  ];
+}
+
+function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEvent[] {
+  const { metadata, status: before } = world.relay;
+  return transitionEvents({
+    regarding: { kind: "MailRelay", namespace: metadata.namespace, name: metadata.name },
+    before: before?.conditions ?? [],
+    after: status.conditions ?? [],
+    ignored: new Set(["Reconciling", "Stalled"]),
+    inverted: new Set(["Draining"]),
+    warnings: new Set(["AnyDomainAllowed", "Expiring", "StorageNotChanged"]),
+  });
+}
+
+function pause(world: RelayWorld, findings: readonly RelayFinding[]): number {
+  const has = (type: RelayFinding["type"], status: RelayFinding["status"]): boolean =>
+    findings.some((entry) => entry.type === type && entry.status === status);
+  if (has("Draining", "True")) return slowMs;
+  if (world.relay.spec.replicas === 0 || has("Programmed", "True")) return settledMs;
+  return waitingMs;
+}
+
+function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[] }): RelayActions {
+  const { world, reading, scale } = considered;
+  const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: false });
   const removals = leftOverDocuments(world);
-  const apply: (Secret | StatefulSet)[] = [];
-  if (certificate !== undefined && certificate !== world.certificate) apply.push(certificate);
+  const { metadata, spec } = world.relay;
+  const isOurs = world.issuance?.metadata.ownerReferences?.some((owner) => owner.uid === metadata.uid) === true;
+  return {
+    finalizer: hasDrainFinalizer(world) ? undefined : "put",
+    issueFor: certificateToIssue(world),
+    removals,
+    marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
+    apply: objectsFor({ world, reading, scale }, removals.length === 0),
+    grow: volumes.grow,
+    nudges: considered.nudges,
+    remove: [
+      ...(spec.tls.certManager === undefined && isOurs ? [referenceOf(world, "Certificate", metadata.name)] : []),
+      ...volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
+    ],
+  };
+}
+
+/** What stands around the pods comes first, the pods last. */
+function objectsFor({ world, reading, scale }: Considered, areShardsClean: boolean): readonly AppliedObject[] {
+  const { relay, place, kinds } = world;
+  const { certManager } = relay.spec.tls;
+  const certificate = certificateToMount(world);
+  const objects: AppliedObject[] = [
+    renderServiceAccount(relay),
+    renderHeadlessService(relay),
+    renderClientService(relay),
+    renderNetworkPolicy(relay, place.namespace),
+    renderDisruptionBudget(relay),
+  ];
+  if (kinds.has("PodMonitor")) objects.push(renderPodMonitor(relay));
+  if (certManager !== undefined && kinds.has("Certificate")) {
+    objects.push(renderIssuance(relay, certManager.issuerRef));
+  }
+  if (certificate !== undefined && certificate !== world.certificate) objects.push(certificate);
   // Shards change first: a configuration that names digests of the past would be loaded and replaced at once.
-  if (reading.document !== undefined && removals.length === 0) apply.push(renderConfiguration(relay, reading.document));
+  if (reading.document !== undefined && areShardsClean) objects.push(renderConfiguration(relay, reading.document));
   const isComplete = certificate !== undefined && reading.document !== undefined;
-  if (isComplete || world.statefulSet !== undefined) apply.push(renderStatefulSet(relay, world.place.image));
-  return { issueFor: certificateToIssue(world, now), removals, apply, ...said };
+  if (isComplete || world.statefulSet !== undefined) objects.push(statefulSetFor(world, scale));
+  return objects;
+}
+
+function statefulSetFor(world: RelayWorld, scale: ScaleDecision): AppliedObject {
+  const { relay, place, statefulSet } = world;
+  return renderStatefulSet({ relay, image: place.image, replicas: scale.replicas, present: statefulSet });
+}
+
+/**
+ * Pods stop taking new clients, spools empty as far as they can, volumes that are not proven empty are labelled and stay.
+ * Everything else is owned by the relay and goes with it.
+ */
+function deletionActions(world: RelayWorld, scale: ScaleDecision): RelayActions {
+  if (!hasDrainFinalizer(world)) return nothing;
+  const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: true });
+  return {
+    ...nothing,
+    finalizer: scale.deletion?.isDone === true ? "takeOff" : undefined,
+    marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
+    apply: world.statefulSet === undefined ? [] : [statefulSetFor(world, scale)],
+    remove: volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
+  };
+}
+
+/** The label comes off what will go, and comes back when it stays after all. */
+function servingMarks(world: RelayWorld, scale: ScaleDecision): readonly Mark[] {
+  return world.pods
+    .filter((pod) => pod.serving === scale.leaving.has(pod.name))
+    .map((pod) => ({
+      reference: referenceOf(world, "Pod", pod.name),
+      change: { labels: { [servingLabel]: pod.serving ? undefined : "true" } },
+    }));
+}
+
+function claimMark(world: RelayWorld, mark: { readonly name: string; readonly change: MetadataChange }): Mark {
+  return { reference: referenceOf(world, "PersistentVolumeClaim", mark.name), change: mark.change };
+}
+
+function referenceOf(world: RelayWorld, kind: Reference["kind"], name: string): Reference {
+  return { kind, namespace: world.relay.metadata.namespace, name };
 }
 
 /** The manifest's certificate when it is usable, otherwise what the pods mount already. */
 function certificateToMount(world: RelayWorld): Secret | undefined {
-  const { secretName } = world.relay.spec.tls;
-  if (secretName === undefined) return world.certificate;
-  const given = world.secrets.get(secretName);
+  const { tls } = world.relay.spec;
+  const source = tls.certManager === undefined ? tls.secretName : issuedSecretName(world.relay.metadata.name);
+  if (source === undefined) return world.certificate;
+  const given = world.secrets.get(source);
   const chain = secretText(given, "tls.crt");
   const privateKey = secretText(given, "tls.key");
   if (readCertificate(chain, privateKey).kind !== "usable" || chain === undefined || privateKey === undefined) {
@@ -77,10 +254,15 @@ function certificateToMount(world: RelayWorld): Secret | undefined {
   return renderCertificate(world.relay, { chain, privateKey });
 }
 
-function certificateToIssue(world: RelayWorld, now: number): readonly string[] | undefined {
+function fingerprintOf(certificate: Secret | undefined): string | undefined {
+  const reading = readCertificate(secretText(certificate, "tls.crt"), secretText(certificate, "tls.key"));
+  return reading.kind === "usable" ? reading.fact.fingerprint : undefined;
+}
+
+function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   const { tls, hostname } = world.relay.spec;
   if (tls.selfSigned === undefined) return undefined;
-  const names = [...new Set([hostname, ...world.place.certificateNames])];
+  const names = [...new Set([hostname, ...clientNames(world.relay.metadata), ...world.place.certificateNames])];
   const own = world.certificate;
   const reading =
     own === undefined
@@ -89,7 +271,7 @@ function certificateToIssue(world: RelayWorld, now: number): readonly string[] |
   // One that was copied from a Secret is not ours to go on with.
   const isOurs = own !== undefined && secretText(own, "ca.crt") === world.authority?.certificate;
   if (reading.kind === "usable" && !isOurs) return names;
-  return reissueReason({ reading, names, now }) === undefined ? undefined : names;
+  return reissueReason({ reading, names, now: world.now }) === undefined ? undefined : names;
 }
 
 function leftOverDocuments(world: RelayWorld): readonly ShardRemoval[] {

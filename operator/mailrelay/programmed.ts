@@ -3,12 +3,18 @@ import { type Condition, setCondition, timestamp } from "../../api/condition.ts"
 import { relayLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { finding, type RelayFinding } from "./assess.ts";
-import type { PodFact, RelayWorld } from "./world.ts";
+import type { HeldPod } from "./scale/leaving.ts";
+import { type Intended, runs } from "./scale/nudge.ts";
+import type { ClaimFact, PodFact, RelayWorld } from "./world.ts";
 
-/** `revision` is what was rendered; undefined while nothing can be. */
-export function judgeProgrammed(world: RelayWorld, revision: string | undefined): RelayFinding {
-  const { replicas } = world.relay.spec;
-  if (replicas === 0) return finding("Programmed", "False", "Hibernating", "spec.replicas is 0");
+/** What should run: everything that was rendered, and in how many pods. */
+export interface Intention extends Intended {
+  readonly replicas: number;
+}
+
+export function judgeProgrammed(world: RelayWorld, intention: Intention): RelayFinding {
+  const { replicas, revision } = intention;
+  if (world.relay.spec.replicas === 0) return finding("Programmed", "False", "Hibernating", "spec.replicas is 0");
   const refused = world.pods.find((pod) => pod.report?.configurationError !== undefined);
   if (refused !== undefined) {
     const message = `pod ${refused.name} keeps its last good configuration: ${refused.report?.configurationError ?? ""}`;
@@ -18,7 +24,7 @@ export function judgeProgrammed(world: RelayWorld, revision: string | undefined)
   if (ready.length === 0 || revision === undefined) {
     return finding("Programmed", "False", "NoReadyPods", "no pod is ready yet");
   }
-  const behind = world.pods.filter((pod) => pod.report?.revision !== revision).map((pod) => pod.name);
+  const behind = world.pods.filter((pod) => !runs(pod, intention)).map((pod) => pod.name);
   if (behind.length > 0) {
     const message = `${behind.join(", ")} have not loaded the newest configuration yet`;
     return finding("Programmed", "False", "WaitingForPods", message);
@@ -37,36 +43,84 @@ export function judgeAvailable(world: RelayWorld): RelayFinding {
   return finding("Available", "False", "PodsUnavailable", "no pod takes mail yet");
 }
 
+export interface DrainFacts {
+  /** Names of pods that will go. */
+  readonly leaving: ReadonlySet<string>;
+  readonly held: readonly HeldPod[];
+  /** When a relay that is being deleted goes with what it holds, RFC 3339; undefined when it is not being deleted. */
+  readonly deadline: string | undefined;
+  /** Volumes whose pods are gone, which hold mail or may. */
+  readonly retained: readonly ClaimFact[];
+}
+
+export function judgeDraining(world: RelayWorld, drain: DrainFacts): RelayFinding {
+  const held = drain.held.map(heldText).join(", ");
+  if (drain.deadline !== undefined) {
+    const message =
+      held === "" ? "the pods are going" : `${held}: waits until they are empty, until ${drain.deadline} at most`;
+    return finding("Draining", "True", "Deleting", message);
+  }
+  if (held !== "") {
+    const present = world.statefulSet?.spec.replicas ?? 0;
+    const message = `${held}: leaves when its spool is empty; set spec.replicas back to ${present} to keep what there is`;
+    return finding("Draining", "True", "SpoolNotEmpty", message);
+  }
+  if (world.relay.spec.replicas !== 0 && world.pods.some((pod) => drain.leaving.has(pod.name))) {
+    return finding("Draining", "True", "ScalingIn", `${[...drain.leaving].join(", ")}: going, with empty spools`);
+  }
+  if (world.relay.spec.replicas !== 0 && drain.retained.length > 0) {
+    const volumes = drain.retained.map(retainedText).join(", ");
+    const message = `${volumes}: mail of a pod that is gone; scale out until the pod is back, and it goes on`;
+    return finding("Draining", "True", "SpoolRetained", message);
+  }
+  return finding("Draining", "False", "NotDraining", "no pod is leaving");
+}
+
+function heldText({ name, queued }: HeldPod): string {
+  return queued === undefined ? `${name} (does not answer)` : `${name} (${roundedCount(queued)} recipients wait)`;
+}
+
+function retainedText({ name, queued }: ClaimFact): string {
+  return queued === undefined ? `${name} (nobody knows how much)` : `${name} (${queued} recipients wait)`;
+}
+
 /** Ready, Reconciling and Stalled as kstatus reads them, from the conditions that stand for something. */
 export function summarizeRelay(findings: readonly RelayFinding[]): readonly RelayFinding[] {
-  const broken = findings.find((entry) => entry.status !== "True");
+  const judged = findings.filter((entry) => entry.type !== "Draining");
+  const broken = judged.find(needsAction) ?? judged.find((entry) => entry.status !== "True");
+  const draining = findings.find((entry) => entry.type === "Draining" && isUnderWay(entry));
+  const reconciling =
+    draining === undefined
+      ? finding("Reconciling", "False", "Settled", "nothing is left to do")
+      : finding("Reconciling", "True", "Progressing", draining.message);
+  const moving = finding("Stalled", "False", "Settled", "nothing stands in the way");
   if (broken === undefined) {
-    return [
-      finding("Ready", "True", "Ready", "mail is taken, signed and sent"),
-      finding("Reconciling", "False", "Settled", "nothing is left to do"),
-      finding("Stalled", "False", "Settled", "nothing stands in the way"),
-    ];
+    return [finding("Ready", "True", "Ready", "mail is taken, signed and sent"), reconciling, moving];
   }
   if (broken.reason === "Hibernating") {
+    return [finding("Ready", "False", "Hibernating", broken.message), reconciling, moving];
+  }
+  if (needsAction(broken)) {
     return [
-      finding("Ready", "False", "Hibernating", broken.message),
-      finding("Reconciling", "False", "Settled", "nothing is left to do"),
-      finding("Stalled", "False", "Settled", "nothing stands in the way"),
+      finding("Ready", "False", "Invalid", broken.message),
+      finding("Reconciling", "False", "Settled", "waits for a person"),
+      finding("Stalled", "True", "Invalid", broken.message),
     ];
   }
-  const needsPerson = needsAction(broken);
   return [
-    finding("Ready", "False", needsPerson ? "Invalid" : "Progressing", broken.message),
-    needsPerson
-      ? finding("Reconciling", "False", "Settled", "waits for a person")
-      : finding("Reconciling", "True", "Progressing", broken.message),
-    needsPerson
-      ? finding("Stalled", "True", "Invalid", broken.message)
-      : finding("Stalled", "False", "Settled", "nothing stands in the way"),
+    finding("Ready", "False", "Progressing", broken.message),
+    finding("Reconciling", "True", "Progressing", broken.message),
+    moving,
   ];
 }
 
+/** A volume that is kept waits for a person to want its pod back; nobody is at work on it. */
+function isUnderWay(draining: RelayFinding): boolean {
+  return draining.status === "True" && draining.reason !== "SpoolRetained";
+}
+
 function needsAction(broken: RelayFinding): boolean {
+  if (broken.status === "True") return false;
   return broken.type === "ResolvedRefs" || (broken.type === "CertificateReady" && broken.reason !== "Pending");
 }
 
@@ -74,29 +128,34 @@ export interface StatusQuestion {
   readonly world: RelayWorld;
   readonly findings: readonly RelayFinding[];
   readonly revision: string | undefined;
+  /** Pods there should be in the end. */
+  readonly desired: number;
+  readonly retained: readonly ClaimFact[];
 }
 
-export function relayStatus({ world, findings, revision }: StatusQuestion): MailRelayStatus {
+export function relayStatus({ world, findings, revision, desired, retained }: StatusQuestion): MailRelayStatus {
   const { relay, now, pods } = world;
   const generation = relay.metadata.generation ?? 0;
-  const draining = finding("Draining", "False", "NotDraining", "no pod is leaving");
-  const all = [...findings, draining, ...summarizeRelay(findings)];
+  const all = [...findings, ...summarizeRelay(findings)];
   const conditions = all.reduce<readonly Condition[]>(
     (list, entry) => setCondition(list, { ...entry, observedGeneration: generation }, now),
     relay.status?.conditions ?? [],
   );
   const oldest = oldestDue(pods);
+  const waiting = pods.reduce((sum, pod) => sum + (pod.report?.spool.queuedRecipients ?? 0), 0);
+  const kept = retained.reduce((sum, claim) => sum + (claim.queued ?? 0), 0);
   return {
     observedGeneration: generation,
     conditions: [...conditions],
     replicas: pods.length,
     readyReplicas: pods.filter((pod) => pod.ready).length,
-    desiredReplicas: relay.spec.replicas,
+    desiredReplicas: desired,
     selector: `${relayLabel}=${relay.metadata.name}`,
-    queued: roundedCount(pods.reduce((sum, pod) => sum + (pod.report?.spool.queuedRecipients ?? 0), 0)),
+    queued: roundedCount(waiting + kept),
     ...(oldest === undefined ? {} : { oldestDueTime: oldest }),
     ...(revision === undefined ? {} : { revision }),
     pods: pods.map(podStatus),
+    ...(retained.length === 0 ? {} : { retainedSpools: retained.map(retainedStatus) }),
   };
 }
 
@@ -110,7 +169,11 @@ function podStatus(pod: PodFact): NonNullable<MailRelayStatus["pods"]>[number] {
   };
 }
 
-/** To whole minutes: a status that changes every second is a write every second. */
+function retainedStatus({ name, queued }: ClaimFact): NonNullable<MailRelayStatus["retainedSpools"]>[number] {
+  return { claimName: name, ...(queued === undefined ? {} : { queued }) };
+}
+
+/** Rounded down to a minute: mail that is due all the time must not write status all the time. */
 function oldestDue(pods: readonly PodFact[]): string | undefined {
   const times = pods.flatMap((pod) => {
     const time = pod.report?.spool.oldestDueTime;

@@ -2,15 +2,16 @@
  * Reconciles one MailRelay: gather, plan, carry out in a fixed order. Level-based: the key says what to look at, never
  * what happened. Throws only for the unexpected; the loop tries again.
  */
-import type { Kube } from "../kube/kube.ts";
+import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
+import { type Kube, nameOf, RejectedError } from "../kube/kube.ts";
 import type { Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { readCertificate } from "./certificate.ts";
 import { gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
-import { planRelay } from "./plan.ts";
+import { planRelay, type RelayPlan } from "./plan.ts";
 import type { IssuedCertificate } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
@@ -18,18 +19,56 @@ export async function reconcileRelay(
   sources: RelaySources,
   key: { readonly namespace: string; readonly name: string },
 ): Promise<number | undefined> {
-  const { kube } = sources;
+  const { kube, memory } = sources;
   const relay = await kube.get("MailRelay", key.namespace, key.name);
-  if (relay === undefined) return undefined;
+  if (relay === undefined) {
+    memory.forget(nameOf(key));
+    return undefined;
+  }
   const plan = planRelay(await gatherRelay(sources, relay));
+  memory.recommended(nameOf(key), plan.recommendations);
+  await carryOut(sources, relay, plan);
+  await kube.applyStatus("MailRelay", relay, plan.status);
+  for (const event of plan.events) await kube.emit(event);
+  // Last of all: without it the relay is gone.
+  if (plan.finalizer === "takeOff") {
+    await kube.setFinalizer({ kind: "MailRelay", ...key }, drainFinalizer, false);
+  }
+  return plan.requeueAfterMs;
+}
+
+async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: RelayPlan): Promise<void> {
+  const { kube, memory } = sources;
+  const { namespace, name } = relay.metadata;
+  if (plan.finalizer === "put") await kube.setFinalizer({ kind: "MailRelay", namespace, name }, drainFinalizer, true);
   if (plan.issueFor !== undefined) await issueOwn(sources, relay, plan.issueFor);
   for (const removal of plan.removals) {
     await kube.mergeSecret(removal.secret, Object.fromEntries(removal.keys.map((dataKey) => [dataKey, undefined])));
   }
+  for (const { reference, change } of plan.marks) await kube.mark(reference, change);
   for (const object of plan.apply) await kube.apply(object);
-  await kube.applyStatus("MailRelay", relay, plan.status);
-  for (const event of plan.events) await kube.emit(event);
-  return plan.requeueAfterMs;
+  for (const claim of plan.grow) await grow(sources, namespace, claim);
+  for (const { pod, value } of plan.nudges) {
+    await kube.mark({ kind: "Pod", namespace, name: pod.name }, { annotations: { [revisionAnnotation]: value } });
+    memory.annotated(pod.uid, sources.now());
+  }
+  for (const reference of plan.remove) await kube.remove(reference);
+}
+
+/** A storage class that does not allow it is a fact for status, and must not hold up the rest. */
+async function grow(
+  { kube, memory, now }: RelaySources,
+  namespace: string,
+  claim: { readonly name: string; readonly size: string },
+): Promise<void> {
+  const key = nameOf({ namespace, name: claim.name });
+  try {
+    await kube.growClaim(namespace, claim.name, claim.size);
+    memory.granted(key);
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error;
+    memory.refused(key, error.message, now());
+  }
 }
 
 async function issueOwn(sources: RelaySources, relay: Stored<MailRelay>, names: readonly string[]): Promise<void> {

@@ -2,7 +2,8 @@
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import type { NextHopAddress, ReferenceProblem } from "./world.ts";
+import { forbiddenProblem } from "./rights.ts";
+import type { Place, ReferenceProblem } from "./world.ts";
 
 /** A smarthost as manifests spell it. */
 export interface SmarthostSpec {
@@ -17,8 +18,12 @@ export interface SmarthostQuestion {
   readonly smarthosts: readonly SmarthostSpec[];
   /** Path of the list, for example `spec.delivery.smarthosts`. */
   readonly field: string;
+  /** Namespace of the Secrets. */
+  readonly namespace: string;
   readonly secrets: ReadonlyMap<string, Secret>;
-  readonly addressBook: ReadonlyMap<string, NextHopAddress>;
+  /** Names of those that may not be read. */
+  readonly forbidden: ReadonlySet<string>;
+  readonly place: Place;
 }
 
 export interface ResolvedSmarthosts {
@@ -44,7 +49,7 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
     const problem = username.problem ?? password.problem;
     if (problem !== undefined) problems.push(problem);
     if (ca.problem !== undefined) problems.push(ca.problem);
-    const address = question.addressBook.get(smarthost.host) ?? smarthost;
+    const address = question.place.addressBook.get(smarthost.host) ?? smarthost;
     documents.push({
       host: address.host,
       port: address.port,
@@ -58,18 +63,18 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
   return { documents, problems };
 }
 
-interface Referral {
+interface Referral extends Omit<SmarthostQuestion, "smarthosts"> {
   readonly smarthost: SmarthostSpec;
-  readonly field: string;
   readonly member: "credentialsSecretName" | "caSecretName";
   readonly key: string;
-  readonly secrets: ReadonlyMap<string, Secret>;
 }
 
 function referred(referral: Referral): { readonly text?: string; readonly problem?: ReferenceProblem } {
   const name = referral.smarthost[referral.member];
   if (name === undefined) return {};
   const field = `${referral.field}.${referral.member}`;
+  const { namespace, place } = referral;
+  if (referral.forbidden.has(name)) return { problem: forbiddenProblem({ field, namespace, place }) };
   const secret = referral.secrets.get(name);
   if (secret === undefined) {
     const message = `${field}: Secret ${name} does not exist: create it or correct the name`;

@@ -8,6 +8,10 @@ export interface Transition {
   readonly after: readonly Condition[];
   /** Conditions that repeat others. */
   readonly ignored: ReadonlySet<string>;
+  /** Conditions of which False is the good news. */
+  readonly inverted?: ReadonlySet<string>;
+  /** Reasons that deserve a warning although the condition is good. */
+  readonly warnings?: ReadonlySet<string>;
 }
 
 export function transitionEvents(transition: Transition): readonly KubeEvent[] {
@@ -16,10 +20,15 @@ export function transitionEvents(transition: Transition): readonly KubeEvent[] {
     const last = before.get(condition.type);
     if (transition.ignored.has(condition.type)) return [];
     if (last?.status === condition.status && last.reason === condition.reason) return [];
+    const isInverted = transition.inverted?.has(condition.type) === true;
+    const isBad = condition.status === (isInverted ? "True" : "False");
+    // What was never otherwise is no news.
+    if (isInverted && last === undefined && !isBad) return [];
+    const isWarning = isBad || transition.warnings?.has(condition.reason) === true;
     return [
       {
         regarding: transition.regarding,
-        type: condition.status === "False" ? ("Warning" as const) : ("Normal" as const),
+        type: isWarning ? ("Warning" as const) : ("Normal" as const),
         reason: condition.reason,
         note: `${condition.type}: ${condition.message}`,
       },

@@ -4,7 +4,8 @@
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
-import type { OwnerReference, Secret, StatefulSet, Stored } from "../kube/objects.ts";
+import type { Certificate } from "../kube/kinds.ts";
+import type { OptionalKind, OwnerReference, Secret, StatefulSet, Stored } from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
 export interface NextHopAddress {
@@ -19,8 +20,10 @@ export interface Place {
   readonly certificateNames: readonly string[];
   /** Next hops by local name. */
   readonly addressBook: ReadonlyMap<string, NextHopAddress>;
-  /** Namespace of the operator's own Secrets. */
+  /** Namespace of the operator and of its own Secrets. */
   readonly namespace: string;
+  /** Name of the operator's ServiceAccount, for the commands that give it rights. */
+  readonly serviceAccount: string;
 }
 
 /** PEM of a certificate and its PKCS#8 key. */
@@ -31,7 +34,7 @@ export interface IssuedCertificate {
 
 /** Something a manifest refers to and that cannot be used. */
 export interface ReferenceProblem {
-  readonly kind: "missing" | "invalid";
+  readonly kind: "missing" | "invalid" | "forbidden";
   /** For example `spec.delivery.smarthosts[0].credentialsSecretName`. */
   readonly field: string;
   /** What is wrong and what to do. */
@@ -45,9 +48,52 @@ export interface CredentialFacts {
 
 export interface PodFact {
   readonly name: string;
+  readonly uid: string;
   readonly ready: boolean;
+  /** Kubernetes' word: Pending, Running and so on. */
+  readonly phase: string;
+  /** Whether the client Service may select it. */
+  readonly serving: boolean;
+  /** What the revision annotation says now. */
+  readonly annotatedRevision: string | undefined;
+  /** Milliseconds since the epoch; undefined when this operator has not written to the pod. */
+  readonly annotatedAt: number | undefined;
+  /** Messages accepted a second lately; undefined until two reports are known. */
+  readonly acceptedPerSecond: number | undefined;
   /** Absent when the pod does not answer. */
   readonly report: RelayReport | undefined;
+}
+
+/** A volume that holds, held or will hold the spool of one pod. */
+export interface ClaimFact {
+  readonly name: string;
+  readonly ordinal: number;
+  /** What was asked for, as a Quantity. */
+  readonly size: string;
+  readonly storageClassName: string | undefined;
+  /** False while there is no volume behind it, and so nothing in it. */
+  readonly isBound: boolean;
+  readonly isRetained: boolean;
+  /** Recipients that waited when its pod left; undefined when that is not known. */
+  readonly queued: number | undefined;
+  /** Id of the spool that was proven empty, with no way for mail to come in afterwards. */
+  readonly emptySpool: string | undefined;
+  readonly growthRefused: Refusal | undefined;
+}
+
+/** The cluster would not make a volume larger. */
+export interface Refusal {
+  /** The API server's words. */
+  readonly why: string;
+  /** When to ask again, milliseconds since the epoch. */
+  readonly retryAt: number;
+}
+
+/** How many pods the reports called for at one time. */
+export interface Recommendation {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly replicas: number;
 }
 
 export interface RelayWorld {
@@ -69,6 +115,16 @@ export interface RelayWorld {
   /** Domains that SenderDomains hold on this relay; whatever else a shard has is left over. */
   readonly domains: ReadonlySet<string>;
   readonly pods: readonly PodFact[];
+  /** In order of their ordinals. */
+  readonly claims: readonly ClaimFact[];
+  /** Kinds of others that the cluster knows. */
+  readonly kinds: ReadonlySet<OptionalKind>;
+  /** What cert-manager was asked for. */
+  readonly issuance: Certificate | undefined;
+  /** Names of Secrets of the relay's namespace that the operator may not read. */
+  readonly forbidden: ReadonlySet<string>;
+  /** Oldest first. */
+  readonly recommendations: readonly Recommendation[];
 }
 
 /** Everything a relay owns goes with it. */

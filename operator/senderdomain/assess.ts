@@ -7,6 +7,7 @@ import type { SenderDomainConditionType, SenderDomainReason } from "../../api/st
 import { nameOf } from "../kube/kube.ts";
 import { decodeData } from "../kube/secret.ts";
 import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
+import { forbiddenProblem } from "../mailrelay/rights.ts";
 import { shardOf } from "../mailrelay/objects/names.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 
@@ -33,13 +34,20 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   }
   const consent = judgeConsent({ relay, domain, namespaceLabels: world.namespaceLabels });
   if (consent.kind === "refused") return finding("Accepted", "False", consent.reason, consent.message);
-  const holder = world.rivals.find((rival) => isOlder(rival, domain));
-  if (holder !== undefined) {
+  const holder = holderOf(world);
+  if (holder !== domain) {
     const message =
       `spec.domain: ${domain.spec.domain} is held on this relay by the older SenderDomain ${nameOf(holder.metadata)}: ` +
       `delete one of the two`;
     return finding("Accepted", "False", "DomainConflict", message);
   }
+  if (world.isRelayForbidden) {
+    const { namespace } = relay.metadata;
+    const { message } = forbiddenProblem({ field: "spec.relayRef", namespace, place: world.place });
+    return finding("Accepted", "False", "SecretsForbidden", message);
+  }
+  const unreadable = world.credentials.problems.find((problem) => problem.kind === "forbidden");
+  if (unreadable !== undefined) return finding("Accepted", "False", "SecretsForbidden", unreadable.message);
   const nobody = world.credentials.problems[0];
   if (nobody !== undefined && world.credentials.documents.length === 0) {
     return finding("Accepted", "True", "NoSenders", nobody.message);
@@ -53,13 +61,19 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   return finding("Accepted", "True", "Accepted", `MailRelay ${nameOf(relay.metadata)} serves the domain`);
 }
 
+/** Of all that bring the domain to this relay, the one that has it. */
+function holderOf({ domain, rivals }: DomainWorld): DomainWorld["domain"] {
+  return rivals.reduce((oldest, rival) => (isOlder(rival, oldest) ? rival : oldest), domain);
+}
+
 export function judgeKeys(world: DomainWorld, keys: KeyFacts): DomainFinding {
   if (world.domain.spec.dkim === undefined) {
     return finding("KeysReady", "True", "NotSigned", "spec.dkim is absent: mail goes unsigned");
   }
   const first = keys.problems[0];
   if (first !== undefined) {
-    const reason = first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
+    const isForbidden = keys.problems.some((problem) => problem.kind === "forbidden");
+    const reason = isForbidden ? "SecretsForbidden" : first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
     return finding("KeysReady", "False", reason, keys.problems.map((problem) => problem.message).join("; "));
   }
   if (keys.usable.length === 0) {

@@ -47,6 +47,11 @@ export function dmarcRecord(domain: string, dmarc: DmarcPolicy): DnsRecord {
   return { type: "TXT", name: `_dmarc.${domain}`, value: tags.join("; ") };
 }
 
+/** The record as it stands in a zone file; an hour is long enough to be cached and short enough to correct a mistake. */
+export function zoneLine(record: DnsRecord): string {
+  return `${record.name}. 3600 IN ${record.type} ${zoneStrings(record.value)}`;
+}
+
 /** A TXT value in zone file form: quoted strings of at most 255 octets (RFC 1035 section 3.3.14, RFC 6376 section 3.6.2.2). */
 export function zoneStrings(value: string): string {
   const strings = value.match(/.{1,255}/gs) ?? [""];

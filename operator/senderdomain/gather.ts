@@ -2,23 +2,24 @@
 import { dkimSelectorLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { nameOf } from "../kube/kube.ts";
+import { ForbiddenError, nameOf } from "../kube/kube.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { judgeConsent, refersTo } from "../mailrelay/binding.ts";
 import { readRelayDocument } from "../mailrelay/document.ts";
-import { gatherSecrets, type RelaySources } from "../mailrelay/gather.ts";
+import { type RelaySources, secretReader } from "../mailrelay/gather.ts";
 import { configurationSecretName, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 import type { CredentialFacts } from "../mailrelay/world.ts";
 import type { DomainWorld } from "./world.ts";
 
-export type DomainSources = Omit<RelaySources, "readReport">;
+export type DomainSources = Omit<RelaySources, "readReport" | "memory">;
 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;
   const { namespace } = domain.metadata;
   const { relayRef } = domain.spec;
   const relay = await kube.get("MailRelay", relayRef.namespace ?? namespace, relayRef.name);
+  const reader = secretReader(kube, namespace);
   const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
   return {
     now: sources.now(),
@@ -27,7 +28,8 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     relay,
     namespaceLabels: await kube.namespaceLabels(namespace),
     rivals: relay === undefined ? [] : await gatherRivals(sources, domain, relay),
-    secrets: await gatherSecrets(kube, namespace, [...keyNames, ...smarthostSecretNames(domain.spec.smarthosts)]),
+    secrets: await reader.read([...keyNames, ...smarthostSecretNames(domain.spec.smarthosts)]),
+    forbidden: reader.forbidden,
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
     ...(await gatherMounted(sources, domain, relay)),
@@ -49,14 +51,25 @@ async function gatherRivals(
   return rivals;
 }
 
-async function gatherManagedKeys(sources: DomainSources, domain: Stored<SenderDomain>): Promise<readonly Secret[]> {
+async function gatherManagedKeys(
+  sources: DomainSources,
+  domain: Stored<SenderDomain>,
+): Promise<readonly Secret[] | undefined> {
   if (domain.spec.dkim?.managed === undefined) return [];
   const { namespace, name, uid } = domain.metadata;
-  const secrets = await sources.kube.list("Secret", { namespace, labels: { [senderDomainLabel]: name } });
+  const secrets = await sources.kube
+    .list("Secret", { namespace, labels: { [senderDomainLabel]: name } })
+    .catch((error: unknown) => nothingWhereForbidden(error));
   // Labels can be written by anybody: only what we own is ours.
   return secrets
-    .filter((secret) => secret.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
+    ?.filter((secret) => secret.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
     .sort((left, right) => (selectorOf(left) < selectorOf(right) ? -1 : 1));
+}
+
+/** The document that the pods have then stays as it is, because the keys cannot be told from keys that are to be made. */
+function nothingWhereForbidden(error: unknown): undefined {
+  if (error instanceof ForbiddenError) return undefined;
+  throw error;
 }
 
 function selectorOf(secret: Secret): string {
@@ -70,6 +83,7 @@ async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDo
     found.push(
       await sources.credentials.select({
         kube: sources.kube,
+        place: sources.place,
         namespace: domain.metadata.namespace,
         selector: sender.credentials.secretSelector,
         field: `spec.senders[${index}].credentials.secretSelector`,
@@ -84,10 +98,11 @@ async function gatherMounted(
   sources: DomainSources,
   domain: Stored<SenderDomain>,
   relay: Stored<MailRelay> | undefined,
-): Promise<Pick<DomainWorld, "shard" | "mounted">> {
-  if (relay === undefined) return { shard: undefined, mounted: undefined };
+): Promise<Pick<DomainWorld, "shard" | "mounted" | "isRelayForbidden">> {
+  if (relay === undefined) return { shard: undefined, mounted: undefined, isRelayForbidden: false };
   const { namespace, name } = relay.metadata;
-  const shard = await sources.kube.get("Secret", namespace, shardSecretName(name, shardOf(domain.spec.domain)));
-  const configuration = await sources.kube.get("Secret", namespace, configurationSecretName(name));
-  return { shard, mounted: readRelayDocument(configuration) };
+  const reader = secretReader(sources.kube, namespace);
+  const shard = await reader.get(shardSecretName(name, shardOf(domain.spec.domain)));
+  const configuration = await reader.get(configurationSecretName(name));
+  return { shard, mounted: readRelayDocument(configuration), isRelayForbidden: reader.forbidden.size > 0 };
 }

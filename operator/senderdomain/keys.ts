@@ -6,6 +6,7 @@ import { dkimSelectorLabel } from "../../api/labels.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./privatekey.ts";
+import { forbiddenProblem } from "../mailrelay/rights.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
 
 export const privateKeyDataKey = "privateKey";
@@ -18,26 +19,53 @@ export interface ManagedKeyIntent {
 export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFacts {
   const usable: UsableKey[] = [];
   const problems: KeyProblem[] = [];
+  const { namespace } = world.domain.metadata;
+  const { place } = world;
   (world.domain.spec.dkim?.keys ?? []).forEach(({ selector, secretName }, index) => {
-    const where = `spec.dkim.keys[${index}].secretName: Secret ${secretName}`;
-    const reading = judgeKey(where, world.secrets.get(secretName));
+    const field = `spec.dkim.keys[${index}].secretName`;
+    const reading = world.forbidden.has(secretName)
+      ? { problem: forbiddenProblem({ field, namespace, place }) }
+      : judgeKey(`${field}: Secret ${secretName}`, world.secrets.get(secretName));
     if ("problem" in reading) problems.push(reading.problem);
     const privateKey = "privateKey" in reading ? reading.privateKey : lastGood(previous, selector);
     const key = privateKey === undefined ? undefined : usableKey(selector, privateKey);
     if (key !== undefined) usable.push(key);
   });
-  for (const secret of world.managedKeys) {
+  if (world.managedKeys === undefined) {
+    problems.push(forbiddenProblem({ field: "spec.dkim.managed", namespace, place }));
+    usable.push(...keptKeys(world, previous));
+  }
+  for (const secret of world.managedKeys ?? []) {
     const selector = secret.metadata.labels?.[dkimSelectorLabel];
     const privateKey = secretText(secret, privateKeyDataKey);
     const key = selector === undefined || privateKey === undefined ? undefined : usableKey(selector, privateKey);
     if (key !== undefined) usable.push(key);
+    else problems.push(spoiltKey(secret));
   }
   return { usable, problems };
+}
+
+/** A key of ours that somebody wrote over. It is not made anew by itself: its public half may be published. */
+function spoiltKey(secret: Secret): KeyProblem {
+  const message =
+    `spec.dkim.managed: Secret ${secret.metadata.name} no longer holds the key that was made for it: ` +
+    `restore it, or delete the Secret and publish the new key that is made then`;
+  return { kind: "invalid", message };
+}
+
+/** Keys that the pods have and that no entry of spec.dkim.keys brings. */
+function keptKeys(world: DomainWorld, previous: PreviousDocument): readonly UsableKey[] {
+  const named = new Set((world.domain.spec.dkim?.keys ?? []).map((key) => key.selector));
+  return (previous?.keys ?? []).flatMap(({ selector, privateKey }) => {
+    const key = named.has(selector) ? undefined : usableKey(selector, privateKey);
+    return key === undefined ? [] : [key];
+  });
 }
 
 /** Managed keys that the manifest asks for and that do not exist. */
 export function keysToMake(world: DomainWorld): readonly ManagedKeyIntent[] {
   const algorithms = world.domain.spec.dkim?.managed?.algorithms ?? [];
+  if (world.managedKeys === undefined) return [];
   const present = new Set(world.managedKeys.map((secret) => secret.metadata.labels?.[dkimSelectorLabel]));
   return algorithms
     .map((algorithm) => ({ algorithm, selector: managedSelector(algorithm, 1) }))

@@ -190,6 +190,8 @@ test("planDomain() asks for the managed keys that do not exist, and for none tha
       name: "mbe1._domainkey.example.com",
       value: "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
       state: "Unknown",
+      zoneLine:
+        'mbe1._domainkey.example.com. 3600 IN TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="',
     },
   ]);
 });

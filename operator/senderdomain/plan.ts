@@ -19,7 +19,7 @@ import {
   judgeProgrammed,
   judgeReady,
 } from "./assess.ts";
-import { dkimRecord, dmarcRecord, spfRecord } from "./dnsrecord.ts";
+import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "./dnsrecord.ts";
 import { keyFacts, keysToMake, type ManagedKeyIntent } from "./keys.ts";
 import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
 
@@ -48,15 +48,20 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const wayOut = resolveSmarthosts({
     smarthosts: domain.spec.smarthosts,
     field: "spec.smarthosts",
+    namespace: domain.metadata.namespace,
     secrets: world.secrets,
-    addressBook: world.place.addressBook,
+    forbidden: world.forbidden,
+    place: world.place,
   });
   // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
-  const isBlocked = wayOut.problems.length > 0 || (make.length > 0 && keys.usable.length === 0);
+  const isBlocked = wayOut.problems.length > 0 || cannotBeRead(world) || (make.length > 0 && keys.usable.length === 0);
   const document = isBlocked ? previous : renderDomain(world, keys, wayOut.documents);
   const text = document === undefined ? undefined : `${JSON.stringify(document, undefined, 1)}\n`;
   const blocked = wayOut.problems[0];
-  const served = blocked === undefined ? accepted : finding("Accepted", "False", "Invalid", blocked.message);
+  const reason = blocked?.kind === "forbidden" ? "SecretsForbidden" : "Invalid";
+  // What stands in the way of being served at all comes first.
+  const isHeld = blocked !== undefined && accepted.status === "True";
+  const served = isHeld ? finding("Accepted", "False", reason, blocked.message) : accepted;
   const records = dnsRecords(world, keys);
   const findings: readonly DomainFinding[] = [
     served,
@@ -83,6 +88,11 @@ export function planDomain(world: DomainWorld): DomainPlan {
       ignored: new Set(["DNSVerified"]),
     }),
   };
+}
+
+/** Senders whose Secrets may not be read just now keep their access; those whose Secrets are gone lose it. */
+function cannotBeRead(world: DomainWorld): boolean {
+  return world.isRelayForbidden || world.credentials.problems.some((problem) => problem.kind === "forbidden");
 }
 
 function shardFor(
@@ -148,5 +158,5 @@ function dnsRecords(world: DomainWorld, keys: KeyFacts): NonNullable<SenderDomai
   const records = keys.usable.map((key) => dkimRecord(domain, key));
   if (dns?.spf !== undefined) records.push(spfRecord(domain, dns.spf));
   if (dns?.dmarc !== undefined) records.push(dmarcRecord(domain, dns.dmarc));
-  return records.map((record) => ({ ...record, state: "Unknown" }));
+  return records.map((record) => ({ ...record, state: "Unknown", zoneLine: zoneLine(record) }));
 }

@@ -18,9 +18,13 @@ export interface DomainWorld {
   readonly rivals: readonly Stored<SenderDomain>[];
   /** Secrets of the own namespace that the spec names and that exist, by name. */
   readonly secrets: ReadonlyMap<string, Secret>;
-  /** DKIM keys that the operator made for this object, in order of their selectors. */
-  readonly managedKeys: readonly Secret[];
+  /** DKIM keys that the operator made for this object, in order of their selectors; undefined where it may not read them. */
+  readonly managedKeys: readonly Secret[] | undefined;
   readonly credentials: CredentialFacts;
+  /** Names of Secrets of the own namespace that the operator may not read. */
+  readonly forbidden: ReadonlySet<string>;
+  /** Whether the operator may not read what it wrote for the relay, in the relay's namespace. */
+  readonly isRelayForbidden: boolean;
   /** The shard Secret that holds the domain, as it is now. */
   readonly shard: Secret | undefined;
   /** What the relay's pods mount now, which names the digest of that shard. */
@@ -36,7 +40,7 @@ export interface UsableKey {
 }
 
 export interface KeyProblem {
-  readonly kind: "missing" | "invalid";
+  readonly kind: "missing" | "invalid" | "forbidden";
   /** The field, what is wrong, what to do. */
   readonly message: string;
 }

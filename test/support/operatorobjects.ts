@@ -1,9 +1,10 @@
 /** Objects for tests, made from manifests as people write them, so that defaults are the schema's. */
 import { mailRelay, type MailRelay } from "../../api/mailrelay.ts";
 import { senderDomain, type SenderDomain } from "../../api/senderdomain.ts";
+import type { RelayReport } from "../../api/relayreport.ts";
 import type { Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
-import type { Place, RelayWorld } from "../../operator/mailrelay/world.ts";
+import type { ClaimFact, Place, PodFact, RelayWorld } from "../../operator/mailrelay/world.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
@@ -13,6 +14,7 @@ export const place: Place = {
   certificateNames: ["localhost"],
   addressBook: new Map([["capture.mailboat.localhost", { host: "127.0.0.1", port: 2599 }]]),
   namespace: "mailboat-system",
+  serviceAccount: "mailboat-operator",
 };
 
 export function relayOf(spec: object = {}): Stored<MailRelay> {
@@ -85,6 +87,11 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     shards: new Map(),
     domains: new Set(),
     pods: [],
+    claims: [],
+    kinds: new Set(),
+    issuance: undefined,
+    forbidden: new Set(),
+    recommendations: [],
     ...world,
   };
 }
@@ -100,9 +107,74 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     secrets: new Map(),
     managedKeys: [],
     credentials: { documents: [], problems: [] },
+    forbidden: new Set(),
+    isRelayForbidden: false,
     shard: undefined,
     mounted: undefined,
     ...world,
+  };
+}
+
+export interface ReportFixture {
+  readonly revision?: string;
+  readonly configurationError?: string;
+  readonly fingerprint?: string;
+  readonly queued?: number;
+  readonly oldestDueTime?: string;
+  readonly draining?: boolean;
+}
+
+export function reportOf(fixture: ReportFixture = {}): RelayReport {
+  const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, draining = false } = fixture;
+  const certificate = { fingerprint: fingerprint ?? "", notAfter: "2027-01-01T00:00:00Z", names: [] };
+  return {
+    version: 1,
+    revision,
+    ...(configurationError === undefined ? {} : { configurationError }),
+    ...(fingerprint === undefined ? {} : { certificate }),
+    spool: {
+      queuedRecipients: queued,
+      queuedMessages: queued,
+      ...(oldestDueTime === undefined ? {} : { oldestDueTime }),
+      usedBytes: 0,
+      capacityBytes: 1,
+      full: false,
+      spoolId: "spool-a",
+    },
+    draining,
+    acceptedMessages: 0,
+    startedAt: "2026-11-23T12:00:00Z",
+  };
+}
+
+/** A pod that runs and answers; `report: undefined` makes it silent. */
+export function podOf(name: string, fact: Partial<PodFact> = {}): PodFact {
+  return {
+    name,
+    uid: `uid-${name}`,
+    ready: true,
+    phase: "Running",
+    serving: true,
+    annotatedRevision: undefined,
+    annotatedAt: undefined,
+    acceptedPerSecond: undefined,
+    report: reportOf(),
+    ...fact,
+  };
+}
+
+export function claimOf(ordinal: number, fact: Partial<ClaimFact> = {}): ClaimFact {
+  return {
+    name: `spool-outbound-${ordinal}`,
+    ordinal,
+    size: "10Gi",
+    storageClassName: "standard",
+    isBound: true,
+    isRetained: false,
+    queued: undefined,
+    emptySpool: undefined,
+    growthRefused: undefined,
+    ...fact,
   };
 }
 

@@ -12,6 +12,39 @@ export function certificateSecretName(relayName: string): string {
   return `${relayName}-certificate`;
 }
 
+/** Where cert-manager puts what it issued; the pods mount a checked copy. */
+export function issuedSecretName(relayName: string): string {
+  return `${relayName}-issued`;
+}
+
+/** Gives every pod a name of its own in DNS. */
+export function headlessServiceName(relayName: string): string {
+  return `${relayName}-pods`;
+}
+
+export const spoolVolume = "spool";
+
+/** StatefulSets number their pods and claims from 0. */
+export function podNameAt(relayName: string, ordinal: number): string {
+  return `${relayName}-${ordinal}`;
+}
+
+export function claimNameAt(relayName: string, ordinal: number): string {
+  return `${spoolVolume}-${relayName}-${ordinal}`;
+}
+
+/** The number at the end of a pod's or claim's name; undefined when it is not one of this relay's. */
+export function ordinalOf(prefix: string, name: string): number | undefined {
+  const digits = name.startsWith(`${prefix}-`) ? name.slice(prefix.length + 1) : "";
+  return /^(0|[1-9][0-9]{0,4})$/.test(digits) ? Number(digits) : undefined;
+}
+
+/** Names that clients inside the cluster may dial, for our own certificates. */
+export function clientNames(relay: { readonly name: string; readonly namespace: string }): readonly string[] {
+  const { name, namespace } = relay;
+  return [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
+}
+
 export function shardSecretName(relayName: string, shard: string): string {
   return `${relayName}-domains-${shard}`;
 }

@@ -1,91 +1,52 @@
-/** The StatefulSet of a relay: pods with a spool of their own, and what the operator tells them as mounted Secrets. */
-import { containerPort } from "../../../api/fields/listener.ts";
+/** The StatefulSet of a relay: pods that keep their names, each with a spool of its own that outlives it. */
 import { labelsFor, relayLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
-import { configurationDirectory, domainsDirectory, tlsDirectory } from "../../../api/relayconfig.ts";
-import type { SecretVolume, StatefulSet, Stored, VolumeMount } from "../../kube/objects.ts";
-import { ownerOf } from "../world.ts";
-import { allShards, certificateSecretName, configurationSecretName, shardSecretName } from "./names.ts";
+import type { StatefulSet, VolumeClaimTemplate } from "../../kube/kinds.ts";
+import type { Stored } from "../../kube/objects.ts";
+import { headlessServiceName, spoolVolume } from "./names.ts";
+import { ownedMetadata } from "./owned.ts";
+import { renderPodTemplate } from "./podtemplate.ts";
 
-const configurationRoot = "/var/lib/mailboat/config";
-const spoolDirectory = "/var/lib/mailboat/spool";
-const spoolVolume = "spool";
-export const httpPort = 9464;
+export interface StatefulSetContent {
+  readonly relay: Stored<MailRelay>;
+  readonly image: string;
+  readonly replicas: number;
+  /** What there is now: claim templates cannot change, volumes grow by their claims. */
+  readonly present: StatefulSet | undefined;
+}
 
-export function renderStatefulSet(relay: Stored<MailRelay>, image: string): StatefulSet {
-  const { name, namespace } = relay.metadata;
-  const labels = labelsFor(name);
-  const volumes = mountedSecrets(name);
+export function renderStatefulSet(content: StatefulSetContent): StatefulSet {
+  const { relay, present } = content;
+  const { name } = relay.metadata;
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
-    metadata: { name, namespace, labels, ownerReferences: [ownerOf(relay)] },
+    metadata: ownedMetadata(relay, name),
     spec: {
-      replicas: relay.spec.replicas,
-      serviceName: `${name}-pods`,
+      replicas: content.replicas,
+      serviceName: headlessServiceName(name),
       podManagementPolicy: "Parallel",
+      // Parallel speaks of starting and scaling; a new template goes through one pod at a time all the same.
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
       // A volume goes only once its spool is proven empty, and never because a pod did.
       persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
+      revisionHistoryLimit: 3,
       selector: { matchLabels: { [relayLabel]: name } },
-      template: {
-        metadata: { labels },
-        spec: {
-          containers: [
-            {
-              name: "relay",
-              image,
-              args: ["run"],
-              env: [
-                { name: "MAILBOAT_CONFIGURATION_DIR", value: configurationRoot },
-                { name: "MAILBOAT_SPOOL_DIR", value: spoolDirectory },
-              ],
-              ports: [
-                ...relay.spec.listeners.map((listener) => ({
-                  name: listener.name,
-                  containerPort: containerPort(listener.port),
-                })),
-                { name: "http", containerPort: httpPort },
-              ],
-              volumeMounts: [...volumes.map(({ mount }) => mount), { name: spoolVolume, mountPath: spoolDirectory }],
-            },
-          ],
-          volumes: volumes.map(({ volume }) => volume),
-        },
-      },
-      volumeClaimTemplates: [spoolClaim(relay)],
+      template: renderPodTemplate(relay, content.image),
+      volumeClaimTemplates: [spoolClaim(relay, present?.spec.volumeClaimTemplates[0])],
     },
   };
 }
 
-interface MountedSecret {
-  readonly volume: SecretVolume;
-  readonly mount: VolumeMount;
-}
-
-function mountedSecrets(relayName: string): readonly MountedSecret[] {
-  const mounted = (name: string, secretName: string, directory: string): MountedSecret => ({
-    // Optional: a domain that comes later needs no new pod. 0440: for the pod's own group alone.
-    volume: { name, secret: { secretName, optional: true, defaultMode: 0o440 } },
-    mount: { name, mountPath: `${configurationRoot}/${directory}`, readOnly: true },
-  });
-  return [
-    ...allShards().map((shard) =>
-      mounted(`domains-${shard}`, shardSecretName(relayName, shard), `${domainsDirectory}/${shard}`),
-    ),
-    mounted("tls", certificateSecretName(relayName), tlsDirectory),
-    // Last, because it names the revision of all the others.
-    mounted("configuration", configurationSecretName(relayName), configurationDirectory),
-  ];
-}
-
-function spoolClaim(relay: Stored<MailRelay>): StatefulSet["spec"]["volumeClaimTemplates"][number] {
+function spoolClaim(relay: Stored<MailRelay>, present: VolumeClaimTemplate | undefined): VolumeClaimTemplate {
   const { size, storageClassName } = relay.spec.spool.storage;
+  const kept = present?.spec.storageClassName ?? (present === undefined ? storageClassName : undefined);
   return {
-    metadata: { name: spoolVolume },
+    metadata: { name: spoolVolume, labels: present?.metadata.labels ?? labelsFor(relay.metadata.name) },
     spec: {
       accessModes: ["ReadWriteOnce"],
-      ...(storageClassName === undefined ? {} : { storageClassName }),
-      resources: { requests: { storage: size } },
+      ...(kept === undefined ? {} : { storageClassName: kept }),
+      resources: { requests: { storage: present?.spec.resources.requests.storage ?? size } },
     },
   };
 }

@@ -1,0 +1,47 @@
+/**
+ * The NetworkPolicy: who reaches which port of the pods. Ways out are not limited, because mail goes everywhere.
+ * Listeners are open to all, since clients prove who they are; one behind a load balancer is open to that balancer,
+ * since the relay refuses everybody else there. The operator itself always reaches the plain port.
+ */
+import { componentLabel, nameLabel, relayLabel } from "../../../api/labels.ts";
+import { containerPort } from "../../../api/fields/listener.ts";
+import type { MailRelay } from "../../../api/mailrelay.ts";
+import type { IngressRule, NetworkPeer, NetworkPolicy } from "../../kube/kinds.ts";
+import type { Stored } from "../../kube/objects.ts";
+import { ownedMetadata } from "./owned.ts";
+import { httpPort } from "./podtemplate.ts";
+
+export function renderNetworkPolicy(relay: Stored<MailRelay>, operatorNamespace: string): NetworkPolicy {
+  const { name } = relay.metadata;
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: ownedMetadata(relay, name),
+    spec: {
+      podSelector: { matchLabels: { [relayLabel]: name } },
+      policyTypes: ["Ingress"],
+      ingress: [
+        ...relay.spec.listeners.map(listenerRule),
+        { from: [...watchers(relay), operatorPeer(operatorNamespace)], ports: [{ port: httpPort, protocol: "TCP" }] },
+      ],
+    },
+  };
+}
+
+function listenerRule(listener: MailRelay["spec"]["listeners"][number]): IngressRule {
+  const ports = [{ port: containerPort(listener.port), protocol: "TCP" }] as const;
+  const balancers = listener.proxyProtocol?.trustedNetworks;
+  return balancers === undefined ? { ports } : { from: balancers.map((cidr) => ({ ipBlock: { cidr } })), ports };
+}
+
+/** Every pod of the cluster when the manifest does not say. */
+function watchers(relay: Stored<MailRelay>): readonly NetworkPeer[] {
+  return relay.spec.monitoring?.from ?? [{ namespaceSelector: {} }];
+}
+
+function operatorPeer(namespace: string): NetworkPeer {
+  return {
+    namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
+    podSelector: { matchLabels: { [nameLabel]: "mailboat", [componentLabel]: "operator" } },
+  };
+}

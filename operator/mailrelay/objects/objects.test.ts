@@ -1,0 +1,143 @@
+/**
+ * From one MailRelay and three SenderDomains to every object, byte for byte: one golden file an object.
+ * `UPDATE_GOLDEN=1 node --test` writes them anew; the difference is then read like any other change.
+ */
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  domainOf,
+  domainWorld,
+  ed25519Key,
+  relayOf,
+  relayWorld,
+  secretOf,
+} from "../../../test/support/operatorobjects.ts";
+import { shardLabel } from "../../../api/labels.ts";
+import type { AppliedObject, Secret } from "../../kube/objects.ts";
+import { decodeData, encodeData } from "../../kube/secret.ts";
+import { planDomain } from "../../senderdomain/plan.ts";
+import { planRelay } from "../plan.ts";
+import { shardOf, shardSecretName } from "./names.ts";
+import { renderStatefulSet } from "./statefulset.ts";
+
+const folder = join(import.meta.dirname, "golden");
+
+const relay = relayOf({
+  replicas: 2,
+  listeners: [
+    { name: "submission", port: 587 },
+    { name: "smtp", port: 25, authentication: "Optional", proxyProtocol: { trustedNetworks: ["10.0.0.0/24"] } },
+  ],
+  tls: { certManager: { issuerRef: { name: "letsencrypt", kind: "ClusterIssuer" } } },
+  allowedNamespaces: { from: "All", domains: ["*.example.com", "example.com"] },
+  spool: { storage: { size: "1Gi", storageClassName: "fast" } },
+  delivery: {
+    smarthosts: [
+      { host: "smtp.example.net", port: 587, credentialsSecretName: "hop", caSecretName: "hop-ca" },
+      { host: "capture.mailboat.localhost", port: 25, tlsMode: "None" },
+    ],
+    retry: { first: "30s", max: "1h30m" },
+  },
+  monitoring: { from: [{ namespaceSelector: { matchLabels: { team: "monitoring" } } }] },
+  pod: {
+    image: "images.example.com/relay:1",
+    resources: { requests: { cpu: "500m" } },
+    nodeSelector: { disk: "ssd" },
+    tolerations: [{ key: "dedicated", operator: "Exists" }],
+    labels: { team: "platform", "mailboat.dev/serving": "never" },
+    annotations: { "example.com/contact": "platform" },
+    priorityClassName: "mail",
+  },
+  service: {
+    type: "LoadBalancer",
+    annotations: { "example.com/internal": "true" },
+    externalTrafficPolicy: "Local",
+    loadBalancerSourceRanges: ["10.0.0.0/8"],
+  },
+});
+
+const key = secretOf({ name: "key", values: { privateKey: ed25519Key } });
+
+function domainsWith(addresses: readonly string[]) {
+  return ["example.com", "shop.example.com", "erp.example.com"].map((domain, index) =>
+    domainOf({
+      name: domain.replaceAll(".", "-"),
+      namespace: "shop",
+      spec: {
+        domain,
+        dkim: { keys: [{ selector: "s1", secretName: "key" }] },
+        addresses: index === 1 ? addresses : ["*"],
+      },
+    }),
+  );
+}
+
+/** What three reconciles of SenderDomains and one of the MailRelay after them make. */
+function everything(addresses: readonly string[] = ["*"]): readonly AppliedObject[] {
+  const domains = domainsWith(addresses);
+  const shards = new Map<string, Secret>();
+  for (const domain of domains) {
+    const { write } = planDomain(domainWorld({ relay, domain, secrets: new Map([["key", key]]) }));
+    assert.ok(write !== undefined);
+    const shard = write.secret.metadata.labels?.[shardLabel] ?? "";
+    const data = { ...shards.get(shard)?.data, ...encodeData({ [write.dataKey]: write.text }) };
+    shards.set(shard, { ...write.secret, data });
+  }
+  const plan = planRelay(
+    relayWorld({
+      relay,
+      shards,
+      domains: new Set(domains.map((domain) => domain.spec.domain)),
+      kinds: new Set(["Certificate", "PodMonitor"]),
+      secrets: new Map([
+        ["hop", secretOf({ name: "hop", values: { username: "u", password: "p" } })],
+        ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": "PEM" } })],
+      ]),
+      certificate: secretOf({ name: "outbound-certificate", values: { "tls.crt": "PEM", "tls.key": "PEM" } }),
+    }),
+  );
+  return [...plan.apply, ...shards.values()];
+}
+
+function fileName(object: AppliedObject): string {
+  return `${object.kind}.${object.metadata.name}.golden`;
+}
+
+/** Secret data as text, so that a change can be read. */
+function textOf(object: AppliedObject): string {
+  const readable = object.kind === "Secret" ? { ...object, data: decodeData(object) } : object;
+  return `${JSON.stringify(readable, undefined, 2)}\n`;
+}
+
+test("one MailRelay with three SenderDomains becomes exactly the objects of the golden files", async () => {
+  const rendered = new Map(everything().map((object) => [fileName(object), textOf(object)]));
+  if (process.env["UPDATE_GOLDEN"] === "1") {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    for (const [name, text] of rendered) await writeFile(join(folder, name), text);
+  }
+  assert.deepEqual([...rendered.keys()].sort(), (await readdir(folder)).sort());
+  for (const [name, text] of rendered) assert.equal(text, await readFile(join(folder, name), "utf8"), name);
+});
+
+test("a changed domain changes one data key of one shard and the configuration, and nothing of the pods", () => {
+  const before = new Map(everything().map((object) => [fileName(object), object]));
+  const changed = everything(["billing"]).filter(
+    (object) => JSON.stringify(object) !== JSON.stringify(before.get(fileName(object))),
+  );
+  const shard = `Secret.${shardSecretName("outbound", shardOf("shop.example.com"))}.golden`;
+  assert.deepEqual(changed.map(fileName), ["Secret.outbound-configuration.golden", shard]);
+  const [written, last] = [changed[1], before.get(shard)];
+  assert.ok(written?.kind === "Secret" && last?.kind === "Secret");
+  const keys = Object.keys(written.data).filter((name) => written.data[name] !== last.data[name]);
+  assert.deepEqual(keys, ["shop.example.com.json"]);
+});
+
+test("a claim template that exists stays as it is, because Kubernetes lets nobody change it", () => {
+  const present = renderStatefulSet({ relay, image: "image", replicas: 2, present: undefined });
+  const larger = relayOf({ spool: { storage: { size: "5Gi", storageClassName: "other" } } });
+  const next = renderStatefulSet({ relay: larger, image: "image", replicas: 2, present });
+  assert.deepEqual(next.spec.volumeClaimTemplates, present.spec.volumeClaimTemplates);
+});

@@ -1,0 +1,142 @@
+/**
+ * The pod of a relay: one container under the restricted pod security standard, its own user, a read-only root, and
+ * everything the operator tells it as mounted Secrets. Only what a running relay cannot change by itself is in here,
+ * because whatever differs here starts the pods anew, one at a time.
+ */
+import { containerPort } from "../../../api/fields/listener.ts";
+import { labelsFor, relayLabel, servingLabel } from "../../../api/labels.ts";
+import type { MailRelay } from "../../../api/mailrelay.ts";
+import { configurationDirectory, domainsDirectory, tlsDirectory } from "../../../api/relayconfig.ts";
+import type { Container, HttpProbe, PodSpec, PodTemplate, TopologySpreadConstraint } from "../../kube/kinds.ts";
+import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
+import { allShards, certificateSecretName, configurationSecretName, shardSecretName, spoolVolume } from "./names.ts";
+
+const configurationRoot = "/var/lib/mailboat/config";
+const spoolDirectory = "/var/lib/mailboat/spool";
+const temporaryVolume = "tmp";
+export const httpPort = 9464;
+/** A user and group that nothing else of the node has. */
+const relayUser = 64_464;
+/** Above the 25 s in which a stopping relay lets messages in flight end. Safety does not depend on it: the spool is durable. */
+const graceSeconds = 60;
+/** At rest a relay takes under 150 MiB, and under 400 MiB with a million messages queued. */
+const defaultResources = { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "512Mi" } } as const;
+
+export function renderPodTemplate(relay: Stored<MailRelay>, defaultImage: string): PodTemplate {
+  const { pod } = relay.spec;
+  // Ours come last: pods are found and served by them.
+  const labels = { ...pod.labels, ...labelsFor(relay.metadata.name), [servingLabel]: "true" };
+  return {
+    metadata: pod.annotations === undefined ? { labels } : { labels, annotations: pod.annotations },
+    spec: renderPodSpec(relay, pod.image ?? defaultImage),
+  };
+}
+
+function renderPodSpec(relay: Stored<MailRelay>, image: string): PodSpec {
+  const { pod } = relay.spec;
+  const { name } = relay.metadata;
+  const secrets = mountedSecrets(name);
+  return {
+    serviceAccountName: name,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: graceSeconds,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: relayUser,
+      runAsGroup: relayUser,
+      fsGroup: relayUser,
+      // A spool of a million files must not be walked at every start.
+      fsGroupChangePolicy: "OnRootMismatch",
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    containers: [
+      renderContainer(relay, image, [
+        ...secrets.map(({ mount }) => mount),
+        { name: spoolVolume, mountPath: spoolDirectory },
+        { name: temporaryVolume, mountPath: "/tmp" },
+      ]),
+    ],
+    volumes: [...secrets.map(({ volume }) => volume), { name: temporaryVolume, emptyDir: { sizeLimit: "64Mi" } }],
+    topologySpreadConstraints: spreadConstraints(relay),
+    ...(pod.nodeSelector === undefined ? {} : { nodeSelector: pod.nodeSelector }),
+    ...(pod.tolerations === undefined ? {} : { tolerations: pod.tolerations }),
+    ...(pod.affinity === undefined ? {} : { affinity: pod.affinity }),
+    ...(pod.imagePullSecrets === undefined ? {} : { imagePullSecrets: pod.imagePullSecrets }),
+    ...(pod.priorityClassName === undefined ? {} : { priorityClassName: pod.priorityClassName }),
+  };
+}
+
+function renderContainer(relay: Stored<MailRelay>, image: string, volumeMounts: readonly VolumeMount[]): Container {
+  return {
+    name: "relay",
+    image,
+    args: ["run"],
+    env: [
+      { name: "MAILBOAT_CONFIGURATION_DIR", value: configurationRoot },
+      { name: "MAILBOAT_SPOOL_DIR", value: spoolDirectory },
+    ],
+    ports: [
+      ...relay.spec.listeners.map((listener) => port(listener.name, containerPort(listener.port))),
+      port("http", httpPort),
+    ],
+    volumeMounts,
+    resources: relay.spec.pod.resources ?? defaultResources,
+    // Ten minutes: a relay waits for its configuration, and a large spool after a crash is read first.
+    startupProbe: probe("/readyz", { periodSeconds: 1, failureThreshold: 600 }),
+    readinessProbe: probe("/readyz", { periodSeconds: 5, failureThreshold: 2 }),
+    livenessProbe: probe("/healthz", { periodSeconds: 10, failureThreshold: 6 }),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+  };
+}
+
+function port(name: string, number: number): Container["ports"][number] {
+  return { name, containerPort: number, protocol: "TCP" };
+}
+
+function probe(path: string, pace: { readonly periodSeconds: number; readonly failureThreshold: number }): HttpProbe {
+  return { httpGet: { path, port: "http" }, ...pace, timeoutSeconds: 5 };
+}
+
+interface MountedSecret {
+  readonly volume: SecretVolume;
+  readonly mount: VolumeMount;
+}
+
+function mountedSecrets(relayName: string): readonly MountedSecret[] {
+  const mounted = (name: string, secretName: string, directory: string): MountedSecret => ({
+    // Optional: a domain that comes later needs no new pod. 0440: for the pod's own group alone.
+    volume: { name, secret: { secretName, optional: true, defaultMode: 0o440 } },
+    mount: { name, mountPath: `${configurationRoot}/${directory}`, readOnly: true },
+  });
+  return [
+    ...allShards().map((shard) =>
+      mounted(`domains-${shard}`, shardSecretName(relayName, shard), `${domainsDirectory}/${shard}`),
+    ),
+    mounted("tls", certificateSecretName(relayName), tlsDirectory),
+    // Last, because it names the revision of all the others.
+    mounted("configuration", configurationSecretName(relayName), configurationDirectory),
+  ];
+}
+
+/** Over nodes and zones where that is possible; a relay that cannot be spread still runs. */
+function spreadConstraints(relay: Stored<MailRelay>): readonly TopologySpreadConstraint[] {
+  const own = { matchLabels: { [relayLabel]: relay.metadata.name } };
+  const { topologySpreadConstraints } = relay.spec.pod;
+  if (topologySpreadConstraints !== undefined) {
+    return topologySpreadConstraints.map((constraint) => ({
+      ...constraint,
+      labelSelector: constraint.labelSelector ?? own,
+    }));
+  }
+  return ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable: "ScheduleAnyway",
+    labelSelector: own,
+  }));
+}

@@ -1,0 +1,61 @@
+/** The Services of a relay: one that clients dial, and one that gives every pod a name. */
+import { containerPort } from "../../../api/fields/listener.ts";
+import { relayLabel, servingLabel } from "../../../api/labels.ts";
+import type { MailRelay } from "../../../api/mailrelay.ts";
+import type { Service, ServicePort } from "../../kube/kinds.ts";
+import type { Stored } from "../../kube/objects.ts";
+import { headlessServiceName } from "./names.ts";
+import { ownedMetadata } from "./owned.ts";
+import { httpPort } from "./podtemplate.ts";
+
+/** Selects pods that serve: one that is about to leave loses the label first and gets no new connection. */
+export function renderClientService(relay: Stored<MailRelay>): Service {
+  const { service } = relay.spec;
+  const metadata = ownedMetadata(relay, relay.metadata.name);
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata:
+      Object.keys(service.annotations).length === 0 ? metadata : { ...metadata, annotations: service.annotations },
+    spec: {
+      type: service.type,
+      selector: { [relayLabel]: relay.metadata.name, [servingLabel]: "true" },
+      ports: listenerPorts(relay, (port) => port),
+      ...(service.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: service.externalTrafficPolicy }),
+      ...(service.loadBalancerClass === undefined ? {} : { loadBalancerClass: service.loadBalancerClass }),
+      ...(service.loadBalancerSourceRanges.length === 0
+        ? {}
+        : { loadBalancerSourceRanges: service.loadBalancerSourceRanges }),
+      ...(service.ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy: service.ipFamilyPolicy }),
+    },
+  };
+}
+
+/** Names pods that are not ready too: whoever asks for a pod by name wants exactly that one. */
+export function renderHeadlessService(relay: Stored<MailRelay>): Service {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: ownedMetadata(relay, headlessServiceName(relay.metadata.name)),
+    spec: {
+      type: "ClusterIP",
+      clusterIP: "None",
+      publishNotReadyAddresses: true,
+      selector: { [relayLabel]: relay.metadata.name },
+      ports: [
+        ...listenerPorts(relay, containerPort),
+        { name: "http", port: httpPort, targetPort: httpPort, protocol: "TCP" },
+      ],
+    },
+  };
+}
+
+/** Ports by number, not by name: a Service must not wait for pods to know a new listener's name. */
+function listenerPorts(relay: Stored<MailRelay>, outside: (port: number) => number): readonly ServicePort[] {
+  return relay.spec.listeners.map(({ name, port }) => ({
+    name,
+    port: outside(port),
+    targetPort: containerPort(port),
+    protocol: "TCP",
+  }));
+}

@@ -1,0 +1,78 @@
+/**
+ * What an operator remembers of relays between two looks: rates, recommendations, writes to pods, refusals. All of it may
+ * be lost; a new operator starts with none and is then careful, not wrong.
+ */
+import type { RelayReport } from "../../../api/relayreport.ts";
+import type { Recommendation, Refusal } from "../world.ts";
+
+interface Sample {
+  readonly at: number;
+  readonly accepted: number;
+  readonly startedAt: string;
+  readonly perSecond: number | undefined;
+}
+
+/** Rates over less time than this say more about chance than about load. */
+const sampleMs = 5_000;
+const refusalMs = 600_000;
+/** Pods that nobody has asked about for this long are gone. */
+const forgetMs = 3_600_000;
+
+export class RelayMemory {
+  readonly #samples = new Map<string, Sample>();
+  readonly #annotated = new Map<string, number>();
+  readonly #recommendations = new Map<string, readonly Recommendation[]>();
+  readonly #refusals = new Map<string, Refusal>();
+
+  /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
+  rate(podUid: string, report: RelayReport | undefined, now: number): number | undefined {
+    const last = this.#samples.get(podUid);
+    if (report === undefined) return last?.perSecond;
+    const { acceptedMessages: accepted, startedAt } = report;
+    if (last === undefined || last.startedAt !== startedAt) {
+      this.#samples.set(podUid, { at: now, accepted, startedAt, perSecond: undefined });
+      return undefined;
+    }
+    if (now - last.at < sampleMs) return last.perSecond;
+    const perSecond = Math.max(0, accepted - last.accepted) / ((now - last.at) / 1000);
+    this.#samples.set(podUid, { at: now, accepted, startedAt, perSecond });
+    return perSecond;
+  }
+
+  annotatedAt(podUid: string): number | undefined {
+    return this.#annotated.get(podUid);
+  }
+
+  annotated(podUid: string, now: number): void {
+    this.#annotated.set(podUid, now);
+    for (const [uid, at] of this.#annotated) if (now - at > forgetMs) this.#annotated.delete(uid);
+    for (const [uid, sample] of this.#samples) if (now - sample.at > forgetMs) this.#samples.delete(uid);
+  }
+
+  recommendations(relay: string): readonly Recommendation[] {
+    return this.#recommendations.get(relay) ?? [];
+  }
+
+  recommended(relay: string, recommendations: readonly Recommendation[]): void {
+    if (recommendations.length === 0) this.#recommendations.delete(relay);
+    else this.#recommendations.set(relay, recommendations);
+  }
+
+  refusal(claim: string): Refusal | undefined {
+    return this.#refusals.get(claim);
+  }
+
+  refused(claim: string, why: string, now: number): void {
+    this.#refusals.set(claim, { why, retryAt: now + refusalMs });
+  }
+
+  /** The claim has grown. */
+  granted(claim: string): void {
+    this.#refusals.delete(claim);
+  }
+
+  /** The relay is gone. */
+  forget(relay: string): void {
+    this.#recommendations.delete(relay);
+  }
+}

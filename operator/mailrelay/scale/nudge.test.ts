@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { now, podOf, reportOf } from "../../../test/support/operatorobjects.ts";
+import type { PodFact } from "../world.ts";
+import { decideNudges } from "./nudge.ts";
+
+const fingerprint = "ab".repeat(32);
+const behind = (fact: Partial<PodFact> = {}): PodFact => podOf("p0", { report: reportOf({ revision: "r1" }), ...fact });
+const value = `r2.${fingerprint.slice(0, 16)}`;
+
+type Row = readonly [name: string, pod: PodFact, written: readonly string[], againInMs: number | undefined];
+
+const rows: readonly Row[] = [
+  ["a pod of an older revision", behind(), [value], undefined],
+  ["a pod that does not answer yet", behind({ report: undefined }), [value], undefined],
+  ["a pod that was told", behind({ annotatedRevision: value }), [], undefined],
+  ["a pod that was told of something older half a second ago", behind({ annotatedAt: now - 500 }), [], 500],
+  ["a pod that was told of something older a second ago", behind({ annotatedAt: now - 1000 }), [value], undefined],
+  [
+    "a pod that runs it without having been told",
+    behind({ report: reportOf({ revision: "r2", fingerprint }) }),
+    [],
+    undefined,
+  ],
+  [
+    "a pod with an older certificate",
+    behind({ report: reportOf({ revision: "r2", fingerprint: "old" }) }),
+    [value],
+    undefined,
+  ],
+];
+
+for (const [name, pod, written, againInMs] of rows) {
+  test(`decideNudges() writes ${written.length} times to ${name}`, () => {
+    const decided = decideNudges([pod], { revision: "r2", fingerprint }, now);
+    assert.deepEqual(
+      decided.nudges.map((nudge) => nudge.value),
+      written,
+    );
+    assert.equal(decided.againInMs, againInMs);
+  });
+}
+
+test("decideNudges() writes nothing while there is nothing to run", () => {
+  assert.deepEqual(decideNudges([behind()], { revision: undefined, fingerprint }, now).nudges, []);
+});
+
+test("an annotation's value is one that Kubernetes takes", () => {
+  const [nudge] = decideNudges([behind()], { revision: "c".repeat(64), fingerprint }, now).nudges;
+  assert.match(nudge?.value ?? "", /^[0-9a-f]{64}\.[0-9a-f]{16}$/);
+});
