@@ -1,0 +1,276 @@
+/** A relay over time: what planRelay() does when it is scaled, deleted, renewed, and when rights or parts are missing. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { drainFinalizer, servingLabel } from "../../api/labels.ts";
+import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
+import type { Certificate } from "../kube/kinds.ts";
+import type { StatefulSet } from "../kube/objects.ts";
+import { readCertificate } from "./certificate.ts";
+import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "./issue.ts";
+import { certificateSecretName } from "./objects/names.ts";
+import { renderStatefulSet } from "./objects/statefulset.ts";
+import { planRelay, type RelayPlan } from "./plan.ts";
+import { drainDeadlineMs } from "./scale/scale.ts";
+import type { PodFact, RelayWorld } from "./world.ts";
+
+const authority = await makeCertificateAuthority(now);
+const names = ["relay.example.com", "outbound.mail.svc", "outbound.mail.svc.cluster.local", "localhost"];
+const leaf = await issueLeaf({ authority, names, now });
+const pem = { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey };
+const own = secretOf({ name: "outbound-certificate", values: { ...pem, "ca.crt": authority.certificate } });
+const read = readCertificate(leaf.certificate, leaf.privateKey);
+assert.ok(read.kind === "usable");
+const { fingerprint } = read.fact;
+
+function setOf(replicas: number): StatefulSet {
+  return renderStatefulSet({ relay: relayOf(), image: "mailboat-relay", replicas, present: undefined });
+}
+
+/** A relay that runs: its pods report what was rendered, with so many recipients waiting in each. */
+function running(queued: readonly number[], spec: object = {}, world: Partial<RelayWorld> = {}): RelayWorld {
+  const bare = relayWorld({
+    relay: relayOf({ replicas: queued.length, ...spec }),
+    authority,
+    certificate: own,
+    statefulSet: setOf(queued.length),
+    claims: queued.map((_, ordinal) => claimOf(ordinal)),
+    ...world,
+  });
+  const revision = planRelay(bare).status.revision ?? "";
+  const pods = queued.map((count, ordinal) =>
+    podOf(`outbound-${ordinal}`, { report: reportOf({ revision, fingerprint, queued: count }) }),
+  );
+  return { ...bare, pods };
+}
+
+function conditionOf(plan: RelayPlan, type: string): string {
+  const found = plan.status.conditions?.find((entry) => entry.type === type);
+  return `${found?.status ?? "absent"} ${found?.reason ?? ""}: ${found?.message ?? ""}`;
+}
+
+function replicasOf(plan: RelayPlan): number | undefined {
+  const set = plan.apply.find((object) => object.kind === "StatefulSet");
+  return set?.kind === "StatefulSet" ? set.spec.replicas : undefined;
+}
+
+test("a relay that runs what it should is ready, and asks for nothing but its finalizer", () => {
+  const plan = planRelay(running([0, 0]));
+  assert.equal(conditionOf(plan, "Ready"), "True Ready: mail is taken, signed and sent");
+  assert.deepEqual([plan.finalizer, plan.marks, plan.nudges, plan.remove, plan.grow], ["put", [], [], [], []]);
+});
+
+test("scale-in is held while the pod that leaves holds mail; it gets no new clients and Ready stays", () => {
+  const plan = planRelay(running([0, 1234], { replicas: 1 }));
+  assert.equal(replicasOf(plan), 2);
+  assert.match(conditionOf(plan, "Draining"), /^True SpoolNotEmpty: outbound-1 \(1200 recipients wait\): leaves when/);
+  assert.match(conditionOf(plan, "Ready"), /^True/);
+  assert.match(conditionOf(plan, "Reconciling"), /^True Progressing/);
+  assert.deepEqual(plan.marks, [
+    {
+      reference: { kind: "Pod", namespace: "mail", name: "outbound-1" },
+      change: { labels: { [servingLabel]: undefined } },
+    },
+  ]);
+  assert.deepEqual([plan.status.desiredReplicas, plan.status.replicas], [1, 2]);
+});
+
+test("a pod whose spool is empty goes, and a change of mind brings its clients back", () => {
+  assert.equal(replicasOf(planRelay(running([3, 0], { replicas: 1 }))), 1);
+  const world = running([0, 5]);
+  const pods = world.pods.map((pod) => ({ ...pod, serving: pod.name === "outbound-0" }));
+  assert.deepEqual(planRelay({ ...world, pods }).marks, [
+    {
+      reference: { kind: "Pod", namespace: "mail", name: "outbound-1" },
+      change: { labels: { [servingLabel]: "true" } },
+    },
+  ]);
+});
+
+test("hibernation takes every pod at once and says what waits in which volume", () => {
+  const world = running([3, 0], { replicas: 0 });
+  const plan = planRelay(world);
+  assert.equal(replicasOf(plan), 0);
+  const asleep = {
+    ...world,
+    statefulSet: setOf(0),
+    pods: [],
+    claims: [claimOf(0, { queued: 3 }), claimOf(1, { queued: 0 })],
+  };
+  const { status } = planRelay(asleep);
+  assert.deepEqual([status.queued, status.retainedSpools], [3, [{ claimName: "spool-outbound-0", queued: 3 }]]);
+  assert.match(conditionOf(planRelay(asleep), "Ready"), /^False Hibernating/);
+  assert.match(conditionOf(planRelay(asleep), "Reconciling"), /^False Settled/);
+});
+
+test("autoscaling decides what the StatefulSet says, and replicas 0 still hibernates", () => {
+  const autoscaling = { minReplicas: 2, maxReplicas: 6, targetDueAge: "30s" };
+  const late = new Date(now - 120_000).toISOString();
+  const world = running([1, 1], { replicas: 1, autoscaling });
+  const overdue = (pod: PodFact): PodFact => {
+    const { report } = pod;
+    return report === undefined
+      ? pod
+      : { ...pod, report: { ...report, spool: { ...report.spool, oldestDueTime: late } } };
+  };
+  const plan = planRelay({ ...world, pods: world.pods.map(overdue) });
+  assert.deepEqual([replicasOf(plan), plan.status.desiredReplicas], [4, 4]);
+  assert.equal(plan.recommendations.length, 2);
+  assert.equal(replicasOf(planRelay(running([1, 1], { replicas: 0, autoscaling }))), 0);
+});
+
+const deletedAt = new Date(now - 1000).toISOString();
+function deleted(world: RelayWorld, at = deletedAt): RelayWorld {
+  const metadata = { ...world.relay.metadata, deletionTimestamp: at, finalizers: [drainFinalizer] };
+  return { ...world, relay: { ...world.relay, metadata } };
+}
+
+test("a deleted relay waits for its spools, no longer than its deadline, even when it is paused", () => {
+  const plan = planRelay(deleted(running([0, 7], { paused: true })));
+  assert.equal(replicasOf(plan), 2);
+  assert.equal(plan.finalizer, undefined);
+  assert.match(
+    conditionOf(plan, "Draining"),
+    /^True Deleting: outbound-1 \(7 recipients wait\): .* until 2026-11-23T12:04:59Z/,
+  );
+  const over = planRelay(deleted(running([0, 7]), new Date(now - drainDeadlineMs).toISOString()));
+  assert.deepEqual([replicasOf(over), over.finalizer], [0, "takeOff"]);
+  const claims = over.marks.filter((mark) => mark.reference.kind === "PersistentVolumeClaim");
+  assert.deepEqual(
+    claims.map((mark) => mark.change),
+    [
+      { labels: { "mailboat.dev/retained-spool": "true" }, annotations: { "mailboat.dev/queued": "0" } },
+      { labels: { "mailboat.dev/retained-spool": "true" }, annotations: { "mailboat.dev/queued": "7" } },
+    ],
+  );
+});
+
+test("a deleted relay with empty spools goes as soon as its pods are gone, and takes proven volumes along", () => {
+  const empty = planRelay(deleted(running([0, 0])));
+  assert.deepEqual([replicasOf(empty), empty.finalizer], [0, undefined]);
+  const claims = [claimOf(0, { queued: 0, emptySpool: "a" }), claimOf(1, { queued: 0, isRetained: true })];
+  const gone = planRelay(deleted(relayWorld({ claims, statefulSet: setOf(0) })));
+  assert.deepEqual([gone.finalizer, gone.remove.map(({ name }) => name)], ["takeOff", ["spool-outbound-0"]]);
+});
+
+test("a deleted relay that never had our finalizer is left to the cluster", () => {
+  const metadata = { ...relayOf().metadata, deletionTimestamp: deletedAt };
+  const plan = planRelay(relayWorld({ relay: { ...relayOf(), metadata } }));
+  assert.deepEqual([plan.apply, plan.marks, plan.finalizer], [[], [], undefined]);
+});
+
+const command =
+  /kubectl create rolebinding mailboat-secrets --namespace mail --clusterrole mailboat-secrets --serviceaccount mailboat-system:mailboat-operator/;
+
+test("a Secret that may not be read becomes a condition with the command that allows it, and mail goes on", () => {
+  const world = running([0], { tls: { secretName: "mine" } });
+  const plan = planRelay({ ...world, forbidden: new Set(["mine"]) });
+  for (const type of ["ResolvedRefs", "CertificateReady"]) {
+    assert.match(conditionOf(plan, type), /^False SecretsForbidden: spec\.tls\.secretName: /);
+    assert.match(conditionOf(plan, type), command);
+  }
+  assert.match(conditionOf(plan, "Stalled"), /^True Invalid/);
+  assert.ok(plan.apply.every((object) => object.metadata.name !== certificateSecretName("outbound")));
+});
+
+test("where the operator may not read its own Secrets it writes nothing but status", () => {
+  const plan = planRelay({ ...running([0]), forbidden: new Set(["outbound-configuration"]) });
+  assert.deepEqual([plan.apply, plan.issueFor, plan.finalizer], [[], undefined, undefined]);
+  assert.match(conditionOf(plan, "ResolvedRefs"), command);
+});
+
+test("credentials that may not be read just now stay as they are", () => {
+  const world = running([0]);
+  const problem = { kind: "forbidden", field: "f", message: "m" } as const;
+  const plan = planRelay({ ...world, credentials: { documents: [], problems: [problem] } });
+  assert.match(conditionOf(plan, "ResolvedRefs"), /^False SecretsForbidden: m/);
+});
+
+const issuer = { tls: { certManager: { issuerRef: { name: "ours" } } } };
+function issuanceSaying(message: string): Certificate {
+  const conditions = [{ type: "Ready", status: "False", reason: "DoesNotExist", message }];
+  return {
+    apiVersion: "cert-manager.io/v1",
+    kind: "Certificate",
+    metadata: { name: "outbound", namespace: "mail", ownerReferences: [] },
+    spec: {
+      secretName: "outbound-issued",
+      secretTemplate: { labels: {} },
+      dnsNames: [],
+      issuerRef: { name: "ours", kind: "Issuer", group: "cert-manager.io" },
+      privateKey: { rotationPolicy: "Always" },
+    },
+    status: { conditions },
+  };
+}
+
+test("cert-manager is asked when it is there; what it says is passed on, what it issues is mounted", () => {
+  const world = relayWorld({ relay: relayOf(issuer) });
+  assert.match(
+    conditionOf(planRelay(world), "CertificateReady"),
+    /^False CertManagerNotInstalled: spec\.tls\.certManager/,
+  );
+  assert.match(conditionOf(planRelay(world), "Stalled"), /^True/);
+  const there = { ...world, kinds: new Set(["Certificate"] as const) };
+  assert.ok(planRelay(there).apply.some((object) => object.kind === "Certificate"));
+  const waiting = { ...there, issuance: issuanceSaying("issuer ours is not ready") };
+  assert.match(
+    conditionOf(planRelay(waiting), "CertificateReady"),
+    /^False Pending: .* says: issuer ours is not ready/,
+  );
+  const issued = {
+    ...there,
+    secrets: new Map([["outbound-issued", secretOf({ name: "outbound-issued", values: pem })]]),
+  };
+  const plan = planRelay(issued);
+  assert.match(conditionOf(plan, "CertificateReady"), /^True Valid/);
+  assert.ok(plan.apply.some((object) => object.metadata.name === certificateSecretName("outbound")));
+});
+
+test("a request to cert-manager that nobody wants any more is taken back, when it is ours", () => {
+  const theirs = issuanceSaying("");
+  const owner = { apiVersion: "v", kind: "MailRelay", name: "outbound", uid: "relay-uid" } as const;
+  const ownerReferences = [{ ...owner, controller: true, blockOwnerDeletion: true } as const];
+  const ours = { ...theirs, metadata: { ...theirs.metadata, ownerReferences } };
+  const kinds = new Set(["Certificate"] as const);
+  assert.deepEqual(planRelay({ ...running([0]), kinds, issuance: theirs }).remove, []);
+  assert.deepEqual(planRelay({ ...running([0]), kinds, issuance: ours }).remove, [
+    { kind: "Certificate", namespace: "mail", name: "outbound" },
+  ]);
+});
+
+test("our own certificate is made anew when a third of its life is left, and not before", () => {
+  const world = running([0]);
+  assert.equal(planRelay({ ...world, now: now + (leafLifeMs * 6) / 10 }).issueFor, undefined);
+  assert.deepEqual(planRelay({ ...world, now: now + (leafLifeMs * 7) / 10 }).issueFor, names);
+});
+
+test("Programmed waits for the certificate too, and pods are told of it", () => {
+  const world = running([0]);
+  const [pod] = world.pods;
+  assert.ok(pod !== undefined);
+  const older = { ...pod, report: reportOf({ revision: pod.report?.revision ?? "", fingerprint: "older" }) };
+  const plan = planRelay({ ...world, pods: [older] });
+  assert.match(conditionOf(plan, "Programmed"), /^False WaitingForPods: outbound-0/);
+  assert.equal(plan.nudges.length, 1);
+});
+
+test("a relay that any namespace may use for any domain says so, with a warning", () => {
+  const plan = planRelay(relayWorld({ relay: relayOf({ allowedNamespaces: { from: "All" } }) }));
+  const warning = plan.events.find((event) => event.reason === "AnyDomainAllowed");
+  assert.equal(warning?.type, "Warning");
+  assert.match(warning.note, /spec\.allowedNamespaces\.domains/);
+  const limited = relayOf({ allowedNamespaces: { from: "All", domains: ["example.com"] } });
+  assert.match(conditionOf(planRelay(relayWorld({ relay: limited })), "Accepted"), /^True Accepted/);
+});
+
+test("nothing is told of a drain that never was, and its end is good news", () => {
+  const held = planRelay(running([0, 7], { replicas: 1 }));
+  const draining = (plan: RelayPlan): unknown =>
+    plan.events.filter((event) => event.note.startsWith("Draining")).map((event) => [event.type, event.reason]);
+  assert.deepEqual(draining(planRelay(running([0]))), []);
+  assert.deepEqual(draining(held), [["Warning", "SpoolNotEmpty"]]);
+  const world = running([0]);
+  assert.deepEqual(draining(planRelay({ ...world, relay: { ...world.relay, status: held.status } })), [
+    ["Normal", "NotDraining"],
+  ]);
+});
