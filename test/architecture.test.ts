@@ -169,10 +169,10 @@ const rooms: readonly Room[] = [
   {
     // What the operator talks about: objects as values, the narrow interface to where they are kept.
     name: "operator words",
-    files: /^operator\/(?:kube\/(?:kinds|kube|objects|secret|selector)|(?:mailrelay|senderdomain)\/world)\.ts$/,
+    files: /^operator\/(?:kube\/(?:kinds|kube|objects|secret|selector|shard)|(?:mailrelay|senderdomain)\/world)\.ts$/,
     rooms: ["api", "operator pure"],
     packages: [],
-    node: [],
+    node: ["node:crypto"],
   },
   {
     name: "operator pure",

@@ -3,6 +3,7 @@
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
 import type { AppliedObject, Kind, KindMap, OptionalKind, Secret } from "./objects.ts";
+import type { ShardFact } from "./shard.ts";
 
 export interface Reference {
   readonly kind: Kind;
@@ -14,6 +15,10 @@ export interface ListOptions {
   readonly namespace?: string;
   /** Labels that an object must carry, all of them. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Of SenderDomains only: `namespace/name` of the MailRelay they refer to. An index answers it. */
+  readonly relay?: string;
+  /** Of SenderDomains only, together with `relay`: the domain they bring. */
+  readonly domain?: string;
 }
 
 export interface KubeEvent {
@@ -33,6 +38,8 @@ export interface Kube {
   /** `get` and `list` throw ForbiddenError where RBAC does not allow the read. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
   list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
+  /** Shards of a MailRelay that exist, by shard name. Throws ForbiddenError like `list`. */
+  shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>>;
   namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>>;
   /** Makes the object be as given (server-side apply with the operator's field manager). */
   apply(object: AppliedObject): Promise<void>;

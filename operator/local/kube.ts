@@ -7,11 +7,13 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
+import { relayLabel, shardLabel } from "../../api/labels.ts";
 import { mailRelay, mailRelayStatus } from "../../api/mailrelay.ts";
 import { senderDomain, senderDomainStatus } from "../../api/senderdomain.ts";
 import {
   type ChangeListener,
   keyOf,
+  nameOf,
   type Kube,
   type KubeEvent,
   type ListOptions,
@@ -20,6 +22,7 @@ import {
 } from "../kube/kube.ts";
 import type { AppliedObject, Kind, KindMap, KubeObject, ObjectMeta, OptionalKind, Pod } from "../kube/objects.ts";
 import { matchesSelector } from "../kube/selector.ts";
+import { readShard, type ShardFact } from "../kube/shard.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
 
@@ -134,9 +137,20 @@ export class LocalKube implements Kube {
       if (!isKind(object, kind)) continue;
       if (options.namespace !== undefined && object.metadata.namespace !== options.namespace) continue;
       if (!matchesSelector({ matchLabels: options.labels }, object.metadata.labels ?? {})) continue;
+      if (object.kind === "SenderDomain" && !brings(object, options)) continue;
       found.push(object);
     }
     return found;
+  }
+
+  async shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>> {
+    const labels = { [relayLabel]: relay.name };
+    const shards = new Map<string, ShardFact>();
+    for (const secret of await this.list("Secret", { namespace: relay.namespace, labels })) {
+      const shard = secret.metadata.labels?.[shardLabel];
+      if (shard !== undefined) shards.set(shard, readShard(secret));
+    }
+    return shards;
   }
 
   /** Without Namespace objects a namespace has the one label that every cluster gives it. */
@@ -303,6 +317,12 @@ export class LocalKube implements Kube {
 
 export function referenceTo(object: KubeObject): Reference {
   return { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
+}
+
+function brings({ metadata, spec }: KindMap["SenderDomain"], options: ListOptions): boolean {
+  const { namespace = metadata.namespace, name } = spec.relayRef;
+  if (options.relay !== undefined && nameOf({ namespace, name }) !== options.relay) return false;
+  return options.domain === undefined || spec.domain === options.domain;
 }
 
 function marked(pod: Pod, change: MetadataChange | undefined): Pod {

@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { emptySpoolAnnotation, queuedAnnotation, retainedLabel, servingLabel, shardLabel } from "../../api/labels.ts";
 import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
 import type { MetadataChange } from "../kube/kube.ts";
+import { readShard } from "../kube/shard.ts";
 import { readCertificate } from "./certificate.ts";
 import { readRelayDocument } from "./document.ts";
 import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
@@ -34,9 +35,10 @@ type Queues = readonly number[];
 
 function carriedOut(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWorld {
   const removed = new Map(plan.removals.map(({ secret, keys }) => [secret.metadata.labels?.[shardLabel], keys]));
-  const shards = [...world.shards].map(([shard, secret]) => {
-    const left = Object.entries(secret.data).filter(([key]) => removed.get(shard)?.includes(key) !== true);
-    return [shard, { ...secret, data: Object.fromEntries(left) }] as const;
+  const shards = [...world.shards].map(([shard, fact]) => {
+    const left = [...fact.documents].filter(([key]) => removed.get(shard)?.includes(key) !== true);
+    const digest = left.length === fact.documents.size ? fact.digest : `without ${removed.get(shard)?.join() ?? ""}`;
+    return [shard, { digest, documents: new Map(left) }] as const;
   });
   const find = (kind: string, name: string) =>
     plan.apply.find((object) => object.kind === kind && object.metadata.name === name);
@@ -131,7 +133,7 @@ const worlds = fc
     });
     const deletionTimestamp = one.deleted === undefined ? undefined : new Date(one.deleted).toISOString();
     const finalizers = one.hasFinalizer ? ["mailboat.dev/drain"] : [];
-    const shard = { ...renderShard(relay, "22"), data: { "example.com.json": "e30=" } };
+    const shard = readShard({ ...renderShard(relay, "22"), data: { "example.com.json": "e30=" } });
     return relayWorld({
       relay: { ...relay, metadata: { ...relay.metadata, finalizers, deletionTimestamp } },
       statefulSet:

@@ -6,13 +6,13 @@ import {
   retainedLabel,
   revisionAnnotation,
   servingLabel,
-  shardLabel,
 } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { judgeConsent, refersTo } from "./binding.ts";
+import type { ShardFact } from "../kube/shard.ts";
+import { judgeConsent } from "./binding.ts";
 import type { CredentialSource } from "./credentials.ts";
 import {
   authoritySecretName,
@@ -50,7 +50,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     certificate: await reader.get(certificateSecretName(name)),
     configuration: await reader.get(configurationSecretName(name)),
     statefulSet: await kube.get("StatefulSet", namespace, name),
-    shards: await gatherShards(kube, relay),
+    shards: await readShards(kube, { namespace, name }),
     domains: await gatherDomains(kube, relay),
     pods: await gatherPods(sources, relay),
     claims: await gatherClaims(sources, relay),
@@ -120,26 +120,21 @@ export async function readAuthority(kube: Kube, namespace: string): Promise<Issu
 }
 
 /** Where Secrets may not be read at all, the reads by name have said so already. */
-async function gatherShards(kube: Kube, relay: Stored<MailRelay>): Promise<ReadonlyMap<string, Secret>> {
-  const { namespace, name } = relay.metadata;
-  const secrets = await kube
-    .list("Secret", { namespace, labels: { [relayLabel]: name } })
-    .catch((error: unknown): readonly Secret[] => {
-      if (error instanceof ForbiddenError) return [];
-      throw error;
-    });
-  const shards = new Map<string, Secret>();
-  for (const secret of secrets) {
-    const shard = secret.metadata.labels?.[shardLabel];
-    if (shard !== undefined) shards.set(shard, secret);
+export async function readShards(
+  kube: Kube,
+  relay: { readonly namespace: string; readonly name: string },
+): Promise<ReadonlyMap<string, ShardFact>> {
+  try {
+    return await kube.shards(relay);
+  } catch (error) {
+    if (error instanceof ForbiddenError) return new Map();
+    throw error;
   }
-  return shards;
 }
 
 async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<ReadonlySet<string>> {
   const domains = new Set<string>();
-  for (const domain of await kube.list("SenderDomain")) {
-    if (!refersTo(domain, relay)) continue;
+  for (const domain of await kube.list("SenderDomain", { relay: nameOf(relay.metadata) })) {
     const namespaceLabels = await kube.namespaceLabels(domain.metadata.namespace);
     if (judgeConsent({ relay, domain, namespaceLabels }).kind === "given") domains.add(domain.spec.domain);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { readShard } from "../kube/shard.ts";
 import { readRelayDocument } from "./document.ts";
 import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
@@ -26,7 +27,7 @@ function fullWorld(): RelayWorld {
       retry: { first: "30s", max: "1h30m" },
     },
   });
-  const shard = { ...renderShard(relay, "22"), data: { "example.com.json": "e30=" } };
+  const shard = readShard({ ...renderShard(relay, "22"), data: { "example.com.json": "e30=" } });
   return relayWorld({
     relay,
     secrets: new Map([
@@ -55,9 +56,7 @@ test("planRelay() gives the same bytes a thousand times over, whatever the order
 test("planRelay() changes the revision when a shard changes and when the spec changes, and not otherwise", () => {
   const world = fullWorld();
   const revision = documentOf(planRelay(world))?.revision;
-  const shard = world.shards.get("22");
-  assert.ok(shard !== undefined);
-  const changed = { ...shard, data: { "example.com.json": "e30K" } };
+  const changed = readShard({ ...renderShard(world.relay, "22"), data: { "example.com.json": "e30K" } });
   assert.notEqual(documentOf(planRelay({ ...world, shards: new Map([["22", changed]]) }))?.revision, revision);
   const renamed = { ...world.relay, spec: { ...world.relay.spec, hostname: "other.example.com" } };
   assert.notEqual(documentOf(planRelay({ ...world, relay: renamed }))?.revision, revision);

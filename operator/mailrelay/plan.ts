@@ -18,6 +18,7 @@ import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
 import { clientNames, domainDataKey, issuedSecretName } from "./objects/names.ts";
 import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
 import { renderPodMonitor } from "./objects/podmonitor.ts";
+import { renderShard } from "./objects/shard.ts";
 import { renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
@@ -276,8 +277,8 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
 
 function leftOverDocuments(world: RelayWorld): readonly ShardRemoval[] {
   const held = new Set([...world.domains].map(domainDataKey));
-  return [...world.shards.values()].flatMap((secret) => {
-    const keys = Object.keys(secret.data).filter((key) => !held.has(key));
-    return keys.length === 0 ? [] : [{ secret, keys }];
+  return [...world.shards].flatMap(([shard, { documents }]) => {
+    const keys = [...documents.keys()].filter((key) => !held.has(key));
+    return keys.length === 0 ? [] : [{ secret: renderShard(world.relay, shard), keys }];
   });
 }

@@ -5,6 +5,7 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Certificate } from "../kube/kinds.ts";
+import type { ShardFact } from "../kube/shard.ts";
 import type { OptionalKind, OwnerReference, Secret, StatefulSet, Stored } from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
@@ -110,8 +111,8 @@ export interface RelayWorld {
   /** The configuration Secret the pods mount, as it is now. */
   readonly configuration: Secret | undefined;
   readonly statefulSet: StatefulSet | undefined;
-  /** Shard Secrets that exist, by shard name. */
-  readonly shards: ReadonlyMap<string, Secret>;
+  /** Shards that exist, by shard name. */
+  readonly shards: ReadonlyMap<string, ShardFact>;
   /** Domains that SenderDomains hold on this relay; whatever else a shard has is left over. */
   readonly domains: ReadonlySet<string>;
   readonly pods: readonly PodFact[];

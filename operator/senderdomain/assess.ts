@@ -1,14 +1,12 @@
 /** Judges one SenderDomain: each check gives one condition. Pure; mistakes are findings that name the field and what to do. */
-import { createHash } from "node:crypto";
 import { type Condition, type Judgement, setCondition } from "../../api/condition.ts";
 import { unusedFields } from "../../api/notyet.ts";
-import { shardText } from "../../api/relayconfig.ts";
 import type { SenderDomainConditionType, SenderDomainReason } from "../../api/status/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
-import { decodeData } from "../kube/secret.ts";
+import { textDigest } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
 import { forbiddenProblem } from "../mailrelay/rights.ts";
-import { shardOf } from "../mailrelay/objects/names.ts";
+import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 
 export interface DomainFinding extends Judgement {
@@ -88,15 +86,19 @@ export function judgeProgrammed(world: DomainWorld, text: string | undefined): D
   const pods = world.relay?.status?.pods ?? [];
   const ready = pods.filter((pod) => pod.ready);
   if (ready.length === 0) return finding("Programmed", "False", "NoReadyPods", "the relay has no ready pod yet");
-  const documents = decodeData(world.shard);
-  const isWritten = text !== undefined && Object.values(documents).includes(text);
-  const digest = createHash("sha256").update(shardText(documents), "utf8").digest("hex");
-  const isNamed = world.mounted?.shards[shardOf(world.domain.spec.domain)] === digest;
+  const isWritten = text !== undefined && hasDocument(world, text);
+  const named = world.mounted?.shards[shardOf(world.domain.spec.domain)];
+  const isNamed = named !== undefined && named === world.shard?.digest;
   const hasLoaded = ready.every((pod) => pod.revision === world.mounted?.revision);
   if (isWritten && isNamed && hasLoaded) {
     return finding("Programmed", "True", "Programmed", "every ready pod has loaded the domain");
   }
   return finding("Programmed", "False", "WaitingForPods", "the pods have not loaded the domain yet");
+}
+
+/** Whether the shard holds exactly this document of the domain. */
+export function hasDocument({ domain, shard }: DomainWorld, text: string): boolean {
+  return shard?.documents.get(domainDataKey(domain.spec.domain)) === textDigest(text);
 }
 
 /** DNS does not hold mail back: a test or a new domain works before its records are published. */

@@ -2,15 +2,17 @@
 import { dkimSelectorLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { ForbiddenError, nameOf } from "../kube/kube.ts";
+import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
-import { judgeConsent, refersTo } from "../mailrelay/binding.ts";
+import { secretText } from "../kube/secret.ts";
+import { judgeConsent } from "../mailrelay/binding.ts";
 import { readRelayDocument } from "../mailrelay/document.ts";
-import { type RelaySources, secretReader } from "../mailrelay/gather.ts";
-import { configurationSecretName, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
+import { readShards, type RelaySources, secretReader } from "../mailrelay/gather.ts";
+import { configurationSecretName, domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 import type { CredentialFacts } from "../mailrelay/world.ts";
-import type { DomainWorld } from "./world.ts";
+import { needsPrevious, previousDocument } from "./plan.ts";
+import type { DomainWorld, PreviousDocument } from "./world.ts";
 
 export type DomainSources = Omit<RelaySources, "readReport" | "memory">;
 
@@ -21,7 +23,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
   const relay = await kube.get("MailRelay", relayRef.namespace ?? namespace, relayRef.name);
   const reader = secretReader(kube, namespace);
   const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
-  return {
+  const world: DomainWorld = {
     now: sources.now(),
     place: sources.place,
     domain,
@@ -33,7 +35,17 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
     ...(await gatherMounted(sources, domain, relay)),
+    previous: undefined,
   };
+  return relay !== undefined && needsPrevious(world) ? { ...world, previous: await readPrevious(world, kube) } : world;
+}
+
+/** The one read of key material that the pods have; most reconciles do without. */
+async function readPrevious({ domain, relay }: DomainWorld, kube: Kube): Promise<PreviousDocument> {
+  if (relay === undefined) return undefined;
+  const { namespace, name } = relay.metadata;
+  const shard = await secretReader(kube, namespace).get(shardSecretName(name, shardOf(domain.spec.domain)));
+  return previousDocument(domain, secretText(shard, domainDataKey(domain.spec.domain)));
 }
 
 async function gatherRivals(
@@ -42,8 +54,8 @@ async function gatherRivals(
   relay: Stored<MailRelay>,
 ): Promise<readonly Stored<SenderDomain>[]> {
   const rivals: Stored<SenderDomain>[] = [];
-  for (const other of await sources.kube.list("SenderDomain")) {
-    if (other.spec.domain !== domain.spec.domain || !refersTo(other, relay)) continue;
+  const query = { relay: nameOf(relay.metadata), domain: domain.spec.domain };
+  for (const other of await sources.kube.list("SenderDomain", query)) {
     if (nameOf(other.metadata) === nameOf(domain.metadata)) continue;
     const namespaceLabels = await sources.kube.namespaceLabels(other.metadata.namespace);
     if (judgeConsent({ relay, domain: other, namespaceLabels }).kind === "given") rivals.push(other);
@@ -102,7 +114,7 @@ async function gatherMounted(
   if (relay === undefined) return { shard: undefined, mounted: undefined, isRelayForbidden: false };
   const { namespace, name } = relay.metadata;
   const reader = secretReader(sources.kube, namespace);
-  const shard = await reader.get(shardSecretName(name, shardOf(domain.spec.domain)));
+  const shard = (await readShards(sources.kube, { namespace, name })).get(shardOf(domain.spec.domain));
   const configuration = await reader.get(configurationSecretName(name));
   return { shard, mounted: readRelayDocument(configuration), isRelayForbidden: reader.forbidden.size > 0 };
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
+import fc from "fast-check";
 import { dkimSelectorLabel } from "../../api/labels.ts";
-import { domainDocument, type RelayDocument, relayDocument, shardText } from "../../api/relayconfig.ts";
+import { domainDocument, type RelayDocument, relayDocument } from "../../api/relayconfig.ts";
 import {
   domainOf,
   domainWorld,
@@ -11,20 +12,20 @@ import {
   relayWorld,
   secretOf,
 } from "../../test/support/operatorobjects.ts";
-import { decodeData, encodeData } from "../kube/secret.ts";
+import { encodeData } from "../kube/secret.ts";
+import { readShard } from "../kube/shard.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
 import { withRevision } from "../mailrelay/objects/configuration.ts";
 import { shardOf } from "../mailrelay/objects/names.ts";
-import { type DomainPlan, planDomain } from "./plan.ts";
+import { type DomainPlan, needsPrevious, planDomain, previousDocument } from "./plan.ts";
 import type { DomainWorld } from "./world.ts";
 
 const ownKey = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
 const keySecret = secretOf({ name: "key", values: { privateKey: ed25519Key } });
 const withKey = domainWorld({ domain: domainOf({ spec: ownKey }), secrets: new Map([["key", keySecret]]) });
-const smallRsaKey = await makeSmallKey();
+const smallRsaKey = makeSmallKey();
 
-async function makeSmallKey(): Promise<string> {
-  const { generateKeyPairSync } = await import("node:crypto");
+function makeSmallKey(): string {
   const pair = generateKeyPairSync("rsa", { modulusLength: 768 });
   return pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
@@ -37,11 +38,12 @@ function written(plan: DomainPlan) {
   return plan.write === undefined ? undefined : domainDocument.parse(JSON.parse(plan.write.text));
 }
 
-/** The world after what the plan writes has been written. */
+/** The world after what the plan writes has been written, with a fallback that gather would read where it is needed. */
 function after(world: DomainWorld, plan: DomainPlan): DomainWorld {
   assert.ok(plan.write !== undefined);
-  const data = encodeData({ [plan.write.dataKey]: plan.write.text });
-  return { ...world, shard: { ...plan.write.secret, data } };
+  const { dataKey, text, secret } = plan.write;
+  const shard = readShard({ ...secret, data: encodeData({ [dataKey]: text }) });
+  return { ...world, shard, previous: previousDocument(world.domain, text) };
 }
 
 type Row = readonly [name: string, world: DomainWorld, type: string, status: string, reason: string, message: RegExp];
@@ -153,10 +155,8 @@ test("planDomain() writes the document once and says Programmed when every ready
 
 function mountedWith(world: DomainWorld): RelayDocument {
   const { document } = relayDocumentOf(relayWorld());
-  const digest = createHash("sha256")
-    .update(shardText(decodeData(world.shard)))
-    .digest("hex");
-  return withRevision({ ...relayDocument.parse(document), shards: { [shardOf("example.com")]: digest } });
+  const shards = { [shardOf("example.com")]: world.shard?.digest ?? "" };
+  return withRevision({ ...relayDocument.parse(document), shards });
 }
 
 test("planDomain() keeps the last good key of a selector whose Secret went bad", () => {
@@ -194,6 +194,116 @@ test("planDomain() asks for the managed keys that do not exist, and for none tha
         'mbe1._domainkey.example.com. 3600 IN TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="',
     },
   ]);
+});
+
+test("the document that the pods have is read only where something is wrong or missing", () => {
+  const managed = domainOf({ spec: { dkim: { managed: {} } } });
+  const cases = [
+    needsPrevious(withKey),
+    needsPrevious(domainWorld()),
+    needsPrevious({ ...withKey, secrets: new Map() }),
+    needsPrevious({ ...withKey, forbidden: new Set(["key"]) }),
+    needsPrevious(domainWorld({ domain: managed })),
+    needsPrevious(domainWorld({ domain: managed, managedKeys: undefined })),
+    needsPrevious(domainWorld({ isRelayForbidden: true })),
+  ];
+  assert.deepEqual(cases, [false, false, true, true, true, true, true]);
+});
+
+const denied = { kind: "forbidden", field: "f", message: "f: ask" } as const;
+
+test("planDomain() keeps everything as it is where Secrets may not be read, and says which command allows it", () => {
+  const command = /--namespace mail --clusterrole mailboat-secrets --serviceaccount mailboat-system:mailboat-operator$/;
+  const settled = after(withKey, planDomain(withKey));
+  const keyless = planDomain({ ...settled, forbidden: new Set(["key"]), secrets: new Map() });
+  assert.equal(keyless.write, undefined);
+  assert.equal(condition(keyless, "KeysReady")?.reason, "SecretsForbidden");
+  assert.match(condition(keyless, "KeysReady")?.message ?? "", command);
+  assert.deepEqual(keyless.status.dkim?.activeSelectors, ["s1"]);
+  const senders = planDomain({ ...settled, credentials: { documents: [], problems: [denied] } });
+  assert.deepEqual([senders.write, condition(senders, "Accepted")?.reason], [undefined, "SecretsForbidden"]);
+  const relayless = planDomain({ ...settled, isRelayForbidden: true, shard: undefined });
+  assert.equal(relayless.write, undefined);
+  assert.match(condition(relayless, "Accepted")?.message ?? "", command);
+});
+
+test("planDomain() keeps the managed keys that sign while it may not read them, and makes none", () => {
+  const domain = domainOf({ spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
+  const made = secretOf({ name: "k", labels: { [dkimSelectorLabel]: "mbe1" }, values: { privateKey: ed25519Key } });
+  const world = domainWorld({ domain, managedKeys: [made] });
+  const plan = planDomain({ ...after(world, planDomain(world)), managedKeys: undefined });
+  assert.deepEqual([plan.make, plan.write, plan.status.dkim?.activeSelectors], [[], undefined, ["mbe1"]]);
+  assert.equal(condition(plan, "KeysReady")?.reason, "SecretsForbidden");
+});
+
+test("planDomain() does not make a managed key anew that somebody wrote over, and says what to do", () => {
+  const domain = domainOf({ spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
+  const spoilt = secretOf({ name: "k", labels: { [dkimSelectorLabel]: "mbe1" }, values: { privateKey: "x" } });
+  const plan = planDomain(domainWorld({ domain, managedKeys: [spoilt] }));
+  assert.deepEqual(plan.make, []);
+  assert.match(condition(plan, "KeysReady")?.message ?? "", /Secret k no longer holds the key .* delete the Secret/);
+});
+
+test("planDomain() names the oldest of several that hold the domain", () => {
+  const oldest = domainOf({ name: "oldest", createdAt: "2025-01-01T00:00:00Z" });
+  const plan = planDomain(domainWorld({ rivals: [older, oldest] }));
+  assert.match(condition(plan, "Accepted")?.message ?? "", /older SenderDomain mail\/oldest/);
+});
+
+test("planDomain() lists records that can be pasted, long ones split", () => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const dns = { spf: { include: ["_spf.example.net"] }, dmarc: { policy: "quarantine", reportsTo: ["d@example.com"] } };
+  const secrets = new Map([["key", secretOf({ name: "key", values: { privateKey: pem } })]]);
+  const plan = planDomain(domainWorld({ domain: domainOf({ spec: { ...ownKey, dns } }), secrets }));
+  const [dkim, spf, dmarc] = plan.status.dnsRecords ?? [];
+  assert.match(
+    dkim?.zoneLine ?? "",
+    /^s1\._domainkey\.example\.com\. 3600 IN TXT "v=DKIM1; k=rsa; p=[^"]{237}" "[^"]+"$/,
+  );
+  assert.equal(spf?.zoneLine, 'example.com. 3600 IN TXT "v=spf1 include:_spf.example.net ~all"');
+  assert.equal(dmarc?.name, "_dmarc.example.com");
+  assert.equal(condition(plan, "Accepted")?.reason, "Accepted");
+});
+
+test("planDomain() settles: over the world it leaves, the next plan writes nothing and says the same", () => {
+  const flaw = fc.constantFrom(
+    "none",
+    "key missing",
+    "key forbidden",
+    "denied",
+    "relay gone",
+    "rival",
+    "no consent",
+    "paused",
+  );
+  fc.assert(
+    fc.property(flaw, fc.boolean(), fc.boolean(), (what, isLoaded, managed) => {
+      const dkim = managed ? { managed: { algorithms: ["Ed25519"] } } : ownKey.dkim;
+      const namespace = what === "no consent" ? "shop" : "mail";
+      const made = secretOf({ name: "k", labels: { [dkimSelectorLabel]: "mbe1" }, values: { privateKey: ed25519Key } });
+      let world = domainWorld({
+        domain: domainOf({ namespace, spec: { dkim } }),
+        relay: what === "relay gone" ? undefined : relayOf({ paused: what === "paused" }),
+        rivals: what === "rival" ? [older] : [],
+        secrets: what === "key missing" ? new Map() : new Map([["key", keySecret]]),
+        forbidden: new Set(what === "key forbidden" ? ["key"] : []),
+        credentials: { documents: [], problems: what === "denied" ? [denied] : [] },
+        managedKeys: managed ? [made] : [],
+      });
+      for (let round = 0; round < 3; round += 1) {
+        const plan = planDomain(world);
+        if (plan.write !== undefined) world = after(world, plan);
+        const mounted = mountedWith(world);
+        const pods = [{ name: "outbound-0", ready: true, revision: isLoaded ? mounted.revision : "older" }];
+        const relay = world.relay === undefined ? undefined : { ...world.relay, status: { pods } };
+        world = { ...world, mounted, relay, domain: { ...world.domain, status: plan.status } };
+      }
+      const last = planDomain(world);
+      assert.deepEqual([last.write, last.make, last.events], [undefined, [], []]);
+      assert.equal(JSON.stringify(last.status), JSON.stringify(world.domain.status));
+    }),
+  );
 });
 
 test("planDomain() writes nothing for a domain that is not served", () => {

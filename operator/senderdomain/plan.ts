@@ -4,15 +4,15 @@ import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { KubeEvent } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
-import { secretText } from "../kube/secret.ts";
 import { transitionEvents } from "../mailrelay/transition.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import { renderShard } from "../mailrelay/objects/shard.ts";
-import { resolveSmarthosts } from "../mailrelay/smarthost.ts";
+import { type ResolvedSmarthosts, resolveSmarthosts } from "../mailrelay/smarthost.ts";
 import {
   domainConditions,
   type DomainFinding,
   finding,
+  hasDocument,
   judgeAccepted,
   judgeDns,
   judgeKeys,
@@ -40,19 +40,12 @@ export interface DomainPlan {
 
 export function planDomain(world: DomainWorld): DomainPlan {
   const { domain, relay } = world;
-  const previous = previousDocument(world);
+  const { previous } = world;
   const keys = keyFacts(world, previous);
   const make = keysToMake(world);
   const accepted = judgeAccepted(world);
   const isServed = accepted.status === "True" && relay !== undefined;
-  const wayOut = resolveSmarthosts({
-    smarthosts: domain.spec.smarthosts,
-    field: "spec.smarthosts",
-    namespace: domain.metadata.namespace,
-    secrets: world.secrets,
-    forbidden: world.forbidden,
-    place: world.place,
-  });
+  const wayOut = wayOutOf(world);
   // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
   const isBlocked = wayOut.problems.length > 0 || cannotBeRead(world) || (make.length > 0 && keys.usable.length === 0);
   const document = isBlocked ? previous : renderDomain(world, keys, wayOut.documents);
@@ -70,8 +63,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
   ];
   const all = [...findings, judgeDns(records.length), judgeReady(findings)];
   const conditions = [...domainConditions(world, all)];
-  const isWritten = text === secretText(world.shard, domainDataKey(domain.spec.domain));
-  const mayWrite = isServed && text !== undefined && !isWritten && !relay.spec.paused;
+  const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !relay.spec.paused;
   return {
     make,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
@@ -103,9 +95,29 @@ function shardFor(
   return { secret: renderShard(relay, shardOf(domain)), dataKey: domainDataKey(domain) };
 }
 
-function previousDocument(world: DomainWorld): PreviousDocument {
-  const { domain } = world;
-  const text = secretText(world.shard, domainDataKey(domain.spec.domain));
+function wayOutOf(world: DomainWorld): ResolvedSmarthosts {
+  return resolveSmarthosts({
+    smarthosts: world.domain.spec.smarthosts,
+    field: "spec.smarthosts",
+    namespace: world.domain.metadata.namespace,
+    secrets: world.secrets,
+    forbidden: world.forbidden,
+    place: world.place,
+  });
+}
+
+/** Whether something is wrong or missing that the document which the pods have can stand in for. */
+export function needsPrevious(world: DomainWorld): boolean {
+  return (
+    cannotBeRead(world) ||
+    keysToMake(world).length > 0 ||
+    keyFacts(world, undefined).problems.length > 0 ||
+    wayOutOf(world).problems.length > 0
+  );
+}
+
+/** `text` is the domain's document in its shard; one that another SenderDomain wrote is no fallback. */
+export function previousDocument(domain: DomainWorld["domain"], text: string | undefined): PreviousDocument {
   if (text === undefined) return undefined;
   try {
     const document = domainDocument.parse(JSON.parse(text));

@@ -3,6 +3,7 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { DomainDocument, RelayDocument } from "../../api/relayconfig.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
+import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts, Place } from "../mailrelay/world.ts";
 
@@ -25,8 +26,10 @@ export interface DomainWorld {
   readonly forbidden: ReadonlySet<string>;
   /** Whether the operator may not read what it wrote for the relay, in the relay's namespace. */
   readonly isRelayForbidden: boolean;
-  /** The shard Secret that holds the domain, as it is now. */
-  readonly shard: Secret | undefined;
+  /** The shard that holds the domain, as it is now. */
+  readonly shard: ShardFact | undefined;
+  /** The document that the pods have, where the plan may have to fall back on it. */
+  readonly previous: PreviousDocument;
   /** What the relay's pods mount now, which names the digest of that shard. */
   readonly mounted: RelayDocument | undefined;
 }

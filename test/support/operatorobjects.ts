@@ -110,6 +110,7 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     forbidden: new Set(),
     isRelayForbidden: false,
     shard: undefined,
+    previous: undefined,
     mounted: undefined,
     ...world,
   };

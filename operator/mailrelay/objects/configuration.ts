@@ -1,10 +1,10 @@
 /** The configuration Secret: the relay document, and the revision that names everything the pods should run. */
-import { createHash } from "node:crypto";
 import { labelsFor } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
-import { relayDocumentName, type RelayDocument, shardText } from "../../../api/relayconfig.ts";
+import { relayDocumentName, type RelayDocument } from "../../../api/relayconfig.ts";
 import type { Secret, Stored } from "../../kube/objects.ts";
-import { decodeData, encodeData } from "../../kube/secret.ts";
+import { encodeData } from "../../kube/secret.ts";
+import { type ShardFact, textDigest } from "../../kube/shard.ts";
 import { ownerOf } from "../world.ts";
 import { configurationSecretName } from "./names.ts";
 
@@ -25,20 +25,15 @@ export function renderConfiguration(relay: Stored<MailRelay>, document: RelayDoc
 
 /** SHA-256 over the document as it is but for the revision; shard digests are a part of it. */
 export function withRevision(document: Omit<RelayDocument, "revision">): RelayDocument {
-  const text = JSON.stringify(sortKeys(document));
-  const revision = createHash("sha256").update(text, "utf8").digest("hex");
-  return { ...document, revision };
+  return { ...document, revision: textDigest(JSON.stringify(sortKeys(document))) };
 }
 
 /** Digest by shard name, of the shards that have documents. */
-export function shardDigests(shards: ReadonlyMap<string, Secret>): Record<string, string> {
-  const digests: Record<string, string> = {};
-  for (const shard of [...shards.keys()].sort()) {
-    const documents = decodeData(shards.get(shard));
-    if (Object.keys(documents).length === 0) continue;
-    digests[shard] = createHash("sha256").update(shardText(documents), "utf8").digest("hex");
-  }
-  return digests;
+export function shardDigests(shards: ReadonlyMap<string, ShardFact>): Record<string, string> {
+  const filled = [...shards].filter(([, fact]) => fact.documents.size > 0);
+  return Object.fromEntries(
+    filled.sort(([left], [right]) => (left < right ? -1 : 1)).map(([shard, { digest }]) => [shard, digest]),
+  );
 }
 
 /** The order in which a document happens to be built must not change its revision. */

@@ -17,6 +17,7 @@ import {
 import { shardLabel } from "../../../api/labels.ts";
 import type { AppliedObject, Secret } from "../../kube/objects.ts";
 import { decodeData, encodeData } from "../../kube/secret.ts";
+import { readShard } from "../../kube/shard.ts";
 import { planDomain } from "../../senderdomain/plan.ts";
 import { planRelay } from "../plan.ts";
 import { shardOf, shardSecretName } from "./names.ts";
@@ -88,7 +89,7 @@ function everything(addresses: readonly string[] = ["*"]): readonly AppliedObjec
   const plan = planRelay(
     relayWorld({
       relay,
-      shards,
+      shards: new Map([...shards].map(([shard, secret]) => [shard, readShard(secret)])),
       domains: new Set(domains.map((domain) => domain.spec.domain)),
       kinds: new Set(["Certificate", "PodMonitor"]),
       secrets: new Map([
