@@ -1,0 +1,182 @@
+/** Whole reconciles over local mode's store, which is given claims and missing rights that a machine alone does not have. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { revisionAnnotation } from "../../api/labels.ts";
+import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
+import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
+import type { Kind, KindMap, PersistentVolumeClaim } from "../kube/objects.ts";
+import { LocalKube } from "../local/kube.ts";
+import { reconcileDomain } from "../senderdomain/reconcile.ts";
+import { createCredentialSource } from "./credentials.ts";
+import { readRelayDocument } from "./document.ts";
+import type { RelaySources } from "./gather.ts";
+import { reconcileRelay } from "./reconcile.ts";
+import { RelayMemory } from "./scale/memory.ts";
+
+const claim: PersistentVolumeClaim = {
+  apiVersion: "v1",
+  kind: "PersistentVolumeClaim",
+  metadata: { name: "spool-outbound-0", namespace: "mail", labels: { "mailboat.dev/relay": "outbound" } },
+  spec: { storageClassName: "standard", resources: { requests: { storage: "10Gi" } } },
+  status: { phase: "Bound" },
+};
+
+class StrictKube extends LocalKube {
+  /** Namespace whose Secrets the operator may not read. */
+  forbidden: string | undefined;
+  claims: readonly PersistentVolumeClaim[] = [];
+  asked: string[] = [];
+
+  override async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined> {
+    if (kind === "Secret" && namespace === this.forbidden) throw new ForbiddenError(`secrets in ${namespace}`);
+    return super.get(kind, namespace, name);
+  }
+
+  override async list<K extends Kind>(kind: K, options: ListOptions = {}): Promise<readonly KindMap[K][]> {
+    if (kind === "Secret" && options.namespace === this.forbidden && this.forbidden !== undefined) {
+      throw new ForbiddenError("secrets");
+    }
+    const listed = await super.list(kind, options);
+    return kind === "PersistentVolumeClaim" ? ([...this.claims] as KindMap[K][]) : listed;
+  }
+
+  override async growClaim(_namespace: string, name: string, size: string): Promise<void> {
+    this.asked.push(`${name} to ${size}`);
+    await Promise.resolve();
+    throw new RejectedError("the storage class does not allow expansion");
+  }
+}
+
+interface Stage {
+  readonly kube: StrictKube;
+  readonly sources: RelaySources;
+  readonly memory: RelayMemory;
+  readonly writes: string[];
+  readonly run: () => Promise<void>;
+  readonly reasonOf: (kind: "MailRelay" | "SenderDomain", type: string) => Promise<string | undefined>;
+}
+
+const relayKey = { namespace: "mail", name: "outbound" };
+const domainKey = { namespace: "shop", name: "example-com" };
+
+async function open(context: TestContext, spec: object = {}): Promise<Stage> {
+  const directory = await mkdtemp(join(tmpdir(), "mailboat-reconcile-"));
+  context.after(() => rm(directory, { recursive: true }));
+  const writes: string[] = [];
+  const kube = new StrictKube({
+    stateDirectory: directory,
+    now: () => now,
+    onStatus: ({ object }) => writes.push(`status of ${object.kind}`),
+  });
+  await kube.open();
+  const bare = <T extends { metadata: { name: string; namespace: string } }>(object: T): T => ({
+    ...object,
+    metadata: { name: object.metadata.name, namespace: object.metadata.namespace },
+  });
+  const relay = relayOf({ allowedNamespaces: { from: "All", domains: ["example.com"] }, ...spec });
+  const domain = domainOf({ namespace: "shop", spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
+  await kube.setGiven([
+    { file: "a", object: bare(relay) },
+    { file: "b", object: bare(domain) },
+  ]);
+  kube.onChange((changed) => writes.push(`${changed.kind} ${changed.name}`));
+  const memory = new RelayMemory();
+  const sources: RelaySources = {
+    kube,
+    credentials: createCredentialSource(),
+    // What a relay would report that has loaded what is mounted.
+    readReport: async () => {
+      const document = readRelayDocument(await kube.get("Secret", "mail", "outbound-configuration"));
+      return reportOf({ revision: document?.revision ?? "none" });
+    },
+    memory,
+    place,
+    now: () => now,
+  };
+  return {
+    kube,
+    sources,
+    memory,
+    writes,
+    run: async () => {
+      await reconcileDomain(sources, domainKey);
+      await reconcileRelay(sources, relayKey);
+    },
+    reasonOf: async (kind, type) => {
+      const key = kind === "MailRelay" ? relayKey : domainKey;
+      const object = await kube.get(kind, key.namespace, key.name);
+      return object?.status?.conditions?.find((entry) => entry.type === type)?.reason;
+    },
+  };
+}
+
+test("a few reconciles make everything, and the next one writes nothing", async (context) => {
+  const { kube, run, writes } = await open(context);
+  for (let round = 0; round < 4; round += 1) await run();
+  const names = (await kube.list("Secret")).map((secret) => secret.metadata.name).sort();
+  assert.deepEqual(names, [
+    "example-com-dkim-mbe1",
+    "mailboat-ca",
+    "outbound-certificate",
+    "outbound-configuration",
+    "outbound-domains-22",
+  ]);
+  assert.equal((await kube.list("StatefulSet")).length, 1);
+  const settled = writes.length;
+  await run();
+  assert.deepEqual(writes.slice(settled), []);
+});
+
+test("pods behind the newest configuration are marked, once a second at most", async (context) => {
+  const { kube, run, memory } = await open(context);
+  for (let round = 0; round < 4; round += 1) await run();
+  kube.putPod({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "outbound-0", namespace: "mail", labels: { "mailboat.dev/relay": "outbound" } },
+    status: { podIP: "127.0.0.1", ready: true, ports: [], phase: "Running" },
+  });
+  // The report above shows no certificate: the pod has not loaded the one there is.
+  await run();
+  const pod = await kube.get("Pod", "mail", "outbound-0");
+  assert.match(pod?.metadata.annotations?.[revisionAnnotation] ?? "", /^[0-9a-f]{64}\.[0-9a-f]{16}$/);
+  assert.equal(memory.annotatedAt("mail/outbound-0"), now);
+});
+
+test("Secrets that may not be read in the domain's namespace are told there, and the relay does not mind", async (context) => {
+  const { kube, run, reasonOf } = await open(context);
+  kube.forbidden = "shop";
+  await run();
+  await run();
+  assert.equal(await reasonOf("SenderDomain", "KeysReady"), "SecretsForbidden");
+  assert.equal(await reasonOf("MailRelay", "ResolvedRefs"), "ResolvedRefs");
+  kube.forbidden = undefined;
+  await run();
+  assert.notEqual(await reasonOf("SenderDomain", "KeysReady"), "SecretsForbidden");
+});
+
+test("Secrets that may not be read in the relay's namespace stop writes there and are told on both", async (context) => {
+  const { kube, run, writes, reasonOf } = await open(context);
+  kube.forbidden = "mail";
+  await run();
+  await run();
+  assert.equal(await reasonOf("MailRelay", "ResolvedRefs"), "SecretsForbidden");
+  assert.equal(await reasonOf("SenderDomain", "Accepted"), "SecretsForbidden");
+  assert.deepEqual(
+    writes.filter((write) => /outbound-|StatefulSet/.test(write)),
+    [],
+  );
+});
+
+test("a volume that may not grow is told in status and asked for again later, not each time", async (context) => {
+  const { kube, run, reasonOf } = await open(context, { spool: { storage: { size: "20Gi" } } });
+  kube.claims = [claim];
+  await run();
+  await run();
+  await run();
+  assert.equal(await reasonOf("MailRelay", "Accepted"), "StorageNotChanged");
+  assert.deepEqual(kube.asked, ["spool-outbound-0 to 20Gi"]);
+});
