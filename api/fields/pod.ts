@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { quantity } from "../quantity.ts";
 import { listAtomic, listMap } from "../words/list.ts";
+import { ruled, type Rule } from "../words/rule.ts";
 import { anyLabelSelector } from "../words/selector.ts";
 import { objectName, textMap } from "../words/text.ts";
 
@@ -14,7 +15,37 @@ const resources = z.strictObject({
   limits: amounts().optional().describe("What a pod may use at most."),
 });
 
-const toleration = z.strictObject({
+// The rules below are Kubernetes' own for pods: a template that breaks them would be refused long after the manifest was taken.
+interface Toleration {
+  key?: string | undefined;
+  operator?: string | undefined;
+  value?: string | undefined;
+  effect?: string | undefined;
+  tolerationSeconds?: number | undefined;
+}
+
+const existsHasNoValue: Rule<Toleration> = {
+  cel: "!(has(self.operator) && self.operator == 'Exists' && has(self.value))",
+  message: "must be left out when operator is Exists",
+  at: ["value"],
+  holds: ({ operator, value }) => !(operator === "Exists" && value !== undefined),
+};
+
+const everyKeyNeedsExists: Rule<Toleration> = {
+  cel: "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+  message: "must be Exists when key is left out",
+  at: ["operator"],
+  holds: ({ key, operator }) => key !== undefined || operator === "Exists",
+};
+
+const secondsNeedNoExecute: Rule<Toleration> = {
+  cel: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+  message: "must be NoExecute when tolerationSeconds is set",
+  at: ["effect"],
+  holds: ({ effect, tolerationSeconds }) => tolerationSeconds === undefined || effect === "NoExecute",
+};
+
+const tolerationFields = z.strictObject({
   key: z.string().max(317).optional().describe("Taint key; all when absent."),
   operator: z.enum(["Exists", "Equal"]).optional().describe("Equal when absent."),
   value: z.string().max(63).optional().describe("Taint value for Equal."),
@@ -22,7 +53,16 @@ const toleration = z.strictObject({
   tolerationSeconds: z.int().min(0).max(2_147_483_647).optional().describe("How long NoExecute is tolerated, seconds."),
 });
 
-const topologySpreadConstraint = z.strictObject({
+const toleration = ruled(tolerationFields, [existsHasNoValue, everyKeyNeedsExists, secondsNeedNoExecute]);
+
+const minDomainsMustBeKept: Rule<{ minDomains?: number | undefined; whenUnsatisfiable: string }> = {
+  cel: "!has(self.minDomains) || self.whenUnsatisfiable == 'DoNotSchedule'",
+  message: "must be left out unless whenUnsatisfiable is DoNotSchedule",
+  at: ["minDomains"],
+  holds: ({ minDomains, whenUnsatisfiable }) => minDomains === undefined || whenUnsatisfiable === "DoNotSchedule",
+};
+
+const spreadFields = z.strictObject({
   maxSkew: z.int().min(1).max(1000).describe("Largest difference of pods between two domains."),
   topologyKey: z.string().min(1).max(317).describe("Node label that makes the domains."),
   whenUnsatisfiable: z.enum(["DoNotSchedule", "ScheduleAnyway"]).describe("What happens when it cannot be kept."),
@@ -31,6 +71,8 @@ const topologySpreadConstraint = z.strictObject({
   nodeAffinityPolicy: z.enum(["Honor", "Ignore"]).optional().describe("Whether node affinity limits the domains."),
   nodeTaintsPolicy: z.enum(["Honor", "Ignore"]).optional().describe("Whether taints limit the domains."),
 });
+
+const topologySpreadConstraint = ruled(spreadFields, [minDomainsMustBeKept]);
 
 /** Kubernetes' own and large; the API server checks it when the pod is made. */
 function kubernetesObject(what: string) {

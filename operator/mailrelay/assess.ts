@@ -25,6 +25,7 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
   if (relay.spec.paused) {
     return finding("Accepted", "True", "Paused", "spec.paused is true: only status is written until it is false");
   }
+  if (world.rejections.length > 0) return finding("Accepted", "False", "Invalid", world.rejections.join("; "));
   const storage = storageProblem(world);
   if (storage !== undefined) return finding("Accepted", "True", "StorageNotChanged", storage);
   const { allowedNamespaces } = relay.spec;

@@ -56,6 +56,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     claims: await gatherClaims(sources, relay),
     ...(await gatherOptional(kube, relay)),
     forbidden: reader.forbidden,
+    rejections: sources.memory.rejections(nameOf(relay.metadata)),
     recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
   };
 }

@@ -152,7 +152,7 @@ function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEven
 function pause(world: RelayWorld, findings: readonly RelayFinding[]): number {
   const has = (type: RelayFinding["type"], status: RelayFinding["status"]): boolean =>
     findings.some((entry) => entry.type === type && entry.status === status);
-  if (has("Draining", "True")) return slowMs;
+  if (has("Draining", "True") || has("Accepted", "False")) return slowMs;
   if (world.relay.spec.replicas === 0 || has("Programmed", "True")) return settledMs;
   return waitingMs;
 }

@@ -121,7 +121,8 @@ function isUnderWay(draining: RelayFinding): boolean {
 
 function needsAction(broken: RelayFinding): boolean {
   if (broken.status === "True") return false;
-  return broken.type === "ResolvedRefs" || (broken.type === "CertificateReady" && broken.reason !== "Pending");
+  if (broken.type === "Accepted" || broken.type === "ResolvedRefs") return true;
+  return broken.type === "CertificateReady" && broken.reason !== "Pending";
 }
 
 export interface StatusQuestion {

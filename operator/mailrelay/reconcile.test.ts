@@ -7,7 +7,7 @@ import { test, type TestContext } from "node:test";
 import { revisionAnnotation } from "../../api/labels.ts";
 import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
 import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
-import type { Kind, KindMap, PersistentVolumeClaim } from "../kube/objects.ts";
+import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim } from "../kube/objects.ts";
 import { LocalKube } from "../local/kube.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { createCredentialSource } from "./credentials.ts";
@@ -29,6 +29,13 @@ class StrictKube extends LocalKube {
   forbidden: string | undefined;
   claims: readonly PersistentVolumeClaim[] = [];
   asked: string[] = [];
+  /** A kind that the API server finds fault with. */
+  rejected: Kind | undefined;
+
+  override async apply(object: AppliedObject): Promise<void> {
+    if (object.kind === this.rejected) throw new RejectedError("spec.template.spec: Invalid value");
+    await super.apply(object);
+  }
 
   override async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined> {
     if (kind === "Secret" && namespace === this.forbidden) throw new ForbiddenError(`secrets in ${namespace}`);
@@ -179,4 +186,18 @@ test("a volume that may not grow is told in status and asked for again later, no
   await run();
   assert.equal(await reasonOf("MailRelay", "Accepted"), "StorageNotChanged");
   assert.deepEqual(kube.asked, ["spool-outbound-0 to 20Gi"]);
+});
+
+test("a template that the API server refuses is told in status, holds up nothing else, and heals", async (context) => {
+  const { kube, run, reasonOf } = await open(context);
+  kube.rejected = "StatefulSet";
+  // The certificate first, the StatefulSet next, what came of it last.
+  for (let round = 0; round < 3; round += 1) await run();
+  assert.equal(await reasonOf("MailRelay", "Accepted"), "Invalid");
+  assert.equal(await reasonOf("MailRelay", "Stalled"), "Invalid");
+  assert.notEqual(await kube.get("Secret", "mail", "outbound-configuration"), undefined);
+  kube.rejected = undefined;
+  await run();
+  await run();
+  assert.equal(await reasonOf("MailRelay", "Accepted"), "Accepted");
 });

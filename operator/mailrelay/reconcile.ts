@@ -5,7 +5,7 @@
 import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { type Kube, nameOf, RejectedError } from "../kube/kube.ts";
-import type { Stored } from "../kube/objects.ts";
+import type { AppliedObject, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { readCertificate } from "./certificate.ts";
 import { gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
@@ -46,13 +46,28 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
     await kube.mergeSecret(removal.secret, Object.fromEntries(removal.keys.map((dataKey) => [dataKey, undefined])));
   }
   for (const { reference, change } of plan.marks) await kube.mark(reference, change);
-  for (const object of plan.apply) await kube.apply(object);
+  memory.rejected(nameOf(relay.metadata), await applyAll(kube, plan.apply));
   for (const claim of plan.grow) await grow(sources, namespace, claim);
   for (const { pod, value } of plan.nudges) {
     await kube.mark({ kind: "Pod", namespace, name: pod.name }, { annotations: { [revisionAnnotation]: value } });
     memory.annotated(pod.uid, sources.now());
   }
   for (const reference of plan.remove) await kube.remove(reference);
+}
+
+/** What the API server would not take is told in status; the rest must not wait for it. */
+async function applyAll(kube: Kube, objects: readonly AppliedObject[]): Promise<readonly string[]> {
+  const rejections: string[] = [];
+  for (const object of objects) {
+    try {
+      await kube.apply(object);
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      const field = object.kind === "Service" ? "spec.service" : "spec.pod";
+      rejections.push(`${field}: Kubernetes refuses ${object.kind} ${object.metadata.name}: ${error.message}`);
+    }
+  }
+  return rejections;
 }
 
 /** A storage class that does not allow it is a fact for status, and must not hold up the rest. */

@@ -124,6 +124,8 @@ export interface RelayWorld {
   readonly issuance: Certificate | undefined;
   /** Names of Secrets of the relay's namespace that the operator may not read. */
   readonly forbidden: ReadonlySet<string>;
+  /** What the API server said of objects that were rendered and that it would not take. */
+  readonly rejections: readonly string[];
   /** Oldest first. */
   readonly recommendations: readonly Recommendation[];
 }

@@ -91,6 +91,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     kinds: new Set(),
     issuance: undefined,
     forbidden: new Set(),
+    rejections: [],
     recommendations: [],
     ...world,
   };

@@ -23,6 +23,7 @@ export class RelayMemory {
   readonly #annotated = new Map<string, number>();
   readonly #recommendations = new Map<string, readonly Recommendation[]>();
   readonly #refusals = new Map<string, Refusal>();
+  readonly #rejections = new Map<string, readonly string[]>();
 
   /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
   rate(podUid: string, report: RelayReport | undefined, now: number): number | undefined {
@@ -71,8 +72,19 @@ export class RelayMemory {
     this.#refusals.delete(claim);
   }
 
+  rejections(relay: string): readonly string[] {
+    return this.#rejections.get(relay) ?? [];
+  }
+
+  /** What the newest plan's objects met; empty when all were taken. */
+  rejected(relay: string, messages: readonly string[]): void {
+    if (messages.length === 0) this.#rejections.delete(relay);
+    else this.#rejections.set(relay, messages);
+  }
+
   /** The relay is gone. */
   forget(relay: string): void {
+    this.#rejections.delete(relay);
     this.#recommendations.delete(relay);
   }
 }
