@@ -178,6 +178,12 @@ test("where the operator may not read its own Secrets it writes nothing but stat
   assert.match(conditionOf(plan, "ResolvedRefs"), command);
 });
 
+test("a missing right does not keep a deleted relay", () => {
+  const forbidden = new Set(["outbound-configuration"]);
+  const plan = planRelay({ ...deleted(relayWorld({ statefulSet: setOf(0) })), forbidden });
+  assert.equal(plan.finalizer, "takeOff");
+});
+
 test("credentials that may not be read just now stay as they are", () => {
   const world = running([0]);
   const problem = { kind: "forbidden", field: "f", message: "m" } as const;

@@ -102,8 +102,8 @@ export function planRelay(world: RelayWorld): RelayPlan {
     events: eventsOf(world, status),
     requeueAfterMs: Math.min(pause(world, findings), nudging.againInMs ?? settledMs),
   };
-  // A pause keeps what runs as it is; it does not keep a relay from being deleted.
-  if (isBlind(world) || (relay.spec.paused && scale.deletion === undefined)) return { ...nothing, ...said };
+  // A pause keeps what runs as it is; neither it nor a missing right keeps a relay from being deleted.
+  if ((isBlind(world) || relay.spec.paused) && scale.deletion === undefined) return { ...nothing, ...said };
   const actions =
     scale.deletion === undefined
       ? actionsFor({ world, reading, scale, nudges: nudging.nudges })
@@ -152,7 +152,8 @@ function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEven
 function pause(world: RelayWorld, findings: readonly RelayFinding[]): number {
   const has = (type: RelayFinding["type"], status: RelayFinding["status"]): boolean =>
     findings.some((entry) => entry.type === type && entry.status === status);
-  if (has("Draining", "True") || has("Accepted", "False")) return slowMs;
+  if (has("Draining", "True")) return slowMs;
+  if (has("Accepted", "False")) return settledMs;
   if (world.relay.spec.replicas === 0 || has("Programmed", "True")) return settledMs;
   return waitingMs;
 }

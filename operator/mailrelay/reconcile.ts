@@ -27,17 +27,18 @@ export async function reconcileRelay(
   }
   const plan = planRelay(await gatherRelay(sources, relay));
   memory.recommended(nameOf(key), plan.recommendations);
-  await carryOut(sources, relay, plan);
+  const isNews = await carryOut(sources, relay, plan);
   await kube.applyStatus("MailRelay", relay, plan.status);
   for (const event of plan.events) await kube.emit(event);
   // Last of all: without it the relay is gone.
   if (plan.finalizer === "takeOff") {
     await kube.setFinalizer({ kind: "MailRelay", ...key }, drainFinalizer, false);
   }
-  return plan.requeueAfterMs;
+  return isNews ? 0 : plan.requeueAfterMs;
 }
 
-async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: RelayPlan): Promise<void> {
+/** Resolves to true when the API server would not take something and status has yet to say so. */
+async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: RelayPlan): Promise<boolean> {
   const { kube, memory } = sources;
   const { namespace, name } = relay.metadata;
   if (plan.finalizer === "put") await kube.setFinalizer({ kind: "MailRelay", namespace, name }, drainFinalizer, true);
@@ -46,13 +47,14 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
     await kube.mergeSecret(removal.secret, Object.fromEntries(removal.keys.map((dataKey) => [dataKey, undefined])));
   }
   for (const { reference, change } of plan.marks) await kube.mark(reference, change);
-  memory.rejected(nameOf(relay.metadata), await applyAll(kube, plan.apply));
-  for (const claim of plan.grow) await grow(sources, namespace, claim);
+  let isNews = memory.rejected(nameOf(relay.metadata), await applyAll(kube, plan.apply));
+  for (const claim of plan.grow) isNews = (await grow(sources, namespace, claim)) || isNews;
   for (const { pod, value } of plan.nudges) {
     await kube.mark({ kind: "Pod", namespace, name: pod.name }, { annotations: { [revisionAnnotation]: value } });
     memory.annotated(pod.uid, sources.now());
   }
   for (const reference of plan.remove) await kube.remove(reference);
+  return isNews;
 }
 
 /** What the API server would not take is told in status; the rest must not wait for it. */
@@ -75,14 +77,15 @@ async function grow(
   { kube, memory, now }: RelaySources,
   namespace: string,
   claim: { readonly name: string; readonly size: string },
-): Promise<void> {
+): Promise<boolean> {
   const key = nameOf({ namespace, name: claim.name });
   try {
     await kube.growClaim(namespace, claim.name, claim.size);
     memory.granted(key);
+    return false;
   } catch (error) {
     if (!(error instanceof RejectedError)) throw error;
-    memory.refused(key, error.message, now());
+    return memory.refused(key, error.message, now());
   }
 }
 

@@ -63,8 +63,11 @@ export class RelayMemory {
     return this.#refusals.get(claim);
   }
 
-  refused(claim: string, why: string, now: number): void {
+  /** True when that is news. */
+  refused(claim: string, why: string, now: number): boolean {
+    const isNews = this.#refusals.get(claim)?.why !== why;
     this.#refusals.set(claim, { why, retryAt: now + refusalMs });
+    return isNews;
   }
 
   /** The claim has grown. */
@@ -76,10 +79,12 @@ export class RelayMemory {
     return this.#rejections.get(relay) ?? [];
   }
 
-  /** What the newest plan's objects met; empty when all were taken. */
-  rejected(relay: string, messages: readonly string[]): void {
+  /** What the newest plan's objects met; empty when all were taken. True when that is news. */
+  rejected(relay: string, messages: readonly string[]): boolean {
+    const isNews = messages.join("\n") !== this.rejections(relay).join("\n");
     if (messages.length === 0) this.#rejections.delete(relay);
     else this.#rejections.set(relay, messages);
+    return isNews;
   }
 
   /** The relay is gone. */

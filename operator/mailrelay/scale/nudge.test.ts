@@ -13,7 +13,21 @@ type Row = readonly [name: string, pod: PodFact, written: readonly string[], aga
 const rows: readonly Row[] = [
   ["a pod of an older revision", behind(), [value], undefined],
   ["a pod that does not answer yet", behind({ report: undefined }), [value], undefined],
-  ["a pod that was told", behind({ annotatedRevision: value }), [], undefined],
+  ["a pod that was told just now", behind({ annotatedRevision: value, annotatedAt: now }), [], 5000],
+  [
+    "a pod that was told and is behind five seconds later",
+    behind({ annotatedRevision: value, annotatedAt: now - 5000 }),
+    [`${value}.2`],
+    undefined,
+  ],
+  ["a pod that another operator told twice", behind({ annotatedRevision: `${value}.2` }), [`${value}.3`], undefined],
+  ["a pod that was told three times", behind({ annotatedRevision: `${value}.3`, annotatedAt: 0 }), [], undefined],
+  [
+    "a pod that was told and does not answer",
+    behind({ annotatedRevision: value, annotatedAt: 0, report: undefined }),
+    [],
+    undefined,
+  ],
   ["a pod that was told of something older half a second ago", behind({ annotatedAt: now - 500 }), [], 500],
   ["a pod that was told of something older a second ago", behind({ annotatedAt: now - 1000 }), [value], undefined],
   [

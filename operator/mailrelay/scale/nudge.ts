@@ -1,6 +1,7 @@
 /**
  * Which pods get the revision annotation written. Any write to a pod makes the kubelet refresh its mounts at once instead of
- * after a minute or more; each pod is written to at most once a second, and not at all once it runs what it should. Pure.
+ * after a minute or more; each pod is written to at most once a second, and not at all once it runs what it should. The
+ * kubelet may hear of the pod before it hears of the Secret: a pod that stays behind is told a few times more. Pure.
  */
 import type { PodFact } from "../world.ts";
 
@@ -23,17 +24,22 @@ export interface NudgeDecision {
 }
 
 export const nudgeIntervalMs = 1000;
+const repeatMs = 5000;
+/** A relay that still has not loaded it then will not for being told. */
+const maxTimes = 3;
 
 export function decideNudges(pods: readonly PodFact[], intended: Intended, now: number): NudgeDecision {
   const { revision } = intended;
   if (revision === undefined) return { nudges: [], againInMs: undefined };
-  const value = annotationValue(revision, intended.fingerprint);
+  const base = annotationValue(revision, intended.fingerprint);
   const nudges: Nudge[] = [];
   let againInMs: number | undefined;
   for (const pod of pods) {
-    if (pod.annotatedRevision === value || runs(pod, intended)) continue;
-    const waitMs = pod.annotatedAt === undefined ? 0 : pod.annotatedAt + nudgeIntervalMs - now;
-    if (waitMs <= 0) nudges.push({ pod, value });
+    const told = timesTold(pod, base);
+    if (runs(pod, intended) || told >= maxTimes || (told > 0 && pod.report === undefined)) continue;
+    const pauseMs = told === 0 ? nudgeIntervalMs : repeatMs;
+    const waitMs = pod.annotatedAt === undefined ? 0 : pod.annotatedAt + pauseMs - now;
+    if (waitMs <= 0) nudges.push({ pod, value: told === 0 ? base : `${base}.${told + 1}` });
     else againInMs = Math.min(againInMs ?? waitMs, waitMs);
   }
   return { nudges, againInMs };
@@ -42,6 +48,11 @@ export function decideNudges(pods: readonly PodFact[], intended: Intended, now: 
 /** The certificate is no part of the revision, and its renewal must be seen as fast. */
 function annotationValue(revision: string, fingerprint: string | undefined): string {
   return fingerprint === undefined ? revision : `${revision}.${fingerprint.slice(0, 16)}`;
+}
+
+function timesTold({ annotatedRevision }: PodFact, base: string): number {
+  if (annotatedRevision === base) return 1;
+  return annotatedRevision?.startsWith(`${base}.`) === true ? Number(annotatedRevision.slice(base.length + 1)) || 1 : 0;
 }
 
 /** Whether the pod reports that it has loaded what it should. */
