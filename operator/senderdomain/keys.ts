@@ -27,8 +27,7 @@ export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFac
       ? { problem: forbiddenProblem({ field, namespace, place }) }
       : judgeKey(`${field}: Secret ${secretName}`, world.secrets.get(secretName));
     if ("problem" in reading) problems.push(reading.problem);
-    const privateKey = "privateKey" in reading ? reading.privateKey : lastGood(previous, selector);
-    const key = privateKey === undefined ? undefined : usableKey(selector, privateKey);
+    const key = "usable" in reading ? { selector, ...reading.usable } : lastGood(previous, selector);
     if (key !== undefined) usable.push(key);
   });
   if (world.managedKeys === undefined) {
@@ -72,7 +71,7 @@ export function keysToMake(world: DomainWorld): readonly ManagedKeyIntent[] {
     .filter(({ selector }) => !present.has(selector));
 }
 
-type KeyJudgement = { readonly privateKey: string } | { readonly problem: KeyProblem };
+type KeyJudgement = { readonly usable: Omit<UsableKey, "selector"> } | { readonly problem: KeyProblem };
 
 function judgeKey(where: string, secret: Secret | undefined): KeyJudgement {
   if (secret === undefined) {
@@ -87,7 +86,7 @@ function judgeKey(where: string, secret: Secret | undefined): KeyJudgement {
   const reading = readPrivateKey(privateKey);
   switch (reading.kind) {
     case "usable":
-      return { privateKey };
+      return { usable: { privateKey, algorithm: reading.algorithm, publicKey: reading.publicKey } };
     case "small": {
       const message = `${where}: the RSA key has ${reading.bits} bits, receivers want ${minRsaBits} or more: make one of 2048`;
       return { problem: { kind: "invalid", message } };
@@ -99,8 +98,9 @@ function judgeKey(where: string, secret: Secret | undefined): KeyJudgement {
   }
 }
 
-function lastGood(previous: PreviousDocument, selector: string): string | undefined {
-  return previous?.keys.find((key) => key.selector === selector)?.privateKey;
+function lastGood(previous: PreviousDocument, selector: string): UsableKey | undefined {
+  const last = previous?.keys.find((key) => key.selector === selector);
+  return last === undefined ? undefined : usableKey(selector, last.privateKey);
 }
 
 function usableKey(selector: string, privateKey: string): UsableKey | undefined {
