@@ -22,7 +22,6 @@ export const mailRelayNotYet: readonly NotYet[] = [
   { path: "spec.authentication.oidc", until: "nobody can log in with a token; use credentials" },
   { path: "spec.delivery.mode", until: "nothing is delivered at all, mail waits in the spool; use Send" },
   { path: "spec.delivery.fallbackSmarthosts", until: "only smarthosts are used" },
-  { path: "spec.delivery.retry.notifyDelayAfter", until: "senders are told of failures only, not of delays" },
   { path: "spec.delivery.destinations", until: "all destinations get the same limits and TLS" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
   { path: "spec.tracing", until: "nothing is traced" },

@@ -17,14 +17,21 @@ import type { Outgoing, TransactionReport } from "./transaction.ts";
 import type { HostMemory } from "./hostmemory.ts";
 
 export type Fate =
-  | { readonly kind: "delivered"; readonly recipient: Recipient; readonly reply: Reply; readonly nextHop: string }
+  | {
+      readonly kind: "delivered";
+      readonly recipient: Recipient;
+      readonly reply: Reply;
+      readonly nextHop: string;
+      /** The next hop was given the DSN parameters, and with them the duty to tell the sender. */
+      readonly dsn: boolean;
+    }
   | {
       readonly kind: "undelivered";
       readonly recipient: Recipient;
       readonly verdict: Verdict;
       readonly nextHop?: string;
-      /** The host whose own words the verdict's reply is. */
-      readonly remoteHost?: string;
+      /** What the host said, as it said it, when the trouble was its words. */
+      readonly remote?: { readonly host: string; readonly reply: Reply };
     };
 
 export interface AttemptContext {
@@ -116,6 +123,7 @@ class Attempt {
           recipient,
           reply: result.reply,
           nextHop: hop.smarthost.host,
+          dsn: result.dsn,
         });
         return;
       }
@@ -168,7 +176,9 @@ class Attempt {
       recipient,
       verdict,
       ...(nextHop === undefined ? {} : { nextHop }),
-      ...(nextHop === undefined || trouble.reply === undefined ? {} : { remoteHost: nextHop }),
+      ...(nextHop === undefined || trouble.reply === undefined
+        ? {}
+        : { remote: { host: nextHop, reply: trouble.reply } }),
     });
     return verdict;
   }

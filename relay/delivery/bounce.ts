@@ -1,63 +1,53 @@
 /**
- * From failed recipients to the message that tells the sender: RFC 3464 in, a new spool message out.
+ * From what became of recipients to the message that tells the sender: the facts of relay/mail/notice in, a new spool message out.
  *
- * Promise: a bounce never bounces (RFC 5321 section 4.5.5), and nobody is told who asked not to be (RFC 3461 section 4.1).
- * It is signed like any message of the domain, and committed with the outcome that it reports.
+ * It is signed like any message of the domain (mustSign is kept), and committed with the outcomes that it reports. Pure.
  */
 import type { Chance } from "../../runtime/clock.ts";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
-import { writeFailureNotice, type FailedRecipient } from "../mail/dsn.ts";
-import type { Reply } from "../mail/reply.ts";
-import { spoolIdOf, type Message, type NewMessage, type Recipient } from "../spool/entry.ts";
+import type { NoticeAction } from "../mail/notice/due.ts";
+import type { OriginalMessage, ReportedRecipient } from "../mail/notice/facts.ts";
+import { hasEightBit } from "../mail/notice/original.ts";
+import { writeReport } from "../mail/notice/report.ts";
+import { spoolIdOf, type Message, type NewMessage } from "../spool/entry.ts";
 
-export interface Failure {
-  readonly recipient: Recipient;
-  readonly reply: Reply;
-  readonly remoteHost?: string;
-}
-
-export interface BounceFacts {
+export interface NoticeOrder {
   readonly message: Message;
-  readonly failures: readonly Failure[];
+  readonly action: NoticeAction;
+  /** At least one. */
+  readonly recipients: readonly ReportedRecipient[];
   readonly hostname: string;
-  /** `bounces.to` of the sender's domain: notices go there instead of to the sender. */
-  readonly redirect?: string;
+  /** The sender, or where its domain wants its notices. */
+  readonly to: string;
+  /** When the message is given up, ms since the epoch. */
+  readonly retryUntil: number;
   readonly now: number;
   readonly chance: Chance;
 }
 
-/** Larger originals are returned as headers only, whatever RET asks (RFC 3461 section 6.2 leaves that to us). */
-const returnedBodyBytes = 64 * 1024;
+/**
+ * Larger originals come back as their header, whatever RET asks: a notice holds what it returns in memory, and bodies beyond this
+ * are in files of the spool's (RFC 3464 section 2 leaves the bound to us).
+ */
+const returnedBodyOctets = 256 * 1024;
 
-/** The notice for these failures; undefined when nobody is to be told. */
-export function writeBounce(facts: BounceFacts): NewMessage | undefined {
-  const { message, now, chance, hostname } = facts;
-  if (message.sender === "") return undefined;
-  const failures = facts.failures.filter(({ recipient }) => wantsFailure(recipient));
-  if (failures.length === 0) return undefined;
-  const id = spoolIdOf(now, randomBytes(6, chance));
-  const to = facts.redirect ?? message.sender;
-  const recipients = failures.map(failedRecipient);
-  const global = [message.sender, to, ...recipients.map(({ address }) => address)].some((text) =>
-    /[^\0-\x7f]/.test(text),
-  );
-  const body = returnedBody(message);
-  const notice = writeFailureNotice({
+export function writeNotice(order: NoticeOrder): NewMessage {
+  const { message, now, chance, hostname, to } = order;
+  const id = spoolIdOf(now, randomOctets(6, chance));
+  const notice = writeReport({
+    action: order.action,
     hostname,
     from: `postmaster@${message.domain}`,
     to,
-    messageId: `${id}@${hostname}`,
+    id,
+    originalId: message.id,
     now,
     acceptedAt: message.acceptedAt,
+    retryUntil: order.retryUntil,
     ...(message.envid === undefined ? {} : { envid: message.envid }),
-    recipients,
-    returned: {
-      header: message.header,
-      eightBit: message.eightBit,
-      ...(body === undefined ? {} : { body }),
-    },
-    boundary: `=_${id}_${Buffer.from(randomBytes(6, chance)).toString("hex")}`,
-    global,
+    recipients: order.recipients,
+    original: originalOf(order),
+    boundary: `=_${id}_${Buffer.from(randomOctets(6, chance)).toString("hex")}`,
   });
   const bodyHash = new RelaxedBodyHash();
   bodyHash.update(notice.body);
@@ -65,38 +55,33 @@ export function writeBounce(facts: BounceFacts): NewMessage | undefined {
     message: {
       id,
       acceptedAt: now,
+      // RFC 3461 section 6.1: a notice is from nobody, and nobody is told what becomes of it.
       sender: "",
-      smtpUtf8: global,
-      eightBit: notice.eightBit || global,
+      smtpUtf8: notice.smtpUtf8,
+      eightBit: notice.eightBit,
       domain: message.domain,
       mustSign: message.mustSign,
       header: notice.header,
       body: { kind: "inline", bytes: notice.body },
       bodyHash: bodyHash.digest(),
     },
-    recipients: [{ index: 0, address: to, attempts: 0 }],
+    recipients: [{ index: 0, address: to, notify: ["NEVER"], attempts: 0 }],
     dueAt: now,
   };
 }
 
-/** RFC 3461 section 4.1: without NOTIFY, failures are told. */
-function wantsFailure(recipient: Recipient): boolean {
-  return recipient.notify === undefined || recipient.notify.includes("FAILURE");
+/** RFC 3461 section 4.3: RET is about failures; other notices return the header alone, and so do failures without RET=FULL. */
+function originalOf({ message, action, recipients }: NoticeOrder): OriginalMessage {
+  const { header, body, smtpUtf8 } = message;
+  const original = { header, smtpUtf8, eightBit: message.eightBit || hasEightBit(header) };
+  if (message.ret !== "FULL" || action !== "failed") return original;
+  if (body.kind === "file" || body.bytes.length > returnedBodyOctets) return { ...original, withheld: "too large" };
+  // A way that could not carry the 8-bit message cannot carry it back either.
+  const sevenBitWay = recipients.some(({ cause, remoteHost }) => cause === "5.6.3" && remoteHost === undefined);
+  if (sevenBitWay && original.eightBit) return { ...original, withheld: "unencodable" };
+  return { ...original, body: body.bytes };
 }
 
-function returnedBody({ ret, body }: Message): Buffer | undefined {
-  return ret === "FULL" && body.kind === "inline" && body.bytes.length <= returnedBodyBytes ? body.bytes : undefined;
-}
-
-function failedRecipient({ recipient, reply, remoteHost }: Failure): FailedRecipient {
-  return {
-    address: recipient.address,
-    reply,
-    ...(recipient.orcpt === undefined ? {} : { orcpt: recipient.orcpt }),
-    ...(remoteHost === undefined ? {} : { remoteHost }),
-  };
-}
-
-function randomBytes(count: number, chance: Chance): Uint8Array {
+function randomOctets(count: number, chance: Chance): Uint8Array {
   return Uint8Array.from({ length: count }, () => Math.floor(chance() * 256));
 }

@@ -15,6 +15,8 @@ export const silentMetrics: RelayMetrics = {
   attempted: () => undefined,
   delivered: () => undefined,
   nextHopConnection: () => undefined,
+  notified: () => undefined,
+  doubleBounced: () => undefined,
   committed: () => undefined,
   configurationLoaded: () => undefined,
 };

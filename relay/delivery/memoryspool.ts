@@ -82,7 +82,7 @@ export class MemorySpool implements Spool {
     }
     if (held.waiting.length === 0) this.#messages.delete(settlement.id);
     this.settlements.push(settlement);
-    if (settlement.notice !== undefined) await this.commit(settlement.notice);
+    for (const notice of settlement.notices ?? []) await this.commit(notice);
     for (const wake of this.#wakers) wake();
   }
 

@@ -5,19 +5,19 @@
 import type { Log } from "../../runtime/log.ts";
 import { domainOf } from "../mail/address.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
-import type { Message, NewMessage } from "../spool/entry.ts";
-import type { Result } from "./settlement.ts";
+import type { Message } from "../spool/entry.ts";
+import type { Notice, Result } from "./settlement.ts";
 
 export interface RecordFacts {
   readonly message: Message;
   readonly results: readonly Result[];
-  readonly notice?: NewMessage;
+  readonly notices: readonly Notice[];
   /** ms since the epoch. */
   readonly now: number;
 }
 
 export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetrics): void {
-  const { message, results, notice, now } = facts;
+  const { message, results, notices, now } = facts;
   for (const { outcome } of results) {
     metrics.attempted(outcome.kind, outcome.reply.code);
     if (outcome.kind === "delivered") metrics.delivered((now - message.acceptedAt) / 1000);
@@ -25,8 +25,23 @@ export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetric
   const [first, second] = results;
   const groups = first !== undefined && second === undefined ? [[first]] : Map.groupBy(results, groupKey).values();
   for (const group of groups) writeLine(message, group, log);
-  if (notice !== undefined) {
-    log.info({ spoolId: message.id, domain: message.domain, noticeId: notice.message.id }, "bounced");
+  for (const { action, entry } of notices) {
+    metrics.notified(action);
+    const fields = { spoolId: message.id, domain: message.domain, notice: action, noticeId: entry.message.id };
+    log.info(fields, action === "failed" ? "bounced" : "notified");
+  }
+  recordDoubleBounces(message, results, log, metrics);
+}
+
+/** RFC 5321 section 6.1: what was from nobody ends here, in the log, because there is nobody to tell. */
+function recordDoubleBounces(message: Message, results: readonly Result[], log: Log, metrics: RelayMetrics): void {
+  if (message.sender !== "") return;
+  for (const { outcome, fate } of results) {
+    if (outcome.kind !== "failed") continue;
+    metrics.doubleBounced();
+    const { code, enhanced } = outcome.reply;
+    const recipientDomain = domainOf(fate.recipient.address);
+    log.warn({ spoolId: message.id, domain: message.domain, recipientDomain, code, enhanced }, "double bounce");
   }
 }
 

@@ -156,11 +156,11 @@ class Runner implements Delivery {
         now: clock.now(),
       });
       if (this.#abandoned) return;
-      const { results, notice } = concludeAttempt({ message, fates, snapshot, now: clock.now(), chance });
+      const { results, notices } = concludeAttempt({ message, fates, snapshot, now: clock.now(), chance });
       const outcomes = results.map(({ outcome }) => outcome);
-      const written = await this.#settle({ id: message.id, outcomes, ...(notice === undefined ? {} : { notice }) });
+      const written = await this.#settle({ id: message.id, outcomes, notices: notices.map(({ entry }) => entry) });
       if (!written) return;
-      recordAttempt({ message, results, now: clock.now(), ...(notice === undefined ? {} : { notice }) }, log, metrics);
+      recordAttempt({ message, results, notices, now: clock.now() }, log, metrics);
       for (const outcome of outcomes) if (outcome.kind === "deferred") this.#wakeBy(outcome.dueAt);
     } catch (error) {
       log.error({ spoolId: message.id, error: String(error) }, "an attempt ended without an outcome");

@@ -7,6 +7,7 @@
 import type { Writable } from "node:stream";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
+import { asciiOrcpt } from "../mail/notice/recipientform.ts";
 import type { Reply } from "../mail/reply.ts";
 import { DotStuffing, stuffWhole } from "./dotstuffing.ts";
 
@@ -26,7 +27,9 @@ export interface Outgoing {
 }
 
 export type RecipientResult =
-  { readonly kind: "accepted"; readonly reply: Reply } | { readonly kind: "trouble"; readonly trouble: Trouble };
+  /** `dsn`: the hop offers DSN and was given what the sender wants to be told (RFC 3461 section 5.2.1). */
+  | { readonly kind: "accepted"; readonly reply: Reply; readonly dsn: boolean }
+  | { readonly kind: "trouble"; readonly trouble: Trouble };
 
 export interface TransactionReport {
   /** In the order of the recipients. */
@@ -97,7 +100,7 @@ class Transaction {
     const pipelined = this.#line.offers("PIPELINING");
     const commands = [
       mailCommand(this.#line, this.#mail, needsUtf8),
-      ...asked.map((index) => this.#rcptCommand(index)),
+      ...asked.map((index) => this.#rcptCommand(index, needsUtf8)),
     ];
     // RFC 2920 section 3.1: DATA may only be the last of a group.
     if (pipelined) this.#line.command([...commands, "DATA"]);
@@ -172,7 +175,8 @@ class Transaction {
     const reply = await this.#line.nextReply();
     this.#line.setPatience("command");
     if (isPositive(reply)) {
-      for (const index of this.#undecided()) this.#results[index] = { kind: "accepted", reply };
+      const dsn = this.#line.offers("DSN");
+      for (const index of this.#undecided()) this.#results[index] = { kind: "accepted", reply, dsn };
       return;
     }
     this.#decide({ phase: "end", reply });
@@ -241,13 +245,16 @@ class Transaction {
     this.#results[index] ??= { kind: "trouble", trouble: { ...trouble, nextHop: this.#line.nextHop } };
   }
 
-  /** RFC 3461 section 4: each recipient has its own NOTIFY and ORCPT; ORCPT goes on as it came. */
-  #rcptCommand(index: number): string {
+  /**
+   * RFC 3461 section 5.2.1: NOTIFY and ORCPT go on as they came. An ORCPT that did not come is not made up: addresses pass
+   * unchanged here, so the next hop can do that as well as we.
+   */
+  #rcptCommand(index: number, utf8: boolean): string {
     const { address, notify, orcpt } = this.#mail.recipients[index] ?? { address: "" };
     const words = [`RCPT TO:<${address}>`];
     if (this.#line.offers("DSN")) {
       if (notify !== undefined) words.push(`NOTIFY=${notify.join(",")}`);
-      if (orcpt !== undefined) words.push(`ORCPT=${orcpt}`);
+      if (orcpt !== undefined) words.push(`ORCPT=${utf8 ? orcpt : asciiOrcpt(orcpt)}`);
     }
     return words.join(" ");
   }

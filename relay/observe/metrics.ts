@@ -16,6 +16,10 @@ export interface RelayMetrics {
   /** Seconds from acceptance to the recipient's delivery. */
   delivered(seconds: number): void;
   nextHopConnection(result: "opened" | "failed"): void;
+  /** A notice was written to a sender. */
+  notified(notice: "failed" | "delayed" | "relayed"): void;
+  /** A recipient of mail from nobody, such as a notice, failed: nobody can be told. */
+  doubleBounced(): void;
   committed(messages: number, seconds: number): void;
   configurationLoaded(result: "success" | "failure"): void;
 }
@@ -112,7 +116,10 @@ function submissionMetrics(registry: OpenMetricsRegistry): SubmissionMetrics {
   };
 }
 
-type DeliveryMetrics = Pick<RelayMetrics, "attempted" | "delivered" | "nextHopConnection">;
+type DeliveryMetrics = Pick<
+  RelayMetrics,
+  "attempted" | "delivered" | "nextHopConnection" | "notified" | "doubleBounced"
+>;
 
 function deliveryMetrics(registry: OpenMetricsRegistry): DeliveryMetrics {
   const registers = [registry];
@@ -134,10 +141,23 @@ function deliveryMetrics(registry: OpenMetricsRegistry): DeliveryMetrics {
     labelNames: ["result"],
     registers,
   });
+  const notices = new Counter({
+    name: "mailboat_delivery_notices",
+    help: "Notices written to senders, by what they report",
+    labelNames: ["notice"],
+    registers,
+  });
+  const doubleBounces = new Counter({
+    name: "mailboat_delivery_double_bounces",
+    help: "Failed recipients of mail with a null sender, of which nobody can be told",
+    registers,
+  });
   return {
     attempted: (outcome, code) => attempts.inc({ outcome, code: String(code) }),
     delivered: (elapsed) => seconds.observe(elapsed),
     nextHopConnection: (result) => nextHops.inc({ result }),
+    notified: (notice) => notices.inc({ notice }),
+    doubleBounced: () => doubleBounces.inc(),
   };
 }
 

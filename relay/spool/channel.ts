@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type {
   BatchReply,
   Gauges,
+  NewRow,
   OpenedReply,
   Operation,
   OperationResult,
@@ -102,9 +103,14 @@ export class WriterChannel {
 
 /** Content is handed over, not copied again: store.ts made it for this journey. */
 function transferable(operation: Operation): ArrayBuffer[] {
-  const row = operation.kind === "commit" ? operation.row : operation.kind === "settle" ? operation.notice : undefined;
-  const buffer = row?.message.content.buffer;
-  return buffer instanceof ArrayBuffer ? [buffer] : [];
+  return rowsOf(operation).flatMap(({ message }) =>
+    message.content.buffer instanceof ArrayBuffer ? [message.content.buffer] : [],
+  );
+}
+
+function rowsOf(operation: Operation): readonly NewRow[] {
+  if (operation.kind === "commit") return [operation.row];
+  return operation.kind === "settle" ? operation.notices : [];
 }
 
 export function emptyGauges(): Gauges {

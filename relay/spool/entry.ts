@@ -81,11 +81,11 @@ export type RecipientOutcome =
     }
   | { readonly kind: "failed"; readonly index: number; readonly reply: Reply };
 
-/** Everything an attempt ends in, applied in one transaction; `notice` tells the sender of failure, delay or success. */
+/** Everything an attempt ends in, applied in one transaction; `notices` tell the sender of failure, delay or success. */
 export interface Settlement {
   readonly id: SpoolId;
   readonly outcomes: readonly RecipientOutcome[];
-  readonly notice?: NewMessage;
+  readonly notices?: readonly NewMessage[];
 }
 
 /** A message to be made durable. `dueAt` and `attempts` are those of every recipient at the start. */

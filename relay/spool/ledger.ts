@@ -182,7 +182,7 @@ export class Ledger {
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
-  settle(id: SpoolId, outcomes: readonly RecipientOutcome[], notice: NewRow | undefined): SettleResult {
+  settle(id: SpoolId, outcomes: readonly RecipientOutcome[], notices: readonly NewRow[]): SettleResult {
     const claim = this.#claims.get(id);
     if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
     let final = 0;
@@ -203,7 +203,7 @@ export class Ledger {
         final += 1;
       }
     }
-    if (notice !== undefined) this.commit(notice);
+    for (const notice of notices) this.commit(notice);
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
     this.#release(id, claim, outcomes);

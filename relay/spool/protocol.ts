@@ -64,7 +64,7 @@ export type Operation =
       readonly kind: "settle";
       readonly id: SpoolId;
       readonly outcomes: readonly RecipientOutcome[];
-      readonly notice: NewRow | undefined;
+      readonly notices: readonly NewRow[];
     }
   | { readonly kind: "nextDue" }
   | { readonly kind: "close" };

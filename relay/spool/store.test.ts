@@ -120,15 +120,56 @@ test("a message leaves with its last recipient, and only then", async () => {
   await spool.close();
 });
 
-test("a notice is committed with the outcome that caused it", async () => {
+test("notices are committed with the outcomes that caused them", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net", "b@example.net"]));
+  const { message } = only(await spool.claim(start, 10));
+  const notices = [messageWith(["app@example.com"]), messageWith(["app@example.com"])];
+  const outcomes = [
+    { kind: "failed", index: 0, reply: { code: 550, text: "no" } },
+    { kind: "deferred", index: 1, reply: { code: 451, text: "later" }, dueAt: start + 5_000, delayNotified: true },
+  ] as const;
+  await spool.settle({ id: message.id, outcomes, notices });
+  assert.deepEqual(await queued(spool), [3, 3]);
+  const claimed = await spool.claim(start, 10);
+  assert.deepEqual(
+    claimed.map((entry) => entry.message.id),
+    notices.map((notice) => notice.message.id),
+  );
+  await spool.close();
+});
+
+test("notices that delivery has room for go straight to it, the others wait until they are claimed", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net"]));
+  const { message } = only(await spool.claim(start, 10));
+  const received: Entry[] = [];
+  spool.onCommitted(
+    (entry) => received.push(entry),
+    () => 1,
+  );
+  const [first, second] = [messageWith(["app@example.com"]), messageWith(["app@example.com"])];
+  await spool.settle({
+    id: message.id,
+    outcomes: [{ kind: "failed", index: 0, reply: { code: 550, text: "no" } }],
+    notices: [first, second],
+  });
+  assert.deepEqual(
+    received.map((entry) => entry.message.id),
+    [first.message.id],
+  );
+  assert.equal(only(await spool.claim(start, 10)).message.id, second.message.id);
+  await spool.close();
+});
+
+test("a settlement that is refused leaves no notice behind", async () => {
   const spool = await openAt(await freshDirectory());
   await spool.commit(messageWith(["a@example.net"]));
   const { message } = only(await spool.claim(start, 10));
   const notice = messageWith(["app@example.com"]);
-  const outcomes = [{ kind: "failed", index: 0, reply: { code: 550, text: "no" } }] as const;
-  await spool.settle({ id: message.id, outcomes, notice });
+  const outcomes = [{ kind: "failed", index: 7, reply: { code: 550, text: "no" } }] as const;
+  await assert.rejects(spool.settle({ id: message.id, outcomes, notices: [notice] }), /recipient 7 .* is not claimed/);
   assert.deepEqual(await queued(spool), [1, 1]);
-  assert.equal(only(await spool.claim(start, 10)).message.id, notice.message.id);
   await spool.close();
 });
 

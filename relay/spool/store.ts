@@ -110,23 +110,30 @@ class Store implements Spool {
   }
 
   async settle(settlement: Settlement): Promise<void> {
-    const { notice } = settlement;
-    const claimed = notice !== undefined && this.#room() - this.#promised > 0;
-    const entry = notice !== undefined && claimed ? registered(notice, this.#firstDueAt()) : notice;
-    const removed = await this.#settleUntilKept(settlement, entry, claimed);
+    const notices = settlement.notices ?? [];
+    const claims = Math.max(0, Math.min(notices.length, this.#room() - this.#promised));
+    const entries = notices.map((notice, index) => ({
+      entry: index < claims ? registered(notice, this.#firstDueAt()) : notice,
+      claimed: index < claims,
+    }));
+    this.#promised += claims;
+    const removed = await this.#settleUntilKept(settlement, entries).finally(() => {
+      this.#promised -= claims;
+    });
     if (removed !== undefined) await this.#bodies.remove(removed);
-    if (entry !== undefined && claimed) this.#listener({ message: entry.message, recipients: entry.recipients });
+    for (const { entry, claimed } of entries) {
+      if (claimed) this.#listener({ message: entry.message, recipients: entry.recipients });
+    }
   }
 
   async #settleUntilKept(
     settlement: Settlement,
-    notice: NewMessage | undefined,
-    claimed: boolean,
+    notices: readonly { readonly entry: NewMessage; readonly claimed: boolean }[],
   ): Promise<SpoolId | undefined> {
     for (;;) {
-      const row = notice === undefined ? undefined : newRowOf(notice, claimed);
       const { id, outcomes } = settlement;
-      const result = await this.#request({ kind: "settle", id, outcomes, notice: row });
+      const rows = notices.map(({ entry, claimed }) => newRowOf(entry, claimed));
+      const result = await this.#request({ kind: "settle", id, outcomes, notices: rows });
       if (result.kind === "settled") return result.removed;
       if (result.kind !== "error" || !result.diskFull) {
         throw new Error(`spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`);

@@ -46,7 +46,7 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
     case "claim":
       return { kind: "claimed", rows: ledger.claim(operation.now, operation.limit, operation.delaysMs) };
     case "settle":
-      return { kind: "settled", removed: ledger.settle(operation.id, operation.outcomes, operation.notice).removed };
+      return { kind: "settled", removed: ledger.settle(operation.id, operation.outcomes, operation.notices).removed };
     case "nextDue":
       return { kind: "due", dueAt: ledger.nextDueAt() };
     case "close":

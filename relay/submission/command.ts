@@ -96,7 +96,7 @@ export function parseRcpt(line: Buffer, smtpUtf8: boolean): RcptCommand | Refusa
     return refusal(501, "5.5.4", "NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY");
   }
   const orcpt = command.parameters.get("ORCPT");
-  if (command.parameters.has("ORCPT") && !isOrcpt(orcpt)) {
+  if (command.parameters.has("ORCPT") && !isOrcpt(orcpt, smtpUtf8)) {
     return refusal(501, "5.5.4", "ORCPT is an address type, a semicolon and xtext");
   }
   return {
@@ -123,10 +123,12 @@ function readNotify(value: string | undefined): readonly NotifyKeyword[] | undef
   return keywords.length === words.length ? keywords : undefined;
 }
 
-/** RFC 3461 section 4.2. */
-function isOrcpt(value: string | undefined): boolean {
-  const parts = /^([A-Za-z0-9-]+);(.+)$/s.exec(value ?? "");
-  return parts !== null && isXtext(parts[2] ?? "", orcptOctets);
+/** RFC 3461 section 4.2; RFC 6533 section 3: the type utf-8 may hold UTF-8 itself in a transaction with SMTPUTF8. */
+function isOrcpt(value: string | undefined, smtpUtf8: boolean): boolean {
+  const [, type = "", address = ""] = /^([A-Za-z0-9-]+);(.+)$/s.exec(value ?? "") ?? [];
+  const unitext = smtpUtf8 && type.toLowerCase() === "utf-8";
+  if (unitext && (/[\p{Cc}\p{Cs}\ufffd]/u.test(address) || Buffer.byteLength(address) > orcptOctets)) return false;
+  return isXtext(unitext ? address.replace(/[^\0-\x7f]/gu, "u") : address, orcptOctets);
 }
 
 /** RFC 3461 section 4: printable, and what is encoded is printable too, so that no line end hides in a notice. */

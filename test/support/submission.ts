@@ -259,6 +259,8 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     attempted: nothing,
     delivered: nothing,
     nextHopConnection: nothing,
+    notified: nothing,
+    doubleBounced: nothing,
     committed: nothing,
     configurationLoaded: nothing,
   };
