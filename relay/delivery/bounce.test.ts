@@ -68,7 +68,12 @@ const returns: readonly {
   readonly type: string;
   readonly says: RegExp;
 }[] = [
-  { name: "without RET", message: {}, type: "text/rfc822-headers", says: /then\s+the\s+header\s+of\s+your\s+message\./ },
+  {
+    name: "without RET",
+    message: {},
+    type: "text/rfc822-headers",
+    says: /then\s+the\s+header\s+of\s+your\s+message\./,
+  },
   {
     name: "RET=HDRS",
     message: { ret: "HDRS" },

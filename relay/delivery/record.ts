@@ -30,19 +30,21 @@ export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetric
     const fields = { spoolId: message.id, domain: message.domain, notice: action, noticeId: entry.message.id };
     log.info(fields, action === "failed" ? "bounced" : "notified");
   }
-  recordDoubleBounces(message, results, log, metrics);
+  for (const result of doubleBounces(facts)) {
+    metrics.doubleBounced();
+    logDoubleBounce(message, result, log);
+  }
 }
 
 /** RFC 5321 section 6.1: what was from nobody ends here, in the log, because there is nobody to tell. */
-function recordDoubleBounces(message: Message, results: readonly Result[], log: Log, metrics: RelayMetrics): void {
-  if (message.sender !== "") return;
-  for (const { outcome, fate } of results) {
-    if (outcome.kind !== "failed") continue;
-    metrics.doubleBounced();
-    const { code, enhanced } = outcome.reply;
-    const recipientDomain = domainOf(fate.recipient.address);
-    log.warn({ spoolId: message.id, domain: message.domain, recipientDomain, code, enhanced }, "double bounce");
-  }
+function doubleBounces({ message, results }: RecordFacts): readonly Result[] {
+  return message.sender === "" ? results.filter(({ outcome }) => outcome.kind === "failed") : [];
+}
+
+function logDoubleBounce(message: Message, { outcome, fate }: Result, log: Log): void {
+  const { code, enhanced } = outcome.reply;
+  const recipientDomain = domainOf(fate.recipient.address);
+  log.warn({ spoolId: message.id, domain: message.domain, recipientDomain, code, enhanced }, "double bounce");
 }
 
 function groupKey({ outcome, fate }: Result): string {

@@ -107,7 +107,9 @@ test("delivery retries a deferred recipient, bounces a refused one and sends not
   await spool.settled(4);
   await delivery.close(10_000);
   assert.equal(spool.queuedMessages, 0);
-  const recipients = hop.messages.flatMap((message) => message.recipients.map((line) => /<(.*?)>/.exec(line)?.[1]));
+  const recipients = hop.messages.flatMap((message) =>
+    message.recipients.map((line) => /<(.*?)>/.exec(line)?.[1] ?? ""),
+  );
   assert.deepEqual(recipients.toSorted(), ["later@example.net", "now@example.net", "sender@example.com"]);
   const notice = String(hop.messages.find((message) => message.mail.startsWith("MAIL FROM:<>"))?.raw);
   assert.match(notice, /^DKIM-Signature: .*\r\n(?:.*\r\n)*From: Mail Delivery System <postmaster@example.com>\r\n/);

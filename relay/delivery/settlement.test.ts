@@ -105,7 +105,9 @@ const rows: readonly {
   },
   {
     name: "NOTIFY=NEVER",
-    of: [refused, putOff, { taken: "no dsn" } as const].map((row) => ({ ...row, recipient: { notify: ["NEVER"] } }) as const),
+    of: [refused, putOff, { taken: "no dsn" } as const].map(
+      (row) => ({ ...row, recipient: { notify: ["NEVER"] } }) as const,
+    ),
     atHours: 5,
     notices: [],
   },

@@ -32,7 +32,7 @@ export function oneLine(text: string, charset: Charset): string {
 /** What the other side said, cut to a bearable length. */
 export function diagnostic(text: string, charset: Charset): string {
   const line = oneLine(text.slice(0, 4 * diagnosticCharacters), charset);
-  const characters = [...line];
+  const characters = Array.from(line);
   return characters.length > diagnosticCharacters
     ? `${characters.slice(0, diagnosticCharacters).join("")} [...]`
     : line;
