@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import type { ReportedRecipient } from "../mail/notice/facts.ts";
 import type { Message, NewMessage } from "../spool/entry.ts";
@@ -135,5 +136,37 @@ test("writeNotice() carries an 8-bit original as 8-bit", () => {
   assert.match(
     bodyOf(notice).toString("latin1"),
     /Content-Type: message\/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nFrom: .*\r\n(?:.*\r\n)*\r\ngr\xfc\xdfe\r\n/,
+  );
+});
+
+test("writeNotice() keeps its shape whatever the other side says", () => {
+  const pieces = fc.constantFrom(
+    "\r\n",
+    "\r",
+    "\n",
+    "\0",
+    "--=_",
+    "Status: 2.0.0",
+    "Bcc: x@example.org",
+    "\u00fc",
+    "\u2028",
+    " ",
+  );
+  const said = fc.array(fc.oneof(pieces, fc.string({ unit: "binary", maxLength: 200 })), { maxLength: 12 });
+  fc.assert(
+    fc.property(said, (words) => {
+      const reply = { code: 550, enhanced: "5.1.1", text: words.join("") } as const;
+      const notice = noticeOf({}, { recipients: [{ ...refused, reply }] });
+      const body = bodyOf(notice).toString("latin1");
+      // RFC 5321 section 2.3.8: CR and LF occur as a pair alone; section 4.5.3.1.6: 998 octets a line.
+      assert.doesNotMatch(body, /\0|\r(?!\n)|(?<!\r)\n/);
+      assert.ok(body.split("\r\n").every((line) => line.length <= 998));
+      assert.equal(body.match(/^--=_[^\r]*/gm)?.length, 4);
+      // Soft breaks of quoted-printable may put such words first in a line of the text; the fields are what programs read.
+      const fields = body.split(/^--=_[^\r]*/m)[2] ?? "";
+      assert.equal(fields.match(/^Status:/gim)?.length, 1);
+      assert.equal(fields.match(/^Bcc:/gim), null);
+    }),
+    { numRuns: 500 },
   );
 });
