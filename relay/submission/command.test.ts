@@ -80,6 +80,17 @@ const rcpts: readonly RcptCase[] = [
     line: "RCPT TO:<b@example.net> NOTIFY=DELAY,success ORCPT=rfc822;b+2Bx@example.org",
     recipient: { address: "b@example.net", notify: ["SUCCESS", "DELAY"], orcpt: "rfc822;b+2Bx@example.org" },
   },
+  {
+    line: "RCPT TO:<b@example.net> ORCPT=utf-8;j\\x{FC}rgen@example.org",
+    recipient: { address: "b@example.net", orcpt: "utf-8;j\\x{FC}rgen@example.org" },
+  },
+  {
+    line: "RCPT TO:<b@example.net> ORCPT=utf-8;jürgen@example.org",
+    smtpUtf8: true,
+    recipient: { address: "b@example.net", orcpt: "utf-8;jürgen@example.org" },
+  },
+  { line: "RCPT TO:<b@example.net> ORCPT=utf-8;jürgen@example.org", refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> ORCPT=rfc822;jürgen@example.org", smtpUtf8: true, refused: "501 5.5.4" },
   { line: "RCPT TO:<b@bücher.example>", smtpUtf8: true, recipient: { address: "b@xn--bcher-kva.example" } },
   { line: "RCPT TO:<b@bücher.example>", refused: "553 5.6.7" },
   { line: "RCPT TO:<>", refused: "501 5.1.3" },

@@ -16,6 +16,7 @@ const scenarioPackages: readonly DebianPackage[] = [
   { name: "opendkim-tools" },
   { name: "libpython3.11-testsuite" },
   { name: "python3-dkim" },
+  { name: "python3-flufl.bounce" },
   { name: "strace" },
   { name: "swaks" },
   { name: "openssl" },

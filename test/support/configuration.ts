@@ -39,6 +39,8 @@ export interface DomainPlan {
   readonly trustedNetworks?: boolean;
   /** The domain's own way out. */
   readonly nextHops?: RelayPlan["nextHops"];
+  /** Where notices go instead of to the sender. */
+  readonly bouncesTo?: string;
 }
 
 /** One listener of each kind; `smtp` trusts this machine. */
@@ -82,6 +84,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
     addresses: ["*"],
     smarthosts: (plan.nextHops ?? []).map((hop) => ({ ...hop, tlsMode: "None" })),
     limits: {},
+    ...(plan.bouncesTo === undefined ? {} : { bounces: { to: plan.bouncesTo } }),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Script {
 
 export interface ReceivedMail {
   readonly sender: string;
+  /** MAIL and the RCPTs that were taken, as they came. */
+  readonly commands: readonly string[];
   readonly recipients: readonly string[];
   /** As it came, dot-stuffing removed, final CRLF included. */
   readonly message: Buffer;
@@ -121,6 +123,7 @@ class Session {
   #inData = false;
   #sender = "";
   #recipients: string[] = [];
+  #commands: string[] = [];
   readonly #hop: NextHop;
   readonly #number: number;
 
@@ -176,10 +179,11 @@ class Session {
       case "MAIL":
         this.#sender = pathOf(line);
         this.#recipients = [];
+        this.#commands = [line];
         this.#say("250 2.1.0 ok");
         return;
       case "RCPT":
-        this.#recipient(pathOf(line));
+        this.#recipient(line);
         return;
       case "DATA":
         this.#data();
@@ -214,10 +218,14 @@ class Session {
     this.#attach(this.#socket);
   }
 
-  #recipient(address: string): void {
+  #recipient(line: string): void {
+    const address = pathOf(line);
     const verdict = this.#hop.script.recipient?.(address, this.#hop.attempt(address));
     this.#hop.recipientCommands.push({ address, at: Date.now(), reply: verdict ?? "250 2.1.5 ok" });
-    if (verdict === undefined) this.#recipients.push(address);
+    if (verdict === undefined) {
+      this.#recipients.push(address);
+      this.#commands.push(line);
+    }
     this.#say(verdict ?? "250 2.1.5 ok");
   }
 
@@ -235,6 +243,7 @@ class Session {
     this.#inData = false;
     const mail: ReceivedMail = {
       sender: this.#sender,
+      commands: this.#commands,
       recipients: this.#recipients,
       message: unstuffed(stuffed),
       secure: this.#secure,

@@ -88,12 +88,17 @@ export class WireClient {
 
   /** A whole transaction, pipelined; the first reply that is not the one hoped for, or the last. */
   async send(sender: string, recipients: readonly string[], message: Buffer): Promise<WireReply> {
-    this.write([`MAIL FROM:<${sender}>`, ...recipients.map((each) => `RCPT TO:<${each}>`), "DATA", ""].join("\r\n"));
-    const mail = await this.reply();
-    let refused = mail.code === 250 ? undefined : mail;
-    for (const _ of recipients) {
-      const recipient = await this.reply();
-      if (recipient.code !== 250) refused ??= recipient;
+    const commands = [`MAIL FROM:<${sender}>`, ...recipients.map((each) => `RCPT TO:<${each}>`)];
+    return this.transact(commands, message);
+  }
+
+  /** The same with MAIL and the RCPTs as whole lines, which may hold UTF-8. */
+  async transact(commands: readonly string[], message: Buffer): Promise<WireReply> {
+    this.write(Buffer.from([...commands, "DATA", ""].join("\r\n"), "utf8"));
+    let refused: WireReply | undefined;
+    for (const _ of commands) {
+      const reply = await this.reply();
+      if (reply.code !== 250) refused ??= reply;
     }
     const data = await this.reply();
     if (data.code !== 354) return refused ?? data;
