@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -21,6 +22,8 @@ import { Program } from "./program.ts";
 
 export interface MailHost {
   readonly address: { readonly host: string; readonly port: number };
+  /** The files of everything that has arrived completely, as the host keeps them. */
+  files(): readonly string[];
   /** Everything that has arrived completely, from the first DKIM-Signature on, with CRLF line ends as on the wire. */
   arrivals(): readonly Buffer[];
 }
@@ -49,8 +52,13 @@ function asOnTheWire(kept: Buffer, surplus: number): Buffer | undefined {
   return Buffer.from(text.slice(start + 1, end).replaceAll("\n", "\r\n"), "latin1");
 }
 
+function filesIn(directory: string): readonly string[] {
+  // Postfix makes a maildir with its first delivery.
+  return (existsSync(directory) ? readdirSync(directory) : []).map((name) => join(directory, name));
+}
+
 function readArrivals(directory: string, surplus: number): readonly Buffer[] {
-  return readdirSync(directory).flatMap((name) => asOnTheWire(readFileSync(join(directory, name)), surplus) ?? []);
+  return filesIn(directory).flatMap((path) => asOnTheWire(readFileSync(path), surplus) ?? []);
 }
 
 /** smtp-sink(1), which dumps each message to a file. It ends a dump with an empty line; before that it is incomplete. */
@@ -68,7 +76,11 @@ export async function startSmtpSink(t: TestContext, logDirectory: string): Promi
     removeDirectory(directory);
   });
   await untilListening(port);
-  return { address: { host: "127.0.0.1", port }, arrivals: () => readArrivals(directory, 1) };
+  return {
+    address: { host: "127.0.0.1", port },
+    files: () => filesIn(directory),
+    arrivals: () => readArrivals(directory, 1),
+  };
 }
 
 const masterConfiguration = (port: number): string => `127.0.0.1:${port} inet n - n - - smtpd
@@ -87,13 +99,17 @@ anvil     unix  - - n -    1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 `;
 
-/** Postfix with every mail for example.org in one maildir. Needs root, as its master does. */
+/**
+ * Postfix with every mail for example.org in one maildir, and every mail for example.com too: its own notices to the senders of the
+ * tests. Nobody has the address `nobody@example.org`. Needs root, as its master does.
+ */
 export async function startPostfix(t: TestContext, logDirectory: string): Promise<MailHost> {
   const directory = makeDirectory();
   const path = (name: string): string => join(directory, name);
   for (const name of ["etc", "queue", "data", "mail"]) mkdirSync(path(name));
   const { uid, gid } = accountOf("postfix");
   const mailbox = accountOf("nobody");
+  const inbox = path("mail/inbox/new");
   chownSync(path("data"), uid, gid);
   chownSync(path("mail"), mailbox.uid, mailbox.gid);
   const port = await freePort();
@@ -109,9 +125,9 @@ export async function startPostfix(t: TestContext, logDirectory: string): Promis
     inet_interfaces: "127.0.0.1",
     inet_protocols: "ipv4",
     mynetworks: "127.0.0.0/8",
-    virtual_mailbox_domains: "example.org",
+    virtual_mailbox_domains: "example.org, example.com",
     virtual_mailbox_base: path("mail"),
-    virtual_mailbox_maps: "static:inbox/",
+    virtual_mailbox_maps: "regexp:{{!/^nobody@/ inbox/}}",
     virtual_uid_maps: `static:${mailbox.uid}`,
     virtual_gid_maps: `static:${mailbox.gid}`,
     message_size_limit: "0",
@@ -136,6 +152,7 @@ export async function startPostfix(t: TestContext, logDirectory: string): Promis
   await untilListening(port);
   return {
     address: { host: "127.0.0.1", port },
-    arrivals: () => readArrivals(mkdirSync(path("mail/inbox/new"), { recursive: true }) ?? path("mail/inbox/new"), 0),
+    files: () => filesIn(inbox),
+    arrivals: () => readArrivals(inbox, 0),
   };
 }
