@@ -140,7 +140,7 @@ function check(sample: NoticeFacts, notice: ReadNotice, path: string): void {
 
 /** What a reader of RFC 6533 section 3 makes of a typed address. */
 function decoded(typed: string): string {
-  const address = typed.slice(typed.indexOf("; ") + 2);
-  if (typed.startsWith("rfc822; ")) return address;
-  return address.replace(/\\x\{([0-9A-F]{2,6})\}/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)));
+  const form = typed.slice(typed.indexOf("; ") + 2);
+  if (typed.startsWith("rfc822; ")) return form;
+  return form.replace(/\\x\{([0-9A-F]{2,6})\}/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)));
 }
