@@ -11,3 +11,16 @@ export const systemClock: Clock = { now: () => Date.now() };
 export type Chance = () => number;
 
 export const systemChance: Chance = () => Math.random();
+
+/** Runs something later, once. */
+export interface Timers {
+  /** Returns what calls it off. */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+export const systemTimers: Timers = {
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+};

@@ -5,9 +5,10 @@
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
+import { systemChance, systemTimers } from "../../runtime/clock.ts";
 import { type ChangeListener, keyOf, type Reference } from "../kube/kube.ts";
-import { ReconcileLoop } from "../kube/loop.ts";
 import { secretText } from "../kube/secret.ts";
+import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
@@ -60,20 +61,20 @@ export async function runLocal(run: LocalRun): Promise<void> {
   await kube.open();
   const ports = await openPortBook({ file: join(state, "ports.json"), host: settings.host, waitMs: portWaitMs, now });
   const capture = await openCapture({ kube, ports, printer, run });
-  const loop = reconcileLoop(sourcesOf({ kube, capture, run }), printer);
+  const queue = reconcileQueue(sourcesOf({ kube, capture, run }), printer);
   const kubelet = openKubelet({ kube, ports, printer, run });
   // At once, wherever the start has got to: a relay that Ctrl-C ended must not be started again.
   stopping.addEventListener("abort", () => {
     kubelet.stop().catch((error: unknown) => printer.fail(String(error)));
   });
-  kube.onChange(reactions({ kube, loop, kubelet, printer, state }));
+  kube.onChange(reactions({ kube, queue, kubelet, printer, state }));
   const read = folderReader(kube, settings.manifests, printer);
   await read();
   // What an earlier run left is judged anew, whether or not it has changed since.
   for (const kind of ["SenderDomain", "MailRelay"] as const) {
-    for (const { metadata } of await kube.list(kind)) loop.add(keyOf({ kind, ...metadata }));
+    for (const { metadata } of await kube.list(kind)) queue.add(keyOf({ kind, ...metadata }));
   }
-  await loop.settled();
+  await queue.settled();
   await kubelet.sync();
   const reread = (): void => {
     read().catch((error: unknown) => printer.fail(`${settings.manifests}: ${String(error)}`));
@@ -81,7 +82,7 @@ export async function runLocal(run: LocalRun): Promise<void> {
   watchFolder(settings.manifests, reread, stopping);
   await introduce({ kube, settings, capturePort: capture.port, printer, stopping, output });
   await aborted(stopping);
-  loop.stop();
+  await queue.stop();
   await kubelet.stop();
   await capture.close();
   printer.flush();
@@ -165,9 +166,14 @@ async function requireFolder(folder: string): Promise<void> {
   throw new UsageError(`${folder} is not a folder: name one with manifests behind --manifests (MANIFESTS=...)`);
 }
 
-function reconcileLoop(sources: RelaySources, printer: Printer): ReconcileLoop {
-  return new ReconcileLoop({
-    reconcile: (key) => {
+function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
+  return new WorkQueue({
+    // One at a time: all documents of a burst of changes are then written before the revision that covers them.
+    workers: 1,
+    backoff: workBackoff,
+    timers: systemTimers,
+    chance: systemChance,
+    work: (key) => {
       const [kind, namespace = "", name = ""] = key.split("/");
       return kind === "MailRelay"
         ? reconcileRelay(sources, { namespace, name })
@@ -182,27 +188,27 @@ function reconcileLoop(sources: RelaySources, printer: Printer): ReconcileLoop {
 
 interface Reactions {
   readonly kube: LocalKube;
-  readonly loop: ReconcileLoop;
+  readonly queue: WorkQueue;
   readonly kubelet: Kubelet;
   readonly printer: Printer;
   readonly state: string;
 }
 
 /** What a change sets going: reconciles of whoever it concerns, and mounts and processes once those have settled. */
-function reactions({ kube, loop, kubelet, printer, state }: Reactions): ChangeListener {
+function reactions({ kube, queue, kubelet, printer, state }: Reactions): ChangeListener {
   const report = (error: unknown): void => printer.fail(String(error));
   let isSyncDue = false;
   const syncPods = async (): Promise<void> => {
-    await loop.settled();
+    await queue.settled();
     isSyncDue = false;
     await kubelet.sync();
   };
   const reconcileAffected = async (changed: Reference): Promise<void> => {
     const given = { relays: await kube.list("MailRelay"), domains: await kube.list("SenderDomain") };
-    for (const key of affectedBy(changed, given)) loop.add(key);
+    for (const key of affectedBy(changed, given)) queue.add(key);
   };
   return (changed, owner) => {
-    if (owner !== undefined) loop.add(keyOf(owner));
+    if (owner !== undefined) queue.add(keyOf(owner));
     else reconcileAffected(changed).catch(report);
     if (changed.name === authoritySecretName) writeAuthority(kube, state).catch(report);
     if ((changed.kind !== "StatefulSet" && changed.kind !== "Secret") || isSyncDue) return;

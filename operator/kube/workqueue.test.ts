@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import fc from "fast-check";
+import type { Timers } from "../../runtime/clock.ts";
+import { WorkQueue, type WorkQueueSettings } from "./workqueue.ts";
+
+/** Timers that run when the test says so, in order of their time. */
+class HandTimers implements Timers {
+  now = 0;
+  readonly #due: { readonly at: number; readonly run: () => void }[] = [];
+
+  after(delayMs: number, run: () => void): () => void {
+    const entry = { at: this.now + delayMs, run };
+    this.#due.push(entry);
+    return () => {
+      const index = this.#due.indexOf(entry);
+      if (index >= 0) this.#due.splice(index, 1);
+    };
+  }
+
+  get delays(): readonly number[] {
+    return this.#due.map((entry) => entry.at - this.now);
+  }
+
+  /** Runs the next one; false when there is none. */
+  step(): boolean {
+    this.#due.sort((left, right) => left.at - right.at);
+    const next = this.#due.shift();
+    if (next === undefined) return false;
+    this.now = next.at;
+    next.run();
+    return true;
+  }
+}
+
+function queueOf(settings: Partial<WorkQueueSettings> & Pick<WorkQueueSettings, "work">, timers = new HandTimers()) {
+  return new WorkQueue({
+    workers: 1,
+    rank: () => 0,
+    onError: () => {},
+    backoff: { firstMs: 100, maxMs: 1000 },
+    timers,
+    chance: () => 0.5,
+    ...settings,
+  });
+}
+
+test("a key that is added twice while it waits runs once, and again when it changes while it runs", async () => {
+  const ran: string[] = [];
+  const queue: WorkQueue = queueOf({
+    work: async (key) => {
+      ran.push(key);
+      if (ran.length === 2) queue.add("b");
+      return undefined;
+    },
+    rank: (key) => (key === "a" ? 0 : 1),
+  });
+  queue.add("b");
+  queue.add("b");
+  queue.add("a");
+  await queue.settled();
+  assert.deepEqual(ran, ["a", "b", "b"]);
+});
+
+test("work that fails is reported and comes back later and later, until it succeeds", async () => {
+  const timers = new HandTimers();
+  const errors: string[] = [];
+  const delays: number[] = [];
+  let failing = 6;
+  const queue = queueOf(
+    {
+      work: async () => {
+        failing -= 1;
+        if (failing >= 0) throw new Error("no");
+        return undefined;
+      },
+      onError: (key, error) => errors.push(`${key}: ${String(error)}`),
+    },
+    timers,
+  );
+  queue.add("x");
+  await queue.settled();
+  while (timers.delays.length > 0) {
+    delays.push(...timers.delays);
+    timers.step();
+    await queue.settled();
+  }
+  assert.deepEqual(delays, [75, 150, 300, 600, 750, 750]);
+  assert.equal(errors.length, 6);
+  assert.equal(errors[0], "x: Error: no");
+});
+
+test("a server that asks to wait is left alone for that long", async () => {
+  const timers = new HandTimers();
+  const queue = queueOf(
+    { work: () => Promise.reject(Object.assign(new Error("busy"), { retryAfterMs: 5000 })) },
+    timers,
+  );
+  queue.add("x");
+  await queue.settled();
+  assert.deepEqual(timers.delays, [5625]);
+  await queue.stop();
+  assert.deepEqual(timers.delays, []);
+});
+
+test("a change brings a key up before its time, and then it is not looked at twice", async () => {
+  const timers = new HandTimers();
+  let runs = 0;
+  const queue = queueOf(
+    {
+      work: async () => {
+        runs += 1;
+        return runs === 1 ? 1000 : undefined;
+      },
+    },
+    timers,
+  );
+  queue.add("x");
+  await queue.settled();
+  assert.deepEqual(timers.delays, [1000]);
+  queue.add("x");
+  await queue.settled();
+  assert.deepEqual([runs, timers.delays], [2, []]);
+});
+
+test("stop() waits for what runs and begins nothing more", async () => {
+  const gate = Promise.withResolvers<undefined>();
+  const ran: string[] = [];
+  const queue = queueOf({
+    work: (key) => {
+      ran.push(key);
+      return gate.promise;
+    },
+  });
+  queue.add("a");
+  queue.add("b");
+  await turn();
+  let isStopped = false;
+  const stopped = queue.stop().then(() => (isStopped = true));
+  queue.add("c");
+  await turn();
+  assert.equal(isStopped, false);
+  gate.resolve(undefined);
+  await stopped;
+  assert.deepEqual(ran, ["a"]);
+});
+
+interface Step {
+  readonly kind: "add" | "later" | "finish" | "fail" | "time";
+  readonly key: string;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constantFrom("add", "add", "later", "finish", "finish", "fail", "time"),
+  key: fc.constantFrom("a", "b", "c", "d", "e"),
+});
+
+test("whatever happens, no key runs twice at a time, no more run than there are workers, and every add is followed by a run", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, workers) => {
+      const timers = new HandTimers();
+      const open = new Map<string, PromiseWithResolvers<undefined>>();
+      /** Keys that were added and have not begun to run since. */
+      const owed = new Set<string>();
+      const work = (key: string): Promise<undefined> => {
+        assert.equal(open.has(key), false, `${key} runs twice at a time`);
+        const gate = Promise.withResolvers<undefined>();
+        open.set(key, gate);
+        owed.delete(key);
+        assert.ok(open.size <= workers, "more run than there are workers");
+        return gate.promise;
+      };
+      const queue = queueOf({ work, workers }, timers);
+      const finish = async (key: string, fails: boolean): Promise<void> => {
+        const gate = open.get(key);
+        open.delete(key);
+        if (fails) gate?.reject(new Error("no"));
+        else gate?.resolve(undefined);
+        await turn();
+        await turn();
+      };
+      for (const { kind, key } of steps) {
+        if (kind === "add") owed.add(key);
+        if (kind === "add") queue.add(key);
+        else if (kind === "later") queue.addAfter(key, 10);
+        else if (kind === "time") timers.step();
+        else await finish(key, kind === "fail");
+        if (kind === "add" || kind === "time") await turn();
+      }
+      for (let rounds = 0; open.size > 0 || owed.size > 0 || timers.delays.length > 0; rounds += 1) {
+        assert.ok(rounds < 1000, `still owed: ${[...owed].join(" ")}`);
+        for (const key of open.keys()) await finish(key, false);
+        timers.step();
+        await turn();
+      }
+      await queue.settled();
+      assert.equal(queue.depth, 0);
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,169 @@
+/**
+ * Keys that have to be looked at. A key that is added twice while it waits runs once; one that is added while it runs runs
+ * again afterwards, never twice at a time; one whose work failed comes back after a delay of its own that grows with
+ * each failure in a row. Of the keys that wait, the smallest rank runs first, and of one rank the oldest.
+ */
+import type { Chance, Timers } from "../../runtime/clock.ts";
+import { type BackoffLimits, backoffMs } from "./backoff.ts";
+
+/** Resolves to the milliseconds after which to look again; undefined when only a change matters. */
+export type Work = (key: string) => Promise<number | undefined>;
+
+export interface WorkQueueSettings {
+  readonly work: Work;
+  /** How many keys are worked on at the same time. */
+  readonly workers: number;
+  readonly rank: (key: string) => number;
+  readonly onError: (key: string, error: unknown) => void;
+  readonly backoff: BackoffLimits;
+  readonly timers: Timers;
+  readonly chance: Chance;
+}
+
+export const workBackoff: BackoffLimits = { firstMs: 500, maxMs: 60_000 };
+
+export class WorkQueue {
+  readonly #settings: WorkQueueSettings;
+  /** Keys that wait, by rank; a Set keeps the order in which they came. */
+  readonly #waiting = new Map<number, Set<string>>();
+  readonly #running = new Set<string>();
+  /** Added while they ran. */
+  readonly #again = new Set<string>();
+  readonly #delayed = new Map<string, () => void>();
+  readonly #failures = new Map<string, number>();
+  readonly #idle: (() => void)[] = [];
+  #isStarting = false;
+  #isStopped = false;
+
+  constructor(settings: WorkQueueSettings) {
+    this.#settings = settings;
+  }
+
+  /** Keys that wait, without those that wait for their time. */
+  get depth(): number {
+    let depth = 0;
+    for (const keys of this.#waiting.values()) depth += keys.size;
+    return depth;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  add(key: string): void {
+    if (this.#isStopped) return;
+    this.#callOff(key);
+    if (this.#running.has(key)) {
+      this.#again.add(key);
+      return;
+    }
+    this.#wait(key);
+    this.#start();
+  }
+
+  /** Looks at the key after a while, unless something else brings it up before. The last caller decides when. */
+  addAfter(key: string, delayMs: number): void {
+    if (this.#isStopped) return;
+    this.#callOff(key);
+    this.#delayed.set(
+      key,
+      this.#settings.timers.after(delayMs, () => {
+        this.#delayed.delete(key);
+        this.add(key);
+      }),
+    );
+  }
+
+  /** Resolves when nothing waits and nothing runs; what waits for its time does not count. */
+  settled(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Nothing new begins; resolves when what runs has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#waiting.clear();
+    this.#again.clear();
+    for (const callOff of this.#delayed.values()) callOff();
+    this.#delayed.clear();
+    await this.settled();
+  }
+
+  #isIdle(): boolean {
+    return this.#running.size === 0 && !this.#isStarting && this.depth === 0;
+  }
+
+  #wait(key: string): void {
+    const rank = this.#settings.rank(key);
+    const keys = this.#waiting.get(rank);
+    if (keys === undefined) this.#waiting.set(rank, new Set([key]));
+    else keys.add(key);
+  }
+
+  /** In a turn of its own, so that a burst of changes is one burst of work. */
+  #start(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    setImmediate(() => {
+      this.#isStarting = false;
+      this.#fill();
+    });
+  }
+
+  #fill(): void {
+    while (this.#running.size < this.#settings.workers) {
+      const key = this.#take();
+      if (key === undefined) break;
+      this.#running.add(key);
+      void this.#work(key);
+    }
+    if (!this.#isIdle()) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #take(): string | undefined {
+    let best: number | undefined;
+    for (const [rank, keys] of this.#waiting) if (keys.size > 0 && (best === undefined || rank < best)) best = rank;
+    const keys = best === undefined ? undefined : this.#waiting.get(best);
+    for (const key of keys ?? []) {
+      keys?.delete(key);
+      return key;
+    }
+    return undefined;
+  }
+
+  /** Never rejects. */
+  async #work(key: string): Promise<void> {
+    let delayMs: number | undefined;
+    try {
+      delayMs = await this.#settings.work(key);
+      this.#failures.delete(key);
+    } catch (error) {
+      delayMs = this.#failed(key, error);
+    }
+    this.#running.delete(key);
+    if (this.#again.delete(key)) this.#wait(key);
+    else if (delayMs !== undefined && !this.#delayed.has(key)) this.addAfter(key, delayMs);
+    this.#fill();
+  }
+
+  #failed(key: string, error: unknown): number {
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
+    this.#settings.onError(key, error);
+    const { backoff: limits, chance } = this.#settings;
+    return backoffMs({ limits, failures, chance, askedMs: askedToWaitMs(error) });
+  }
+
+  #callOff(key: string): void {
+    this.#delayed.get(key)?.();
+    this.#delayed.delete(key);
+  }
+}
+
+/** A server that is overloaded says for how long it wants to be left alone. */
+function askedToWaitMs(error: unknown): number {
+  const asked = error instanceof Error && "retryAfterMs" in error ? error.retryAfterMs : undefined;
+  return typeof asked === "number" ? asked : 0;
+}

@@ -1,0 +1,10 @@
+//go:build tools
+
+// The programs of the control plane that tests run against; this file keeps their modules in go.mod.
+package tools
+
+import (
+	_ "go.etcd.io/etcd/server/v3"
+	_ "k8s.io/kubernetes/cmd/kube-apiserver"
+	_ "k8s.io/kubernetes/cmd/kubectl"
+)
