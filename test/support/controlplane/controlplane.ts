@@ -83,7 +83,10 @@ export async function startControlPlane(directory: string): Promise<ControlPlane
     kubectl,
     makeNamespace: (labels = {}) => {
       const name = `test-${randomUUID().slice(0, 8)}`;
-      kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } }));
+      kubectl(
+        ["apply", "-f", "-"],
+        JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } }),
+      );
       return name;
     },
     audit: () => readAudit(join(directory, "audit.log")),
