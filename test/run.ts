@@ -1,5 +1,5 @@
 /**
- * The one test command: `node test/run.ts [layer...]`, with the layers check, unit and scenario in that order.
+ * The one test command: `node test/run.ts [layer...]`, with the layers check, unit, apiserver and scenario in that order.
  *
  * It installs what a layer needs where it may, prints a line for each file, every failure in full at the end, and as its
  * last line `N passed, N failed`. What it cannot run here it names; with CI=true that is a failure.
@@ -11,6 +11,7 @@ import { checks, runCheck } from "./gate/checks.ts";
 import { add, nothing, withoutSkips, type Outcome } from "./gate/outcome.ts";
 import { providePackages } from "./gate/packages.ts";
 import { runTestFile, type TestFileLimits } from "./gate/testfile.ts";
+import { lackingControlPlane, provideControlPlane } from "./support/controlplane/programs.ts";
 import { repositoryRoot } from "./support/results.ts";
 
 interface Task {
@@ -39,20 +40,41 @@ const layers: readonly Layer[] = [
     name: "unit",
     concurrency: Math.max(2, Math.min(4, availableParallelism())),
     tasks: () =>
-      testFiles("{api,crds,examples,operator,relay,runtime,test}/**/*.test.ts", "test/scenario/**", unitLimits),
+      testFiles(
+        "{api,crds,examples,operator,relay,runtime,test}/**/*.test.ts",
+        ["test/apiserver/**", "test/scenario/**"],
+        unitLimits,
+      ),
+  },
+  {
+    name: "apiserver",
+    concurrency: 1,
+    provide: provideApiServer,
+    tasks: () => testFiles("test/apiserver/*.test.ts", [], scenarioLimits),
   },
   {
     // Scenarios measure time and memory of whole processes: side by side they would disturb each other.
     name: "scenario",
     concurrency: 1,
     provide: provideScenarioPackages,
-    tasks: () => testFiles("test/scenario/*.test.ts", "", scenarioLimits),
+    tasks: () => testFiles("test/scenario/*.test.ts", [], scenarioLimits),
   },
 ];
 
-function testFiles(pattern: string, exclude: string, limits: TestFileLimits): readonly Task[] {
-  const files = globSync(pattern, exclude === "" ? {} : { exclude: [exclude] }).toSorted();
+function testFiles(pattern: string, exclude: readonly string[], limits: TestFileLimits): readonly Task[] {
+  const files = globSync(pattern, { exclude }).toSorted();
   return files.map((file) => ({ name: file, run: () => runTestFile(file, limits) }));
+}
+
+/** A cold build takes minutes: here, and not within the deadline of a test file. */
+async function provideApiServer(): Promise<Outcome> {
+  if (lackingControlPlane() !== false) return nothing;
+  try {
+    await provideControlPlane(say);
+    return nothing;
+  } catch (error) {
+    return { ...nothing, failures: [{ name: "control plane", text: String(error) }] };
+  }
 }
 
 async function provideScenarioPackages(): Promise<Outcome> {

@@ -104,8 +104,9 @@ test("3,000 objects come in pages and the store equals the server", { skip }, as
   assert.equal(mirror.store.size, 3000);
   assert.equal(proxy.seen.filter(isList).length, 6);
   const one = mirror.store.get(`${namespace}/map-7`);
-  assert.deepEqual(one?.["data"], { value: "1" });
-  assert.equal(one?.metadata["managedFields"], undefined);
+  assert.ok(one !== undefined);
+  assert.deepEqual(one["data"], { value: "1" });
+  assert.equal(one.metadata["managedFields"], undefined);
 });
 
 test("a page whose continue token has expired begins the list anew", { skip }, async () => {

@@ -66,21 +66,22 @@ export function startMirror({ client, resource = configMaps, query, times = {} }
   return { store, reflector, changes, events, stop };
 }
 
-/** Every object of the query, from the server itself, as a store would keep it. */
-export async function listAll(client: Client, resource: Resource, query: ListQuery): Promise<Map<string, string>> {
-  const page = await client.list(resource, query, {});
-  return new Map(page.items.map((item) => [item.metadata.name, JSON.stringify(item.metadata.resourceVersion)]));
+/** `name@resourceVersion` of every object of the query, from the server itself. */
+async function onServer(client: Client, query: ListQuery): Promise<ReadonlySet<string>> {
+  const page = await client.list(configMaps, query, {});
+  return new Set(page.items.map(versioned));
+}
+
+function versioned({ metadata }: RawObject): string {
+  return `${metadata.name}@${metadata.resourceVersion}`;
 }
 
 /** Waits until the store holds exactly what the server has. */
 export async function untilEqual(mirror: Mirror, client: Client, query: ListQuery): Promise<void> {
   await mirror.reflector.synced;
   await until("a store that equals the server", async () => {
-    const wanted = await listAll(client, configMaps, query);
+    const wanted = await onServer(client, query);
     await pause(50);
-    const kept = [...mirror.store.values()].map(
-      (object) => [object.metadata.name, JSON.stringify(object.metadata.resourceVersion)] as const,
-    );
-    return JSON.stringify([...wanted].sort()) === JSON.stringify(kept.sort());
+    return wanted.size === mirror.store.size && [...mirror.store.values()].every((one) => wanted.has(versioned(one)));
   });
 }
