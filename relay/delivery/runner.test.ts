@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pino } from "pino";
 import type { RelayDocument } from "../../api/relayconfig.ts";
-import { systemChance, systemClock } from "../../runtime/clock.ts";
+import { type Clock, systemChance, systemClock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { DomainSettings, Snapshot } from "../config/snapshot.ts";
 import { domainSettingsOf, newMessage, relayDocumentOf, silentMetrics, smarthostAt, snapshotOf } from "./fixtures.ts";
@@ -39,6 +39,7 @@ interface BenchSettings {
   readonly domains?: readonly DomainSettings[];
   readonly spool?: MemorySpool;
   readonly window?: Window;
+  readonly clock?: Clock;
 }
 
 function benchFor(t: TestContext, settings: BenchSettings): Bench {
@@ -49,7 +50,7 @@ function benchFor(t: TestContext, settings: BenchSettings): Bench {
     snapshots: { current: () => snapshot, lastError: undefined, onChange: () => undefined },
     spool,
     log,
-    clock: systemClock,
+    clock: settings.clock ?? systemClock,
     chance: systemChance,
     metrics: silentMetrics,
     ...(settings.window === undefined ? {} : { window: settings.window }),
@@ -85,6 +86,24 @@ test("delivery takes what waits in the spool at the start, through a small windo
   await spool.settled(250);
   assert.equal(hop.messages.length, 250);
   assert.ok(hop.sessions.length <= 9, `${hop.sessions.length} connections`);
+});
+
+test("delivery takes at once what comes due between two questions to the spool", async (t) => {
+  const hop = await hopFor(t);
+  let now = 999;
+  class AgeingSpool extends MemorySpool {
+    /** A timer that fires a moment early asks before the message is due, and hears of it afterwards. */
+    override async nextDueAt(): Promise<number | undefined> {
+      now = 1001;
+      return super.nextDueAt();
+    }
+  }
+  const spool = new AgeingSpool();
+  spool.add({ ...newMessage(), dueAt: 1000 });
+  const startedAt = performance.now();
+  benchFor(t, { spool, clock: { now: () => now }, delivery: { smarthosts: [smarthostAt(hop.port)] } });
+  await spool.settled(1);
+  assert.ok(performance.now() - startedAt < 1000, "it waited for the pause after trouble");
 });
 
 test("delivery retries a deferred recipient, bounces a refused one and sends nothing twice", async (t) => {

@@ -216,12 +216,14 @@ class Runner implements Delivery {
   /** Fills the window. Resolves with the time to look again. */
   async #claim(): Promise<number> {
     const { spool, clock } = this.#options;
+    let askedAt: number;
     for (;;) {
       const limit = Math.min(claimLimit, this.#schedule.room());
       // Full: the backlog stays noted, and the next delivery that ends asks again.
       if (limit === 0 || this.#closing) return clock.now() + longestSleepMs;
       this.#backlog = false;
-      const entries = await spool.claim(clock.now(), limit);
+      askedAt = clock.now();
+      const entries = await spool.claim(askedAt, limit);
       this.#take(entries);
       if (entries.length < limit) break;
       this.#backlog = true;
@@ -229,7 +231,8 @@ class Runner implements Delivery {
     const dueAt = await spool.nextDueAt();
     const now = clock.now();
     if (dueAt === undefined) return now + longestSleepMs;
-    return dueAt > now ? dueAt : now + spoolPauseMs;
+    // Due when it was asked for and not handed over: the spool is in trouble. What came due since then is no such sign.
+    return dueAt > askedAt ? dueAt : now + spoolPauseMs;
   }
 }
 
