@@ -74,8 +74,11 @@ export interface Preconditions {
   readonly resourceVersion?: string | undefined;
 }
 
-/** A read may be a page of 500 objects from a server under load; a write that takes this long will not end well. */
-const usualDeadlines: Deadlines = { readMs: 30_000, writeMs: 10_000 };
+/**
+ * A read may be a page of 500 objects from a server under load. A write ends within the time that a lease lasts beyond its
+ * renewal deadline (leaserecord.ts), so that none of a leader that lost it is still on its way when the next one begins.
+ */
+const usualDeadlines: Deadlines = { readMs: 30_000, writeMs: 5_000 };
 const json = "application/json";
 const partial = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const partialList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";

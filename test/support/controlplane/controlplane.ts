@@ -2,10 +2,10 @@
  * A real API server over a real etcd, on loopback, with an audit log: what a cluster's control plane is to an operator.
  * Nothing schedules or runs pods here.
  */
-import { randomUUID } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:https";
 import { join } from "node:path";
 import { issueLeaf, makeCertificateAuthority } from "../../../operator/mailrelay/issue.ts";
 import { freePort } from "../ports.ts";
@@ -25,12 +25,9 @@ export interface AuditEntry {
 }
 
 export interface ControlPlane {
-  readonly server: string;
   readonly port: number;
-  readonly directory: string;
   /** Of a user who may do everything. */
   readonly kubeconfig: string;
-  readonly token: string;
   readonly authority: string;
   /** Certificate and key of the server, also for a proxy before it. */
   readonly serving: { readonly certificate: string; readonly privateKey: string };
@@ -72,11 +69,8 @@ export async function startControlPlane(directory: string): Promise<ControlPlane
       stdio: ["pipe", "pipe", "pipe"],
     });
   return {
-    server: `https://127.0.0.1:${port}`,
     port,
-    directory,
     kubeconfig,
-    token: files.token,
     authority: files.authority,
     serving: files.serving,
     kubeconfigAt,
@@ -191,7 +185,6 @@ async function untilReady(port: number): Promise<void> {
 
 /** Asked without a certificate check: the server is not there yet, or is ours. */
 async function isReady(port: number): Promise<boolean> {
-  const { request } = await import("node:https");
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const asked = request({ host: "127.0.0.1", port, path: "/readyz", rejectUnauthorized: false }, (answer) => {
     answer.resume();
