@@ -40,7 +40,6 @@ const rooms: readonly Room[] = [
       .concat([
         "relay config",
         "relay observe",
-        "relay dns",
         "relay settings",
         "operator pure",
         "operator words",
@@ -58,11 +57,6 @@ const rooms: readonly Room[] = [
       "smtp-server",
       "nodemailer",
       "mailauth",
-      "dns-packet",
-      "playwright-core",
-      "@kubernetes/client-node",
-      "@opentelemetry/api",
-      "@opentelemetry/sdk-trace",
     ],
     node: "any",
   },
@@ -81,7 +75,6 @@ const rooms: readonly Room[] = [
     ]
       .concat([
         "relay observe",
-        "relay dns",
         "relay settings",
         "operator pure",
         "operator words",
@@ -95,20 +88,7 @@ const rooms: readonly Room[] = [
   },
   { name: "generator", files: /^crds\//, rooms: ["api"], packages: ["yaml"], node: "any" },
   { name: "api", files: /^api\//, rooms: [], packages: ["zod"], node: [] },
-  {
-    name: "runtime",
-    files: /^runtime\//,
-    rooms: [],
-    packages: [
-      "pino",
-      "@opentelemetry/api",
-      "@opentelemetry/core",
-      "@opentelemetry/exporter-trace-otlp-proto",
-      "@opentelemetry/resources",
-      "@opentelemetry/sdk-trace",
-    ],
-    node: "any",
-  },
+  { name: "runtime", files: /^runtime\//, rooms: [], packages: ["pino"], node: "any" },
   {
     name: "relay pure",
     files: /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|delivery\/schedule\.ts|submission\/admit\.ts)/,
@@ -140,7 +120,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay delivery",
     files: /^relay\/delivery\//,
-    rooms: ["api", "runtime", "relay pure", "relay words", "relay config", "relay observe", "relay dns"],
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay config", "relay observe"],
     packages: ["nodemailer"],
     node: "any",
   },
@@ -155,14 +135,7 @@ const rooms: readonly Room[] = [
     name: "relay observe",
     files: /^relay\/observe\//,
     rooms: ["api", "runtime", "relay pure", "relay words"],
-    packages: ["prom-client", "@opentelemetry/api"],
-    node: "any",
-  },
-  {
-    name: "relay dns",
-    files: /^relay\/dns\//,
-    rooms: ["api", "runtime", "relay pure", "relay words"],
-    packages: ["dns-packet"],
+    packages: ["prom-client"],
     node: "any",
   },
   { name: "relay settings", files: /^relay\/settings\.ts$/, rooms: ["api", "runtime"], packages: ["zod"], node: "any" },
@@ -227,10 +200,6 @@ const soleImporters: readonly { readonly target: string; readonly files: RegExp 
   { target: "@kubernetes/client-node", files: /^operator\/kube\// },
   { target: "prom-client", files: /^relay\/observe\/metrics\.ts$/ },
   { target: "pino", files: /^runtime\/log\.ts$/ },
-  { target: "dns-packet", files: /^relay\/dns\// },
-  { target: "@opentelemetry/api", files: /^runtime\/telemetry\.ts$|^relay\/observe\// },
-  { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
-  { target: "@opentelemetry/exporter-trace-otlp-proto", files: /^runtime\// },
   { target: "node:sqlite", files: /^relay\/spool\/|^operator\/local\/lock\.ts$/ },
 ];
 
