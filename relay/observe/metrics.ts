@@ -3,6 +3,7 @@
  * reply classes and listener names, never addresses.
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import type { NoticeAction } from "../mail/notice/due.ts";
 import type { SpoolDepth } from "../spool/spool.ts";
 
 /** Everything a room may report; a room takes this and knows nothing of prom-client. */
@@ -17,7 +18,7 @@ export interface RelayMetrics {
   delivered(seconds: number): void;
   nextHopConnection(result: "opened" | "failed"): void;
   /** A notice was written to a sender. */
-  notified(notice: "failed" | "delayed" | "relayed"): void;
+  notified(notice: NoticeAction): void;
   /** A recipient of mail from nobody, such as a notice, failed: nobody can be told. */
   doubleBounced(): void;
   committed(messages: number, seconds: number): void;

@@ -1,10 +1,9 @@
 /** The certificate that the pods mount: a copy of what the relay's manifest names, or our own. */
-import { labelsFor } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { Secret, Stored } from "../../kube/objects.ts";
 import { encodeData } from "../../kube/secret.ts";
-import { ownerOf } from "../world.ts";
 import { certificateSecretName } from "./names.ts";
+import { ownedMetadata } from "./owned.ts";
 
 export interface CertificateContent {
   /** PEM, leaf first. */
@@ -19,12 +18,7 @@ export function renderCertificate(relay: Stored<MailRelay>, content: Certificate
   return {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: {
-      name: certificateSecretName(relay.metadata.name),
-      namespace: relay.metadata.namespace,
-      labels: labelsFor(relay.metadata.name),
-      ownerReferences: [ownerOf(relay)],
-    },
+    metadata: ownedMetadata(relay, certificateSecretName(relay.metadata.name)),
     type: "kubernetes.io/tls",
     data: encodeData({ "tls.crt": content.chain, "tls.key": content.privateKey, ...authority }),
   };

@@ -1,23 +1,17 @@
 /** The configuration Secret: the relay document, and the revision that names everything the pods should run. */
-import { labelsFor } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import { relayDocumentName, type RelayDocument } from "../../../api/relayconfig.ts";
 import type { Secret, Stored } from "../../kube/objects.ts";
 import { encodeData } from "../../kube/secret.ts";
 import { type ShardFact, textDigest } from "../../kube/shard.ts";
-import { ownerOf } from "../world.ts";
 import { configurationSecretName } from "./names.ts";
+import { ownedMetadata } from "./owned.ts";
 
 export function renderConfiguration(relay: Stored<MailRelay>, document: RelayDocument): Secret {
   return {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: {
-      name: configurationSecretName(relay.metadata.name),
-      namespace: relay.metadata.namespace,
-      labels: labelsFor(relay.metadata.name),
-      ownerReferences: [ownerOf(relay)],
-    },
+    metadata: ownedMetadata(relay, configurationSecretName(relay.metadata.name)),
     type: "Opaque",
     data: encodeData({ [relayDocumentName]: `${JSON.stringify(document, undefined, 1)}\n` }),
   };
