@@ -37,7 +37,7 @@ format: $(INSTALLED) ## Format every file
 	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn .
 
 bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the same load
-	@exec $(NODE) test/bench/run.ts
+	@exec $(NODE) test/bench/bench.ts
 
 clean: ## Remove what was installed and what runs and tests left behind
 	@echo "removing node_modules, .mailboat and test-results"

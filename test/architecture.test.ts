@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
@@ -417,6 +417,15 @@ test("no tracked file holds unfinished work, a path of a machine or the host of 
       });
     }),
   );
+});
+
+test("every program that the Makefile and package.json start exists", () => {
+  const text = ["Makefile", "package.json"].map((file) => readFileSync(join(repositoryRoot, file), "utf8")).join("\n");
+  const programs = [...text.matchAll(/(?:\$\(NODE\)|"node) ([a-z][\w/.-]*\.[cm]?[jt]s)/g)].map(
+    (match) => match[1] ?? "",
+  );
+  assert.ok(programs.length >= 6, `found only ${programs.join(" ")}`);
+  none(programs.filter((program) => !existsSync(join(repositoryRoot, program))));
 });
 
 test("every installed package has a licence that an Apache-2.0 product may carry", () => {
