@@ -3,7 +3,7 @@ import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, type Log } from "../runtime/log.ts";
-import type { Snapshot } from "./config/snapshot.ts";
+import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
 import { retryIntervalMs } from "./mail/retry.ts";
@@ -25,13 +25,18 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const chance = systemChance;
   // Metrics count the configuration's loads, which come before the spool that they report the depth of.
   const spoolOpened = Promise.withResolvers<Spool>();
-  const metrics = createMetrics(async () => (await spoolOpened.promise).depth(clock.now()));
+  const loaded: { snapshots?: SnapshotSource } = {};
+  const metrics = createMetrics({
+    depth: async () => (await spoolOpened.promise).depth(clock.now()),
+    snapshots: () => loaded.snapshots,
+  });
   const snapshots = await watchConfiguration({
     directory: settings.configurationDirectory,
     log,
     onLoad: (result) => metrics.configurationLoaded(result),
     stopping: lifecycle.stopping,
   });
+  loaded.snapshots = snapshots;
   const opened = await openStore({
     directory: settings.spoolDirectory,
     clock,

@@ -18,9 +18,15 @@ export interface RecordFacts {
 
 export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetrics): void {
   const { message, results, notices, now } = facts;
-  for (const { outcome } of results) {
-    metrics.attempted(outcome.kind, outcome.reply.code);
-    if (outcome.kind === "delivered") metrics.delivered((now - message.acceptedAt) / 1000);
+  for (const { outcome, fate } of results) {
+    metrics.attempted({
+      outcome: outcome.kind,
+      code: outcome.reply.code,
+      isRemote: fate.kind === "delivered" || fate.remote !== undefined,
+      domain: message.domain,
+      destination: domainOf(fate.recipient.address),
+    });
+    if (outcome.kind === "delivered") metrics.delivered((now - message.acceptedAt) / 1000, message.traceparent);
   }
   const [first, second] = results;
   const groups = first !== undefined && second === undefined ? [[first]] : Map.groupBy(results, groupKey).values();

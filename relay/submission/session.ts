@@ -154,7 +154,10 @@ export class SubmissionSession implements SessionRules {
     }
     const { domain, sizeBytes } = result;
     const listener = this.#opened.name;
-    metrics.accepted(listener, sizeBytes, (clock.now() - startedAt) / 1000);
+    // The cipher is "<version> <suite>" once the session is inside TLS.
+    const tls = state.cipher?.split(" ")[0];
+    const seconds = (clock.now() - startedAt) / 1000;
+    metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent: undefined });
     log.info({ spoolId: id, domain, listener, sizeBytes, recipients: transaction.recipients.size }, "accepted");
     return { code: 250, enhanced: "2.6.0", text: `Message accepted as ${id}` };
   }

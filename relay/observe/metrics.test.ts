@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { SnapshotSource } from "../config/snapshot.ts";
+import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../delivery/fixtures.ts";
+import type { SpoolDepth } from "../spool/spool.ts";
+import { exemplarOf } from "./exemplar.ts";
+import { BoundedLabel, otherValues, replyClass } from "./labels.ts";
+import { createMetrics, type MetricsEndpoint } from "./metrics.ts";
+
+const depth: SpoolDepth = {
+  queuedMessages: 3,
+  queuedRecipients: 4,
+  oldestDueAt: 1_700_000_000_000,
+  usedBytes: 4096,
+  full: false,
+  spoolId: "s",
+};
+const trace = "0af7651916cd43dd8448eb211c80319c";
+const traceparent = `00-${trace}-b7ad6b7169203331-01`;
+
+function endpoint(snapshots?: SnapshotSource): MetricsEndpoint {
+  return createMetrics({ depth: () => Promise.resolve(depth), snapshots: () => snapshots });
+}
+
+function acceptance(domain: string): Parameters<MetricsEndpoint["accepted"]>[0] {
+  return { listener: "smtp", domain, tls: "TLSv1.3", sizeBytes: 100, seconds: 0.004, traceparent };
+}
+
+async function line(metrics: MetricsEndpoint, start: string): Promise<string | undefined> {
+  return (await metrics.render()).split("\n").find((each) => each.startsWith(start));
+}
+
+test("a label keeps its first values and folds the rest", () => {
+  const label = new BoundedLabel(2);
+  const folded = ["a", "b", "c", "a", "c"].map((value) => label.of(value));
+  assert.deepEqual(folded, ["a", "b", otherValues, "a", otherValues]);
+});
+
+test("the class of a reply tells the next hop's words from trouble before any", () => {
+  assert.equal(replyClass(250, true), "2xx");
+  assert.equal(replyClass(451, true), "4xx");
+  assert.equal(replyClass(421, false), "none");
+});
+
+test("only a sampled trace becomes an exemplar", () => {
+  assert.deepEqual(exemplarOf(traceparent), { trace_id: trace, span_id: "b7ad6b7169203331" });
+  for (const other of [undefined, "", traceparent.replace(/01$/, "00"), `${traceparent}x`])
+    assert.equal(exemplarOf(other), undefined);
+});
+
+test("a latency carries the trace of its message", async () => {
+  const metrics = endpoint();
+  metrics.accepted(acceptance("example.com"));
+  metrics.delivered(0.2, traceparent);
+  for (const [name, le] of [
+    ["mailboat_submission_accept_seconds", "0.005"],
+    ["mailboat_delivery_seconds", "0.25"],
+  ] as const) {
+    const bucket = await line(metrics, `${name}_bucket{le="${le}"}`);
+    assert.match(bucket ?? "", new RegExp(`# \\{trace_id="${trace}",span_id="b7ad6b7169203331"\\}`));
+  }
+  assert.match(await metrics.render(), /# EOF\n$/);
+});
+
+test("the configuration in force is told: revision, keys, capacity", async () => {
+  const snapshot = snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com", {}, [edwardsKey])]);
+  const metrics = endpoint({ current: () => snapshot, lastError: "relay.json: broken", onChange: () => undefined });
+  const page = await metrics.render();
+  for (const expected of [
+    `mailboat_configuration_info{revision="${snapshot.revision}"} 1`,
+    'mailboat_configuration_sender_domains{dkim="usable"} 1',
+    'mailboat_configuration_sender_domains{dkim="none"} 0',
+    'mailboat_configuration_dkim_keys{algorithm="ed25519-sha256"} 1',
+    "mailboat_configuration_stale 1",
+    "mailboat_spool_queued_recipients 4",
+    "mailboat_spool_oldest_due_timestamp_seconds 1700000000",
+  ])
+    assert.ok(page.split("\n").includes(expected), expected);
+});
+
+test("10,000 sender domains and 100,000 destinations leave a page under 5 MiB, scraped within 200 ms", async () => {
+  const metrics = endpoint();
+  for (let index = 0; index < 10_000; index += 1) metrics.accepted(acceptance(`sender-${index}.example`));
+  for (let index = 0; index < 100_000; index += 1) {
+    for (const outcome of ["delivered", "deferred", "failed"] as const)
+      metrics.attempted({
+        outcome,
+        code: 250,
+        isRemote: true,
+        domain: `sender-${index % 10_000}.example`,
+        destination: `mx-${index}.example`,
+      });
+  }
+  const startedAt = performance.now();
+  const page = await metrics.render();
+  const elapsedMs = performance.now() - startedAt;
+  assert.ok(page.length < 5 * 1024 * 1024, `${page.length} octets`);
+  assert.ok(elapsedMs < 200, `${elapsedMs} ms`);
+  assert.equal(metrics.acceptedMessages, 10_000);
+});
