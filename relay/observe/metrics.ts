@@ -11,7 +11,7 @@ import { submissionMetrics, type SubmissionMetrics } from "./families/submission
 import { BoundedLabel } from "./labels.ts";
 
 /** Everything a room may report; a room takes this and knows nothing of prom-client. */
-export type RelayMetrics = SubmissionMetrics & DeliveryMetrics & SpoolMetrics & ConfigurationMetrics;
+export type RelayMetrics = SubmissionMetrics & DeliveryMetrics & Omit<SpoolMetrics & ConfigurationMetrics, "refresh">;
 
 export interface MetricsEndpoint extends RelayMetrics {
   /** OpenMetrics text. */
@@ -32,17 +32,24 @@ export function createMetrics(sources: MetricSources): MetricsEndpoint {
   const domains = new BoundedLabel(labelledDomains);
   const destinations = new BoundedLabel(labelledDestinations);
   const submission = submissionMetrics(registry, domains);
+  const spool = spoolMetrics(registry, sources);
+  const configuration = configurationMetrics(registry, sources.snapshots);
   let acceptedMessages = 0;
   return {
     ...submission,
     ...deliveryMetrics(registry, domains, destinations),
-    ...spoolMetrics(registry, sources),
-    ...configurationMetrics(registry, sources.snapshots),
+    committed: (writes, seconds) => spool.committed(writes, seconds),
+    configurationLoaded: (result) => configuration.configurationLoaded(result),
     accepted(acceptance) {
       acceptedMessages += 1;
       submission.accepted(acceptance);
     },
-    render: async () => registry.metrics(),
+    async render() {
+      // Before rendering, not in prom-client's collect: a gauge that another one sets would be a scrape late.
+      configuration.refresh();
+      await spool.refresh();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
     get acceptedMessages() {
       return acceptedMessages;

@@ -5,6 +5,8 @@ import type { OpenMetricsRegistry } from "./family.ts";
 
 export interface ConfigurationMetrics {
   configurationLoaded(result: "success" | "failure"): void;
+  /** Reads the snapshot in force. */
+  refresh(): void;
 }
 
 /** `source` is undefined until the first configuration is loaded. */
@@ -19,11 +21,13 @@ export function configurationMetrics(
     labelNames: ["result"],
     registers,
   });
-  gauges(registry, source);
-  return { configurationLoaded: (result) => loads.inc({ result }) };
+  return { refresh: gauges(registry, source), configurationLoaded: (result) => loads.inc({ result }) };
 }
 
-function gauges(registry: OpenMetricsRegistry, source: () => SnapshotSource | undefined): void {
+function gauges(
+  registry: OpenMetricsRegistry,
+  source: () => SnapshotSource | undefined,
+): ConfigurationMetrics["refresh"] {
   const registers = [registry];
   const stale = new Gauge({
     name: "mailboat_configuration_stale",
@@ -53,21 +57,18 @@ function gauges(registry: OpenMetricsRegistry, source: () => SnapshotSource | un
     help: "1 for the revision of the configuration in force",
     labelNames: ["revision"],
     registers,
-    collect() {
-      const snapshots = source();
-      if (snapshots === undefined) return;
-      const { revision, certificate, domains: configured } = snapshots.current();
-      this.reset();
-      this.set({ revision: revision ?? "" }, 1);
-      stale.set(snapshots.lastError === undefined ? 0 : 1);
-      notAfter.reset();
-      if (certificate !== undefined)
-        notAfter.set({ fingerprint: certificate.fingerprint }, certificate.notAfter / 1000);
-      countKeys(configured.values(), domains, keys);
-    },
   });
-  info.reset();
-  notAfter.reset();
+  return () => {
+    const snapshots = source();
+    if (snapshots === undefined) return;
+    const { revision, certificate, domains: configured } = snapshots.current();
+    info.reset();
+    info.set({ revision: revision ?? "" }, 1);
+    stale.set(snapshots.lastError === undefined ? 0 : 1);
+    notAfter.reset();
+    if (certificate !== undefined) notAfter.set({ fingerprint: certificate.fingerprint }, certificate.notAfter / 1000);
+    countKeys(configured.values(), domains, keys);
+  };
 }
 
 type Configured =

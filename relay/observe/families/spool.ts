@@ -12,6 +12,8 @@ export interface MetricSources {
 }
 
 export interface SpoolMetrics {
+  /** Asks for the depth; rejects when the spool does not answer. */
+  refresh(): Promise<void>;
   committed(writes: number, seconds: number): void;
 }
 
@@ -28,8 +30,8 @@ export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSourc
     help: "Writes that joined a transaction; divided by the commits it tells how large groups are",
     registers,
   });
-  depthGauges(registry, sources);
   return {
+    refresh: depthGauges(registry, sources),
     committed(writes, seconds) {
       commitWrites.inc(writes);
       commitSeconds.observe(seconds);
@@ -38,7 +40,7 @@ export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSourc
 }
 
 /** When the spool cannot be asked the scrape fails: a gauge that keeps its last value would lie. */
-function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): void {
+function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): SpoolMetrics["refresh"] {
   const registers = [registry];
   const queued = new Gauge({ name: "mailboat_spool_queued_messages", help: "Messages in the spool", registers });
   const used = new Gauge({ name: "mailboat_spool_used_bytes", help: "Live pages, log and body files", registers });
@@ -53,15 +55,14 @@ function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): voi
     name: "mailboat_spool_queued_recipients",
     help: "Recipients that wait for their outcome",
     registers,
-    async collect() {
-      const now = await sources.depth();
-      this.set(now.queuedRecipients);
-      queued.set(now.queuedMessages);
-      used.set(now.usedBytes);
-      capacity.set(sources.snapshots()?.current().relay.spool.capacityBytes ?? 0);
-      full.set(now.full ? 1 : 0);
-      oldest.set(now.oldestDueAt === undefined ? 0 : now.oldestDueAt / 1000);
-    },
   });
-  recipients.set(0);
+  return async () => {
+    const now = await sources.depth();
+    recipients.set(now.queuedRecipients);
+    queued.set(now.queuedMessages);
+    used.set(now.usedBytes);
+    capacity.set(sources.snapshots()?.current().relay.spool.capacityBytes ?? 0);
+    full.set(now.full ? 1 : 0);
+    oldest.set(now.oldestDueAt === undefined ? 0 : now.oldestDueAt / 1000);
+  };
 }
