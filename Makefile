@@ -16,7 +16,10 @@ STATE ?=
 # make test: which layers, in order (check unit apiserver scenario). Empty means all.
 LAYERS ?=
 
-.PHONY: help run test check generate format bench clean
+# make image: what the image is called.
+IMAGE ?= mailboat:dev
+
+.PHONY: help run test check generate format bench image clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +41,9 @@ format: $(INSTALLED) ## Format every file
 
 bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the same load
 	@exec $(NODE) test/bench/bench.ts
+
+image: $(INSTALLED) ## Build the container image with docker, podman or buildah (IMAGE=name:tag)
+	@exec $(NODE) image/build.ts "$(IMAGE)"
 
 clean: ## Remove what was installed and what runs and tests left behind
 	@echo "removing node_modules, .mailboat and test-results"

@@ -17,6 +17,7 @@ const scenarioPackages: readonly DebianPackage[] = [
   { name: "libpython3.11-testsuite" },
   { name: "python3-dkim" },
   { name: "python3-flufl.bounce" },
+  { name: "buildah" },
   { name: "strace" },
   { name: "swaks" },
   { name: "openssl" },

@@ -15,6 +15,8 @@ export interface RelayOptions {
   /** Listener name to port; 0 and absent let the system choose. */
   readonly ports?: Readonly<Record<string, number>>;
   readonly spoolDirectory?: string;
+  /** What is run in place of the sources, for example a bundle. */
+  readonly main?: string;
 }
 
 export class RelayProgram {
@@ -33,8 +35,9 @@ export class RelayProgram {
     mkdirSync(spool, { recursive: true });
     writeConfiguration(configuration, options.plan);
     const ports = { submission: 0, submissions: 0, smtp: 0, http: 0, ...options.ports };
+    const main = options.main ?? join(repositoryRoot, "relay/main.ts");
     const program = new Program({
-      command: [...(options.wrapper ?? []), process.execPath, join(repositoryRoot, "relay/main.ts"), "run"],
+      command: [...(options.wrapper ?? []), process.execPath, main, "run"],
       env: {
         MAILBOAT_CONFIGURATION_DIR: configuration,
         MAILBOAT_SPOOL_DIR: spool,

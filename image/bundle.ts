@@ -1,0 +1,65 @@
+/**
+ * One bundle per program, as the image holds it: `node image/bundle.ts FOLDER` writes FOLDER/relay and FOLDER/operator.
+ * Threads of a program are files of their own beside its main.js.
+ */
+import { writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { build, type BuildOptions } from "esbuild";
+import { licenceTexts } from "./licences.ts";
+import { leaveOutLocalMode, threadsAsFiles } from "./plugins.ts";
+
+const root = join(import.meta.dirname, "..");
+
+/** Sources by program. The first is its main; the others are threads it starts with `new Worker(new URL(...))`. */
+const programs = {
+  relay: ["relay/main.ts", "relay/spool/writer.ts", "relay/spool/checkpoint.ts"],
+  operator: ["operator/main.ts"],
+} as const;
+
+export type ProgramName = keyof typeof programs;
+export const programNames: readonly ProgramName[] = ["relay", "operator"];
+
+/** Some libraries are CommonJS and ask for modules of Node while they run. */
+const requireForLibraries =
+  'import { createRequire as $createRequire } from "node:module"; const require = $createRequire(import.meta.url);';
+
+function optionsOf(name: ProgramName, folder: string) {
+  const sources: readonly string[] = programs[name];
+  return {
+    absWorkingDir: root,
+    entryPoints: sources.map((source) => ({ in: source, out: basename(source, ".ts") })),
+    outdir: join(folder, name),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node24",
+    // Lines and names stay, so that a stack trace in a report can be read.
+    minifySyntax: true,
+    keepNames: true,
+    legalComments: "none",
+    metafile: true,
+    banner: { js: requireForLibraries },
+    plugins: [threadsAsFiles(sources.map((source) => join(root, source))), leaveOutLocalMode],
+    logLevel: "warning",
+  } satisfies BuildOptions;
+}
+
+/** Rejects with esbuild's errors, each with its place. */
+export async function bundlePrograms(folder: string): Promise<void> {
+  for (const name of programNames) {
+    const { metafile } = await build(optionsOf(name, folder));
+    await writeFile(join(folder, name, "package.json"), '{ "type": "module" }\n');
+    await writeFile(join(folder, name, "LICENCES"), await licenceTexts(root, Object.keys(metafile.inputs)));
+  }
+}
+
+async function main(folder: string | undefined): Promise<number> {
+  if (folder === undefined) {
+    process.stderr.write("usage: node image/bundle.ts FOLDER\n");
+    return 2;
+  }
+  await bundlePrograms(folder);
+  return 0;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv[2]);
