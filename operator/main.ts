@@ -1,7 +1,9 @@
 /** The operator program: reads its command, and runs the verb until it is asked to stop. */
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
-import { readCommand, usage, UsageError } from "./settings.ts";
+import { systemChance } from "../runtime/clock.ts";
+import { createLog } from "../runtime/log.ts";
+import { type ClusterSettings, type LocalSettings, readCommand, usage, UsageError } from "./settings.ts";
 
 /** Resolves to the exit code. A second signal ends the process at once: correctness rests on the spools. */
 async function main(): Promise<number> {
@@ -19,16 +21,33 @@ async function main(): Promise<number> {
   }
   // A reader that is gone (`| head`) is no reason to lose mail: what runs, runs on.
   process.stdout.on("error", () => undefined);
+  return command.verb === "local" ? local(command.settings, stop.signal) : cluster(command.settings, stop.signal);
+}
+
+async function local(settings: LocalSettings, stopping: AbortSignal): Promise<number> {
   // Compiled code is kept beside the rest of the state, which halves the time to ready from the second start on.
-  enableCompileCache(join(command.settings.state, "compiled"));
+  enableCompileCache(join(settings.state, "compiled"));
   const { runLocal } = await import("./local/run.ts");
   await runLocal({
-    settings: command.settings,
-    stopping: stop.signal,
+    settings,
+    stopping,
     output: { write: (text) => process.stdout.write(text), isTerminal: process.stdout.isTTY },
     now: () => Date.now(),
   });
   return 0;
+}
+
+async function cluster(settings: ClusterSettings, stopping: AbortSignal): Promise<number> {
+  // The Kubernetes client weighs 88 MiB: local mode does without it.
+  const { runCluster } = await import("./cluster/run.ts");
+  return runCluster({
+    settings,
+    log: createLog({ level: settings.logLevel, program: "operator" }),
+    stopping,
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    chance: systemChance,
+  });
 }
 
 try {

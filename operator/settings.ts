@@ -1,4 +1,5 @@
 /** What a run of the operator is told by flags and environment; flags win. Mistakes are errors that name what to do. */
+import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 
@@ -12,7 +13,27 @@ export const usage = `Mailboat operator
     --state DIR       keys, spools, captured messages and ports (STATE; default .mailboat); one local mode a directory
     --host ADDRESS    where listeners bind (LISTEN_HOST; default 127.0.0.1)
     --log-level LEVEL what relays log: trace, debug, info, warn, error (LOG_LEVEL; default info)
-    --help            this text
+
+  node operator/main.ts run --relay-image IMAGE
+
+    Runs the operator of a Kubernetes cluster. Several may run: one leads, the others stand by.
+
+    --relay-image IMAGE     image of relay pods whose MailRelay names none (RELAY_IMAGE; required)
+    --kubeconfig FILE       which cluster, and as whom (default: KUBECONFIG, ~/.kube/config, or the pod's own account)
+    --context NAME          context of the kubeconfig (default: its current one)
+    --namespaces A,B        namespaces that are watched (WATCH_NAMESPACES; default: all)
+    --namespace NAME        namespace of the lease and of the operator's own Secrets
+                            (POD_NAMESPACE; default: the pod's or context's, else mailboat-system)
+    --service-account NAME  the operator's own account, for the commands that messages show
+                            (SERVICE_ACCOUNT; default mailboat-operator)
+    --lease-name NAME       (LEASE_NAME; default mailboat-operator)
+    --identity NAME         who holds the lease, for people (POD_NAME; default: the host's name)
+    --host ADDRESS          where health and metrics are served (LISTEN_HOST; default 0.0.0.0)
+    --port PORT             /healthz, /readyz and /metrics (HTTP_PORT; default 9464)
+    --workers N             resources looked at at the same time (WORKERS; default 16)
+    --log-level LEVEL       (LOG_LEVEL; default info)
+
+  --help                    this text
 `;
 
 /** A mistake in the command line or the environment; the message is for people. */
@@ -20,40 +41,119 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+const logLevel = z.enum(["trace", "debug", "info", "warn", "error"]);
+const address = z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address, for example 127.0.0.1" });
+const label = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { error: "must be lower-case letters, digits and '-'" });
+
 const localSettings = z.object({
   manifests: z.string().min(1),
   state: z.string().min(1),
-  host: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address, for example 127.0.0.1" }),
-  logLevel: z.enum(["trace", "debug", "info", "warn", "error"]),
+  host: address,
+  logLevel,
+});
+
+const clusterSettings = z.object({
+  relayImage: z.string({ error: "name the image of relay pods with --relay-image or RELAY_IMAGE" }).min(1),
+  kubeconfig: z.string().optional(),
+  context: z.string().optional(),
+  namespaces: z.array(label),
+  namespace: label.optional(),
+  serviceAccount: z.string().min(1),
+  leaseName: label,
+  identity: z.string().min(1),
+  listenHost: address,
+  port: z.coerce.number({ error: "must be a port number" }).int().min(0).max(65_535),
+  workers: z.coerce.number({ error: "must be a number from 1 to 64" }).int().min(1).max(64),
+  /** Every resource is looked at this often even when nothing changed, in milliseconds. */
+  resyncMs: z.coerce.number({ error: "must be milliseconds" }).int().min(1_000),
+  logLevel,
 });
 
 export type LocalSettings = z.infer<typeof localSettings>;
+export type ClusterSettings = z.infer<typeof clusterSettings>;
 
-export type Command = { readonly verb: "help" } | { readonly verb: "local"; readonly settings: LocalSettings };
+export type Command =
+  | { readonly verb: "help" }
+  | { readonly verb: "local"; readonly settings: LocalSettings }
+  | { readonly verb: "run"; readonly settings: ClusterSettings };
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws UsageError. */
-export function readCommand(
-  args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): Command {
+export function readCommand(args: readonly string[], environment: Environment): Command {
   const { values, positionals } = parseFlags(args);
   if (values.help === true) return { verb: "help" };
   const [verb, ...rest] = positionals;
-  if (verb === undefined) throw new UsageError("which verb? `local` is the one there is; --help says more");
-  if (verb !== "local") throw new UsageError(`unknown verb ${verb}: \`local\` is the one there is; --help says more`);
-  if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(" ")}: folders go behind --manifests and --state`);
+  if (verb === undefined) throw new UsageError("which verb? `local` or `run`; --help says more");
+  if (verb !== "local" && verb !== "run") {
+    throw new UsageError(`unknown verb ${verb}: there are \`local\` and \`run\`; --help says more`);
+  }
+  if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(" ")}: every setting goes behind a flag`);
+  for (const flag of Object.keys(values)) {
+    if (!flagsOf[verb].has(flag)) throw new UsageError(`--${flag} is no flag of \`${verb}\`; --help lists them`);
+  }
   // `make run` passes empty variables on: they are as good as none.
   const set = (name: string): string | undefined => (environment[name] === "" ? undefined : environment[name]);
+  return verb === "local" ? readLocal(values, set) : readCluster(values, set);
+}
+
+type Flags = ReturnType<typeof parseFlags>["values"];
+type Variable = (name: string) => string | undefined;
+
+function readLocal(values: Flags, set: Variable): Command {
   const settings = localSettings.safeParse({
     manifests: values.manifests ?? set("MANIFESTS") ?? "examples/local",
     state: values.state ?? set("STATE") ?? ".mailboat",
     host: values.host ?? set("LISTEN_HOST") ?? "127.0.0.1",
     logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
   });
-  if (settings.success) return { verb: "local", settings: settings.data };
-  const mistakes = settings.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  return { verb: "local", settings: accepted(settings) };
+}
+
+const tenHoursMs = 36_000_000;
+
+function readCluster(values: Flags, set: Variable): Command {
+  const namespaces = values.namespaces ?? set("WATCH_NAMESPACES") ?? "";
+  const settings = clusterSettings.safeParse({
+    relayImage: values["relay-image"] ?? set("RELAY_IMAGE"),
+    kubeconfig: values.kubeconfig,
+    context: values.context,
+    namespaces: namespaces.split(",").filter((name) => name !== ""),
+    namespace: values.namespace ?? set("POD_NAMESPACE"),
+    serviceAccount: values["service-account"] ?? set("SERVICE_ACCOUNT") ?? "mailboat-operator",
+    leaseName: values["lease-name"] ?? set("LEASE_NAME") ?? "mailboat-operator",
+    identity: values.identity ?? set("POD_NAME") ?? hostname(),
+    listenHost: values.host ?? set("LISTEN_HOST") ?? "0.0.0.0",
+    port: values.port ?? set("HTTP_PORT") ?? "9464",
+    workers: values.workers ?? set("WORKERS") ?? "16",
+    resyncMs: set("RESYNC_MS") ?? tenHoursMs,
+    logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
+  });
+  return { verb: "run", settings: accepted(settings) };
+}
+
+function accepted<T>(result: z.ZodSafeParseResult<T>): T {
+  if (result.success) return result.data;
+  const mistakes = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new UsageError(mistakes.join("; "));
 }
+
+const text = { type: "string" } as const;
+
+const flagsOf: Readonly<Record<"local" | "run", ReadonlySet<string>>> = {
+  local: new Set(["manifests", "state", "host", "log-level"]),
+  run: new Set(
+    ["relay-image", "kubeconfig", "context", "namespaces", "namespace", "service-account", "lease-name"].concat([
+      "identity",
+      "host",
+      "port",
+      "workers",
+      "log-level",
+    ]),
+  ),
+};
 
 function parseFlags(args: readonly string[]) {
   try {
@@ -61,10 +161,20 @@ function parseFlags(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        manifests: { type: "string" },
-        state: { type: "string" },
-        host: { type: "string" },
-        "log-level": { type: "string" },
+        manifests: text,
+        state: text,
+        host: text,
+        "log-level": text,
+        "relay-image": text,
+        kubeconfig: text,
+        context: text,
+        namespaces: text,
+        namespace: text,
+        "service-account": text,
+        "lease-name": text,
+        identity: text,
+        port: text,
+        workers: text,
         help: { type: "boolean", short: "h" },
       },
     });

@@ -45,6 +45,7 @@ const rooms: readonly Room[] = [
         "operator pure",
         "operator words",
         "operator kube",
+        "operator kinds",
         "operator edges",
       ])
       .concat(["operator local", "operator cluster", "operator settings", "dashboards", "image"]),
@@ -193,6 +194,14 @@ const rooms: readonly Room[] = [
     node: ["node:crypto"],
   },
   {
+    // The reconcilers' interface over the client and its caches: the one part of operator/kube that knows the kinds.
+    name: "operator kinds",
+    files: /^operator\/kube\/cluster\//,
+    rooms: ["api", "runtime", "operator words", "operator kube"],
+    packages: [],
+    node: "any",
+  },
+  {
     name: "operator kube",
     files: /^operator\/kube\//,
     rooms: ["runtime", "operator words"],
@@ -215,6 +224,7 @@ const rooms: readonly Room[] = [
       "operator pure",
       "operator words",
       "operator kube",
+      "operator kinds",
       "operator edges",
       "operator settings",
     ],

@@ -3,6 +3,7 @@
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
 import type { AppliedObject, Kind, KindMap, OptionalKind, Secret } from "./objects.ts";
+import type { Selector } from "./selector.ts";
 import type { ShardFact } from "./shard.ts";
 
 export interface Reference {
@@ -15,6 +16,8 @@ export interface ListOptions {
   readonly namespace?: string;
   /** Labels that an object must carry, all of them. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Labels again, as manifests select them. Secrets that do not match are not read at all. */
+  readonly selector?: Selector;
   /** Of SenderDomains only: `namespace/name` of the MailRelay they refer to. An index answers it. */
   readonly relay?: string;
   /** Of SenderDomains only, together with `relay`: the domain they bring. */

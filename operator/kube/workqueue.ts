@@ -18,14 +18,16 @@ export interface WorkQueueSettings {
   readonly backoff: BackoffLimits;
   readonly timers: Timers;
   readonly chance: Chance;
+  /** Hears how long each key waited for its turn. */
+  readonly waits?: { readonly now: () => number; readonly told: (key: string, ms: number) => void } | undefined;
 }
 
 export const workBackoff: BackoffLimits = { firstMs: 500, maxMs: 60_000 };
 
 export class WorkQueue {
   readonly #settings: WorkQueueSettings;
-  /** Keys that wait, by rank; a Set keeps the order in which they came. */
-  readonly #waiting = new Map<number, Set<string>>();
+  /** Keys that wait and since when, by rank; a Map keeps the order in which they came. */
+  readonly #waiting = new Map<number, Map<string, number>>();
   readonly #running = new Set<string>();
   /** Added while they ran. */
   readonly #again = new Set<string>();
@@ -96,9 +98,10 @@ export class WorkQueue {
 
   #wait(key: string): void {
     const rank = this.#settings.rank(key);
+    const since = this.#settings.waits?.now() ?? 0;
     const keys = this.#waiting.get(rank);
-    if (keys === undefined) this.#waiting.set(rank, new Set([key]));
-    else keys.add(key);
+    if (keys === undefined) this.#waiting.set(rank, new Map([[key, since]]));
+    else if (!keys.has(key)) keys.set(key, since);
   }
 
   /** In a turn of its own, so that a burst of changes is one burst of work. */
@@ -126,8 +129,10 @@ export class WorkQueue {
     let best: number | undefined;
     for (const [rank, keys] of this.#waiting) if (keys.size > 0 && (best === undefined || rank < best)) best = rank;
     const keys = best === undefined ? undefined : this.#waiting.get(best);
-    for (const key of keys ?? []) {
+    for (const [key, since] of keys ?? []) {
       keys?.delete(key);
+      const { waits } = this.#settings;
+      waits?.told(key, waits.now() - since);
       return key;
     }
     return undefined;

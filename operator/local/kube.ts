@@ -136,7 +136,9 @@ export class LocalKube implements Kube {
     for (const object of this.#objects.values()) {
       if (!isKind(object, kind)) continue;
       if (options.namespace !== undefined && object.metadata.namespace !== options.namespace) continue;
-      if (!matchesSelector({ matchLabels: options.labels }, object.metadata.labels ?? {})) continue;
+      const labels = object.metadata.labels ?? {};
+      if (!matchesSelector({ matchLabels: options.labels }, labels)) continue;
+      if (!matchesSelector(options.selector ?? {}, labels)) continue;
       if (object.kind === "SenderDomain" && !brings(object, options)) continue;
       found.push(object);
     }

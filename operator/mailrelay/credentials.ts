@@ -7,7 +7,7 @@ import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts
 import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { matchesSelector, type Selector } from "../kube/selector.ts";
+import type { Selector } from "../kube/selector.ts";
 import { forbiddenProblem } from "./rights.ts";
 import { scramIterations, scramVerifier, stableSalt } from "./scram.ts";
 import type { CredentialFacts, Place, ReferenceProblem } from "./world.ts";
@@ -71,13 +71,11 @@ export function createCredentialSource(): CredentialSource {
 
 async function selectSecrets(question: CredentialQuestion): Promise<readonly Secret[] | "forbidden"> {
   const secrets = await question.kube
-    .list("Secret", { namespace: question.namespace })
+    .list("Secret", { namespace: question.namespace, selector: question.selector })
     .catch((error: unknown) => forbiddenOnly(error));
   if (secrets === "forbidden") return secrets;
   return secrets
-    .filter(
-      (secret) => secret.type === basicAuthType && matchesSelector(question.selector, secret.metadata.labels ?? {}),
-    )
+    .filter((secret) => secret.type === basicAuthType)
     .sort((left, right) => (left.metadata.name < right.metadata.name ? -1 : 1));
 }
 

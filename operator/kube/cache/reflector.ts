@@ -59,6 +59,7 @@ export class Reflector<T extends Kept> {
   #failures = 0;
   #isListNeeded = true;
   #error: RequestError | undefined;
+  #isSynced = false;
 
   constructor(settings: ReflectorSettings<T>) {
     this.#settings = settings;
@@ -67,6 +68,11 @@ export class Reflector<T extends Kept> {
   /** Resolves when the first list is in the store. Never rejects. */
   get synced(): Promise<void> {
     return this.#synced.promise;
+  }
+
+  /** Whether the store has ever held what the server has. */
+  get isSynced(): boolean {
+    return this.#isSynced;
   }
 
   /** Resolves when the first list has succeeded (undefined) or failed. */
@@ -133,6 +139,7 @@ export class Reflector<T extends Kept> {
     } while (continueToken !== undefined);
     store.replace(objects, resourceVersion);
     this.#isListNeeded = false;
+    this.#isSynced = true;
     this.#error = undefined;
     observe?.({ kind: "listed", objects: objects.size });
     this.#synced.resolve();

@@ -26,6 +26,8 @@ export type FailureKind =
 export interface FailureFacts {
   readonly kind: FailureKind;
   readonly message: string;
+  /** The server's own words alone, for people who made the object. */
+  readonly said?: string;
   /** HTTP status; 0 when there was no answer. */
   readonly code?: number;
   /** How long the server asks to wait. */
@@ -36,12 +38,14 @@ export interface FailureFacts {
 export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly kind: FailureKind;
+  readonly said: string;
   readonly code: number;
   readonly retryAfterMs: number | undefined;
 
   constructor(facts: FailureFacts) {
     super(facts.message, { cause: facts.cause });
     this.kind = facts.kind;
+    this.said = facts.said ?? facts.message;
     this.code = facts.code ?? 0;
     this.retryAfterMs = facts.retryAfterMs;
   }
@@ -67,7 +71,7 @@ export function failureOf(answer: FailedAnswer): RequestError {
   const said = typeof status["message"] === "string" ? status["message"] : textOf(body);
   const retryAfterMs = retryAfterOf(answer.retryAfter) ?? detailsRetry(status["details"]);
   const message = `${answer.request}: ${code}${reason === "" ? "" : ` ${reason}`}${said === "" ? "" : `: ${said}`}`;
-  return new RequestError({ kind: kindOf(code, reason), code, message, retryAfterMs });
+  return new RequestError({ kind: kindOf(code, reason), code, message, said, retryAfterMs });
 }
 
 function kindOf(code: number, reason: string): FailureKind {

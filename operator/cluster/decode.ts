@@ -1,0 +1,29 @@
+/**
+ * Resources of ours as the API server stores them, with the defaults that only decoding fills in. One that does not fit
+ * the schema was stored under another version of it: it is left alone, and the log says which and why.
+ */
+import { mailRelay, mailRelayStatus } from "../../api/mailrelay.ts";
+import { senderDomain, senderDomainStatus } from "../../api/senderdomain.ts";
+import type { Decode } from "../kube/cluster/views.ts";
+import type { Log } from "../../runtime/log.ts";
+
+const schemas = {
+  MailRelay: { object: mailRelay, status: mailRelayStatus },
+  SenderDomain: { object: senderDomain, status: senderDomainStatus },
+} as const;
+
+export function decoder(log: Log): Decode {
+  return (raw) => {
+    const { kind, apiVersion, metadata } = raw;
+    const { object, status } = kind === "MailRelay" ? schemas.MailRelay : schemas.SenderDomain;
+    const { namespace, name } = metadata;
+    const read = object.safeParse({ apiVersion, kind, metadata: { namespace, name }, spec: raw["spec"] });
+    if (!read.success) {
+      const fields = read.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+      log.error({ kind, namespace, name, fields }, "a stored resource does not fit the schema and is left alone");
+      return undefined;
+    }
+    const seen = status.safeParse(raw["status"]);
+    return { ...read.data, metadata, ...(seen.success ? { status: seen.data } : {}) };
+  };
+}

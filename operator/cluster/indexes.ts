@@ -1,0 +1,72 @@
+/** How resources are found by what they refer to, so that a change costs as much as it concerns. Pure. */
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { Indexes, ReadSettings } from "../kube/cluster/reads.ts";
+import { asKind } from "../kube/cluster/views.ts";
+import { nameOf } from "../kube/kube.ts";
+import type { Stored } from "../kube/objects.ts";
+import { issuedSecretName } from "../mailrelay/objects/names.ts";
+import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
+
+/** Values are `namespace/name` of the Secret. */
+export const bySecret = "secret";
+/** Those that select Secrets by label; values are namespaces. */
+export const bySelection = "selection";
+export const byNamespace = "namespace";
+/** SenderDomains by `namespace/name` of their MailRelay, and by that and their domain. */
+export const byRelay = "relay";
+export const byRelayDomain = "relayDomain";
+
+const domainIndexes: Indexes = {
+  [byRelay]: (object) => [relayOf(asKind<"SenderDomain">(object))],
+  [byRelayDomain]: (object) => [relayAndDomain(asKind<"SenderDomain">(object))],
+  [bySecret]: (object) => domainSecrets(asKind<"SenderDomain">(object)),
+  [bySelection]: (object) => {
+    const { metadata, spec } = asKind<"SenderDomain">(object);
+    return spec.senders.some((sender) => sender.credentials !== undefined) ? [metadata.namespace] : [];
+  },
+};
+
+const relayIndexes: Indexes = {
+  [bySecret]: (object) => relaySecrets(asKind<"MailRelay">(object)),
+  [bySelection]: (object) => {
+    const { metadata, spec } = asKind<"MailRelay">(object);
+    return spec.authentication.credentials === undefined ? [] : [metadata.namespace];
+  },
+};
+
+export const indexes: ReadSettings["indexes"] = { MailRelay: relayIndexes, SenderDomain: domainIndexes };
+
+export function relayOf({ metadata, spec }: Stored<SenderDomain>): string {
+  return nameOf({ namespace: spec.relayRef.namespace ?? metadata.namespace, name: spec.relayRef.name });
+}
+
+export function relayAndDomain(domain: Stored<SenderDomain>): string {
+  return `${relayOf(domain)} ${domain.spec.domain}`;
+}
+
+function domainSecrets({ metadata: { namespace }, spec }: Stored<SenderDomain>): readonly string[] {
+  const keys = (spec.dkim?.keys ?? []).map((key) => key.secretName);
+  return qualified(namespace, [...keys, ...smarthostSecretNames(spec.smarthosts)]);
+}
+
+function relaySecrets({ metadata: { namespace, name }, spec }: Stored<MailRelay>): readonly string[] {
+  const { tls, delivery, authentication, tracing, events } = spec;
+  const named = [
+    tls.secretName,
+    tls.certManager === undefined ? undefined : issuedSecretName(name),
+    authentication.clientCertificates?.caSecretName,
+    tracing?.headersSecretName,
+    tracing?.caSecretName,
+    events?.webhook.secretName,
+    ...smarthostSecretNames([...delivery.smarthosts, ...delivery.fallbackSmarthosts]),
+  ];
+  return qualified(
+    namespace,
+    named.filter((one) => one !== undefined),
+  );
+}
+
+function qualified(namespace: string, names: readonly string[]): readonly string[] {
+  return [...new Set(names)].map((name) => nameOf({ namespace, name }));
+}

@@ -1,0 +1,69 @@
+/** The reconciles of a leader: what to look at, in which order, and what comes of it. */
+import type { Chance } from "../../runtime/clock.ts";
+import { systemTimers } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Kube } from "../kube/kube.ts";
+import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
+import { createCredentialSource } from "../mailrelay/credentials.ts";
+import type { RelaySources } from "../mailrelay/gather.ts";
+import { reconcileRelay } from "../mailrelay/reconcile.ts";
+import { readReport } from "../mailrelay/reports.ts";
+import { RelayMemory } from "../mailrelay/scale/memory.ts";
+import type { Place } from "../mailrelay/world.ts";
+import { reconcileDomain } from "../senderdomain/reconcile.ts";
+import type { OperatorMetrics } from "./metrics.ts";
+
+export interface QueueSettings {
+  readonly kube: Kube;
+  readonly place: Place;
+  readonly workers: number;
+  readonly metrics: OperatorMetrics;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly chance: Chance;
+}
+
+export function openQueue(settings: QueueSettings): WorkQueue {
+  const { kube, place, workers, metrics, log, now, monotonic, chance } = settings;
+  const sources: RelaySources = {
+    kube,
+    credentials: createCredentialSource(),
+    readReport,
+    memory: new RelayMemory(),
+    now,
+    place,
+  };
+  return new WorkQueue({
+    workers,
+    backoff: workBackoff,
+    timers: systemTimers,
+    chance,
+    waits: { now: monotonic, told: (key, ms) => metrics.waited(kindIn(key), ms / 1000) },
+    // Documents of domains first: the relay's revision then covers them all at once.
+    rank: (key) => (key.startsWith("SenderDomain/") ? 0 : 1),
+    work: async (key) => {
+      const [kind = "", namespace = "", name = ""] = key.split("/");
+      const reconcile = kind === "MailRelay" ? reconcileRelay : reconcileDomain;
+      const startedAt = monotonic();
+      const told = (result: "success" | "failure"): void =>
+        metrics.reconciled(kind, result, (monotonic() - startedAt) / 1000);
+      try {
+        const again = await reconcile(sources, { namespace, name });
+        told("success");
+        return again;
+      } catch (error) {
+        told("failure");
+        throw error;
+      }
+    },
+    onError: (key, error) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.error({ key, error: text }, "reconcile failed and is tried again");
+    },
+  });
+}
+
+function kindIn(key: string): string {
+  return key.split("/")[0] ?? "";
+}

@@ -1,0 +1,191 @@
+/**
+ * The operator in a cluster: caches first, then the lease, then work. A standby keeps its caches as warm as the leader's
+ * and does nothing; a leader that lost the lease ends, because another may have begun.
+ */
+import { randomBytes } from "node:crypto";
+import type { Chance } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { objectFieldManager } from "../../api/labels.ts";
+import { reflectorTimes } from "../kube/cache/reflector.ts";
+import { Client } from "../kube/client/client.ts";
+import { type Connection, openConnection } from "../kube/client/connection.ts";
+import { Transport } from "../kube/client/transport.ts";
+import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
+import { ClusterReads } from "../kube/cluster/reads.ts";
+import { EventRecorder } from "../kube/events.ts";
+import { Election } from "../kube/lease.ts";
+import { leaseTimes } from "../kube/leaserecord.ts";
+import type { WorkQueue } from "../kube/workqueue.ts";
+import type { ClusterSettings } from "../settings.ts";
+import { countConditions } from "./census.ts";
+import { decoder } from "./decode.ts";
+import { indexes } from "./indexes.ts";
+import { lead } from "./lead.ts";
+import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts";
+import { openPages } from "./pages.ts";
+import { openQueue } from "./queue.ts";
+
+export interface ClusterRun {
+  readonly settings: ClusterSettings;
+  readonly log: Log;
+  readonly stopping: AbortSignal;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly chance: Chance;
+}
+
+/** Requests at the same time, watches and the lease apart. */
+const concurrency = 32;
+
+/** Resolves to the exit code: 0 when it was asked to stop, 1 when it lost the lease. */
+export async function runCluster(run: ClusterRun): Promise<number> {
+  const { settings, log, stopping, monotonic } = run;
+  const ended = new AbortController();
+  const connection = openConnection({ kubeconfig: settings.kubeconfig, context: settings.context, now: monotonic });
+  const namespace = settings.namespace ?? connection.namespace ?? "mailboat-system";
+  const parts = openParts({ run, connection, namespace, ended: ended.signal });
+  const { election, reads, events, kube, metrics, state, transport } = parts;
+  const health = await openPages({
+    host: settings.listenHost,
+    port: settings.port,
+    log,
+    metrics,
+    hindrance: () => (stopping.aborted ? "stopping" : state.isSynced ? undefined : "caches are not filled yet"),
+  });
+  log.info({ server: connection.server.host, port: health.port, namespace }, "operator started");
+  election.start();
+  const outcome = await lead({
+    reads,
+    election,
+    log,
+    stopping,
+    operatorNamespace: namespace,
+    resyncMs: settings.resyncMs,
+    onSynced: () => {
+      state.isSynced = true;
+    },
+    begin: () => {
+      const place = { namespace, image: settings.relayImage, serviceAccount: settings.serviceAccount };
+      state.queue = openQueue({
+        ...run,
+        kube,
+        metrics,
+        workers: settings.workers,
+        place: { ...place, certificateNames: [], addressBook: new Map() },
+      });
+      return state.queue;
+    },
+  });
+  await state.queue?.stop();
+  if (outcome === 0) await events.flushed();
+  await election.release().catch((error: unknown) => log.warn({ error: String(error) }, "the lease was not released"));
+  ended.abort();
+  await health.close();
+  transport.close();
+  log.info({ lost: outcome !== 0 }, "operator stopped");
+  return outcome;
+}
+
+interface State {
+  queue: WorkQueue | undefined;
+  isSynced: boolean;
+}
+
+interface PartSettings {
+  readonly run: ClusterRun;
+  readonly connection: Connection;
+  readonly namespace: string;
+  readonly ended: AbortSignal;
+}
+
+interface Parts {
+  readonly transport: Transport;
+  readonly metrics: OperatorMetrics;
+  readonly election: Election;
+  readonly reads: ClusterReads;
+  readonly events: EventRecorder;
+  readonly kube: ClusterKube;
+  readonly state: State;
+}
+
+function openParts({ run, connection, namespace, ended }: PartSettings): Parts {
+  const { settings, log, monotonic, now } = run;
+  const transport = new Transport(connection);
+  const state: State = { queue: undefined, isSynced: false };
+  const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
+  const client = new Client({ transport, concurrency, now: monotonic, stopping: ended, observe: metrics.request });
+  const election = new Election({
+    client: client.with({ stopping: undefined }),
+    namespace,
+    name: settings.leaseName,
+    identity: `${settings.identity}_${randomBytes(4).toString("hex")}`,
+    fieldManager: objectFieldManager,
+    times: leaseTimes,
+    monotonic,
+    wall: now,
+    chance: run.chance,
+    onError: (error) => log.warn({ error: String(error) }, "the lease could not be read or renewed"),
+  });
+  // A write that takes longer than what is left of the lease might land after another operator has begun.
+  const writer = client.with({
+    mayWrite: () => election.isFresh(),
+    deadlines: { readMs: 30_000, writeMs: leaseTimes.durationMs - leaseTimes.renewDeadlineMs },
+  });
+  const reads = openReads({ run, client, metrics, ended });
+  const events = new EventRecorder({
+    client: writer,
+    controller: "mailboat.dev/operator",
+    instance: settings.identity,
+    fieldManager: objectFieldManager,
+    regarded: regardedBy(reads),
+    now,
+    onError: (error) => log.warn({ error: String(error) }, "an event could not be written"),
+  });
+  return { transport, metrics, election, reads, events, kube: new ClusterKube({ reads, writer, events }), state };
+}
+
+function figuresOf({
+  state,
+  election,
+  reads,
+  events,
+}: Pick<Parts, "state" | "election" | "reads" | "events">): Figures {
+  return {
+    queued: state.queue?.depth ?? 0,
+    running: state.queue?.running ?? 0,
+    isLeading: election.isFresh(),
+    cached: reads.sizes(),
+    eventsLost: events.lost,
+    conditions: (["MailRelay", "SenderDomain"] as const).flatMap((kind) => countConditions(kind, reads.list(kind, {}))),
+  };
+}
+
+interface ReadParts {
+  readonly run: ClusterRun;
+  readonly client: Client;
+  readonly metrics: OperatorMetrics;
+  readonly ended: AbortSignal;
+}
+
+function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
+  const { log, settings, monotonic, chance } = run;
+  return new ClusterReads({
+    edge: {
+      client,
+      times: reflectorTimes,
+      chance,
+      now: monotonic,
+      stopping: ended,
+      observe: (resource, event) => {
+        metrics.reflected(resource, event);
+        // Watches end all the time; what is worth a line is what does not come back at once.
+        if (event.kind !== "failed" || event.error.kind === "Gone") return;
+        log.warn({ resource, error: event.error.message, retryInMs: event.retryInMs }, "cannot follow a resource");
+      },
+      onError: (error) => log.error({ error: String(error) }, "a cache has ended"),
+    },
+    namespaces: settings.namespaces,
+    decode: decoder(log),
+    indexes,
+  });
+}

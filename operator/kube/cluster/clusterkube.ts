@@ -1,0 +1,113 @@
+/**
+ * The reconcilers' view of a real API server. Reads come from caches; writes are sent only where something differs. What
+ * RBAC refuses is a ForbiddenError, what the server will not take for what it says a RejectedError; everything else is
+ * thrown as it is, and the queue tries again.
+ */
+import type { Client } from "../client/client.ts";
+import type { EventRecorder, Regarded } from "../events.ts";
+import type { ChangeListener, Kube, KubeEvent, ListOptions, MetadataChange, Reference } from "../kube.ts";
+import type { AppliedObject, Kind, KindMap, OptionalKind, Secret } from "../objects.ts";
+import type { ShardFact } from "../shard.ts";
+import { ownerOf } from "./owner.ts";
+import type { ClusterReads } from "./reads.ts";
+import { resourceOf } from "./resources.ts";
+import { asKind } from "./views.ts";
+import { ClusterWrites } from "./writes.ts";
+
+export interface ClusterSettings {
+  readonly reads: ClusterReads;
+  /** Its fence decides whether a write leaves. */
+  readonly writer: Client;
+  readonly events: EventRecorder;
+}
+
+export class ClusterKube implements Kube {
+  readonly #reads: ClusterReads;
+  readonly #writes: ClusterWrites;
+  readonly #events: EventRecorder;
+
+  constructor({ reads, writer, events }: ClusterSettings) {
+    this.#reads = reads;
+    this.#writes = new ClusterWrites(reads, writer);
+    this.#events = events;
+  }
+
+  async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
+  async get(kind: Kind, namespace: string, name: string): Promise<KindMap[Kind] | undefined> {
+    if (kind === "Secret") return this.#reads.secrets.get(namespace, name);
+    const object = this.#reads.get(kind, namespace, name);
+    return object === undefined ? undefined : asKind(object);
+  }
+
+  async list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
+  async list(kind: Kind, options: ListOptions = {}): Promise<readonly KindMap[Kind][]> {
+    if (kind !== "Secret") return this.#reads.list(kind, options).map((object) => asKind(object));
+    const { namespace, labels, selector } = options;
+    if (namespace === undefined) throw new Error("Secrets are listed in one namespace at a time");
+    return this.#reads.secrets.list(namespace, { ...selector, matchLabels: { ...selector?.matchLabels, ...labels } });
+  }
+
+  async shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>> {
+    return this.#reads.secrets.shards(relay);
+  }
+
+  async namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>> {
+    return Promise.resolve(this.#reads.namespaceLabels(namespace));
+  }
+
+  async serves(kind: OptionalKind): Promise<boolean> {
+    return this.#reads.serves(kind);
+  }
+
+  async apply(object: AppliedObject): Promise<void> {
+    await this.#writes.apply(object);
+  }
+
+  async mark(reference: Reference, change: MetadataChange): Promise<void> {
+    await this.#writes.mark(reference, change);
+  }
+
+  async growClaim(namespace: string, name: string, size: string): Promise<void> {
+    await this.#writes.growClaim({ namespace, name }, size);
+  }
+
+  async setFinalizer(reference: Reference, finalizer: string, isPresent: boolean): Promise<void> {
+    await this.#writes.setFinalizer(reference, finalizer, isPresent);
+  }
+
+  async mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void> {
+    await this.#writes.mergeSecret(secret, changes);
+  }
+
+  async remove(reference: Reference): Promise<void> {
+    await this.#writes.remove(reference);
+  }
+
+  async applyStatus<K extends "MailRelay" | "SenderDomain">(
+    kind: K,
+    object: KindMap[K],
+    status: NonNullable<KindMap[K]["status"]>,
+  ): Promise<void> {
+    const { namespace, name, uid } = object.metadata;
+    await this.#writes.applyStatus({ kind, namespace, name }, uid, status);
+  }
+
+  async emit(event: KubeEvent): Promise<void> {
+    this.#events.emit(event);
+    return Promise.resolve();
+  }
+
+  onChange(listener: ChangeListener): void {
+    this.#reads.onChange(({ kind, namespace, name, before, after }) => {
+      if (kind !== "Namespace") listener({ kind, namespace, name }, ownerOf(after ?? before, namespace));
+    });
+  }
+}
+
+/** What an Event says of its object. */
+export function regardedBy(reads: ClusterReads): (event: KubeEvent) => Regarded {
+  return ({ regarding: { kind, namespace, name } }) => ({
+    apiVersion: resourceOf(kind).apiVersion,
+    uid: kind === "Secret" ? undefined : reads.get(kind, namespace, name)?.metadata.uid,
+  });
+}

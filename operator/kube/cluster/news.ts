@@ -1,0 +1,39 @@
+/** Whether a change of an object is one that somebody has to look at. Pure. */
+import type { Change } from "../cache/store.ts";
+import { isRecord, type RawObject } from "../client/resource.ts";
+import type { Kind } from "../objects.ts";
+import { digestOf } from "./difference.ts";
+
+export function isNews(kind: Kind, { before, after }: Change<RawObject>): boolean {
+  if (before === undefined || after === undefined) return true;
+  return digestOf(lookedAt(kind, before)) !== digestOf(lookedAt(kind, after));
+}
+
+function lookedAt(kind: Kind, object: RawObject): unknown {
+  const { resourceVersion: _version, ...metadata } = object.metadata;
+  switch (kind) {
+    // Of a Secret only the metadata is known: any write may have changed its data.
+    case "Secret":
+      return object.metadata;
+    // Its status is our own writing; nobody waits for it.
+    case "SenderDomain":
+      return metadata;
+    // Sender domains wait for their relay. Figures of its queues come and go; the generation stands for its spec.
+    case "MailRelay":
+      return [metadata, settledStatus(object["status"])];
+    case "StatefulSet":
+    case "Pod":
+    case "PersistentVolumeClaim":
+    case "Service":
+    case "ServiceAccount":
+    case "PodDisruptionBudget":
+    case "NetworkPolicy":
+    case "PodMonitor":
+    case "Certificate":
+      return { ...object, metadata };
+  }
+}
+
+function settledStatus(status: unknown): unknown {
+  return isRecord(status) ? [status["conditions"], status["pods"], status["revision"]] : undefined;
+}

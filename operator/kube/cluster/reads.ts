@@ -1,0 +1,217 @@
+/** The caches of everything the reconcilers read, and who hears when something of it changes. */
+import { relayLabel } from "../../../api/labels.ts";
+import type { Change, Index } from "../cache/store.ts";
+import type { Client } from "../client/client.ts";
+import { isFailure } from "../client/failure.ts";
+import type { RawMetadata, RawObject } from "../client/resource.ts";
+import { ForbiddenError, type ListOptions, type Reference } from "../kube.ts";
+import type { Kind, OptionalKind } from "../objects.ts";
+import { matchesSelector } from "../selector.ts";
+import { isNews } from "./news.ts";
+import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
+import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
+import { SecretReads } from "./secrets.ts";
+import { type Decode, namespaceView, viewOf } from "./views.ts";
+
+/** `name` is empty when all of the kind in the namespace may have changed. */
+export interface ObjectChange {
+  readonly kind: Kind | "Namespace";
+  readonly namespace: string;
+  readonly name: string;
+  readonly before: RawObject | undefined;
+  readonly after: RawObject | undefined;
+}
+
+export type ObjectListener = (change: ObjectChange) => void;
+
+export type Indexes = Readonly<Record<string, Index<RawObject>>>;
+
+export interface ReadSettings {
+  readonly edge: ReflectorEdge;
+  /** None: all. */
+  readonly namespaces: readonly string[];
+  readonly decode: Decode;
+  /** Ways to find objects of a kind, beside those by namespace and by relay label. */
+  readonly indexes: Readonly<Partial<Record<CachedKind, Indexes>>>;
+}
+
+/** An answer whether the server has a kind is good for this long. */
+const discoveryLifeMs = 30_000;
+
+const usualIndexes: Indexes = {
+  namespace: ({ metadata }) => [metadata.namespace ?? ""],
+  relayLabel: ({ metadata }) => {
+    const relay = metadata.labels?.[relayLabel];
+    return relay === undefined ? [] : [`${metadata.namespace}/${relay}`];
+  },
+};
+
+export class ClusterReads {
+  readonly secrets: SecretReads;
+  readonly #settings: ReadSettings;
+  readonly #client: Client;
+  readonly #caches = new Map<CachedKind, ScopedCache<RawObject>>();
+  readonly #namespaces: ScopedCache<RawObject>;
+  readonly #served = new Map<OptionalKind, { readonly is: boolean; readonly askedAt: number }>();
+  readonly #listeners: ObjectListener[] = [];
+
+  constructor(settings: ReadSettings) {
+    this.#settings = settings;
+    const { edge, decode } = settings;
+    this.#client = edge.client;
+    for (const kind of kindsOf(cachedKinds)) {
+      const { resource, labelSelector } = cachedKinds[kind];
+      const cache = new ScopedCache<RawObject>({
+        edge,
+        resource,
+        labelSelector,
+        indexes: { ...usualIndexes, ...settings.indexes[kind] },
+        view: viewOf(kind, decode),
+        onChange: (change) => this.#changed(kind, change),
+      });
+      this.#caches.set(kind, cache);
+    }
+    this.#namespaces = new ScopedCache<RawObject>({
+      edge,
+      resource: namespaceResource,
+      metadataOnly: true,
+      view: namespaceView,
+      onChange: ({ key, before, after }) => this.#tell({ kind: "Namespace", namespace: key, name: key, before, after }),
+    });
+    this.secrets = new SecretReads({
+      edge,
+      onChange: (change) => this.#changed("Secret", change),
+      onAllowed: (namespace) =>
+        this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined }),
+    });
+  }
+
+  /** Starts the caches; resolves when they hold what the server has. Kinds whose definition is missing come later. */
+  async open(): Promise<void> {
+    const own = [...this.#caches].filter(([kind]) => cachedKinds[kind].isOptional !== true).map(([, cache]) => cache);
+    for (const cache of own) this.#follow(cache);
+    // Without the right to see namespaces their labels are unknown, and they can be selected by name alone.
+    const namespaces = this.#namespaces.follow(undefined);
+    await Promise.all([...own.map((cache) => cache.synced()), namespaces.firstOutcome]);
+  }
+
+  /** How many objects are cached, by kind. */
+  sizes(): Readonly<Record<string, number>> {
+    const sizes = [...this.#caches].map(([kind, cache]) => [kind, cache.size] as const);
+    return Object.fromEntries([...sizes, ["Secret", this.secrets.size] as const]);
+  }
+
+  get(kind: CachedKind, namespace: string, name: string): RawObject | undefined {
+    return this.#cache(kind).get(namespace, name);
+  }
+
+  find(kind: CachedKind, index: string, value: string): readonly RawObject[] {
+    return this.#cache(kind).find(index, value);
+  }
+
+  list(kind: CachedKind, options: ListOptions): readonly RawObject[] {
+    const { namespace, labels, selector = {} } = options;
+    return this.#candidates(kind, options).filter(
+      ({ metadata }) =>
+        (namespace === undefined || metadata.namespace === namespace) &&
+        matchesSelector({ matchLabels: labels }, metadata.labels ?? {}) &&
+        matchesSelector(selector, metadata.labels ?? {}),
+    );
+  }
+
+  /** A namespace that may not be seen has the one label that every cluster gives it. */
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> {
+    const known = this.#namespaces.get(undefined, namespace);
+    return known?.metadata.labels ?? { "kubernetes.io/metadata.name": namespace };
+  }
+
+  async serves(kind: OptionalKind): Promise<boolean> {
+    const { now } = this.#settings.edge;
+    const known = this.#served.get(kind);
+    if (known !== undefined && now() - known.askedAt < discoveryLifeMs) return known.is;
+    const is = await this.#client.serves(resourceOf(kind));
+    this.#served.set(kind, { is, askedAt: now() });
+    if (!is) return false;
+    const cache = this.#cache(kind);
+    this.#follow(cache);
+    await cache.synced();
+    return true;
+  }
+
+  /** What is known of an object; of a Secret its metadata alone. */
+  async known({ kind, namespace, name }: Reference): Promise<RawObject | undefined> {
+    return kind === "Secret" ? this.secrets.metadata(namespace, name) : this.get(kind, namespace, name);
+  }
+
+  /**
+   * The whole object, as a write compares it. What the caches do not know may be there all the same, without our labels:
+   * then it is read from the server.
+   */
+  async whole({ kind, namespace, name }: Reference): Promise<RawObject | undefined> {
+    if (kind === "Secret") {
+      const secret = await this.secrets.get(namespace, name);
+      return secret === undefined ? undefined : { ...secret, metadata: rawMetadata(secret.metadata) };
+    }
+    return this.get(kind, namespace, name) ?? this.#read({ kind, namespace, name });
+  }
+
+  /** The answer to a write. */
+  offer(kind: Kind, raw: RawObject): void {
+    if (kind === "Secret") this.secrets.written(raw);
+    else this.#cache(kind).offer(raw);
+  }
+
+  onChange(listener: ObjectListener): void {
+    this.#listeners.push(listener);
+  }
+
+  async #read({ kind, namespace, name }: Reference): Promise<RawObject | undefined> {
+    try {
+      return await this.#client.get(resourceOf(kind), { namespace, name });
+    } catch (error) {
+      throw isFailure(error, "Forbidden") ? new ForbiddenError(error.said) : error;
+    }
+  }
+
+  #follow(cache: ScopedCache<RawObject>): void {
+    const { namespaces } = this.#settings;
+    if (namespaces.length === 0) cache.follow(undefined);
+    for (const namespace of namespaces) cache.follow(namespace);
+  }
+
+  #cache(kind: CachedKind): ScopedCache<RawObject> {
+    const cache = this.#caches.get(kind);
+    if (cache === undefined) throw new Error(`${kind} is not cached`);
+    return cache;
+  }
+
+  #candidates(kind: CachedKind, { namespace, labels, relay, domain }: ListOptions): readonly RawObject[] {
+    const cache = this.#cache(kind);
+    const label = labels?.[relayLabel];
+    if (relay !== undefined) {
+      return domain === undefined ? cache.find("relay", relay) : cache.find("relayDomain", `${relay} ${domain}`);
+    }
+    if (namespace !== undefined && label !== undefined) return cache.find("relayLabel", `${namespace}/${label}`);
+    return namespace === undefined ? cache.values() : cache.find("namespace", namespace);
+  }
+
+  #changed(kind: Kind, change: Change<RawObject>): void {
+    if (!isNews(kind, change)) return;
+    const { before, after } = change;
+    const metadata = (after ?? before)?.metadata;
+    this.#tell({ kind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "", before, after });
+  }
+
+  #tell(change: ObjectChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+function kindsOf<K extends string>(table: Readonly<Record<K, unknown>>): readonly K[] {
+  return Object.keys(table) as K[];
+}
+
+/** The types of the reconcilers do not know of resourceVersion; the object has it. */
+function rawMetadata(metadata: object): RawMetadata {
+  return metadata as RawMetadata;
+}

@@ -1,0 +1,121 @@
+/**
+ * A cache of one resource over what the operator may see: one reflector over all namespaces, or one for each namespace.
+ * Namespaces can be added while it runs.
+ */
+import type { Chance } from "../../../runtime/clock.ts";
+import { Reflector, type ReflectorEvent, type ReflectorTimes } from "../cache/reflector.ts";
+import { type Change, type Index, Store } from "../cache/store.ts";
+import type { Client } from "../client/client.ts";
+import type { RawObject, Resource } from "../client/resource.ts";
+
+/** What every reflector of a process shares. */
+export interface ReflectorEdge {
+  readonly client: Client;
+  readonly times: ReflectorTimes;
+  readonly chance: Chance;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
+  readonly stopping: AbortSignal;
+  readonly observe: (resource: string, event: ReflectorEvent) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface ScopedSettings<T extends RawObject> {
+  readonly edge: ReflectorEdge;
+  readonly resource: Resource;
+  readonly labelSelector?: string | undefined;
+  readonly metadataOnly?: boolean;
+  readonly view: (raw: RawObject) => T | undefined;
+  readonly indexes?: Readonly<Record<string, Index<T>>>;
+  readonly onChange: (change: Change<T>) => void;
+  /** A scope that could not be read can be read now; undefined: all namespaces. */
+  readonly onAllowed?: (namespace: string | undefined) => void;
+}
+
+interface Scope<T extends RawObject> {
+  readonly store: Store<T>;
+  readonly reflector: Reflector<T>;
+}
+
+const everywhere = "";
+
+export class ScopedCache<T extends RawObject> {
+  readonly #settings: ScopedSettings<T>;
+  readonly #scopes = new Map<string, Scope<T>>();
+
+  constructor(settings: ScopedSettings<T>) {
+    this.#settings = settings;
+  }
+
+  /** Starts to follow a namespace, or all of them; nothing happens when that is so already. */
+  follow(namespace: string | undefined): Reflector<T> {
+    const key = namespace ?? everywhere;
+    const present = this.#scopes.get(key);
+    if (present !== undefined) return present.reflector;
+    const scope = this.#open(namespace);
+    this.#scopes.set(key, scope);
+    scope.reflector.run().catch(this.#settings.edge.onError);
+    return scope.reflector;
+  }
+
+  /** Resolves when all that is followed has been read once. */
+  async synced(): Promise<void> {
+    await Promise.all([...this.#scopes.values()].map(({ reflector }) => reflector.synced));
+  }
+
+  get(namespace: string | undefined, name: string): T | undefined {
+    const key = namespace === undefined ? name : `${namespace}/${name}`;
+    return this.#scopeOf(namespace ?? everywhere)?.store.get(key);
+  }
+
+  find(index: string, value: string): readonly T[] {
+    const found: T[] = [];
+    for (const { store } of this.#scopes.values()) found.push(...store.find(index, value));
+    return found;
+  }
+
+  values(): readonly T[] {
+    const all: T[] = [];
+    for (const { store } of this.#scopes.values()) all.push(...store.values());
+    return all;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const { store } of this.#scopes.values()) size += store.size;
+    return size;
+  }
+
+  /** The answer to a write of ours. */
+  offer(raw: RawObject): void {
+    const kept = this.#settings.view(raw);
+    if (kept !== undefined) this.#scopeOf(raw.metadata.namespace ?? everywhere)?.store.offer(kept);
+  }
+
+  #scopeOf(namespace: string): Scope<T> | undefined {
+    return this.#scopes.get(everywhere) ?? this.#scopes.get(namespace);
+  }
+
+  #open(namespace: string | undefined): Scope<T> {
+    const { edge, resource, labelSelector, metadataOnly, view, indexes, onChange, onAllowed } = this.#settings;
+    const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), onChange });
+    let wasForbidden = false;
+    const reflector = new Reflector<T>({
+      client: edge.client,
+      resource,
+      query: { namespace, labelSelector, metadataOnly },
+      store,
+      view,
+      times: edge.times,
+      chance: edge.chance,
+      now: edge.now,
+      stopping: edge.stopping,
+      observe: (event) => {
+        if (event.kind === "listed" && wasForbidden) onAllowed?.(namespace);
+        if (event.kind !== "watchEnded") wasForbidden = event.kind === "failed" && event.error.kind === "Forbidden";
+        edge.observe(resource.plural, event);
+      },
+    });
+    return { store, reflector };
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Secrets. Their content is what an attacker wants most and what fills a memory fastest, so only metadata is watched
+ * (PartialObjectMetadata; other people's annotations left out), and only in namespaces where a resource of ours asked for
+ * a Secret. Content is fetched when a reconcile reads that very Secret, and kept in a small memory that is valid for
+ * one resourceVersion; of shards only digests are kept. RBAC knows no right to metadata alone: where `list` and `watch`
+ * are not given for a namespace, reads there throw ForbiddenError, and its resources are looked at again once they are.
+ *
+ * Watching by label alone would not do: the Secrets that people name in a manifest carry no label of ours, and a renewed
+ * certificate must be noticed at once.
+ */
+import { relayLabel, shardLabel } from "../../../api/labels.ts";
+import type { Change } from "../cache/store.ts";
+import { isFailure } from "../client/failure.ts";
+import type { RawObject } from "../client/resource.ts";
+import { ForbiddenError } from "../kube.ts";
+import type { Secret } from "../objects.ts";
+import { matchesSelector, type Selector } from "../selector.ts";
+import { readShard, type ShardFact } from "../shard.ts";
+import { secretResource } from "./resources.ts";
+import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
+import { secretMetadataView, secretView } from "./views.ts";
+
+export interface SecretSettings {
+  readonly edge: ReflectorEdge;
+  readonly onChange: (change: Change<RawObject>) => void;
+  /** Secrets of the namespace can be read now and could not before. */
+  readonly onAllowed: (namespace: string) => void;
+}
+
+interface Remembered<T> {
+  readonly version: string;
+  readonly value: T;
+  readonly bytes: number;
+}
+
+/** Of Secret content, together. */
+const memoryBytes = 8 * 1024 * 1024;
+
+export class SecretReads {
+  readonly #settings: SecretSettings;
+  readonly #cache: ScopedCache<RawObject>;
+  /** Oldest use first. */
+  readonly #contents = new Map<string, Remembered<Secret>>();
+  readonly #shards = new Map<string, Remembered<ShardFact>>();
+  #bytes = 0;
+
+  constructor(settings: SecretSettings) {
+    this.#settings = settings;
+    this.#cache = new ScopedCache<RawObject>({
+      edge: settings.edge,
+      resource: secretResource,
+      metadataOnly: true,
+      view: secretMetadataView,
+      indexes: { namespace: ({ metadata }) => [metadata.namespace ?? ""], relay: relayOf },
+      onChange: (change) => {
+        if (change.after === undefined) this.#forget(change.key);
+        settings.onChange(change);
+      },
+      onAllowed: (namespace) => settings.onAllowed(namespace ?? ""),
+    });
+  }
+
+  /** How many are known by their metadata. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
+  async metadata(namespace: string, name: string): Promise<RawObject | undefined> {
+    await this.#follow(namespace);
+    return this.#cache.get(namespace, name);
+  }
+
+  async get(namespace: string, name: string): Promise<Secret | undefined> {
+    const known = await this.metadata(namespace, name);
+    return known === undefined ? undefined : this.#content(known);
+  }
+
+  /** In order of their names. */
+  async list(namespace: string, selector: Selector): Promise<readonly Secret[]> {
+    await this.#follow(namespace);
+    const found: Secret[] = [];
+    for (const known of this.#cache.find("namespace", namespace)) {
+      if (!matchesSelector(selector, known.metadata.labels ?? {})) continue;
+      const secret = await this.#content(known);
+      if (secret !== undefined) found.push(secret);
+    }
+    return found;
+  }
+
+  async shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>> {
+    await this.#follow(relay.namespace);
+    const shards = new Map<string, ShardFact>();
+    for (const known of this.#cache.find("relay", `${relay.namespace}/${relay.name}`)) {
+      const shard = known.metadata.labels?.[shardLabel];
+      const fact = shard === undefined ? undefined : await this.#shard(known);
+      if (shard !== undefined && fact !== undefined) shards.set(shard, fact);
+    }
+    return shards;
+  }
+
+  /** SHA-256 of each of a Secret's texts, by data key; of one that is not there, none. */
+  async documents(namespace: string, name: string): Promise<ReadonlyMap<string, string>> {
+    const known = await this.metadata(namespace, name);
+    if (known === undefined) return new Map();
+    if (known.metadata.labels?.[shardLabel] !== undefined) return (await this.#shard(known))?.documents ?? new Map();
+    const secret = await this.#content(known);
+    return secret === undefined ? new Map() : readShard(secret).documents;
+  }
+
+  /** The answer to a write, whole. */
+  written(raw: RawObject): void {
+    const key = keyOf(raw);
+    this.#forget(key);
+    this.#cache.offer(raw);
+    const version = raw.metadata.resourceVersion ?? "";
+    const secret = secretView(raw);
+    if (raw.metadata.labels?.[shardLabel] !== undefined) {
+      this.#shards.set(key, { version, value: readShard(secret), bytes: 0 });
+    } else {
+      this.#remember(key, version, secret);
+    }
+  }
+
+  /** A server that is away for a while does not hide what was read before; a right that was taken away does. */
+  async #follow(namespace: string): Promise<void> {
+    const reflector = this.#cache.follow(namespace);
+    await reflector.firstOutcome;
+    const { error, isSynced } = reflector;
+    if (error === undefined) return;
+    if (error.kind === "Forbidden") throw new ForbiddenError(error.said);
+    if (!isSynced) throw error;
+  }
+
+  async #content(known: RawObject): Promise<Secret | undefined> {
+    const key = keyOf(known);
+    const kept = this.#contents.get(key);
+    if (kept !== undefined && kept.version === known.metadata.resourceVersion) {
+      this.#contents.delete(key);
+      this.#contents.set(key, kept);
+      return kept.value;
+    }
+    const raw = await this.#fetch(known);
+    if (raw === undefined) return undefined;
+    const secret = secretView(raw);
+    // A shard is as large as hundreds of domains, and read whole only where keys are in trouble.
+    const isShard = raw.metadata.labels?.[shardLabel] !== undefined;
+    if (!isShard) this.#remember(key, raw.metadata.resourceVersion ?? "", secret);
+    return secret;
+  }
+
+  async #shard(known: RawObject): Promise<ShardFact | undefined> {
+    const key = keyOf(known);
+    const kept = this.#shards.get(key);
+    if (kept !== undefined && kept.version === known.metadata.resourceVersion) return kept.value;
+    const raw = await this.#fetch(known);
+    if (raw === undefined) return undefined;
+    const value = readShard(secretView(raw));
+    this.#shards.set(key, { version: raw.metadata.resourceVersion ?? "", value, bytes: 0 });
+    return value;
+  }
+
+  async #fetch({ metadata: { namespace, name } }: RawObject): Promise<RawObject | undefined> {
+    try {
+      const raw = await this.#settings.edge.client.get(secretResource, { namespace, name });
+      // It may be newer than what the watch has told.
+      if (raw !== undefined) this.#cache.offer(raw);
+      return raw;
+    } catch (error) {
+      throw isFailure(error, "Forbidden") ? new ForbiddenError(error.said) : error;
+    }
+  }
+
+  #remember(key: string, version: string, secret: Secret): void {
+    this.#forget(key);
+    const bytes = Object.values(secret.data).reduce((sum, value) => sum + value.length, 200);
+    this.#contents.set(key, { version, value: secret, bytes });
+    this.#bytes += bytes;
+    for (const [oldest, { bytes: freed }] of this.#contents) {
+      if (this.#bytes <= memoryBytes) return;
+      this.#contents.delete(oldest);
+      this.#bytes -= freed;
+    }
+  }
+
+  #forget(key: string): void {
+    this.#bytes -= this.#contents.get(key)?.bytes ?? 0;
+    this.#contents.delete(key);
+    this.#shards.delete(key);
+  }
+}
+
+function keyOf({ metadata }: RawObject): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+function relayOf({ metadata }: RawObject): readonly string[] {
+  const name = metadata.labels?.[relayLabel];
+  return name === undefined ? [] : [`${metadata.namespace}/${name}`];
+}

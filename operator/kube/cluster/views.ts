@@ -1,0 +1,103 @@
+/**
+ * What is kept of each kind, in the shape that the reconcilers read. The API server has checked these objects by their
+ * schemas; this is the one place where its JSON takes on our types.
+ */
+import { trimMetadata, trimObject } from "../cache/trim.ts";
+import { isRecord, type RawObject } from "../client/resource.ts";
+import type { ContainerPort, KindMap, Secret } from "../objects.ts";
+import type { CachedKind } from "./resources.ts";
+
+/** Decodes MailRelay and SenderDomain with defaults filled in; undefined: it cannot be read, and that has been told. */
+export type Decode = (raw: RawObject) => RawObject | undefined;
+
+export function viewOf(kind: CachedKind, decode: Decode): (raw: RawObject) => RawObject | undefined {
+  return (raw) => render(kind, trimObject(raw), decode);
+}
+
+/** An object of a cache as its kind: views have made it so. */
+export function asKind<K extends CachedKind>(object: RawObject): KindMap[K] {
+  return object as unknown as KindMap[K];
+}
+
+function render(kind: CachedKind, raw: RawObject, decode: Decode): RawObject | undefined {
+  switch (kind) {
+    case "MailRelay":
+    case "SenderDomain":
+      return decode(raw);
+    case "Pod":
+      return podView(raw);
+    case "PersistentVolumeClaim":
+    case "Certificate":
+      return raw;
+    case "StatefulSet":
+    case "Service":
+    case "ServiceAccount":
+    case "PodDisruptionBudget":
+    case "NetworkPolicy":
+    case "PodMonitor": {
+      // Their status changes all the time and nobody reads it.
+      const { status: _status, ...kept } = raw;
+      return kept;
+    }
+  }
+}
+
+/** Of a pod only what its relay's reconcile asks for; its containers' ports are those the report is read from. */
+function podView(raw: RawObject): RawObject {
+  const { apiVersion, kind, metadata } = raw;
+  const status = record(raw["status"]);
+  const conditions = list(status["conditions"]).map(record);
+  const containers = list(record(raw["spec"])["containers"]).map(record);
+  return {
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+    ...(kind === undefined ? {} : { kind }),
+    metadata,
+    status: {
+      podIP: text(status["podIP"]),
+      phase: text(status["phase"]),
+      ready: conditions.some((one) => one["type"] === "Ready" && one["status"] === "True"),
+      ports: containers.flatMap((one) => list(one["ports"]).map(record).map(portView)),
+    },
+  };
+}
+
+function portView(port: Readonly<Record<string, unknown>>): ContainerPort {
+  return { name: text(port["name"]), containerPort: Number(port["containerPort"]) };
+}
+
+/** Secrets are kept as metadata alone, of which annotations of others are left out. */
+export function secretMetadataView(raw: RawObject): RawObject {
+  const { annotations, ...metadata } = trimMetadata(raw.metadata);
+  const ours = Object.entries(annotations ?? {}).filter(([key]) => key.startsWith("mailboat.dev/"));
+  return { metadata: { ...metadata, ...(ours.length === 0 ? {} : { annotations: Object.fromEntries(ours) }) } };
+}
+
+export function namespaceView(raw: RawObject): RawObject {
+  const { name, labels, resourceVersion, uid } = raw.metadata;
+  return {
+    metadata: {
+      name,
+      ...(labels === undefined ? {} : { labels }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      ...(uid === undefined ? {} : { uid }),
+    },
+  };
+}
+
+/** A Secret without data has none of the field. */
+export function secretView(raw: RawObject): Secret {
+  const object = { ...trimObject(raw), data: record(raw["data"]), type: text(raw["type"]) };
+  return object as unknown as Secret;
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(value) ? value : {};
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

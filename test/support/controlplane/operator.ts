@@ -1,0 +1,79 @@
+/** The operator program against a control plane of the test's: started with its own command line, stopped, killed. */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { Program } from "../program.ts";
+import { repositoryRoot } from "../results.ts";
+
+export interface OperatorStart {
+  /** Directly to the server, through a proxy, or as another user. */
+  readonly kubeconfig: string;
+  /** Namespace of its lease and its own Secrets; it must exist. */
+  readonly namespace: string;
+  readonly logFile: string;
+  /** Empty: all. */
+  readonly namespaces?: readonly string[];
+  readonly identity?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export class OperatorProgram {
+  readonly program: Program;
+  #port: number | undefined;
+
+  private constructor(program: Program) {
+    this.program = program;
+  }
+
+  static start(options: OperatorStart): OperatorProgram {
+    const { kubeconfig, namespace, namespaces = [], identity = `operator-${randomUUID().slice(0, 8)}` } = options;
+    const flags = {
+      kubeconfig,
+      namespace,
+      identity,
+      "relay-image": "registry.example/mailboat-relay:test",
+      host: "127.0.0.1",
+      port: "0",
+      ...(namespaces.length === 0 ? {} : { namespaces: namespaces.join(",") }),
+    };
+    const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+    const command = [process.execPath, join(repositoryRoot, "operator/main.ts"), "run", ...args];
+    return new OperatorProgram(new Program({ command, logFile: options.logFile, env: options.env ?? {} }));
+  }
+
+  /** Resolves once it holds the lease and its caches. */
+  async leading(deadlineMs = 30_000): Promise<void> {
+    await this.program.waitForLog("leading", deadlineMs);
+  }
+
+  /** Status and body of one of its pages. */
+  async page(path: string): Promise<{ readonly status: number; readonly body: string }> {
+    const response = await fetch(`http://127.0.0.1:${await this.#httpPort()}${path}`);
+    return { status: response.status, body: await response.text() };
+  }
+
+  /** Sum of a metric's samples whose labels hold all of those given. */
+  async figure(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const { body } = await this.page("/metrics");
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+    let sum = 0;
+    for (const line of body.split("\n")) {
+      const [, sample, found = "", value] = /^(\w+)(\{[^}]*\})? (\S+)/.exec(line) ?? [];
+      if (sample === name && wanted.every((text) => found.includes(text))) sum += Number(value);
+    }
+    return sum;
+  }
+
+  /** Resolves to its exit code. */
+  async stop(): Promise<number | string> {
+    return this.program.kill("SIGTERM");
+  }
+
+  async kill(): Promise<void> {
+    await this.program.kill("SIGKILL");
+  }
+
+  async #httpPort(): Promise<number> {
+    this.#port ??= Number((await this.program.waitForLog("operator started")).fields["port"]);
+    return this.#port;
+  }
+}

@@ -1,0 +1,142 @@
+/** What a test of the operator in a cluster begins with: a control plane that knows our kinds, and operators to start. */
+import { join } from "node:path";
+import type { Client } from "../../../operator/kube/client/client.ts";
+import type { RawObject } from "../../../operator/kube/client/resource.ts";
+import { digestOf, project } from "../../../operator/kube/cluster/difference.ts";
+import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
+import type { Kind } from "../../../operator/kube/objects.ts";
+import { makeResultsDirectory, repositoryRoot } from "../results.ts";
+import { until } from "../until.ts";
+import { openClient } from "./clients.ts";
+import { type AuditEntry, type ControlPlane, startControlPlane } from "./controlplane.ts";
+import { OperatorProgram, type OperatorStart } from "./operator.ts";
+
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+}
+
+export interface Named {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export class OperatorStage {
+  readonly plane: ControlPlane;
+  /** Of a user who may do everything. */
+  readonly client: Client;
+  /** Where operators keep their lease and their own Secrets. */
+  readonly operatorNamespace: string;
+  readonly #directory: string;
+  readonly #operators: OperatorProgram[] = [];
+
+  private constructor(plane: ControlPlane, directory: string) {
+    this.plane = plane;
+    this.client = openClient(plane.kubeconfig);
+    this.operatorNamespace = plane.makeNamespace();
+    this.#directory = directory;
+  }
+
+  /** Pass `import.meta.url`. Our definitions are applied as anybody would apply them. */
+  static async open(file: string): Promise<OperatorStage> {
+    const plane = await startControlPlane(makeResultsDirectory(file, "plane"));
+    plane.kubectl(["apply", "-f", join(repositoryRoot, "crds/mailrelays.yaml")]);
+    plane.kubectl(["apply", "-f", join(repositoryRoot, "crds/senderdomains.yaml")]);
+    plane.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]);
+    return new OperatorStage(plane, makeResultsDirectory(file, "operators"));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#operators.map((operator) => operator.kill()));
+    await this.plane.stop();
+  }
+
+  /** Starts an operator; does not wait for it. */
+  operator(options: Partial<OperatorStart> = {}): OperatorProgram {
+    const operator = OperatorProgram.start({
+      kubeconfig: this.plane.kubeconfig,
+      namespace: this.operatorNamespace,
+      logFile: join(this.#directory, `${this.#operators.length}.log`),
+      ...options,
+    });
+    this.#operators.push(operator);
+    return operator;
+  }
+
+  /** As `kubectl apply -f -` does it. */
+  apply(...objects: readonly object[]): void {
+    const list = { apiVersion: "v1", kind: "List", items: objects };
+    this.plane.kubectl(["apply", "-f", "-"], JSON.stringify(list));
+  }
+
+  async get(kind: Kind, { namespace, name }: Named): Promise<RawObject | undefined> {
+    return this.client.get(resourceOf(kind), { namespace, name });
+  }
+
+  /** The object, which must be there. */
+  async read(kind: Kind, place: Named): Promise<RawObject> {
+    const object = await this.get(kind, place);
+    if (object === undefined) throw new Error(`${kind} ${place.namespace}/${place.name} is not there`);
+    return object;
+  }
+
+  /** Waits for an object that fits. */
+  async until(
+    kind: Kind,
+    place: Named,
+    awaited: { readonly what: string; readonly fits: (object: RawObject) => boolean; readonly deadlineMs?: number },
+  ): Promise<RawObject> {
+    const { what, fits, deadlineMs } = awaited;
+    return until(
+      `${kind} ${place.namespace}/${place.name}: ${what}`,
+      async () => {
+        const object = await this.get(kind, place);
+        return object !== undefined && fits(object) ? object : undefined;
+      },
+      deadlineMs,
+    );
+  }
+
+  /** Waits, for ten seconds unless told, for a condition that says all of this. */
+  async untilCondition(
+    kind: "MailRelay" | "SenderDomain",
+    place: Named,
+    { withinMs = 10_000, ...wanted }: Partial<Condition> & { readonly type: string; readonly withinMs?: number },
+  ): Promise<Condition> {
+    let last: Condition | undefined;
+    const fits = (condition: Condition): boolean => digestOf(project(wanted, condition)) === digestOf(wanted);
+    const find = (object: RawObject): boolean => {
+      last = conditionsOf(object).find((one) => one.type === wanted.type);
+      return last !== undefined && fits(last);
+    };
+    try {
+      await this.until(kind, place, { what: JSON.stringify(wanted), fits: find, deadlineMs: withinMs });
+    } catch (error) {
+      throw new Error(`${String(error)}; the last that was seen: ${JSON.stringify(last)}`, { cause: error });
+    }
+    if (last === undefined) throw new Error("no condition");
+    return last;
+  }
+
+  /** Writes that the server carried out for operators since the count began, the Lease apart. */
+  writes(from: number): readonly AuditEntry[] {
+    return this.plane
+      .audit()
+      .slice(from)
+      .filter(
+        ({ userAgent, verb, resource, code }) =>
+          userAgent === "mailboat-operator" &&
+          !["get", "list", "watch"].includes(verb) &&
+          resource !== "leases" &&
+          code < 300,
+      );
+  }
+}
+
+export function conditionsOf(object: RawObject): readonly Condition[] {
+  const status = object["status"] as { readonly conditions?: readonly Condition[] } | undefined;
+  return status?.conditions ?? [];
+}
