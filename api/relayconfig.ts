@@ -60,6 +60,18 @@ const destination = z.object({
   tlsMode: z.enum(outboundTlsModes).optional(),
 });
 
+const tracing = z.object({
+  /** Base URL of the collector's OTLP/HTTP receiver. */
+  endpoint: z.string(),
+  samplingRatio: z.number().min(0).max(1),
+  /** Sent with every export; secret. */
+  headers: z.record(z.string(), z.string()),
+  /** PEM bundle that the collector's certificate must chain to; the system's roots when absent. */
+  ca: z.string().optional(),
+  /** Next hops that see the trace fields; with a port, only there. */
+  trustedNextHops: z.array(z.object({ host: z.string(), port: z.int().min(1).max(65535).optional() })),
+});
+
 export const relayDocument = z.object({
   version: z.literal(1),
   /** Digest of everything the operator wants this relay to run; reported back once all of it is loaded. */
@@ -89,6 +101,8 @@ export const relayDocument = z.object({
     connections: z.int().min(1),
     connectionsPerClient: z.int().min(1),
   }),
+  /** Absent: nothing is traced. */
+  tracing: tracing.optional(),
   /** SHA-256 (hex) of shardText() by shard directory name: a shard that differs has not arrived yet. */
   shards: z.record(z.string(), z.string()),
 });
@@ -126,6 +140,7 @@ export type ScramVerifier = z.infer<typeof scramVerifier>;
 export type CredentialDocument = z.infer<typeof credential>;
 export type SmarthostDocument = z.infer<typeof smarthost>;
 export type ListenerDocument = z.infer<typeof listener>;
+export type TracingDocument = z.infer<typeof tracing>;
 export type OutboundTlsMode = (typeof outboundTlsModes)[number];
 
 /** The text a shard's digest is taken of: its data keys in order, so that both sides agree byte for byte. */

@@ -1,13 +1,17 @@
 /** The relay program: reads its settings, opens configuration, spool, listeners and delivery, and stops in reverse. */
+import { hostname } from "node:os";
 import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, type Log } from "../runtime/log.ts";
+import { createTelemetry, type Telemetry } from "../runtime/telemetry.ts";
+import type { TelemetrySettings } from "../runtime/tracing/trace.ts";
 import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
 import { retryIntervalMs } from "./mail/retry.ts";
-import { createMetrics } from "./observe/metrics.ts";
+import { createHopTracer } from "./observe/hop.ts";
+import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
 import { relayPages } from "./observe/pages.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { openStore } from "./spool/store.ts";
@@ -19,6 +23,8 @@ const usage = `usage: node relay/main.ts run
 `;
 
 const observationPort = 9464;
+/** What ended just before the stop may take this long to reach the collector. */
+const telemetryDeadlineMs = 3_000;
 
 async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<void> {
   const clock = systemClock;
@@ -52,7 +58,10 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   });
   spoolOpened.resolve(opened);
   lifecycle.onStop({ name: "spool", close: async () => opened.close() });
-  const shared = { snapshots, spool: opened, log, clock, chance, metrics };
+  const telemetry = telemetryOf(settings, snapshots.current(), { log, metrics });
+  await followTracing(telemetry, snapshots, log);
+  lifecycle.onStop({ name: "telemetry", close: async () => telemetry.close(telemetryDeadlineMs) });
+  const shared = { snapshots, spool: opened, log, clock, chance, metrics, hops: createHopTracer(telemetry) };
   const delivery = openDelivery(shared);
   const submission = await openSubmission({ ...shared, listenHost: settings.listenHost, ports: settings.ports });
   const mail = [submission, delivery];
@@ -71,6 +80,54 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   lifecycle.onStop({ name: "http", close: async () => health.close() });
   log.info({ listener: "http", port: health.port }, "listening");
   log.info("ready");
+}
+
+/** Spans of this relay say which one it is; those of all its pods share the name. */
+function telemetryOf(
+  settings: Settings,
+  { relay }: Snapshot,
+  { log, metrics }: { readonly log: Log; readonly metrics: MetricsEndpoint },
+): Telemetry {
+  // Whatever the log's level: who asked for the lines wants them.
+  const lines = log.child({}, { level: "info" });
+  return createTelemetry({
+    resource: {
+      "service.name": "mailboat-relay",
+      "service.namespace": relay.relay.namespace,
+      "service.instance.id": hostname(),
+      "mailboat.relay": `${relay.relay.namespace}/${relay.relay.name}`,
+    },
+    log,
+    counts: metrics,
+    ...(settings.spanLines ? { sink: (line) => lines.info(line, "span") } : {}),
+  });
+}
+
+/** Resolves when the first configuration is in force; a later one that fails leaves the last one so. */
+async function followTracing(telemetry: Telemetry, snapshots: SnapshotSource, log: Log): Promise<void> {
+  let followed = tracingText(snapshots.current());
+  snapshots.onChange((snapshot) => {
+    const text = tracingText(snapshot);
+    if (text === followed) return;
+    followed = text;
+    telemetry.configure(telemetrySettings(snapshot)).then(
+      () => log.info({ endpoint: snapshot.relay.tracing?.endpoint }, "tracing changed"),
+      (error: unknown) => log.error({ error: String(error) }, "could not change tracing"),
+    );
+  });
+  await telemetry.configure(telemetrySettings(snapshots.current()));
+}
+
+function tracingText({ relay }: Snapshot): string {
+  return JSON.stringify(relay.tracing ?? null);
+}
+
+/** Without an endpoint only the lines are left, and those are for a person who wants to see every message. */
+function telemetrySettings({ relay }: Snapshot): TelemetrySettings {
+  const { tracing } = relay;
+  if (tracing === undefined) return { samplingRatio: 1, headers: {} };
+  const { endpoint, samplingRatio, headers, ca } = tracing;
+  return { endpoint, samplingRatio, headers, ...(ca === undefined ? {} : { ca }) };
 }
 
 /** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */

@@ -20,6 +20,8 @@ const settings = z.object({
   MAILBOAT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   /** How long a stop waits for messages in flight; the pod's grace period is longer. */
   MAILBOAT_STOP_DEADLINE_MS: z.coerce.number().int().min(0).default(25_000),
+  /** `1`: every sampled span that ends is a line of the log, too. Without an endpoint every message is sampled then. */
+  MAILBOAT_SPAN_LINES: z.enum(["0", "1"]).default("0"),
 });
 
 export interface Settings {
@@ -30,6 +32,7 @@ export interface Settings {
   readonly ports: ReadonlyMap<string, number>;
   readonly logLevel: string;
   readonly stopDeadlineMs: number;
+  readonly spanLines: boolean;
 }
 
 /** Throws with the variable's name and what it must be. */
@@ -46,5 +49,6 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ports: new Map(Object.entries(parsed.data.MAILBOAT_PORTS)),
     logLevel: parsed.data.MAILBOAT_LOG_LEVEL,
     stopDeadlineMs: parsed.data.MAILBOAT_STOP_DEADLINE_MS,
+    spanLines: parsed.data.MAILBOAT_SPAN_LINES === "1",
   };
 }

@@ -257,7 +257,7 @@ const rooms: readonly Room[] = [
 
 /** One adapter a library: nobody else sees its types and callbacks. Tests are free. */
 const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
-  { target: "smtp-server", files: /^relay\/submission\/server\.ts$|^operator\/local\// },
+  { target: "smtp-server", files: /^relay\/submission\/(?:server|commandstream)\.ts$|^operator\/local\// },
   { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$/ },
   { target: "@kubernetes/client-node", files: /^operator\/kube\// },
   { target: "prom-client", files: /^relay\/observe\/|^operator\/cluster\// },

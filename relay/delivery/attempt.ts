@@ -8,12 +8,14 @@ import type { Snapshot } from "../config/snapshot.ts";
 import { judge, type Trouble, type Verdict } from "../mail/outcome.ts";
 import type { Reply } from "../mail/reply.ts";
 import type { Route } from "../mail/route.ts";
+import type { DeliverHop, SendHop, SendResult } from "../observe/hop.ts";
+import { isTrustedNextHop, renderTraceFields } from "../observe/tracefields.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
 import type { Pool } from "./pool.ts";
 import { ResolveError, type ResolveOptions, resolveHops } from "./resolve.ts";
 import { signMessage } from "./sign.ts";
 import { ConnectError, type NextHop } from "./transport.ts";
-import type { Outgoing, TransactionReport } from "./transaction.ts";
+import type { Outgoing, RecipientResult, TransactionReport } from "./transaction.ts";
 import type { HostMemory } from "./hostmemory.ts";
 
 export type Fate =
@@ -42,6 +44,8 @@ export interface AttemptContext {
   readonly readBody: (message: Message) => AsyncIterable<Buffer | string>;
   readonly resolving: ResolveOptions;
   readonly now: number;
+  /** Absent when nothing is traced. */
+  readonly hop?: DeliverHop | undefined;
 }
 
 export async function attemptDelivery(
@@ -99,17 +103,22 @@ class Attempt {
     const keys = this.#context.snapshot.domains.get(message.domain)?.keys ?? [];
     if (message.mustSign && keys.length === 0)
       return Promise.reject(new Error(`no key of ${message.domain} is loaded`));
-    return signMessage(message, keys, this.#context.now);
+    const sign = (): Promise<Buffer> => signMessage(message, keys, this.#context.now);
+    return this.#context.hop === undefined || keys.length === 0 ? sign() : this.#context.hop.sign(keys.length, sign);
   }
 
   /** Sends to the pending recipients by this host; those it judged, or took, are pending no more. */
   async #tryHop(hop: NextHop, signatures: Buffer): Promise<void> {
     let report: TransactionReport;
     const recipients = this.#pending;
+    const send = this.#context.hop?.send(hop.smarthost);
     try {
-      report = await this.#transact(hop, this.#outgoing(recipients, signatures));
+      const mail = this.#outgoing(recipients, [this.#traceFields(hop, send), signatures]);
+      report = await this.#transact(hop, mail, send);
+      send?.end(report.results.map(sendResultOf));
     } catch (error) {
       const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
+      send?.end(recipients.map(() => sendResultOf({ kind: "trouble", trouble })));
       this.#context.hosts.failed(hop);
       for (const recipient of recipients) this.#judge(recipient, trouble, hop);
       return;
@@ -135,10 +144,11 @@ class Attempt {
   }
 
   /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */
-  async #transact(hop: NextHop, mail: Outgoing): Promise<TransactionReport> {
+  async #transact(hop: NextHop, mail: Outgoing, send: SendHop | undefined): Promise<TransactionReport> {
     const { pool, hosts } = this.#context;
     const first = await pool.acquire(hop);
     const reused = first.messages > 0;
+    send?.connected(first);
     const report = await first.transact(mail);
     pool.release(first);
     if (!report.stale || !reused) {
@@ -146,15 +156,23 @@ class Attempt {
       return report;
     }
     const second = await pool.acquire(hop, { fresh: true });
+    send?.connected(second);
     const secondReport = await second.transact(mail);
     pool.release(second);
     return secondReport;
   }
 
-  #outgoing(recipients: readonly Recipient[], signatures: Buffer): Outgoing {
+  /** One traceparent for a next hop that may see it; unsigned, because the hop after it writes its own. */
+  #traceFields(hop: NextHop, send: SendHop | undefined): Buffer {
+    const trusted = this.#context.snapshot.relay.tracing?.trustedNextHops ?? [];
+    if (send === undefined || !isTrustedNextHop(trusted, hop.smarthost)) return nothing;
+    return Buffer.from(renderTraceFields(send.context), "latin1");
+  }
+
+  #outgoing(recipients: readonly Recipient[], fields: readonly Buffer[]): Outgoing {
     const message = this.#message;
     const { body, sender, smtpUtf8, eightBit, ret, envid } = message;
-    const head = Buffer.concat([signatures, message.header, emptyLine]);
+    const head = Buffer.concat([...fields, message.header, emptyLine]);
     return {
       sender,
       recipients,
@@ -190,6 +208,13 @@ class Attempt {
 }
 
 const emptyLine = Buffer.from("\r\n", "latin1");
+const nothing = Buffer.alloc(0);
+
+function sendResultOf(result: RecipientResult): SendResult {
+  if (result.kind === "accepted") return { accepted: true, reply: result.reply };
+  const { reply, reason, phase } = result.trouble;
+  return { accepted: false, reply, ...(reply === undefined ? { errorType: reason ?? phase } : {}) };
+}
 
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

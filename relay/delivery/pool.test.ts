@@ -8,6 +8,8 @@ import { ConnectError, type HopConnection, type NextHop } from "./transport.ts";
 const hop: NextHop = { key: "hop", smarthost: smarthostAt(25), helo: "relay.test" };
 
 class FakeConnection implements HopConnection {
+  readonly peerAddress = undefined;
+  readonly tlsVersion = undefined;
   readonly hop = hop;
   messages = 0;
   alive = true;

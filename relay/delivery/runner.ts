@@ -11,13 +11,14 @@ import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { domainOf } from "../mail/address.ts";
 import { routeOf, type Route } from "../mail/route.ts";
+import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Entry, Message, Recipient, Settlement } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
 import { attemptDelivery } from "./attempt.ts";
 import { HostMemory } from "./hostmemory.ts";
 import { createPool, type Pool } from "./pool.ts";
-import { recordAttempt } from "./record.ts";
+import { recordAttempt, traceConclusion } from "./record.ts";
 import { DeliverySchedule, defaultWindow, groupRecipients, type Job, type Window } from "./schedule.ts";
 import { concludeAttempt } from "./settlement.ts";
 
@@ -28,6 +29,8 @@ export interface DeliveryOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
+  /** Nothing is traced when absent. */
+  readonly hops?: HopTracer;
   readonly window?: Window;
   readonly pool?: Pool;
 }
@@ -135,7 +138,8 @@ class Runner implements Delivery {
   /** Never rejects. */
   async #deliver(job: Job): Promise<void> {
     const { message, recipients } = job;
-    const { snapshots, clock, chance, spool, log, metrics } = this.#options;
+    const { snapshots, clock, chance, spool, log, metrics, hops = noHopTracer } = this.#options;
+    let hop: DeliverHop | undefined;
     try {
       const snapshot = snapshots.current();
       const [first] = recipients;
@@ -146,6 +150,7 @@ class Runner implements Delivery {
         this.#schedule.add(this.#jobsOf(message, recipients));
         return;
       }
+      hop = hops.deliver({ message, recipients, now: clock.now() });
       const fates = await attemptDelivery(message, recipients, {
         snapshot,
         route,
@@ -154,16 +159,21 @@ class Runner implements Delivery {
         readBody: ({ id }) => bodyChunks(spool.readBody(id)),
         resolving: { hostname: snapshot.relay.hostname, dnsServers: snapshot.relay.delivery.dnsServers, chance },
         now: clock.now(),
+        hop,
       });
       if (this.#abandoned) return;
-      const { results, notices } = concludeAttempt({ message, fates, snapshot, now: clock.now(), chance });
+      const conclusion = concludeAttempt({ message, fates, snapshot, now: clock.now(), chance });
+      const { results, notices } = traceConclusion(conclusion, hop);
       const outcomes = results.map(({ outcome }) => outcome);
       const written = await this.#settle({ id: message.id, outcomes, notices: notices.map(({ entry }) => entry) });
       if (!written) return;
-      recordAttempt({ message, results, notices, now: clock.now() }, log, metrics);
+      hop?.end(outcomes);
+      recordAttempt({ message, results, notices, now: clock.now(), traceId: hop?.traceId }, log, metrics);
       for (const outcome of outcomes) if (outcome.kind === "deferred") this.#wakeBy(outcome.dueAt);
     } catch (error) {
       log.error({ spoolId: message.id, error: String(error) }, "an attempt ended without an outcome");
+    } finally {
+      hop?.end(undefined);
     }
   }
 

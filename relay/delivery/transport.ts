@@ -50,6 +50,9 @@ export interface HopConnection {
   /** Messages sent so far, failed ones included. */
   readonly messages: number;
   readonly alive: boolean;
+  readonly peerAddress: string | undefined;
+  /** Such as `1.3`; undefined without TLS. */
+  readonly tlsVersion: string | undefined;
   /** Never rejects; one at a time. */
   transact(mail: Outgoing): Promise<TransactionReport>;
   /** Says QUIT and closes. */
@@ -309,6 +312,7 @@ function connectionOver(session: Session, hop: NextHop): HopConnection {
   let messages = 0;
   return {
     hop,
+    ...peerOf(session._socket),
     get messages() {
       return messages;
     },
@@ -336,6 +340,12 @@ function connectionOver(session: Session, hop: NextHop): HopConnection {
     },
     onEnd: (listener) => void session.once("end", listener),
   };
+}
+
+function peerOf(socket: Session["_socket"]): Pick<HopConnection, "peerAddress" | "tlsVersion"> {
+  if (!socket) return { peerAddress: undefined, tlsVersion: undefined };
+  const protocol = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
+  return { peerAddress: socket.remoteAddress, tlsVersion: /^TLSv(\d(?:\.\d)?)$/.exec(protocol)?.[1] };
 }
 
 interface LibraryError {

@@ -6,6 +6,7 @@ import { Registry, collectDefaultMetrics } from "prom-client";
 import { configurationMetrics, type ConfigurationMetrics } from "./families/configuration.ts";
 import { deliveryMetrics, type DeliveryMetrics } from "./families/delivery.ts";
 import type { OpenMetricsRegistry } from "./families/family.ts";
+import { spanMetrics, type SpanMetrics } from "./families/telemetry.ts";
 import { spoolMetrics, type MetricSources, type SpoolMetrics } from "./families/spool.ts";
 import { submissionMetrics, type SubmissionMetrics } from "./families/submission.ts";
 import { BoundedLabel } from "./labels.ts";
@@ -13,7 +14,7 @@ import { BoundedLabel } from "./labels.ts";
 /** Everything a room may report; a room takes this and knows nothing of prom-client. */
 export type RelayMetrics = SubmissionMetrics & DeliveryMetrics & Omit<SpoolMetrics & ConfigurationMetrics, "refresh">;
 
-export interface MetricsEndpoint extends RelayMetrics {
+export interface MetricsEndpoint extends RelayMetrics, SpanMetrics {
   /** OpenMetrics text. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -38,6 +39,7 @@ export function createMetrics(sources: MetricSources): MetricsEndpoint {
   return {
     ...submission,
     ...deliveryMetrics(registry, domains, destinations),
+    ...spanMetrics(registry),
     committed: (writes, seconds) => spool.committed(writes, seconds),
     configurationLoaded: (result) => configuration.configurationLoaded(result),
     accepted(acceptance) {

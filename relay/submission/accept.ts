@@ -15,6 +15,7 @@ import { fieldsNamed, keptFields, parseHeader, type Header, type HeaderFault } f
 import { headerOctets } from "../mail/limit.ts";
 import { formatDate, renderReceived, type Reception } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
+import { traceFieldNames } from "../observe/tracefields.ts";
 import type { Admission } from "./admit.ts";
 import type { MailCommand } from "./command.ts";
 
@@ -27,6 +28,8 @@ export interface Delivery {
   readonly reception: Omit<Reception, "at">;
   readonly admit: (header: Header) => Admission | Refusal;
   readonly now: () => number;
+  /** Told when the message is complete and admitted; returns the trace context that is kept with it. */
+  readonly spooling?: (domain: string) => string | undefined;
 }
 
 export interface Accepted {
@@ -36,8 +39,8 @@ export interface Accepted {
   readonly sizeBytes: number;
 }
 
-/** Fields that are the sender's own business or the last hop's, and never leave (RFC 5322 section 3.6.3, RFC 5321 section 4.4). */
-const droppedFields: ReadonlySet<string> = new Set(["bcc", "resent-bcc", "return-path"]);
+/** Fields that are the sender's own business or the last hop's, and never leave as they came (RFC 5322 section 3.6.3, RFC 5321 section 4.4). */
+const droppedFields: ReadonlySet<string> = new Set(["bcc", "resent-bcc", "return-path", ...traceFieldNames]);
 const noSpace = new Set(["ENOSPC", "EDQUOT"]);
 
 export const insufficientStorage = refusal(452, "4.3.1", "Insufficient system storage, try again later");
@@ -190,8 +193,10 @@ class Intake {
     if (header === undefined || writer === undefined || admission === undefined) {
       throw new Error("a message without header was not refused");
     }
+    const traceparent = this.#delivery.spooling?.(admission.domain);
     const body = await writer.finish();
-    return this.#compose(header, admission, body);
+    const message = this.#compose(header, admission, body);
+    return traceparent === undefined ? message : { ...message, message: { ...message.message, traceparent } };
   }
 
   #compose(header: Header, admission: Admission, body: Body): NewMessage {

@@ -13,6 +13,7 @@ import type { ListenerDocument } from "../../api/relayconfig.ts";
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Spool } from "../spool/spool.ts";
 import { createAuthenticator } from "./auth.ts";
@@ -28,6 +29,8 @@ export interface SubmissionOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
+  /** Nothing is traced when absent. */
+  readonly hops?: HopTracer;
   readonly listenHost: string;
   /** Listener name to the port that replaces the configured one; 0 lets the system choose. */
   readonly ports: ReadonlyMap<string, number>;
@@ -84,6 +87,7 @@ class Listeners {
       clock,
       chance,
       metrics,
+      hops: options.hops ?? noHopTracer,
       authenticator: createAuthenticator(),
       connections: new ConnectionCount(),
       networks: new NetworkCache(),

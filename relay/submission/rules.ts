@@ -39,6 +39,10 @@ export interface SessionRules {
   /** Asked once, when the socket is there. */
   open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number };
   login(login: Login): Promise<AuthenticatedUser | Refusal>;
+  /** Told of every EHLO and HELO that is answered 250. */
+  greeted(): void;
+  /** Told when TLS is there, with the protocol, such as `TLSv1.3`. */
+  secured(protocol: string): void;
   mayMail(state: SessionState): Refusal | undefined;
   mail(state: SessionState, command: MailCommand): Refusal | undefined;
   recipient(transaction: Transaction, address: string): Refusal | undefined;
@@ -46,6 +50,8 @@ export interface SessionRules {
   data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined>;
   /** Told of every 4xx and 5xx that is sent. */
   refused(reply: Reply): void;
+  /** Told when a transaction is over, whatever ended it, and also when there was none. */
+  reset(): void;
   /** Told when the session ends, possibly more than once, and also when it was never opened. */
   closed(): void;
 }

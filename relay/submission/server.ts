@@ -1,20 +1,20 @@
 /**
- * The only file that knows smtp-server: its connection and server, with every decision taken away from them.
+ * With commandstream.ts the only file that knows smtp-server: its connection and server, with every decision taken away.
  *
  * The library keeps what it does well (the TLS upgrade, SASL exchanges, the order of replies, half-closed sockets). What it
  * decides wrongly for us is overridden here and pinned by server.test.ts against the installed package: which commands exist,
  * what EHLO offers, who may MAIL, and the enhanced code of every reply. A rule that fails unexpectedly is a 451.
  */
+import { TLSSocket } from "node:tls";
 import { SMTPServer } from "smtp-server";
-import type { SMTPServerDataStream, SMTPServerSession } from "smtp-server";
+import type { SMTPServerSession } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
-import { authenticationLineOctets, commandLineOctets } from "../mail/limit.ts";
+import { commandLineOctets } from "../mail/limit.ts";
 import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
 import type { AuthenticatedUser } from "./admit.ts";
 import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
-import { CommandLines, refuseLine, type LineFault, type StreamEvents } from "./commandline.ts";
-import { DataFrame } from "./dataframe.ts";
+import { refuseLine, type LineFault } from "./commandline.ts";
+import { CommandStream } from "./commandstream.ts";
 import { actsForAnother, libraryEnhanced, refuseAuth, refuseStartTls } from "./rules.ts";
 import type { Login, MailServerOptions, ServerCertificate, SessionRules, SessionState, Transaction } from "./rules.ts";
 
@@ -25,60 +25,6 @@ const servedCommands: ReadonlySet<string> = new Set(
 const badCommandsAllowed = 10;
 const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
-
-/** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
-class CommandStream extends SMTPStream {
-  readonly #lines: CommandLines;
-  readonly #events: StreamEvents;
-  #frame = new DataFrame();
-  #flooded = false;
-
-  constructor(events: StreamEvents) {
-    super();
-    this.#events = events;
-    this.#lines = new CommandLines({
-      ...events,
-      limitOctets: authenticationLineOctets,
-      isOver: () => this.isClosed,
-      isData: () => this._dataMode,
-      data: (rest, done) => this._write(rest, "buffer", done),
-    });
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding | "buffer", done: (error?: Error | null) => void): void {
-    if (this.isClosed || chunk.length === 0) return done();
-    if (this._dataMode) return this._feedDataStream(chunk, done);
-    this.#events.batch(() => this.#lines.read(chunk, done));
-  }
-
-  override startDataMode(maxBytes?: number): SMTPServerDataStream {
-    this.#frame = new DataFrame();
-    return super.startDataMode(maxBytes);
-  }
-
-  override _feedDataStream(chunk: Buffer, done: () => void): void {
-    const { content, end } = this.#frame.feed(chunk);
-    const stream = this._dataStream;
-    const bytes = content.length > 1 ? Buffer.concat(content) : content[0];
-    if (bytes !== undefined) this._countDataBytes(bytes.length);
-    if (end !== undefined) return this._endDataMode(bytes ?? false, chunk.subarray(end), done);
-    const flowing = bytes === undefined || stream === null || !stream.writable || stream.write(bytes);
-    if (flowing || stream.destroyed) return done();
-    // One of the two comes: a stream that is given up does not drain.
-    const settle = (): void => {
-      stream.off("drain", settle).off("close", settle);
-      done();
-    };
-    stream.once("drain", settle).once("close", settle);
-  }
-
-  override _countDataBytes(octets: number): void {
-    super._countDataBytes(octets);
-    if (this.#flooded || this.dataBytes <= 2 * this._maxBytes) return;
-    this.#flooded = true;
-    this.#events.flood();
-  }
-}
 
 export class MailConnection extends SMTPConnection {
   readonly #rules: SessionRules;
@@ -199,6 +145,7 @@ export class MailConnection extends SMTPConnection {
   override _resetSession(): void {
     super._resetSession();
     this.#transaction = undefined;
+    this.#rules.reset();
   }
 
   override handler_EHLO(command: Buffer, callback: () => void): void {
@@ -222,6 +169,7 @@ export class MailConnection extends SMTPConnection {
     }
     this.hostNameAppearsAs = name;
     this._resetSession();
+    this.#rules.greeted();
     this.send(250, lines, false);
     callback();
   }
@@ -239,6 +187,11 @@ export class MailConnection extends SMTPConnection {
     const refused = refuseAuth(this.#rules.startTls, { secure: this.secure, inside });
     if (refused !== undefined) return this.#answer(refused, callback);
     super.handler_AUTH(command, callback);
+  }
+
+  /** The handshake is over. */
+  secured(): void {
+    this.#rules.secured(this._socket instanceof TLSSocket ? (this._socket.getProtocol() ?? "") : "");
   }
 
   /** The library's SASL exchange ends here, by way of the server's onAuth. */
@@ -385,7 +338,8 @@ export class MailServer extends SMTPServer {
     callback();
   }
 
-  override onSecure(...[, , callback]: Parameters<SMTPServer["onSecure"]>): void {
+  override onSecure(...[, session, callback]: Parameters<SMTPServer["onSecure"]>): void {
+    this.sessions.get(session)?.secured();
     callback();
   }
 

@@ -11,6 +11,7 @@ import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
+import type { HopTracer } from "../observe/hop.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -20,6 +21,7 @@ import type { Authenticator } from "./auth.ts";
 import type { MailCommand } from "./command.ts";
 import type { ConnectionCount } from "./connections.ts";
 import type { NetworkCache } from "./network.ts";
+import { SessionTrace } from "./sessiontrace.ts";
 import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
 
 /** What all sessions share. */
@@ -30,6 +32,7 @@ export interface Room {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
+  readonly hops: HopTracer;
   readonly authenticator: Authenticator;
   readonly connections: ConnectionCount;
   readonly networks: NetworkCache;
@@ -48,11 +51,13 @@ export class SubmissionSession implements SessionRules {
   #counted = false;
   #loginFailures = 0;
   #senderDomain: string | undefined;
+  readonly #trace: SessionTrace;
 
   constructor(room: Room, listener: ListenerDocument, clientAddress: string) {
     this.#room = room;
     this.#opened = listener;
     this.#address = clientAddress;
+    this.#trace = new SessionTrace(room.hops, { listener: listener.name, peerAddress: clientAddress });
   }
 
   get #snapshot(): Snapshot {
@@ -91,10 +96,23 @@ export class SubmissionSession implements SessionRules {
   }
 
   closed(): void {
+    this.#trace.reset();
     if (!this.#counted) return;
     this.#counted = false;
     this.#room.connections.close(this.#address);
     this.#room.metrics.connectionClosed(this.#opened.name);
+  }
+
+  greeted(): void {
+    this.#trace.greeted();
+  }
+
+  secured(protocol: string): void {
+    this.#trace.secured(protocol);
+  }
+
+  reset(): void {
+    this.#trace.reset();
   }
 
   /** Each failure costs the client more time, and the third the session (RFC 4954 section 9). */
@@ -102,6 +120,7 @@ export class SubmissionSession implements SessionRules {
     const result = await this.#room.authenticator.authenticate(this.#snapshot.credentials, login);
     if (result.kind === "user") {
       this.#room.metrics.authenticated(login.mechanism, "success");
+      this.#trace.loggedIn(login.mechanism);
       return result;
     }
     if (result.code !== 535) return result;
@@ -114,16 +133,20 @@ export class SubmissionSession implements SessionRules {
 
   mayMail(state: SessionState): Refusal | undefined {
     this.#senderDomain = undefined;
+    this.#trace.mailAsked();
     return admitClient(this.#snapshot, this.#client(state));
   }
 
   mail(state: SessionState, command: MailCommand): Refusal | undefined {
     this.#senderDomain = command.sender?.domain;
+    this.#trace.mailFrom(this.#senderDomain);
     if (command.sizeBytes !== undefined && command.sizeBytes > this.sizeLimitBytes)
       return oversize(this.sizeLimitBytes);
     const refused = admitSender(this.#snapshot, this.#client(state), command.sender);
     if (refused !== undefined) return refused;
-    return this.#room.spool.isFull() ? insufficientStorage : undefined;
+    if (this.#room.spool.isFull()) return insufficientStorage;
+    this.#trace.mailAdmitted();
+    return undefined;
   }
 
   recipient(transaction: Transaction, address: string): Refusal | undefined {
@@ -143,8 +166,13 @@ export class SubmissionSession implements SessionRules {
       recipients: [...transaction.recipients.values()],
       sizeLimitBytes: this.sizeLimitBytes,
       reception: this.#reception(state, transaction, id),
-      admit: (header) => admitHeader(this.#snapshot, this.#client(state), header),
+      admit: (header) => {
+        const client = this.#client(state);
+        this.#trace.headerRead(header, client);
+        return admitHeader(this.#snapshot, client, header);
+      },
       now: () => clock.now(),
+      spooling: (domain) => this.#trace.spooling(id, domain),
     });
     if (result === undefined) return undefined;
     if (result.kind === "refusal") {
@@ -157,13 +185,17 @@ export class SubmissionSession implements SessionRules {
     // The cipher is "<version> <suite>" once the session is inside TLS.
     const tls = state.cipher?.split(" ")[0];
     const seconds = (clock.now() - startedAt) / 1000;
-    metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent: undefined });
-    log.info({ spoolId: id, domain, listener, sizeBytes, recipients: transaction.recipients.size }, "accepted");
-    return { code: 250, enhanced: "2.6.0", text: `Message accepted as ${id}` };
+    const recipients = transaction.recipients.size;
+    const reply = { code: 250, enhanced: "2.6.0", text: `Message accepted as ${id}` };
+    const { traceparent, traceId } = this.#trace.accepted(reply, { sizeBytes, recipients });
+    metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent });
+    log.info({ spoolId: id, domain, listener, sizeBytes, recipients, traceId }, "accepted");
+    return reply;
   }
 
   refused(reply: Reply): void {
     const { code, enhanced = "", text } = reply;
+    this.#trace.refused(reply);
     const listener = this.#opened.name;
     this.#room.metrics.refused(listener, code, enhanced);
     const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };

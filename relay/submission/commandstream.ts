@@ -1,0 +1,60 @@
+/** The library's parser of one connection, with lines and DATA taken out of its hands. */
+import type { SMTPServerDataStream } from "smtp-server";
+import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
+import { authenticationLineOctets } from "../mail/limit.ts";
+import { CommandLines, type StreamEvents } from "./commandline.ts";
+import { DataFrame } from "./dataframe.ts";
+
+/** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
+export class CommandStream extends SMTPStream {
+  readonly #lines: CommandLines;
+  readonly #events: StreamEvents;
+  #frame = new DataFrame();
+  #flooded = false;
+
+  constructor(events: StreamEvents) {
+    super();
+    this.#events = events;
+    this.#lines = new CommandLines({
+      ...events,
+      limitOctets: authenticationLineOctets,
+      isOver: () => this.isClosed,
+      isData: () => this._dataMode,
+      data: (rest, done) => this._write(rest, "buffer", done),
+    });
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding | "buffer", done: (error?: Error | null) => void): void {
+    if (this.isClosed || chunk.length === 0) return done();
+    if (this._dataMode) return this._feedDataStream(chunk, done);
+    this.#events.batch(() => this.#lines.read(chunk, done));
+  }
+
+  override startDataMode(maxBytes?: number): SMTPServerDataStream {
+    this.#frame = new DataFrame();
+    return super.startDataMode(maxBytes);
+  }
+
+  override _feedDataStream(chunk: Buffer, done: () => void): void {
+    const { content, end } = this.#frame.feed(chunk);
+    const stream = this._dataStream;
+    const bytes = content.length > 1 ? Buffer.concat(content) : content[0];
+    if (bytes !== undefined) this._countDataBytes(bytes.length);
+    if (end !== undefined) return this._endDataMode(bytes ?? false, chunk.subarray(end), done);
+    const flowing = bytes === undefined || stream === null || !stream.writable || stream.write(bytes);
+    if (flowing || stream.destroyed) return done();
+    // One of the two comes: a stream that is given up does not drain.
+    const settle = (): void => {
+      stream.off("drain", settle).off("close", settle);
+      done();
+    };
+    stream.once("drain", settle).once("close", settle);
+  }
+
+  override _countDataBytes(octets: number): void {
+    super._countDataBytes(octets);
+    if (this.#flooded || this.dataBytes <= 2 * this._maxBytes) return;
+    this.#flooded = true;
+    this.#events.flood();
+  }
+}
