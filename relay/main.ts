@@ -62,7 +62,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   await followTracing(telemetry, snapshots, log);
   lifecycle.onStop({ name: "telemetry", close: async () => telemetry.close(telemetryDeadlineMs) });
   const shared = { snapshots, spool: opened, log, clock, chance, metrics, hops: createHopTracer(telemetry) };
-  const delivery = openDelivery(shared);
+  const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort } });
   const submission = await openSubmission({ ...shared, listenHost: settings.listenHost, ports: settings.ports });
   const mail = [submission, delivery];
   lifecycle.onStop({

@@ -8,6 +8,7 @@ test("readSettings() fills in what the environment leaves out", () => {
   const settings = readSettings(directories);
   assert.equal(settings.listenHost, "::");
   assert.equal(settings.logLevel, "info");
+  assert.equal(settings.mxPort, 25);
   assert.deepEqual([...settings.ports], []);
 });
 
@@ -26,6 +27,7 @@ const refused = [
   { name: "a missing directory", change: { MAILBOAT_SPOOL_DIR: undefined }, message: /MAILBOAT_SPOOL_DIR/ },
   { name: "ports that are not JSON", change: { MAILBOAT_PORTS: "25" }, message: /MAILBOAT_PORTS/ },
   { name: "a port that is none", change: { MAILBOAT_PORTS: '{"smtp":70000}' }, message: /MAILBOAT_PORTS\.smtp/ },
+  { name: "an MX port that is none", change: { MAILBOAT_MX_PORT: "0" }, message: /MAILBOAT_MX_PORT/ },
   { name: "an unknown log level", change: { MAILBOAT_LOG_LEVEL: "loud" }, message: /MAILBOAT_LOG_LEVEL/ },
 ];
 

@@ -18,6 +18,8 @@ const settings = z.object({
     })
     .pipe(z.record(z.string(), z.int().min(0).max(65535))),
   MAILBOAT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  /** For tests, whose MX hosts cannot all have port 25; mail by MX goes to this port. */
+  MAILBOAT_MX_PORT: z.coerce.number().int().min(1).max(65535).default(25),
   /** How long a stop waits for messages in flight; the pod's grace period is longer. */
   MAILBOAT_STOP_DEADLINE_MS: z.coerce.number().int().min(0).default(25_000),
   /** `1`: every sampled span that ends is a line of the log, too. Without an endpoint every message is sampled then. */
@@ -31,6 +33,7 @@ export interface Settings {
   /** Overrides of configured ports, by listener name; `http` for the observation port. */
   readonly ports: ReadonlyMap<string, number>;
   readonly logLevel: string;
+  readonly mxPort: number;
   readonly stopDeadlineMs: number;
   readonly spanLines: boolean;
 }
@@ -48,6 +51,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     listenHost: parsed.data.MAILBOAT_LISTEN_HOST,
     ports: new Map(Object.entries(parsed.data.MAILBOAT_PORTS)),
     logLevel: parsed.data.MAILBOAT_LOG_LEVEL,
+    mxPort: parsed.data.MAILBOAT_MX_PORT,
     stopDeadlineMs: parsed.data.MAILBOAT_STOP_DEADLINE_MS,
     spanLines: parsed.data.MAILBOAT_SPAN_LINES === "1",
   };

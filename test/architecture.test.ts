@@ -122,7 +122,8 @@ const rooms: readonly Room[] = [
   { name: "image", files: /^image\/.*\.ts$/, rooms: [], packages: ["esbuild"], node: "any" },
   {
     name: "relay pure",
-    files: /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|delivery\/schedule\.ts|submission\/admit\.ts)/,
+    files:
+      /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:schedule|resolve\/mailhosts)\.ts|submission\/admit\.ts)/,
     rooms: ["api", "relay words"],
     packages: [],
     node: ["node:crypto"],

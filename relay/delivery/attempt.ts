@@ -12,7 +12,7 @@ import type { DeliverHop, SendHop, SendResult } from "../observe/hop.ts";
 import { isTrustedNextHop, renderTraceFields } from "../observe/tracefields.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
 import type { Pool } from "./pool.ts";
-import { ResolveError, type ResolveOptions, resolveHops } from "./resolve.ts";
+import type { Found } from "./resolve/mailhosts.ts";
 import { signMessage } from "./sign.ts";
 import { ConnectError, type NextHop } from "./transport.ts";
 import type { Outgoing, RecipientResult, TransactionReport } from "./transaction.ts";
@@ -42,7 +42,7 @@ export interface AttemptContext {
   readonly pool: Pool;
   readonly hosts: HostMemory;
   readonly readBody: (message: Message) => AsyncIterable<Buffer | string>;
-  readonly resolving: ResolveOptions;
+  readonly findHops: (route: Route) => Promise<Found<readonly NextHop[]>>;
   readonly now: number;
   /** Absent when nothing is traced. */
   readonly hop?: DeliverHop | undefined;
@@ -75,7 +75,6 @@ class Attempt {
   }
 
   async run(): Promise<void> {
-    let hops: readonly NextHop[];
     let signatures: Buffer;
     try {
       signatures = await this.#sign();
@@ -83,10 +82,9 @@ class Attempt {
       this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
       return;
     }
-    try {
-      hops = await resolveHops(this.#context.route, this.#context.resolving);
-    } catch (error) {
-      this.#endAll(error instanceof ResolveError ? error.trouble : { phase: "dns", detail: words(error) });
+    const hops = await this.#context.findHops(this.#context.route);
+    if ("trouble" in hops) {
+      this.#endAll(hops.trouble);
       return;
     }
     for (const hop of this.#context.hosts.inOrder(hops)) {

@@ -17,6 +17,7 @@ import type { Entry, Message, Recipient, Settlement } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
 import { attemptDelivery } from "./attempt.ts";
 import { HostMemory } from "./hostmemory.ts";
+import { HopFinder, standardMxPort, type HopFinderOptions } from "./resolve/hops.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { recordAttempt, traceConclusion } from "./record.ts";
 import { DeliverySchedule, defaultWindow, groupRecipients, type Job, type Window } from "./schedule.ts";
@@ -33,6 +34,8 @@ export interface DeliveryOptions {
   readonly hops?: HopTracer;
   readonly window?: Window;
   readonly pool?: Pool;
+  /** Where MX hosts listen and who answers for the DNS, in tests. */
+  readonly resolving?: Partial<Pick<HopFinderOptions, "mxPort" | "openLookup">>;
 }
 
 export interface Delivery {
@@ -59,6 +62,7 @@ class Runner implements Delivery {
   readonly #window: Window;
   readonly #pool: Pool;
   readonly #hosts: HostMemory;
+  readonly #finder: HopFinder;
   readonly #flights = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
@@ -75,6 +79,8 @@ class Runner implements Delivery {
     this.#schedule = new DeliverySchedule(this.#window);
     this.#pool = options.pool ?? createPool({ clock: options.clock, metrics: options.metrics });
     this.#hosts = new HostMemory(options.clock);
+    const { clock, chance } = options;
+    this.#finder = new HopFinder({ clock, chance, mxPort: standardMxPort, ...options.resolving });
   }
 
   start(): void {
@@ -94,6 +100,7 @@ class Runner implements Delivery {
     clearTimeout(timer);
     // From here on nothing is settled: the attempts stay registered, and the next start takes them up.
     this.#abandoned = true;
+    this.#finder.close();
     this.#pool.close();
   }
 
@@ -157,7 +164,7 @@ class Runner implements Delivery {
         pool: this.#pool,
         hosts: this.#hosts,
         readBody: ({ id }) => bodyChunks(spool.readBody(id)),
-        resolving: { hostname: snapshot.relay.hostname, dnsServers: snapshot.relay.delivery.dnsServers, chance },
+        findHops: (way) => this.#finder.hops(way, snapshot.relay),
         now: clock.now(),
         hop,
       });

@@ -6,7 +6,7 @@
  * Every error leaves here as Trouble, so that relay/mail/outcome.ts can decide.
  */
 import { TLSSocket } from "node:tls";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
@@ -18,6 +18,8 @@ export interface NextHop {
   /** Connections with the same key are interchangeable. */
   readonly key: string;
   readonly smarthost: SmarthostDocument;
+  /** Dialed instead of the host's name, which TLS and people still go by; absent, the name is looked up. */
+  readonly address?: string;
   /** The name we give with EHLO. */
   readonly helo: string;
 }
@@ -248,7 +250,8 @@ async function dial(hop: NextHop, tlsMode: SmarthostDocument["tlsMode"], times: 
   const verified = tlsMode === "Required" || tlsMode === "Implicit";
   const session = new Session(
     {
-      host,
+      host: hop.address ?? host,
+      ...(isIP(host) === 0 ? { servername: host } : {}),
       port,
       name: hop.helo,
       secure: tlsMode === "Implicit",

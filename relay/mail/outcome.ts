@@ -22,6 +22,9 @@ export type LocalReason =
   | "tls-failed"
   | "credentials-unprotected"
   | "null-mx"
+  | "no-mail-host"
+  | "mx-unusable"
+  | "mx-loop"
   | "no-such-domain"
   | "dns-trouble";
 
@@ -69,6 +72,12 @@ const localRules: Readonly<Record<LocalReason, LocalRule>> = {
   // RFC 7505 section 4.2.
   "null-mx": ["failed", "recipient", 556, "5.1.10", "the recipient's domain accepts no mail (null MX)"],
   "no-such-domain": ["failed", "recipient", 550, "5.1.2", "the recipient's domain does not exist"],
+  // RFC 5321 section 5.1: a domain without MX is its own mail host, when it has an address.
+  "no-mail-host": ["failed", "recipient", 550, "5.1.2", "the recipient's domain has neither MX nor address"],
+  // RFC 5321 section 5.1: MX records of which none can be used are an error. RFC 3463 section 3.5: unable to route.
+  "mx-unusable": ["failed", "recipient", 550, "5.4.4", "no mail host of the recipient's domain can be used"],
+  // RFC 3463 section 3.5: X.4.6, routing loop.
+  "mx-loop": ["failed", "recipient", 554, "5.4.6", "mail for the recipient's domain would come back to this relay"],
   "dns-trouble": ["deferred", "recipient", 451, "4.4.3", "the recipient's domain could not be looked up"],
 };
 

@@ -28,6 +28,8 @@ export interface RelayPlan {
   readonly certificate: TestCertificate;
   readonly listeners?: readonly ListenerDocument[];
   readonly retry?: RelayDocument["delivery"]["retry"];
+  /** Further fields of the way out; without `nextHops` mail goes by MX. */
+  readonly delivery?: Partial<RelayDocument["delivery"]>;
   readonly limits?: Partial<RelayDocument["limits"]>;
   readonly capacityBytes?: number;
   readonly nextHopTls?: Pick<SmarthostDocument, "tlsMode" | "ca">;
@@ -106,6 +108,7 @@ function relayDocumentOf(plan: RelayPlan, shards: Readonly<Record<string, string
       retry: plan.retry ?? { firstMs: 1_000, maxMs: 4_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 3_000_000 },
       destinations: [],
       dnsServers: [],
+      ...plan.delivery,
     },
     limits: {
       messageSizeBytes: 64 * 2 ** 20,

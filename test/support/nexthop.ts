@@ -11,6 +11,8 @@ import type { TestCertificate } from "./keys.ts";
 export type Verdict = string | undefined;
 
 export interface Script {
+  /** Instead of 220; `drop` cuts the connection, `silence` says nothing at all. */
+  readonly greeting?: string;
   /** EHLO keywords beyond the first line. */
   readonly extensions?: readonly string[];
   readonly tls?: TestCertificate;
@@ -62,15 +64,16 @@ export class NextHop {
     });
   }
 
-  static async start(script: Script = {}, port = 0): Promise<NextHop> {
+  static async start(script: Script = {}, port = 0, host = "127.0.0.1"): Promise<NextHop> {
     const hop = new NextHop(script);
-    hop.#server.listen(port, "127.0.0.1");
+    hop.#server.listen(port, host);
     await once(hop.#server, "listening");
     return hop;
   }
 
   get address(): { readonly host: string; readonly port: number } {
-    return { host: "127.0.0.1", port: (this.#server.address() as AddressInfo).port };
+    const { address, port } = this.#server.address() as AddressInfo;
+    return { host: address, port };
   }
 
   attempt(address: string): number {
@@ -135,7 +138,8 @@ class Session {
   }
 
   greet(): void {
-    this.#say("220 sink.example.org ESMTP");
+    const { greeting = "220 sink.example.org ESMTP" } = this.#hop.script;
+    if (greeting !== "silence") this.#say(greeting);
   }
 
   #attach(socket: Socket): void {

@@ -17,6 +17,8 @@ export interface RelayOptions {
   readonly spoolDirectory?: string;
   /** What is run in place of the sources, for example a bundle. */
   readonly main?: string;
+  /** Beside what every relay is told. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class RelayProgram {
@@ -43,6 +45,7 @@ export class RelayProgram {
         MAILBOAT_SPOOL_DIR: spool,
         MAILBOAT_LISTEN_HOST: "127.0.0.1",
         MAILBOAT_PORTS: JSON.stringify(ports),
+        ...options.env,
       },
       logFile: join(options.directory, "relay.log"),
     });

@@ -17,7 +17,7 @@ const askPolicy = "Pass this notice on to whoever runs your mail; the other side
 /** By `subject.detail`. */
 const meanings: Readonly<Record<string, Meaning>> = {
   "1.1": { what: "There is no mailbox with this address.", advice: checkAddress },
-  "1.2": { what: "The domain of this address does not exist.", advice: checkAddress },
+  "1.2": { what: "The domain of this address does not exist or takes no mail.", advice: checkAddress },
   "1.3": { what: "The other side says that this address is malformed.", advice: checkAddress },
   "1.6": { what: "The mailbox has moved, and its mail is not forwarded.", advice: checkAddress },
   "1.7": { what: "The other side does not accept your sender address.", advice: askOperator },

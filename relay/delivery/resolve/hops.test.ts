@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../../runtime/clock.ts";
+import type { Answer, Lookup, MailExchanger } from "../../dns/answer.ts";
+import { judge } from "../../mail/outcome.ts";
+import type { Route } from "../../mail/route.ts";
+import { relayDocumentOf, smarthostAt } from "../fixtures.ts";
+import type { NextHop } from "../transport.ts";
+import { Directory } from "./directory.ts";
+import { HopFinder } from "./hops.ts";
+import { attemptOrder, destinationOf, exchangersOf, type Found } from "./mailhosts.ts";
+
+interface Entry {
+  readonly mx?: readonly (readonly [number, string])[];
+  readonly a?: readonly string[];
+  readonly aaaa?: readonly string[];
+  readonly trouble?: string;
+}
+type Table = Readonly<Record<string, Entry>>;
+
+function answerIn(table: Table, name: string, type: string): Answer {
+  const entry = table[name];
+  if (entry === undefined) return { kind: "no-domain", ttlSeconds: 60 };
+  if (entry.trouble !== undefined) return { kind: "trouble", detail: entry.trouble };
+  const exchangers: MailExchanger[] =
+    type === "MX" ? (entry.mx ?? []).map(([preference, exchange]) => ({ preference, exchange })) : [];
+  const addresses = type === "A" ? (entry.a ?? []) : type === "AAAA" ? (entry.aaaa ?? []) : [];
+  if (exchangers.length + addresses.length === 0) return { kind: "no-data", ttlSeconds: 60 };
+  return { kind: "records", exchangers, addresses, ttlSeconds: 60 };
+}
+
+function lookupIn(table: Table): Lookup & { close(): void } {
+  return { ask: async ({ name, type }) => answerIn(table, name, type), close: () => undefined };
+}
+
+function wordsOf(found: Found<readonly NextHop[]>): string {
+  if (!("trouble" in found)) return found.map((hop) => `${hop.smarthost.host}=${hop.address}`).join(" ");
+  const { kind, reply } = judge(found.trouble);
+  return `${kind} ${reply.enhanced}`;
+}
+
+async function hopsOf(domain: string, table: Table): Promise<string> {
+  const route: Route = { kind: "mx", key: `mx ${domain}`, domain };
+  const finder = new HopFinder({
+    clock: systemClock,
+    chance: () => 0,
+    mxPort: 25,
+    openLookup: () => lookupIn(table),
+  });
+  return wordsOf(await finder.hops(route, relayDocumentOf()));
+}
+
+const one = { a: ["192.0.2.1"] };
+const two = { a: ["192.0.2.2"] };
+const rows: readonly (readonly [name: string, table: Table, hops: string])[] = [
+  [
+    "MX hosts by preference",
+    {
+      "x.test": {
+        mx: [
+          [20, "two.test"],
+          [10, "one.test"],
+        ],
+      },
+      "one.test": one,
+      "two.test": two,
+    },
+    "one.test=192.0.2.1 two.test=192.0.2.2",
+  ],
+  ["every address of a host", { "x.test": { a: ["192.0.2.1", "192.0.2.2"] } }, "x.test=192.0.2.1 x.test=192.0.2.2"],
+  [
+    "two names of one address, which is tried once",
+    {
+      "x.test": {
+        mx: [
+          [1, "one.test"],
+          [2, "again.test"],
+        ],
+      },
+      "one.test": one,
+      "again.test": one,
+    },
+    "one.test=192.0.2.1",
+  ],
+  ["the domain itself without MX", { "x.test": one }, "x.test=192.0.2.1"],
+  ["a host with IPv6 alone", { "x.test": { aaaa: ["2001:db8::1"] } }, "x.test=2001:db8::1"],
+  [
+    "an MX without address beside one with",
+    {
+      "x.test": {
+        mx: [
+          [1, "gone.test"],
+          [2, "one.test"],
+        ],
+      },
+      "one.test": one,
+    },
+    "one.test=192.0.2.1",
+  ],
+  [
+    "an MX in trouble beside one with an address",
+    {
+      "x.test": {
+        mx: [
+          [1, "bad.test"],
+          [2, "one.test"],
+        ],
+      },
+      "bad.test": { trouble: "SERVFAIL" },
+      "one.test": one,
+    },
+    "one.test=192.0.2.1",
+  ],
+  ["null MX", { "x.test": { mx: [[0, ""]] } }, "failed 5.1.10"],
+  [
+    "null MX beside a host, which RFC 7505 forbids",
+    {
+      "x.test": {
+        mx: [
+          [0, ""],
+          [10, "one.test"],
+        ],
+      },
+      "one.test": one,
+    },
+    "one.test=192.0.2.1",
+  ],
+  ["a domain that does not exist", {}, "failed 5.1.2"],
+  ["a domain without MX and address", { "x.test": {} }, "failed 5.1.2"],
+  ["MX hosts that do not exist", { "x.test": { mx: [[10, "gone.test"]] } }, "failed 5.4.4"],
+  ["MX records that name no host", { "x.test": { mx: [[10, "not a host"]] } }, "failed 5.4.4"],
+  [
+    "addresses that no host has",
+    { "x.test": { a: ["0.0.0.0", "224.0.0.1"], aaaa: ["::", "ff02::1"] } },
+    "failed 5.1.2",
+  ],
+  ["SERVFAIL for the domain", { "x.test": { trouble: "SERVFAIL" } }, "deferred 4.4.3"],
+  [
+    "trouble with the only MX that may have an address",
+    {
+      "x.test": {
+        mx: [
+          [1, "gone.test"],
+          [2, "bad.test"],
+        ],
+      },
+      "bad.test": { trouble: "timeout" },
+    },
+    "deferred 4.4.3",
+  ],
+  ["this relay as the only MX", { "x.test": { mx: [[10, "relay.test"]] }, "relay.test": one }, "failed 5.4.6"],
+  [
+    "this relay among the MX: only better ones are tried",
+    {
+      "x.test": {
+        mx: [
+          [5, "one.test"],
+          [10, "relay.test"],
+          [10, "equal.test"],
+          [20, "two.test"],
+        ],
+      },
+      "relay.test": one,
+      "one.test": one,
+      "equal.test": two,
+      "two.test": two,
+    },
+    "one.test=192.0.2.1",
+  ],
+];
+
+for (const [name, table, hops] of rows) {
+  test(`hops() of ${name}: ${hops}`, async () => {
+    assert.equal(await hopsOf("x.test", table), hops);
+  });
+}
+
+test("hops() of an address literal are that address, whatever the DNS says", async () => {
+  assert.equal(await hopsOf("[192.0.2.7]", {}), "192.0.2.7=192.0.2.7");
+  assert.equal(await hopsOf("[ipv6:2001:db8::1]", {}), "2001:db8::1=2001:db8::1");
+});
+
+test("hops() of smarthosts keep their order, and their credentials make another connection", async () => {
+  const plain = smarthostAt(25);
+  const named = smarthostAt(25, { credentials: { username: "u", password: "p" } });
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
+  const hops = await finder.hops({ kind: "smarthosts", key: "s", hosts: [plain, named] }, relayDocumentOf());
+  assert.ok(!("trouble" in hops));
+  assert.deepEqual(
+    hops.map(({ smarthost }) => smarthost),
+    [plain, named],
+  );
+  assert.notEqual(hops[0]?.key, hops[1]?.key);
+});
+
+test("hops() of a held route defer with its reason", async () => {
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
+  const route: Route = { kind: "held", key: "held", reason: "delivery.mode Capture is not supported" };
+  const found = await finder.hops(route, relayDocumentOf());
+  assert.ok("trouble" in found);
+  assert.match(judge(found.trouble).reply.text, /delivery.mode Capture/);
+});
+
+const host = (name: string, preference: number, ...addresses: string[]) => ({ name, preference, addresses });
+
+test("attemptOrder() draws among equal preferences, never across them", () => {
+  const hosts = [host("a", 10, "192.0.2.1"), host("b", 10, "192.0.2.2"), host("c", 20, "192.0.2.3")];
+  const orderWith = (...draws: number[]): string =>
+    attemptOrder({ hosts }, { chance: () => draws.shift() ?? 0, hasIPv6: false })
+      .map((target) => target.host)
+      .join("");
+  assert.equal(orderWith(0.1, 0.2, 0.0), "abc");
+  assert.equal(orderWith(0.9, 0.2, 0.0), "bac");
+});
+
+test("attemptOrder() tries IPv6 first only where there is a way to it, and not more than ten addresses", () => {
+  const mixed = { hosts: [host("a", 1, "192.0.2.1", "2001:db8::1")] };
+  const first = (hasIPv6: boolean) => attemptOrder(mixed, { chance: () => 0, hasIPv6 })[0]?.address;
+  assert.equal(first(true), "2001:db8::1");
+  assert.equal(first(false), "192.0.2.1");
+  const addresses = Array.from({ length: 30 }, (_, index) => `192.0.2.${index + 1}`);
+  assert.equal(attemptOrder({ hosts: [host("a", 1, ...addresses)] }, { chance: () => 0, hasIPv6: false }).length, 10);
+});
+
+test("destinationOf() gives domains with the same set of MX hosts the same site", () => {
+  const siteOf = (mx: readonly (readonly [number, string])[]): string => {
+    const table: Table = { "x.test": { mx } };
+    const exchangers = exchangersOf("x.test", answerIn(table, "x.test", "MX"), "relay.test");
+    assert.ok(!("trouble" in exchangers));
+    const answers = exchangers.exchangers.map((exchanger) => ({
+      exchanger,
+      answers: [{ kind: "records", exchangers: [], addresses: ["192.0.2.1"], ttlSeconds: 1 } as const],
+    }));
+    const found = destinationOf("x.test", exchangers, answers);
+    assert.ok(!("trouble" in found));
+    return found.site;
+  };
+  const site = siteOf([
+    [1, "a.test"],
+    [2, "b.test"],
+  ]);
+  const other = siteOf([
+    [20, "a.test"],
+    [10, "b.test"],
+  ]);
+  assert.equal(site, other);
+  assert.notEqual(site, siteOf([[1, "a.test"]]));
+});
+
+test("Directory does not wait for a slow host once another is known", async () => {
+  const table: Table = {
+    "x.test": {
+      mx: [
+        [1, "slow.test"],
+        [2, "one.test"],
+      ],
+    },
+    "one.test": one,
+  };
+  const lookup: Lookup = {
+    ask: async ({ name, type }) => (name === "slow.test" ? new Promise(() => undefined) : answerIn(table, name, type)),
+  };
+  const directory = new Directory({ lookup, clock: systemClock, hasIPv6: () => false });
+  const startedAt = performance.now();
+  const found = await directory.find("x.test", "relay.test");
+  assert.ok(!("trouble" in found));
+  assert.deepEqual(
+    found.hosts.map(({ name }) => name),
+    ["one.test"],
+  );
+  assert.ok(performance.now() - startedAt < 3_000);
+});
