@@ -33,8 +33,9 @@ test: $(INSTALLED) ## Run everything that shows Mailboat works (LAYERS="check un
 check: $(INSTALLED) ## Check types, lint rules, format and generated files
 	@exec $(NODE) test/run.ts check </dev/null
 
-generate: $(INSTALLED) ## Write the files that come from the schemas (crds/)
-	@exec $(NODE) crds/generate.ts
+generate: $(INSTALLED) ## Write the files that come from code (crds/, dashboards, alerts)
+	@$(NODE) crds/generate.ts
+	@exec $(NODE) charts/generate.ts
 
 format: $(INSTALLED) ## Format every file
 	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn .

@@ -25,6 +25,7 @@ export const checks: readonly Check[] = [
     remedy: "run `make format`",
   },
   { name: "generated files", args: ["crds/generate.ts", "--check"], remedy: "run `make generate`" },
+  { name: "generated chart files", args: ["charts/generate.ts", "--check"], remedy: "run `make generate`" },
 ];
 
 export async function runCheck(check: Check): Promise<Outcome> {

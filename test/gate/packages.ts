@@ -20,6 +20,7 @@ const scenarioPackages: readonly DebianPackage[] = [
   { name: "buildah" },
   { name: "strace" },
   { name: "swaks" },
+  { name: "prometheus", stop: ["service", "prometheus", "stop"] },
   { name: "openssl" },
   { name: "curl" },
 ];

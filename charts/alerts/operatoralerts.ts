@@ -1,0 +1,55 @@
+/** What is wrong with the operator, and what it finds wrong with resources. */
+import { alert, type AlertRule } from "./rule.ts";
+
+const operator = "namespace, job";
+
+/** Standby operators have the same caches: the largest number is the truth, the sum would count twice. */
+function resources(kind: string, condition: string, status: "True" | "False"): string {
+  return `max by (${operator}, kind) (mailboat_operator_resource_conditions{kind="${kind}", condition="${condition}", status="${status}"}) > 0`;
+}
+
+export const operatorAlerts: readonly AlertRule[] = [
+  alert({
+    name: "MailboatOperatorWithoutLeader",
+    severity: "critical",
+    expr: `sum by (${operator}) (mailboat_operator_leader) < 1 or absent(mailboat_operator_leader)`,
+    for: "5m",
+    summary: "No Mailboat operator leads",
+    description:
+      "Nothing is reconciled: changes of manifests, keys and certificates do not reach relays. Mail goes on.",
+  }),
+  alert({
+    name: "MailboatOperatorFailing",
+    severity: "warning",
+    expr: `sum by (${operator}, kind) (rate(mailboat_operator_reconcile_seconds_count{result="failure"}[10m])) / sum by (${operator}, kind) (rate(mailboat_operator_reconcile_seconds_count[10m])) > 0.5`,
+    for: "15m",
+    summary: "Most reconciles of {{ $labels.kind }} fail",
+    description:
+      "{{ $value | humanizePercentage }} of the looks of the last ten minutes ended in an error; the operator's log has it.",
+  }),
+  alert({
+    name: "MailboatResourceNotReady",
+    severity: "warning",
+    expr: `${resources("MailRelay", "Ready", "False")} or ${resources("SenderDomain", "Ready", "False")}`,
+    for: "30m",
+    summary: "{{ $value }} of {{ $labels.kind }} are not ready",
+    description: "`kubectl get mr,sd -A` names them, and `kubectl describe` says what to do.",
+  }),
+  alert({
+    name: "MailboatDomainNotVerified",
+    severity: "warning",
+    expr: resources("SenderDomain", "DNSVerified", "False"),
+    for: "24h",
+    summary: "{{ $value }} sender domains lack their DNS records",
+    description:
+      "Receivers cannot check signatures of these domains. `kubectl get sd -A` names them; status.dnsRecords has what to publish.",
+  }),
+  alert({
+    name: "MailboatDrainStuck",
+    severity: "warning",
+    expr: resources("MailRelay", "Draining", "True"),
+    for: "1h",
+    summary: "{{ $value }} relays wait for a leaving pod to empty its spool",
+    description: "Scale-in is held because mail would be stranded. See the pod's queue and where its mail cannot go.",
+  }),
+];

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AlertRule } from "./rule.ts";
+import { ruleGroups } from "./rules.ts";
+
+const alerts = ruleGroups.flatMap(({ rules }) => rules).filter((rule): rule is AlertRule => "alert" in rule);
+
+test("every alert has a name of its own, a time, and words that say what to do", () => {
+  const names = alerts.map((each) => each.alert);
+  assert.equal(new Set(names).size, names.length);
+  for (const each of alerts) {
+    assert.match(each.alert, /^Mailboat[A-Z][A-Za-z]+$/);
+    assert.match(each.for, /^\d+[mh]$/);
+    assert.ok(each.annotations.summary.length > 10 && each.annotations.description.length > 40, each.alert);
+    assert.ok(each.annotations.runbook_url.endsWith(`#${each.alert.toLowerCase()}`), each.alert);
+  }
+});
+
+test("what a person must be woken for has an alert each", () => {
+  const names = new Set(alerts.map((each) => each.alert));
+  for (const name of [
+    "MailboatMailWaiting",
+    "MailboatDestinationFailing",
+    "MailboatSpoolNearlyFull",
+    "MailboatCertificateExpiring",
+    "MailboatDomainNotVerified",
+    "MailboatConfigurationStale",
+    "MailboatDrainStuck",
+    "MailboatOperatorWithoutLeader",
+    "MailboatSlowDelivery",
+  ])
+    assert.ok(names.has(name), name);
+});
