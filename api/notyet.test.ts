@@ -23,12 +23,12 @@ test("unusedFields() says nothing about a plain relay and a plain domain", () =>
 });
 
 test("unusedFields() says nothing about a default that is written out", () => {
-  assert.deepEqual(pathsOf("MailRelay", { ...relay, service: { type: "ClusterIP" }, tracing: null }), []);
+  assert.deepEqual(pathsOf("MailRelay", { ...relay, service: { type: "ClusterIP" }, events: null }), []);
 });
 
 test("unusedFields() names what is used, with the place in a list", () => {
-  const used = { delivery: { mode: "Capture" }, tracing: { endpoint: "http://otel-collector:4318" } };
-  assert.deepEqual(pathsOf("MailRelay", { ...relay, ...used }), ["spec.delivery.mode", "spec.tracing"]);
+  const used = { delivery: { mode: "Capture" }, events: { webhook: { url: "https://example.com/events" } } };
+  assert.deepEqual(pathsOf("MailRelay", { ...relay, ...used }), ["spec.delivery.mode", "spec.events"]);
   const senders = [{ trustedNetworks: true }, { clientCertificates: [{ commonName: "erp" }] }];
   assert.deepEqual(pathsOf("SenderDomain", { ...domain, senders }), ["spec.senders[1].clientCertificates"]);
 });

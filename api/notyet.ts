@@ -24,7 +24,6 @@ export const mailRelayNotYet: readonly NotYet[] = [
   { path: "spec.delivery.fallbackSmarthosts", until: "only smarthosts are used" },
   { path: "spec.delivery.destinations", until: "all destinations get the same limits and TLS" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
-  { path: "spec.tracing", until: "nothing is traced" },
   { path: "spec.events", until: "no events are posted" },
 ];
 

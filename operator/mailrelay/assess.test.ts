@@ -38,10 +38,10 @@ const rows: readonly Row[] = [
   ],
   [
     "a field that does nothing yet",
-    () => judgeAccepted(relayWorld({ relay: relayOf({ tracing: { endpoint: "http://collector:4318" } }) })),
+    () => judgeAccepted(relayWorld({ relay: relayOf({ events: { webhook: { url: "https://example.com/events" } } }) })),
     "True",
     "NotActedOnYet",
-    /spec\.tracing/,
+    /spec\.events/,
   ],
   ["no reference problem", () => judgeReferences([]), "True", "ResolvedRefs", /usable/],
   [

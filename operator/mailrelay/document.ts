@@ -7,6 +7,7 @@ import { type ListenerDocument, relayDocument, type RelayDocument, relayDocument
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
+import { readTracing, type TracingReading } from "./objects/tracing.ts";
 import { resolveSmarthosts } from "./smarthost.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
@@ -40,7 +41,8 @@ export function readRelayDocument(configuration: Secret | undefined): RelayDocum
 export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const { spec, metadata } = world.relay;
   const wayOut = resolveWayOut(world);
-  const problems = [...world.credentials.problems, ...wayOut.problems];
+  const tracing = readTracing(world);
+  const problems = [...world.credentials.problems, ...wayOut.problems, ...tracing.problems];
   const delivery = wayOut.problems.length === 0 ? wayOut.delivery : mountedDocument(world)?.delivery;
   if (delivery === undefined) return { document: undefined, problems };
   const document = withRevision({
@@ -60,6 +62,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
       connections: spec.limits.connections,
       connectionsPerClient: spec.limits.connectionsPerClient,
     },
+    ...tracingOf(world, tracing),
     shards: shardDigests(world.shards),
   });
   return { document, problems };
@@ -69,6 +72,12 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
 function credentialsOf(world: RelayWorld): RelayDocument["credentials"] {
   const isForbidden = world.credentials.problems.some((problem) => problem.kind === "forbidden");
   return isForbidden ? (mountedDocument(world)?.credentials ?? []) : [...world.credentials.documents];
+}
+
+/** While a Secret of it is in trouble, traces go on as they did. */
+function tracingOf(world: RelayWorld, { document, problems }: TracingReading): Pick<RelayDocument, "tracing"> {
+  const tracing = problems.length > 0 ? mountedDocument(world)?.tracing : document;
+  return tracing === undefined ? {} : { tracing };
 }
 
 interface WayOut {

@@ -22,6 +22,7 @@ import {
   ordinalOf,
   spoolVolume,
 } from "./objects/names.ts";
+import { tracingSecretNames } from "./objects/tracing.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
 import { smarthostSecretNames } from "./smarthost.ts";
@@ -110,6 +111,7 @@ function namedSecrets(relay: Stored<MailRelay>): readonly string[] {
     ...(tls.secretName === undefined ? [] : [tls.secretName]),
     ...(tls.certManager === undefined ? [] : [issuedSecretName(relay.metadata.name)]),
     ...smarthostSecretNames([...delivery.smarthosts, ...delivery.fallbackSmarthosts]),
+    ...tracingSecretNames(relay.spec),
   ];
 }
 

@@ -41,6 +41,12 @@ const relay = relayOf({
     ],
     retry: { first: "30s", max: "1h30m" },
   },
+  tracing: {
+    endpoint: "https://collector.example.com:4318",
+    samplingRatio: "0.25",
+    headersSecretName: "collector-headers",
+    trustedNextHops: ["smtp.example.net"],
+  },
   monitoring: { from: [{ namespaceSelector: { matchLabels: { team: "monitoring" } } }] },
   pod: {
     image: "images.example.com/relay:1",
@@ -95,6 +101,7 @@ function everything(addresses: readonly string[] = ["*"]): readonly AppliedObjec
       secrets: new Map([
         ["hop", secretOf({ name: "hop", values: { username: "u", password: "p" } })],
         ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": "PEM" } })],
+        ["collector-headers", secretOf({ name: "collector-headers", values: { authorization: "Bearer t\n" } })],
       ]),
       certificate: secretOf({ name: "outbound-certificate", values: { "tls.crt": "PEM", "tls.key": "PEM" } }),
     }),

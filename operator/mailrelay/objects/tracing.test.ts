@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeCertificateAuthority } from "../issue.ts";
+import { planRelay } from "../plan.ts";
+import type { RelayWorld } from "../world.ts";
+import { relayOf, relayWorld, secretOf } from "../../../test/support/operatorobjects.ts";
+import { readRelayDocument } from "../document.ts";
+import { readTracing } from "./tracing.ts";
+
+const tracing = { endpoint: "https://collector:4318", headersSecretName: "headers", caSecretName: "authority" };
+
+function worldWith(spec: object, secrets: Readonly<Record<string, Readonly<Record<string, string>>>>): RelayWorld {
+  const entries = Object.entries(secrets).map(([name, values]) => [name, secretOf({ name, values })] as const);
+  return relayWorld({ relay: relayOf({ tracing: spec }), secrets: new Map(entries) });
+}
+
+test("readTracing() inlines headers and authority, and says nothing without spec.tracing", async () => {
+  const { certificate } = await makeCertificateAuthority(Date.now());
+  const spec = {
+    ...tracing,
+    samplingRatio: "0.25",
+    trustedNextHops: ["hub.example.net", "capture.mailboat.localhost"],
+  };
+  const secrets = {
+    headers: { authorization: "Bearer t0ken\n", "x-tenant": "mail" },
+    authority: { "ca.crt": certificate },
+  };
+  assert.deepEqual(readTracing(worldWith(spec, secrets)), {
+    document: {
+      endpoint: "https://collector:4318",
+      samplingRatio: 0.25,
+      headers: { authorization: "Bearer t0ken", "x-tenant": "mail" },
+      ca: certificate,
+      trustedNextHops: [
+        { host: "hub.example.net" },
+        { host: "capture.mailboat.localhost" },
+        { host: "127.0.0.1", port: 2599 },
+      ],
+    },
+    problems: [],
+  });
+  assert.deepEqual(readTracing(relayWorld()), { document: undefined, problems: [] });
+});
+
+const good = { headers: { authorization: "Bearer t0ken" } };
+const faults: readonly [
+  what: string,
+  spec: object,
+  secrets: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  message: RegExp,
+][] = [
+  ["no Secret of headers", { headersSecretName: "headers" }, {}, /headersSecretName: Secret headers does not exist/],
+  ["a name with a blank", { headersSecretName: "headers" }, { headers: { "a b": "x" } }, /data key a b: is no name/],
+  ["one of ours", { headersSecretName: "headers" }, { headers: { Host: "x" } }, /data key Host: .* remove the key/],
+  ["two lines", { headersSecretName: "headers" }, { headers: { a: "s3cret\nx" } }, /data key a: .* one line/],
+  ["empty", { headersSecretName: "headers" }, { headers: { a: "" } }, /data key a: .* one line/],
+  ["no Secret of the authority", { caSecretName: "authority" }, {}, /caSecretName: Secret authority does not exist/],
+  ["no ca.crt", { caSecretName: "authority" }, { authority: { ca: "x" } }, /lacks the data key ca.crt/],
+  ["no certificate", { caSecretName: "authority" }, { authority: { "ca.crt": "x" } }, /no certificate in ca.crt/],
+];
+
+test("readTracing() names the field and the Secret in trouble, never a value", () => {
+  for (const [what, spec, secrets, message] of faults) {
+    const { document, problems } = readTracing(worldWith({ endpoint: "http://c:4318", ...spec }, secrets));
+    assert.equal(document, undefined, what);
+    assert.match(problems.map((problem) => problem.message).join("; "), message, what);
+    assert.doesNotMatch(JSON.stringify(problems), /s3cret/, what);
+  }
+});
+
+test("a Secret that may not be read says how to allow it", () => {
+  const world = { ...worldWith({ ...tracing, caSecretName: undefined }, good), forbidden: new Set(["headers"]) };
+  const [problem] = readTracing(world).problems;
+  assert.equal(problem?.kind, "forbidden");
+  assert.match(problem.message, /kubectl create rolebinding/);
+});
+
+test("planRelay() traces as before while a Secret is in trouble, says so, and lets the rest take effect", () => {
+  const spec = { ...tracing, caSecretName: undefined };
+  const before = worldWith(spec, good);
+  const configurationOf = (world: RelayWorld) => {
+    const secret = planRelay(world).apply.find(({ metadata }) => metadata.name === "outbound-configuration");
+    return secret?.kind === "Secret" ? secret : undefined;
+  };
+  const configuration = configurationOf(before);
+  assert.ok(configuration !== undefined);
+  const after = {
+    ...relayWorld({
+      relay: relayOf({ hostname: "new.example.com", tracing: { ...spec, endpoint: "http://new:4318" } }),
+    }),
+    configuration,
+  };
+  const document = readRelayDocument(configurationOf(after));
+  assert.equal(document?.hostname, "new.example.com");
+  assert.equal(document.tracing?.endpoint, "https://collector:4318");
+  const resolved = planRelay(after).status.conditions?.find(({ type }) => type === "ResolvedRefs");
+  assert.equal(resolved?.reason, "SecretNotFound");
+  const unmounted = readRelayDocument(configurationOf({ ...after, configuration: undefined }));
+  assert.ok(unmounted !== undefined);
+  assert.equal(unmounted.tracing, undefined);
+});

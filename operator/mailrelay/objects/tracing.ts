@@ -1,0 +1,115 @@
+/** What the configuration Secret says of traces: the collector, with its headers and authority inlined. Pure. */
+import { X509Certificate } from "node:crypto";
+import type { MailRelay } from "../../../api/mailrelay.ts";
+import type { TracingDocument } from "../../../api/relayconfig.ts";
+import { secretText } from "../../kube/secret.ts";
+import { forbiddenProblem } from "../rights.ts";
+import type { Secret } from "../../kube/objects.ts";
+import type { ReferenceProblem, RelayWorld } from "../world.ts";
+
+type TracingSpec = NonNullable<MailRelay["spec"]["tracing"]>;
+
+export interface TracingReading {
+  /** Undefined when nothing is to be traced, and when a Secret is in trouble. */
+  readonly document: TracingDocument | undefined;
+  readonly problems: readonly ReferenceProblem[];
+}
+
+/** Names of the Secrets that tracing refers to. */
+export function tracingSecretNames(spec: MailRelay["spec"]): readonly string[] {
+  const { headersSecretName, caSecretName } = spec.tracing ?? {};
+  return [headersSecretName, caSecretName].filter((name) => name !== undefined);
+}
+
+export function readTracing(world: RelayWorld): TracingReading {
+  const { tracing } = world.relay.spec;
+  if (tracing === undefined) return { document: undefined, problems: [] };
+  const headers = readHeaders(world, tracing);
+  const ca = readAuthority(world, tracing);
+  const problems = [headers.problem, ca.problem].filter((problem) => problem !== undefined);
+  if (problems.length > 0) return { document: undefined, problems };
+  return {
+    document: {
+      endpoint: tracing.endpoint,
+      samplingRatio: Number(tracing.samplingRatio),
+      headers: headers.value ?? {},
+      ...(ca.value === undefined ? {} : { ca: ca.value }),
+      trustedNextHops: tracing.trustedNextHops.flatMap((host) => {
+        // A local name is trusted where it leads, and nowhere else on that address.
+        const address = world.place.addressBook.get(host);
+        return address === undefined ? [{ host }] : [{ host }, { host: address.host, port: address.port }];
+      }),
+    },
+    problems: [],
+  };
+}
+
+interface Found<T> {
+  readonly value?: T;
+  readonly problem?: ReferenceProblem;
+}
+
+/** RFC 9110 section 5.1 and 5.5, without what no HTTP client lets anybody set. */
+const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const headerValue = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;
+const ownHeaders: ReadonlySet<string> = new Set(
+  "connection content-encoding content-length content-type host transfer-encoding user-agent".split(" "),
+);
+
+function readHeaders(world: RelayWorld, { headersSecretName: name }: TracingSpec): Found<Record<string, string>> {
+  if (name === undefined) return {};
+  const field = "spec.tracing.headersSecretName";
+  const { secret, problem } = secretNamed(world, field, name);
+  if (secret === undefined) return problem === undefined ? {} : { problem };
+  const value: Record<string, string> = {};
+  for (const key of Object.keys(secret.data).toSorted()) {
+    // Files, and so Secrets made of them, like to end in a line end.
+    const text = secretText(secret, key)?.trim() ?? "";
+    const wrong = wrongHeader(key, text);
+    if (wrong !== undefined)
+      return { problem: { kind: "invalid", field, message: `${field}: Secret ${name}, data key ${key}: ${wrong}` } };
+    value[key] = text;
+  }
+  return { value };
+}
+
+/** Never says the value: it is a credential. */
+function wrongHeader(name: string, value: string): string | undefined {
+  if (!headerName.test(name)) return "is no name of an HTTP header: rename the key";
+  if (ownHeaders.has(name.toLowerCase())) return "is a header that the exporter sets itself: remove the key";
+  return headerValue.test(value) ? undefined : "its value is no HTTP header value: one line of printable ASCII";
+}
+
+function readAuthority(world: RelayWorld, { caSecretName: name }: TracingSpec): Found<string> {
+  if (name === undefined) return {};
+  const field = "spec.tracing.caSecretName";
+  const { secret, problem } = secretNamed(world, field, name);
+  if (secret === undefined) return problem === undefined ? {} : { problem };
+  const value = secretText(secret, "ca.crt");
+  const invalid = (why: string): Found<string> => ({
+    problem: { kind: "invalid", field, message: `${field}: Secret ${name} ${why}` },
+  });
+  if (value === undefined) return invalid("lacks the data key ca.crt: add it");
+  if (!isCertificate(value)) return invalid("holds no certificate in ca.crt: it must be PEM");
+  return { value };
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function secretNamed(
+  world: RelayWorld,
+  ...[field, name]: readonly [string, string]
+): { readonly secret?: Secret; readonly problem?: ReferenceProblem } {
+  const { namespace } = world.relay.metadata;
+  if (world.forbidden.has(name)) return { problem: forbiddenProblem({ field, namespace, place: world.place }) };
+  const secret = world.secrets.get(name);
+  if (secret !== undefined) return { secret };
+  const message = `${field}: Secret ${name} does not exist: create it or correct the name`;
+  return { problem: { kind: "missing", field, message } };
+}
