@@ -13,6 +13,7 @@ import { providePackages } from "./gate/packages.ts";
 import { runTestFile, type TestFileLimits } from "./gate/testfile.ts";
 import { lackingControlPlane, provideControlPlane } from "./support/controlplane/programs.ts";
 import { repositoryRoot } from "./support/results.ts";
+import { lackingCollector, provideCollector } from "./support/tracing/program.ts";
 
 interface Task {
   readonly name: string;
@@ -56,7 +57,7 @@ const layers: readonly Layer[] = [
     // Scenarios measure time and memory of whole processes: side by side they would disturb each other.
     name: "scenario",
     concurrency: 1,
-    provide: provideScenarioPackages,
+    provide: provideScenarioPrograms,
     tasks: () => testFiles("test/scenario/*.test.ts", [], scenarioLimits),
   },
 ];
@@ -77,9 +78,16 @@ async function provideApiServer(): Promise<Outcome> {
   }
 }
 
-async function provideScenarioPackages(): Promise<Outcome> {
+async function provideScenarioPrograms(): Promise<Outcome> {
   const missing = await providePackages(say);
-  return { ...nothing, skipped: missing.map((name) => `Debian package ${name} is missing: what needs it is skipped`) };
+  const skipped = missing.map((name) => `Debian package ${name} is missing: what needs it is skipped`);
+  if (lackingCollector() !== false) return { ...nothing, skipped };
+  try {
+    await provideCollector(say);
+    return { ...nothing, skipped };
+  } catch (error) {
+    return { ...nothing, skipped, failures: [{ name: "collector", text: String(error) }] };
+  }
 }
 
 function say(line: string): void {

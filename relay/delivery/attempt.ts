@@ -109,7 +109,7 @@ class Attempt {
   async #tryHop(hop: NextHop, signatures: Buffer): Promise<void> {
     let report: TransactionReport;
     const recipients = this.#pending;
-    const send = this.#context.hop?.send(hop.smarthost);
+    const send = this.#context.hop?.send({ ...hop.smarthost, address: hop.address });
     try {
       const mail = this.#outgoing(recipients, [this.#traceFields(hop, send), signatures]);
       report = await this.#transact(hop, mail, send);

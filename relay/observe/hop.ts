@@ -48,6 +48,13 @@ export interface DeliverFacts {
   readonly now: number;
 }
 
+export interface SendTarget {
+  readonly host: string;
+  readonly port: number;
+  /** What the host's name was resolved to, where that is known before dialing. */
+  readonly address?: string | undefined;
+}
+
 export interface SendHop {
   /** What a trusted next hop is told: the trace with this span as parent. */
   readonly context: string;
@@ -79,7 +86,7 @@ export interface DeliverHop {
   /** Kept with recipients that are deferred, so that the next attempt links here. */
   readonly context: string;
   sign<T>(keys: number, work: () => Promise<T>): Promise<T>;
-  send(hop: { readonly host: string; readonly port: number }): SendHop;
+  send(hop: SendTarget): SendHop;
   /** What is kept with the notice, if there is one. Ends with the attempt. */
   bounce(facts: BounceFacts): string;
   /** Once the outcomes are durable; undefined when they never will be. */
@@ -218,11 +225,12 @@ class Delivering implements DeliverHop {
     }
   }
 
-  send(hop: { readonly host: string; readonly port: number }): SendHop {
+  send(hop: SendTarget): SendHop {
     const attributes = {
       [attribute.spoolId]: this.#facts.message.id,
       [attribute.serverAddress]: hop.host,
       [attribute.serverPort]: hop.port,
+      ...(hop.address === undefined ? {} : { [attribute.peerAddress]: hop.address }),
     };
     const parent = this.#span.context;
     const span = this.#tracing.start(spanName.send, { kind: "CLIENT", parent, attributes });
