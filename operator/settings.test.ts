@@ -22,6 +22,7 @@ const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["an unknown flag", ["local", "--manifest", "x"], /Unknown option '--manifest'.*--help/s],
   ["a flag without its value", ["local", "--state"], /--state/],
   ["a stray word", ["local", "dir"], /unexpected dir/],
+  ["a page port that is none", ["local", "--page-port", "http"], /pagePort: must be a port/],
   ["a host that is no address", ["local", "--host", "here"], /host: must be an IP address/],
 ];
 

@@ -11,6 +11,7 @@ export const usage = `Mailboat operator
 
     --manifests DIR   folder of *.yaml with MailRelays, SenderDomains and Secrets (MANIFESTS; default examples/local)
     --state DIR       keys, spools, captured messages and ports (STATE; default .mailboat); one local mode a directory
+    --page-port PORT  where the page that shows each message is (PAGE_PORT; default 8025, or a free one)
     --host ADDRESS    where listeners bind (LISTEN_HOST; default 127.0.0.1)
     --log-level LEVEL what relays log: trace, debug, info, warn, error (LOG_LEVEL; default info)
 
@@ -52,6 +53,12 @@ const localSettings = z.object({
   state: z.string().min(1),
   host: address,
   logLevel,
+  pagePort: z.coerce
+    .number({ error: "must be a port, 1 to 65535" })
+    .int({ error: "must be a port, 1 to 65535" })
+    .min(1, { error: "must be a port, 1 to 65535" })
+    .max(65535, { error: "must be a port, 1 to 65535" })
+    .optional(),
 });
 
 const clusterSettings = z.object({
@@ -103,11 +110,13 @@ type Flags = ReturnType<typeof parseFlags>["values"];
 type Variable = (name: string) => string | undefined;
 
 function readLocal(values: Flags, set: Variable): Command {
+  const pagePort = values["page-port"] ?? set("PAGE_PORT");
   const settings = localSettings.safeParse({
     manifests: values.manifests ?? set("MANIFESTS") ?? "examples/local",
     state: values.state ?? set("STATE") ?? ".mailboat",
     host: values.host ?? set("LISTEN_HOST") ?? "127.0.0.1",
     logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
+    ...(pagePort === undefined ? {} : { pagePort }),
   });
   return { verb: "local", settings: accepted(settings) };
 }
@@ -143,7 +152,7 @@ function accepted<T>(result: z.ZodSafeParseResult<T>): T {
 const text = { type: "string" } as const;
 
 const flagsOf: Readonly<Record<"local" | "run", ReadonlySet<string>>> = {
-  local: new Set(["manifests", "state", "host", "log-level"]),
+  local: new Set(["manifests", "state", "host", "log-level", "page-port"]),
   run: new Set(
     ["relay-image", "kubeconfig", "context", "namespaces", "namespace", "service-account", "lease-name"].concat([
       "identity",
@@ -165,6 +174,7 @@ function parseFlags(args: readonly string[]) {
         state: text,
         host: text,
         "log-level": text,
+        "page-port": text,
         "relay-image": text,
         kubeconfig: text,
         context: text,

@@ -28,6 +28,8 @@ export interface BannerView {
   readonly state: string;
   readonly rows: readonly ListenerRow[];
   readonly captureAddress: string;
+  /** Address of the page. */
+  readonly page: string;
   readonly trial: Trial | undefined;
 }
 
@@ -36,6 +38,8 @@ const recipient = "you@example.org";
 export function banner(view: BannerView, paint: Paint): string {
   const lines = [
     paint("strong", `Mailboat runs the manifests of ${view.manifests}`),
+    "",
+    `Each message, its hops and its signatures: ${paint("strong", view.page)}`,
     "",
     ...table(["RELAY", "LISTENER", "ADDRESS", "TLS", "LOGIN"], view.rows.map(cells), paint),
     "",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { banner, type BannerView } from "./banner.ts";
+import { happeningOf } from "./page/telling.ts";
 import { Printer } from "./print.ts";
 import { painter } from "./mailline.ts";
 
@@ -10,8 +11,15 @@ function printer(): { readonly printer: Printer; readonly lines: string[] } {
     write: (text) => lines.push(text),
     paint: painter(false),
     captureDirectory: "state/captured",
+    now: () => 0,
   });
   return { printer: made, lines };
+}
+
+function tell(made: Printer, fields: Readonly<Record<string, unknown>>): void {
+  const happening = happeningOf("pod", fields);
+  if (happening === undefined) made.relayLine("pod", fields);
+  else made.take(happening);
 }
 
 const delivered = {
@@ -29,7 +37,7 @@ const delivered = {
 
 test("recipients that share an outcome are one line with the verdict and the file", () => {
   const { printer: made, lines } = printer();
-  made.captured({
+  const message = {
     receivedAt: delivered.time,
     file: "one.eml",
     sizeBytes: 1,
@@ -37,9 +45,10 @@ test("recipients that share an outcome are one line with the verdict and the fil
     to: [],
     dkim: "pass",
     signatures: [{ domain: "example.com", selector: "s1", algorithm: "rsa-sha256", result: "pass" }],
-  });
-  made.relayLine("pod", delivered);
-  made.relayLine("pod", delivered);
+  };
+  made.take({ kind: "captured", message });
+  tell(made, delivered);
+  tell(made, delivered);
   made.flush();
   assert.deepEqual(lines, [
     "12:00:01 0mwty example.com -> delivered 250 2.6.0 capture (2 recipients) dkim=pass (s1:rsa) state/captured/one.eml\n",
@@ -48,9 +57,9 @@ test("recipients that share an outcome are one line with the verdict and the fil
 
 test("a failure tells the next hop's words, and what is no mail passes only from warn on", () => {
   const { printer: made, lines } = printer();
-  made.relayLine("pod", { ...delivered, msg: "failed", code: 550, enhanced: "5.1.1", reply: "no\r\nsuch user" });
-  made.relayLine("pod", { level: "info", msg: "listening", port: 1 });
-  made.relayLine("pod", { level: "warn", msg: "spool is nearly full", usedPercent: 86 });
+  tell(made, { ...delivered, msg: "failed", code: 550, enhanced: "5.1.1", reply: "no\r\nsuch user" });
+  tell(made, { level: "info", msg: "listening", port: 1 });
+  tell(made, { level: "warn", msg: "spool is nearly full", usedPercent: 86 });
   made.flush();
   assert.deepEqual(lines, [
     "pod: spool is nearly full usedPercent=86\n",
@@ -87,6 +96,7 @@ test("banner() gives lines that a shell takes, whatever the password", () => {
     state: "s",
     rows: [],
     captureAddress: "127.0.0.1:1",
+    page: "http://localhost:1/",
     trial: {
       host: "127.0.0.1",
       port: 2587,

@@ -3,11 +3,11 @@
  * exchanger in, text out.
  */
 import { z } from "zod";
-import type { CapturedMessage } from "./capture.ts";
+import { type CapturedMessage, withoutAnswerId } from "./capture/record.ts";
 
 /** The fields of a relay's log line that say something about a message. */
 export const mailEvent = z.object({
-  msg: z.enum(["delivered", "deferred", "failed", "bounced", "refused"]),
+  msg: z.enum(["accepted", "delivered", "deferred", "failed", "bounced", "notified", "refused"]),
   time: z.string(),
   spoolId: z.string().optional(),
   domain: z.string().optional(),
@@ -18,13 +18,29 @@ export const mailEvent = z.object({
   attempt: z.number().optional(),
   nextHop: z.string().optional(),
   listener: z.string().optional(),
+  sizeBytes: z.number().optional(),
+  /** How many recipients of the message the line speaks of. */
+  recipients: z.number().optional(),
+  /** When the next attempt is due. */
+  dueAt: z.string().optional(),
+  /** Spool id of the notice that the sender gets. */
+  noticeId: z.string().optional(),
+  notice: z.string().optional(),
 });
 
-export type MailEvent = z.infer<typeof mailEvent>;
+export type MailEvent = Readonly<z.infer<typeof mailEvent>>;
 
 export type Paint = (style: "good" | "warning" | "bad" | "quiet" | "strong", text: string) => string;
 
-const styles = { delivered: "good", deferred: "warning", failed: "bad", bounced: "bad", refused: "bad" } as const;
+const styles = {
+  accepted: "quiet",
+  delivered: "good",
+  deferred: "warning",
+  failed: "bad",
+  bounced: "bad",
+  notified: "warning",
+  refused: "bad",
+} as const;
 
 export interface MailLine {
   readonly event: MailEvent;
@@ -47,14 +63,21 @@ export function mailLine(line: MailLine, paint: Paint): string {
     [event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" "),
     placeOf(line),
     line.recipients > 1 ? `(${line.recipients} recipients)` : "",
+    noticeWords(event),
   ];
   if (captured !== undefined) {
     parts.push(paint(captured.dkim === "pass" ? "good" : "bad", `dkim=${captured.dkim}`), signers(captured));
     parts.push(paint("quiet", `${line.directory}/${captured.file}`));
   } else if (event.msg !== "delivered" && event.reply !== undefined) {
-    parts.push(event.reply.replaceAll(/\s+/g, " "));
+    parts.push(withoutAnswerId(event.reply).replaceAll(/\s+/g, " "));
   }
   return parts.filter((part) => part !== "").join(" ");
+}
+
+/** `of a delay, as 0mg…`: the notice is a message of its own. */
+function noticeWords({ msg, notice, noticeId }: MailEvent): string {
+  if (noticeId === undefined) return "";
+  return msg === "notified" ? `of ${notice ?? "it"} by ${noticeId}` : `to the sender by ${noticeId}`;
 }
 
 function placeOf({ event, captured }: MailLine): string {
@@ -67,11 +90,6 @@ function signers(captured: CapturedMessage): string {
     (signature) => `${signature.selector}:${signature.algorithm.split("-")[0] ?? ""}`,
   );
   return names.length === 0 ? "" : `(${names.join(", ")})`;
-}
-
-/** The name of the captured file that a next hop's reply tells; the capture exchanger answers with it. */
-export function capturedFile(reply: string | undefined): string | undefined {
-  return /captured as (\S+\.eml)/.exec(reply ?? "")?.[1];
 }
 
 /** Lines with the same key are one line with a count: recipients of one message that shared a transaction. */

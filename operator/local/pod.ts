@@ -146,6 +146,8 @@ export class LocalPod {
       ...Object.fromEntries(container.env.map((variable) => [variable.name, this.#path(variable.value)])),
       MAILBOAT_LISTEN_HOST: this.#place.host,
       NODE_COMPILE_CACHE: this.#place.compileCache,
+      // Hops are shown in the terminal and on the page.
+      MAILBOAT_SPAN_LINES: "1",
       MAILBOAT_LOG_LEVEL: this.#place.logLevel,
       MAILBOAT_STOP_DEADLINE_MS: String(stopDeadlineMs),
       MAILBOAT_PORTS: JSON.stringify(this.#ports),

@@ -1,14 +1,20 @@
 /** What local mode says while it runs: one line for each thing that happened, and nothing that only repeats. */
 import type { Condition } from "../../api/condition.ts";
-import type { CapturedMessage } from "./capture.ts";
+import { capturedFile, type CapturedMessage } from "./capture/record.ts";
 import { nameOf } from "../kube/kube.ts";
 import type { StatusChange } from "./kube.ts";
-import { capturedFile, lineKey, type MailEvent, mailEvent, mailLine, type Paint } from "./mailline.ts";
+import { lineKey, type MailEvent, mailLine, type Paint } from "./mailline.ts";
 import type { Problem } from "./manifests.ts";
+import type { Happening } from "./page/story.ts";
 import type { PodExit, PodFields } from "./pod.ts";
+import { drawWaterfall } from "./trace/draw.ts";
+import { SpanGathering } from "./trace/gathering.ts";
+import type { Waterfall } from "./trace/waterfall.ts";
 
 /** Recipients of one transaction are reported one by one by the relay within this time. */
 const gatherMs = 40;
+/** More waterfalls than this in a second are for nobody's eyes; the page has them all. */
+const waterfallsPerSecond = 4;
 /** Captured messages whose outcome line never comes (the relay was killed in between) are forgotten beyond this number. */
 const keptRecords = 1000;
 
@@ -21,12 +27,17 @@ export interface PrinterSettings {
   readonly write: (text: string) => void;
   readonly paint: Paint;
   readonly captureDirectory: string;
+  readonly now: () => number;
 }
 
 export class Printer {
   readonly #settings: PrinterSettings;
   readonly #captured = new Map<string, CapturedMessage>();
   readonly #pending = new Map<string, Pending>();
+  readonly #spans = new SpanGathering();
+  /** When the last waterfalls were drawn. */
+  #drawn: number[] = [];
+  #undrawn = 0;
   #problems = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -46,7 +57,23 @@ export class Printer {
     this.say(this.#settings.paint("bad", text));
   }
 
-  captured(message: CapturedMessage): void {
+  /** What happened to a message: a line each, and the hops of an attempt below it. */
+  take(happening: Happening): void {
+    switch (happening.kind) {
+      case "captured":
+        return this.#captureKnown(happening.message);
+      case "mail":
+        // That it was taken is soon followed by what became of it.
+        if (happening.event.msg !== "accepted") this.#queue(happening.event);
+        return;
+      case "span":
+        if (this.#spans.take(happening)) this.#flushSoon();
+        return;
+      case "answer":
+    }
+  }
+
+  #captureKnown(message: CapturedMessage): void {
     this.#captured.set(message.file, message);
     for (const file of this.#captured.keys()) {
       if (this.#captured.size <= keptRecords) return;
@@ -54,13 +81,8 @@ export class Printer {
     }
   }
 
-  /** A line of a relay's log: mail becomes a line, warnings pass through, the rest is for the log alone. */
+  /** Any other line of a relay's log: warnings pass through, the rest is for the log alone. */
   relayLine(pod: string, fields: PodFields): void {
-    const event = mailEvent.safeParse(fields);
-    if (event.success) {
-      this.#queue(event.data);
-      return;
-    }
     const { level, msg, time: _time, program: _program, ...rest } = fields;
     if (level !== "warn" && level !== "error" && level !== "fatal") return;
     const detail = Object.entries(rest).map(([name, value]) => `${name}=${spell(value)}`);
@@ -103,21 +125,51 @@ export class Printer {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const { event, recipients } of this.#pending.values()) {
-      const file = event.msg === "delivered" ? capturedFile(event.reply) : undefined;
-      const captured = file === undefined ? undefined : this.#captured.get(file);
-      if (file !== undefined) this.#captured.delete(file);
-      const line = { event, captured, recipients, directory: this.#settings.captureDirectory };
-      this.say(mailLine(line, this.#settings.paint));
+    const waterfalls = new Map(this.#spans.ended());
+    const groups = Map.groupBy(this.#pending.values(), ({ event }) => event.spoolId ?? "");
+    for (const [spoolId, group] of groups) {
+      for (const pending of group) this.say(this.#line(pending));
+      this.#draw(waterfalls.get(spoolId));
+      waterfalls.delete(spoolId);
     }
     this.#pending.clear();
+    for (const [spoolId, waterfall] of waterfalls) this.#draw(waterfall, spoolId);
+  }
+
+  #line({ event, recipients }: Pending): string {
+    const file = event.msg === "delivered" ? capturedFile(event.reply) : undefined;
+    const captured = file === undefined ? undefined : this.#captured.get(file);
+    if (file !== undefined) this.#captured.delete(file);
+    return mailLine({ event, captured, recipients, directory: this.#settings.captureDirectory }, this.#settings.paint);
+  }
+
+  /** With the spool id when the line it belongs to has gone before. */
+  #draw(waterfall: Waterfall | undefined, spoolId?: string): void {
+    if (waterfall === undefined) return;
+    const now = this.#settings.now();
+    this.#drawn = this.#drawn.filter((at) => now - at < 1000);
+    if (this.#drawn.length >= waterfallsPerSecond) {
+      this.#undrawn += 1;
+      return;
+    }
+    this.#drawn.push(now);
+    if (this.#undrawn > 0)
+      this.say(this.#settings.paint("quiet", `(hops of ${this.#undrawn} messages in between are on the page)`));
+    this.#undrawn = 0;
+    if (spoolId !== undefined) this.say(this.#settings.paint("quiet", `hops of ${spoolId}:`));
+    for (const line of drawWaterfall(waterfall, this.#settings.paint)) this.say(line);
   }
 
   #queue(event: MailEvent): void {
     const key = event.msg === "refused" ? `${event.time} ${this.#pending.size}` : lineKey(event);
     const pending = this.#pending.get(key);
-    if (pending === undefined) this.#pending.set(key, { event, recipients: 1 });
-    else pending.recipients += 1;
+    const recipients = event.recipients ?? 1;
+    if (pending === undefined) this.#pending.set(key, { event, recipients });
+    else pending.recipients += recipients;
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     this.#timer ??= setTimeout(() => this.flush(), gatherMs);
   }
 }

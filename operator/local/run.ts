@@ -18,7 +18,7 @@ import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { type LocalSettings, UsageError } from "../settings.ts";
 import { affectedBy } from "./affected.ts";
-import { type CaptureExchanger, startCapture } from "./capture.ts";
+import { type CaptureExchanger, startCapture } from "./capture/exchanger.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import { readFolder, watchFolder } from "./folder.ts";
 import { Kubelet } from "./kubelet.ts";
@@ -26,6 +26,9 @@ import { LocalKube } from "./kube.ts";
 import { lockState } from "./lock.ts";
 import { painter } from "./mailline.ts";
 import { settleManifests } from "./manifests.ts";
+import type { Happening } from "./page/story.ts";
+import { happeningOf } from "./page/telling.ts";
+import { openPage, type Page } from "./page/watch.ts";
 import { openPortBook, type PortBook } from "./ports.ts";
 import { Printer } from "./print.ts";
 import { introduce } from "./view.ts";
@@ -34,6 +37,10 @@ import { introduce } from "./view.ts";
 const operatorNamespace = "mailboat-system";
 const captureHost = "capture.mailboat.localhost";
 const captureAddress = "127.0.0.1";
+/** The page shows everybody's mail without a login: it is for this machine alone. */
+const pageAddress = "127.0.0.1";
+/** Taken when it is free: people come to know it. */
+const usualPagePort = 8025;
 const program = fileURLToPath(new URL("../../relay/main.ts", import.meta.url));
 /** A port that a predecessor still holds is waited for this long. */
 const portWaitMs = 3000;
@@ -56,13 +63,16 @@ export async function runLocal(run: LocalRun): Promise<void> {
     write: output.write,
     paint: painter(output.isTerminal),
     captureDirectory: join(state, "captured"),
+    now,
   });
   const kube = new LocalKube({ stateDirectory: state, now, onStatus: (change) => printer.status(change) });
   await kube.open();
   const ports = await openPortBook({ file: join(state, "ports.json"), host: settings.host, waitMs: portWaitMs, now });
-  const capture = await openCapture({ kube, ports, printer, run });
+  const page = await openLocalPage(run, ports, printer);
+  const parts = { kube, ports, printer, page, run };
+  const capture = await openCapture(parts);
   const queue = reconcileQueue(sourcesOf({ kube, capture, run }), printer);
-  const kubelet = openKubelet({ kube, ports, printer, run });
+  const kubelet = openKubelet(parts);
   // At once, wherever the start has got to: a relay that Ctrl-C ended must not be started again.
   stopping.addEventListener("abort", () => {
     kubelet.stop().catch((error: unknown) => printer.fail(String(error)));
@@ -80,11 +90,12 @@ export async function runLocal(run: LocalRun): Promise<void> {
     read().catch((error: unknown) => printer.fail(`${settings.manifests}: ${String(error)}`));
   };
   watchFolder(settings.manifests, reread, stopping);
-  await introduce({ kube, settings, capturePort: capture.port, printer, stopping, output });
+  await introduce({ kube, settings, capturePort: capture.port, pagePort: page.port, printer, stopping, output });
   await aborted(stopping);
   await queue.stop();
   await kubelet.stop();
   await capture.close();
+  await page.close();
   printer.flush();
   unlock();
 }
@@ -93,10 +104,33 @@ interface Parts {
   readonly kube: LocalKube;
   readonly ports: PortBook;
   readonly printer: Printer;
+  readonly page: Page;
   readonly run: LocalRun;
 }
 
-async function openCapture({ kube, ports, printer, run }: Parts): Promise<CaptureExchanger> {
+async function openLocalPage(run: LocalRun, ports: PortBook, printer: Printer): Promise<Page> {
+  const { state, pagePort } = run.settings;
+  const wanted = pagePort ?? usualPagePort;
+  const choice = await ports.choose({ use: "page", preferred: wanted });
+  if (pagePort !== undefined && choice.port !== pagePort)
+    printer.warn(`page: port ${pagePort} is not used, ${choice.port} is: another program has it`);
+  return openPage({
+    stateDirectory: state,
+    host: pageAddress,
+    port: choice.port,
+    now: run.now,
+    onError: (error) => printer.fail(`page: ${error.message}`),
+  });
+}
+
+/** What happened to a message is printed, and shown on the page. */
+function tell({ page, printer }: Parts, happening: Happening): void {
+  page.take(happening);
+  printer.take(happening);
+}
+
+async function openCapture(parts: Parts): Promise<CaptureExchanger> {
+  const { kube, ports, printer, run } = parts;
   const { port } = await ports.choose({ use: "capture" });
   return startCapture({
     directory: join(run.settings.state, "captured"),
@@ -104,7 +138,8 @@ async function openCapture({ kube, ports, printer, run }: Parts): Promise<Captur
     port,
     lookup: (name) => kube.txtRecord(name),
     now: run.now,
-    onCaptured: (message) => printer.captured(message),
+    onCaptured: (message) => tell(parts, { kind: "captured", message }),
+    onAnswered: (answer) => tell(parts, { kind: "answer", answer }),
     onError: (error) => printer.fail(`capture: ${error.message}`),
   });
 }
@@ -132,7 +167,8 @@ function sourcesOf({ kube, capture, run }: SourceParts): RelaySources {
   };
 }
 
-function openKubelet({ kube, ports, printer, run }: Parts): Kubelet {
+function openKubelet(parts: Parts): Kubelet {
+  const { kube, ports, printer, run } = parts;
   const { settings, now } = run;
   const kubelet: Kubelet = new Kubelet(kube, {
     stateDirectory: resolve(settings.state),
@@ -143,7 +179,9 @@ function openKubelet({ kube, ports, printer, run }: Parts): Kubelet {
     now,
     observer: {
       onLine: (pod, fields) => {
-        printer.relayLine(pod, fields);
+        const happening = happeningOf(pod, fields);
+        if (happening === undefined) printer.relayLine(pod, fields);
+        else tell(parts, happening);
         if (fields["msg"] === "ready" || fields["msg"] === "stopping") kubelet.publish(pod);
       },
       onText: (pod, text) => printer.relayText(pod, text),

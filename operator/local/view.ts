@@ -22,13 +22,14 @@ export interface Introduction {
   readonly kube: LocalKube;
   readonly settings: LocalSettings;
   readonly capturePort: number;
+  readonly pagePort: number;
   readonly printer: Printer;
   readonly stopping: AbortSignal;
   readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
 }
 
 export async function introduce(introduction: Introduction): Promise<void> {
-  const { kube, settings, capturePort, printer, stopping, output } = introduction;
+  const { kube, settings, capturePort, pagePort, printer, stopping, output } = introduction;
   for (let waitedMs = 0; waitedMs < patienceMs && !stopping.aborted; waitedMs += lookMs) {
     if (await allReady(kube)) break;
     await pause(lookMs);
@@ -45,6 +46,7 @@ export async function introduce(introduction: Introduction): Promise<void> {
         state: settings.state,
         rows,
         captureAddress: `127.0.0.1:${capturePort}`,
+        page: `http://localhost:${pagePort}/`,
         trial: await trialOf(kube, relays),
       },
       painter(output.isTerminal),

@@ -3,18 +3,10 @@
  * the public keys that the SenderDomains of this operator ask to be published: no DNS is involved.
  */
 import type { Readable } from "node:stream";
+import type { SignatureVerdict } from "./record.ts";
 
 /** The value of a TXT record by its name; undefined when nobody publishes it. */
 export type TxtLookup = (name: string) => string | undefined;
-
-export interface SignatureVerdict {
-  readonly domain: string;
-  readonly selector: string;
-  readonly algorithm: string;
-  /** RFC 8601 section 2.7.1: pass, fail, neutral, temperror, permerror, policy. */
-  readonly result: string;
-  readonly comment?: string;
-}
 
 class NoRecordError extends Error {
   readonly code = "ENOTFOUND";

@@ -1,0 +1,103 @@
+/** Everything the page shows of one message. Pure. */
+import type { SignatureVerdict } from "../capture/record.ts";
+import { type Waterfall, waterfalls } from "../trace/waterfall.ts";
+import { type Outline, outlineOf, replyText } from "./outline.ts";
+import type { History, Story, Told } from "./story.ts";
+
+export interface Step {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly pod: string;
+  readonly what: string;
+  readonly tone: "good" | "warning" | "bad" | "plain";
+  readonly text: string;
+  /** The story of the notice that the sender got. */
+  readonly notice?: string;
+}
+
+export interface Copy {
+  readonly file: string;
+  readonly receivedAt: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly sizeBytes: number;
+  readonly dkim: string;
+  readonly signatures: readonly SignatureVerdict[];
+}
+
+export interface Detail extends Outline {
+  readonly spoolIds: readonly string[];
+  readonly steps: readonly Step[];
+  readonly traces: readonly Waterfall[];
+  readonly copies: readonly Copy[];
+  /** The story that this one is a notice of. */
+  readonly noticeOf: { readonly id: string; readonly subject: string | undefined } | undefined;
+}
+
+export function detailOf(story: Story, history: History): Detail {
+  const original = originalOf(story, history);
+  return {
+    ...outlineOf(story),
+    spoolIds: [...story.spoolIds],
+    steps: story.told.toSorted((one, other) => one.event.time.localeCompare(other.event.time)).map(stepOf),
+    traces: waterfalls(story.spans),
+    copies: story.copies.map(({ summary: _summary, ...copy }) => copy),
+    noticeOf: original === undefined ? undefined : { id: original.id, subject: outlineOf(original).subject },
+  };
+}
+
+function originalOf(story: Story, history: History): Story | undefined {
+  return history.stories.find((other) =>
+    other.told.some(({ event }) => event.noticeId !== undefined && story.spoolIds.has(event.noticeId)),
+  );
+}
+
+const tones = {
+  accepted: "plain",
+  delivered: "good",
+  deferred: "warning",
+  failed: "bad",
+  bounced: "bad",
+  notified: "warning",
+  refused: "bad",
+} as const;
+
+function stepOf({ pod, event }: Told): Step {
+  const { msg, noticeId } = event;
+  return {
+    at: event.time,
+    pod,
+    what: msg,
+    tone: tones[msg],
+    text: textOf({ pod, event }),
+    ...(noticeId === undefined ? {} : { notice: noticeId }),
+  };
+}
+
+function textOf({ event }: Told): string {
+  switch (event.msg) {
+    case "accepted":
+      return `on ${event.listener ?? "a listener"}, for ${people(event.recipients ?? 1)}; safe on disk`;
+    case "refused":
+      return [event.listener === undefined ? "" : `on ${event.listener}:`, replyText(event)].join(" ").trim();
+    case "bounced":
+      return "the sender gets a notice of the failure";
+    case "notified":
+      return `the sender gets a notice: ${event.notice ?? ""}`;
+    case "delivered":
+    case "deferred":
+    case "failed":
+      return [
+        event.attempt === undefined ? "" : `attempt ${event.attempt}`,
+        `${people(event.recipients ?? 1)} at ${event.recipientDomain ?? "?"}`,
+        event.nextHop === undefined ? "" : `by ${event.nextHop}`,
+        replyText(event),
+      ]
+        .filter((part) => part !== "")
+        .join(", ");
+  }
+}
+
+function people(count: number): string {
+  return count === 1 ? "1 recipient" : `${count} recipients`;
+}

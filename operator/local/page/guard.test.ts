@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { frameDocument, linksIn } from "./frame.ts";
+import { isOwnHost, pagePolicy, partHeaders } from "./guard.ts";
+
+const hosts: readonly (readonly [host: string | undefined, isOwn: boolean])[] = [
+  ["localhost:8025", true],
+  ["LOCALHOST:8025", true],
+  ["127.0.0.1:8025", true],
+  ["[::1]:8025", true],
+  ["mailboat.localhost:8025", true],
+  [undefined, false],
+  ["", false],
+  ["localhost", false],
+  ["localhost:80", false],
+  ["evil.example:8025", false],
+  ["localhost.evil.example:8025", false],
+  ["evil.example#localhost:8025", false],
+  ["127.0.0.1.evil.example:8025", false],
+];
+for (const [host, isOwn] of hosts) {
+  test(`the host ${host ?? "(none)"} is ${isOwn ? "our own" : "a stranger's"}`, () =>
+    assert.equal(isOwnHost(host, 8025), isOwn));
+}
+
+test("the page's policy names its script and styles by their digests and allows no other", () => {
+  const policy = pagePolicy("<style>b</style><script>a</script>");
+  assert.match(policy, /script-src 'sha256-ypeBEsobvcr6wjGzmiPcTaeG7\/gUfE5yuYB3ha\/uSLs='/);
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /unsafe|\*/);
+});
+
+const parts: readonly (readonly [type: string, wantsShown: boolean, sentAs: string, disposition: string])[] = [
+  ["image/png", true, "image/png", "inline"],
+  ["image/png", false, "application/octet-stream", "attachment"],
+  ["text/plain", true, "text/plain; charset=utf-8", "inline"],
+  ["text/html", true, "application/octet-stream", "attachment"],
+  ["image/svg+xml", true, "application/octet-stream", "attachment"],
+  ["application/xhtml+xml", true, "application/octet-stream", "attachment"],
+  ["text/xml", true, "application/octet-stream", "attachment"],
+  ["application/pdf", true, "application/octet-stream", "attachment"],
+  ["", true, "application/octet-stream", "attachment"],
+];
+for (const [type, wantsShown, sentAs, disposition] of parts) {
+  test(`a part of type "${type}" is sent as ${sentAs}, ${disposition}, when ${wantsShown ? "opened" : "saved"}`, () => {
+    const headers = partHeaders({ name: "a", type }, wantsShown);
+    assert.equal(headers["content-type"], sentAs);
+    assert.match(headers["content-disposition"], new RegExp(`^${disposition};`));
+    assert.match(headers["content-security-policy"], /^sandbox; default-src 'none'/);
+  });
+}
+
+const names: readonly (readonly [name: string, disposition: string])[] = [
+  ["a b.txt", `attachment; filename="a b.txt"; filename*=UTF-8''a%20b.txt`],
+  ['x"; y=1.txt', `attachment; filename="x__ y_1.txt"; filename*=UTF-8''x%22%3B%20y%3D1.txt`],
+  ["a\r\nSet-Cookie: b", `attachment; filename="a__Set-Cookie_ b"; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b`],
+  ["Grüße.pdf", `attachment; filename="Gr__e.pdf"; filename*=UTF-8''Gr%C3%BC%C3%9Fe.pdf`],
+  ["\ud800", `attachment; filename="_"; filename*=UTF-8''%EF%BF%BD`],
+];
+for (const [name, disposition] of names) {
+  test(`the name ${JSON.stringify(name)} is sent so that no header breaks`, () =>
+    assert.equal(partHeaders({ name, type: "" }, false)["content-disposition"], disposition));
+}
+
+const documents: readonly (readonly [html: string, shown: string])[] = [
+  ["<p>Hi</p>", "<p>Hi</p>"],
+  ['<iframe src="http://x/">', '<x-iframe src="http://x/">'],
+  ["<IFRAME\nsrc=//x>", "<x-IFRAME\nsrc=//x>"],
+  ["<link/rel=preconnect href=//x>", "<x-link/rel=preconnect href=//x>"],
+  ["<base href=//x><meta http-equiv=refresh>", "<x-base href=//x><x-meta http-equiv=refresh>"],
+  ["<object data=//x></object><embed src=//x>", "<x-object data=//x></x-object><x-embed src=//x>"],
+  ["<svg><script>1</script></svg>", "<svg><x-script>1</x-script></svg>"],
+  ["<frameset><frame src=//x></frameset>", "<x-frameset><x-frame src=//x></x-frameset>"],
+  ["<linker><based>", "<linker><based>"],
+  ['<img src="cid:logo@x">', '<img src="data:image/png;base64,AQI=">'],
+  ['<img src="cid:evil@x"><img src="cid:none">', '<img src="cid:evil@x"><img src="cid:none">'],
+];
+for (const [html, shown] of documents) {
+  test(`${JSON.stringify(html)} is shown as ${JSON.stringify(shown)}`, () => {
+    const picture = { name: "a", isInline: true, bytes: Buffer.from([1, 2]) };
+    const pictures = [
+      { ...picture, type: "image/png", contentId: "logo@x" },
+      { ...picture, type: "image/svg+xml", contentId: "evil@x" },
+    ];
+    assert.equal(frameDocument(html, pictures), `<!doctype html>\n${shown}`);
+  });
+}
+
+test("links are listed once each, and only those of the web", () => {
+  const html =
+    '<a class="x" href="https://example.com/a?b=1&amp;c=2">1</a><a href=\'http://example.com/\'>2</a><a href=https://example.com/3>' +
+    '<a href="javascript:alert(1)">4</a><a href="data:text/html,x">5</a><a href="http://example.com/">6</a>';
+  assert.deepEqual(linksIn(html), ["https://example.com/a?b=1&c=2", "http://example.com/", "https://example.com/3"]);
+});

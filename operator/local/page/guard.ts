@@ -1,0 +1,60 @@
+/** Who may ask the page's server, and what browsers may do with its answers. Pure. */
+import { createHash } from "node:crypto";
+
+/** Sent with every answer. */
+export const usualHeaders: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "x-dns-prefetch-control": "off",
+  "cross-origin-resource-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "cache-control": "no-store",
+};
+
+/** For what is no page: even opened by itself it can do nothing. */
+export const inertPolicy = "sandbox; default-src 'none'; frame-ancestors 'none'";
+
+/**
+ * A name that resolves to this machine and is not one of its own (DNS rebinding) would make a stranger's page the same
+ * origin as ours: only loopback names and addresses are answered.
+ */
+export function isOwnHost(host: string | undefined, port: number): boolean {
+  const names = ["localhost", "127.0.0.1", "[::1]", "mailboat.localhost"];
+  return names.some((name) => host?.toLowerCase() === `${name}:${port}`);
+}
+
+/** The page may run its own script and styles, known by their digests, and talk to its own server: nothing else. */
+export function pagePolicy(html: string): string {
+  const digests = (element: string): string =>
+    [...html.matchAll(new RegExp(`<${element}>([^]*?)</${element}>`, "g"))]
+      .map(
+        (match) =>
+          `'sha256-${createHash("sha256")
+            .update(match[1] ?? "", "utf8")
+            .digest("base64")}'`,
+      )
+      .join(" ");
+  return (
+    `default-src 'none'; script-src ${digests("script")}; style-src ${digests("style")}; connect-src 'self'; ` +
+    "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  );
+}
+
+/** Kinds that a browser shows without running anything. Everything else is saved, as octets. */
+const shownTypes = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"]);
+
+/** How a part of a message is sent. The name is the sender's: quoted for old clients, RFC 8187 for all others. */
+export function partHeaders(part: { readonly name: string; readonly type: string }, wantsShown: boolean) {
+  const isShown = wantsShown && shownTypes.has(part.type);
+  const plain = part.name.replaceAll(/[^A-Za-z0-9 ._()-]/g, "_").slice(0, 100);
+  const encoded = encodeURIComponent(part.name.slice(0, 200).toWellFormed()).replaceAll(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  const type = part.type === "text/plain" ? "text/plain; charset=utf-8" : part.type;
+  return {
+    "content-type": isShown ? type : "application/octet-stream",
+    "content-disposition": `${isShown ? "inline" : "attachment"}; filename="${plain}"; filename*=UTF-8''${encoded}`,
+    "content-security-policy": inertPolicy,
+  };
+}

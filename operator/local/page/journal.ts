@@ -1,0 +1,124 @@
+/**
+ * What was told of messages, kept between runs: a file of JSON lines and its predecessor, which bounds both. Only the
+ * page loses when one is damaged, so what cannot be read is passed over.
+ */
+import { createWriteStream, type WriteStream } from "node:fs";
+import { readdir, readFile, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { captureAnswer, capturedMessage } from "../capture/record.ts";
+import { mailEvent } from "../mailline.ts";
+import { parseSpanLine } from "../trace/spanline.ts";
+import type { Happening } from "./story.ts";
+
+const largestFileBytes = 8_388_608;
+
+const journalLine = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("mail"), pod: z.string(), event: mailEvent }),
+  z.object({ kind: z.literal("span"), pod: z.string(), span: z.record(z.string(), z.unknown()) }),
+  z.object({ kind: z.literal("answer"), answer: captureAnswer }),
+]);
+
+export class Journal {
+  readonly #file: string;
+  readonly #onError: (error: Error) => void;
+  #stream: WriteStream;
+  #sizeBytes: number;
+  #turning = false;
+
+  private constructor(file: string, sizeBytes: number, onError: (error: Error) => void) {
+    this.#file = file;
+    this.#onError = onError;
+    this.#sizeBytes = sizeBytes;
+    this.#stream = this.#append();
+  }
+
+  static async open(file: string, onError: (error: Error) => void): Promise<Journal> {
+    const facts = await stat(file).catch(() => undefined);
+    return new Journal(file, facts?.size ?? 0, onError);
+  }
+
+  /** What the files hold, oldest first. */
+  async read(): Promise<readonly Happening[]> {
+    const happenings: Happening[] = [];
+    for (const file of [predecessor(this.#file), this.#file]) {
+      const text = await readFile(file, "utf8").catch(() => "");
+      for (const line of text.split("\n")) {
+        const happening = parseLine(line);
+        if (happening !== undefined) happenings.push(happening);
+      }
+    }
+    return happenings;
+  }
+
+  /** Captured messages are on file already. */
+  note(happening: Happening): void {
+    if (happening.kind === "captured") return;
+    const line = `${JSON.stringify(happening)}\n`;
+    this.#sizeBytes += Buffer.byteLength(line);
+    this.#stream.write(line);
+    if (this.#sizeBytes > largestFileBytes && !this.#turning) this.#turn();
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#stream.end(() => resolve()));
+  }
+
+  #append(): WriteStream {
+    const stream = createWriteStream(this.#file, { flags: "a", mode: 0o600 });
+    stream.on("error", this.#onError);
+    return stream;
+  }
+
+  /** Lines that are on their way to the old file arrive there: it is only renamed. */
+  #turn(): void {
+    this.#turning = true;
+    rename(this.#file, predecessor(this.#file))
+      .then(() => {
+        this.#stream.end();
+        this.#stream = this.#append();
+        this.#sizeBytes = 0;
+      })
+      .catch((error: unknown) => this.#onError(error instanceof Error ? error : new Error(String(error))))
+      .finally(() => {
+        this.#turning = false;
+      });
+  }
+}
+
+function predecessor(file: string): string {
+  return `${file}.1`;
+}
+
+function parseLine(line: string): Happening | undefined {
+  if (line === "") return undefined;
+  try {
+    const read = journalLine.safeParse(JSON.parse(line)).data;
+    if (read?.kind !== "span") return read;
+    const span = parseSpanLine(read.span);
+    return span === undefined ? undefined : { kind: "span", pod: read.pod, span };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The newest captured messages, oldest first. */
+export async function readCaptured(directory: string, limit: number): Promise<readonly Happening[]> {
+  const names = await readdir(directory).catch(() => []);
+  const records = names.filter((name) => name.endsWith(".json")).toSorted();
+  const happenings: Happening[] = [];
+  for (const name of records.slice(-limit)) {
+    const text = await readFile(join(directory, name), "utf8").catch(() => "");
+    const message = parseRecord(text);
+    if (message !== undefined) happenings.push({ kind: "captured", message });
+  }
+  return happenings;
+}
+
+function parseRecord(text: string) {
+  try {
+    return capturedMessage.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,108 @@
+/** What the list shows of a story, and how a story stands: derived anew each time, never stored. Pure. */
+import { type CaptureAnswer, withoutAnswerId } from "../capture/record.ts";
+import type { MailEvent } from "../mailline.ts";
+import type { Story } from "./story.ts";
+
+export type Standing =
+  "waiting" | "retrying" | "delivered" | "partly bounced" | "bounced" | "refused" | "captured" | "lost";
+
+export interface Outline {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly subject: string | undefined;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly standing: Standing;
+  /** The last words of the other side, when they were no yes. */
+  readonly reply: string | undefined;
+  /** When the next attempt is due, ISO 8601. */
+  readonly dueAt: string | undefined;
+  readonly attempts: number;
+  readonly dkim: string | undefined;
+  readonly attachments: number;
+  readonly sizeBytes: number | undefined;
+  /** A delivery status notification. */
+  readonly isNotice: boolean;
+}
+
+export function outlineOf(story: Story): Outline {
+  const events = story.told.map(({ event }) => event);
+  const [copy] = story.copies;
+  const summary = copy?.summary ?? story.answers.find((answer) => answer.summary !== undefined)?.summary;
+  const standing = standingOf(story);
+  const last = events.findLast(({ msg }) => msg === "deferred" || msg === "failed" || msg === "refused");
+  return {
+    id: story.id,
+    at: new Date(story.at).toISOString(),
+    subject: summary?.subject,
+    from: senderOf(story, events),
+    to: recipientsOf(story, events),
+    standing,
+    reply: standing === "delivered" || standing === "captured" || last === undefined ? undefined : replyText(last),
+    dueAt: standing === "retrying" ? last?.dueAt : undefined,
+    attempts: Math.max(0, ...events.map(({ attempt }) => attempt ?? 0)),
+    dkim: copy?.dkim,
+    attachments: summary?.attachments ?? 0,
+    sizeBytes: copy?.sizeBytes ?? events.find(({ sizeBytes }) => sizeBytes !== undefined)?.sizeBytes,
+    isNotice: summary?.isNotice ?? false,
+  };
+}
+
+/** `451 4.3.0 words` without the mark that told which answer it was. */
+export function replyText({ code, enhanced, reply }: MailEvent): string {
+  const words = withoutAnswerId(reply ?? "").replaceAll(/\s+/g, " ");
+  const bare = enhanced !== undefined && words.startsWith(`${enhanced} `) ? words.slice(enhanced.length + 1) : words;
+  return [code, enhanced, bare].filter((part) => part !== undefined && part !== "").join(" ");
+}
+
+/** Every relay on the way counts for itself: the message has arrived when each of them has let go of it. */
+function standingOf(story: Story): Standing {
+  const events = story.told.map(({ event }) => event);
+  if (events.some(({ msg, spoolId }) => msg === "refused" && spoolId === undefined)) return "refused";
+  const accounts = [...Map.groupBy(events, ({ spoolId }) => spoolId ?? "").values()].map(accountOf);
+  if (accounts.length === 0) return story.copies.length > 0 ? "captured" : "waiting";
+  if (accounts.some((account) => account.left > 0))
+    return accounts.some((account) => account.left > 0 && account.deferred) ? "retrying" : "waiting";
+  if (!accounts.some((account) => account.failed > 0)) return "delivered";
+  return accounts.some((account) => account.delivered > 0 && (account.failed > 0 || accounts.length === 1))
+    ? "partly bounced"
+    : "bounced";
+}
+
+interface Account {
+  readonly delivered: number;
+  readonly failed: number;
+  /** Neither yet. */
+  readonly left: number;
+  readonly deferred: boolean;
+}
+
+/** Lines speak of groups of recipients; who they were is not said, so they are counted. */
+function accountOf(events: readonly MailEvent[]): Account {
+  const count = (msg: MailEvent["msg"]): number =>
+    events.filter((event) => event.msg === msg).reduce((sum, event) => sum + (event.recipients ?? 1), 0);
+  const [delivered, failed, accepted] = [count("delivered"), count("failed"), count("accepted")];
+  return {
+    delivered,
+    failed,
+    left: Math.max(0, accepted - delivered - failed),
+    deferred: events.some(({ msg }) => msg === "deferred"),
+  };
+}
+
+function senderOf(story: Story, events: readonly MailEvent[]): string {
+  const envelope: Pick<CaptureAnswer, "from"> | undefined = story.copies[0] ?? story.answers[0];
+  if (envelope !== undefined) return envelope.from;
+  const domain = events.find((event) => event.domain !== undefined)?.domain;
+  return domain === undefined ? "?" : `…@${domain}`;
+}
+
+/** Addresses where the exchanger has seen them; the relays' logs hold domains only. */
+function recipientsOf(story: Story, events: readonly MailEvent[]): readonly string[] {
+  const seen = new Set([...story.copies, ...story.answers].flatMap(({ to }) => to));
+  if (seen.size > 0) return [...seen];
+  return [
+    ...new Set(events.flatMap(({ recipientDomain }) => (recipientDomain === undefined ? [] : `…@${recipientDomain}`))),
+  ];
+}

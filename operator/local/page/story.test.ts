@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CapturedMessage } from "../capture/record.ts";
+import { parseSpanLine } from "../trace/spanline.ts";
+import { detailOf } from "./detail.ts";
+import { outlineOf } from "./outline.ts";
+import { type Happening, History } from "./story.ts";
+import { happeningOf } from "./telling.ts";
+
+const first = "0mwwpbtf46f4046a3f5fe";
+const second = "0mwwpbtg17fffc9dbc39f";
+const notice = "0mwwpbtl3869de2b77610";
+
+function line(msg: string, fields: Readonly<Record<string, unknown>> = {}): Happening {
+  const happening = happeningOf("mail.outbound-0", {
+    msg,
+    time: "2026-11-23T12:00:01.000Z",
+    spoolId: first,
+    domain: "example.com",
+    ...fields,
+  });
+  assert.ok(happening !== undefined);
+  return happening;
+}
+
+function captured(fields: Partial<CapturedMessage> & { readonly ids?: string[] } = {}): Happening {
+  const { ids = [first], ...rest } = fields;
+  return {
+    kind: "captured",
+    message: {
+      receivedAt: "2026-11-23T12:00:01.500Z",
+      file: "one.eml",
+      sizeBytes: 700,
+      from: "shop@example.com",
+      to: ["anna@example.net"],
+      dkim: "pass",
+      signatures: [],
+      summary: { subject: "Your receipt", receivedIds: ids, isNotice: false, attachments: 2 },
+      ...rest,
+    },
+  };
+}
+
+function received(spoolId: string, traceId: string): Happening {
+  const span = parseSpanLine({
+    msg: "span",
+    traceId,
+    spanId: spoolId.slice(-12).padStart(16, "0"),
+    name: "smtp.receive",
+    kind: "SERVER",
+    startMs: 1,
+    endMs: 2,
+    attributes: { "mailboat.spool.id": spoolId },
+    status: { code: "UNSET" },
+  });
+  assert.ok(span !== undefined);
+  return { kind: "span", pod: "mail.edge-0", span };
+}
+
+function historyOf(...happenings: readonly Happening[]): History {
+  const history = new History();
+  for (const happening of happenings) history.take(happening);
+  return history;
+}
+
+const answer: Happening = {
+  kind: "answer",
+  answer: {
+    at: "2026-11-23T12:00:01.000Z",
+    id: "mww.1",
+    from: "shop@example.com",
+    to: ["refuse@example.net"],
+    reply: "550 5.1.1 is no user here",
+  },
+};
+const accepted = line("accepted", { listener: "submission", sizeBytes: 500, recipients: 3 });
+const two = line("delivered", {
+  recipients: 2,
+  recipientDomain: "example.net",
+  code: 250,
+  reply: "captured as one.eml",
+});
+const one = line("failed", {
+  recipients: 1,
+  recipientDomain: "example.net",
+  code: 550,
+  enhanced: "5.1.1",
+  reply: "5.1.1 is no user here [answer mww.1]",
+  attempt: 1,
+});
+const deferred = line("deferred", {
+  recipients: 3,
+  code: 451,
+  reply: "not now",
+  attempt: 2,
+  dueAt: "2026-11-23T12:00:05.000Z",
+});
+
+const standings: readonly (readonly [name: string, happenings: readonly Happening[], standing: string])[] = [
+  ["accepted", [accepted], "waiting"],
+  ["accepted and put off", [accepted, deferred], "retrying"],
+  ["put off, then delivered", [accepted, deferred, line("delivered", { recipients: 3 })], "delivered"],
+  ["two delivered, one left", [accepted, deferred, two], "retrying"],
+  ["two delivered, one failed", [accepted, two, one], "partly bounced"],
+  ["all failed", [accepted, line("failed", { recipients: 3 })], "bounced"],
+  ["refused before it was taken", [line("refused", { spoolId: undefined, code: 530, reply: "log in" })], "refused"],
+  ["captured, from a stranger", [captured({ ids: [] })], "captured"],
+  ["captured before the relay says so", [accepted, captured()], "waiting"],
+];
+for (const [name, happenings, standing] of standings) {
+  test(`a message that was ${name} is ${standing}`, () => {
+    const history = historyOf(...happenings);
+    assert.deepEqual(
+      history.stories.map((story) => outlineOf(story).standing),
+      [standing],
+    );
+  });
+}
+
+test("log lines, answers and files of one message are one story, in whatever order they come", () => {
+  for (const order of [
+    [accepted, answer, captured(), two, one],
+    [captured(), answer, accepted, one, two],
+  ]) {
+    const [outline, ...others] = historyOf(...order).stories.map(outlineOf);
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [outline?.subject, outline?.from, outline?.to, outline?.reply, outline?.attachments, outline?.dkim],
+      [
+        "Your receipt",
+        "shop@example.com",
+        ["anna@example.net", "refuse@example.net"],
+        "550 5.1.1 is no user here",
+        2,
+        "pass",
+      ],
+    );
+  }
+});
+
+test("the next relay's part is the same story when its Received field or its trace says so", () => {
+  const next = line("accepted", { spoolId: second, time: "2026-11-23T12:00:01.100Z" });
+  const byFile = historyOf(accepted, next, captured({ ids: [second, first] }));
+  const byTrace = historyOf(accepted, received(first, "a".repeat(32)), next, received(second, "a".repeat(32)));
+  for (const history of [byFile, byTrace]) {
+    assert.deepEqual(
+      history.stories.map((story) => [story.id, [...story.spoolIds]]),
+      [[first, [first, second]]],
+    );
+    assert.equal(history.find(second)?.id, first);
+  }
+});
+
+test("a notice and the message it is about lead to each other", () => {
+  const history = historyOf(
+    accepted,
+    captured(),
+    one,
+    line("bounced", { noticeId: notice }),
+    captured({
+      file: "two.eml",
+      from: "",
+      summary: { subject: "Undelivered", receivedIds: [notice], isNotice: true },
+    }),
+  );
+  const [original, bounce] = history.stories;
+  assert.ok(original !== undefined && bounce !== undefined);
+  assert.deepEqual(detailOf(original, history).steps.at(-1)?.notice, notice);
+  assert.deepEqual(detailOf(bounce, history).noticeOf, { id: first, subject: "Your receipt" });
+  assert.equal(outlineOf(bounce).isNotice, true);
+});
+
+test("only the newest messages are kept, and what comes for a forgotten one starts anew", () => {
+  const history = new History(2);
+  const ids = [first, second, notice];
+  for (const spoolId of ids) history.take(line("accepted", { spoolId }));
+  assert.deepEqual(
+    history.stories.map((story) => story.id),
+    [second, notice],
+  );
+  assert.equal(history.find(first), undefined);
+});
+
+test("a message that is tried for ever keeps its beginning and its newest entries", () => {
+  const history = historyOf(accepted);
+  for (let attempt = 1; attempt <= 1_000; attempt += 1) history.take(line("deferred", { attempt }));
+  const told = history.stories[0]?.told ?? [];
+  assert.equal(told.length, 400);
+  assert.deepEqual([told[0]?.event.msg, told.at(-1)?.event.attempt], ["accepted", 1_000]);
+});

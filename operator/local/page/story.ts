@@ -1,0 +1,197 @@
+/**
+ * The story of a message: everything that relays and the capture exchanger told of it, put together by its spool ids,
+ * its trace and the files it became. Pure: the history owns the stories and nobody else changes them.
+ */
+import { answerId, type CaptureAnswer, capturedFile, type CapturedMessage } from "../capture/record.ts";
+import type { MailEvent } from "../mailline.ts";
+import { type PodSpan, spoolIdOf } from "../trace/spanline.ts";
+
+export type Happening =
+  | { readonly kind: "mail"; readonly pod: string; readonly event: MailEvent }
+  | ({ readonly kind: "span" } & PodSpan)
+  | { readonly kind: "captured"; readonly message: CapturedMessage }
+  | { readonly kind: "answer"; readonly answer: CaptureAnswer };
+
+export interface Told {
+  readonly pod: string;
+  readonly event: MailEvent;
+}
+
+export interface Story {
+  /** That of the first relay that took it; the file's name when no relay of ours did. */
+  readonly id: string;
+  /** One for each relay on its way. */
+  readonly spoolIds: Set<string>;
+  readonly told: Told[];
+  readonly spans: PodSpan[];
+  readonly copies: CapturedMessage[];
+  readonly answers: CaptureAnswer[];
+  /** ms since the epoch. */
+  at: number;
+}
+
+/** Spans and lines of one message are at most this many: a message that is tried for days must not fill the memory. */
+const keptEntries = 400;
+
+/**
+ * The newest messages, oldest first. What is told of the same message finds its story by spool id; stories that turn
+ * out to be one (a second relay, a captured file) are joined under the older id.
+ */
+export class History {
+  readonly #limit: number;
+  readonly #stories = new Map<string, Story>();
+  /** Spool id, file name, answer id, or trace id of an arrival -> story. */
+  readonly #index = new Map<string, Story>();
+  /** Answers whose log line has not come yet. */
+  readonly #answers = new Map<string, CaptureAnswer>();
+  #refusals = 0;
+
+  constructor(limit = 1000) {
+    this.#limit = limit;
+  }
+
+  /** After the past was read, in whatever order: from now on the first is the oldest. */
+  sort(): void {
+    const sorted = [...this.#stories].toSorted(([, one], [, other]) => one.at - other.at);
+    this.#stories.clear();
+    for (const [id, story] of sorted) this.#stories.set(id, story);
+  }
+
+  get stories(): readonly Story[] {
+    return [...this.#stories.values()];
+  }
+
+  find(id: string): Story | undefined {
+    return this.#stories.get(id) ?? this.#index.get(id);
+  }
+
+  /** Ids of the stories that changed; one that is gone was joined with another. */
+  take(happening: Happening): readonly string[] {
+    switch (happening.kind) {
+      case "mail":
+        return this.#mail(happening);
+      case "span":
+        return this.#span({ pod: happening.pod, span: happening.span });
+      case "captured":
+        return this.#captured(happening.message);
+      case "answer":
+        return this.#answered(happening.answer);
+    }
+  }
+
+  #mail({ pod, event }: Told): readonly string[] {
+    const at = Date.parse(event.time);
+    this.#refusals += 1;
+    const id = event.spoolId ?? `refused-${at.toString(36)}-${this.#refusals}`;
+    const changed = [this.#open(id, at)];
+    const [story] = changed;
+    if (story === undefined) return [];
+    add(story.told, { pod, event });
+    // The file or the answer may have told of itself before the relay knew of it.
+    const file = capturedFile(event.reply);
+    const captured = file === undefined ? undefined : this.#index.get(file);
+    if (captured !== undefined && captured !== story) return this.#join(story, captured);
+    const answer = this.#answers.get(answerId(event.reply) ?? "");
+    if (answer !== undefined) {
+      this.#answers.delete(answer.id);
+      add(story.answers, answer);
+    }
+    return [story.id];
+  }
+
+  #span(entry: PodSpan): readonly string[] {
+    const spoolId = spoolIdOf(entry.span);
+    if (spoolId === undefined) return [];
+    const { traceId, name, startMs } = entry.span;
+    const story = this.#open(spoolId, startMs);
+    add(story.spans, entry);
+    if (name !== "smtp.receive") return [story.id];
+    // The next relay of ours continues the trace of the one before: it is the same message.
+    const before = this.#index.get(traceId);
+    if (before !== undefined && before !== story) return this.#join(before, story);
+    this.#index.set(traceId, story);
+    return [story.id];
+  }
+
+  #captured(message: CapturedMessage): readonly string[] {
+    const known = (message.summary?.receivedIds ?? []).filter((id) => isSpoolId(id));
+    const [first = message.file, ...others] = known;
+    const story = this.#open(first, Date.parse(message.receivedAt));
+    this.#index.set(message.file, story);
+    add(story.copies, message);
+    const changed = new Set([story.id]);
+    for (const id of others) {
+      const other = this.#index.get(id);
+      const own = this.#index.get(first);
+      if (other !== undefined && own !== undefined && other !== own) {
+        for (const one of this.#join(own, other)) changed.add(one);
+      }
+    }
+    return [...changed];
+  }
+
+  #answered(answer: CaptureAnswer): readonly string[] {
+    const id = answer.summary?.receivedIds.find((one) => isSpoolId(one));
+    if (id !== undefined) {
+      const story = this.#open(id, Date.parse(answer.at));
+      add(story.answers, answer);
+      return [story.id];
+    }
+    this.#answers.set(answer.id, answer);
+    if (this.#answers.size > this.#limit) this.#answers.delete(this.#answers.keys().next().value ?? "");
+    return [];
+  }
+
+  #open(id: string, at: number): Story {
+    const known = this.#index.get(id);
+    if (known !== undefined) {
+      known.at = Math.min(known.at, at);
+      return known;
+    }
+    const story: Story = { id, spoolIds: new Set(), told: [], spans: [], copies: [], answers: [], at };
+    if (isSpoolId(id)) story.spoolIds.add(id);
+    this.#stories.set(id, story);
+    this.#index.set(id, story);
+    if (this.#stories.size > this.#limit) this.#forgetOldest();
+    return story;
+  }
+
+  /** Both under the id of the older one. */
+  #join(one: Story, other: Story): readonly string[] {
+    const [kept, gone] = one.at <= other.at ? [one, other] : [other, one];
+    for (const id of gone.spoolIds) kept.spoolIds.add(id);
+    kept.told.push(...gone.told);
+    kept.spans.push(...gone.spans);
+    kept.copies.push(...gone.copies);
+    kept.answers.push(...gone.answers);
+    this.#stories.delete(gone.id);
+    for (const [key, story] of this.#index) if (story === gone) this.#index.set(key, kept);
+    return [kept.id, gone.id];
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#stories.values().next().value;
+    if (oldest === undefined) return;
+    this.#stories.delete(oldest.id);
+    for (const key of keysOf(oldest)) this.#index.delete(key);
+  }
+}
+
+function keysOf(story: Story): readonly string[] {
+  return [
+    story.id,
+    ...story.spoolIds,
+    ...story.copies.map((copy) => copy.file),
+    ...story.spans.map(({ span }) => span.traceId),
+  ];
+}
+
+function add<T>(list: T[], entry: T): void {
+  list.push(entry);
+  if (list.length > keptEntries) list.splice(1, 1);
+}
+
+/** 9 characters of time and 12 of chance: what our relays put behind `id` in a Received field. */
+export function isSpoolId(text: string): boolean {
+  return /^[0-9a-z]{9}[0-9a-f]{12}$/.test(text);
+}
