@@ -86,9 +86,13 @@ function requestMetrics(registry: OpenMetricsRegistry): Pick<OperatorMetrics, "r
       seconds.observe({ verb }, durationMs / 1000);
     },
     reflected: (resource, event) => {
-      if (event.kind === "listed") lists.inc({ resource });
-      else if (event.kind === "watchEnded") restarts.inc({ resource });
-      else failures.inc({ resource, reason: event.error.kind });
+      if (event.kind === "listed") {
+        lists.inc({ resource });
+        // A counter that is there before its first event has a rate at that event.
+        restarts.inc({ resource }, 0);
+      }
+      if (event.kind === "watchEnded") restarts.inc({ resource });
+      if (event.kind === "failed") failures.inc({ resource, reason: event.error.kind });
     },
   };
 }

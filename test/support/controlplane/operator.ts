@@ -47,7 +47,7 @@ export class OperatorProgram {
 
   /** Status and body of one of its pages. */
   async page(path: string): Promise<{ readonly status: number; readonly body: string }> {
-    const response = await fetch(`http://127.0.0.1:${await this.#httpPort()}${path}`);
+    const response = await fetch(`http://127.0.0.1:${await this.port()}${path}`);
     return { status: response.status, body: await response.text() };
   }
 
@@ -72,7 +72,8 @@ export class OperatorProgram {
     await this.program.kill("SIGKILL");
   }
 
-  async #httpPort(): Promise<number> {
+  /** Of its pages. */
+  async port(): Promise<number> {
     this.#port ??= Number((await this.program.waitForLog("operator started")).fields["port"]);
     return this.#port;
   }

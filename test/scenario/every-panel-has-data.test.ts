@@ -1,0 +1,215 @@
+/**
+ * A real Prometheus scrapes a real relay and a real operator on a real API server while a script sends mail that is taken,
+ * put off, refused and bounced. Every expression of every panel must return something there, and what the script fixes must
+ * be its number.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { z } from "zod";
+import { buildDashboard } from "../../charts/dashboards/dashboard.ts";
+import { dashboards } from "../../charts/dashboards/dashboards.ts";
+import { ruleGroups } from "../../charts/alerts/rules.ts";
+import { user } from "../support/configuration.ts";
+import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
+import { OperatorStage } from "../support/controlplane/operatorstage.ts";
+import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { Prometheus } from "../support/prometheus.ts";
+import { repositoryRoot } from "../support/results.ts";
+import { openSession } from "../support/send.ts";
+import { openStage, sender, simpleMessage, type Stage } from "../support/stage.ts";
+import { lacking } from "../support/tools.ts";
+import { until } from "../support/until.ts";
+
+const skip = lackingControlPlane() || lacking("prometheus");
+const rulesFile = join(repositoryRoot, "charts/mailboat/alerts/rules.yaml");
+
+/** What a person chose at the top: everything. */
+const chosen: Readonly<Record<string, string>> = {
+  $__rate_interval: "30s",
+  $job: ".+",
+  $instance: ".+",
+  $namespace: ".+",
+  $relay: ".+",
+  $domain: "example.com",
+};
+
+const withTargets = z.looseObject({
+  type: z.string(),
+  title: z.string().default(""),
+  targets: z.array(z.object({ expr: z.string() })).default([]),
+});
+
+interface Expression {
+  readonly place: string;
+  readonly expr: string;
+}
+
+function expressionsOfPanels(): readonly Expression[] {
+  return dashboards.flatMap((words) => {
+    const { panels } = z
+      .object({ panels: z.array(withTargets) })
+      .parse(JSON.parse(JSON.stringify(buildDashboard(words))));
+    return panels.flatMap(({ title, targets }) =>
+      targets.map(({ expr }) => ({ place: `${words.title} / ${title}`, expr: filledIn(expr) })),
+    );
+  });
+}
+
+function filledIn(expr: string): string {
+  return Object.entries(chosen).reduce((text, [name, value]) => text.replaceAll(name, value), expr);
+}
+
+function verdictOf(address: string, attempt: number): string | undefined {
+  if (address.startsWith("busy")) return attempt === 1 ? "451 4.2.0 busy" : undefined;
+  if (address.startsWith("held")) return "450 4.2.0 not now";
+  return address.startsWith("nobody") ? "550 5.1.1 no such user" : undefined;
+}
+
+/** One of everything that a relay counts. */
+async function script(stage: Stage, round: number): Promise<void> {
+  const { relay } = stage;
+  const client = await openSession({ name: "submission", port: relay.port("submission") }, user);
+  for (const recipient of ["fine", "busy", "held", "nobody"]) {
+    const reply = await client.send(sender, [`${recipient}${round}@example.org`], simpleMessage(`to ${recipient}`));
+    assert.equal(reply.code, 250, reply.text);
+  }
+  const refused = await client.send("app@other.example", ["fine@example.org"], simpleMessage("not granted"));
+  assert.ok(refused.code >= 500, refused.text);
+  client.destroy();
+  await assert.rejects(
+    openSession({ name: "submission", port: relay.port("submission") }, { ...user, password: "wrong" }),
+    /535/,
+  );
+  const plain = await openSession({ name: "smtp", port: relay.port("smtp") });
+  const bounced = await plain.send("", [`nobody${round}@example.org`], simpleMessage("a notice"));
+  assert.equal(bounced.code, 250, bounced.text);
+  plain.destroy();
+  await stage.hop.waitUntil(
+    `round ${round}`,
+    () =>
+      ["fine", "busy"].every((name) =>
+        stage.hop.mails.some((mail) => mail.recipients.includes(`${name}${round}@example.org`)),
+      ),
+    30_000,
+  );
+}
+
+let operators: OperatorStage;
+before(async () => {
+  if (skip === false) operators = await OperatorStage.open(import.meta.url);
+});
+after(async () => {
+  if (skip === false) await operators.close();
+});
+
+interface Observation {
+  readonly stage: Stage;
+  readonly prometheus: Prometheus;
+  /** Where the operator's resources are. */
+  readonly namespace: string;
+}
+
+async function observe(t: TestContext): Promise<Observation> {
+  const stage = await openStage(t, {
+    file: import.meta.url,
+    script: { recipient: verdictOf },
+    plan: { retry: { firstMs: 1_000, maxMs: 600_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 3_000_000 } },
+  });
+  const operator = operators.operator();
+  await operator.leading();
+  const namespace = operators.plane.makeNamespace();
+  operators.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ namespace, name: "example-com" }));
+  await operators.untilCondition(
+    "SenderDomain",
+    { namespace, name: "example-com" },
+    { type: "Ready", status: "False" },
+  );
+  const place = { namespace: "mail", mailboat_dev_relay: "outbound", instance: "outbound-0" };
+  const prometheus = await Prometheus.start(
+    join(stage.directory, "prometheus"),
+    [
+      { job: "mail/outbound", port: stage.relay.port("http"), labels: place },
+      {
+        job: "mailboat",
+        port: await operator.port(),
+        labels: { namespace: "mailboat-system", instance: "operator-0" },
+      },
+    ],
+    [rulesFile],
+  );
+  t.after(() => prometheus.stop());
+  return { stage, prometheus, namespace };
+}
+
+test("every panel's expressions return data, and the script's numbers", { skip, timeout: 180_000 }, async (t) => {
+  const { stage, prometheus, namespace } = await observe(t);
+  // A counter's first value has no rate: what is counted once before the first scrape is counted again after it.
+  for (const round of [1, 2]) {
+    await script(stage, round);
+    const name = `round-${round}`;
+    operators.apply(
+      relayManifest({ namespace, name }),
+      domainManifest({ namespace, name, spec: { domain: `${name}.example`, relayRef: { name } } }),
+    );
+    await operators.untilCondition("SenderDomain", { namespace, name }, { type: "Ready", status: "False" });
+    await until("the script's end in Prometheus", async () => {
+      const [accepted] = await prometheus.query("sum(mailboat_submission_accepted_messages_total)");
+      return accepted?.value === round * 5;
+    });
+  }
+  const expressions = expressionsOfPanels();
+  assert.ok(expressions.length > 60, `${expressions.length} expressions`);
+  const empty: string[] = [];
+  for (const { place, expr } of expressions) {
+    const samples = await prometheus.query(expr);
+    // A quantile of a series that stood still is no number; of one that moved it is.
+    if (samples.every(({ value }) => Number.isNaN(value))) empty.push(`${place}: ${expr}`);
+  }
+  assert.deepEqual(empty, []);
+  await checkNumbers(prometheus);
+  await checkRules(prometheus);
+});
+
+async function checkNumbers(prometheus: Prometheus): Promise<void> {
+  const numbers: Readonly<Record<string, number>> = {
+    // Two rounds of two recipients, and the two bounces.
+    'sum(mailboat_delivery_attempts_total{outcome="delivered", code="250"})': 6,
+    'sum(mailboat_delivery_domain_recipients_total{domain="example.com", outcome="failed"})': 4,
+    'sum(mailboat_delivery_destination_recipients_total{destination="example.org", outcome="failed", reply="5xx"})': 4,
+    'sum(mailboat_submission_authentications_total{result="failure"})': 2,
+    'sum(mailboat_submission_accepted_messages_total{listener="submission", tls="TLSv1.3"})': 8,
+    'sum(mailboat_submission_accepted_messages_total{listener="smtp", tls="none"})': 2,
+    "sum(mailboat_spool_queued_recipients)": 2,
+    'sum(mailboat_configuration_dkim_keys{algorithm="ed25519-sha256"})': 1,
+    "sum(mailboat_delivery_double_bounces_total)": 2,
+    'sum(mailboat_delivery_notices_total{notice="failed"})': 2,
+    "sum(mailboat_operator_leader)": 1,
+    'sum(mailboat_operator_resource_conditions{kind="SenderDomain", condition="Ready", status="False"})': 3,
+  };
+  for (const [expr, wanted] of Object.entries(numbers)) {
+    let last: number | undefined;
+    await until(`${expr} = ${wanted}`, async () => {
+      last = (await prometheus.query(expr))[0]?.value;
+      return last === wanted;
+    }).catch((error: unknown) => assert.fail(`${String(error)}, it is ${last}`));
+  }
+}
+
+/** Each alert's own expression runs, and each metric and label that it names is really there. */
+async function checkRules(prometheus: Prometheus): Promise<void> {
+  await until("an evaluation of every rule", async () => (await prometheus.unhealthyRules()).length === 0);
+  const selector = /(?<name>mailboat_(?!dev_relay)\w+)(?:\{(?<matchers>[^}]*)\})?/g;
+  const missing: string[] = [];
+  for (const rule of ruleGroups.flatMap(({ rules }) => rules)) {
+    for (const { groups } of rule.expr.matchAll(selector)) {
+      const labels = [...(groups?.["matchers"] ?? "").matchAll(/(\w+)(?:=|!=|=~|!~)"/g)].map(
+        ([, label]) => `${label}!=""`,
+      );
+      const samples = await prometheus.query(`${groups?.["name"]}{${labels.join(", ")}}`);
+      if (samples.length === 0) missing.push(`${groups?.["name"]}{${labels.join(", ")}}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+}
