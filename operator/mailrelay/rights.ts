@@ -4,7 +4,7 @@ import type { Place, ReferenceProblem } from "./world.ts";
 /** The ClusterRole that a namespace's owner binds so that the operator may read and write Secrets there. */
 export const secretsRole = "mailboat-secrets";
 
-export function grantCommand(place: Place, namespace: string): string {
+export function grantCommand(place: Pick<Place, "namespace" | "serviceAccount">, namespace: string): string {
   return (
     `kubectl create rolebinding ${secretsRole} --namespace ${namespace} --clusterrole ${secretsRole} ` +
     `--serviceaccount ${place.namespace}:${place.serviceAccount}`

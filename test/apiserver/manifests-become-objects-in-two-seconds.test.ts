@@ -44,7 +44,7 @@ function key(): string {
 test("every object of a relay and three domains is there and right within two seconds", { skip }, async () => {
   const operator = stage.operator();
   await operator.leading();
-  const namespace = stage.plane.makeNamespace();
+  const namespace = stage.makeNamespace();
   const keys = new Map(domains.map((domain) => [domain, key()]));
   stage.apply(
     relayManifest({ namespace, name: "outbound", spec: { replicas: 2 } }),

@@ -33,6 +33,8 @@ export interface ControlPlane {
   readonly serving: { readonly certificate: string; readonly privateKey: string };
   /** A kubeconfig for the same user that reaches the server at another port of this machine. */
   kubeconfigAt(port: number): string;
+  /** A kubeconfig for whoever has the token, at a port of this machine (the server's own unless told). */
+  kubeconfigWith(token: string, port?: number): string;
   /** Runs kubectl and returns what it printed. Throws when it fails. */
   kubectl(args: readonly string[], input?: string): string;
   /** A namespace of the test's own. */
@@ -62,6 +64,11 @@ export async function startControlPlane(directory: string): Promise<ControlPlane
     return path;
   };
   kubeconfigAt(port);
+  const kubeconfigWith = (token: string, other = port): string => {
+    const path = join(directory, `kubeconfig-${randomUUID()}`);
+    writeFileSync(path, kubeconfigFor(`https://127.0.0.1:${other}`, { ...files, token }));
+    return path;
+  };
   const kubectl = (args: readonly string[], input = ""): string =>
     execFileSync(programs.kubectl, ["--kubeconfig", kubeconfig, "--cache-dir", join(directory, "cache"), ...args], {
       input,
@@ -74,6 +81,7 @@ export async function startControlPlane(directory: string): Promise<ControlPlane
     authority: files.authority,
     serving: files.serving,
     kubeconfigAt,
+    kubeconfigWith,
     kubectl,
     makeNamespace: (labels = {}) => {
       const name = `test-${randomUUID().slice(0, 8)}`;

@@ -5,10 +5,12 @@ import type { RawObject } from "../../../operator/kube/client/resource.ts";
 import { digestOf, project } from "../../../operator/kube/cluster/difference.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../../operator/kube/objects.ts";
+import { grantCommand } from "../../../operator/mailrelay/rights.ts";
 import { makeResultsDirectory, repositoryRoot } from "../results.ts";
 import { until } from "../until.ts";
 import { openClient } from "./clients.ts";
 import { type AuditEntry, type ControlPlane, startControlPlane } from "./controlplane.ts";
+import { grantRights, operatorAccount } from "./rights.ts";
 import { OperatorProgram, type OperatorStart } from "./operator.ts";
 
 export interface Condition {
@@ -30,6 +32,9 @@ export class OperatorStage {
   readonly client: Client;
   /** Where operators keep their lease and their own Secrets. */
   readonly operatorNamespace: string;
+  /** A kubeconfig with exactly the rights that the chart gives. */
+  readonly #kubeconfig: string;
+  readonly #token: string;
   readonly #directory: string;
   readonly #operators: OperatorProgram[] = [];
 
@@ -38,6 +43,8 @@ export class OperatorStage {
     this.client = openClient(plane.kubeconfig);
     this.operatorNamespace = plane.makeNamespace();
     this.#directory = directory;
+    this.#token = grantRights(plane, this.operatorNamespace);
+    this.#kubeconfig = plane.kubeconfigWith(this.#token);
   }
 
   /** Pass `import.meta.url`. Our definitions are applied as anybody would apply them. */
@@ -54,10 +61,30 @@ export class OperatorStage {
     await this.plane.stop();
   }
 
+  /** A namespace whose owner lets the operator have its Secrets, unless told otherwise. */
+  makeNamespace(
+    options: { readonly givesSecrets?: boolean; readonly labels?: Readonly<Record<string, string>> } = {},
+  ): string {
+    const namespace = this.plane.makeNamespace(options.labels);
+    if (options.givesSecrets !== false) this.giveSecrets(namespace);
+    return namespace;
+  }
+
+  /** Runs the command that conditions show. */
+  giveSecrets(namespace: string): void {
+    const place = { namespace: this.operatorNamespace, serviceAccount: operatorAccount };
+    this.plane.kubectl(grantCommand(place, namespace).split(" ").slice(1));
+  }
+
+  /** For the operator's account, through a proxy. */
+  kubeconfigVia(proxy: { readonly port: number }): string {
+    return this.plane.kubeconfigWith(this.#token, proxy.port);
+  }
+
   /** Starts an operator; does not wait for it. */
   operator(options: Partial<OperatorStart> = {}): OperatorProgram {
     const operator = OperatorProgram.start({
-      kubeconfig: this.plane.kubeconfig,
+      kubeconfig: this.#kubeconfig,
       namespace: this.operatorNamespace,
       logFile: join(this.#directory, `${this.#operators.length}.log`),
       ...options,
