@@ -9,7 +9,19 @@ import { asKind } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
-import { byNamespace, byRelay, byRelayDomain, bySecret, bySelection, relayAndDomain, relayOf } from "./indexes.ts";
+import { digestOf } from "../kube/cluster/difference.ts";
+import { termsOf } from "../kube/selector.ts";
+import {
+  byNamespace,
+  byRelay,
+  byRelayDomain,
+  byRelayWaiting,
+  bySecret,
+  bySelection,
+  relayAndDomain,
+  relayOf,
+  selection,
+} from "./indexes.ts";
 
 type OurKind = "MailRelay" | "SenderDomain";
 
@@ -36,21 +48,35 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
   ];
   switch (kind) {
     case "MailRelay":
-      return new Set([...found("SenderDomain", byRelay, `${namespace}/${name}`), keyOf({ kind, namespace, name })]);
-    case "SenderDomain":
+      return new Set([
+        ...(isAsWritten(change) ? [] : [keyOf({ kind, namespace, name })]),
+        // While pods load something new, only those domains wait for it that were not loaded before.
+        ...found("SenderDomain", concernsAll(change) ? byRelay : byRelayWaiting, `${namespace}/${name}`),
+      ]);
+    case "SenderDomain": {
+      const places = new Set(versions(change).map((object) => relayAndDomain(asKind<"SenderDomain">(object))));
+      // Of one that stays where it is neither its relay nor its rivals have to know.
+      const isMove = versions(change).length < 2 || places.size > 1;
       return new Set([
         keyOf({ kind, namespace, name }),
-        ...versions(change).flatMap((domain) => around(domain, found)),
+        ...(isMove ? versions(change).flatMap((domain) => around(domain, found)) : []),
       ]);
+    }
     case "Namespace":
-      return new Set([...found("SenderDomain", byNamespace, name), ...relaysOf(lookup, name)]);
+      // Consent may have come or gone for all of its domains.
+      return new Set([
+        ...found("SenderDomain", byNamespace, name),
+        ...lookup.find("SenderDomain", byNamespace, name).flatMap((domain) => around(domain, found)),
+      ]);
     case "Secret": {
       if (name === "") return new Set(both(byNamespace, namespace));
       const isAuthority = namespace === operatorNamespace && name === authoritySecretName;
       return new Set([
         ...madeFor(change),
         ...both(bySecret, `${namespace}/${name}`),
-        ...both(bySelection, namespace),
+        ...versions(change)
+          .flatMap(({ metadata }) => termsOf(metadata.labels ?? {}))
+          .flatMap((term) => both(bySelection, selection(namespace, term))),
         ...(isAuthority ? keysOf("MailRelay", lookup.all("MailRelay")) : []),
       ]);
     }
@@ -67,6 +93,27 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
   }
 }
 
+/** Only its status, which is our own writing, has changed. */
+function isAsWritten({ before, after }: ObjectChange): boolean {
+  return before !== undefined && after !== undefined && digestOf(lasting(before)) === digestOf(lasting(after));
+}
+
+function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawObject): unknown {
+  return metadata;
+}
+
+/** Whether what its domains read of a relay has changed for all of them: its spec, or whether it has ready pods. */
+function concernsAll({ before, after }: ObjectChange): boolean {
+  if (before === undefined || after === undefined) return true;
+  return digestOf(readByAll(before)) !== digestOf(readByAll(after));
+}
+
+function readByAll(object: RawObject): unknown {
+  const { metadata, status } = asKind<"MailRelay">(object);
+  const hasPods = status?.pods?.some((pod) => pod.ready) === true;
+  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, hasPods];
+}
+
 function versions({ before, after }: ObjectChange): readonly RawObject[] {
   return [before, after].filter((object) => object !== undefined);
 }
@@ -78,13 +125,6 @@ function around(
 ): readonly string[] {
   const domain = asKind<"SenderDomain">(object);
   return [...found("SenderDomain", byRelayDomain, relayAndDomain(domain)), `MailRelay/${relayOf(domain)}`];
-}
-
-/** Relays that the domains of a namespace refer to: their consent may have changed. */
-function relaysOf(lookup: Lookup, namespace: string): readonly string[] {
-  return lookup
-    .find("SenderDomain", byNamespace, namespace)
-    .map((object) => `MailRelay/${relayOf(asKind<"SenderDomain">(object))}`);
 }
 
 /** A pod's owner is its StatefulSet: the label names the relay. */

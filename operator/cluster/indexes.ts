@@ -5,25 +5,34 @@ import type { Indexes, ReadSettings } from "../kube/cluster/reads.ts";
 import { asKind } from "../kube/cluster/views.ts";
 import { nameOf } from "../kube/kube.ts";
 import type { Stored } from "../kube/objects.ts";
+import { termOf } from "../kube/selector.ts";
 import { issuedSecretName } from "../mailrelay/objects/names.ts";
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 
 /** Values are `namespace/name` of the Secret. */
 export const bySecret = "secret";
-/** Those that select Secrets by label; values are namespaces. */
+/** Those that select Secrets by label; values are a namespace and an entry of its labels. */
 export const bySelection = "selection";
 export const byNamespace = "namespace";
-/** SenderDomains by `namespace/name` of their MailRelay, and by that and their domain. */
+/** SenderDomains by `namespace/name` of their MailRelay, all and those its pods have yet to load; and by that and their domain. */
 export const byRelay = "relay";
+export const byRelayWaiting = "relayWaiting";
 export const byRelayDomain = "relayDomain";
 
 const domainIndexes: Indexes = {
   [byRelay]: (object) => [relayOf(asKind<"SenderDomain">(object))],
+  [byRelayWaiting]: (object) => {
+    const domain = asKind<"SenderDomain">(object);
+    const programmed = domain.status?.conditions?.find((condition) => condition.type === "Programmed");
+    return programmed?.status === "True" ? [] : [relayOf(domain)];
+  },
   [byRelayDomain]: (object) => [relayAndDomain(asKind<"SenderDomain">(object))],
   [bySecret]: (object) => domainSecrets(asKind<"SenderDomain">(object)),
   [bySelection]: (object) => {
     const { metadata, spec } = asKind<"SenderDomain">(object);
-    return spec.senders.some((sender) => sender.credentials !== undefined) ? [metadata.namespace] : [];
+    return spec.senders.flatMap(({ credentials }) =>
+      credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))],
+    );
   },
 };
 
@@ -31,11 +40,16 @@ const relayIndexes: Indexes = {
   [bySecret]: (object) => relaySecrets(asKind<"MailRelay">(object)),
   [bySelection]: (object) => {
     const { metadata, spec } = asKind<"MailRelay">(object);
-    return spec.authentication.credentials === undefined ? [] : [metadata.namespace];
+    const { credentials } = spec.authentication;
+    return credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))];
   },
 };
 
 export const indexes: ReadSettings["indexes"] = { MailRelay: relayIndexes, SenderDomain: domainIndexes };
+
+export function selection(namespace: string, term: string): string {
+  return `${namespace} ${term}`;
+}
 
 export function relayOf({ metadata, spec }: Stored<SenderDomain>): string {
   return nameOf({ namespace: spec.relayRef.namespace ?? metadata.namespace, name: spec.relayRef.name });

@@ -59,7 +59,7 @@ function follow({ reads, operatorNamespace }: LeadSettings, queue: WorkQueue): v
 function addAll(reads: ClusterReads, queue: WorkQueue): void {
   for (const kind of ["SenderDomain", "MailRelay"] as const) {
     for (const { metadata } of reads.list(kind, {})) {
-      queue.add(keyOf({ kind, namespace: metadata.namespace ?? "", name: metadata.name }));
+      queue.addLast(keyOf({ kind, namespace: metadata.namespace ?? "", name: metadata.name }));
     }
   }
 }

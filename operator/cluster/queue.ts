@@ -40,8 +40,8 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     timers: systemTimers,
     chance,
     waits: { now: monotonic, told: (key, ms) => metrics.waited(kindIn(key), ms / 1000) },
-    // Documents of domains first: the relay's revision then covers them all at once.
-    rank: (key) => (key.startsWith("SenderDomain/") ? 0 : 1),
+    // In turn: no relay waits for the last of ten thousand domains.
+    rank: () => 0,
     work: async (key) => {
       const [kind = "", namespace = "", name = ""] = key.split("/");
       const reconcile = kind === "MailRelay" ? reconcileRelay : reconcileDomain;

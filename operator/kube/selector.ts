@@ -33,3 +33,16 @@ function meets(requirement: LabelRequirement, value: string | undefined): boolea
       return value === undefined;
   }
 }
+
+const anything = "*";
+
+/** One entry under which a selector is found by every set of labels that it may match (see `termsOf`). */
+export function termOf(selector: Selector): string {
+  const [first] = Object.entries(selector.matchLabels ?? {}).sort(([left], [right]) => (left < right ? -1 : 1));
+  return first === undefined ? anything : `${first[0]}=${first[1]}`;
+}
+
+/** The entries under which the selectors that may match these labels are found. */
+export function termsOf(labels: Labels): readonly string[] {
+  return [...Object.entries(labels).map(([key, value]) => `${key}=${value}`), anything];
+}

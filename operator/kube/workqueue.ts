@@ -53,13 +53,22 @@ export class WorkQueue {
   }
 
   add(key: string): void {
+    this.#add(key, this.#settings.rank(key));
+  }
+
+  /** Behind everything that somebody waits for: a look that nothing called for. */
+  addLast(key: string): void {
+    this.#add(key, Infinity);
+  }
+
+  #add(key: string, rank: number): void {
     if (this.#isStopped) return;
     this.#callOff(key);
     if (this.#running.has(key)) {
       this.#again.add(key);
       return;
     }
-    this.#wait(key);
+    this.#wait(key, rank);
     this.#start();
   }
 
@@ -96,8 +105,12 @@ export class WorkQueue {
     return this.#running.size === 0 && !this.#isStarting && this.depth === 0;
   }
 
-  #wait(key: string): void {
-    const rank = this.#settings.rank(key);
+  /** A key waits once; of two ranks the smaller holds. */
+  #wait(key: string, rank: number): void {
+    for (const [other, keys] of this.#waiting) {
+      if (other < rank && keys.has(key)) return;
+      if (other > rank) keys.delete(key);
+    }
     const since = this.#settings.waits?.now() ?? 0;
     const keys = this.#waiting.get(rank);
     if (keys === undefined) this.#waiting.set(rank, new Map([[key, since]]));
@@ -148,7 +161,7 @@ export class WorkQueue {
       delayMs = this.#failed(key, error);
     }
     this.#running.delete(key);
-    if (this.#again.delete(key)) this.#wait(key);
+    if (this.#again.delete(key)) this.#wait(key, this.#settings.rank(key));
     else if (delayMs !== undefined && !this.#delayed.has(key)) this.addAfter(key, delayMs);
     this.#fill();
   }

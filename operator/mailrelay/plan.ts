@@ -62,8 +62,9 @@ export interface RelayPlan extends RelayActions {
   readonly requeueAfterMs: number;
 }
 
-/** Until pods report what was rendered they are asked again soon; afterwards only their queues change. */
+/** Until pods report what was rendered they are asked again soon, and less often the longer it takes. */
 const waitingMs = 200;
+const longestWaitMs = 5_000;
 /** What waits for spools to empty, or for somebody else, is looked at less often. */
 const slowMs = 2_000;
 const settledMs = 10_000;
@@ -144,6 +145,8 @@ function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEven
     before: before?.conditions ?? [],
     after: status.conditions ?? [],
     ignored: new Set(["Reconciling", "Stalled"]),
+    summary: "Ready",
+    underWay: new Set(["Pending", "NoReadyPods", "WaitingForPods", "PodsUnavailable", "Hibernating"]),
     inverted: new Set(["Draining"]),
     warnings: new Set(["AnyDomainAllowed", "Expiring", "StorageNotChanged"]),
   });
@@ -154,8 +157,12 @@ function pause(world: RelayWorld, findings: readonly RelayFinding[]): number {
     findings.some((entry) => entry.type === type && entry.status === status);
   if (has("Draining", "True")) return slowMs;
   if (has("Accepted", "False")) return settledMs;
-  if (world.relay.spec.replicas === 0 || has("Programmed", "True")) return settledMs;
-  return waitingMs;
+  // Of pods that come and become ready a change tells.
+  const isWaiting = world.relay.spec.replicas !== 0 && world.pods.some((pod) => pod.ready);
+  if (!isWaiting || has("Programmed", "True")) return settledMs;
+  const before = world.relay.status?.conditions?.find((condition) => condition.type === "Programmed");
+  const sinceMs = before?.status === "False" ? world.now - Date.parse(before.lastTransitionTime) : 0;
+  return Math.min(Math.max(waitingMs, sinceMs / 4), longestWaitMs);
 }
 
 function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[] }): RelayActions {

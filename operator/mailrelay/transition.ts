@@ -8,6 +8,10 @@ export interface Transition {
   readonly after: readonly Condition[];
   /** Conditions that repeat others. */
   readonly ignored: ReadonlySet<string>;
+  /** The condition that sums others up: that it went bad is told by those. */
+  readonly summary: string;
+  /** Reasons that every new resource goes through. */
+  readonly underWay: ReadonlySet<string>;
   /** Conditions of which False is the good news. */
   readonly inverted?: ReadonlySet<string>;
   /** Reasons that deserve a warning although the condition is good. */
@@ -22,9 +26,10 @@ export function transitionEvents(transition: Transition): readonly KubeEvent[] {
     if (last?.status === condition.status && last.reason === condition.reason) return [];
     const isInverted = transition.inverted?.has(condition.type) === true;
     const isBad = condition.status === (isInverted ? "True" : "False");
-    // What was never otherwise is no news.
-    if (isInverted && last === undefined && !isBad) return [];
     const isWarning = isBad || transition.warnings?.has(condition.reason) === true;
+    // Of a resource that has just come, neither what is well nor what takes its course is news.
+    if (last === undefined && (!isWarning || transition.underWay.has(condition.reason))) return [];
+    if (condition.type === transition.summary && isBad) return [];
     return [
       {
         regarding: transition.regarding,

@@ -14,7 +14,7 @@ import type { CredentialFacts } from "../mailrelay/world.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 
-export type DomainSources = Omit<RelaySources, "readReport" | "memory">;
+export type DomainSources = Omit<RelaySources, "readReport">;
 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;
@@ -36,6 +36,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     credentials: await gatherCredentials(sources, domain),
     ...(await gatherMounted(sources, domain, relay)),
     previous: undefined,
+    loaded: sources.memory.loaded(nameOf(domain.metadata)),
   };
   return relay !== undefined && needsPrevious(world) ? { ...world, previous: await readPrevious(world, kube) } : world;
 }

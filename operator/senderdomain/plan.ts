@@ -4,6 +4,7 @@ import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { KubeEvent } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
+import { textDigest } from "../kube/shard.ts";
 import { transitionEvents } from "../mailrelay/transition.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import { renderShard } from "../mailrelay/objects/shard.ts";
@@ -32,6 +33,8 @@ export interface ShardWrite {
 
 export interface DomainPlan {
   readonly make: readonly ManagedKeyIntent[];
+  /** SHA-256 of the document, where every ready pod has loaded it. */
+  readonly loaded: string | undefined;
   /** Absent when the relay does not serve the domain, or has its document already. */
   readonly write: ShardWrite | undefined;
   readonly status: SenderDomainStatus;
@@ -56,16 +59,14 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const isHeld = blocked !== undefined && accepted.status === "True";
   const served = isHeld ? finding("Accepted", "False", reason, blocked.message) : accepted;
   const records = dnsRecords(world, keys);
-  const findings: readonly DomainFinding[] = [
-    served,
-    judgeKeys(world, keys),
-    judgeProgrammed(world, isServed ? text : undefined),
-  ];
+  const programmed = judgeProgrammed(world, isServed ? text : undefined);
+  const findings: readonly DomainFinding[] = [served, judgeKeys(world, keys), programmed];
   const all = [...findings, judgeDns(records.length), judgeReady(findings)];
   const conditions = [...domainConditions(world, all)];
   const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !relay.spec.paused;
   return {
     make,
+    loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
     status: {
       observedGeneration: domain.metadata.generation ?? 0,
@@ -78,6 +79,8 @@ export function planDomain(world: DomainWorld): DomainPlan {
       before: domain.status?.conditions ?? [],
       after: conditions,
       ignored: new Set(["DNSVerified"]),
+      summary: "Ready",
+      underWay: new Set(["NoReadyPods", "WaitingForPods"]),
     }),
   };
 }

@@ -1,6 +1,7 @@
 /** Reconciles one SenderDomain: gather, plan, carry out. Removing what it leaves behind is its relay's work. */
 import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
+import { nameOf } from "../kube/kube.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { ownerOf } from "../mailrelay/world.ts";
@@ -13,9 +14,12 @@ export async function reconcileDomain(
   sources: DomainSources,
   key: { readonly namespace: string; readonly name: string },
 ): Promise<undefined> {
-  const { kube } = sources;
+  const { kube, memory } = sources;
   const domain = await kube.get("SenderDomain", key.namespace, key.name);
-  if (domain === undefined) return undefined;
+  if (domain === undefined) {
+    memory.sawLoaded(nameOf(key), undefined);
+    return undefined;
+  }
   const plan = planDomain(await gatherDomain(sources, domain));
   const made = await Promise.all(
     plan.make.map(async ({ algorithm, selector }) => renderKey(domain, selector, await makePrivateKey(algorithm))),
@@ -24,6 +28,7 @@ export async function reconcileDomain(
   if (plan.write !== undefined) {
     await kube.mergeSecret(plan.write.secret, { [plan.write.dataKey]: plan.write.text });
   }
+  memory.sawLoaded(nameOf(key), plan.loaded);
   await kube.applyStatus("SenderDomain", domain, plan.status);
   for (const event of plan.events) await kube.emit(event);
   return undefined;

@@ -30,6 +30,8 @@ export interface DomainWorld {
   readonly shard: ShardFact | undefined;
   /** The document that the pods have, where the plan may have to fall back on it. */
   readonly previous: PreviousDocument;
+  /** SHA-256 of the document that every ready pod was seen to have loaded; undefined when that was not seen. */
+  readonly loaded: string | undefined;
   /** What the relay's pods mount now, which names the digest of that shard. */
   readonly mounted: RelayDocument | undefined;
 }

@@ -112,6 +112,7 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     isRelayForbidden: false,
     shard: undefined,
     previous: undefined,
+    loaded: undefined,
     mounted: undefined,
     ...world,
   };

@@ -18,9 +18,10 @@ function lookedAt(kind: Kind, object: RawObject): unknown {
     // Its status is our own writing; nobody waits for it.
     case "SenderDomain":
       return metadata;
-    // Sender domains wait for their relay. Figures of its queues come and go; the generation stands for its spec.
+    // Sender domains wait for the pods of their relay. All else of its status is our own writing; the generation stands
+    // for its spec.
     case "MailRelay":
-      return [metadata, settledStatus(object["status"])];
+      return [metadata, podsIn(object["status"])];
     case "StatefulSet":
     case "Pod":
     case "PersistentVolumeClaim":
@@ -34,6 +35,6 @@ function lookedAt(kind: Kind, object: RawObject): unknown {
   }
 }
 
-function settledStatus(status: unknown): unknown {
-  return isRecord(status) ? [status["conditions"], status["pods"], status["revision"]] : undefined;
+function podsIn(status: unknown): unknown {
+  return isRecord(status) ? [status["pods"], status["revision"]] : undefined;
 }

@@ -14,7 +14,7 @@ import { isFailure } from "../client/failure.ts";
 import type { RawObject } from "../client/resource.ts";
 import { ForbiddenError } from "../kube.ts";
 import type { Secret } from "../objects.ts";
-import { matchesSelector, type Selector } from "../selector.ts";
+import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
 import { readShard, type ShardFact } from "../shard.ts";
 import { secretResource } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
@@ -42,6 +42,7 @@ export class SecretReads {
   /** Oldest use first. */
   readonly #contents = new Map<string, Remembered<Secret>>();
   readonly #shards = new Map<string, Remembered<ShardFact>>();
+  readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
   #bytes = 0;
 
   constructor(settings: SecretSettings) {
@@ -51,7 +52,9 @@ export class SecretReads {
       resource: secretResource,
       metadataOnly: true,
       view: secretMetadataView,
-      indexes: { namespace: ({ metadata }) => [metadata.namespace ?? ""], relay: relayOf },
+      indexes: {
+        term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
+      },
       onChange: (change) => {
         if (change.after === undefined) this.#forget(change.key);
         settings.onChange(change);
@@ -79,7 +82,7 @@ export class SecretReads {
   async list(namespace: string, selector: Selector): Promise<readonly Secret[]> {
     await this.#follow(namespace);
     const found: Secret[] = [];
-    for (const known of this.#cache.find("namespace", namespace)) {
+    for (const known of this.#cache.find("term", `${namespace} ${termOf(selector)}`)) {
       if (!matchesSelector(selector, known.metadata.labels ?? {})) continue;
       const secret = await this.#content(known);
       if (secret !== undefined) found.push(secret);
@@ -90,7 +93,8 @@ export class SecretReads {
   async shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>> {
     await this.#follow(relay.namespace);
     const shards = new Map<string, ShardFact>();
-    for (const known of this.#cache.find("relay", `${relay.namespace}/${relay.name}`)) {
+    const own = termOf({ matchLabels: { [relayLabel]: relay.name } });
+    for (const known of this.#cache.find("term", `${relay.namespace} ${own}`)) {
       const shard = known.metadata.labels?.[shardLabel];
       const fact = shard === undefined ? undefined : await this.#shard(known);
       if (shard !== undefined && fact !== undefined) shards.set(shard, fact);
@@ -159,7 +163,17 @@ export class SecretReads {
     return value;
   }
 
-  async #fetch({ metadata: { namespace, name } }: RawObject): Promise<RawObject | undefined> {
+  /** Reconciles of one relay's domains ask for the same Secrets at the same time. */
+  async #fetch(known: RawObject): Promise<RawObject | undefined> {
+    const key = `${keyOf(known)} ${known.metadata.resourceVersion}`;
+    const underWay = this.#fetching.get(key);
+    if (underWay !== undefined) return underWay;
+    const asked = this.#request(known).finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, asked);
+    return asked;
+  }
+
+  async #request({ metadata: { namespace, name } }: RawObject): Promise<RawObject | undefined> {
     try {
       const raw = await this.#settings.edge.client.get(secretResource, { namespace, name });
       // It may be newer than what the watch has told.
@@ -191,9 +205,4 @@ export class SecretReads {
 
 function keyOf({ metadata }: RawObject): string {
   return `${metadata.namespace}/${metadata.name}`;
-}
-
-function relayOf({ metadata }: RawObject): readonly string[] {
-  const name = metadata.labels?.[relayLabel];
-  return name === undefined ? [] : [`${metadata.namespace}/${name}`];
 }

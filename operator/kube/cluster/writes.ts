@@ -23,11 +23,19 @@ interface Status {
   readonly answer: string;
 }
 
+interface Batch {
+  readonly changes: Map<string, string | undefined>;
+  readonly written: Promise<void>;
+}
+
 export class ClusterWrites {
   readonly #reads: ClusterReads;
   readonly #client: Client;
   readonly #inForce = new InForce();
   readonly #statuses = new Map<string, Status>();
+  /** Changes that have not been sent yet, and the last write, by Secret. */
+  readonly #waiting = new Map<string, Batch>();
+  readonly #merging = new Map<string, Promise<void>>();
 
   constructor(reads: ClusterReads, client: Client) {
     this.#reads = reads;
@@ -90,7 +98,31 @@ export class ClusterWrites {
     await this.#patch(reference, { metadata: { uid, resourceVersion, finalizers } }, finalizerFieldManager);
   }
 
+  /** Changes of one Secret go one after the other; those that wait for their turn go together, as one write. */
   async mergeSecret(secret: Secret, changes: Changes): Promise<void> {
+    const key = keyOf({ kind: "Secret", ...secret.metadata });
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) {
+      for (const [name, text] of Object.entries(changes)) waiting.changes.set(name, text);
+      return waiting.written;
+    }
+    const together = new Map(Object.entries(changes));
+    const before = this.#merging.get(key) ?? Promise.resolve();
+    const written = before
+      .catch(() => undefined)
+      .then(async () => {
+        this.#waiting.delete(key);
+        await this.#mergeNow(secret, Object.fromEntries(together));
+      })
+      .finally(() => {
+        if (this.#merging.get(key) === written) this.#merging.delete(key);
+      });
+    this.#waiting.set(key, { changes: together, written });
+    this.#merging.set(key, written);
+    return written;
+  }
+
+  async #mergeNow(secret: Secret, changes: Changes): Promise<void> {
     const { namespace, name } = secret.metadata;
     const known = await this.#reads.secrets.metadata(namespace, name);
     if (known !== undefined && (await this.#merge(secret, known, changes))) return;

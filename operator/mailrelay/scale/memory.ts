@@ -1,6 +1,6 @@
 /**
- * What an operator remembers of relays between two looks: rates, recommendations, writes to pods, refusals. All of it may
- * be lost; a new operator starts with none and is then careful, not wrong.
+ * What an operator remembers of relays between two looks: rates, recommendations, writes to pods, refusals, what pods
+ * have loaded. All of it may be lost; a new operator starts with none and is then careful, not wrong.
  */
 import type { RelayReport } from "../../../api/relayreport.ts";
 import type { Recommendation, Refusal } from "../world.ts";
@@ -24,6 +24,7 @@ export class RelayMemory {
   readonly #recommendations = new Map<string, readonly Recommendation[]>();
   readonly #refusals = new Map<string, Refusal>();
   readonly #rejections = new Map<string, readonly string[]>();
+  readonly #loaded = new Map<string, string>();
 
   /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
   rate(podUid: string, report: RelayReport | undefined, now: number): number | undefined {
@@ -85,6 +86,16 @@ export class RelayMemory {
     if (messages.length === 0) this.#rejections.delete(relay);
     else this.#rejections.set(relay, messages);
     return isNews;
+  }
+
+  /** SHA-256 of the document of a SenderDomain that every ready pod was seen to have; undefined when none was seen. */
+  loaded(domain: string): string | undefined {
+    return this.#loaded.get(domain);
+  }
+
+  sawLoaded(domain: string, digest: string | undefined): void {
+    if (digest === undefined) this.#loaded.delete(domain);
+    else this.#loaded.set(domain, digest);
   }
 
   /** The relay is gone. */
