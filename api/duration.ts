@@ -3,6 +3,7 @@
  * No signs, fractions or days: every text has one meaning, and CEL's duration() reads it the same way.
  */
 import { z } from "zod";
+import { spelled } from "./words/pattern.ts";
 import { ruled, type Rule } from "./words/rule.ts";
 
 const grammar = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
@@ -31,6 +32,6 @@ export function duration(least: string, most: string) {
       return ms !== undefined && ms >= leastMs && ms <= mostMs;
     },
   };
-  const text = z.string({ error: wrongText }).max(32).regex(grammar, { error: wrongText, abort: true });
+  const text = spelled(z.string({ error: wrongText }).max(32), grammar, wrongText);
   return ruled(text, [withinBounds]);
 }

@@ -43,7 +43,7 @@ export function quantity() {
     .union([z.int().min(0), z.string().max(32)], { error: wrongText })
     .transform(String)
     .refine((text) => parseQuantity(text) !== undefined, { error: wrongText, abort: true })
-    .meta({ "x-kubernetes-int-or-string": true, pattern: grammarText, maxLength: 32 });
+    .meta({ "x-kubernetes-int-or-string": true, pattern: grammarText, maxLength: 32, "x-mailboat-wrong": wrongText });
 }
 
 /** A size in bytes between two quantities. Both faces of a quantity are judged by CEL: number and text. */

@@ -3,6 +3,7 @@
  * of the type, the defaults, the CustomResourceDefinition, the reference page and local mode's validation.
  */
 import { z } from "zod";
+import { spelled } from "./words/pattern.ts";
 import { apiVersion, senderDomainKind } from "./group.ts";
 import { duration } from "./duration.ts";
 import { credentials, serviceAccounts } from "./fields/access.ts";
@@ -85,14 +86,11 @@ const sender = ruled(
   [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "trustedNetworks")],
 );
 
-const addressPattern = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[^\s<>@"(),:;\\]+$/, {
-    error: "must be a local part such as billing or no-reply-*, without the domain",
-    abort: true,
-  });
+const addressPattern = spelled(
+  z.string().min(1).max(64),
+  /^[^\s<>@"(),:;\\]+$/,
+  "must be a local part such as billing or no-reply-*, without the domain",
+);
 
 const limits = z.strictObject({
   messagesPerHour: z

@@ -1,19 +1,17 @@
 /** Who can log in at a relay, and whose sender domains it serves. */
 import { z } from "zod";
+import { spelled } from "../words/pattern.ts";
 import { listAtomic, listMap, listSet } from "../words/list.ts";
 import { ruled, type Rule } from "../words/rule.ts";
 import { labelSelector } from "../words/selector.ts";
 import { domainPattern, labelName, objectName } from "../words/text.ts";
 
 const oidcIssuer = z.strictObject({
-  issuer: z
-    .string()
-    .max(2048)
-    .regex(/^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/, {
-      error: "must be an issuer URL that starts with https://",
-      abort: true,
-    })
-    .describe("Issuer URL exactly as in the token's `iss`; its keys are fetched from its discovery document."),
+  issuer: spelled(
+    z.string().max(2048),
+    /^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+    "must be an issuer URL that starts with https://",
+  ).describe("Issuer URL exactly as in the token's `iss`; its keys are fetched from its discovery document."),
   audience: z.string().min(1).max(253).describe("The `aud` a token must carry."),
   usernameClaim: z.string().min(1).max(253).default("sub").describe("The claim that names the sender."),
 });

@@ -1,5 +1,6 @@
 /** The way out: to whom, by which hops, how fast, how often again. */
 import { z } from "zod";
+import { spelled } from "../words/pattern.ts";
 import { duration, parseDuration } from "../duration.ts";
 import { outboundTlsModes } from "../relayconfig.ts";
 import { listMap, listSet } from "../words/list.ts";
@@ -93,13 +94,11 @@ const allowListNeedsRecipients: Rule<{ mode: string; allowRecipients: readonly s
 };
 
 /** `*@example.com` admits a whole domain, `alice@example.com` one person. */
-const recipientPattern = z
-  .string()
-  .max(320)
-  .regex(/^[^\s<>@]{1,64}@[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/, {
-    error: "must be an address such as alice@example.com, or *@example.com for a whole domain",
-    abort: true,
-  });
+const recipientPattern = spelled(
+  z.string().max(320),
+  /^[^\s<>@]{1,64}@[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/,
+  "must be an address such as alice@example.com, or *@example.com for a whole domain",
+);
 
 export const delivery = ruled(
   z.strictObject({

@@ -1,5 +1,6 @@
 /** The ways in. Who may relay is decided here and in SenderDomains; nothing is trusted that is not written. */
 import { z } from "zod";
+import { spelled } from "../words/pattern.ts";
 import { listMap, listSet } from "../words/list.ts";
 import { network, trustedNetworks } from "../words/network.ts";
 import { ruled, type Rule } from "../words/rule.ts";
@@ -27,14 +28,12 @@ const proxyProtocol = z.strictObject({
     .describe("Networks of the load balancers whose PROXY header is believed; others are refused."),
 });
 
-const listenerName = z
-  .string()
-  .max(15)
-  // A container port's name as Kubernetes checks it, which asks for a letter and takes no two dashes in a row.
-  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, {
-    error: "must be at most 15 lower-case letters, digits and single '-', starting with a letter",
-    abort: true,
-  });
+/** A container port's name as Kubernetes checks it, which asks for a letter and takes no two dashes in a row. */
+const listenerName = spelled(
+  z.string().max(15),
+  /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+  "must be at most 15 lower-case letters, digits and single '-', starting with a letter",
+);
 
 const listener = z.strictObject({
   name: listenerName.describe("Name of the listener, of its Service port and in logs and metrics."),

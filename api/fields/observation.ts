@@ -1,5 +1,6 @@
 /** Who watches: traces, metrics, events. */
 import { z } from "zod";
+import { spelled } from "../words/pattern.ts";
 import { listAtomic, listSet } from "../words/list.ts";
 import { network } from "../words/network.ts";
 import { atLeastOneOf, ruled } from "../words/rule.ts";
@@ -9,13 +10,11 @@ import { hostName, httpUrl, objectName } from "../words/text.ts";
 export const tracing = z
   .strictObject({
     endpoint: httpUrl().describe("OTLP/HTTP collector, for example http://otel-collector:4318; /v1/traces is added."),
-    samplingRatio: z
-      .string()
-      .max(16)
-      .regex(/^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$/, {
-        error: 'must be a decimal between "0" and "1" in quotes',
-        abort: true,
-      })
+    samplingRatio: spelled(
+      z.string().max(16),
+      /^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$/,
+      'must be a decimal between "0" and "1" in quotes',
+    )
       .default("1.0")
       .describe("Share of messages that are traced, a decimal from 0 to 1 as text. Final failures are always traced."),
     headersSecretName: objectName()

@@ -1,5 +1,6 @@
 /** How the relay's pods run. Everything else about them (security, probes, mounts) is the operator's. */
 import { z } from "zod";
+import { spelled } from "../words/pattern.ts";
 import { quantity } from "../quantity.ts";
 import { listAtomic, listMap } from "../words/list.ts";
 import { ruled, type Rule } from "../words/rule.ts";
@@ -87,11 +88,7 @@ const affinity = z.strictObject({
 
 export const pod = z
   .strictObject({
-    image: z
-      .string()
-      .min(1)
-      .max(512)
-      .regex(/^[^\s]+$/, { error: "must be an image reference without spaces", abort: true })
+    image: spelled(z.string().min(1).max(512), /^[^\s]+$/, "must be an image reference without spaces")
       .optional()
       .describe("Relay image; the one that came with the operator when absent."),
     resources: resources.optional().describe("CPU and memory of each pod."),

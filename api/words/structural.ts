@@ -37,6 +37,7 @@ const dropped = [
   "anyOf",
   "propertyNames",
   "x-mailboat-decoded-default",
+  "x-mailboat-wrong",
 ];
 const shaped = ["properties", "required", "items"];
 
@@ -51,7 +52,7 @@ const node = z.record(z.string(), z.unknown());
 type Node = z.infer<typeof node>;
 
 export function toStructural(schema: unknown, path = ""): StructuralSchema {
-  const written = node.parse(schema);
+  const written = withinBudget(node.parse(schema), path);
   refuseUnknown(written, path);
   if (written["x-kubernetes-int-or-string"] === true) return intOrString(written);
   if (typeof written["type"] !== "string") throw new Error(`${path}: has no type, so it is not structural`);
@@ -61,7 +62,15 @@ export function toStructural(schema: unknown, path = ""): StructuralSchema {
     ...completeDefault(written, below),
     ...below,
     ...pick(written, extensions),
+    ...validations(written, (pattern) => `self.matches(${pattern})`),
   };
+}
+
+/** In lists of lists the rule of a pattern would cost more than an API server allows: there it stays a pattern, without words. */
+function withinBudget(written: Node, path: string): Node {
+  if (path.split("[]").length <= 2) return written;
+  const { "x-mailboat-wrong": _wrong, ...rest } = written;
+  return rest;
 }
 
 /**
@@ -88,8 +97,17 @@ function intOrString(written: Node): StructuralSchema {
     anyOf: [{ type: "integer" }, { type: "string" }],
     ...pick(written, ["pattern", "maxLength"]),
     "x-kubernetes-int-or-string": true,
-    ...pick(written, ["x-kubernetes-validations"]),
+    ...validations(written, (pattern) => `type(self) == int || string(self).matches(${pattern})`),
   };
+}
+
+/** The rules of a field; first of them its pattern, where there are words for what does not fit it. */
+function validations(written: Node, matches: (pattern: string) => string): Node {
+  const { pattern, "x-mailboat-wrong": message, "x-kubernetes-validations": rules } = written;
+  const list: readonly unknown[] = Array.isArray(rules) ? rules : [];
+  const own = typeof pattern === "string" && message !== undefined;
+  const all = own ? [{ rule: matches(JSON.stringify(pattern)), message }, ...list] : list;
+  return all.length === 0 ? {} : { "x-kubernetes-validations": all };
 }
 
 function children(written: Node, path: string): StructuralSchema {
@@ -130,6 +148,7 @@ function pick(written: Node, keywords: readonly string[]): Node {
 function isNoise(keyword: string, written: Node): boolean {
   const value: unknown = written[keyword];
   if (keyword === "minimum" || keyword === "maximum") return Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER;
+  if (keyword === "pattern") return written["x-mailboat-wrong"] !== undefined;
   if (keyword === "default") return written["x-mailboat-decoded-default"] === true;
   return keyword !== "default" && JSON.stringify(value) === "[]";
 }

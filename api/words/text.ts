@@ -3,16 +3,13 @@
  * rules over lists of them stays within an API server's budget, and says in its message what to write instead.
  */
 import { z } from "zod";
+import { spelled } from "./pattern.ts";
 
 const label = "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?";
 const lowerLabel = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 
 function text(pattern: string, maxLength: number, wrong: string) {
-  return z
-    .string()
-    .min(1)
-    .max(maxLength)
-    .regex(new RegExp(`^${pattern}$`), { error: wrong, abort: true });
+  return spelled(z.string().min(1).max(maxLength), new RegExp(`^${pattern}$`), wrong);
 }
 
 /** Name of any namespaced object (RFC 1123 subdomain). */

@@ -28,6 +28,7 @@ export interface ControlPlane {
   readonly port: number;
   /** Of a user who may do everything. */
   readonly kubeconfig: string;
+  readonly token: string;
   readonly authority: string;
   /** Certificate and key of the server, also for a proxy before it. */
   readonly serving: { readonly certificate: string; readonly privateKey: string };
@@ -78,6 +79,7 @@ export async function startControlPlane(directory: string): Promise<ControlPlane
   return {
     port,
     kubeconfig,
+    token: files.token,
     authority: files.authority,
     serving: files.serving,
     kubeconfigAt,
