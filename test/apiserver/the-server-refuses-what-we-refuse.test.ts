@@ -46,9 +46,9 @@ for (const folder of ["valid", "local"]) {
       const versions = (): string =>
         stage.plane.kubectl(["get", "-f", path, "-o", "jsonpath={..metadata.resourceVersion}"]);
       stage.plane.kubectl(["apply", "-f", path]);
-      const before = versions();
+      const first = versions();
       stage.plane.kubectl(["apply", "-f", path]);
-      assert.equal(versions(), before);
+      assert.equal(versions(), first);
     });
   }
 }
