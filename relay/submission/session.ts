@@ -168,7 +168,8 @@ export class SubmissionSession implements SessionRules {
       reception: this.#reception(state, transaction, id),
       admit: (header) => {
         const client = this.#client(state);
-        this.#trace.headerRead(header, client);
+        // Who may relay now, which is not who might when the session began.
+        this.#trace.headerRead(header, admitClient(this.#snapshot, client) === undefined);
         return admitHeader(this.#snapshot, client, header);
       },
       now: () => clock.now(),

@@ -11,7 +11,6 @@ import { replyAttributes, type HopTracer, type ReceiveHop, type TimedEvent } fro
 import { attribute, eventName } from "../observe/names.ts";
 import { noTraceFields, traceFieldsOf, type TraceFields } from "../observe/tracefields.ts";
 import type { SpoolId } from "../spool/entry.ts";
-import type { Client } from "./admit.ts";
 
 interface Opening {
   readonly listener: string;
@@ -88,10 +87,10 @@ export class SessionTrace {
     if (this.#transaction !== undefined) this.#transaction.isAdmitted = true;
   }
 
-  headerRead(header: Header, client: Pick<Client, "user" | "trusted">): void {
+  headerRead(header: Header, isTrusted: boolean): void {
     if (this.#transaction === undefined) return;
     this.#transaction.fields = traceFieldsOf(header);
-    this.#transaction.isTrusted = client.user !== undefined || client.trusted;
+    this.#transaction.isTrusted = isTrusted;
   }
 
   /** Returns what is kept with the message; undefined when nothing is traced. */

@@ -15,6 +15,7 @@ import {
   type ListenerDocument,
   type RelayDocument,
   type SmarthostDocument,
+  type TracingDocument,
 } from "../../api/relayconfig.ts";
 import type { DkimKey, TestCertificate } from "./keys.ts";
 
@@ -33,6 +34,7 @@ export interface RelayPlan {
   readonly limits?: Partial<RelayDocument["limits"]>;
   readonly capacityBytes?: number;
   readonly nextHopTls?: Pick<SmarthostDocument, "tlsMode" | "ca">;
+  readonly tracing?: TracingDocument;
 }
 
 export interface DomainPlan {
@@ -43,6 +45,8 @@ export interface DomainPlan {
   readonly nextHops?: RelayPlan["nextHops"];
   /** Where notices go instead of to the sender. */
   readonly bouncesTo?: string;
+  /** Of `user`, in place of the one that tests log in with. */
+  readonly password?: string;
 }
 
 /** One listener of each kind; `smtp` trusts this machine. */
@@ -78,7 +82,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
     domain: plan.domain,
     keys: plan.keys.map(({ selector, privateKey }) => ({ selector, privateKey })),
     senders: {
-      credentials: [credentialFor("shop/app", user.name, user.password)],
+      credentials: [credentialFor("shop/app", user.name, plan.password ?? user.password)],
       serviceAccounts: [],
       clientCertificates: [],
       trustedNetworks: plan.trustedNetworks ?? true,
@@ -117,6 +121,7 @@ function relayDocumentOf(plan: RelayPlan, shards: Readonly<Record<string, string
       connectionsPerClient: 200,
       ...plan.limits,
     },
+    ...(plan.tracing === undefined ? {} : { tracing: plan.tracing }),
     shards,
   };
 }
