@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # make run: a folder of manifests, and a folder for spools, certificates and what arrived. Empty means the defaults.
 MANIFESTS ?=
 STATE ?=
-# make test: which layers, in order (check unit apiserver scenario). Empty means all.
+# make test: which layers, in order (check unit apiserver chart scenario). Empty means all.
 LAYERS ?=
 
 # make image: what the image is called.

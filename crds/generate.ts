@@ -1,14 +1,16 @@
 /**
- * Writes what comes from the schemas: the CustomResourceDefinitions and the reference pages. With `--check` nothing is
+ * Writes what comes from the schemas: the CustomResourceDefinitions, alone and as templates of the chart, and the reference pages. With `--check` nothing is
  * written, and stale files end with status 1 and the command that mends them.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { customResourceDefinitions } from "../api/crd.ts";
+import { chartTemplate } from "./charttemplate.ts";
 import { mailRelayPage, senderDomainPage } from "./reference.ts";
 
 const root = join(import.meta.dirname, "..");
+const chartFolder = "charts/mailboat/templates/crds";
 /** The rules over networks use CEL functions that came with Kubernetes 1.31. */
 const comment = [
   "# Generated from the schemas in api/ by `make generate`; do not edit.",
@@ -19,11 +21,12 @@ const comment = [
 /** Text by path below the repository. The same schemas give the same bytes. */
 export async function renderGenerated(): Promise<ReadonlyMap<string, string>> {
   const definitions = customResourceDefinitions().map((definition) => {
-    const path = `crds/${definition.metadata.name.replace(/\..*/, "")}.yaml`;
-    return [path, comment + stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false })] as const;
+    const file = `${definition.metadata.name.replace(/\..*/, "")}.yaml`;
+    const text = stringify(definition, { lineWidth: 0, aliasDuplicateObjects: false });
+    return [[`crds/${file}`, comment + text] as const, [`${chartFolder}/${file}`, chartTemplate(text)] as const];
   });
   return new Map([
-    ...definitions,
+    ...definitions.flat(),
     ["api/mailrelay.md", mailRelayPage(await readExample("mailrelay-full.yaml"))],
     ["api/senderdomain.md", senderDomainPage(await readExample("senderdomain-full.yaml"))],
   ]);

@@ -3,7 +3,14 @@ import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { systemChance } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
-import { type ClusterSettings, type LocalSettings, readCommand, usage, UsageError } from "./settings.ts";
+import {
+  type ClusterSettings,
+  type LocalSettings,
+  readCommand,
+  type ReleaseSettings,
+  usage,
+  UsageError,
+} from "./settings.ts";
 
 /** Resolves to the exit code. A second signal ends the process at once: correctness rests on the spools. */
 async function main(): Promise<number> {
@@ -21,7 +28,8 @@ async function main(): Promise<number> {
   }
   // A reader that is gone (`| head`) is no reason to lose mail: what runs, runs on.
   process.stdout.on("error", () => undefined);
-  return command.verb === "local" ? local(command.settings, stop.signal) : cluster(command.settings, stop.signal);
+  if (command.verb === "local") return local(command.settings, stop.signal);
+  return command.verb === "run" ? cluster(command.settings, stop.signal) : release(command.settings);
 }
 
 async function local(settings: LocalSettings, stopping: AbortSignal): Promise<number> {
@@ -44,6 +52,17 @@ async function cluster(settings: ClusterSettings, stopping: AbortSignal): Promis
     settings,
     log: createLog({ level: settings.logLevel, program: "operator" }),
     stopping,
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    chance: systemChance,
+  });
+}
+
+async function release(settings: ReleaseSettings): Promise<number> {
+  const { runRelease } = await import("./cluster/release.ts");
+  return runRelease({
+    settings,
+    log: createLog({ level: settings.logLevel, program: "operator" }),
     now: () => Date.now(),
     monotonic: () => performance.now(),
     chance: systemChance,

@@ -16,6 +16,24 @@ test("readCommand() takes flags before the environment and the environment befor
   assert.deepEqual(readCommand(["--help"], {}), { verb: "help" });
 });
 
+test("readCommand() of release knows whose lease and which namespaces, and no image", () => {
+  const command = readCommand(["release"], { WATCH_NAMESPACES: "mail,shop", POD_NAMESPACE: "system", POD_NAME: "p" });
+  assert.deepEqual(command, {
+    verb: "release",
+    settings: {
+      kubeconfig: undefined,
+      context: undefined,
+      namespaces: ["mail", "shop"],
+      namespace: "system",
+      leaseName: "mailboat-operator",
+      identity: "p",
+      logLevel: "info",
+      patienceMs: 30_000,
+    },
+  });
+  assert.throws(() => readCommand(["release", "--relay-image", "i"], {}), /--relay-image is no flag of `release`/);
+});
+
 const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["no verb", [], /which verb/],
   ["an unknown verb", ["cluster"], /unknown verb cluster/],

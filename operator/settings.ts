@@ -34,6 +34,11 @@ export const usage = `Mailboat operator
     --workers N             resources looked at at the same time (WORKERS; default 16)
     --log-level LEVEL       (LOG_LEVEL; default info)
 
+  node operator/main.ts release
+
+    For the uninstallation: takes the operator's finalizer off every MailRelay once no operator leads, so that they can be
+    deleted while there is none. Flags as for run, those of the pages, workers and images apart.
+
   --help                    this text
 `;
 
@@ -78,13 +83,30 @@ const clusterSettings = z.object({
   logLevel,
 });
 
+const releaseSettings = clusterSettings
+  .pick({
+    kubeconfig: true,
+    context: true,
+    namespaces: true,
+    namespace: true,
+    leaseName: true,
+    identity: true,
+    logLevel: true,
+  })
+  .extend({
+    /** How long an operator may take to give up the lease, in milliseconds. */
+    patienceMs: z.int(),
+  });
+
 export type LocalSettings = z.infer<typeof localSettings>;
+export type ReleaseSettings = z.infer<typeof releaseSettings>;
 export type ClusterSettings = z.infer<typeof clusterSettings>;
 
 export type Command =
   | { readonly verb: "help" }
   | { readonly verb: "local"; readonly settings: LocalSettings }
-  | { readonly verb: "run"; readonly settings: ClusterSettings };
+  | { readonly verb: "run"; readonly settings: ClusterSettings }
+  | { readonly verb: "release"; readonly settings: ReleaseSettings };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -93,9 +115,9 @@ export function readCommand(args: readonly string[], environment: Environment): 
   const { values, positionals } = parseFlags(args);
   if (values.help === true) return { verb: "help" };
   const [verb, ...rest] = positionals;
-  if (verb === undefined) throw new UsageError("which verb? `local` or `run`; --help says more");
-  if (verb !== "local" && verb !== "run") {
-    throw new UsageError(`unknown verb ${verb}: there are \`local\` and \`run\`; --help says more`);
+  if (verb === undefined) throw new UsageError("which verb? `local`, `run` or `release`; --help says more");
+  if (verb !== "local" && verb !== "run" && verb !== "release") {
+    throw new UsageError(`unknown verb ${verb}: there are \`local\`, \`run\` and \`release\`; --help says more`);
   }
   if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(" ")}: every setting goes behind a flag`);
   for (const flag of Object.keys(values)) {
@@ -103,7 +125,8 @@ export function readCommand(args: readonly string[], environment: Environment): 
   }
   // `make run` passes empty variables on: they are as good as none.
   const set = (name: string): string | undefined => (environment[name] === "" ? undefined : environment[name]);
-  return verb === "local" ? readLocal(values, set) : readCluster(values, set);
+  if (verb === "local") return readLocal(values, set);
+  return verb === "run" ? readCluster(values, set) : readRelease(values, set);
 }
 
 type Flags = ReturnType<typeof parseFlags>["values"];
@@ -124,23 +147,37 @@ function readLocal(values: Flags, set: Variable): Command {
 const tenHoursMs = 36_000_000;
 
 function readCluster(values: Flags, set: Variable): Command {
-  const namespaces = values.namespaces ?? set("WATCH_NAMESPACES") ?? "";
   const settings = clusterSettings.safeParse({
+    ...whoAndWhere(values, set),
     relayImage: values["relay-image"] ?? set("RELAY_IMAGE"),
-    kubeconfig: values.kubeconfig,
-    context: values.context,
-    namespaces: namespaces.split(",").filter((name) => name !== ""),
-    namespace: values.namespace ?? set("POD_NAMESPACE"),
     serviceAccount: values["service-account"] ?? set("SERVICE_ACCOUNT") ?? "mailboat-operator",
-    leaseName: values["lease-name"] ?? set("LEASE_NAME") ?? "mailboat-operator",
-    identity: values.identity ?? set("POD_NAME") ?? hostname(),
     listenHost: values.host ?? set("LISTEN_HOST") ?? "0.0.0.0",
     port: values.port ?? set("HTTP_PORT") ?? "9464",
     workers: values.workers ?? set("WORKERS") ?? "16",
     resyncMs: set("RESYNC_MS") ?? tenHoursMs,
-    logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
   });
   return { verb: "run", settings: accepted(settings) };
+}
+
+/** More than a lease lives after its holder died. */
+const patienceMs = 30_000;
+
+function readRelease(values: Flags, set: Variable): Command {
+  const settings = releaseSettings.safeParse({ ...whoAndWhere(values, set), patienceMs });
+  return { verb: "release", settings: accepted(settings) };
+}
+
+function whoAndWhere(values: Flags, set: Variable) {
+  const namespaces = values.namespaces ?? set("WATCH_NAMESPACES") ?? "";
+  return {
+    kubeconfig: values.kubeconfig,
+    context: values.context,
+    namespaces: namespaces.split(",").filter((name) => name !== ""),
+    namespace: values.namespace ?? set("POD_NAMESPACE"),
+    leaseName: values["lease-name"] ?? set("LEASE_NAME") ?? "mailboat-operator",
+    identity: values.identity ?? set("POD_NAME") ?? hostname(),
+    logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
+  };
 }
 
 function accepted<T>(result: z.ZodSafeParseResult<T>): T {
@@ -151,17 +188,12 @@ function accepted<T>(result: z.ZodSafeParseResult<T>): T {
 
 const text = { type: "string" } as const;
 
-const flagsOf: Readonly<Record<"local" | "run", ReadonlySet<string>>> = {
+const whoAndWhereFlags = ["kubeconfig", "context", "namespaces", "namespace", "lease-name", "identity", "log-level"];
+
+const flagsOf: Readonly<Record<"local" | "run" | "release", ReadonlySet<string>>> = {
   local: new Set(["manifests", "state", "host", "log-level", "page-port"]),
-  run: new Set(
-    ["relay-image", "kubeconfig", "context", "namespaces", "namespace", "service-account", "lease-name"].concat([
-      "identity",
-      "host",
-      "port",
-      "workers",
-      "log-level",
-    ]),
-  ),
+  run: new Set(["relay-image", "service-account", "host", "port", "workers", ...whoAndWhereFlags]),
+  release: new Set(whoAndWhereFlags),
 };
 
 function parseFlags(args: readonly string[]) {

@@ -1,5 +1,5 @@
 /**
- * The one test command: `node test/run.ts [layer...]`, with the layers check, unit, apiserver and scenario in that order.
+ * The one test command: `node test/run.ts [layer...]`, with the layers check, unit, apiserver, chart and scenario in that order.
  *
  * It installs what a layer needs where it may, prints a line for each file, every failure in full at the end, and as its
  * last line `N passed, N failed`. What it cannot run here it names; with CI=true that is a failure.
@@ -12,6 +12,7 @@ import { add, nothing, withoutSkips, type Outcome } from "./gate/outcome.ts";
 import { providePackages } from "./gate/packages.ts";
 import { runTestFile, type TestFileLimits } from "./gate/testfile.ts";
 import { lackingControlPlane, provideControlPlane } from "./support/controlplane/programs.ts";
+import { helmMajors, lackingHelm, provideHelm } from "./support/helm.ts";
 import { repositoryRoot } from "./support/results.ts";
 import { lackingCollector, provideCollector } from "./support/tracing/program.ts";
 
@@ -43,7 +44,7 @@ const layers: readonly Layer[] = [
     tasks: () =>
       testFiles(
         "{api,charts,crds,examples,image,operator,relay,runtime,test}/**/*.test.ts",
-        ["test/apiserver/**", "test/scenario/**"],
+        ["test/apiserver/**", "test/chart/**", "test/cluster/**", "test/scenario/**"],
         unitLimits,
       ),
   },
@@ -52,6 +53,12 @@ const layers: readonly Layer[] = [
     concurrency: 1,
     provide: provideApiServer,
     tasks: () => testFiles("test/apiserver/*.test.ts", [], scenarioLimits),
+  },
+  {
+    name: "chart",
+    concurrency: 1,
+    provide: provideChart,
+    tasks: () => testFiles("test/chart/*.test.ts", [], scenarioLimits),
   },
   {
     // Scenarios measure time and memory of whole processes: side by side they would disturb each other.
@@ -75,6 +82,17 @@ async function provideApiServer(): Promise<Outcome> {
     return nothing;
   } catch (error) {
     return { ...nothing, failures: [{ name: "control plane", text: String(error) }] };
+  }
+}
+
+async function provideChart(): Promise<Outcome> {
+  const controlPlane = await provideApiServer();
+  if (lackingHelm() !== false || controlPlane.failures.length > 0) return controlPlane;
+  try {
+    for (const major of helmMajors) await provideHelm(major, say);
+    return nothing;
+  } catch (error) {
+    return { ...nothing, failures: [{ name: "helm", text: String(error) }] };
   }
 }
 

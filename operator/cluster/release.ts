@@ -1,0 +1,111 @@
+/**
+ * The operator's last act, when it is uninstalled: its finalizer comes off every MailRelay, because nobody would take it off
+ * later and a deletion would wait for ever. Relays and spools stay as they are, and an operator that comes back puts the
+ * finalizer on again.
+ */
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { drainFinalizer, finalizerFieldManager, objectFieldManager } from "../../api/labels.ts";
+import type { Chance } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import { Client } from "../kube/client/client.ts";
+import { openConnection } from "../kube/client/connection.ts";
+import { isFailure } from "../kube/client/failure.ts";
+import type { RawObject } from "../kube/client/resource.ts";
+import { Transport } from "../kube/client/transport.ts";
+import { resourceOf } from "../kube/cluster/resources.ts";
+import { Election } from "../kube/lease.ts";
+import { leaseTimes } from "../kube/leaserecord.ts";
+import type { ReleaseSettings } from "../settings.ts";
+
+export interface Release {
+  readonly settings: ReleaseSettings;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly chance: Chance;
+}
+
+/** Rounds of removal: an operator that ends while this runs may put one on again. */
+const rounds = 5;
+
+/** Resolves to the exit code. */
+export async function runRelease(release: Release): Promise<number> {
+  const { settings, log, monotonic } = release;
+  const connection = openConnection({ kubeconfig: settings.kubeconfig, context: settings.context, now: monotonic });
+  const transport = new Transport(connection);
+  const client = new Client({ transport, concurrency: 4, now: monotonic });
+  const election = electionFor(release, client, settings.namespace ?? connection.namespace ?? "mailboat-system");
+  election.start();
+  // Whoever holds the lease is the only one that acts: this one, once no operator does.
+  const late = pause(settings.patienceMs, false, { ref: false });
+  const isAlone = await Promise.race([election.elected.then(() => true), late]);
+  if (!isAlone) log.warn({ holder: election.holder }, "an operator still leads and may put finalizers on again");
+  for (let round = 0; round < rounds; round += 1) {
+    const released = await releaseAll(client, settings.namespaces);
+    log.info({ released }, "finalizers are off");
+    if (released === 0) break;
+  }
+  await election.release().catch((error: unknown) => log.warn({ error: String(error) }, "the lease was not released"));
+  transport.close();
+  return 0;
+}
+
+function electionFor({ settings, log, monotonic, now, chance }: Release, client: Client, namespace: string): Election {
+  return new Election({
+    client,
+    namespace,
+    name: settings.leaseName,
+    identity: `${settings.identity}_${randomBytes(4).toString("hex")}`,
+    fieldManager: objectFieldManager,
+    times: leaseTimes,
+    monotonic,
+    wall: now,
+    chance,
+    onError: (error) => log.warn({ error: String(error) }, "the lease could not be read or renewed"),
+  });
+}
+
+/** Returns how many had the finalizer. */
+async function releaseAll(client: Client, namespaces: readonly string[]): Promise<number> {
+  let released = 0;
+  for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) {
+    for (const relay of await relaysIn(client, namespace)) if (await releaseOne(client, relay)) released += 1;
+  }
+  return released;
+}
+
+async function relaysIn(client: Client, namespace: string | undefined): Promise<readonly RawObject[]> {
+  const found: RawObject[] = [];
+  let continueToken: string | undefined;
+  do {
+    const wanted = continueToken === undefined ? {} : { continueToken };
+    const page = await client.list(
+      resourceOf("MailRelay"),
+      { namespace, metadataOnly: true },
+      { limit: 500, ...wanted },
+    );
+    found.push(...page.items);
+    continueToken = page.continueToken;
+  } while (continueToken !== undefined);
+  return found;
+}
+
+async function releaseOne(client: Client, { metadata }: RawObject): Promise<boolean> {
+  const list = metadata["finalizers"];
+  if (!Array.isArray(list) || !list.includes(drainFinalizer)) return false;
+  const finalizers = list.filter((one) => one !== drainFinalizer);
+  const { uid, resourceVersion, namespace, name } = metadata;
+  try {
+    const body = { metadata: { uid, resourceVersion, finalizers } };
+    await client.mergePatch(
+      resourceOf("MailRelay"),
+      { namespace, name },
+      { body, fieldManager: finalizerFieldManager },
+    );
+  } catch (error) {
+    // Changed or gone meanwhile: the next round sees it as it is then.
+    if (!isFailure(error, "Conflict", "NotFound")) throw error;
+  }
+  return true;
+}

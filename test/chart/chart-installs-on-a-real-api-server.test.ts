@@ -1,0 +1,198 @@
+/**
+ * The chart on a real API server: installed, upgraded, rolled back and uninstalled with both Helms, admitted where the
+ * restricted standard is enforced, and its rights enough for the operator and no more.
+ */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test, type TestContext } from "node:test";
+import { chartFolder, type Helm, type HelmMajor, helmMajors, provideHelm, type Rendered } from "../support/helm.ts";
+import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
+import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
+import { OperatorProgram } from "../support/controlplane/operator.ts";
+import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { Program } from "../support/program.ts";
+import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
+import { until } from "../support/until.ts";
+
+const skip = lackingControlPlane();
+const directory = makeResultsDirectory(import.meta.url, "plane");
+const plane: ControlPlane | undefined = skip === false ? await startControlPlane(directory) : undefined;
+after(() => plane?.stop());
+
+const restricted = { "pod-security.kubernetes.io/enforce": "restricted" };
+
+function cluster(): ControlPlane {
+  if (plane === undefined) throw new Error("no control plane");
+  return plane;
+}
+
+/** Names of objects, `kind/name`, as kubectl prints them. */
+function list(kinds: string, namespace?: string): readonly string[] {
+  const where = namespace === undefined ? [] : ["--namespace", namespace];
+  return cluster()
+    .kubectl(["get", kinds, ...where, "-o", "name"])
+    .split("\n")
+    .filter((line) => line !== "");
+}
+
+function read(kind: string, name: string, namespace: string): Rendered {
+  return JSON.parse(cluster().kubectl(["get", kind, name, "--namespace", namespace, "-o", "json"])) as Rendered;
+}
+
+/** Acts as one ServiceAccount and nobody else. */
+function kubeconfigOf(namespace: string, account: string): string {
+  const token = cluster().kubectl(["create", "token", account, "--namespace", namespace, "--duration", "1h"]).trim();
+  const config = JSON.parse(readFileSync(cluster().kubeconfig, "utf8")) as { users: { user: { token: string } }[] };
+  for (const { user } of config.users) user.token = token;
+  const path = join(directory, `kubeconfig-${account}-${namespace}`);
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+}
+
+interface Installed {
+  readonly helm: (...args: readonly string[]) => string;
+  readonly namespace: string;
+}
+
+/** Without pods, waiting and hooks that wait for pods have no end here; the whole node has them. */
+async function install(t: TestContext, major: HelmMajor, ...values: readonly string[]): Promise<Installed> {
+  const program: Helm = await provideHelm(major);
+  const namespace = cluster().makeNamespace(restricted);
+  const helm = (...args: readonly string[]): string =>
+    program.run([...args, "--namespace", namespace], { kubeconfig: cluster().kubeconfig });
+  // Definitions that were kept belong to the namespace of the release before, and are to be taken over.
+  helm("install", "mailboat", chartFolder, "--take-ownership", ...values);
+  t.after(() => {
+    if (helm("list", "--short").includes("mailboat")) helm("uninstall", "mailboat", "--no-hooks");
+  });
+  return { helm, namespace };
+}
+
+const definitions = ["mailrelays.mailboat.dev", "senderdomains.mailboat.dev"].map(
+  (name) => `customresourcedefinition.apiextensions.k8s.io/${name}`,
+);
+
+for (const major of helmMajors) {
+  test(`Helm ${major} installs, upgrades, rolls back and uninstalls, and the definitions stay`, { skip }, async (t) => {
+    const { helm, namespace } = await install(t, major, "--set", "replicas=2");
+    const replicas = (): unknown =>
+      (read("deployment", "mailboat-operator", namespace)["spec"] as { replicas: number }).replicas;
+    assert.equal(replicas(), 2);
+    assert.match(helm("get", "notes", "mailboat"), new RegExp(`--serviceaccount ${namespace}:mailboat-operator`));
+    helm("upgrade", "mailboat", chartFolder, "--set", "replicas=3");
+    assert.equal(replicas(), 3);
+    helm("rollback", "mailboat", "1");
+    assert.equal(replicas(), 2);
+    helm("uninstall", "mailboat", "--no-hooks");
+    assert.deepEqual(list("deployments,serviceaccounts,roles,poddisruptionbudgets,networkpolicies", namespace), []);
+    assert.deepEqual(list("customresourcedefinitions"), definitions);
+    // A new release takes the definitions over that the old one left.
+    helm("install", "mailboat", chartFolder);
+    assert.equal(replicas(), 1);
+  });
+}
+
+test(
+  "pods of the operator, of the test and of the uninstallation are admitted under the restricted standard",
+  { skip },
+  async () => {
+    const namespace = cluster().makeNamespace(restricted);
+    const objects = (await provideHelm()).render({}, ["--namespace", namespace]);
+    const pods = objects.flatMap((object) => podsOf(object));
+    assert.deepEqual(pods.map(({ owner }) => owner).toSorted(), ["Deployment", "Job", "Pod"]);
+    for (const { owner, template } of pods) {
+      const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "probe", namespace }, spec: template };
+      const answer = cluster().kubectl(["create", "--dry-run=server", "-f", "-"], JSON.stringify(pod));
+      assert.match(answer, /pod\/probe created/, owner);
+    }
+    const root = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "root", namespace },
+      spec: { containers: [{ name: "a", image: "a" }] },
+    };
+    assert.throws(
+      () => cluster().kubectl(["create", "--dry-run=server", "-f", "-"], JSON.stringify(root)),
+      /restricted/,
+    );
+  },
+);
+
+function podsOf(object: Rendered): readonly { readonly owner: string; readonly template: object }[] {
+  const { template, containers } = (object["spec"] ?? {}) as { template?: { spec: object }; containers?: unknown };
+  if (template !== undefined && object.apiVersion !== "mailboat.dev/v1alpha1")
+    return [{ owner: object.kind, template: template.spec }];
+  return containers === undefined ? [] : [{ owner: object.kind, template: object["spec"] as object }];
+}
+
+const scopes = [
+  {
+    name: "for every namespace, with Secrets where they are bound",
+    values: (space: string) => `rbac.secrets.namespaces={${space}}`,
+    lacks: [],
+  },
+  // Labels of namespaces are the cluster's: without them namespaces are selected by name alone.
+  { name: "for a list of namespaces", values: (space: string) => `watchNamespaces={${space}}`, lacks: ["namespaces"] },
+] as const;
+
+for (const { name, values, lacks } of scopes) {
+  test(
+    `the rights of the chart are enough ${name}; released, a MailRelay can be deleted with no operator`,
+    { skip },
+    async (t) => {
+      const space = cluster().makeNamespace();
+      const { namespace } = await install(t, 4, "--set", values(space));
+      const container = (read("deployment", "mailboat-operator", namespace)["spec"] as Workload).template.spec
+        .containers[0];
+      const env = Object.fromEntries(
+        container.env.flatMap(({ name: key, value }) => (value === undefined ? [] : [[key, value]])),
+      );
+      const operator = OperatorProgram.start({
+        kubeconfig: kubeconfigOf(namespace, "mailboat-operator"),
+        namespace,
+        identity: `of-${namespace}`,
+        logFile: join(directory, `operator-${namespace}.log`),
+        env,
+      });
+      t.after(() => operator.kill());
+      await operator.leading();
+      const from = cluster().audit().length;
+      const manifests = [relayManifest({ namespace: space, name: "outbound" }), managedDomain(space)];
+      cluster().kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests }));
+      await until("the StatefulSet", () => list("statefulsets", space).length === 1);
+      await until("an event", () => list("events", space).length > 0);
+      const refusals = cluster()
+        .audit()
+        .slice(from)
+        .filter(({ code, user }) => code === 403 && user.includes(`${namespace}:mailboat-operator`));
+      assert.deepEqual([...new Set(refusals.map(({ resource }) => resource))], lacks);
+      assert.equal(await operator.stop(), 0);
+
+      cluster().kubectl(["delete", "mailrelay", "outbound", "--namespace", space, "--wait=false"]);
+      assert.deepEqual(list("mailrelays", space), ["mailrelay.mailboat.dev/outbound"]);
+      await runRelease(namespace, env);
+      assert.deepEqual(list("mailrelays", space), []);
+    },
+  );
+}
+
+interface Workload {
+  readonly template: {
+    readonly spec: { readonly containers: readonly [{ readonly env: readonly { name: string; value?: string }[] }] };
+  };
+}
+
+function managedDomain(namespace: string): object {
+  return domainManifest({ namespace, name: "example-com", spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
+}
+
+async function runRelease(namespace: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const flags = ["--kubeconfig", cluster().kubeconfig, "--namespace", namespace];
+  const program = new Program({
+    command: [process.execPath, join(repositoryRoot, "operator/main.ts"), "release", ...flags],
+    env,
+    logFile: join(directory, `release-${namespace}.log`),
+  });
+  assert.equal(await program.exited, 0);
+}

@@ -1,0 +1,281 @@
+/** The chart without a cluster: what it renders, for whom, and what it refuses. */
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { customResourceDefinitions } from "../../api/crd.ts";
+import { readCommand } from "../../operator/settings.ts";
+import { chartFolder, type Helm, helmMajors, lackingHelm, provideHelm, type Rendered } from "../support/helm.ts";
+
+const skip = lackingHelm();
+const helms = new Map<number, Helm>();
+if (skip === false) for (const major of helmMajors) helms.set(major, await provideHelm(major));
+
+function helm(): Helm {
+  const current = helms.get(4);
+  if (current === undefined) throw new Error("no Helm");
+  return current;
+}
+
+function named(objects: readonly Rendered[], kind: string, name = /./): readonly Rendered[] {
+  return objects.filter((object) => object.kind === kind && name.test(object.metadata.name));
+}
+
+function only(objects: readonly Rendered[], kind: string, name = /./): Rendered {
+  const [found, ...more] = named(objects, kind, name);
+  if (found === undefined || more.length > 0)
+    throw new Error(`${more.length + (found ? 1 : 0)} of ${kind} ${name.source}`);
+  return found;
+}
+
+interface PodTemplate {
+  readonly spec: {
+    readonly priorityClassName?: string;
+    readonly containers: readonly {
+      readonly image: string;
+      readonly args: readonly string[];
+      readonly env: readonly { readonly name: string; readonly value?: string }[];
+    }[];
+  };
+}
+
+function operatorPod(objects: readonly Rendered[]): PodTemplate {
+  return (only(objects, "Deployment")["spec"] as { readonly template: PodTemplate }).template;
+}
+
+function operatorContainer(objects: readonly Rendered[]): PodTemplate["spec"]["containers"][number] {
+  const [container] = operatorPod(objects).spec.containers;
+  if (container === undefined) throw new Error("no container");
+  return container;
+}
+
+for (const major of helmMajors) {
+  test(`Helm ${major} finds no fault, and every Kubernetes from 1.31 on gets the same objects`, { skip }, () => {
+    const one = helms.get(major);
+    assert.ok(one !== undefined);
+    assert.match(one.run(["version", "--short"]), new RegExp(`^v${major}\\.`));
+    assert.match(one.run(["lint", "--strict", chartFolder]), /0 chart\(s\) failed/);
+    const versions = ["1.31.0", "1.33.4", "1.36.3", "1.37.0-alpha.1"];
+    const rendered = versions.map((version) => one.render({ replicas: 2 }, ["--kube-version", version]));
+    for (const objects of rendered.slice(1)) assert.deepEqual(lasting(objects), lasting(rendered[0] ?? []));
+    assert.throws(() => one.render({}, ["--kube-version", "1.30.9"]), /requires kubeVersion: >=1\.31\.0-0/);
+  });
+}
+
+/** What stays while the release is there; hooks come and go, and the password of `helm test` is another one each time. */
+function lasting(objects: readonly Rendered[]): readonly Rendered[] {
+  return objects.filter(({ metadata }) => metadata.annotations?.["helm.sh/hook"] === undefined);
+}
+
+const refused: readonly { readonly set: Readonly<Record<string, unknown>>; readonly says: RegExp }[] = [
+  { set: { replicaCount: 2 }, says: /additional properties 'replicaCount' not allowed/ },
+  { set: { replicas: "two" }, says: /'\/replicas': got string, want integer/ },
+  { set: { replicas: -1 }, says: /'\/replicas': minimum/ },
+  { set: { "image.repository": "mailboat:1.0" }, says: /'\/image\/repository': .*does not match pattern/ },
+  { set: { "image.digest": "sha256:abc" }, says: /'\/image\/digest': .*does not match pattern/ },
+  {
+    set: { "image.pullPolicy": "Sometimes" },
+    says: /'\/image\/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'/,
+  },
+  { set: { watchNamespaces: "mail" }, says: /'\/watchNamespaces': got string, want array/ },
+  { set: { watchNamespaces: ["Mail"] }, says: /'\/watchNamespaces\/0': 'Mail' does not match pattern/ },
+  {
+    set: { "metrics.monitor": "Podmonitor" },
+    says: /'\/metrics\/monitor': value must be one of 'None', 'PodMonitor', 'ServiceMonitor'/,
+  },
+  { set: { "operator.logLevel": "verbose" }, says: /'\/operator\/logLevel': value must be one of/ },
+  {
+    set: { "operator.resources.limit": {} },
+    says: /'\/operator\/resources': additional properties 'limit' not allowed/,
+  },
+  { set: { "crds.install": true }, says: /'\/crds': additional properties 'install' not allowed/ },
+  {
+    set: { watchNamespaces: ["mail"], "rbac.secrets.clusterWide": true },
+    says: /rbac\.secrets\.clusterWide: contradicts watchNamespaces.*set one of them/,
+  },
+  {
+    set: { watchNamespaces: ["mail"], "rbac.secrets.namespaces": ["mail"] },
+    says: /rbac\.secrets\.namespaces: .*leave it empty/,
+  },
+  {
+    set: { "rbac.create": false, "rbac.secrets.clusterWide": true },
+    says: /rbac\.secrets: nothing is bound while rbac\.create is false/,
+  },
+  { set: { "serviceAccount.create": false }, says: /serviceAccount\.name: name the account to use/ },
+];
+
+for (const { set, says } of refused) {
+  test(`refused: ${JSON.stringify(set)}`, { skip }, () => {
+    assert.throws(() => helm().render(set), says);
+  });
+}
+
+test("every value is in the schema, and the schema knows no other", { skip }, () => {
+  const values: unknown = parse(readFileSync(join(chartFolder, "values.yaml"), "utf8"));
+  const schema: unknown = JSON.parse(readFileSync(join(chartFolder, "values.schema.json"), "utf8"));
+  const inSchema = schemaPaths(schema as Schema, "").filter((path) => path !== "global");
+  const free = ["resources.", "env.", "dashboards.labels."];
+  const inValues = valuePaths(values, "").filter((path) => !free.some((part) => path.includes(part)));
+  assert.deepEqual(
+    inValues.toSorted(),
+    inSchema.filter((path) => !free.some((part) => path.includes(part))).toSorted(),
+  );
+});
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+function schemaPaths({ properties = {} }: Schema, path: string): string[] {
+  return Object.entries(properties).flatMap(([name, part]) => {
+    const place = path === "" ? name : `${path}.${name}`;
+    return [place, ...schemaPaths(part, place)];
+  });
+}
+
+function valuePaths(value: unknown, path: string): string[] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
+  return Object.entries(value).flatMap(([name, part]: [string, unknown]) => {
+    const place = path === "" ? name : `${path}.${name}`;
+    return [place, ...valuePaths(part, place)];
+  });
+}
+
+test("the CustomResourceDefinitions are those of the schemas, kept and left out as the values say", { skip }, () => {
+  const rendered = named(helm().render(), "CustomResourceDefinition");
+  const wanted = customResourceDefinitions().map((definition): unknown => JSON.parse(JSON.stringify(definition)));
+  const bare = rendered.map(({ metadata, ...rest }) => ({ ...rest, metadata: { name: metadata.name } }));
+  assert.deepEqual(bare, wanted);
+  const policies = (objects: readonly Rendered[]): unknown[] =>
+    objects.map(({ metadata }) => metadata.annotations?.["helm.sh/resource-policy"]);
+  assert.deepEqual(policies(rendered), ["keep", "keep"]);
+  const mortal = named(helm().render({ "crds.keep": false }), "CustomResourceDefinition");
+  assert.deepEqual(policies(mortal), [undefined, undefined]);
+  assert.deepEqual(named(helm().render({ "crds.enabled": false }), "CustomResourceDefinition"), []);
+});
+
+test("the operator understands what its Deployment tells it", { skip }, () => {
+  const set = { watchNamespaces: ["mail", "shop"], "operator.workers": 8, "operator.logLevel": "debug" };
+  const { args, env } = operatorContainer(helm().render(set));
+  const given = Object.fromEntries(env.map(({ name, value }) => [name, value ?? "from-the-pod"]));
+  const command = readCommand(args, given);
+  assert.ok(command.verb === "run");
+  const { relayImage, namespaces, serviceAccount, leaseName, workers, logLevel, port } = command.settings;
+  assert.deepEqual(
+    { relayImage, namespaces, serviceAccount, leaseName, workers, logLevel, port },
+    {
+      relayImage: "ghcr.io/mailboat/mailboat:0.1.0",
+      namespaces: ["mail", "shop"],
+      serviceAccount: "mailboat-operator",
+      leaseName: "mailboat-operator",
+      workers: 8,
+      logLevel: "debug",
+      port: 9464,
+    },
+  );
+});
+
+const digest = `sha256:${"0".repeat(64)}`;
+const images: readonly {
+  readonly set: Readonly<Record<string, unknown>>;
+  readonly operator: string;
+  readonly relay: string;
+}[] = [
+  { set: { "image.tag": "2" }, operator: "ghcr.io/mailboat/mailboat:2", relay: "ghcr.io/mailboat/mailboat:2" },
+  {
+    set: { "image.digest": digest },
+    operator: `ghcr.io/mailboat/mailboat@${digest}`,
+    relay: `ghcr.io/mailboat/mailboat@${digest}`,
+  },
+  {
+    set: { "image.tag": "2", "image.digest": digest, "relay.image.tag": "1" },
+    operator: `ghcr.io/mailboat/mailboat@${digest}`,
+    relay: "ghcr.io/mailboat/mailboat:1",
+  },
+  {
+    set: { "image.repository": "localhost:5000/a", "relay.image.repository": "localhost:5000/b" },
+    operator: "localhost:5000/a:0.1.0",
+    relay: "localhost:5000/b:0.1.0",
+  },
+];
+
+for (const { set, operator, relay } of images) {
+  test(`images of ${JSON.stringify(set).slice(0, 60)}`, { skip }, () => {
+    const container = operatorContainer(helm().render(set));
+    assert.equal(container.image, operator);
+    assert.equal(container.env.find(({ name }) => name === "RELAY_IMAGE")?.value, relay);
+  });
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+function rulesOf(objects: readonly Rendered[]): readonly Rule[] {
+  return objects.flatMap((object) => object["rules"] as readonly Rule[]);
+}
+
+test("rights are named one by one, and the cluster's Secrets are not among them", { skip }, () => {
+  const objects = lasting(helm().render({ "rbac.secrets.namespaces": ["mail"] }));
+  const everywhere = only(objects, "ClusterRoleBinding");
+  const role = only(objects, "ClusterRole", new RegExp(`^${everywhere.metadata.name}$`));
+  const rules = rulesOf([...named(objects, "ClusterRole"), ...named(objects, "Role")]);
+  assert.deepEqual(
+    rules.filter(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs].includes("*")),
+    [],
+  );
+  assert.ok(!rulesOf([role]).some(({ resources }) => resources.includes("secrets")));
+  const bound = named(objects, "RoleBinding", /^mailboat-secrets$/).map(({ metadata }) => metadata.namespace);
+  assert.deepEqual(bound, ["mail"]);
+  const whole = helm().render({ "rbac.secrets.clusterWide": true });
+  assert.equal(named(whole, "ClusterRoleBinding", /-secrets$/).length, 1);
+});
+
+test("with a list of namespaces nothing is given outside them", { skip }, () => {
+  const objects = helm().render({ watchNamespaces: ["mail", "shop"] });
+  assert.deepEqual([...named(objects, "ClusterRole"), ...named(objects, "ClusterRoleBinding")], []);
+  const places = named(lasting(objects), "RoleBinding").map(({ metadata }) => metadata.namespace);
+  assert.deepEqual(places, ["mailboat-system", "mail", "shop"]);
+});
+
+test("what is switched on comes, and nothing else", { skip }, () => {
+  const plain = helm().render();
+  for (const kind of ["PodDisruptionBudget", "PriorityClass", "PodMonitor", "ServiceMonitor", "PrometheusRule"]) {
+    assert.deepEqual(named(plain, kind), [], kind);
+  }
+  const all = helm().render({ replicas: 2, "priorityClass.create": true, "metrics.monitor": "PodMonitor" });
+  assert.equal(named(all, "PodDisruptionBudget").length, 1);
+  assert.equal(operatorPod(all).spec.priorityClassName, only(all, "PriorityClass").metadata.name);
+  assert.equal(only(all, "PodMonitor").apiVersion, "monitoring.coreos.com/v1");
+  assert.equal(named(helm().render({ "networkPolicy.enabled": false }), "NetworkPolicy").length, 0);
+});
+
+test("dashboards and alerts in the chart's folders are shipped when they are switched on", { skip }, (t) => {
+  const copy = mkdtempSync(join(tmpdir(), "mailboat-chart-"));
+  t.after(() => rmSync(copy, { recursive: true, force: true }));
+  cpSync(chartFolder, copy, { recursive: true });
+  writeFileSync(join(copy, "dashboards/of-the-test.json"), '{"title": "{{ of the test }}"}\n');
+  const groups = [
+    { name: "of-the-test", rules: [{ alert: "Late", expr: "1", annotations: { summary: "{{ $value }}" } }] },
+  ];
+  writeFileSync(join(copy, "alerts/of-the-test.yaml"), JSON.stringify({ groups }));
+  const switches = ["--set", "dashboards.enabled=true,alerts.enabled=true,dashboards.labels.team=mail"];
+  const objects = helm()
+    .run(["template", "mailboat", copy, ...switches])
+    .split("\n---\n")
+    .map((text): unknown => parse(text));
+  const found = objects.filter((object): object is Rendered => typeof object === "object" && object !== null);
+  const map = only(found, "ConfigMap", /dashboard-of-the-test$/);
+  assert.deepEqual(map["data"], { "mailboat-of-the-test.json": '{"title": "{{ of the test }}"}\n' });
+  assert.equal(map.metadata.labels?.["grafana_dashboard"], "1");
+  assert.equal(map.metadata.labels["team"], "mail");
+  const rule = only(found, "PrometheusRule")["spec"] as { readonly groups: unknown[] };
+  assert.deepEqual(
+    rule.groups.filter((group) => (group as { name: string }).name === "of-the-test"),
+    groups,
+  );
+});
