@@ -19,7 +19,7 @@ LAYERS ?=
 # make image: what the image is called.
 IMAGE ?= mailboat:dev
 
-.PHONY: help run test check generate format bench image clean
+.PHONY: help run test check generate format pictures bench image clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ generate: $(INSTALLED) ## Write the files that come from code (crds/, dashboards
 
 format: $(INSTALLED) ## Format every file
 	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn .
+
+pictures: $(INSTALLED) ## Draw the dashboards in docs/dashboards/ from a real Prometheus
+	@MAILBOAT_PICTURES=docs/dashboards exec $(NODE) --test test/scenario/every-panel-has-data.test.ts
 
 bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the same load
 	@exec $(NODE) test/bench/bench.ts

@@ -53,6 +53,7 @@ const rooms: readonly Room[] = [
       "zod",
       "dns-packet",
       "playwright-core",
+      "echarts",
       "postal-mime",
       "@kubernetes/client-node",
       "@opentelemetry/api",

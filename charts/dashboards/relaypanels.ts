@@ -69,7 +69,7 @@ function health(): BuildsPanel[] {
     ),
     figure(
       {
-        title: "Delivered within 5 minutes",
+        title: "Within 5 minutes",
         description:
           "Share of the last hour's deliveries that the next hop took within five minutes: the service level objective.",
         unit: "percentunit",

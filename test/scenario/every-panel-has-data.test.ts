@@ -1,11 +1,13 @@
 /**
  * A real Prometheus scrapes a real relay and a real operator on a real API server while a script sends mail that is taken,
  * put off, refused and bounced. Every expression of every panel must return something there, and what the script fixes must
- * be its number.
+ * be its number. The dashboards are drawn from it; MAILBOAT_PICTURES=<directory> asks for more traffic and keeps the pictures
+ * there (`make pictures`).
  */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { after, before, test } from "node:test";
 import type { TestContext } from "node:test";
 import { z } from "zod";
 import { buildDashboard } from "../../charts/dashboards/dashboard.ts";
@@ -15,6 +17,7 @@ import { user } from "../support/configuration.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { drawDashboard } from "../support/dashboardpicture.ts";
 import { Prometheus } from "../support/prometheus.ts";
 import { repositoryRoot } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
@@ -23,6 +26,8 @@ import { lacking } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane() || lacking("prometheus");
+/** How long traffic goes on for pictures. */
+const trafficMs = 120_000;
 const rulesFile = join(repositoryRoot, "charts/mailboat/alerts/rules.yaml");
 
 /** What a person chose at the top: everything. */
@@ -143,7 +148,7 @@ async function observe(t: TestContext): Promise<Observation> {
   return { stage, prometheus, namespace };
 }
 
-test("every panel's expressions return data, and the script's numbers", { skip, timeout: 180_000 }, async (t) => {
+test("every panel's expressions return data, and the script's numbers", { skip, timeout: 280_000 }, async (t) => {
   const { stage, prometheus, namespace } = await observe(t);
   // A counter's first value has no rate: what is counted once before the first scrape is counted again after it.
   for (const round of [1, 2]) {
@@ -170,7 +175,24 @@ test("every panel's expressions return data, and the script's numbers", { skip, 
   assert.deepEqual(empty, []);
   await checkNumbers(prometheus);
   await checkRules(prometheus);
+  const startedAt = Date.now();
+  const pictures = process.env["MAILBOAT_PICTURES"];
+  for (let round = 3; pictures !== undefined && Date.now() - startedAt < trafficMs; round += 1)
+    await script(stage, round);
+  await draw(prometheus, pictures ?? join(stage.directory, "pictures"), pictures === undefined ? 30 : trafficMs / 1000);
 });
+
+/** Each panel must have come out: lines as paths, numbers and rows as text. */
+async function draw(prometheus: Prometheus, directory: string, seconds: number): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  for (const words of dashboards) {
+    const picture = await drawDashboard({ dashboard: buildDashboard(words), prometheus, filledIn, seconds });
+    const panels = words.rows.reduce((count, row) => count + row.panels.length, 0);
+    assert.equal(picture.match(/<g transform="translate/g)?.length, panels, words.title);
+    assert.ok(!picture.includes("NaN"), words.title);
+    writeFileSync(join(directory, `${words.uid.replace(/^mailboat-/, "")}.svg`), picture);
+  }
+}
 
 async function checkNumbers(prometheus: Prometheus): Promise<void> {
   const numbers: Readonly<Record<string, number>> = {

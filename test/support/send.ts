@@ -156,6 +156,9 @@ export async function openSession(
     await client.command("EHLO client.example.net");
   }
   const reply = await client.authPlain(login.name, login.password);
-  if (reply.code !== 235) throw new Error(`login: ${reply.code} ${reply.text}`);
+  if (reply.code !== 235) {
+    client.destroy();
+    throw new Error(`login: ${reply.code} ${reply.text}`);
+  }
   return client;
 }
