@@ -159,7 +159,8 @@ async function main(verb: string | undefined): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(process.argv[2]);
+  // Everything is closed; an export that a dead collector does not answer would hold the process up.
+  process.exit(await main(process.argv[2]));
 } catch (error) {
   process.stderr.write(`relay: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

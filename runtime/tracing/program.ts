@@ -1,20 +1,19 @@
 /**
- * The SDK behind runtime/telemetry: one provider for the life of the process, so that a new configuration loses no span
- * that is under way. What changes is where the queue exports to and the ratio that the sampler uses.
+ * The half of runtime/telemetry that knows the SDK. Its ids, its ratio, its resource and its exporter are used; its span
+ * objects are not: they check and copy every attribute twice, which cost more than all the rest of a hop's tracing.
+ *
+ * One queue for the life of the process, so that a new configuration loses no span that is under way.
  */
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, createContextKey } from "@opentelemetry/api";
-import type { Context, Span, SpanContext } from "@opentelemetry/api";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import {
-  ParentBasedSampler,
-  SamplingDecision,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-  type Sampler,
-  type SamplingResult,
-} from "@opentelemetry/sdk-trace";
+import { RandomIdGenerator, SamplingDecision, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace";
+import { openExporter } from "./exporter.ts";
+import { FinishedSpan, type SpanRecord } from "./finishedspan.ts";
+import { spanLineOf } from "./spanline.ts";
+import { SpanQueue } from "./spanqueue.ts";
 import type {
   SpanAttributes,
+  SpanContext,
   SpanKindName,
   SpanStart,
   TelemetryOptions,
@@ -23,9 +22,6 @@ import type {
   Tracing,
   TracingProgram,
 } from "./trace.ts";
-import { openExporter } from "./exporter.ts";
-import { SpanLines } from "./spanline.ts";
-import { SpanQueue } from "./spanqueue.ts";
 import { contextFromText, contextText, readContext } from "./tracecontext.ts";
 
 const kinds: Readonly<Record<SpanKindName, SpanKind>> = {
@@ -38,26 +34,32 @@ const kinds: Readonly<Record<SpanKindName, SpanKind>> = {
 
 export function startTracing(options: TelemetryOptions): TracingProgram {
   const queue = new SpanQueue(options);
-  const sampler = new MailSampler();
-  const lines = options.sink === undefined ? [] : [new SpanLines(options.sink)];
-  const provider = new TracerProvider({
-    resource: resourceFromAttributes({ ...options.resource }),
-    sampler,
-    spanProcessors: [queue, ...lines],
-  });
-  const tracer = provider.getTracer("mailboat");
+  const resource = resourceFromAttributes({ ...options.resource });
+  const ids = new RandomIdGenerator();
   const now = createTimeline();
+  let ratio = new TraceIdRatioBasedSampler(0);
+  const isSampled = (start: SpanStart, traceId: string): boolean => {
+    if (start.sampled !== undefined) return start.sampled;
+    if (start.parent !== undefined) return (start.parent.traceFlags & TraceFlags.SAMPLED) !== 0;
+    return ratio.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
+  };
+  const ended = (record: SpanRecord): void => {
+    queue.add(new FinishedSpan(record, resource));
+    options.sink?.(spanLineOf(record));
+  };
   const tracing: Tracing = {
     now,
     start(name, start) {
-      const { kind, startedAt, links, attributes } = start;
-      const settings = {
-        kind: kinds[kind],
-        startTime: startedAt ?? now(),
-        ...(links === undefined ? {} : { links: links.map((context) => ({ context })) }),
-        attributes: { ...attributes },
+      const traceId = start.parent?.traceId ?? ids.generateTraceId();
+      const traceState = start.parent?.traceState;
+      const sampled = isSampled(start, traceId);
+      const context: SpanContext = {
+        traceId,
+        spanId: ids.generateSpanId(),
+        traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+        ...(traceState === undefined ? {} : { traceState }),
       };
-      return new RecordedSpan(tracer.startSpan(name, settings, contextOf(start)), now);
+      return sampled ? new SampledSpan({ name, context, start, now, ended }) : unsampledSpan(context);
     },
     read: readContext,
     textOf: contextText,
@@ -66,68 +68,82 @@ export function startTracing(options: TelemetryOptions): TracingProgram {
   return {
     tracing,
     configure(settings: TelemetrySettings) {
-      sampler.setRatio(settings.samplingRatio);
+      ratio = new TraceIdRatioBasedSampler(settings.samplingRatio);
       queue.exportBy(settings.endpoint === undefined ? undefined : openExporter(settings.endpoint, settings));
     },
     close: (deadlineMs) => queue.close(deadlineMs),
   };
 }
 
-class RecordedSpan implements TraceSpan {
+interface SampledStart {
+  readonly name: string;
   readonly context: SpanContext;
-  readonly isSampled: boolean;
-  readonly #span: Span;
-  readonly #now: () => number;
+  readonly start: SpanStart;
+  readonly now: () => number;
+  readonly ended: (record: SpanRecord) => void;
+}
 
-  constructor(span: Span, now: () => number) {
-    this.#span = span;
+class SampledSpan implements TraceSpan {
+  readonly context: SpanContext;
+  readonly isSampled = true;
+  readonly #name: string;
+  readonly #start: SpanStart;
+  readonly #startedAt: number;
+  readonly #attributes: Record<string, SpanAttributes[string]>;
+  readonly #now: () => number;
+  readonly #ended: (record: SpanRecord) => void;
+  #events: SpanRecord["events"][number][] = [];
+  #failed = false;
+  #isOver = false;
+
+  constructor({ name, context, start, now, ended }: SampledStart) {
+    this.context = context;
+    this.#name = name;
+    this.#start = start;
+    this.#startedAt = start.startedAt ?? now();
+    this.#attributes = { ...start.attributes };
     this.#now = now;
-    this.context = span.spanContext();
-    this.isSampled = (this.context.traceFlags & TraceFlags.SAMPLED) !== 0;
+    this.#ended = ended;
   }
 
   set(attributes: SpanAttributes): void {
-    if (this.isSampled) this.#span.setAttributes({ ...attributes });
+    Object.assign(this.#attributes, attributes);
   }
 
   event(name: string, at: number, attributes: SpanAttributes = {}): void {
-    if (this.isSampled) this.#span.addEvent(name, { ...attributes }, at);
+    this.#events.push({ name, at, attributes });
   }
 
   fail(): void {
-    this.#span.setStatus({ code: SpanStatusCode.ERROR });
+    this.#failed = true;
   }
 
   end(): void {
-    if (this.isSampled) this.#span.end(this.#now());
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { kind, parent, links = [] } = this.#start;
+    this.#ended({
+      name: this.#name,
+      kind: kinds[kind],
+      context: this.context,
+      parent,
+      startedAt: this.#startedAt,
+      // The wall clock may have been set back meanwhile.
+      endedAt: Math.max(this.#now(), this.#startedAt),
+      attributes: this.#attributes,
+      events: this.#events,
+      links,
+      status: this.#failed ? SpanStatusCode.ERROR : SpanStatusCode.UNSET,
+    });
   }
 }
 
-const decisionKey = createContextKey("mailboat sampling decision");
-
-function contextOf(start: SpanStart): Context {
-  const base = start.parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, start.parent);
-  return start.sampled === undefined ? base : base.setValue(decisionKey, start.sampled);
+function unsampledSpan(context: SpanContext): TraceSpan {
+  return { context, isSampled: false, set: nothing, event: nothing, fail: nothing, end: nothing };
 }
 
-/** Obeys a decision that came with the span, then the parent's, then the ratio. */
-class MailSampler implements Sampler {
-  #byParent: Sampler = new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(0) });
-
-  setRatio(ratio: number): void {
-    this.#byParent = new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) });
-  }
-
-  shouldSample(...asked: Parameters<Sampler["shouldSample"]>): SamplingResult {
-    const decision = asked[0].getValue(decisionKey);
-    if (decision === true) return { decision: SamplingDecision.RECORD_AND_SAMPLED };
-    if (decision === false) return { decision: SamplingDecision.NOT_RECORD };
-    return this.#byParent.shouldSample(...asked);
-  }
-
-  toString(): string {
-    return "MailSampler";
-  }
+function nothing(): void {
+  // Nobody keeps it.
 }
 
 /** Further than this from the wall clock, the wall clock has been set: follow it. */

@@ -4,8 +4,7 @@
  * Promise: it never waits and never throws. What does not fit, and what the collector does not take, is dropped, counted, and
  * said in the log once a minute at most. The SDK's own batcher counts only by way of OpenTelemetry metrics, and is silent.
  */
-import { TraceFlags } from "@opentelemetry/api";
-import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import type { Log } from "../log.ts";
 import type { SpanCounts, SpanLoss } from "./trace.ts";
 
@@ -27,7 +26,7 @@ const batchSize = 512;
 const delayMs = 500;
 const quietMs = 60_000;
 
-export class SpanQueue implements SpanProcessor {
+export class SpanQueue {
   readonly #log: Log;
   readonly #counts: SpanCounts;
   #exporter: BatchExporter | undefined;
@@ -56,12 +55,8 @@ export class SpanQueue implements SpanProcessor {
     this.#schedule();
   }
 
-  onStart(): void {
-    // Only what has ended is exported.
-  }
-
-  onEnd(span: ReadableSpan): void {
-    if (this.#exporter === undefined || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) return;
+  add(span: ReadableSpan): void {
+    if (this.#exporter === undefined) return;
     if (this.#closed || this.#spans.length >= capacity) {
       this.#drop("queue_full", 1, "more spans end than the collector takes");
       return;
@@ -70,19 +65,12 @@ export class SpanQueue implements SpanProcessor {
     this.#schedule();
   }
 
-  async forceFlush(): Promise<void> {
-    if (this.#exporter !== undefined) await this.#drain(this.#exporter);
-  }
-
-  shutdown(): Promise<void> {
-    return this.close(0);
-  }
-
   /** Exports what is there until the deadline; the rest is dropped and counted. */
   async close(deadlineMs: number): Promise<void> {
     const deadline = Promise.withResolvers<void>();
     const timer = setTimeout(deadline.resolve, deadlineMs);
-    await Promise.race([this.forceFlush(), deadline.promise]);
+    const flushed = this.#exporter === undefined ? undefined : this.#drain(this.#exporter);
+    await Promise.race([flushed, deadline.promise]);
     clearTimeout(timer);
     clearTimeout(this.#timer);
     this.#closed = true;

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,7 @@ import { startMailboat } from "./mailboat.ts";
 import { freePort } from "./ports.ts";
 import { startPostfix } from "./postfix.ts";
 import { openSink, type Sink } from "./sink.ts";
+import { openSpanSink } from "./spansink.ts";
 
 interface Round {
   readonly messagesPerSecond: number;
@@ -24,8 +25,9 @@ interface Round {
   readonly acceptP99Ms: number;
 }
 
-const starters = { mailboat: startMailboat, postfix: startPostfix } as const;
-type Name = keyof typeof starters;
+/** Tracing costs what lies between the first and the others of its kind. */
+const ratios: Readonly<Record<string, number>> = { "mailboat-0": 0, "mailboat-0.1": 0.1, "mailboat-1": 1 };
+const names = ["mailboat", ...Object.keys(ratios), "postfix"] as const;
 
 async function load(plan: LoadPlan): Promise<LoadResult> {
   const program = fileURLToPath(new URL("./load.ts", import.meta.url));
@@ -61,29 +63,32 @@ async function round(contestant: Contestant, sink: Sink, messages: number): Prom
   };
 }
 
-async function measure(
-  name: Name,
-  options: Omit<ContestantOptions, "directory" | "port">,
-  plan: BenchPlan,
-): Promise<Round[]> {
+interface Running {
+  readonly name: string;
+  readonly directory: string;
+  readonly contestant: Contestant;
+  readonly rounds: Round[];
+}
+
+async function start(name: string, options: Omit<ContestantOptions, "directory" | "port">): Promise<Running> {
   const directory = await mkdtemp(join(tmpdir(), `bench-${name}-`));
-  await mkdir(directory, { recursive: true });
-  const contestant = await starters[name]({ ...options, directory, port: await freePort() });
-  const rounds: Round[] = [];
-  try {
-    await round(contestant, plan.sink, Math.min(1000, plan.messages));
-    for (let index = 0; index < plan.rounds; index += 1) {
+  const starter = name === "postfix" ? startPostfix : startMailboat;
+  const contestant = await starter({ ...options, directory, port: await freePort() });
+  return { name, directory, contestant, rounds: [] };
+}
+
+/** In turn, round by round, so that a machine that gets slower or faster does so for all. */
+async function measure(running: readonly Running[], plan: BenchPlan): Promise<void> {
+  for (const { contestant } of running) await round(contestant, plan.sink, Math.min(1000, plan.messages));
+  for (let index = 0; index < plan.rounds; index += 1) {
+    for (const { contestant, rounds } of running) {
       const result = await round(contestant, plan.sink, plan.messages);
       rounds.push(result);
       process.stdout.write(
         `${contestant.name}: ${result.messagesPerSecond.toFixed(0)} messages/s, ${result.cpuMsPerMessage.toFixed(2)} ms CPU a message, accept p50 ${result.acceptP50Ms.toFixed(0)} ms, p99 ${result.acceptP99Ms.toFixed(0)} ms\n`,
       );
     }
-  } finally {
-    await contestant.stop();
-    await rm(directory, { recursive: true, force: true });
   }
-  return rounds;
 }
 
 interface BenchPlan {
@@ -97,22 +102,33 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-function printTable(results: ReadonlyMap<Name, readonly Round[]>): void {
-  const rows = [...results].map(([name, rounds]) => ({
-    relay: name,
-    "messages/s": median(rounds.map((item) => item.messagesPerSecond)),
-    "CPU ms/message": median(rounds.map((item) => item.cpuMsPerMessage)),
-    "accept p99 ms": median(rounds.map((item) => item.acceptP99Ms)),
-  }));
-  const own = rows.find((row) => row.relay === "mailboat");
+function medians(rounds: readonly Round[]): Round {
+  return {
+    messagesPerSecond: median(rounds.map((item) => item.messagesPerSecond)),
+    cpuMsPerMessage: median(rounds.map((item) => item.cpuMsPerMessage)),
+    acceptP50Ms: median(rounds.map((item) => item.acceptP50Ms)),
+    acceptP99Ms: median(rounds.map((item) => item.acceptP99Ms)),
+  };
+}
+
+function printTable(running: readonly Running[]): void {
+  const rows = running.map(({ name, contestant, rounds }) => ({ name, title: contestant.name, ...medians(rounds) }));
+  const own = rows.find(({ name }) => name === "mailboat") ?? rows[0];
   process.stdout.write(
     "\n| relay | messages/s | CPU ms a message | accept p99 ms | Mailboat's rate to it | its CPU to Mailboat's |\n|---|---|---|---|---|---|\n",
   );
   for (const row of rows) {
-    const rate = (own?.["messages/s"] ?? 0) / row["messages/s"];
-    const cpu = row["CPU ms/message"] / (own?.["CPU ms/message"] ?? 1);
+    const rate = (own?.messagesPerSecond ?? 0) / row.messagesPerSecond;
+    const cpu = row.cpuMsPerMessage / (own?.cpuMsPerMessage ?? 1);
     process.stdout.write(
-      `| ${row.relay} | ${row["messages/s"].toFixed(0)} | ${row["CPU ms/message"].toFixed(2)} | ${row["accept p99 ms"].toFixed(0)} | ${rate.toFixed(2)} | ${cpu.toFixed(2)} |\n`,
+      `| ${row.title} | ${row.messagesPerSecond.toFixed(0)} | ${row.cpuMsPerMessage.toFixed(2)} | ${row.acceptP99Ms.toFixed(0)} | ${rate.toFixed(2)} | ${cpu.toFixed(2)} |\n`,
+    );
+  }
+  for (const row of rows.filter(({ name }) => name in ratios && own?.name === "mailboat")) {
+    const rate = 1 - row.messagesPerSecond / (own?.messagesPerSecond ?? 1);
+    const cpu = row.cpuMsPerMessage - (own?.cpuMsPerMessage ?? 0);
+    process.stdout.write(
+      `tracing at ${String(ratios[row.name])} costs ${(rate * 100).toFixed(1)} % of the rate and ${cpu.toFixed(3)} ms CPU a message\n`,
     );
   }
 }
@@ -121,25 +137,33 @@ const { values } = parseArgs({
   options: {
     messages: { type: "string", default: "8000" },
     rounds: { type: "string", default: "3" },
-    only: { type: "string", default: "mailboat,postfix" },
+    only: { type: "string", default: names.join(",") },
   },
 });
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const sinkPort = await freePort();
 const sink = openSink(sinkPort);
-const results = new Map<Name, readonly Round[]>();
+const spanSink = await openSpanSink();
+const running: Running[] = [];
 try {
-  for (const name of ["mailboat", "postfix"] as const) {
+  for (const name of names) {
     if (!values.only.split(",").includes(name)) continue;
+    const samplingRatio = ratios[name];
     const options = {
       sinkPort,
       domain: "example.com",
       privateKey: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+      ...(samplingRatio === undefined ? {} : { tracing: { endpoint: spanSink.endpoint, samplingRatio } }),
     };
-    const plan = { messages: Number(values.messages), rounds: Number(values.rounds), sink };
-    results.set(name, await measure(name, options, plan));
+    running.push(await start(name, options));
   }
-  printTable(results);
+  await measure(running, { messages: Number(values.messages), rounds: Number(values.rounds), sink });
+  printTable(running);
 } finally {
+  for (const { contestant, directory } of running) {
+    await contestant.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
   sink.stop();
+  spanSink.stop();
 }

@@ -14,4 +14,6 @@ export interface ContestantOptions {
   readonly domain: string;
   /** RSA-2048, PKCS#8 PEM. */
   readonly privateKey: string;
+  /** Mailboat only: where traces go, and the share of messages that is traced. */
+  readonly tracing?: { readonly endpoint: string; readonly samplingRatio: number };
 }

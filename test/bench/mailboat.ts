@@ -11,7 +11,7 @@ import { createControlGroup } from "./processes.ts";
 export async function startMailboat(options: ContestantOptions): Promise<Contestant> {
   const configuration = join(options.directory, "config");
   await writeConfiguration(configuration, options);
-  const group = await createControlGroup("mailboat");
+  const group = await createControlGroup(`mailboat-${options.port}`);
   const child = group.start([process.execPath, fileURLToPath(new URL("../../relay/main.ts", import.meta.url)), "run"], {
     MAILBOAT_CONFIGURATION_DIR: configuration,
     MAILBOAT_SPOOL_DIR: join(options.directory, "spool"),
@@ -23,7 +23,9 @@ export async function startMailboat(options: ContestantOptions): Promise<Contest
     if (line.includes('"msg":"ready"')) break;
   }
   child.stdout.resume();
-  return { name: "Mailboat", port: options.port, cpuSeconds: () => group.cpuSeconds(), stop: () => group.remove() };
+  const { tracing } = options;
+  const name = tracing === undefined ? "Mailboat" : `Mailboat, traced at ${tracing.samplingRatio.toFixed(1)}`;
+  return { name, port: options.port, cpuSeconds: () => group.cpuSeconds(), stop: () => group.remove() };
 }
 
 async function writeConfiguration(directory: string, options: ContestantOptions): Promise<void> {
@@ -80,6 +82,7 @@ function relayOf(options: ContestantOptions, shards: Readonly<Record<string, str
       dnsServers: [],
     },
     limits: { messageSizeBytes: 50 * 2 ** 20, recipients: 1000, connections: 1000, connectionsPerClient: 1000 },
+    ...(options.tracing === undefined ? {} : { tracing: { ...options.tracing, headers: {}, trustedNextHops: [] } }),
     shards,
   };
 }
