@@ -28,20 +28,32 @@ async function main(): Promise<number> {
   }
   // A reader that is gone (`| head`) is no reason to lose mail: what runs, runs on.
   process.stdout.on("error", () => undefined);
-  if (command.verb === "local") return local(command.settings, stop.signal);
-  return command.verb === "run" ? cluster(command.settings, stop.signal) : release(command.settings);
+  switch (command.verb) {
+    case "local":
+    case "demo":
+      return local(command.settings, command.verb, stop.signal);
+    case "run":
+      return cluster(command.settings, stop.signal);
+    case "release":
+      return release(command.settings);
+  }
 }
 
-async function local(settings: LocalSettings, stopping: AbortSignal): Promise<number> {
+async function local(settings: LocalSettings, verb: "local" | "demo", stopping: AbortSignal): Promise<number> {
   // Compiled code is kept beside the rest of the state, which halves the time to ready from the second start on.
   enableCompileCache(join(settings.state, "compiled"));
-  const { runLocal } = await import("./local/run.ts");
-  await runLocal({
+  const run = {
     settings,
     stopping,
-    output: { write: (text) => process.stdout.write(text), isTerminal: process.stdout.isTTY },
+    output: { write: (text: string) => process.stdout.write(text), isTerminal: process.stdout.isTTY },
     now: () => Date.now(),
-  });
+  };
+  if (verb === "demo") {
+    const { runDemo } = await import("./local/demo/run.ts");
+    return runDemo(run);
+  }
+  const { runLocal } = await import("./local/run.ts");
+  await runLocal(run);
   return 0;
 }
 

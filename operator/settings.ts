@@ -15,6 +15,11 @@ export const usage = `Mailboat operator
     --host ADDRESS    where listeners bind (LISTEN_HOST; default 127.0.0.1)
     --log-level LEVEL what relays log: trace, debug, info, warn, error (LOG_LEVEL; default info)
 
+  node operator/main.ts demo [--state DIR]
+
+    Sends a handful of messages to the local mode that runs on DIR, or to one that it starts itself, and tells what
+    becomes of them.
+
   node operator/main.ts run --relay-image IMAGE
 
     Runs the operator of a Kubernetes cluster. Several may run: one leads, the others stand by.
@@ -104,7 +109,7 @@ export type ClusterSettings = z.infer<typeof clusterSettings>;
 
 export type Command =
   | { readonly verb: "help" }
-  | { readonly verb: "local"; readonly settings: LocalSettings }
+  | { readonly verb: "local" | "demo"; readonly settings: LocalSettings }
   | { readonly verb: "run"; readonly settings: ClusterSettings }
   | { readonly verb: "release"; readonly settings: ReleaseSettings };
 
@@ -115,9 +120,11 @@ export function readCommand(args: readonly string[], environment: Environment): 
   const { values, positionals } = parseFlags(args);
   if (values.help === true) return { verb: "help" };
   const [verb, ...rest] = positionals;
-  if (verb === undefined) throw new UsageError("which verb? `local`, `run` or `release`; --help says more");
-  if (verb !== "local" && verb !== "run" && verb !== "release") {
-    throw new UsageError(`unknown verb ${verb}: there are \`local\`, \`run\` and \`release\`; --help says more`);
+  if (verb === undefined) throw new UsageError("which verb? `local`, `demo`, `run` or `release`; --help says more");
+  if (verb !== "local" && verb !== "demo" && verb !== "run" && verb !== "release") {
+    throw new UsageError(
+      `unknown verb ${verb}: there are \`local\`, \`demo\`, \`run\` and \`release\`; --help says more`,
+    );
   }
   if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(" ")}: every setting goes behind a flag`);
   for (const flag of Object.keys(values)) {
@@ -125,14 +132,14 @@ export function readCommand(args: readonly string[], environment: Environment): 
   }
   // `make run` passes empty variables on: they are as good as none.
   const set = (name: string): string | undefined => (environment[name] === "" ? undefined : environment[name]);
-  if (verb === "local") return readLocal(values, set);
+  if (verb === "local" || verb === "demo") return { verb, settings: readLocal(values, set) };
   return verb === "run" ? readCluster(values, set) : readRelease(values, set);
 }
 
 type Flags = ReturnType<typeof parseFlags>["values"];
 type Variable = (name: string) => string | undefined;
 
-function readLocal(values: Flags, set: Variable): Command {
+function readLocal(values: Flags, set: Variable): LocalSettings {
   const pagePort = values["page-port"] ?? set("PAGE_PORT");
   const settings = localSettings.safeParse({
     manifests: values.manifests ?? set("MANIFESTS") ?? "examples/local",
@@ -141,7 +148,7 @@ function readLocal(values: Flags, set: Variable): Command {
     logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
     ...(pagePort === undefined ? {} : { pagePort }),
   });
-  return { verb: "local", settings: accepted(settings) };
+  return accepted(settings);
 }
 
 const tenHoursMs = 36_000_000;
@@ -189,9 +196,11 @@ function accepted<T>(result: z.ZodSafeParseResult<T>): T {
 const text = { type: "string" } as const;
 
 const whoAndWhereFlags = ["kubeconfig", "context", "namespaces", "namespace", "lease-name", "identity", "log-level"];
+const localFlags = ["manifests", "state", "host", "log-level", "page-port"];
 
-const flagsOf: Readonly<Record<"local" | "run" | "release", ReadonlySet<string>>> = {
-  local: new Set(["manifests", "state", "host", "log-level", "page-port"]),
+const flagsOf: Readonly<Record<"local" | "demo" | "run" | "release", ReadonlySet<string>>> = {
+  local: new Set(localFlags),
+  demo: new Set(localFlags),
   run: new Set(["relay-image", "service-account", "host", "port", "workers", ...whoAndWhereFlags]),
   release: new Set(whoAndWhereFlags),
 };

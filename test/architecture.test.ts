@@ -252,7 +252,16 @@ const rooms: readonly Room[] = [
       "operator edges",
       "operator settings",
     ],
-    packages: ["zod", "yaml", "smtp-server", "mailauth", "postal-mime", "@peculiar/x509", "reflect-metadata"],
+    packages: [
+      "zod",
+      "yaml",
+      "smtp-server",
+      "nodemailer",
+      "mailauth",
+      "postal-mime",
+      "@peculiar/x509",
+      "reflect-metadata",
+    ],
     node: "any",
   },
 ];
@@ -260,12 +269,13 @@ const rooms: readonly Room[] = [
 /** One adapter a library: nobody else sees its types and callbacks. Tests are free. */
 const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
   { target: "smtp-server", files: /^relay\/submission\/(?:server|commandstream)\.ts$|^operator\/local\// },
-  { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$/ },
+  { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$|^operator\/local\/demo\/run\.ts$/ },
   { target: "@kubernetes/client-node", files: /^operator\/kube\// },
   { target: "prom-client", files: /^relay\/observe\/|^operator\/cluster\// },
   { target: "dns-packet", files: /^relay\/dns\// },
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
   { target: "pino", files: /^runtime\/log\.ts$/ },
+  { target: "postal-mime", files: /^operator\/local\/capture\/mime\.ts$/ },
   { target: "node:sqlite", files: /^relay\/spool\/|^operator\/local\/lock\.ts$/ },
 ];
 

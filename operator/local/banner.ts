@@ -1,5 +1,6 @@
 /** The first thing a person reads: what runs where, how to send a message, where things lie. Pure. */
 import type { Paint } from "./mailline.ts";
+import type { Trial } from "./running.ts";
 
 export interface ListenerRow {
   readonly pod: string;
@@ -7,20 +8,6 @@ export interface ListenerRow {
   readonly address: string;
   readonly tls: string;
   readonly login: string;
-}
-
-export interface Login {
-  readonly username: string;
-  readonly password: string;
-}
-
-/** Enough to send one message by hand. */
-export interface Trial {
-  readonly host: string;
-  readonly port: number;
-  readonly tlsMode: "StartTLS" | "Implicit";
-  readonly login: Login;
-  readonly from: string;
 }
 
 export interface BannerView {

@@ -19,6 +19,7 @@ import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { type LocalSettings, UsageError } from "../settings.ts";
 import { affectedBy } from "./affected.ts";
 import { type CaptureExchanger, startCapture } from "./capture/exchanger.ts";
+import { prepareVerdicts } from "./capture/verdict.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
 import { readFolder, watchFolder } from "./folder.ts";
 import { Kubelet } from "./kubelet.ts";
@@ -31,6 +32,7 @@ import { happeningOf } from "./page/telling.ts";
 import { openPage, type Page } from "./page/watch.ts";
 import { openPortBook, type PortBook } from "./ports.ts";
 import { Printer } from "./print.ts";
+import { forgetRunning, type RunningLocal, tellRunning } from "./running.ts";
 import { introduce } from "./view.ts";
 
 /** Namespace of what belongs to no relay. */
@@ -50,6 +52,8 @@ export interface LocalRun {
   readonly stopping: AbortSignal;
   readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
   readonly now: () => number;
+  /** Called once mail is taken. */
+  readonly onReady?: (running: RunningLocal) => void;
 }
 
 /** Resolves when everything has stopped. Throws UsageError and StateInUseError before anything has started. */
@@ -90,8 +94,24 @@ export async function runLocal(run: LocalRun): Promise<void> {
     read().catch((error: unknown) => printer.fail(`${settings.manifests}: ${String(error)}`));
   };
   watchFolder(settings.manifests, reread, stopping);
-  await introduce({ kube, settings, capturePort: capture.port, pagePort: page.port, printer, stopping, output });
+  // While the relays start, this process has nothing else to do.
+  const prepared = prepareVerdicts();
+  const running = await introduce({
+    kube,
+    settings,
+    capturePort: capture.port,
+    pagePort: page.port,
+    printer,
+    stopping,
+    output,
+  });
+  if (!stopping.aborted) {
+    await tellRunning(state, running);
+    run.onReady?.(running);
+  }
+  await prepared;
   await aborted(stopping);
+  await forgetRunning(state);
   await queue.stop();
   await kubelet.stop();
   await capture.close();

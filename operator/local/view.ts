@@ -9,10 +9,11 @@ import { refersTo } from "../mailrelay/binding.ts";
 import { basicAuthType } from "../mailrelay/credentials.ts";
 import { relayLabel } from "../../api/labels.ts";
 import type { LocalSettings } from "../settings.ts";
-import { banner, type ListenerRow, type Trial } from "./banner.ts";
+import { banner, type ListenerRow } from "./banner.ts";
 import type { LocalKube } from "./kube.ts";
 import { painter } from "./mailline.ts";
 import type { Printer } from "./print.ts";
+import type { RunningLocal, Trial } from "./running.ts";
 
 /** After this time the page is shown as it is: something is wrong and was said already. */
 const patienceMs = 10_000;
@@ -28,7 +29,8 @@ export interface Introduction {
   readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
 }
 
-export async function introduce(introduction: Introduction): Promise<void> {
+/** Resolves with what was shown, once every relay takes mail. */
+export async function introduce(introduction: Introduction): Promise<RunningLocal> {
   const { kube, settings, capturePort, pagePort, printer, stopping, output } = introduction;
   for (let waitedMs = 0; waitedMs < patienceMs && !stopping.aborted; waitedMs += lookMs) {
     if (await allReady(kube)) break;
@@ -39,6 +41,8 @@ export async function introduce(introduction: Introduction): Promise<void> {
     printer.warn(`${settings.manifests} holds no MailRelay that could run: add one, it is taken at once`);
   const rows: ListenerRow[] = [];
   for (const relay of relays) rows.push(...rowsOf(relay, await podsOf(kube, relay)));
+  const page = `http://localhost:${pagePort}/`;
+  const trial = await trialOf(kube, relays);
   output.write(
     banner(
       {
@@ -46,13 +50,16 @@ export async function introduce(introduction: Introduction): Promise<void> {
         state: settings.state,
         rows,
         captureAddress: `127.0.0.1:${capturePort}`,
-        page: `http://localhost:${pagePort}/`,
-        trial: await trialOf(kube, relays),
+        page,
+        trial,
       },
       painter(output.isTerminal),
     ),
   );
-  if (!stopping.aborted && relays.length > 0 && (await allReady(kube))) printer.say("ready");
+  // A slow machine gets its page before its relays.
+  while (!stopping.aborted && !(await allReady(kube))) await pause(lookMs);
+  if (!stopping.aborted && relays.length > 0) printer.say("ready");
+  return { page, ...(trial === undefined ? {} : { trial }) };
 }
 
 async function allReady(kube: LocalKube): Promise<boolean> {

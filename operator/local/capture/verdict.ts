@@ -22,8 +22,7 @@ export async function judgeSignatures(
     if (value === undefined) throw new NoRecordError(`no TXT record ${name}`);
     return [[value]];
   };
-  // Loaded with the first message: it is large, and a start should not wait for it.
-  const { dkimVerify } = await import("mailauth/lib/dkim/verify.js");
+  const { dkimVerify } = await library();
   const { results } = await dkimVerify(message, { resolver });
   return results
     .filter((result) => result.status.result !== "none")
@@ -40,4 +39,14 @@ export async function judgeSignatures(
 export function summarizeVerdicts(verdicts: readonly SignatureVerdict[]): string {
   if (verdicts.length === 0) return "none";
   return verdicts.find((verdict) => verdict.result !== "pass")?.result ?? "pass";
+}
+
+/** So that the first message does not wait for it. */
+export async function prepareVerdicts(): Promise<void> {
+  await library();
+}
+
+/** Loaded late: it is large, and a start should not wait for it. */
+function library() {
+  return import("mailauth/lib/dkim/verify.js");
 }

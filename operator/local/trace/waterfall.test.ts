@@ -67,11 +67,11 @@ test("a waterfall is a tree in the order of time, whose root may have a parent e
   assert.deepEqual(
     waterfall.rows.map((row) => [row.depth, row.name, row.offsetMs, row.durationMs, row.tone, row.note]),
     [
-      [0, "smtp.receive", 0, 10, "plain", "submission"],
+      [0, "smtp.receive", 0, 10, "plain", "on submission"],
       [1, "mail.spool", 6, 3, "plain", ""],
       [2, "mail.deliver", 11, 29, "good", "attempt 1 delivered"],
       [3, "mail.sign", 12, 1.5, "plain", ""],
-      [3, "smtp.send", 14, 16, "plain", "127.0.0.1:2525 250"],
+      [3, "smtp.send", 14, 16, "plain", "to 127.0.0.1:2525 250"],
     ],
   );
   assert.equal(waterfall.durationMs, 40);
@@ -101,11 +101,11 @@ test("a waterfall in the terminal is read without colours", () => {
   const [waterfall] = waterfalls(delivered);
   assert.ok(waterfall !== undefined);
   assert.deepEqual(drawWaterfall(waterfall, painter(false)), [
-    "         smtp.receive     |=======                     |   10 ms submission",
+    "         smtp.receive     |=======                     |   10 ms on submission",
     "           mail.spool     |    ==                      |  3.0 ms",
     "             mail.deliver |       ==================== |   29 ms attempt 1 delivered",
     "               mail.sign  |        =                   |  1.5 ms",
-    "               smtp.send  |         ===========        |   16 ms 127.0.0.1:2525 250",
+    "               smtp.send  |         ===========        |   16 ms to 127.0.0.1:2525 250",
   ]);
 });
 

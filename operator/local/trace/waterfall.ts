@@ -68,31 +68,40 @@ function rowOf({ pod, span }: PodSpan, depth: number, startMs: number): Waterfal
 }
 
 function toneOf(span: SpanLine): Tone {
-  const outcome = textOf(span, "mailboat.outcome");
-  if (outcome === "deferred") return "warning";
-  if (outcome === "failed" || span.status.code === "ERROR") return "bad";
-  return outcome === "delivered" ? "good" : "plain";
+  switch (textOf(span, "mailboat.outcome") ?? "") {
+    case "delivered":
+      return "good";
+    case "deferred":
+    case "mixed":
+      return "warning";
+    case "failed":
+    case "refused":
+    case "abandoned":
+      return "bad";
+    default:
+      return span.status.code === "ERROR" ? "bad" : "plain";
+  }
 }
 
 function noteOf(span: SpanLine): string {
-  const say = (attribute: string, before = ""): string => {
+  const part = (attribute: string, before = "", after = ""): string => {
     const text = textOf(span, attribute);
-    return text === undefined ? "" : `${before}${text}`;
+    return text === undefined ? "" : `${before}${text}${after}`;
   };
-  const attempt = textOf(span, "mailboat.attempt");
-  const port = say("server.port", ":");
+  const code = part("smtp.reply.code");
   return [
-    attempt === undefined ? "" : `attempt ${attempt}`,
-    say("mailboat.outcome"),
-    say("mailboat.listener"),
-    say("server.address") === "" ? "" : `${say("server.address")}${port}`,
-    say("tls.protocol.version"),
-    say("mailboat.dkim.keys"),
-    say("smtp.reply.code"),
-    say("smtp.reply.enhanced_code"),
-    span.status.code === "ERROR" ? (span.status.message ?? "") : "",
+    part("mailboat.attempt", "attempt "),
+    part("mailboat.outcome"),
+    part("mailboat.listener", "on "),
+    part("server.address", "to ", part("server.port", ":")),
+    part("tls.protocol.version", "TLS "),
+    part("mailboat.dkim.keys", "DKIM keys: "),
+    code,
+    part("smtp.reply.enhanced_code"),
+    // Without a reply the words are all there is.
+    span.status.code === "ERROR" && code === "" ? (span.status.message ?? "") : "",
   ]
-    .filter((part) => part !== "")
+    .filter((text) => text !== "")
     .join(" ");
 }
 

@@ -1,0 +1,48 @@
+/** What a running local mode tells other programs on this machine: where its page is, and how to send. */
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeFileAtomically } from "./files.ts";
+
+const trial = z.object({
+  host: z.string(),
+  port: z.number(),
+  tlsMode: z.enum(["StartTLS", "Implicit"]),
+  login: z.object({ username: z.string(), password: z.string() }),
+  from: z.string(),
+});
+
+/** Enough to send one message by hand. */
+export type Trial = Readonly<z.infer<typeof trial>>;
+
+const runningLocal = z.object({
+  /** Address of the page. */
+  page: z.string(),
+  /** Absent when no user's password is among the manifests. */
+  trial: trial.optional(),
+});
+
+export type RunningLocal = Readonly<z.infer<typeof runningLocal>>;
+
+const fileName = "running.json";
+
+export async function tellRunning(stateDirectory: string, running: RunningLocal): Promise<void> {
+  await writeFileAtomically(join(stateDirectory, fileName), JSON.stringify(running, undefined, 2) + "\n");
+}
+
+export async function forgetRunning(stateDirectory: string): Promise<void> {
+  await rm(join(stateDirectory, fileName), { force: true });
+}
+
+/** Undefined when none runs on this state directory; the file of one that was killed does not count. */
+export async function findRunning(stateDirectory: string): Promise<RunningLocal | undefined> {
+  const text = await readFile(join(stateDirectory, fileName), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const running = runningLocal.parse(JSON.parse(text));
+    const response = await fetch(new URL("/api/recipients", running.page));
+    return response.ok ? running : undefined;
+  } catch {
+    return undefined;
+  }
+}
