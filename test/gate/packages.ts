@@ -18,6 +18,7 @@ const scenarioPackages: readonly DebianPackage[] = [
   { name: "python3-dkim" },
   { name: "python3-flufl.bounce" },
   { name: "buildah" },
+  { name: "chromium" },
   { name: "strace" },
   { name: "swaks" },
   { name: "prometheus", stop: ["service", "prometheus", "stop"] },

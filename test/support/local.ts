@@ -33,13 +33,20 @@ export class LocalMode {
     for (const name of listeners) ports[name] = await freePort();
     mkdirSync(join(directory, "state"), { recursive: true });
     const book = Object.entries(ports).map(([name, port]) => [`mail.outbound-0/${name}`, port] as const);
-    writeFileSync(join(directory, "state/ports.json"), JSON.stringify(Object.fromEntries(book)));
+    ports["page"] = await freePort();
+    const page = ["page", ports["page"]] as const;
+    writeFileSync(join(directory, "state/ports.json"), JSON.stringify(Object.fromEntries([...book, page])));
     for (const [name, text] of Object.entries(options.manifests)) writeManifest(directory, name, text);
     return new LocalMode(await launch(directory), directory, ports);
   }
 
   async startAgain(): Promise<void> {
     this.program = await launch(this.directory);
+  }
+
+  /** Address of the page. */
+  get page(): string {
+    return `http://localhost:${this.port("page")}/`;
   }
 
   port(listener: string): number {

@@ -37,13 +37,21 @@ export async function summarizeMessage(bytes: Buffer, isWhole: boolean): Promise
   const email = await parse(isWhole ? bytes : headerOf(bytes));
   const all = (key: string): readonly string[] =>
     email.headers.filter((header) => header.key === key).map((header) => header.value);
+  const isNotice = all("content-type").some((value) => /report-type\s*=\s*"?delivery-status/i.test(value));
+  const returned = isNotice ? email.attachments.find((part) => returnedTypes.has(part.mimeType)) : undefined;
+  const returnedSubject = returned === undefined ? undefined : (await parse(headerOf(bytesOf(returned)))).subject;
+  const attachments = email.attachments.filter((part) => part !== returned && !isPartOfText(part)).length;
   return {
     subject: email.subject ?? "",
     receivedIds: all("received").flatMap((value) => /\bid\s+([A-Za-z0-9]+)/.exec(value)?.[1] ?? []),
-    isNotice: all("content-type").some((value) => /report-type\s*=\s*"?delivery-status/i.test(value)),
-    ...(isWhole ? { attachments: email.attachments.filter((part) => !isPartOfText(part)).length } : {}),
+    isNotice,
+    ...(returnedSubject === undefined ? {} : { returnedSubject }),
+    ...(isWhole ? { attachments } : {}),
   };
 }
+
+/** RFC 3462 section 2 and RFC 6533 section 5: the message that a notice gives back, or its header alone. */
+const returnedTypes = new Set(["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"]);
 
 function parse(bytes: Buffer): Promise<Email> {
   return PostalMime.parse(bytes, { forceRfc822Attachments: true, attachmentEncoding: "arraybuffer" });
@@ -58,18 +66,16 @@ function isPartOfText(part: Attachment): boolean {
   return part.related === true || part.mimeType === "message/delivery-status";
 }
 
+function bytesOf({ content }: Attachment): Buffer {
+  if (typeof content === "string") return Buffer.from(content, "utf8");
+  return content instanceof Uint8Array ? Buffer.from(content) : Buffer.from(new Uint8Array(content));
+}
+
 function partOf(part: Attachment, index: number): MessagePart {
-  const { content } = part;
-  const bytes =
-    typeof content === "string"
-      ? Buffer.from(content, "utf8")
-      : content instanceof Uint8Array
-        ? Buffer.from(content)
-        : Buffer.from(new Uint8Array(content));
   return {
     name: part.filename ?? nameFor(part.mimeType, index),
     type: part.mimeType,
-    bytes,
+    bytes: bytesOf(part),
     contentId: part.contentId?.replace(/^<|>$/g, ""),
     isInline: part.related === true,
   };

@@ -19,6 +19,8 @@ const messageSummary = z.object({
   receivedIds: z.array(z.string()),
   /** A delivery status notification (RFC 3464). */
   isNotice: z.boolean(),
+  /** Of a notice: the subject of the message that it gives back. */
+  returnedSubject: z.string().optional(),
   /** Undefined when the message was too large to be looked into. */
   attachments: z.int().optional(),
 });

@@ -67,10 +67,10 @@ export function demoMessages(picture: Buffer): readonly DemoMessage[] {
       ends: "partly bounced",
     },
     {
-      subject: "Grüße aus Köln, 東京 and Αθήνα",
+      subject: "Grüße aus Köln und Αθήνα",
       shows: "UTF-8 everywhere, the address included (SMTPUTF8)",
       to: ["köchin@example.net"],
-      text: "Schöne Grüße! よろしく。 Γειά σου.\n",
+      text: "Schöne Grüße! よろしくお願いします。 Γειά σου.\n",
       ends: "delivered",
     },
     {

@@ -1,5 +1,6 @@
 /** Everything the page shows of one message. Pure. */
-import type { SignatureVerdict } from "../capture/record.ts";
+import { answerId, capturedFile, type SignatureVerdict } from "../capture/record.ts";
+import type { MailEvent } from "../mailline.ts";
 import { type Waterfall, waterfalls } from "../trace/waterfall.ts";
 import { type Outline, outlineOf, replyText } from "./outline.ts";
 import type { History, Story, Told } from "./story.ts";
@@ -35,21 +36,15 @@ export interface Detail extends Outline {
 }
 
 export function detailOf(story: Story, history: History): Detail {
-  const original = originalOf(story, history);
+  const original = history.originalOf(story);
   return {
-    ...outlineOf(story),
+    ...outlineOf(story, history),
     spoolIds: [...story.spoolIds],
     steps: story.told.toSorted((one, other) => one.event.time.localeCompare(other.event.time)).map(stepOf),
     traces: waterfalls(story.spans),
     copies: story.copies.map(({ summary: _summary, ...copy }) => copy),
-    noticeOf: original === undefined ? undefined : { id: original.id, subject: outlineOf(original).subject },
+    noticeOf: original === undefined ? undefined : { id: original.id, subject: outlineOf(original, history).subject },
   };
-}
-
-function originalOf(story: Story, history: History): Story | undefined {
-  return history.stories.find((other) =>
-    other.told.some(({ event }) => event.noticeId !== undefined && story.spoolIds.has(event.noticeId)),
-  );
 }
 
 const tones = {
@@ -90,12 +85,18 @@ function textOf({ event }: Told): string {
       return [
         event.attempt === undefined ? "" : `attempt ${event.attempt}`,
         `${people(event.recipients ?? 1)} at ${event.recipientDomain ?? "?"}`,
-        event.nextHop === undefined ? "" : `by ${event.nextHop}`,
+        nextHopText(event),
         replyText(event),
       ]
         .filter((part) => part !== "")
         .join(", ");
   }
+}
+
+/** Its own replies tell the capture exchanger from other next hops. */
+function nextHopText({ nextHop, reply }: MailEvent): string {
+  if (capturedFile(reply) !== undefined || answerId(reply) !== undefined) return "by the capture exchanger";
+  return nextHop === undefined ? "" : `by ${nextHop}`;
 }
 
 function people(count: number): string {

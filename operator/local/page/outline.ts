@@ -1,7 +1,7 @@
 /** What the list shows of a story, and how a story stands: derived anew each time, never stored. Pure. */
 import { type CaptureAnswer, withoutAnswerId } from "../capture/record.ts";
 import type { MailEvent } from "../mailline.ts";
-import type { Story } from "./story.ts";
+import type { History, Story } from "./story.ts";
 
 export type Standing =
   "waiting" | "retrying" | "delivered" | "partly bounced" | "bounced" | "refused" | "captured" | "lost";
@@ -26,7 +26,7 @@ export interface Outline {
   readonly isNotice: boolean;
 }
 
-export function outlineOf(story: Story): Outline {
+export function outlineOf(story: Story, history: History): Outline {
   const events = story.told.map(({ event }) => event);
   const [copy] = story.copies;
   const summary = copy?.summary ?? story.answers.find((answer) => answer.summary !== undefined)?.summary;
@@ -35,7 +35,7 @@ export function outlineOf(story: Story): Outline {
   return {
     id: story.id,
     at: new Date(story.at).toISOString(),
-    subject: summary?.subject,
+    subject: summary?.subject ?? returnedSubject(story, history),
     from: senderOf(story, events),
     to: recipientsOf(story, events),
     standing,
@@ -47,6 +47,12 @@ export function outlineOf(story: Story): Outline {
     sizeBytes: copy?.sizeBytes ?? events.find(({ sizeBytes }) => sizeBytes !== undefined)?.sizeBytes,
     isNotice: summary?.isNotice ?? false,
   };
+}
+
+/** What never arrived is known from the notice that gives it back. */
+function returnedSubject(story: Story, history: History): string | undefined {
+  const copies = history.noticesOf(story).flatMap((notice) => notice.copies);
+  return copies.find((copy) => copy.summary?.returnedSubject !== undefined)?.summary?.returnedSubject;
 }
 
 /** `451 4.3.0 words` without the mark that told which answer it was. */

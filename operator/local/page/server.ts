@@ -94,7 +94,7 @@ async function apiAnswer({ history, directory }: PageSettings, path: readonly st
   if (room === "recipients" && path.length === 1)
     return json([...behaviourRows, codeRow].map(({ localPart, does }) => ({ localPart, does })));
   if (room !== "messages" || path.length > 2) return notFound;
-  if (id === undefined) return json(history.stories.map(outlineOf));
+  if (id === undefined) return json(history.stories.map((story) => outlineOf(story, history)));
   const story = history.find(id);
   if (story === undefined) return plain(404, "This message is not known (any more).");
   const detail = detailOf(story, history);

@@ -111,7 +111,7 @@ for (const [name, happenings, standing] of standings) {
   test(`a message that was ${name} is ${standing}`, () => {
     const history = historyOf(...happenings);
     assert.deepEqual(
-      history.stories.map((story) => outlineOf(story).standing),
+      history.stories.map((story) => outlineOf(story, history).standing),
       [standing],
     );
   });
@@ -122,7 +122,8 @@ test("log lines, answers and files of one message are one story, in whatever ord
     [accepted, answer, captured(), two, one],
     [captured(), answer, accepted, one, two],
   ]) {
-    const [outline, ...others] = historyOf(...order).stories.map(outlineOf);
+    const history = historyOf(...order);
+    const [outline, ...others] = history.stories.map((story) => outlineOf(story, history));
     assert.deepEqual(others, []);
     assert.deepEqual(
       [outline?.subject, outline?.from, outline?.to, outline?.reply, outline?.attachments, outline?.dkim],
@@ -167,7 +168,16 @@ test("a notice and the message it is about lead to each other", () => {
   assert.ok(original !== undefined && bounce !== undefined);
   assert.deepEqual(detailOf(original, history).steps.at(-1)?.notice, notice);
   assert.deepEqual(detailOf(bounce, history).noticeOf, { id: first, subject: "Your receipt" });
-  assert.equal(outlineOf(bounce).isNotice, true);
+  assert.equal(outlineOf(bounce, history).isNotice, true);
+});
+
+test("the subject of what never arrived is that of the message in its notice", () => {
+  const history = historyOf(accepted, line("failed", { recipients: 3 }), line("bounced", { noticeId: notice }));
+  const summary = { subject: "Undelivered", receivedIds: [notice], isNotice: true, returnedSubject: "Your parcel" };
+  assert.deepEqual(history.take(captured({ file: "two.eml", from: "", summary })), [notice, first]);
+  const [original] = history.stories;
+  assert.ok(original !== undefined);
+  assert.equal(outlineOf(original, history).subject, "Your parcel");
 });
 
 test("only the newest messages are kept, and what comes for a forgotten one starts anew", () => {

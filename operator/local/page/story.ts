@@ -65,6 +65,22 @@ export class History {
     return this.#stories.get(id) ?? this.#index.get(id);
   }
 
+  /** What this one is a notice of. */
+  originalOf(story: Story): Story | undefined {
+    for (const id of story.spoolIds) {
+      const original = this.#index.get(noticeKey(id));
+      if (original !== undefined) return original;
+    }
+    return undefined;
+  }
+
+  noticesOf(story: Story): readonly Story[] {
+    return story.told.flatMap(({ event }) => {
+      const notice = event.noticeId === undefined ? undefined : this.#index.get(event.noticeId);
+      return notice === undefined ? [] : [notice];
+    });
+  }
+
   /** Ids of the stories that changed; one that is gone was joined with another. */
   take(happening: Happening): readonly string[] {
     switch (happening.kind) {
@@ -87,6 +103,7 @@ export class History {
     const [story] = changed;
     if (story === undefined) return [];
     add(story.told, { pod, event });
+    if (event.noticeId !== undefined) this.#index.set(noticeKey(event.noticeId), story);
     // The file or the answer may have told of itself before the relay knew of it.
     const file = capturedFile(event.reply);
     const captured = file === undefined ? undefined : this.#index.get(file);
@@ -119,7 +136,8 @@ export class History {
     const story = this.#open(first, Date.parse(message.receivedAt));
     this.#index.set(message.file, story);
     add(story.copies, message);
-    const changed = new Set([story.id]);
+    const original = this.originalOf(story);
+    const changed = new Set(original === undefined ? [story.id] : [story.id, original.id]);
     for (const id of others) {
       const other = this.#index.get(id);
       const own = this.#index.get(first);
@@ -183,7 +201,13 @@ function keysOf(story: Story): readonly string[] {
     ...story.spoolIds,
     ...story.copies.map((copy) => copy.file),
     ...story.spans.map(({ span }) => span.traceId),
+    ...story.told.flatMap(({ event }) => (event.noticeId === undefined ? [] : [noticeKey(event.noticeId)])),
   ];
+}
+
+/** Under which the index leads from a notice to what it is about. */
+function noticeKey(noticeId: string): string {
+  return `notice ${noticeId}`;
 }
 
 function add<T>(list: T[], entry: T): void {

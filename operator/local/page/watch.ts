@@ -42,7 +42,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
     for (const id of changed) {
       const story = history.find(id);
       if (story === undefined || story.id !== id) feed.publish("gone", { id });
-      if (story !== undefined) feed.publish("message", outlineOf(story));
+      if (story !== undefined) feed.publish("message", outlineOf(story, history));
     }
     changed.clear();
   };
