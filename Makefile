@@ -43,8 +43,9 @@ generate: $(INSTALLED) ## Write the files that come from code (crds/, dashboards
 format: $(INSTALLED) ## Format every file
 	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn .
 
-pictures: $(INSTALLED) ## Draw the dashboards in docs/dashboards/ from a real Prometheus
-	@MAILBOAT_PICTURES=docs/dashboards exec $(NODE) --test test/scenario/every-panel-has-data.test.ts
+pictures: $(INSTALLED) ## Draw the pictures in docs/: dashboards from a real Prometheus, the page in a real browser
+	@MAILBOAT_PICTURES=docs/dashboards $(NODE) --test test/scenario/every-panel-has-data.test.ts
+	@MAILBOAT_PICTURES=docs exec $(NODE) --test test/scenario/the-page-shows-each-message.test.ts
 
 bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the same load
 	@exec $(NODE) test/bench/bench.ts

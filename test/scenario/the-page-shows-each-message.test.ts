@@ -289,5 +289,6 @@ test("make demo shows all of it; its screenshot is the one in README", { skip },
   const picture = join(local.directory, "page.png");
   await page.screenshot({ path: picture });
   assert.ok((await readFile(picture)).length > 20_000);
-  if (process.env["SCREENSHOT"] !== undefined) copyFileSync(picture, join(repositoryRoot, process.env["SCREENSHOT"]));
+  const pictures = process.env["MAILBOAT_PICTURES"];
+  if (pictures !== undefined) copyFileSync(picture, join(repositoryRoot, pictures, "page.png"));
 });
