@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { buildDashboard } from "../dashboards/dashboard.ts";
+import { dashboards } from "../dashboards/dashboards.ts";
 import type { AlertRule } from "./rule.ts";
 import { ruleGroups } from "./rules.ts";
 
@@ -31,3 +34,20 @@ test("what a person must be woken for has an alert each", () => {
   ])
     assert.ok(names.has(name), name);
 });
+
+test("every runbook link of alerts and panels leads to a heading of the operations page", () => {
+  const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  const anchors = new Set([...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => anchorOf(heading)));
+  const links = alerts.map(({ annotations }) => annotations.runbook_url);
+  const panels = JSON.stringify(dashboards.map(buildDashboard)).match(/operations\.md#[a-z0-9-]+/g) ?? [];
+  assert.ok(panels.length > 5);
+  for (const link of [...links, ...panels]) assert.ok(anchors.has(link.split("#")[1] ?? ""), link);
+});
+
+/** As GitHub makes it of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9 -]/g, "")
+    .replaceAll(" ", "-");
+}
