@@ -7,11 +7,13 @@
 import type { Snapshot } from "../config/snapshot.ts";
 import { judge, type Trouble, type Verdict } from "../mail/outcome.ts";
 import type { Reply } from "../mail/reply.ts";
+import { keepsFailing } from "../mail/retry.ts";
 import type { Route } from "../mail/route.ts";
 import type { DeliverHop, SendHop, SendResult } from "../observe/hop.ts";
 import { isTrustedNextHop, renderTraceFields } from "../observe/tracefields.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
 import type { Pool } from "./pool.ts";
+import { hopOf } from "./resolve/hops.ts";
 import type { Found } from "./resolve/mailhosts.ts";
 import { signMessage } from "./sign.ts";
 import { ConnectError, type NextHop } from "./transport.ts";
@@ -34,6 +36,8 @@ export type Fate =
       readonly nextHop?: string;
       /** What the host said, as it said it, when the trouble was its words. */
       readonly remote?: { readonly host: string; readonly reply: Reply };
+      /** No host was dialed: all of them failed a moment ago. */
+      readonly untried?: true;
     };
 
 export interface AttemptContext {
@@ -75,6 +79,14 @@ class Attempt {
   }
 
   async run(): Promise<void> {
+    const hops = await this.#ways();
+    if (hops.length > 0) await this.#sendBy(hops);
+    // Every host was in trouble: what the last one left is the fate. Without any host there is none yet.
+    this.#pending = this.#pending.filter(({ index }) => !this.#fates.has(index));
+    this.#endAll({ phase: "local", reason: "no-route" });
+  }
+
+  async #sendBy(hops: readonly NextHop[]): Promise<void> {
     let signatures: Buffer;
     try {
       signatures = await this.#sign();
@@ -82,18 +94,33 @@ class Attempt {
       this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
       return;
     }
-    const hops = await this.#context.findHops(this.#context.route);
-    if ("trouble" in hops) {
-      this.#endAll(hops.trouble);
-      return;
-    }
-    for (const hop of this.#context.hosts.inOrder(hops)) {
+    for (const hop of hops) {
       await this.#tryHop(hop, signatures);
       if (this.#pending.length === 0) return;
     }
-    // Every host was in trouble: what the last one left is the fate. Without any host there is none yet.
-    this.#pending = this.#pending.filter(({ index }) => !this.#fates.has(index));
-    this.#endAll({ phase: "local", reason: "no-route" });
+  }
+
+  /** The hosts worth a try. When there is none, everybody has the trouble that is in the way as their fate. */
+  async #ways(): Promise<readonly NextHop[]> {
+    const { findHops, hosts, route } = this.#context;
+    const found = await findHops(route);
+    if ("trouble" in found) {
+      const verdicts = this.#pending.map((recipient) => this.#judge(recipient, found.trouble));
+      return verdicts.some(({ kind }) => kind === "deferred") ? this.#fallbacks(undefined) : [];
+    }
+    const { awake, resting, failingSince } = hosts.choose(found);
+    if (resting !== undefined) this.#putOff(resting.trouble, resting.host);
+    return [...awake, ...this.#fallbacks(failingSince)];
+  }
+
+  /** `fallbackSmarthosts` are for destinations that keep failing, not for those that fail once. */
+  #fallbacks(failingSince: number | undefined): readonly NextHop[] {
+    const { route, snapshot, now, hosts } = this.#context;
+    const { fallbackSmarthosts, retry } = snapshot.relay.delivery;
+    const attempts = Math.max(...this.#pending.map((recipient) => recipient.attempts));
+    if (route.kind !== "mx" || fallbackSmarthosts.length === 0) return [];
+    if (!keepsFailing({ attempts, failingSince, now, retry })) return [];
+    return hosts.choose(fallbackSmarthosts.map((smarthost) => hopOf(smarthost, snapshot.relay.hostname))).awake;
   }
 
   #sign(): Promise<Buffer> {
@@ -117,11 +144,12 @@ class Attempt {
     } catch (error) {
       const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
       send?.end(recipients.map(() => sendResultOf({ kind: "trouble", trouble })));
-      this.#context.hosts.failed(hop);
+      this.#noteFailure(hop, trouble);
       for (const recipient of recipients) this.#judge(recipient, trouble, hop);
       return;
     }
     const left: Recipient[] = [];
+    let hostTrouble: Trouble | undefined;
     recipients.forEach((recipient, position) => {
       const result = report.results[position];
       if (result?.kind === "accepted") {
@@ -134,11 +162,17 @@ class Attempt {
         });
         return;
       }
-      const verdict = this.#judge(recipient, result?.trouble ?? { phase: "local" }, hop);
-      if (verdict.scope === "host") left.push(recipient);
+      const trouble = result?.trouble ?? { phase: "local" };
+      if (this.#judge(recipient, trouble, hop).scope !== "host") return;
+      left.push(recipient);
+      hostTrouble = trouble;
     });
-    if (left.length > 0) this.#context.hosts.failed(hop);
+    if (hostTrouble !== undefined) this.#noteFailure(hop, hostTrouble);
     this.#pending = left;
+  }
+
+  #noteFailure(hop: NextHop, trouble: Trouble): void {
+    this.#context.hosts.failed(hop, trouble, this.#context.snapshot.relay.delivery.retry.firstMs);
   }
 
   /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */
@@ -197,6 +231,15 @@ class Attempt {
         : { remote: { host: nextHop, reply: trouble.reply } }),
     });
     return verdict;
+  }
+
+  /** Everybody's fate for now is what befell those who tried a moment ago. */
+  #putOff(trouble: Trouble, hop: NextHop): void {
+    for (const recipient of this.#pending) {
+      this.#judge(recipient, trouble, hop);
+      const fate = this.#fates.get(recipient.index);
+      if (fate?.kind === "undelivered") this.#fates.set(recipient.index, { ...fate, untried: true });
+    }
   }
 
   #endAll(trouble: Trouble): void {

@@ -1,43 +1,77 @@
 /**
- * Which hosts failed a moment ago, so that a dead first smarthost does not cost its timeout for every message.
- * Pure: time is an argument's. A host is only put back in the row, never left out: when all failed, all are tried.
+ * Which hosts failed lately, so that a dead one does not cost its timeout for every message.
+ * Pure: time is an argument's.
+ *
+ * A host that failed rests: half the first retry's wait, twice as long after each failure in a row, five minutes at most. As
+ * the retries of a message double too, one that is alone with its host is always really tried. Whoever comes during the rest
+ * gets the trouble that the host was in, without dialing.
  */
 import type { Clock } from "../../runtime/clock.ts";
+import type { Trouble } from "../mail/outcome.ts";
 
 interface Host {
   readonly key: string;
 }
 
-const rememberMs = 30_000;
+interface Rest {
+  readonly failures: number;
+  readonly until: number;
+  readonly trouble: Trouble;
+  /** When it began to fail. */
+  readonly since: number;
+}
+
+export interface Choice<H> {
+  /** Worth a try, in the order given. */
+  readonly awake: readonly H[];
+  /** The trouble of the last one that rests, and since when all of them failed; undefined when one is worth a try. */
+  readonly resting: { readonly host: H; readonly trouble: Trouble } | undefined;
+  /** When the host that failed last began to; undefined while one of them has not failed. */
+  readonly failingSince: number | undefined;
+}
+
+const longestRestMs = 300_000;
+const rememberedHosts = 20_000;
 
 export class HostMemory {
   readonly #clock: Clock;
-  readonly #failedAt = new Map<string, number>();
+  readonly #rests = new Map<string, Rest>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  failed(host: Host): void {
-    this.#failedAt.set(host.key, this.#clock.now());
+  /** `firstRetryMs`: how long a message waits after its first failure. */
+  failed(host: Host, trouble: Trouble, firstRetryMs: number): void {
+    const now = this.#clock.now();
+    const before = this.#rests.get(host.key);
+    // Those that were under way when it failed tell nothing new.
+    if (before !== undefined && now < before.until) return;
+    const failures = (before?.failures ?? 0) + 1;
+    const restMs = Math.min((firstRetryMs / 2) * 2 ** Math.min(failures - 1, 30), longestRestMs);
+    this.#rests.delete(host.key);
+    this.#rests.set(host.key, { failures, until: now + restMs, trouble, since: before?.since ?? now });
+    const [oldest] = this.#rests.keys();
+    if (this.#rests.size > rememberedHosts && oldest !== undefined) this.#rests.delete(oldest);
   }
 
   answered(host: Host): void {
-    if (this.#failedAt.size > 0) this.#failedAt.delete(host.key);
+    if (this.#rests.size > 0) this.#rests.delete(host.key);
   }
 
-  /** Hosts that did not fail lately first, otherwise in the order given. */
-  inOrder<H extends Host>(hosts: readonly H[]): readonly H[] {
-    if (this.#failedAt.size === 0) return hosts;
-    const good = hosts.filter((host) => !this.#isBad(host));
-    return [...good, ...hosts.filter((host) => !good.includes(host))];
-  }
-
-  #isBad(host: Host): boolean {
-    const failedAt = this.#failedAt.get(host.key);
-    if (failedAt === undefined) return false;
-    if (this.#clock.now() - failedAt < rememberMs) return true;
-    this.#failedAt.delete(host.key);
-    return false;
+  choose<H extends Host>(hosts: readonly H[]): Choice<H> {
+    if (this.#rests.size === 0) return { awake: hosts, resting: undefined, failingSince: undefined };
+    const now = this.#clock.now();
+    const rests = hosts.map((host) => ({ host, rest: this.#rests.get(host.key) }));
+    const awake = rests.filter(({ rest }) => rest === undefined || rest.until <= now);
+    const last = rests.at(-1);
+    const begun = rests.map(({ rest }) => rest?.since ?? Number.POSITIVE_INFINITY);
+    const failingSince = Math.max(...begun);
+    return {
+      awake: awake.map(({ host }) => host),
+      resting:
+        awake.length > 0 || last?.rest === undefined ? undefined : { host: last.host, trouble: last.rest.trouble },
+      failingSince: Number.isFinite(failingSince) ? failingSince : undefined,
+    };
   }
 }

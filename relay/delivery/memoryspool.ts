@@ -4,7 +4,8 @@
  */
 import { Readable } from "node:stream";
 import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../spool/entry.ts";
-import type { BodyWriter, CommittedListener, Spool, SpoolDepth } from "../spool/spool.ts";
+import { domainOf } from "../mail/address.ts";
+import type { BodyWriter, ClaimQuestion, DeliverySink, Spool, SpoolDepth } from "../spool/spool.ts";
 
 interface Waiting {
   recipient: Recipient;
@@ -20,18 +21,17 @@ export class MemorySpool implements Spool {
   readonly settleErrors: Error[] = [];
   readonly #messages = new Map<SpoolId, { message: Message; waiting: Waiting[] }>();
   readonly #wakers = new Set<() => void>();
-  #listener: CommittedListener = () => undefined;
-  #room: () => number = () => 0;
+  #sink: DeliverySink | undefined;
 
   begin(): BodyWriter {
     throw new Error("the double receives no bodies");
   }
 
   async commit(message: NewMessage): Promise<void> {
-    const claimed = this.#room() > 0;
+    const claimed = this.#sink?.reserve(message) === true;
     this.add(message, claimed);
     const recipients = message.recipients.map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
-    if (claimed) this.#listener({ message: message.message, recipients });
+    if (claimed) this.#sink?.deliver({ message: message.message, recipients });
   }
 
   /** Puts a message into the spool without telling delivery. */
@@ -45,12 +45,15 @@ export class MemorySpool implements Spool {
     this.#messages.set(message.id, { message, waiting });
   }
 
-  async claim(now: number, limit: number): Promise<readonly Entry[]> {
+  async claim({ now, limit, passOver }: ClaimQuestion): Promise<readonly Entry[]> {
     this.claims += 1;
     const entries: Entry[] = [];
     for (const { message, waiting } of this.#messages.values()) {
       if (entries.length >= limit) break;
-      const due = waiting.filter((one) => !one.claimed && one.dueAt <= now);
+      const isPassedOver = ({ recipient }: Waiting): boolean =>
+        passOver?.senders.includes(message.domain) === true ||
+        passOver?.destinations.includes(domainOf(recipient.address)) === true;
+      const due = waiting.filter((one) => !one.claimed && one.dueAt <= now && !isPassedOver(one));
       if (due.length === 0) continue;
       for (const one of due) {
         one.claimed = true;
@@ -61,8 +64,10 @@ export class MemorySpool implements Spool {
     return entries;
   }
 
-  async nextDueAt(): Promise<number | undefined> {
-    const all = [...this.#messages.values()].flatMap(({ waiting }) => waiting.filter((one) => !one.claimed));
+  async nextDueAt(after = Number.NEGATIVE_INFINITY): Promise<number | undefined> {
+    const all = [...this.#messages.values()]
+      .flatMap(({ waiting }) => waiting)
+      .filter((one) => !one.claimed && one.dueAt > after);
     return all.length === 0 ? undefined : Math.min(...all.map((one) => one.dueAt));
   }
 
@@ -79,6 +84,13 @@ export class MemorySpool implements Spool {
         one.claimed = false;
         one.dueAt = outcome.dueAt;
       } else held.waiting.splice(at, 1);
+    }
+    for (const { index, dueAt } of settlement.postponed ?? []) {
+      const one = held.waiting.find(({ recipient }) => recipient.index === index);
+      if (one === undefined || !one.claimed) throw new Error(`${settlement.id}/${index} is not claimed`);
+      one.claimed = false;
+      one.dueAt = dueAt;
+      one.recipient = { ...one.recipient, attempts: one.recipient.attempts - 1 };
     }
     if (held.waiting.length === 0) this.#messages.delete(settlement.id);
     this.settlements.push(settlement);
@@ -102,9 +114,8 @@ export class MemorySpool implements Spool {
     };
   }
 
-  onCommitted(listener: CommittedListener, room: () => number): void {
-    this.#listener = listener;
-    this.#room = room;
+  deliverTo(sink: DeliverySink): void {
+    this.#sink = sink;
   }
 
   isFull(): boolean {

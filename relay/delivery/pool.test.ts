@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentMetrics, smarthostAt } from "./fixtures.ts";
-import { HostMemory } from "./hostmemory.ts";
 import { createPool, type Pool, type PoolOptions } from "./pool.ts";
 import { ConnectError, type HopConnection, type NextHop } from "./transport.ts";
 
@@ -10,10 +9,14 @@ const hop: NextHop = { key: "hop", smarthost: smarthostAt(25), helo: "relay.test
 class FakeConnection implements HopConnection {
   readonly peerAddress = undefined;
   readonly tlsVersion = undefined;
-  readonly hop = hop;
+  readonly hop: NextHop;
   messages = 0;
   alive = true;
   ended: (() => void) | undefined;
+
+  constructor(to: NextHop) {
+    this.hop = to;
+  }
 
   transact(): ReturnType<HopConnection["transact"]> {
     this.messages += 1;
@@ -38,7 +41,7 @@ interface PoolBench {
   readonly opened: FakeConnection[];
   /** Dials under way, to be ended by the test. */
   readonly dials: PromiseWithResolvers<HopConnection>[];
-  readonly open: () => Promise<void>;
+  readonly open: (to?: NextHop) => Promise<void>;
 }
 
 function benchFor(options: Partial<PoolOptions> = {}): PoolBench {
@@ -50,8 +53,8 @@ function benchFor(options: Partial<PoolOptions> = {}): PoolBench {
     return pending.promise;
   };
   const pool = createPool({ clock: { now: () => 0 }, metrics: silentMetrics, open: dial, ...options });
-  const open = async (): Promise<void> => {
-    const connection = new FakeConnection();
+  const open = async (to = hop): Promise<void> => {
+    const connection = new FakeConnection(to);
     opened.push(connection);
     dials.shift()?.resolve(connection);
     await new Promise((resolve) => setImmediate(resolve));
@@ -158,15 +161,53 @@ test("a closed pool ends its connections and refuses those who wait", async () =
   assert.equal(opened[0]?.alive, false);
 });
 
-test("HostMemory puts a host that failed behind the others for a while", () => {
-  let now = 0;
-  const memory = new HostMemory({ now: () => now });
-  const hosts = [{ key: "a" }, { key: "b" }];
-  memory.failed({ key: "a" });
-  assert.deepEqual(memory.inOrder(hosts), [{ key: "b" }, { key: "a" }]);
-  memory.failed({ key: "b" });
-  assert.deepEqual(memory.inOrder(hosts), hosts);
-  memory.answered({ key: "b" });
-  now = 30_000;
-  assert.deepEqual(memory.inOrder(hosts), hosts);
+test("a pool keeps the hops of one destination within its limit, idle ones making way", async () => {
+  const limits = { key: "site", maxConnections: 2, messagesPerConnection: 100 };
+  const [one, two] = ["one", "two"].map((key): NextHop => ({ ...hop, key, limits }));
+  assert.ok(one !== undefined && two !== undefined);
+  const { pool, opened, dials, open } = benchFor();
+  const first = pool.acquire(one);
+  await open(one);
+  const second = pool.acquire(two);
+  await open(two);
+  const third = pool.acquire(two);
+  assert.equal(dials.length, 0, "the limit is reached");
+  pool.release(await first);
+  assert.equal(opened[0]?.alive, false, "a connection to the other hop makes way");
+  assert.equal(dials.length, 1);
+  await open(two);
+  assert.notEqual(await third, await second);
+});
+
+test("a pool closes a connection after as many messages as its destination allows", async () => {
+  const limits = { key: "site", maxConnections: 1, messagesPerConnection: 2 };
+  const limited: NextHop = { ...hop, key: "limited", limits };
+  const { pool, opened, open } = benchFor();
+  const first = pool.acquire(limited);
+  await open(limited);
+  for (let count = 0; count < 2; count += 1) await (await first).transact({} as never);
+  pool.release(await first);
+  assert.equal(opened[0]?.alive, false);
+});
+
+test("a pool lets the hops of one destination take turns when its limit is reached", async () => {
+  const limits = { key: "site", maxConnections: 1, messagesPerConnection: 1_000 };
+  const [one, two] = ["one", "two"].map((key): NextHop => ({ ...hop, key, limits }));
+  assert.ok(one !== undefined && two !== undefined);
+  const { pool, dials, open } = benchFor();
+  let turn = pool.acquire(one);
+  await open(one);
+  const other = pool.acquire(two);
+  let messages = 0;
+  // Somebody always waits for the first hop.
+  while (dials.length === 0 && messages < 100) {
+    const connection = await turn;
+    await connection.transact({} as never);
+    messages += 1;
+    turn = pool.acquire(one);
+    pool.release(connection);
+  }
+  await open(two);
+  await other;
+  assert.equal(messages, 10);
 });

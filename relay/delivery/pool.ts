@@ -1,7 +1,7 @@
 /**
  * Connections to next hops, kept open and reused.
  *
- * Promise: at most `maxConnections` a hop; a new one is opened only while messages wait and none is free, and the number
+ * Promise: at most `maxConnections` a destination, which may have several hops; a new one is opened only while messages wait and none is free, and the number
  * grows by doubling, so that a hop that is down or slow is dialed once and not once a message.
  * On failure: when nothing is open to the hop, everyone who waits for it gets the trouble; while something is, they wait
  * for that (a hop that limits our connections refuses the next one, not the mail).
@@ -30,13 +30,23 @@ export interface Pool {
   close(): void;
 }
 
+/** Messages after which a connection makes way, when another host of the same destination waits for its place. */
+const messagesPerTurn = 10;
+
 interface Waiter {
   readonly resolve: (connection: HopConnection) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** Hops that share a limit. */
+interface Group {
+  limit: number;
+  readonly hops: Set<HopState>;
+}
+
 interface HopState {
   readonly hop: NextHop;
+  readonly group: Group;
   readonly idle: { readonly connection: HopConnection; readonly since: number }[];
   readonly busy: Set<HopConnection>;
   readonly waiting: Waiter[];
@@ -50,6 +60,7 @@ export function createPool(options: PoolOptions): Pool {
 class HopPool implements Pool {
   readonly #options: Required<PoolOptions>;
   readonly #hops = new Map<string, HopState>();
+  readonly #groups = new Map<string, Group>();
   #sweep: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -76,10 +87,11 @@ class HopPool implements Pool {
   release(connection: HopConnection): void {
     const state = this.#hops.get(connection.hop.key);
     state?.busy.delete(connection);
-    const reusable = connection.alive && connection.messages < this.#options.messagesPerConnection;
+    const most = connection.hop.limits?.messagesPerConnection ?? this.#options.messagesPerConnection;
+    const reusable = connection.alive && connection.messages < most;
     if (state === undefined || this.#closed || !reusable) {
       connection.quit();
-      if (state !== undefined) this.#grow(state);
+      if (state !== undefined) this.#growAll(state.group);
       this.#forget(state);
       return;
     }
@@ -103,34 +115,68 @@ class HopPool implements Pool {
   }
 
   #stateOf(hop: NextHop): HopState {
-    let state = this.#hops.get(hop.key);
-    if (state === undefined) {
-      state = { hop, idle: [], busy: new Set(), waiting: [], opening: 0 };
-      this.#hops.set(hop.key, state);
-    }
+    const known = this.#hops.get(hop.key);
+    const groupKey = hop.limits?.key ?? hop.key;
+    const group = known?.group ?? this.#groups.get(groupKey) ?? { limit: 0, hops: new Set<HopState>() };
+    // The limit may have changed since.
+    group.limit = hop.limits?.maxConnections ?? this.#options.maxConnections;
+    if (known !== undefined) return known;
+    const state: HopState = { hop, group, idle: [], busy: new Set(), waiting: [], opening: 0 };
+    group.hops.add(state);
+    this.#groups.set(groupKey, group);
+    this.#hops.set(hop.key, state);
     return state;
   }
 
   #give(state: HopState, connection: HopConnection): void {
-    const waiter = state.waiting.shift();
+    // The connection itself is counted nowhere at this moment.
+    const isWaitedFor = openIn(state.group) + 1 >= state.group.limit && othersWait(state);
+    const endsTurn = isWaitedFor && connection.messages % messagesPerTurn === 0 && connection.messages > 0;
+    const waiter = endsTurn ? undefined : state.waiting.shift();
     if (waiter !== undefined) {
       state.busy.add(connection);
       waiter.resolve(connection);
+      return;
+    }
+    if (isWaitedFor) {
+      // Another host of the destination is waited for: it gets the place of this connection.
+      connection.quit();
+      state.group.hops.delete(state);
+      state.group.hops.add(state);
+      this.#growAll(state.group);
+      this.#forget(state);
       return;
     }
     state.idle.push({ connection, since: this.#options.clock.now() });
     this.#sweep ??= setTimeout(() => this.#closeIdle(), this.#options.idleMs).unref();
   }
 
+  #growAll(group: Group): void {
+    for (const state of group.hops) this.#grow(state);
+  }
+
   /** Opens as many as wait, but never more at once than are open already. */
   #grow(state: HopState): void {
     const open = state.busy.size + state.idle.length;
-    const room = this.#options.maxConnections - open - state.opening;
-    const wanted = Math.min(state.waiting.length - state.opening, Math.max(1, open) - state.opening, room);
+    const wish = Math.min(state.waiting.length - state.opening, Math.max(1, open) - state.opening);
+    const room = wish <= 0 ? 0 : this.#roomIn(state.group, wish);
+    const wanted = Math.min(wish, room);
     for (let count = 0; count < wanted; count += 1) {
       state.opening += 1;
       this.#open(state).catch((error: unknown) => this.#refuse(state, error));
     }
+  }
+
+  /** What the destination's limit leaves; idle connections to its other hosts make way. */
+  #roomIn(group: Group, wish: number): number {
+    let room = group.limit - openIn(group);
+    for (const state of group.hops) {
+      while (room < wish && state.waiting.length === 0 && state.idle.length > 0) {
+        state.idle.shift()?.connection.quit();
+        room += 1;
+      }
+    }
+    return room;
   }
 
   async #open(state: HopState): Promise<void> {
@@ -155,6 +201,7 @@ class HopPool implements Pool {
     const others = state.busy.size + state.idle.length + state.opening;
     if (others > 0) return;
     for (const waiter of state.waiting.splice(0)) waiter.reject(error);
+    this.#growAll(state.group);
     this.#forget(state);
   }
 
@@ -162,6 +209,7 @@ class HopPool implements Pool {
   #remove(state: HopState, connection: HopConnection): void {
     const at = state.idle.findIndex((entry) => entry.connection === connection);
     if (at !== -1) state.idle.splice(at, 1);
+    if (at !== -1 && othersWait(state)) this.#growAll(state.group);
     this.#forget(state);
   }
 
@@ -189,7 +237,21 @@ class HopPool implements Pool {
     if (state === undefined) return;
     if (state.idle.length + state.busy.size + state.waiting.length + state.opening > 0) return;
     this.#hops.delete(state.hop.key);
+    state.group.hops.delete(state);
+    if (state.group.hops.size === 0) this.#groups.delete(state.hop.limits?.key ?? state.hop.key);
   }
+}
+
+function openIn(group: Group): number {
+  let open = 0;
+  for (const state of group.hops) open += state.busy.size + state.idle.length + state.opening;
+  return open;
+}
+
+function othersWait(state: HopState): boolean {
+  if (state.group.hops.size === 1) return false;
+  for (const other of state.group.hops) if (other !== state && other.waiting.length > other.opening) return true;
+  return false;
 }
 
 /** The connection used last: the others grow old and are closed. */

@@ -10,17 +10,28 @@ import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { domainOf } from "../mail/address.ts";
+import type { DestinationPolicy } from "../mail/destination.ts";
+import { Pace } from "../mail/pace.ts";
 import { routeOf, type Route } from "../mail/route.ts";
 import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
-import type { Entry, Message, Recipient, Settlement } from "../spool/entry.ts";
+import type { Entry, Message, NewMessage, Recipient, Settlement } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
-import { attemptDelivery } from "./attempt.ts";
+import { attemptDelivery, type Fate } from "./attempt.ts";
 import { HostMemory } from "./hostmemory.ts";
+import { Intake, spoolPauseMs } from "./intake.ts";
 import { HopFinder, standardMxPort, type HopFinderOptions } from "./resolve/hops.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { recordAttempt, traceConclusion } from "./record.ts";
-import { DeliverySchedule, defaultWindow, groupRecipients, type Job, type Window } from "./schedule.ts";
+import {
+  DeliverySchedule,
+  defaultWindow,
+  groupRecipients,
+  type Claimant,
+  type Job,
+  type LaneResult,
+  type Window,
+} from "./schedule.ts";
 import { concludeAttempt } from "./settlement.ts";
 
 export interface DeliveryOptions {
@@ -49,113 +60,191 @@ export function openDelivery(options: DeliveryOptions): Delivery {
   return runner;
 }
 
-/** Messages asked for at once: enough to keep the hops busy, few enough that the spool's thread stays responsive. */
-const claimLimit = 100;
-/** After trouble with the spool, and when it says something is due that it does not hand out. */
-const spoolPauseMs = 1_000;
-/** The longest sleep: whatever event is missed, the schedule is read again. */
-const longestSleepMs = 30_000;
+/** A delivery that has taken this long lets others fly in its place. */
+const patientMs = 2_000;
+const lookRoundMs = 500;
 
 class Runner implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #schedule: DeliverySchedule;
-  readonly #window: Window;
   readonly #pool: Pool;
   readonly #hosts: HostMemory;
   readonly #finder: HopFinder;
-  readonly #flights = new Set<Promise<void>>();
-  #timer: NodeJS.Timeout | undefined;
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #claiming = false;
-  /** The spool may hold due messages that it could not hand over for want of room. */
-  #backlog = true;
+  readonly #pace = new Pace();
+  readonly #intake: Intake;
+  /** Deliveries under way, and when they began. */
+  readonly #flights = new Map<Promise<void>, { readonly job: Job; readonly since: number }>();
+  #lookRound: NodeJS.Timeout | undefined;
   #unwritten = 0;
   #closing = false;
   #abandoned = false;
 
   constructor(options: DeliveryOptions) {
+    const { clock, chance, spool, log, window = defaultWindow } = options;
     this.#options = options;
-    this.#window = options.window ?? defaultWindow;
-    this.#schedule = new DeliverySchedule(this.#window);
-    this.#pool = options.pool ?? createPool({ clock: options.clock, metrics: options.metrics });
-    this.#hosts = new HostMemory(options.clock);
-    const { clock, chance } = options;
+    this.#schedule = new DeliverySchedule(window);
+    this.#pool = options.pool ?? createPool({ clock, metrics: options.metrics });
+    this.#hosts = new HostMemory(clock);
     this.#finder = new HopFinder({ clock, chance, mxPort: standardMxPort, ...options.resolving });
+    this.#intake = new Intake({
+      spool,
+      clock,
+      log,
+      schedule: this.#schedule,
+      windowMessages: window.messages,
+      take: (entries) => this.#take(entries),
+    });
   }
 
   start(): void {
-    this.#options.spool.onCommitted(
-      (entry) => this.#take([entry]),
-      () => this.#room(),
-    );
-    this.#claimDue();
+    this.#options.spool.deliverTo({
+      reserve: (message) => this.#reserve(message),
+      deliver: ({ message, recipients }) => {
+        this.#accept(message, recipients, true);
+        this.#schedule.release(message.id, 1);
+        this.#startJobs();
+      },
+      cancel: (id) => this.#schedule.release(id, 1),
+    });
+    this.#intake.claimDue();
   }
 
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#timer);
+    this.#intake.close();
     const deadline = Promise.withResolvers<void>();
     const timer = setTimeout(deadline.resolve, deadlineMs);
-    await Promise.race([Promise.all(this.#flights), deadline.promise]);
+    await Promise.race([Promise.all(this.#flights.keys()), deadline.promise]);
     clearTimeout(timer);
     // From here on nothing is settled: the attempts stay registered, and the next start takes them up.
     this.#abandoned = true;
+    clearTimeout(this.#lookRound);
     this.#finder.close();
     this.#pool.close();
   }
 
-  /** What the window still takes. Half full means that a commit may have found no room: the rest must be asked for. */
-  #room(): number {
-    if (this.#closing) return 0;
-    const room = this.#schedule.room();
-    if (room < this.#window.messages / 2) this.#backlog = true;
-    return room;
+  /** Keeps a place for a message that is about to be written, as one part of it. */
+  #reserve({ message, recipients }: NewMessage): boolean {
+    if (this.#closing) return false;
+    const claimant = this.#claimant(message, recipients);
+    if (!this.#schedule.mayHold(claimant)) {
+      this.#intake.noteBacklog();
+      return false;
+    }
+    this.#schedule.hold(claimant, 1);
+    return true;
   }
 
   #take(entries: readonly Entry[]): void {
-    for (const { message, recipients } of entries) this.#schedule.add(this.#jobsOf(message, recipients));
+    for (const { message, recipients } of entries) this.#accept(message, recipients, false);
     this.#startJobs();
   }
 
-  #jobsOf(message: Message, recipients: readonly Recipient[]): Job[] {
+  #claimant(message: Message, recipients: readonly Recipient[]): Claimant {
+    const snapshot = this.#options.snapshots.current();
+    const routes = recipients.map((recipient) => routeFor(snapshot, message, recipient));
+    const [first] = routes;
+    const single = routes.length === 1 && first?.kind === "mx" ? [first.domain] : undefined;
+    const domains = routes.flatMap((route) => (route.kind === "mx" ? route.domain : []));
+    return { message, destinations: single ?? [...new Set(domains)] };
+  }
+
+  /** Splits a message into jobs, which may start as soon as it is known what their destinations allow. */
+  #accept(message: Message, recipients: readonly Recipient[], fresh: boolean): void {
     const snapshot = this.#options.snapshots.current();
     const groups = groupRecipients(recipients, (recipient) => routeFor(snapshot, message, recipient).key);
-    return groups.map((group) => ({ message, ...group }));
+    this.#schedule.hold(this.#claimant(message, recipients), groups.length);
+    for (const group of groups) {
+      const [recipient] = group.recipients;
+      if (recipient === undefined) continue;
+      const route = routeFor(snapshot, message, recipient);
+      const part = { message, fresh, ...group };
+      if (route.kind !== "mx") {
+        this.#schedule.enqueue({ ...part, lane: { key: route.key, cap: Number.POSITIVE_INFINITY } });
+        continue;
+      }
+      const known = this.#finder.knownPolicy(route.domain, snapshot.relay);
+      if (known !== undefined) this.#admit(part, known);
+      else void this.#admitWhenKnown(part, route.domain);
+    }
+  }
+
+  /** Never rejects. */
+  async #admitWhenKnown(part: Part, domain: string): Promise<void> {
+    const policy = await this.#finder.policy(domain, this.#options.snapshots.current().relay);
+    if (this.#closing) return;
+    this.#admit(part, policy);
+    this.#startJobs();
+  }
+
+  /** Lets a job start now, or when its destination takes more. */
+  #admit({ fresh, ...part }: Part, policy: DestinationPolicy): void {
+    // Twice as many as connections: the next message is signed while the one before is sent.
+    const job: Job = { ...part, lane: { key: policy.key, cap: policy.maxConnections * 2 } };
+    const { messagesPerMinute, key } = policy;
+    if (messagesPerMinute === undefined) {
+      this.#schedule.enqueue(job);
+      return;
+    }
+    const decision = this.#pace.ask({ key, messagesPerMinute, now: this.#options.clock.now(), fresh });
+    if (decision.kind === "now") this.#schedule.enqueue(job);
+    else if (decision.kind === "later") void this.#postpone(job, decision.dueAt);
+    else {
+      setTimeout(() => {
+        this.#schedule.enqueue(job);
+        this.#startJobs();
+      }, decision.waitMs).unref();
+    }
+  }
+
+  /** Back into the spool: a message that waits for its destination's pace is not due. Never rejects. */
+  async #postpone({ message, recipients }: Job, dueAt: number): Promise<void> {
+    const postponed = recipients.map(({ index }) => ({ index, dueAt }));
+    const written = await this.#settle({ id: message.id, outcomes: [], postponed });
+    this.#schedule.release(message.id, 1);
+    if (written) this.#intake.wakeBy(dueAt);
+    this.#startJobs();
   }
 
   #startJobs(): void {
     while (!this.#closing && this.#unwritten === 0) {
       const job = this.#schedule.take();
       if (job === undefined) break;
-      const flight: Promise<void> = this.#deliver(job).finally(() => {
+      const flight: Promise<void> = this.#deliver(job).then((result) => {
         this.#flights.delete(flight);
-        this.#schedule.finish(job);
+        this.#schedule.finish(job, result);
         this.#startJobs();
       });
-      this.#flights.add(flight);
+      this.#flights.set(flight, { job, since: this.#options.clock.now() });
+      this.#lookRound ??= setTimeout(() => this.#letPass(), lookRoundMs).unref();
     }
-    this.#claimBacklog();
+    this.#intake.claimBacklog();
   }
 
-  /** Refills in large steps: half a window at a time. */
-  #claimBacklog(): void {
-    if (this.#backlog && this.#schedule.room() >= this.#window.messages / 2) this.#claimDue();
+  /** Deliveries that wait for a silent host stand aside. */
+  #letPass(): void {
+    this.#lookRound = undefined;
+    const now = this.#options.clock.now();
+    this.#pace.forget(now);
+    for (const { job, since } of this.#flights.values()) if (now - since >= patientMs) this.#schedule.standAside(job);
+    if (this.#flights.size > 0) this.#lookRound = setTimeout(() => this.#letPass(), lookRoundMs).unref();
+    this.#startJobs();
   }
 
   /** Never rejects. */
-  async #deliver(job: Job): Promise<void> {
+  async #deliver(job: Job): Promise<LaneResult | undefined> {
     const { message, recipients } = job;
     const { snapshots, clock, chance, spool, log, metrics, hops = noHopTracer } = this.#options;
     let hop: DeliverHop | undefined;
     try {
       const snapshot = snapshots.current();
       const [first] = recipients;
-      if (first === undefined) return;
+      if (first === undefined) return undefined;
       const route = routeFor(snapshot, message, first);
       if (route.key !== job.routeKey) {
         // The configuration changed while the message waited: its recipients may now go different ways.
-        this.#schedule.add(this.#jobsOf(message, recipients));
-        return;
+        this.#accept(message, recipients, false);
+        return undefined;
       }
       hop = hops.deliver({ message, recipients, now: clock.now() });
       const fates = await attemptDelivery(message, recipients, {
@@ -168,17 +257,19 @@ class Runner implements Delivery {
         now: clock.now(),
         hop,
       });
-      if (this.#abandoned) return;
+      if (this.#abandoned) return undefined;
       const conclusion = concludeAttempt({ message, fates, snapshot, now: clock.now(), chance });
       const { results, notices } = traceConclusion(conclusion, hop);
       const outcomes = results.map(({ outcome }) => outcome);
       const written = await this.#settle({ id: message.id, outcomes, notices: notices.map(({ entry }) => entry) });
-      if (!written) return;
+      if (!written) return undefined;
       hop?.end(outcomes);
       recordAttempt({ message, results, notices, now: clock.now(), traceId: hop?.traceId }, log, metrics);
-      for (const outcome of outcomes) if (outcome.kind === "deferred") this.#wakeBy(outcome.dueAt);
+      for (const outcome of outcomes) if (outcome.kind === "deferred") this.#intake.wakeBy(outcome.dueAt);
+      return laneResult(fates);
     } catch (error) {
       log.error({ spoolId: message.id, error: String(error) }, "an attempt ended without an outcome");
+      return undefined;
     } finally {
       hop?.end(undefined);
     }
@@ -202,55 +293,19 @@ class Runner implements Delivery {
       }
     }
   }
+}
 
-  #wakeBy(at: number): void {
-    if (at >= this.#wakeAt || this.#closing) return;
-    clearTimeout(this.#timer);
-    this.#wakeAt = at;
-    const delayMs = Math.min(Math.max(at - this.#options.clock.now(), 1), longestSleepMs);
-    this.#timer = setTimeout(() => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.#claimDue();
-    }, delayMs);
-  }
+/** A job before it is known what its destination allows. */
+interface Part extends Omit<Job, "lane"> {
+  /** Accepted just now. */
+  readonly fresh: boolean;
+}
 
-  #claimDue(): void {
-    if (this.#claiming || this.#closing) return;
-    this.#claiming = true;
-    this.#claim()
-      .catch((error: unknown) => {
-        this.#options.log.error({ error: String(error) }, "could not read due messages from the spool");
-        return this.#options.clock.now() + spoolPauseMs;
-      })
-      .then((wakeAt) => {
-        this.#claiming = false;
-        this.#wakeBy(wakeAt);
-        this.#claimBacklog();
-      })
-      .catch((error: unknown) => this.#options.log.fatal({ error: String(error) }, "delivery stopped"));
-  }
-
-  /** Fills the window. Resolves with the time to look again. */
-  async #claim(): Promise<number> {
-    const { spool, clock } = this.#options;
-    let askedAt: number;
-    for (;;) {
-      const limit = Math.min(claimLimit, this.#schedule.room());
-      // Full: the backlog stays noted, and the next delivery that ends asks again.
-      if (limit === 0 || this.#closing) return clock.now() + longestSleepMs;
-      this.#backlog = false;
-      askedAt = clock.now();
-      const entries = await spool.claim(askedAt, limit);
-      this.#take(entries);
-      if (entries.length < limit) break;
-      this.#backlog = true;
-    }
-    const dueAt = await spool.nextDueAt();
-    const now = clock.now();
-    if (dueAt === undefined) return now + longestSleepMs;
-    // Due when it was asked for and not handed over: the spool is in trouble. What came due since then is no such sign.
-    return dueAt > askedAt ? dueAt : now + spoolPauseMs;
-  }
+/** What the fates of a delivery say about the hosts of its destination. */
+function laneResult(fates: readonly Fate[]): LaneResult {
+  const failed = fates.filter((fate) => fate.kind === "undelivered" && fate.verdict.scope === "host");
+  if (failed.length < fates.length) return "good";
+  return failed.every((fate) => fate.kind === "undelivered" && fate.untried === true) ? "untried" : "bad";
 }
 
 function routeFor(snapshot: Snapshot, message: Message, recipient: Recipient): Route {

@@ -5,9 +5,17 @@ import { DeliverySchedule, groupRecipients, recipientsPerTransaction, type Job }
 
 const wide = { messages: 1_000, bytes: 1 << 20, inFlight: 100, inFlightPerRoute: 100 };
 
-function jobOf(domain: string, routeKey = "r"): Job {
+function jobOf(domain: string, routeKey = "r", cap = 1_000): Job {
   const { message, recipients } = newMessage({ domain });
-  return { message, recipients, routeKey };
+  return { message, recipients, routeKey, lane: { key: routeKey, cap } };
+}
+
+/** Holds and enqueues; the lane's key is taken for the recipients' domain. */
+function add(schedule: DeliverySchedule, jobs: readonly Job[]): void {
+  for (const job of jobs) {
+    schedule.hold({ message: job.message, destinations: [job.lane.key] }, 1);
+    schedule.enqueue(job);
+  }
 }
 
 function takeAll(schedule: DeliverySchedule): Job[] {
@@ -18,24 +26,27 @@ function takeAll(schedule: DeliverySchedule): Job[] {
 
 test("DeliverySchedule lets sender domains take turns", () => {
   const schedule = new DeliverySchedule(wide);
-  schedule.add([jobOf("a"), jobOf("a"), jobOf("a"), jobOf("b"), jobOf("c"), jobOf("b")]);
+  add(
+    schedule,
+    ["a", "a", "a", "b", "c", "b"].map((domain) => jobOf(domain, `of ${domain}`)),
+  );
   const order = takeAll(schedule).map((job) => job.message.domain);
   assert.deepEqual(order, ["a", "b", "c", "a", "b", "a"]);
 });
 
 test("DeliverySchedule lets the routes of one domain take turns", () => {
   const schedule = new DeliverySchedule(wide);
-  schedule.add([jobOf("a", "slow"), jobOf("a", "slow"), jobOf("a", "fast")]);
+  add(schedule, [jobOf("a", "slow"), jobOf("a", "slow"), jobOf("a", "fast")]);
   assert.deepEqual(
     takeAll(schedule).map((job) => job.routeKey),
     ["slow", "fast", "slow"],
   );
 });
 
-test("DeliverySchedule passes over a route that has its share in flight", () => {
+test("DeliverySchedule passes over a lane that has its share in flight", () => {
   const schedule = new DeliverySchedule({ ...wide, inFlightPerRoute: 1 });
   const slow = jobOf("a", "slow");
-  schedule.add([slow, jobOf("a", "slow"), jobOf("b", "slow"), jobOf("a", "fast")]);
+  add(schedule, [slow, jobOf("a", "slow"), jobOf("b", "slow"), jobOf("a", "fast")]);
   assert.deepEqual(
     takeAll(schedule).map((job) => `${job.message.domain} ${job.routeKey}`),
     ["a slow", "a fast"],
@@ -46,7 +57,7 @@ test("DeliverySchedule passes over a route that has its share in flight", () => 
 
 test("DeliverySchedule never has more in flight than the window allows", () => {
   const schedule = new DeliverySchedule({ ...wide, inFlight: 2 });
-  schedule.add([jobOf("a"), jobOf("b"), jobOf("c")]);
+  add(schedule, [jobOf("a"), jobOf("b"), jobOf("c")]);
   const [first] = takeAll(schedule);
   assert.equal(schedule.inFlight, 2);
   assert.ok(first);
@@ -57,7 +68,7 @@ test("DeliverySchedule never has more in flight than the window allows", () => {
 test("DeliverySchedule counts a message until its last job is finished", () => {
   const schedule = new DeliverySchedule({ ...wide, messages: 1 });
   const job = jobOf("a", "one");
-  schedule.add([job, { ...job, routeKey: "two" }]);
+  add(schedule, [job, { ...job, lane: { key: "two", cap: 1 } }]);
   assert.equal(schedule.room(), 0);
   const jobs = takeAll(schedule);
   assert.equal(jobs.length, 2);
@@ -69,11 +80,98 @@ test("DeliverySchedule counts a message until its last job is finished", () => {
 test("DeliverySchedule has no room once the bytes in memory reach the window", () => {
   const schedule = new DeliverySchedule({ ...wide, bytes: 10 });
   const job = jobOf("a");
-  schedule.add([job]);
+  add(schedule, [job]);
   assert.equal(schedule.room(), 0);
   schedule.take();
   schedule.finish(job);
   assert.equal(schedule.room(), 1_000);
+});
+
+test("DeliverySchedule lets nobody take the last room: a newcomer always finds some", () => {
+  const schedule = new DeliverySchedule({ ...wide, messages: 100 });
+  const fill = (domain: string, destination: string): number => {
+    for (let count = 0; ; count += 1) {
+      const { message } = newMessage({ domain });
+      const claimant = { message, destinations: [destination] };
+      if (!schedule.mayHold(claimant)) return count;
+      schedule.hold(claimant, 1);
+    }
+  };
+  assert.equal(fill("noisy", "dead"), 34);
+  assert.deepEqual(schedule.crowded(), { senders: [], destinations: ["dead"] });
+  assert.equal(fill("noisy", "alive"), 16);
+  assert.deepEqual(schedule.crowded().senders, ["noisy"]);
+  assert.ok(fill("quiet", "other") >= 16);
+  assert.ok(fill("quieter", "another") >= 8);
+  assert.ok(schedule.room() > 0);
+});
+
+test("DeliverySchedule counts a sender's bytes like its messages", () => {
+  const schedule = new DeliverySchedule({ ...wide, bytes: 100_000 });
+  const large = newMessage({ domain: "large", body: { kind: "inline", bytes: Buffer.alloc(60_000) } });
+  const claimant = { message: large.message, destinations: [] };
+  assert.ok(schedule.mayHold(claimant));
+  schedule.hold(claimant, 1);
+  assert.ok(!schedule.mayHold({ message: newMessage({ domain: "large" }).message, destinations: [] }));
+  assert.ok(schedule.mayHold({ message: newMessage({ domain: "small" }).message, destinations: [] }));
+});
+
+test("DeliverySchedule keeps a quarter of the flights from a single sender", () => {
+  const schedule = new DeliverySchedule({ ...wide, inFlight: 64 });
+  add(
+    schedule,
+    Array.from({ length: 100 }, (_, index) => jobOf("noisy", `d${index}`)),
+  );
+  assert.equal(takeAll(schedule).length, 48);
+  add(
+    schedule,
+    Array.from({ length: 100 }, (_, index) => jobOf("quiet", `e${index}`)),
+  );
+  assert.ok(takeAll(schedule).length >= 12);
+});
+
+test("DeliverySchedule starts a destination with few, gives more with success and one after failure", () => {
+  const schedule = new DeliverySchedule({ ...wide, inFlight: 1_000, inFlightPerRoute: 20 });
+  add(
+    schedule,
+    Array.from({ length: 200 }, () => jobOf("a")),
+  );
+  const finishAll = (jobs: readonly Job[], result: "good" | "bad" | "untried"): number => {
+    for (const job of jobs) schedule.finish(job, result);
+    return jobs.length;
+  };
+  assert.equal(finishAll(takeAll(schedule), "good"), 4);
+  assert.equal(finishAll(takeAll(schedule), "good"), 20);
+  assert.equal(finishAll(takeAll(schedule), "bad"), 20);
+  assert.equal(finishAll(takeAll(schedule), "untried"), 1);
+  assert.equal(finishAll(takeAll(schedule), "bad"), 4);
+  assert.equal(takeAll(schedule).length, 1);
+});
+
+test("DeliverySchedule keeps within what the destination allows", () => {
+  const schedule = new DeliverySchedule(wide);
+  add(
+    schedule,
+    Array.from({ length: 10 }, () => jobOf("a", "r", 2)),
+  );
+  assert.equal(takeAll(schedule).length, 2);
+});
+
+test("DeliverySchedule lets others fly in the place of a delivery that takes long", () => {
+  const schedule = new DeliverySchedule({ ...wide, inFlight: 8 });
+  add(
+    schedule,
+    Array.from({ length: 20 }, (_, index) => jobOf(`s${index % 5}`, "slow")),
+  );
+  const slow = takeAll(schedule);
+  assert.equal(slow.length, 4);
+  for (const job of slow) schedule.standAside(job);
+  assert.equal(schedule.inFlight, 0);
+  assert.equal(takeAll(schedule).length, 0, "its destination gets no more");
+  add(schedule, [jobOf("other", "fast")]);
+  assert.equal(takeAll(schedule).length, 1);
+  for (const job of slow) schedule.finish(job, "bad");
+  assert.equal(schedule.inFlight, 1);
 });
 
 test("groupRecipients() keeps the order, splits by route and at the limit of a transaction", () => {

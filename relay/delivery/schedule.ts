@@ -1,17 +1,30 @@
 /**
  * What is delivered next: pure bookkeeping over the messages that are in memory, no timers and no sockets.
  *
- * Promise: sender domains take turns, so that one busy domain does not delay the others; one destination never takes
- * more than its share of the deliveries in flight, so that a slow one leaves room for the rest.
+ * Promise: whoever has little in delivery always finds room. Memory and deliveries in flight are shared by dynamic thresholds:
+ * nobody may hold more than a share of what is still free, so that the busier somebody is, the more others keep in reserve.
+ * A destination starts with few deliveries at a time, gets more with each success and one after a failure; a delivery that
+ * takes long stands aside and no longer counts against the others.
  */
-import type { Message, Recipient } from "../spool/entry.ts";
+import type { Message, PassOver, Recipient } from "../spool/entry.ts";
+
+/** Destinations with the same key are one: they share connections, and success and failure. */
+export interface Lane {
+  readonly key: string;
+  /** Deliveries at a time, at most. */
+  readonly cap: number;
+}
 
 /** Recipients of one message that share a route and go in one transaction. */
 export interface Job {
   readonly message: Message;
   readonly recipients: readonly Recipient[];
   readonly routeKey: string;
+  readonly lane: Lane;
 }
+
+/** What a delivery says about its destination: `untried` when it was not dialed because it had failed just before. */
+export type LaneResult = "good" | "bad" | "untried";
 
 /** RFC 5321 section 4.5.3.1.8: a server must take at least 100 recipients; more in one transaction is asking for 452. */
 export const recipientsPerTransaction = 100;
@@ -45,19 +58,51 @@ export function groupRecipients(
   });
 }
 
+/** Whose share a message counts in. */
+export interface Claimant {
+  readonly message: Message;
+  /** Recipient domains with a way of their own; none when all mail goes by the same smarthosts. */
+  readonly destinations: readonly string[];
+}
+
 interface Held {
   /** Jobs of the message that are not settled. */
-  jobs: number;
+  parts: number;
   readonly bytes: number;
+  readonly sender: string;
+  readonly destinations: readonly string[];
 }
+
+interface Share {
+  messages: number;
+  bytes: number;
+}
+
+interface LaneState {
+  /** In flight, those that stand aside included. */
+  flights: number;
+  allowed: number;
+}
+
+/** Where a destination starts: enough to find out whether it answers, few enough to wait for one that does not. */
+const firstAllowed = 4;
+const rememberedLanes = 10_000;
+/** A single sender holds three quarters of the deliveries in flight, two hold three sevenths each, and so on. */
+const flightShare = 3;
+/** A single destination holds a third of the memory, a single sender a half. */
+const destinationShare = 0.5;
 
 export class DeliverySchedule {
   readonly #window: Window;
-  /** Waiting jobs by sender domain, then by route. The order of the map is the order of turns. */
+  /** Waiting jobs by sender domain, then by lane. The order of the map is the order of turns. */
   readonly #waiting = new Map<string, Map<string, Job[]>>();
   readonly #held = new Map<string, Held>();
-  readonly #inFlight = new Map<string, number>();
-  #inFlightTotal = 0;
+  readonly #senders = new Map<string, Share>();
+  readonly #destinations = new Map<string, Share>();
+  readonly #lanes = new Map<string, LaneState>();
+  readonly #flightsOfSender = new Map<string, number>();
+  readonly #aside = new Set<Job>();
+  #inFlight = 0;
   #bytes = 0;
 
   constructor(window: Window) {
@@ -71,74 +116,166 @@ export class DeliverySchedule {
   }
 
   get inFlight(): number {
-    return this.#inFlightTotal;
+    return this.#inFlight;
   }
 
   isEmpty(): boolean {
     return this.#held.size === 0;
   }
 
-  /** Takes jobs of one message in; they count until each was given to finish(). */
-  add(jobs: readonly Job[]): void {
-    for (const job of jobs) {
-      const { id, body } = job.message;
-      const held = this.#held.get(id);
-      if (held !== undefined) held.jobs += 1;
-      else {
-        const bytes = job.message.header.length + (body.kind === "inline" ? body.bytes.length : 0);
-        this.#held.set(id, { jobs: 1, bytes });
-        this.#bytes += bytes;
-      }
-      this.#enqueue(job);
+  /** Whether one more message may be taken without taking from others. */
+  mayHold({ message, destinations }: Claimant): boolean {
+    if (this.#isFull(this.#senders.get(message.domain), 1)) return false;
+    return !destinations.some((one) => this.#isFull(this.#destinations.get(one), destinationShare));
+  }
+
+  /** Sender and recipient domains of which no more should be taken now. */
+  crowded(): PassOver {
+    const full = (shares: ReadonlyMap<string, Share>, part: number): string[] =>
+      [...shares].filter(([, share]) => this.#isFull(share, part)).map(([domain]) => domain);
+    return { senders: full(this.#senders, 1), destinations: full(this.#destinations, destinationShare) };
+  }
+
+  /** Whether all of these still have their share. */
+  isCrowded({ senders, destinations }: PassOver): boolean {
+    return (
+      senders.every((one) => this.#isFull(this.#senders.get(one), 1)) &&
+      destinations.every((one) => this.#isFull(this.#destinations.get(one), destinationShare))
+    );
+  }
+
+  /** Takes jobs of a message in; they count until each was given to finish() or release(). */
+  hold({ message, destinations }: Claimant, parts: number): void {
+    const { id, body, domain } = message;
+    const known = this.#held.get(id);
+    if (known !== undefined) {
+      known.parts += parts;
+      return;
     }
+    const bytes = message.header.length + (body.kind === "inline" ? body.bytes.length : 0);
+    const held = { parts, bytes, sender: domain, destinations };
+    this.#held.set(id, held);
+    this.#bytes += bytes;
+    this.#count(held, 1);
+  }
+
+  /** Jobs of the message are done with, without having been in flight. */
+  release(id: string, parts: number): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    held.parts -= parts;
+    if (held.parts > 0) return;
+    this.#held.delete(id);
+    this.#bytes -= held.bytes;
+    this.#count(held, -1);
+  }
+
+  /** A job of a message that is held may start. */
+  enqueue(job: Job): void {
+    const { domain } = job.message;
+    const lanes = this.#waiting.get(domain) ?? new Map<string, Job[]>();
+    const lane = lanes.get(job.lane.key);
+    if (lane === undefined) lanes.set(job.lane.key, [job]);
+    else lane.push(job);
+    this.#waiting.set(domain, lanes);
   }
 
   /** The next job that may start now, counted as in flight; undefined when none may. */
   take(): Job | undefined {
-    if (this.#inFlightTotal >= this.#window.inFlight) return undefined;
+    const most = flightShare * (this.#window.inFlight - this.#inFlight);
+    if (most <= 0) return undefined;
     for (const [domain, lanes] of this.#waiting) {
-      for (const [routeKey, jobs] of lanes) {
-        if ((this.#inFlight.get(routeKey) ?? 0) >= this.#window.inFlightPerRoute) continue;
-        const job = jobs.shift();
-        if (job === undefined) continue;
-        this.#endTurn(domain, lanes, routeKey);
-        this.#inFlight.set(routeKey, (this.#inFlight.get(routeKey) ?? 0) + 1);
-        this.#inFlightTotal += 1;
+      const flights = this.#flightsOfSender.get(domain) ?? 0;
+      if (flights >= most) continue;
+      for (const [laneKey, jobs] of lanes) {
+        const [job] = jobs;
+        if (job === undefined || !this.#mayFly(job.lane, most)) continue;
+        jobs.shift();
+        this.#endTurn(domain, lanes, laneKey);
+        this.#laneOf(job.lane).flights += 1;
+        this.#flightsOfSender.set(domain, flights + 1);
+        this.#inFlight += 1;
         return job;
       }
     }
     return undefined;
   }
 
-  /** The job taken is settled, or was given back in parts by add(). */
-  finish(job: Job): void {
-    this.#inFlightTotal -= 1;
-    const left = (this.#inFlight.get(job.routeKey) ?? 1) - 1;
-    if (left > 0) this.#inFlight.set(job.routeKey, left);
-    else this.#inFlight.delete(job.routeKey);
-    const held = this.#held.get(job.message.id);
-    if (held === undefined) return;
-    held.jobs -= 1;
-    if (held.jobs > 0) return;
-    this.#held.delete(job.message.id);
-    this.#bytes -= held.bytes;
+  /** The job takes long: others may fly in its place, and its destination gets no more than it needs. */
+  standAside(job: Job): void {
+    if (this.#aside.has(job) || this.#aside.size >= this.#window.messages / 2) return;
+    this.#aside.add(job);
+    this.#leaveFlight(job);
+    const lane = this.#laneOf(job.lane);
+    lane.allowed = Math.max(1, Math.floor(lane.allowed / 2));
   }
 
-  #enqueue(job: Job): void {
+  /** The job taken is settled, or was given back in parts by hold(). */
+  finish(job: Job, result?: LaneResult): void {
+    if (!this.#aside.delete(job)) this.#leaveFlight(job);
+    const lane = this.#laneOf(job.lane);
+    lane.flights -= 1;
+    if (result === "good") lane.allowed = Math.min(lane.allowed * 2, this.#window.inFlightPerRoute);
+    // Putting mail off costs little; only dialing is kept to one.
+    else if (result !== undefined) lane.allowed = result === "bad" ? 1 : firstAllowed;
+    this.release(job.message.id, 1);
+  }
+
+  #mayFly(lane: Lane, most: number): boolean {
+    const state = this.#lanes.get(lane.key);
+    if (state === undefined) return true;
+    return state.flights < Math.min(lane.cap, state.allowed, this.#window.inFlightPerRoute, Math.max(most, 1));
+  }
+
+  #leaveFlight(job: Job): void {
+    this.#inFlight -= 1;
     const { domain } = job.message;
-    const lanes = this.#waiting.get(domain) ?? new Map<string, Job[]>();
-    const lane = lanes.get(job.routeKey);
-    if (lane === undefined) lanes.set(job.routeKey, [job]);
-    else lane.push(job);
-    this.#waiting.set(domain, lanes);
+    const left = (this.#flightsOfSender.get(domain) ?? 1) - 1;
+    if (left > 0) this.#flightsOfSender.set(domain, left);
+    else this.#flightsOfSender.delete(domain);
   }
 
-  /** The domain, and the route within it, go to the end of the row; empty ones leave it. */
-  #endTurn(domain: string, lanes: Map<string, Job[]>, routeKey: string): void {
-    const lane = lanes.get(routeKey);
-    lanes.delete(routeKey);
-    if (lane !== undefined && lane.length > 0) lanes.set(routeKey, lane);
+  #laneOf({ key }: Lane): LaneState {
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = { flights: 0, allowed: firstAllowed };
+      this.#lanes.set(key, lane);
+      if (this.#lanes.size > rememberedLanes) this.#forgetLanes();
+    }
+    return lane;
+  }
+
+  /** What was learned of those that are idle; the others are few. */
+  #forgetLanes(): void {
+    for (const [key, { flights }] of this.#lanes) if (flights === 0) this.#lanes.delete(key);
+  }
+
+  #isFull(share: Share | undefined, part: number): boolean {
+    const room = this.room();
+    if (room === 0) return true;
+    if (share === undefined) return false;
+    return share.messages >= room * part || share.bytes >= (this.#window.bytes - this.#bytes) * part;
+  }
+
+  #count({ sender, destinations, bytes }: Held, sign: 1 | -1): void {
+    countIn(this.#senders, sender, { messages: sign, bytes: sign * bytes });
+    for (const one of destinations) countIn(this.#destinations, one, { messages: sign, bytes: sign * bytes });
+  }
+
+  /** The domain, and the lane within it, go to the end of the row; empty ones leave it. */
+  #endTurn(domain: string, lanes: Map<string, Job[]>, laneKey: string): void {
+    const lane = lanes.get(laneKey);
+    lanes.delete(laneKey);
+    if (lane !== undefined && lane.length > 0) lanes.set(laneKey, lane);
     this.#waiting.delete(domain);
     if (lanes.size > 0) this.#waiting.set(domain, lanes);
   }
+}
+
+function countIn(shares: Map<string, Share>, key: string, change: Readonly<Share>): void {
+  const share = shares.get(key) ?? { messages: 0, bytes: 0 };
+  share.messages += change.messages;
+  share.bytes += change.bytes;
+  if (share.messages > 0) shares.set(key, share);
+  else shares.delete(key);
 }

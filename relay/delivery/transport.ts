@@ -11,6 +11,7 @@ import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
+import type { ConnectionLimits } from "../mail/destination.ts";
 import { parseReply, type Reply } from "../mail/reply.ts";
 import { LineLostError, transact, type Outgoing, type SmtpLine, type TransactionReport } from "./transaction.ts";
 
@@ -22,6 +23,8 @@ export interface NextHop {
   readonly address?: string;
   /** The name we give with EHLO. */
   readonly helo: string;
+  /** Hops with the same key share them; absent: the pool's own, for this hop alone. */
+  readonly limits?: ConnectionLimits;
 }
 
 /** RFC 5321 section 4.5.3.2; connecting is given less, because another host may be waiting for its turn. */

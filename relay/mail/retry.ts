@@ -23,6 +23,20 @@ export function retryIntervalMs(attempts: number, retry: RetryTimes): number {
   return Math.min(retry.firstMs * 2 ** doublings, Math.max(retry.maxMs, retry.firstMs));
 }
 
+export interface FailureHistory {
+  /** Attempts of the message so far, the one under way included. */
+  readonly attempts: number;
+  /** Since when every host of the destination fails; undefined when one is not known to. */
+  readonly failingSince: number | undefined;
+  readonly now: number;
+  readonly retry: RetryTimes;
+}
+
+/** Whether another way should be tried: the message was put off before, or others found the hosts dead for as long. */
+export function keepsFailing({ attempts, failingSince, now, retry }: FailureHistory): boolean {
+  return attempts > 1 || (failingSince !== undefined && now - failingSince >= retry.firstMs);
+}
+
 export interface RetryQuestion {
   /** Attempts so far, the one that just ended included. */
   readonly attempts: number;

@@ -81,10 +81,23 @@ export type RecipientOutcome =
     }
   | { readonly kind: "failed"; readonly index: number; readonly reply: Reply };
 
+/** Domains whose messages delivery does not take now. */
+export interface PassOver {
+  readonly senders: readonly string[];
+  readonly destinations: readonly string[];
+}
+
+/** Not attempted yet, because the destination takes no more now: the attempt that was registered does not count. */
+export interface Postponement {
+  readonly index: number;
+  readonly dueAt: number;
+}
+
 /** Everything an attempt ends in, applied in one transaction; `notices` tell the sender of failure, delay or success. */
 export interface Settlement {
   readonly id: SpoolId;
   readonly outcomes: readonly RecipientOutcome[];
+  readonly postponed?: readonly Postponement[];
   readonly notices?: readonly NewMessage[];
 }
 

@@ -5,54 +5,36 @@
  * the time of the next attempt: it is moved forward before an attempt starts, so a process that dies in the attempt
  * comes back later and not at once, except for the first attempt, which acceptance implied (see resume).
  */
-import { randomUUID } from "node:crypto";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { RecipientOutcome, SpoolId } from "./entry.ts";
+import { domainOf } from "../mail/address.ts";
+import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
+import { Lanes } from "./lanes.ts";
 import type { ClaimedRow, Gauges, NewRow, StoredMessage } from "./protocol.ts";
 import { messageOf, recipientOf, replyText } from "./rows.ts";
-
-const schemaVersion = 1;
-
-const schema = `
-CREATE TABLE spool (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE message (
-  seq INTEGER PRIMARY KEY,
-  id TEXT NOT NULL UNIQUE,
-  accepted_at INTEGER NOT NULL,
-  sender TEXT NOT NULL,
-  domain TEXT NOT NULL,
-  smtputf8 INTEGER NOT NULL,
-  eight_bit INTEGER NOT NULL,
-  must_sign INTEGER NOT NULL,
-  ret TEXT,
-  envid TEXT,
-  body_hash TEXT NOT NULL,
-  traceparent TEXT,
-  header_bytes INTEGER NOT NULL,
-  body_bytes INTEGER NOT NULL,
-  body_file INTEGER NOT NULL,
-  content BLOB NOT NULL
-);
-CREATE TABLE recipient (
-  seq INTEGER NOT NULL,
-  idx INTEGER NOT NULL,
-  due_at INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
-  address TEXT NOT NULL,
-  notify TEXT,
-  orcpt TEXT,
-  last_reply TEXT,
-  last_attempt TEXT,
-  delay_notified INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (seq, idx)
-) WITHOUT ROWID;
-CREATE INDEX recipient_due ON recipient (due_at);
-`;
+import { laneColumns, migrate, resume } from "./schema.ts";
 
 /** What delivery holds of a message: these recipients must not be claimed again before they are settled. */
 interface Claim {
   readonly seq: number;
   readonly indexes: Set<number>;
+}
+
+export interface ClaimOrder {
+  readonly now: number;
+  readonly limit: number;
+  readonly delaysMs: readonly number[];
+  readonly passOver?: PassOver | undefined;
+}
+
+interface MessageOrder extends Pick<ClaimOrder, "now" | "delaysMs"> {
+  readonly isWanted: (address: string) => boolean;
+}
+
+export interface SettleOrder {
+  readonly id: SpoolId;
+  readonly outcomes: readonly RecipientOutcome[];
+  readonly postponed: readonly Postponement[];
+  readonly notices: readonly NewRow[];
 }
 
 export interface SettleResult {
@@ -66,6 +48,8 @@ export class Ledger {
   readonly #deleteMessage: StatementSync;
   readonly #deleteRecipient: StatementSync;
   readonly #deferRecipient: StatementSync;
+  readonly #postponeRecipient: StatementSync;
+  readonly #lanes: Lanes;
   readonly #registerAttempt: StatementSync;
   readonly #anyRecipient: StatementSync;
   readonly #dueInOrder: StatementSync;
@@ -83,21 +67,26 @@ export class Ledger {
   constructor(database: DatabaseSync, now: number) {
     this.#database = database;
     migrate(database);
-    resumeFirstAttempts(database, now);
+    resume(database, now);
     this.#insertMessage = database.prepare(
       "INSERT INTO message (id, accepted_at, sender, domain, smtputf8, eight_bit, must_sign, ret, envid, body_hash, traceparent, header_bytes, body_bytes, body_file, content) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     );
     this.#insertRecipient = database.prepare(
-      "INSERT INTO recipient (seq, idx, due_at, attempts, address, notify, orcpt) VALUES (?,?,?,?,?,?,?)",
+      "INSERT INTO recipient (seq, idx, due_at, attempts, address, notify, orcpt, sender_domain, destination) VALUES (?,?,?,?,?,?,?,?,?)",
     );
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
     this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
     this.#deferRecipient = database.prepare(
-      "UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?) WHERE seq = ? AND idx = ?",
+      `UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?), ${laneColumns} WHERE seq = ? AND idx = ?`,
     );
+    // The attempt that was registered for it is not made.
+    this.#postponeRecipient = database.prepare(
+      `UPDATE recipient SET due_at = ?, attempts = max(attempts - 1, 0), ${laneColumns} WHERE seq = ? AND idx = ?`,
+    );
+    this.#lanes = new Lanes(database);
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
-    this.#dueInOrder = database.prepare("SELECT due_at, seq, idx FROM recipient ORDER BY due_at");
+    this.#dueInOrder = database.prepare("SELECT due_at, seq, idx FROM recipient WHERE due_at > ? ORDER BY due_at");
     this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
     this.#dueRecipients = database.prepare("SELECT * FROM recipient WHERE seq = ? AND due_at <= ? ORDER BY idx");
     this.#pageCount = database.prepare("PRAGMA page_count");
@@ -139,6 +128,8 @@ export class Ledger {
         recipient.address,
         recipient.notify?.join(",") ?? null,
         recipient.orcpt ?? null,
+        row.claimed ? null : message.domain,
+        row.claimed ? null : domainOf(recipient.address),
       );
     }
     if (row.claimed)
@@ -150,23 +141,35 @@ export class Ledger {
     this.#count(1, row.recipients.length);
   }
 
-  /** Takes due recipients oldest first, grouped by message, and registers their next attempt. */
-  claim(now: number, limit: number, delaysMs: readonly number[]): readonly ClaimedRow[] {
+  /**
+   * Takes due recipients, grouped by message, and registers their next attempt: oldest first, unless some senders or
+   * destinations are passed over; then lanes take turns.
+   */
+  claim({ now, limit, delaysMs, passOver }: ClaimOrder): readonly ClaimedRow[] {
+    const isSelective = passOver !== undefined && passOver.senders.length + passOver.destinations.length > 0;
+    const isClaimed = (seq: number, index: number): boolean => this.#isClaimed(seq, index);
+    const found = isSelective ? this.#lanes.pick({ now, limit, passOver, isClaimed }) : this.#oldestDue(now, limit);
+    const passedOver = new Set(passOver?.destinations);
+    const isWanted = (address: string): boolean => !isSelective || !passedOver.has(domainOf(address));
+    return [...found].flatMap((seq) => this.#claimMessage(seq, { now, delaysMs, isWanted }));
+  }
+
+  #oldestDue(now: number, limit: number): ReadonlySet<number> {
     const found = new Set<number>();
-    for (const due of this.#dueInOrder.iterate()) {
+    for (const due of this.#dueInOrder.iterate(Number.MIN_SAFE_INTEGER)) {
       if (Number(due["due_at"]) > now || found.size >= limit) break;
       if (!this.#isClaimed(Number(due["seq"]), Number(due["idx"]))) found.add(Number(due["seq"]));
     }
-    return [...found].flatMap((seq) => this.#claimMessage(seq, now, delaysMs));
+    return found;
   }
 
-  #claimMessage(seq: number, now: number, delaysMs: readonly number[]): ClaimedRow[] {
+  #claimMessage(seq: number, { now, delaysMs, isWanted }: MessageOrder): ClaimedRow[] {
     const stored = this.#messageBySeq.get(seq);
     if (stored === undefined) throw new Error(`spool: recipients of message ${seq} have no message`);
     const recipients = this.#dueRecipients
       .all(seq, now)
       .map(recipientOf)
-      .filter((recipient) => !this.#isClaimed(seq, recipient.index))
+      .filter((recipient) => !this.#isClaimed(seq, recipient.index) && isWanted(recipient.address))
       .map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
     for (const recipient of recipients) {
       const delay = delaysMs[Math.min(recipient.attempts, delaysMs.length) - 1] ?? 60_000;
@@ -182,7 +185,7 @@ export class Ledger {
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
-  settle(id: SpoolId, outcomes: readonly RecipientOutcome[], notices: readonly NewRow[]): SettleResult {
+  settle({ id, outcomes, postponed, notices }: SettleOrder): SettleResult {
     const claim = this.#claims.get(id);
     if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
     let final = 0;
@@ -203,17 +206,18 @@ export class Ledger {
         final += 1;
       }
     }
+    for (const { index, dueAt } of postponed) this.#postponeRecipient.run(Math.round(dueAt), claim.seq, index);
     for (const notice of notices) this.commit(notice);
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
-    this.#release(id, claim, outcomes);
+    this.#release(id, claim, [...outcomes, ...postponed]);
     this.#count(empty ? -1 : 0, -final);
     return { removed: empty ? id : undefined };
   }
 
-  /** Earliest due time of a recipient that delivery does not hold. */
-  nextDueAt(): number | undefined {
-    for (const due of this.#dueInOrder.iterate()) {
+  /** Earliest due time, later than `after`, of a recipient that delivery does not hold. */
+  nextDueAt(after: number): number | undefined {
+    for (const due of this.#dueInOrder.iterate(after)) {
       if (!this.#isClaimed(Number(due["seq"]), Number(due["idx"]))) return Number(due["due_at"]);
     }
     return undefined;
@@ -243,8 +247,8 @@ export class Ledger {
     this.#undo.push(() => this.#forget(id, claim, indexes));
   }
 
-  #release(id: SpoolId, claim: Claim, outcomes: readonly RecipientOutcome[]): void {
-    const indexes = outcomes.map((outcome) => outcome.index);
+  #release(id: SpoolId, claim: Claim, ended: readonly { readonly index: number }[]): void {
+    const indexes = ended.map(({ index }) => index);
     this.#forget(id, claim, indexes);
     this.#undo.push(() => {
       for (const index of indexes) claim.indexes.add(index);
@@ -268,29 +272,6 @@ export class Ledger {
       this.#queuedRecipients -= recipients;
     });
   }
-}
-
-function migrate(database: DatabaseSync): void {
-  const version = readNumber(database.prepare("PRAGMA user_version"));
-  if (version === schemaVersion) return;
-  if (version > schemaVersion) {
-    throw new Error(`the spool was written by a newer version (schema ${version}): start that version to empty it`);
-  }
-  database.exec("BEGIN IMMEDIATE");
-  database.exec(schema);
-  database.prepare("INSERT INTO spool (key, value) VALUES ('id', ?)").run(randomUUID());
-  database.exec(`PRAGMA user_version = ${schemaVersion}`);
-  database.exec("COMMIT");
-}
-
-/**
- * A first attempt that never reported back was cut off by the end of the process: it is due at once. Later ones keep
- * their registered time, so that a message that kills the process cannot do so in a loop.
- */
-function resumeFirstAttempts(database: DatabaseSync, now: number): void {
-  database
-    .prepare("UPDATE recipient SET due_at = ? WHERE due_at > ? AND attempts = 1 AND last_reply IS NULL")
-    .run(now, now);
 }
 
 function columnsOf(message: StoredMessage): (string | number | null | Uint8Array)[] {

@@ -4,7 +4,7 @@
  */
 import type { NotifyKeyword } from "../mail/envelope.ts";
 import type { Reply } from "../mail/reply.ts";
-import type { RecipientOutcome, SpoolId } from "./entry.ts";
+import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
 
 export interface WriterSettings {
   readonly directory: string;
@@ -59,14 +59,16 @@ export type Operation =
       readonly limit: number;
       /** Delay to register before dialing, by number of the attempt; the last one repeats. */
       readonly delaysMs: readonly number[];
+      readonly passOver?: PassOver | undefined;
     }
   | {
       readonly kind: "settle";
       readonly id: SpoolId;
       readonly outcomes: readonly RecipientOutcome[];
+      readonly postponed: readonly Postponement[];
       readonly notices: readonly NewRow[];
     }
-  | { readonly kind: "nextDue" }
+  | { readonly kind: "nextDue"; readonly after: number }
   | { readonly kind: "close" };
 
 export interface ClaimedRow {

@@ -1,7 +1,7 @@
 /**
  * The spool's verbs, as submission and delivery know them. The implementation is store.ts.
  */
-import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
+import type { Entry, NewMessage, PassOver, Settlement, SpoolId } from "./entry.ts";
 
 /** A body that is being received: memory up to the inline limit, a file beyond it. */
 export interface BodyWriter {
@@ -26,8 +26,24 @@ export interface SpoolDepth {
   readonly spoolId: string;
 }
 
-/** A committed message that delivery may start on at once, without reading it back. */
-export type CommittedListener = (entry: Entry) => void;
+/** Delivery, as the spool knows it: fresh messages go straight to it while it has room, without being read back. */
+export interface DeliverySink {
+  /** Asked before a message is written; true keeps a place for it until deliver() or cancel(). */
+  reserve(message: NewMessage): boolean;
+  /** The message is durable and its first attempt registered. */
+  deliver(entry: Entry): void;
+  /** The message was refused after all. */
+  cancel(id: SpoolId): void;
+}
+
+/** Which due messages are wanted. */
+export interface ClaimQuestion {
+  readonly now: number;
+  /** Messages. */
+  readonly limit: number;
+  /** Sender domains and recipient domains that have their share in delivery: theirs stay, and the others take turns. */
+  readonly passOver?: PassOver;
+}
 
 export interface Spool {
   /** A writer for the body of the message with this id. */
@@ -35,13 +51,13 @@ export interface Spool {
   /**
    * Makes a message durable: resolves only after it is synced. Rejects with SpoolFullError when the watermark is passed
    * or the disk is full. When delivery has room, the first attempt is registered in the same transaction and
-   * the listener of onCommitted gets the entry.
+   * the sink of deliverTo() gets the entry.
    */
   commit(message: NewMessage): Promise<void>;
-  /** Registers the next attempt of up to `limit` messages with recipients due at `now`, then returns them. */
-  claim(now: number, limit: number): Promise<readonly Entry[]>;
-  /** Milliseconds since the epoch when the next unclaimed recipient becomes due; undefined when none waits. */
-  nextDueAt(): Promise<number | undefined>;
+  /** Registers the next attempt of messages with recipients that are due, then returns them. */
+  claim(question: ClaimQuestion): Promise<readonly Entry[]>;
+  /** The earliest due time after `after` (ms since the epoch) of an unclaimed recipient; undefined when none waits. */
+  nextDueAt(after?: number): Promise<number | undefined>;
   /** Applies what an attempt ended in; resolves only after it is synced. */
   settle(settlement: Settlement): Promise<void>;
   /** Streams the bytes of a body kept as a file. */
@@ -49,8 +65,8 @@ export interface Spool {
   depth(now: number): Promise<SpoolDepth>;
   /** The same as depth().full, at no cost: asked for every MAIL command. */
   isFull(): boolean;
-  /** Delivery's sink for fresh messages; `room` says how many more it takes now. */
-  onCommitted(listener: CommittedListener, room: () => number): void;
+  /** Where fresh messages go. */
+  deliverTo(sink: DeliverySink): void;
   /** Waits for what is under way, then releases the spool to the next owner. */
   close(): Promise<void>;
 }

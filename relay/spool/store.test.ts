@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { createLog } from "../../runtime/log.ts";
 import { inlineLimitBytes } from "./bodies.ts";
 import { spoolIdOf, type Entry, type NewMessage, type SpoolId } from "./entry.ts";
-import { SpoolFullError, type Spool } from "./spool.ts";
+import { SpoolFullError, type DeliverySink, type Spool } from "./spool.ts";
 import { openStore, spoolChance, type StoreOptions } from "./store.ts";
 
 const directories: string[] = [];
@@ -72,6 +73,16 @@ function only(entries: readonly Entry[]): Entry {
   return entry;
 }
 
+/** Takes the first so many. */
+function sinkWithRoom(messages: number, received: Entry[]): DeliverySink {
+  let room = messages;
+  return {
+    reserve: () => (room -= 1) >= 0,
+    deliver: (entry) => received.push(entry),
+    cancel: () => (room += 1),
+  };
+}
+
 test("a committed message comes back whole after the process ended", async () => {
   const directory = await freshDirectory();
   const first = await openAt(directory);
@@ -79,7 +90,7 @@ test("a committed message comes back whole after the process ended", async () =>
   await first.commit(message);
   await first.close();
   const second = await openAt(directory);
-  const entry = only(await second.claim(start, 10));
+  const entry = only(await second.claim({ now: start, limit: 10 }));
   assert.deepEqual(entry.message, message.message);
   assert.deepEqual(
     entry.recipients,
@@ -91,15 +102,15 @@ test("a committed message comes back whole after the process ended", async () =>
 test("claim() registers the attempt and never hands the same recipient out twice", async () => {
   const spool = await openAt(await freshDirectory());
   await spool.commit(messageWith(["a@example.net"]));
-  const entry = only(await spool.claim(start, 10));
-  assert.deepEqual(await spool.claim(start + 1e9, 10), []);
+  const entry = only(await spool.claim({ now: start, limit: 10 }));
+  assert.deepEqual(await spool.claim({ now: start + 1e9, limit: 10 }), []);
   assert.equal(await spool.nextDueAt(), undefined);
   const reply = { code: 451, text: "later" };
   const attempt = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const outcome = { kind: "deferred", index: 0, reply, dueAt: start + 5_000, delayNotified: true, attempt } as const;
   await spool.settle({ id: entry.message.id, outcomes: [outcome] });
   assert.equal(await spool.nextDueAt(), start + 5_000);
-  const again = only(await spool.claim(start + 5_000, 10));
+  const again = only(await spool.claim({ now: start + 5_000, limit: 10 }));
   const [recipient] = again.recipients;
   assert.ok(recipient);
   assert.equal(recipient.attempts, 2);
@@ -112,7 +123,7 @@ test("claim() registers the attempt and never hands the same recipient out twice
 test("a message leaves with its last recipient, and only then", async () => {
   const spool = await openAt(await freshDirectory());
   await spool.commit(messageWith(["a@example.net", "b@example.org"]));
-  const { message } = only(await spool.claim(start, 10));
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
   await spool.settle({ id: message.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
   assert.deepEqual(await queued(spool), [1, 1]);
   await spool.settle({ id: message.id, outcomes: [{ kind: "failed", index: 1, reply: { code: 550, text: "no" } }] });
@@ -123,7 +134,7 @@ test("a message leaves with its last recipient, and only then", async () => {
 test("notices are committed with the outcomes that caused them", async () => {
   const spool = await openAt(await freshDirectory());
   await spool.commit(messageWith(["a@example.net", "b@example.net"]));
-  const { message } = only(await spool.claim(start, 10));
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
   const notices = [messageWith(["app@example.com"]), messageWith(["app@example.com"])];
   const outcomes = [
     { kind: "failed", index: 0, reply: { code: 550, text: "no" } },
@@ -131,7 +142,7 @@ test("notices are committed with the outcomes that caused them", async () => {
   ] as const;
   await spool.settle({ id: message.id, outcomes, notices });
   assert.deepEqual(await queued(spool), [3, 3]);
-  const claimed = await spool.claim(start, 10);
+  const claimed = await spool.claim({ now: start, limit: 10 });
   assert.deepEqual(
     claimed.map((entry) => entry.message.id),
     notices.map((notice) => notice.message.id),
@@ -142,12 +153,9 @@ test("notices are committed with the outcomes that caused them", async () => {
 test("notices that delivery has room for go straight to it, the others wait until they are claimed", async () => {
   const spool = await openAt(await freshDirectory());
   await spool.commit(messageWith(["a@example.net"]));
-  const { message } = only(await spool.claim(start, 10));
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
   const received: Entry[] = [];
-  spool.onCommitted(
-    (entry) => received.push(entry),
-    () => 1,
-  );
+  spool.deliverTo(sinkWithRoom(1, received));
   const [first, second] = [messageWith(["app@example.com"]), messageWith(["app@example.com"])];
   await spool.settle({
     id: message.id,
@@ -158,14 +166,14 @@ test("notices that delivery has room for go straight to it, the others wait unti
     received.map((entry) => entry.message.id),
     [first.message.id],
   );
-  assert.equal(only(await spool.claim(start, 10)).message.id, second.message.id);
+  assert.equal(only(await spool.claim({ now: start, limit: 10 })).message.id, second.message.id);
   await spool.close();
 });
 
 test("a settlement that is refused leaves no notice behind", async () => {
   const spool = await openAt(await freshDirectory());
   await spool.commit(messageWith(["a@example.net"]));
-  const { message } = only(await spool.claim(start, 10));
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
   const notice = messageWith(["app@example.com"]);
   const outcomes = [{ kind: "failed", index: 7, reply: { code: 550, text: "no" } }] as const;
   await assert.rejects(spool.settle({ id: message.id, outcomes, notices: [notice] }), /recipient 7 .* is not claimed/);
@@ -177,17 +185,18 @@ test("a fresh message goes straight to delivery while that has room, with its fi
   const directory = await freshDirectory();
   const spool = await openAt(directory);
   const received: Entry[] = [];
-  spool.onCommitted(
-    (entry) => received.push(entry),
-    () => 1 - received.length,
-  );
+  spool.deliverTo(sinkWithRoom(1, received));
   await Promise.all([spool.commit(messageWith(["a@example.net"])), spool.commit(messageWith(["b@example.net"]))]);
   assert.equal(received.length, 1);
   assert.equal(received[0]?.recipients[0]?.attempts, 1);
-  assert.equal((await spool.claim(start, 10)).length, 1);
+  assert.equal((await spool.claim({ now: start, limit: 10 })).length, 1);
   await spool.close();
   const reopened = await openAt(directory);
-  assert.equal((await reopened.claim(start, 10)).length, 2, "a first attempt that was cut off is due at once");
+  assert.equal(
+    (await reopened.claim({ now: start, limit: 10 })).length,
+    2,
+    "a first attempt that was cut off is due at once",
+  );
   await reopened.close();
 });
 
@@ -195,10 +204,10 @@ test("a later attempt that was cut off keeps its registered time", async () => {
   const directory = await freshDirectory();
   const spool = await openAt(directory);
   await spool.commit(messageWith(["a@example.net"]));
-  const { message } = only(await spool.claim(start, 10));
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
   const outcome = { kind: "deferred", index: 0, reply: { code: 451, text: "later" }, dueAt: start } as const;
   await spool.settle({ id: message.id, outcomes: [outcome] });
-  await spool.claim(start, 10);
+  await spool.claim({ now: start, limit: 10 });
   await spool.close();
   const reopened = await openAt(directory);
   assert.equal(await reopened.nextDueAt(), start + 120_000);
@@ -216,7 +225,7 @@ test("a large body becomes a file that goes with its message", async () => {
   assert.equal(body.kind, "file");
   const message = messageWith(["a@example.net"]);
   await spool.commit({ ...message, message: { ...message.message, id, body } });
-  const entry = only(await spool.claim(start, 10));
+  const entry = only(await spool.claim({ now: start, limit: 10 }));
   assert.deepEqual(entry.message.body, body);
   assert.equal(await lengthOf(spool, id), writer.sizeBytes);
   await spool.settle({ id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
@@ -247,7 +256,7 @@ test("past the high watermark new mail is refused and what is there is kept", as
   await spool.commit(messageWith(["a@example.net"]));
   capacityBytes = 1;
   await assert.rejects(spool.commit(messageWith(["b@example.net"])), SpoolFullError);
-  assert.equal(only(await spool.claim(start, 10)).recipients[0]?.address, "a@example.net");
+  assert.equal(only(await spool.claim({ now: start, limit: 10 })).recipients[0]?.address, "a@example.net");
   await spool.close();
 });
 
@@ -278,6 +287,96 @@ test("one operation that cannot be kept does not take its neighbours with it", a
   );
   assert.deepEqual(await queued(spool), [3, 3]);
   await spool.close();
+});
+
+test("senders and destinations that are passed over do not stand in the way of others, however many they are", async () => {
+  const spool = await openAt(await freshDirectory());
+  const addressed = (domain: string, address: string): NewMessage => {
+    const message = messageWith([address]);
+    return { ...message, message: { ...message.message, domain } };
+  };
+  const crowd = Array.from({ length: 3_000 }, (_, index) => addressed("noisy.test", `a@${index % 700}.test`));
+  const dead = Array.from({ length: 500 }, () => addressed("calm.test", "a@dead.test"));
+  await Promise.all([...crowd, ...dead].map((message) => spool.commit(message)));
+  await spool.commit(addressed("calm.test", "a@alive.test"));
+  await spool.commit(addressed("zoo.test", "a@alive.test"));
+  const passOver = { senders: ["noisy.test"], destinations: ["dead.test"] };
+  const entries = await spool.claim({ now: start, limit: 100, passOver });
+  assert.deepEqual(entries.map(({ message }) => message.domain).toSorted(), ["calm.test", "zoo.test"]);
+  assert.deepEqual(await spool.claim({ now: start, limit: 100, passOver }), []);
+  const rest = await spool.claim({ now: start, limit: 100, passOver: { ...passOver, destinations: [] } });
+  assert.equal(rest.length, 100);
+  await spool.close();
+});
+
+test("recipients of a destination that is passed over stay, the others of the message do not wait for them", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@dead.test", "b@alive.test", "c@alive.test"]));
+  const passOver = { senders: [], destinations: ["dead.test"] };
+  const entry = only(await spool.claim({ now: start, limit: 10, passOver }));
+  assert.deepEqual(
+    entry.recipients.map(({ address }) => address),
+    ["b@alive.test", "c@alive.test"],
+  );
+  const left = only(await spool.claim({ now: start, limit: 10 }));
+  assert.deepEqual(
+    left.recipients.map(({ address }) => address),
+    ["a@dead.test"],
+  );
+  await spool.close();
+});
+
+test("lanes take turns while others are passed over", async () => {
+  const spool = await openAt(await freshDirectory());
+  const addresses = Array.from({ length: 300 }, (_, index) => `a@${index < 250 ? "busy" : `d${index}`}.test`);
+  await Promise.all(addresses.map((address) => spool.commit(messageWith([address]))));
+  const passOver = { senders: ["nobody.test"], destinations: [] };
+  const entries = await spool.claim({ now: start, limit: 60, passOver });
+  const busy = entries.filter(({ recipients }) => recipients[0]?.address === "a@busy.test");
+  assert.equal(entries.length, 60);
+  assert.equal(busy.length, 10);
+  await spool.close();
+});
+
+test("a message that is postponed is not due before its time, and the attempt does not count", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net"]));
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
+  await spool.settle({ id: message.id, outcomes: [], postponed: [{ index: 0, dueAt: start + 7_000 }] });
+  assert.equal(await spool.nextDueAt(), start + 7_000);
+  assert.equal((await spool.depth(start + 6_999)).oldestDueAt, undefined);
+  const again = only(await spool.claim({ now: start + 7_000, limit: 10 }));
+  assert.equal(again.recipients[0]?.attempts, 1);
+  assert.equal(again.recipients[0].lastReply, undefined);
+  await spool.close();
+});
+
+test("nextDueAt() asked for later times passes over what is due", async () => {
+  const spool = await openAt(await freshDirectory());
+  await spool.commit(messageWith(["a@example.net"]));
+  await spool.commit({ ...messageWith(["b@example.net"]), dueAt: start + 9_000 });
+  assert.equal(await spool.nextDueAt(), start);
+  assert.equal(await spool.nextDueAt(start), start + 9_000);
+  await spool.close();
+});
+
+test("a spool of the first version is taken over with all it holds", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const message = messageWith(["a@example.net", '"b@c"@dead.test']);
+  await spool.commit(message);
+  await spool.close();
+  const database = new DatabaseSync(join(directory, "spool.db"));
+  database.exec("DROP INDEX recipient_lane");
+  for (const column of ["sender_domain", "destination"]) database.exec(`ALTER TABLE recipient DROP COLUMN ${column}`);
+  database.exec("PRAGMA user_version = 1");
+  database.close();
+  const reopened = await openAt(directory);
+  const passOver = { senders: [], destinations: ["dead.test"] };
+  const entry = only(await reopened.claim({ now: start, limit: 10, passOver }));
+  assert.deepEqual(entry.message, message.message);
+  assert.equal(entry.recipients.length, 1);
+  await reopened.close();
 });
 
 test("a spool has one owner", async () => {

@@ -15,7 +15,14 @@ import { DiskSpace } from "./diskspace.ts";
 import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
 import { entryOf, newRowOf, registered } from "./rowform.ts";
 import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult } from "./protocol.ts";
-import { SpoolFullError, type BodyWriter, type CommittedListener, type Spool, type SpoolDepth } from "./spool.ts";
+import {
+  SpoolFullError,
+  type BodyWriter,
+  type ClaimQuestion,
+  type DeliverySink,
+  type Spool,
+  type SpoolDepth,
+} from "./spool.ts";
 
 export interface StoreOptions {
   readonly directory: string;
@@ -49,9 +56,7 @@ class Store implements Spool {
   #checkpoints: Checkpoints | undefined;
   #gauges: Gauges = { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0 };
   #spoolId = "";
-  #listener: CommittedListener = () => undefined;
-  #room: () => number = () => 0;
-  #promised = 0;
+  #sink: DeliverySink = { reserve: () => false, deliver: () => undefined, cancel: () => undefined };
   readonly #closing = new AbortController();
 
   constructor(options: StoreOptions) {
@@ -84,46 +89,50 @@ class Store implements Spool {
 
   async commit(message: NewMessage): Promise<void> {
     if (this.#isFull()) throw new SpoolFullError("the spool is past its high watermark");
-    const claimed = this.#room() - this.#promised > 0;
-    const entry = claimed ? registered(message, this.#firstDueAt()) : message;
-    this.#promised += claimed ? 1 : 0;
-    const result = await this.#request({ kind: "commit", row: newRowOf(entry, claimed) }).finally(() => {
-      this.#promised -= claimed ? 1 : 0;
-    });
-    if (result.kind === "error") {
-      if (result.diskFull) throw new SpoolFullError(result.message);
-      throw new Error(`spool: ${result.message}`);
+    const claimed = this.#sink.reserve(message);
+    try {
+      const entry = claimed ? registered(message, this.#firstDueAt()) : message;
+      const result = await this.#request({ kind: "commit", row: newRowOf(entry, claimed) });
+      if (result.kind === "error") {
+        if (result.diskFull) throw new SpoolFullError(result.message);
+        throw new Error(`spool: ${result.message}`);
+      }
+      if (claimed) this.#sink.deliver({ message: entry.message, recipients: entry.recipients });
+    } catch (error) {
+      if (claimed) this.#sink.cancel(message.message.id);
+      throw error;
     }
-    if (claimed) this.#listener({ message: entry.message, recipients: entry.recipients });
   }
 
-  async claim(now: number, limit: number): Promise<readonly Entry[]> {
-    const result = await this.#request({ kind: "claim", now, limit, delaysMs: this.#options.retryDelaysMs() });
+  async claim({ now, limit, passOver }: ClaimQuestion): Promise<readonly Entry[]> {
+    const delaysMs = this.#options.retryDelaysMs();
+    const result = await this.#request({ kind: "claim", now, limit, delaysMs, passOver });
     if (result.kind === "claimed") return result.rows.map(entryOf);
     throw new Error(`spool: could not claim: ${result.kind === "error" ? result.message : result.kind}`);
   }
 
-  async nextDueAt(): Promise<number | undefined> {
-    const result = await this.#request({ kind: "nextDue" });
+  async nextDueAt(after = Number.MIN_SAFE_INTEGER): Promise<number | undefined> {
+    const result = await this.#request({ kind: "nextDue", after });
     if (result.kind === "due") return result.dueAt;
     throw new Error(`spool: could not read the schedule: ${result.kind === "error" ? result.message : result.kind}`);
   }
 
   async settle(settlement: Settlement): Promise<void> {
     const notices = settlement.notices ?? [];
-    const claims = Math.max(0, Math.min(notices.length, this.#room() - this.#promised));
-    const entries = notices.map((notice, index) => ({
-      entry: index < claims ? registered(notice, this.#firstDueAt()) : notice,
-      claimed: index < claims,
-    }));
-    this.#promised += claims;
-    const removed = await this.#settleUntilKept(settlement, entries).finally(() => {
-      this.#promised -= claims;
+    const entries = notices.map((notice) => {
+      const claimed = this.#sink.reserve(notice);
+      return { entry: claimed ? registered(notice, this.#firstDueAt()) : notice, claimed };
     });
-    if (removed !== undefined) await this.#bodies.remove(removed);
-    for (const { entry, claimed } of entries) {
-      if (claimed) this.#listener({ message: entry.message, recipients: entry.recipients });
+    const reserved = entries.filter(({ claimed }) => claimed).map(({ entry }) => entry);
+    let removed: SpoolId | undefined;
+    try {
+      removed = await this.#settleUntilKept(settlement, entries);
+    } catch (error) {
+      for (const { message } of reserved) this.#sink.cancel(message.id);
+      throw error;
     }
+    if (removed !== undefined) await this.#bodies.remove(removed);
+    for (const { message, recipients } of reserved) this.#sink.deliver({ message, recipients });
   }
 
   async #settleUntilKept(
@@ -131,9 +140,9 @@ class Store implements Spool {
     notices: readonly { readonly entry: NewMessage; readonly claimed: boolean }[],
   ): Promise<SpoolId | undefined> {
     for (;;) {
-      const { id, outcomes } = settlement;
+      const { id, outcomes, postponed = [] } = settlement;
       const rows = notices.map(({ entry, claimed }) => newRowOf(entry, claimed));
-      const result = await this.#request({ kind: "settle", id, outcomes, notices: rows });
+      const result = await this.#request({ kind: "settle", id, outcomes, postponed, notices: rows });
       if (result.kind === "settled") return result.removed;
       if (result.kind !== "error" || !result.diskFull) {
         throw new Error(`spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`);
@@ -161,9 +170,8 @@ class Store implements Spool {
     };
   }
 
-  onCommitted(listener: CommittedListener, room: () => number): void {
-    this.#listener = listener;
-    this.#room = room;
+  deliverTo(sink: DeliverySink): void {
+    this.#sink = sink;
   }
 
   isFull(): boolean {

@@ -44,11 +44,11 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
       ledger.commit(operation.row);
       return { kind: "done" };
     case "claim":
-      return { kind: "claimed", rows: ledger.claim(operation.now, operation.limit, operation.delaysMs) };
+      return { kind: "claimed", rows: ledger.claim(operation) };
     case "settle":
-      return { kind: "settled", removed: ledger.settle(operation.id, operation.outcomes, operation.notices).removed };
+      return { kind: "settled", removed: ledger.settle(operation).removed };
     case "nextDue":
-      return { kind: "due", dueAt: ledger.nextDueAt() };
+      return { kind: "due", dueAt: ledger.nextDueAt(operation.after) };
     case "close":
       return { kind: "done" };
   }

@@ -227,7 +227,7 @@ export class MemorySpool implements Spool {
   readBody(): never {
     throw new Error("submission reads nothing back");
   }
-  onCommitted(): void {
+  deliverTo(): void {
     // Nobody delivers here.
   }
   async close(): Promise<void> {

@@ -7,10 +7,11 @@ import type { Chance, Clock } from "../../../runtime/clock.ts";
 import type { Lookup } from "../../dns/answer.ts";
 import { Resolver } from "../../dns/resolver.ts";
 import { parseServer } from "../../dns/servers.ts";
+import { policyFor, type DestinationPolicy } from "../../mail/destination.ts";
 import type { Route } from "../../mail/route.ts";
 import type { NextHop } from "../transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
-import { attemptOrder, type Found, type HostAddress } from "./mailhosts.ts";
+import { attemptOrder, type Destination, type Found, type HostAddress } from "./mailhosts.ts";
 
 export interface ClosableLookup extends Lookup {
   close(): void;
@@ -28,12 +29,15 @@ export interface HopFinderOptions {
 export const standardMxPort = 25;
 /** A network may come and go. */
 const routeCheckMs = 60_000;
+const namedSites = 1_000;
 
 export class HopFinder {
   readonly #options: HopFinderOptions;
   #lookup: ClosableLookup | undefined;
   #directory: Directory | undefined;
   #servers = "";
+  /** By site: the domain by which an entry of `destinations` fitted. */
+  readonly #namedDomains = new Map<string, string>();
   #hasIPv6 = false;
   #checkedAt = Number.NEGATIVE_INFINITY;
 
@@ -48,14 +52,50 @@ export class HopFinder {
       case "held":
         return { trouble: { phase: "local", reason: "no-route", detail: route.reason } };
       case "mx": {
-        await this.#checkRoute();
-        const directory = this.#directoryFor(relay.delivery.dnsServers);
-        const found = await directory.find(route.domain, relay.hostname);
+        const found = await this.#find(route.domain, relay);
         if ("trouble" in found) return found;
+        const policy = this.#policyOf(route.domain, found, relay);
         const order = attemptOrder(found, { chance: this.#options.chance, hasIPv6: this.#hasIPv6 });
-        return order.map((target) => this.#mxHop(target, relay.hostname));
+        return order.map((target) => this.#mxHop(target, relay.hostname, policy));
       }
     }
+  }
+
+  /** What is allowed towards the domain, as far as it is known without asking. */
+  knownPolicy(domain: string, relay: RelayDocument): DestinationPolicy | undefined {
+    const found = this.#directoryFor(relay.delivery.dnsServers).known(domain);
+    return found === undefined ? undefined : this.#policyOf(domain, found, relay);
+  }
+
+  async policy(domain: string, relay: RelayDocument): Promise<DestinationPolicy> {
+    return this.#policyOf(domain, await this.#find(domain, relay), relay);
+  }
+
+  async #find(domain: string, relay: RelayDocument): Promise<Found<Destination>> {
+    await this.#checkRoute();
+    return this.#directoryFor(relay.delivery.dnsServers).find(domain, relay.hostname);
+  }
+
+  /** Domains with the same MX hosts share the limits of whichever of them an entry names. */
+  #policyOf(domain: string, found: Found<Destination>, relay: RelayDocument): DestinationPolicy {
+    const { destinations } = relay.delivery;
+    if ("trouble" in found) return policyFor(destinations, { domain, hosts: [], site: domain });
+    const facts = { domain, hosts: found.hosts.map(({ name }) => name), site: found.site };
+    const policy = policyFor(destinations, facts);
+    if (destinations.length === 0) return policy;
+    if (policy.key !== `site ${found.site}`) {
+      this.#remember(found.site, domain);
+      return policy;
+    }
+    const named = this.#namedDomains.get(found.site);
+    return named === undefined ? policy : policyFor(destinations, { ...facts, domain: named });
+  }
+
+  #remember(site: string, domain: string): void {
+    this.#namedDomains.delete(site);
+    this.#namedDomains.set(site, domain);
+    const [oldest] = this.#namedDomains.keys();
+    if (this.#namedDomains.size > namedSites && oldest !== undefined) this.#namedDomains.delete(oldest);
   }
 
   /** Questions under way end as trouble. */
@@ -63,9 +103,12 @@ export class HopFinder {
     this.#lookup?.close();
   }
 
-  #mxHop({ host, address }: HostAddress, helo: string): NextHop {
-    const smarthost: SmarthostDocument = { host, port: this.#options.mxPort, tlsMode: "Opportunistic" };
-    return { ...hopOf(smarthost, helo, address), address };
+  #mxHop({ host, address }: HostAddress, helo: string, policy: DestinationPolicy): NextHop {
+    const { key, maxConnections, messagesPerConnection, tlsMode } = policy;
+    const smarthost: SmarthostDocument = { host, port: this.#options.mxPort, tlsMode };
+    const hop = hopOf(smarthost, helo);
+    const limits = { key, maxConnections, messagesPerConnection };
+    return { ...hop, key: `${hop.key} ${address} ${key}`, address, limits };
   }
 
   #directoryFor(servers: readonly string[]): Directory {
@@ -88,8 +131,8 @@ export class HopFinder {
   }
 }
 
-function hopOf(smarthost: SmarthostDocument, helo: string, address?: string): NextHop {
+export function hopOf(smarthost: SmarthostDocument, helo: string): NextHop {
   const { host, port, tlsMode, credentials, ca } = smarthost;
-  const key = JSON.stringify([host, address, port, tlsMode, credentials?.username, credentials?.password, ca, helo]);
+  const key = JSON.stringify([host, port, tlsMode, credentials?.username, credentials?.password, ca, helo]);
   return { key, smarthost, helo };
 }

@@ -1,0 +1,124 @@
+/**
+ * Brings due messages from the spool into the schedule. Nothing is polled while nothing waits: the spool says when the next
+ * retry is due. While some senders or destinations have their share in memory, theirs are passed over, and looked for again
+ * soon.
+ *
+ * On failure of the spool a claim is tried again.
+ */
+import type { Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { Entry, PassOver } from "../spool/entry.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { DeliverySchedule } from "./schedule.ts";
+
+export interface IntakeOptions {
+  readonly spool: Spool;
+  readonly schedule: DeliverySchedule;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly take: (entries: readonly Entry[]) => void;
+  /** Messages in memory at most. */
+  readonly windowMessages: number;
+}
+
+/** Messages asked for at once: enough to keep the hops busy, few enough that the spool's thread stays responsive. */
+const claimLimit = 100;
+/** After trouble with the spool. */
+export const spoolPauseMs = 1_000;
+/** The longest sleep: whatever event is missed, the schedule is read again. */
+const longestSleepMs = 30_000;
+/** Between two looks when all that is due may be somebody's who has his share: twice as long after each that is in vain. */
+const crowdedPauseMs = 50;
+const longestCrowdedPauseMs = 1_000;
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #claiming = false;
+  /** The spool may hold due messages that it could not hand over for want of room. */
+  #backlog = true;
+  #notBefore = 0;
+  #passedOver: PassOver = { senders: [], destinations: [] };
+  #crowdedPauseMs = crowdedPauseMs;
+  #closed = false;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** A message stays in the spool for want of room. */
+  noteBacklog(): void {
+    this.#backlog = true;
+    this.wakeBy(this.#options.clock.now() + crowdedPauseMs);
+  }
+
+  /** Refills in large steps: half a window at a time. */
+  claimBacklog(): void {
+    const { schedule, clock, windowMessages } = this.#options;
+    if (!this.#backlog || schedule.room() < windowMessages / 2) return;
+    // Until then the same senders and destinations would be passed over, in vain.
+    if (clock.now() < this.#notBefore && schedule.isCrowded(this.#passedOver)) return;
+    this.claimDue();
+  }
+
+  wakeBy(at: number): void {
+    if (at >= this.#wakeAt || this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#wakeAt = at;
+    const delayMs = Math.min(Math.max(at - this.#options.clock.now(), 1), longestSleepMs);
+    this.#timer = setTimeout(() => {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
+      this.claimDue();
+    }, delayMs);
+  }
+
+  claimDue(): void {
+    if (this.#claiming || this.#closed) return;
+    this.#claiming = true;
+    this.#claim()
+      .catch((error: unknown) => {
+        this.#options.log.error({ error: String(error) }, "could not read due messages from the spool");
+        return this.#options.clock.now() + spoolPauseMs;
+      })
+      .then((wakeAt) => {
+        this.#claiming = false;
+        this.wakeBy(wakeAt);
+        this.claimBacklog();
+      })
+      .catch((error: unknown) => this.#options.log.fatal({ error: String(error) }, "delivery stopped"));
+  }
+
+  /** Fills the window. Resolves with the time to look again. */
+  async #claim(): Promise<number> {
+    const { spool, clock, schedule, take } = this.#options;
+    for (;;) {
+      const limit = Math.min(claimLimit, schedule.room());
+      // Full: the backlog stays noted, and the next delivery that ends asks again.
+      if (limit === 0 || this.#closed) return clock.now() + longestSleepMs;
+      const passOver = schedule.crowded();
+      const isSelective = passOver.senders.length + passOver.destinations.length > 0;
+      this.#backlog = false;
+      const now = clock.now();
+      const entries = await spool.claim({ now, limit, passOver });
+      take(entries);
+      if (entries.length === limit) {
+        this.#backlog = true;
+        continue;
+      }
+      const nextDueAt = (await spool.nextDueAt(now)) ?? Number.POSITIVE_INFINITY;
+      if (!isSelective) return Math.min(nextDueAt, clock.now() + longestSleepMs);
+      this.#backlog = true;
+      this.#passedOver = passOver;
+      this.#notBefore = clock.now() + crowdedPauseMs;
+      const isVain = entries.length === 0;
+      this.#crowdedPauseMs = isVain ? Math.min(this.#crowdedPauseMs * 2, longestCrowdedPauseMs) : crowdedPauseMs;
+      return Math.min(nextDueAt, clock.now() + this.#crowdedPauseMs);
+    }
+  }
+}
