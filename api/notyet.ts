@@ -21,8 +21,6 @@ export const mailRelayNotYet: readonly NotYet[] = [
   { path: "spec.authentication.clientCertificates", until: "nobody can log in with a certificate; use credentials" },
   { path: "spec.authentication.oidc", until: "nobody can log in with a token; use credentials" },
   { path: "spec.delivery.mode", until: "nothing is delivered at all, mail waits in the spool; use Send" },
-  { path: "spec.delivery.fallbackSmarthosts", until: "only smarthosts are used" },
-  { path: "spec.delivery.destinations", until: "all destinations get the same limits and TLS" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
   { path: "spec.events", until: "no events are posted" },
 ];

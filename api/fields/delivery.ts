@@ -52,19 +52,36 @@ const destination = z.strictObject({
   name: labelName().describe("Name of the entry, in metrics and logs."),
   match: listSet(domainPattern(), 256)
     .min(1, { error: "must name at least one domain" })
-    .describe("Recipient domains, `*.example.com` for those below one. Domains that share an MX share its limits."),
-  maxConnections: z.int().min(1).max(1000).optional().describe("Most connections of one pod at a time."),
-  messagesPerMinute: z.int().min(1).max(1_000_000).optional().describe("Most messages of one pod in a minute."),
+    .describe(
+      "Recipient domains, `*.example.com` for those below one. A pattern also stands for the domains all of whose MX hosts it " +
+        "fits: `*.provider.example` for a provider's customers. All that one entry stands for, and domains with the same MX hosts, share its limits.",
+    ),
+  maxConnections: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("Most connections of one pod at a time; 20 when absent."),
+  messagesPerMinute: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      "Most messages of one pod in a minute, evenly spaced. Mail that waits for its turn stays in the spool and is not due.",
+    ),
   messagesPerConnection: z
     .int()
     .min(1)
     .max(100_000)
     .optional()
-    .describe("Messages after which a connection is closed."),
+    .describe("Messages after which a connection is closed; 100 when absent."),
   tlsMode: z
     .enum(outboundTlsModes)
     .optional()
-    .describe("TLS towards these domains: None, Opportunistic, Required (verified STARTTLS) or Implicit."),
+    .describe(
+      "TLS towards these domains: None, Opportunistic (when absent), Required (STARTTLS with a certificate of the MX host's name) or Implicit.",
+    ),
 });
 
 const warmUp = z.strictObject({
@@ -114,11 +131,15 @@ export const delivery = ruled(
     smarthosts: smarthosts().describe(
       "Next hops for everything, tried in order. Empty: the MX of each recipient's domain.",
     ),
-    fallbackSmarthosts: smarthosts().describe("Next hops used when every MX of a destination keeps failing."),
+    fallbackSmarthosts: smarthosts().describe(
+      "Next hops used when every MX of a destination keeps failing: a message was put off before, or the hosts have been dead for as long as retry.first.",
+    ),
     retry,
     destinations: listMap(destination, "name", 128)
       .default([])
-      .describe("Limits and TLS for particular recipient domains."),
+      .describe(
+        "Limits and TLS for particular recipient domains, where mail goes by MX; smarthosts say their own TLS.",
+      ),
     warmUp: warmUp.optional().describe("Slow start of a new sending address, so that receivers learn to trust it."),
     dns,
   }),
