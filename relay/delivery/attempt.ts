@@ -36,8 +36,8 @@ export type Fate =
       readonly nextHop?: string;
       /** What the host said, as it said it, when the trouble was its words. */
       readonly remote?: { readonly host: string; readonly reply: Reply };
-      /** No host was dialed: all of them failed a moment ago. */
-      readonly untried?: true;
+      /** No session came about: no host could be reached, or none was dialed because they could not be a moment ago. */
+      readonly hosts?: "unreachable" | "resting";
     };
 
 export interface AttemptContext {
@@ -109,7 +109,7 @@ class Attempt {
       return verdicts.some(({ kind }) => kind === "deferred") ? this.#fallbacks(undefined) : [];
     }
     const { awake, resting, failingSince } = hosts.choose(found);
-    if (resting !== undefined) this.#putOff(resting.trouble, resting.host);
+    if (resting !== undefined) this.#judgeAll("resting", resting.trouble, resting.host);
     return [...awake, ...this.#fallbacks(failingSince)];
   }
 
@@ -144,12 +144,12 @@ class Attempt {
     } catch (error) {
       const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
       send?.end(recipients.map(() => sendResultOf({ kind: "trouble", trouble })));
-      this.#noteFailure(hop, trouble);
-      for (const recipient of recipients) this.#judge(recipient, trouble, hop);
+      const { firstMs } = this.#context.snapshot.relay.delivery.retry;
+      this.#context.hosts.failed(hop, trouble, firstMs);
+      this.#judgeAll("unreachable", trouble, hop);
       return;
     }
     const left: Recipient[] = [];
-    let hostTrouble: Trouble | undefined;
     recipients.forEach((recipient, position) => {
       const result = report.results[position];
       if (result?.kind === "accepted") {
@@ -165,14 +165,10 @@ class Attempt {
       const trouble = result?.trouble ?? { phase: "local" };
       if (this.#judge(recipient, trouble, hop).scope !== "host") return;
       left.push(recipient);
-      hostTrouble = trouble;
     });
-    if (hostTrouble !== undefined) this.#noteFailure(hop, hostTrouble);
+    // It may have been this message: others still try the host, after those without trouble.
+    if (left.length > 0) this.#context.hosts.stumbled(hop);
     this.#pending = left;
-  }
-
-  #noteFailure(hop: NextHop, trouble: Trouble): void {
-    this.#context.hosts.failed(hop, trouble, this.#context.snapshot.relay.delivery.retry.firstMs);
   }
 
   /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */
@@ -233,12 +229,12 @@ class Attempt {
     return verdict;
   }
 
-  /** Everybody's fate for now is what befell those who tried a moment ago. */
-  #putOff(trouble: Trouble, hop: NextHop): void {
+  /** Everybody's fate for now, because there was no session. */
+  #judgeAll(hosts: "unreachable" | "resting", trouble: Trouble, hop: NextHop): void {
     for (const recipient of this.#pending) {
       this.#judge(recipient, trouble, hop);
       const fate = this.#fates.get(recipient.index);
-      if (fate?.kind === "undelivered") this.#fates.set(recipient.index, { ...fate, untried: true });
+      if (fate?.kind === "undelivered") this.#fates.set(recipient.index, { ...fate, hosts });
     }
   }
 

@@ -51,6 +51,18 @@ test("HostMemory counts attempts that were under way when the host failed as one
   assert.deepEqual(memory.choose([a]).awake, [a]);
 });
 
+test("HostMemory puts a host that broke off a transaction behind the others for a while, and never leaves it out", () => {
+  const { memory, at } = memoryAt();
+  memory.stumbled(a);
+  assert.deepEqual(memory.choose([a, b]).awake, [b, a]);
+  memory.stumbled(b);
+  assert.deepEqual(memory.choose([a, b]).awake, [a, b]);
+  assert.deepEqual(memory.choose([a]).awake, [a]);
+  memory.answered(a);
+  at(30_000);
+  assert.deepEqual(memory.choose([a, b]).awake, [a, b]);
+});
+
 test("HostMemory knows since when every host fails", () => {
   const { memory, at } = memoryAt();
   memory.failed(a, trouble, firstRetryMs);

@@ -2,7 +2,7 @@
  * Which hosts failed lately, so that a dead one does not cost its timeout for every message.
  * Pure: time is an argument's.
  *
- * A host that failed rests: half the first retry's wait, twice as long after each failure in a row, five minutes at most. As
+ * A host that could not be reached rests: half the first retry's wait, twice as long after each failure in a row, five minutes at most. As
  * the retries of a message double too, one that is alone with its host is always really tried. Whoever comes during the rest
  * gets the trouble that the host was in, without dialing.
  */
@@ -22,7 +22,7 @@ interface Rest {
 }
 
 export interface Choice<H> {
-  /** Worth a try, in the order given. */
+  /** Worth a try: in the order given, those that broke off lately after the others. */
   readonly awake: readonly H[];
   /** The trouble of the last one that rests, and since when all of them failed; undefined when one is worth a try. */
   readonly resting: { readonly host: H; readonly trouble: Trouble } | undefined;
@@ -30,18 +30,28 @@ export interface Choice<H> {
   readonly failingSince: number | undefined;
 }
 
+/** How long a host that broke off a transaction is tried after the others. */
+const stumbleMs = 30_000;
 const longestRestMs = 300_000;
 const rememberedHosts = 20_000;
 
 export class HostMemory {
   readonly #clock: Clock;
   readonly #rests = new Map<string, Rest>();
+  readonly #stumbles = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** `firstRetryMs`: how long a message waits after its first failure. */
+  /** It broke off a transaction. */
+  stumbled(host: Host): void {
+    this.#stumbles.delete(host.key);
+    this.#stumbles.set(host.key, this.#clock.now() + stumbleMs);
+    dropOldest(this.#stumbles);
+  }
+
+  /** There was no session with it. `firstRetryMs`: how long a message waits after its first failure. */
   failed(host: Host, trouble: Trouble, firstRetryMs: number): void {
     const now = this.#clock.now();
     const before = this.#rests.get(host.key);
@@ -51,15 +61,16 @@ export class HostMemory {
     const restMs = Math.min((firstRetryMs / 2) * 2 ** Math.min(failures - 1, 30), longestRestMs);
     this.#rests.delete(host.key);
     this.#rests.set(host.key, { failures, until: now + restMs, trouble, since: before?.since ?? now });
-    const [oldest] = this.#rests.keys();
-    if (this.#rests.size > rememberedHosts && oldest !== undefined) this.#rests.delete(oldest);
+    dropOldest(this.#rests);
   }
 
   answered(host: Host): void {
     if (this.#rests.size > 0) this.#rests.delete(host.key);
+    if (this.#stumbles.size > 0) this.#stumbles.delete(host.key);
   }
 
-  choose<H extends Host>(hosts: readonly H[]): Choice<H> {
+  choose<H extends Host>(all: readonly H[]): Choice<H> {
+    const hosts = this.#stumbles.size === 0 ? all : this.#steadyFirst(all);
     if (this.#rests.size === 0) return { awake: hosts, resting: undefined, failingSince: undefined };
     const now = this.#clock.now();
     const rests = hosts.map((host) => ({ host, rest: this.#rests.get(host.key) }));
@@ -74,4 +85,15 @@ export class HostMemory {
       failingSince: Number.isFinite(failingSince) ? failingSince : undefined,
     };
   }
+
+  #steadyFirst<H extends Host>(hosts: readonly H[]): readonly H[] {
+    const now = this.#clock.now();
+    const isUnsteady = ({ key }: Host): boolean => (this.#stumbles.get(key) ?? 0) > now;
+    return [...hosts.filter((host) => !isUnsteady(host)), ...hosts.filter(isUnsteady)];
+  }
+}
+
+function dropOldest(hosts: Map<string, unknown>): void {
+  const [oldest] = hosts.keys();
+  if (hosts.size > rememberedHosts && oldest !== undefined) hosts.delete(oldest);
 }

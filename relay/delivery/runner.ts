@@ -301,11 +301,12 @@ interface Part extends Omit<Job, "lane"> {
   readonly fresh: boolean;
 }
 
-/** What the fates of a delivery say about the hosts of its destination. */
-function laneResult(fates: readonly Fate[]): LaneResult {
-  const failed = fates.filter((fate) => fate.kind === "undelivered" && fate.verdict.scope === "host");
-  if (failed.length < fates.length) return "good";
-  return failed.every((fate) => fate.kind === "undelivered" && fate.untried === true) ? "untried" : "bad";
+/** What the fates of a delivery say about the hosts of its destination; undefined when they say nothing. */
+function laneResult(fates: readonly Fate[]): LaneResult | undefined {
+  const troubles = fates.flatMap((fate) => (fate.kind === "undelivered" && fate.verdict.scope === "host" ? fate : []));
+  if (troubles.length < fates.length) return "good";
+  if (troubles.every(({ hosts }) => hosts === "resting")) return "untried";
+  return troubles.every(({ hosts }) => hosts !== undefined) ? "bad" : undefined;
 }
 
 function routeFor(snapshot: Snapshot, message: Message, recipient: Recipient): Route {
