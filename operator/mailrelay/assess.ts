@@ -158,6 +158,14 @@ function judgeReading(reading: CertificateReading, question: CertificateQuestion
   return finding("CertificateReady", "True", "Valid", `${field} is valid until ${end}`);
 }
 
+/** Whether clients that ask for the host name are content with the certificate now. */
+export function serves(reading: CertificateReading, question: Omit<CertificateQuestion, "field">): boolean {
+  if (reading.kind !== "usable") return false;
+  const { notBefore, notAfter, names } = reading.fact;
+  const { hostname, now } = question;
+  return now >= notBefore && now < notAfter && names.some((name) => coversHost(name, hostname));
+}
+
 /** RFC 6125 section 6.4.3: a wildcard stands for exactly the leftmost label. */
 function coversHost(name: string, hostname: string): boolean {
   const [pattern, host] = [name.toLowerCase(), hostname.toLowerCase()];

@@ -8,8 +8,8 @@ import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { assessRelay, isBlind, type RelayFinding } from "./assess.ts";
-import { readCertificate, reissueReason } from "./certificate.ts";
+import { assessRelay, isBlind, serves, type RelayFinding } from "./assess.ts";
+import { type CertificateReading, readCertificate, reissueReason } from "./certificate.ts";
 import { type DocumentReading, relayDocumentOf } from "./document.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { renderIssuance } from "./objects/issuance.ts";
@@ -249,7 +249,10 @@ function referenceOf(world: RelayWorld, kind: Reference["kind"], name: string): 
   return { kind, namespace: world.relay.metadata.namespace, name };
 }
 
-/** The manifest's certificate when it is usable, otherwise what the pods mount already. */
+/**
+ * The manifest's certificate when it is usable, otherwise what the pods mount already. One that has run out or is for other
+ * names does not take the place of one that serves.
+ */
 function certificateToMount(world: RelayWorld): Secret | undefined {
   const { tls } = world.relay.spec;
   const source = tls.certManager === undefined ? tls.secretName : issuedSecretName(world.relay.metadata.name);
@@ -257,14 +260,19 @@ function certificateToMount(world: RelayWorld): Secret | undefined {
   const given = world.secrets.get(source);
   const chain = secretText(given, "tls.crt");
   const privateKey = secretText(given, "tls.key");
-  if (readCertificate(chain, privateKey).kind !== "usable" || chain === undefined || privateKey === undefined) {
-    return world.certificate;
-  }
+  const reading = readCertificate(chain, privateKey);
+  if (reading.kind !== "usable" || chain === undefined || privateKey === undefined) return world.certificate;
+  const question = { hostname: world.relay.spec.hostname, now: world.now };
+  if (!serves(reading, question) && serves(readingOf(world.certificate), question)) return world.certificate;
   return renderCertificate(world.relay, { chain, privateKey });
 }
 
+function readingOf(certificate: Secret | undefined): CertificateReading {
+  return readCertificate(secretText(certificate, "tls.crt"), secretText(certificate, "tls.key"));
+}
+
 function fingerprintOf(certificate: Secret | undefined): string | undefined {
-  const reading = readCertificate(secretText(certificate, "tls.crt"), secretText(certificate, "tls.key"));
+  const reading = readingOf(certificate);
   return reading.kind === "usable" ? reading.fact.fingerprint : undefined;
 }
 
@@ -273,10 +281,7 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   if (tls.selfSigned === undefined) return undefined;
   const names = [...new Set([hostname, ...clientNames(world.relay.metadata), ...world.place.certificateNames])];
   const own = world.certificate;
-  const reading =
-    own === undefined
-      ? ({ kind: "absent" } as const)
-      : readCertificate(secretText(own, "tls.crt"), secretText(own, "tls.key"));
+  const reading = readingOf(own);
   // One that was copied from a Secret is not ours to go on with.
   const isOurs = own !== undefined && secretText(own, "ca.crt") === world.authority?.certificate;
   if (reading.kind === "usable" && !isOurs) return names;

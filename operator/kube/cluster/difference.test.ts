@@ -39,3 +39,14 @@ test("what was wanted is there as wanted, whatever it is", () => {
     }),
   );
 });
+
+test("what somebody added to a selector is a difference, an amount in the server's spelling is none", () => {
+  const selector = { spec: { selector: { app: "relay" } } };
+  const widened = { spec: { selector: { app: "relay", team: "mail" } } };
+  assert.notEqual(digestOf(project(selector, widened)), digestOf(selector));
+  const wanted = { resources: { requests: { cpu: "0.5", memory: "1024Mi" } } };
+  const spelled = { resources: { requests: { cpu: "500m", memory: "1Gi", other: "1" } } };
+  assert.equal(digestOf(project(wanted, spelled)), digestOf(wanted));
+  const more = { resources: { requests: { cpu: "501m", memory: "1Gi" } } };
+  assert.notEqual(digestOf(project(wanted, more)), digestOf(wanted));
+});

@@ -3,10 +3,17 @@
  * and others own fields of the same object: both are no difference. Pure.
  */
 import { createHash } from "node:crypto";
+import { parseQuantity } from "../../../api/quantity.ts";
 import { isRecord } from "../client/resource.ts";
 
 /** By these Kubernetes tells the items of a list map apart; the first that all items have is taken. */
 const mergeKeys = ["name", "uid", "type", "mountPath", "containerPort", "port", "topologyKey", "key", "ip"];
+
+/** Members that Kubernetes replaces whole: what somebody adds to a selector makes it another one. */
+const atomic = new Set(["selector", "nodeSelector", "podSelector", "namespaceSelector", "labelSelector"]);
+
+/** Members that hold amounts, which the server spells in its own way: "0.5" CPU becomes "500m". */
+const amounts = new Set(["requests", "limits", "sizeLimit"]);
 
 /**
  * The part of `actual` that `wanted` names, in the shape of `wanted`. An item that is missing is undefined; a list without
@@ -17,7 +24,24 @@ export function project(wanted: unknown, actual: unknown): unknown {
   if (!isRecord(wanted)) return actual;
   if (!isRecord(actual)) return actual;
   const members = Object.keys(wanted).filter((key) => wanted[key] !== undefined);
-  return Object.fromEntries(members.map((key) => [key, project(wanted[key], actual[key])]));
+  return Object.fromEntries(members.map((key) => [key, projectMember(key, wanted[key], actual[key])]));
+}
+
+function projectMember(key: string, wanted: unknown, actual: unknown): unknown {
+  if (atomic.has(key)) return actual;
+  return amounts.has(key) ? projectAmounts(wanted, actual) : project(wanted, actual);
+}
+
+function projectAmounts(wanted: unknown, actual: unknown): unknown {
+  if (isRecord(wanted) && isRecord(actual)) {
+    return Object.fromEntries(Object.keys(wanted).map((key) => [key, projectAmounts(wanted[key], actual[key])]));
+  }
+  return typeof wanted === "string" && typeof actual === "string" && isSameAmount(wanted, actual) ? wanted : actual;
+}
+
+function isSameAmount(wanted: string, actual: string): boolean {
+  const amount = parseQuantity(wanted);
+  return amount !== undefined && amount === parseQuantity(actual);
 }
 
 function projectList(wanted: readonly unknown[], actual: unknown): unknown {

@@ -33,6 +33,8 @@ interface Remembered<T> {
   readonly bytes: number;
 }
 
+/** After a refused write, so long nothing of its namespace is read: a right that came back is noticed then. */
+const denialMs = 10_000;
 /** Of Secret content, together. */
 const memoryBytes = 8 * 1024 * 1024;
 
@@ -42,6 +44,8 @@ export class SecretReads {
   /** Oldest use first. */
   readonly #contents = new Map<string, Remembered<Secret>>();
   readonly #shards = new Map<string, Remembered<ShardFact>>();
+  /** What the server said when it refused a write, by namespace. */
+  readonly #denials = new Map<string, string>();
   readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
   #bytes = 0;
 
@@ -111,6 +115,20 @@ export class SecretReads {
     return secret === undefined ? new Map() : readShard(secret).documents;
   }
 
+  /**
+   * A write was refused for want of a right. Watches outlive the right to them by minutes, so reads say it as well from
+   * now on; after a while the namespace's resources are looked at again.
+   */
+  denied(namespace: string, said: string): void {
+    if (this.#denials.has(namespace)) return;
+    this.#denials.set(namespace, said);
+    const timer = setTimeout(() => {
+      this.#denials.delete(namespace);
+      this.#settings.onAllowed(namespace);
+    }, denialMs);
+    timer.unref();
+  }
+
   /** The answer to a write, whole. */
   written(raw: RawObject): void {
     const key = keyOf(raw);
@@ -127,6 +145,8 @@ export class SecretReads {
 
   /** A server that is away for a while does not hide what was read before; a right that was taken away does. */
   async #follow(namespace: string): Promise<void> {
+    const denial = this.#denials.get(namespace);
+    if (denial !== undefined) throw new ForbiddenError(denial);
     const reflector = this.#cache.follow(namespace);
     await reflector.firstOutcome;
     const { error, isSynced } = reflector;

@@ -58,7 +58,7 @@ export class ClusterWrites {
       refuseForeign(reference, actual);
     }
     const options = { fieldManager: objectFieldManager };
-    const answer = await sent(() => this.#client.apply(resourceOf(kind), wanted, options));
+    const answer = await this.#sent(reference, () => this.#client.apply(resourceOf(kind), wanted, options));
     this.#inForce.written(keyOf(reference), wanted, answer);
     this.#reads.offer(kind, answer);
   }
@@ -131,7 +131,8 @@ export class ClusterWrites {
     );
     if (data.length === 0) return;
     const made = wishOf({ ...secret, data: Object.fromEntries(data) });
-    this.#reads.offer("Secret", await sent(() => this.#client.create(secretResource, made, objectFieldManager)));
+    const create = (): Promise<RawObject> => this.#client.create(secretResource, made, objectFieldManager);
+    this.#reads.offer("Secret", await this.#sent({ kind: "Secret", namespace, name }, create));
   }
 
   async remove(reference: Reference): Promise<void> {
@@ -140,7 +141,7 @@ export class ClusterWrites {
     const { kind, namespace, name } = reference;
     const { uid } = actual.metadata;
     try {
-      await sent(() => this.#client.delete(resourceOf(kind), { namespace, name }, { uid }));
+      await this.#sent(reference, () => this.#client.delete(resourceOf(kind), { namespace, name }, { uid }));
     } catch (error) {
       // Another of the same name is there by now: the watch tells of it.
       if (!isFailure(error, "Conflict")) throw error;
@@ -159,7 +160,7 @@ export class ClusterWrites {
     const wanted: RawObject = { apiVersion, kind, metadata: present({ namespace, name, uid }), status };
     const options = { fieldManager: statusFieldManager, subresource: "status" } as const;
     try {
-      this.#reads.offer(kind, await sent(() => this.#client.apply(resourceOf(kind), wanted, options)));
+      this.#reads.offer(kind, await this.#sent(reference, () => this.#client.apply(resourceOf(kind), wanted, options)));
     } catch (error) {
       // Deleted meanwhile: nobody reads it any more.
       if (isFailure(error, "NotFound")) return;
@@ -196,12 +197,24 @@ export class ClusterWrites {
     });
   }
 
+  async #sent<T>({ kind, namespace }: Reference, write: () => Promise<T>): Promise<T> {
+    try {
+      return await sent(write);
+    } catch (error) {
+      if (kind === "Secret" && error instanceof ForbiddenError) this.#reads.secrets.denied(namespace, error.message);
+      throw error;
+    }
+  }
+
   /** False when it is gone. */
   async #patch(reference: Reference, body: Readonly<Record<string, unknown>>, fieldManager: string): Promise<boolean> {
     const { kind, namespace, name } = reference;
     try {
       const patch = { body, fieldManager };
-      this.#reads.offer(kind, await sent(() => this.#client.mergePatch(resourceOf(kind), { namespace, name }, patch)));
+      this.#reads.offer(
+        kind,
+        await this.#sent(reference, () => this.#client.mergePatch(resourceOf(kind), { namespace, name }, patch)),
+      );
       return true;
     } catch (error) {
       if (isFailure(error, "NotFound")) return false;

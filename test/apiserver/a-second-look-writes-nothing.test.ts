@@ -1,0 +1,103 @@
+/** Promise 6: once everything is as it should be, looking again writes nothing to the API server but the Lease. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
+import { OperatorStage } from "../support/controlplane/operatorstage.ts";
+import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { until } from "../support/until.ts";
+
+const skip = lackingControlPlane();
+let stage: OperatorStage;
+
+before(
+  async () => {
+    if (skip === false) stage = await OperatorStage.open(import.meta.url);
+  },
+  { timeout: 1_800_000 },
+);
+
+after(async () => {
+  if (skip === false) await stage.close();
+});
+
+/** Everything that an operator can be asked for and that settles without pods. */
+async function applyAll(namespace: string): Promise<void> {
+  const privateKey = await makePrivateKey("Ed25519");
+  stage.apply(
+    relayManifest({
+      namespace,
+      name: "outbound",
+      spec: {
+        replicas: 2,
+        authentication: { credentials: { secretSelector: { matchLabels: { login: "relay" } } } },
+        pod: { resources: { requests: { cpu: "0.5", memory: "1024Mi" } } },
+        service: { type: "LoadBalancer", loadBalancerSourceRanges: ["10.0.0.0/8"] },
+        spool: { storage: { size: 2_147_483_648 } },
+      },
+    }),
+    relayManifest({ namespace, name: "asleep", spec: { replicas: 0 } }),
+    secretManifest({
+      namespace,
+      name: "login",
+      type: "kubernetes.io/basic-auth",
+      labels: { login: "relay" },
+      values: { username: "app", password: "secret" },
+    }),
+    secretManifest({ namespace, name: "key", values: { privateKey } }),
+    ...["a", "b", "c"].map((name, index) =>
+      domainManifest({
+        namespace,
+        name,
+        spec: {
+          domain: `${name}.example.com`,
+          dkim:
+            index === 0
+              ? { managed: { algorithms: ["RSA2048", "Ed25519"] } }
+              : { keys: [{ selector: "s1", secretName: index === 1 ? "key" : "missing" }] },
+        },
+      }),
+    ),
+  );
+}
+
+test("a full resync and a restarted operator write nothing but the Lease", { skip }, async () => {
+  const operator = stage.operator({ env: { RESYNC_MS: "1000" } });
+  await operator.leading();
+  const namespace = stage.makeNamespace();
+  await applyAll(namespace);
+  await stage.untilCondition("SenderDomain", { namespace, name: "a" }, { type: "KeysReady", status: "True" });
+  await stage.untilCondition("SenderDomain", { namespace, name: "c" }, { type: "KeysReady", status: "False" });
+  await stage.until("StatefulSet", { namespace, name: "outbound" }, { what: "is there", fits: () => true });
+  const settled = await untilQuiet();
+
+  await untilLookedAgain(operator);
+  assert.deepEqual(stage.writes(settled), []);
+
+  // A new operator knows of nothing that was written before.
+  assert.equal(await operator.stop(), 0);
+  const next = stage.operator({ env: { RESYNC_MS: "1000" } });
+  await next.leading();
+  await untilLookedAgain(next);
+  assert.deepEqual(stage.writes(settled), []);
+  assert.equal(await next.figure("mailboat_operator_reconcile_seconds_count", { result: "failure" }), 0);
+});
+
+/** Resolves to how long the audit log is then. */
+async function untilQuiet(): Promise<number> {
+  return until("an operator that has nothing to write", async () => {
+    const length = stage.plane.audit().length;
+    await new Promise((done) => setTimeout(done, 1_500));
+    return stage.writes(length).length === 0 ? length : undefined;
+  });
+}
+
+/** Two relays and three domains, each at least twice more. */
+async function untilLookedAgain(operator: Awaited<ReturnType<OperatorStage["operator"]>>): Promise<void> {
+  const looks = (kind: string): Promise<number> =>
+    operator.figure("mailboat_operator_reconcile_seconds_count", { kind, result: "success" });
+  const [relays, domains] = [await looks("MailRelay"), await looks("SenderDomain")];
+  await until("two full resyncs", async () => {
+    return (await looks("MailRelay")) >= relays + 4 && (await looks("SenderDomain")) >= domains + 6;
+  });
+}
