@@ -38,14 +38,16 @@ export interface MirrorSettings {
   readonly resource?: Resource;
   readonly query: ListQuery;
   readonly times?: Partial<ReflectorTimes>;
+  readonly onChange?: (change: Change<RawObject>) => void;
 }
 
 /** A reflector that runs, and everything it has told. */
-export function startMirror({ client, resource = configMaps, query, times = {} }: MirrorSettings): Mirror {
+export function startMirror(settings: MirrorSettings): Mirror {
+  const { client, resource = configMaps, query, times = {}, onChange } = settings;
   const changes: Change<RawObject>[] = [];
   const events: ReflectorEvent[] = [];
   const stopping = new AbortController();
-  const store = new Store<RawObject>({ onChange: (change) => changes.push(change) });
+  const store = new Store<RawObject>({ onChange: onChange ?? ((change) => changes.push(change)) });
   const reflector = new Reflector<RawObject>({
     client,
     resource,

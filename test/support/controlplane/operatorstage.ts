@@ -47,13 +47,18 @@ export class OperatorStage {
     this.#kubeconfig = plane.kubeconfigWith(this.#token);
   }
 
-  /** Pass `import.meta.url`. Our definitions are applied as anybody would apply them. */
+  /** For a test file; pass `import.meta.url`. */
   static async open(file: string): Promise<OperatorStage> {
-    const plane = await startControlPlane(makeResultsDirectory(file, "plane"));
+    return OperatorStage.openIn(makeResultsDirectory(file, "stage"));
+  }
+
+  /** In an empty directory. Our definitions are applied as anybody would apply them. */
+  static async openIn(directory: string): Promise<OperatorStage> {
+    const plane = await startControlPlane(join(directory, "plane"));
     plane.kubectl(["apply", "-f", join(repositoryRoot, "crds/mailrelays.yaml")]);
     plane.kubectl(["apply", "-f", join(repositoryRoot, "crds/senderdomains.yaml")]);
     plane.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]);
-    return new OperatorStage(plane, makeResultsDirectory(file, "operators"));
+    return new OperatorStage(plane, directory);
   }
 
   async close(): Promise<void> {
@@ -86,7 +91,7 @@ export class OperatorStage {
     const operator = OperatorProgram.start({
       kubeconfig: this.#kubeconfig,
       namespace: this.operatorNamespace,
-      logFile: join(this.#directory, `${this.#operators.length}.log`),
+      logFile: join(this.#directory, `operator-${this.#operators.length}.log`),
       ...options,
     });
     this.#operators.push(operator);

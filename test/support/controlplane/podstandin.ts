@@ -1,0 +1,145 @@
+/**
+ * Stands in for kubelets and relays where an API server is all there is: every StatefulSet has its pods, ready at once, each
+ * with an address of its own behind one HTTP server, whose `/status` says that the pod has loaded what it was told by its
+ * annotation. A whole node with real relays is the business of test/cluster.
+ */
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { isRecord, type RawObject, type Resource } from "../../../operator/kube/client/resource.ts";
+import type { Client } from "../../../operator/kube/client/client.ts";
+import { relayLabel, revisionAnnotation } from "../../../api/labels.ts";
+import type { RelayReport } from "../../../api/relayreport.ts";
+import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
+import { secretView } from "../../../operator/kube/cluster/views.ts";
+import { secretText } from "../../../operator/kube/secret.ts";
+import { readCertificate } from "../../../operator/mailrelay/certificate.ts";
+import { type Mirror, startMirror } from "./clients.ts";
+
+export interface PodStandIn {
+  /** Pods that are ready. */
+  readonly size: number;
+  stop(): Promise<void>;
+}
+
+interface StandingPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly relay: string;
+  fingerprint: string | undefined;
+}
+
+const startedAt = new Date().toISOString();
+
+export async function startPods(client: Client): Promise<PodStandIn> {
+  const pods = new Map<string, StandingPod>();
+  const addresses = new Map<string, string>();
+  const follow = (resource: Resource): Mirror =>
+    startMirror({ client, resource, query: { labelSelector: relayLabel } });
+  const podMirror = follow(resourceOf("Pod"));
+  const server = createServer((request, response) => {
+    const pod = pods.get(request.socket.localAddress?.replace("::ffff:", "") ?? "");
+    const told = podMirror.store.get(`${pod?.namespace}/${pod?.name}`)?.metadata.annotations?.[revisionAnnotation];
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(reportOf(pod, told)));
+  });
+  server.listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const makePods = async (set: RawObject): Promise<void> => {
+    const { namespace = "", name, uid = "" } = set.metadata;
+    const spec = isRecord(set["spec"]) ? set["spec"] : {};
+    for (let ordinal = 0; ordinal < Number(spec["replicas"]); ordinal += 1) {
+      const pod: StandingPod = { namespace, name: `${name}-${ordinal}`, relay: name, fingerprint: undefined };
+      const key = `${namespace}/${pod.name}`;
+      if (addresses.has(key)) continue;
+      const number = addresses.size + 1;
+      const podIP = `127.9.${Math.floor(number / 250)}.${(number % 250) + 1}`;
+      addresses.set(key, podIP);
+      pods.set(podIP, { ...pod, fingerprint: await fingerprintOf(client, { namespace, name }) });
+      await makePod(client, { set: { name, uid }, pod, podIP, port, template: spec["template"] });
+    }
+  };
+  const setMirror = follow(resourceOf("StatefulSet"));
+  const known = new Set<string>();
+  const timer = setInterval(() => {
+    for (const set of setMirror.store.values()) {
+      const key = `${set.metadata.namespace}/${set.metadata.name}/${set.metadata.resourceVersion}`;
+      if (known.has(key)) continue;
+      known.add(key);
+      makePods(set).catch((error: unknown) => process.stderr.write(`pods of ${key}: ${String(error)}\n`));
+    }
+  }, 50);
+  return {
+    get size() {
+      return addresses.size;
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all([setMirror.stop(), podMirror.stop()]);
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+interface PodPlan {
+  readonly set: { readonly name: string; readonly uid: string };
+  readonly pod: StandingPod;
+  readonly podIP: string;
+  readonly port: number;
+  readonly template: unknown;
+}
+
+async function makePod(client: Client, { set, pod, podIP, port, template }: PodPlan): Promise<void> {
+  const metadata = isRecord(template) && isRecord(template["metadata"]) ? template["metadata"] : {};
+  const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: set.name, uid: set.uid, controller: true };
+  const place = { namespace: pod.namespace, name: pod.name };
+  const made: RawObject = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, ...place, ownerReferences: [owner] },
+    spec: {
+      nodeName: "node",
+      containers: [{ name: "relay", image: "relay", ports: [{ name: "http", containerPort: port }] }],
+    },
+  };
+  await client.create(resourceOf("Pod"), made, "node");
+  const condition = { type: "Ready", status: "True", lastTransitionTime: startedAt };
+  const status = { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions: [condition] };
+  await client.mergePatch(
+    resourceOf("Pod"),
+    { ...place, subresource: "status" },
+    { body: { status }, fieldManager: "node" },
+  );
+}
+
+async function fingerprintOf(client: Client, relay: { namespace: string; name: string }): Promise<string | undefined> {
+  const raw = await client.get(resourceOf("Secret"), { namespace: relay.namespace, name: `${relay.name}-certificate` });
+  if (raw === undefined) return undefined;
+  const secret = secretView(raw);
+  const reading = readCertificate(secretText(secret, "tls.crt"), secretText(secret, "tls.key"));
+  return reading.kind === "usable" ? reading.fact.fingerprint : undefined;
+}
+
+/** The annotation is the revision, then a part of the certificate's fingerprint. */
+function reportOf(pod: StandingPod | undefined, told: string | undefined): RelayReport {
+  const revision = told?.split(".")[0];
+  const fingerprint = pod?.fingerprint;
+  return {
+    version: 1,
+    ...(revision === undefined ? {} : { revision }),
+    ...(fingerprint === undefined ? {} : { certificate: { fingerprint, notAfter: startedAt, names: [] } }),
+    spool: {
+      queuedRecipients: 0,
+      queuedMessages: 0,
+      usedBytes: 0,
+      capacityBytes: 1,
+      full: false,
+      spoolId: pod?.name ?? "",
+    },
+    draining: false,
+    acceptedMessages: 0,
+    startedAt,
+  };
+}
