@@ -85,6 +85,8 @@ const clusterSettings = z.object({
   workers: z.coerce.number({ error: "must be a number from 1 to 64" }).int().min(1).max(64),
   /** Every resource is looked at this often even when nothing changed, in milliseconds. */
   resyncMs: z.coerce.number({ error: "must be milliseconds" }).int().min(1_000),
+  /** A watch that says nothing for this long, not even a bookmark, has no server behind it, in milliseconds. */
+  watchSilenceMs: z.coerce.number({ error: "must be milliseconds" }).int().min(1_000),
   logLevel,
 });
 
@@ -152,6 +154,8 @@ function readLocal(values: Flags, set: Variable): LocalSettings {
 }
 
 const tenHoursMs = 36_000_000;
+/** Bookmarks come about once a minute. */
+const ninetySecondsMs = 90_000;
 
 function readCluster(values: Flags, set: Variable): Command {
   const settings = clusterSettings.safeParse({
@@ -162,6 +166,7 @@ function readCluster(values: Flags, set: Variable): Command {
     port: values.port ?? set("HTTP_PORT") ?? "9464",
     workers: values.workers ?? set("WORKERS") ?? "16",
     resyncMs: set("RESYNC_MS") ?? tenHoursMs,
+    watchSilenceMs: set("WATCH_SILENCE_MS") ?? ninetySecondsMs,
   });
   return { verb: "run", settings: accepted(settings) };
 }

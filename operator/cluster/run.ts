@@ -172,7 +172,7 @@ function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
   return new ClusterReads({
     edge: {
       client,
-      times: reflectorTimes,
+      times: { ...reflectorTimes, silenceMs: settings.watchSilenceMs },
       chance,
       now: monotonic,
       stopping: ended,

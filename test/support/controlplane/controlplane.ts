@@ -173,7 +173,7 @@ function startServer({ programs, directory, etcdPort, port }: ServerStart): Prog
     "tls-private-key-file": at("server.key"),
     "token-auth-file": at("tokens.csv"),
     "authorization-mode": "RBAC",
-    "service-cluster-ip-range": "10.0.0.0/24",
+    "service-cluster-ip-range": "10.0.0.0/16",
     "service-account-issuer": "https://kubernetes.default.svc",
     "service-account-key-file": at("sa.key"),
     "service-account-signing-key-file": at("sa.key"),
