@@ -39,7 +39,11 @@ export interface DomainPlan {
   readonly write: ShardWrite | undefined;
   readonly status: SenderDomainStatus;
   readonly events: readonly KubeEvent[];
+  readonly requeueAfterMs: number | undefined;
 }
+
+/** Nothing tells that a right to a single Secret was given. */
+const forbiddenMs = 60_000;
 
 export function planDomain(world: DomainWorld): DomainPlan {
   const { domain, relay } = world;
@@ -66,6 +70,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !relay.spec.paused;
   return {
     make,
+    requeueAfterMs: all.some((entry) => entry.reason === "SecretsForbidden") ? forbiddenMs : undefined,
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
     status: {

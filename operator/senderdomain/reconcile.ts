@@ -1,4 +1,7 @@
-/** Reconciles one SenderDomain: gather, plan, carry out. Removing what it leaves behind is its relay's work. */
+/**
+ * Reconciles one SenderDomain: gather, plan, carry out. Removing what it leaves behind is its relay's work. Resolves to the
+ * milliseconds after which to look again; undefined when only a change matters.
+ */
 import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
@@ -13,7 +16,7 @@ import { planDomain } from "./plan.ts";
 export async function reconcileDomain(
   sources: DomainSources,
   key: { readonly namespace: string; readonly name: string },
-): Promise<undefined> {
+): Promise<number | undefined> {
   const { kube, memory } = sources;
   const domain = await kube.get("SenderDomain", key.namespace, key.name);
   if (domain === undefined) {
@@ -31,7 +34,7 @@ export async function reconcileDomain(
   memory.sawLoaded(nameOf(key), plan.loaded);
   await kube.applyStatus("SenderDomain", domain, plan.status);
   for (const event of plan.events) await kube.emit(event);
-  return undefined;
+  return plan.requeueAfterMs;
 }
 
 function renderKey(domain: Stored<SenderDomain>, selector: string, privateKey: string): Secret {

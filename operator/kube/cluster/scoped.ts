@@ -24,6 +24,7 @@ export interface ScopedSettings<T extends RawObject> {
   readonly edge: ReflectorEdge;
   readonly resource: Resource;
   readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
   readonly metadataOnly?: boolean;
   readonly view: (raw: RawObject) => T | undefined;
   readonly indexes?: Readonly<Record<string, Index<T>>>;
@@ -97,13 +98,14 @@ export class ScopedCache<T extends RawObject> {
   }
 
   #open(namespace: string | undefined): Scope<T> {
-    const { edge, resource, labelSelector, metadataOnly, view, indexes, onChange, onAllowed } = this.#settings;
+    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, onChange, onAllowed } =
+      this.#settings;
     const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), onChange });
     let wasForbidden = false;
     const reflector = new Reflector<T>({
       client: edge.client,
       resource,
-      query: { namespace, labelSelector, metadataOnly },
+      query: { namespace, labelSelector, fieldSelector, metadataOnly },
       store,
       view,
       times: edge.times,

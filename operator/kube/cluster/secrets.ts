@@ -3,7 +3,8 @@
  * (PartialObjectMetadata; other people's annotations left out), and only in namespaces where a resource of ours asked for
  * a Secret. Content is fetched when a reconcile reads that very Secret, and kept in a small memory that is valid for
  * one resourceVersion; of shards only digests are kept. RBAC knows no right to metadata alone: where `list` and `watch`
- * are not given for a namespace, reads there throw ForbiddenError, and its resources are looked at again once they are.
+ * are not given for a namespace, single Secrets may still be (named.ts); otherwise reads there throw ForbiddenError, and its
+ * resources are looked at again once they are given.
  *
  * Watching by label alone would not do: the Secrets that people name in a manifest carry no label of ours, and a renewed
  * certificate must be noticed at once.
@@ -16,6 +17,7 @@ import { ForbiddenError } from "../kube.ts";
 import type { Secret } from "../objects.ts";
 import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
 import { readShard, type ShardFact } from "../shard.ts";
+import { NamedSecrets } from "./named.ts";
 import { secretResource } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
 import { secretMetadataView, secretView } from "./views.ts";
@@ -41,6 +43,7 @@ const memoryBytes = 8 * 1024 * 1024;
 export class SecretReads {
   readonly #settings: SecretSettings;
   readonly #cache: ScopedCache<RawObject>;
+  readonly #named: NamedSecrets;
   /** Oldest use first. */
   readonly #contents = new Map<string, Remembered<Secret>>();
   readonly #shards = new Map<string, Remembered<ShardFact>>();
@@ -51,6 +54,11 @@ export class SecretReads {
 
   constructor(settings: SecretSettings) {
     this.#settings = settings;
+    const onChange = (change: Change<RawObject>): void => {
+      if (change.after === undefined) this.#forget(change.key);
+      settings.onChange(change);
+    };
+    this.#named = new NamedSecrets({ edge: settings.edge, onChange });
     this.#cache = new ScopedCache<RawObject>({
       edge: settings.edge,
       resource: secretResource,
@@ -59,22 +67,25 @@ export class SecretReads {
       indexes: {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },
-      onChange: (change) => {
-        if (change.after === undefined) this.#forget(change.key);
-        settings.onChange(change);
-      },
+      onChange,
       onAllowed: (namespace) => settings.onAllowed(namespace ?? ""),
     });
   }
 
   /** How many are known by their metadata. */
   get size(): number {
-    return this.#cache.size;
+    return this.#cache.size + this.#named.size;
   }
 
   async metadata(namespace: string, name: string): Promise<RawObject | undefined> {
-    await this.#follow(namespace);
-    return this.#cache.get(namespace, name);
+    try {
+      await this.#follow(namespace);
+      return this.#cache.get(namespace, name);
+    } catch (error) {
+      // A namespace that refuses writes is of no use by single reads.
+      if (!(error instanceof ForbiddenError) || this.#denials.has(namespace)) throw error;
+      return this.#named.metadata(namespace, name);
+    }
   }
 
   async get(namespace: string, name: string): Promise<Secret | undefined> {
@@ -133,7 +144,7 @@ export class SecretReads {
   written(raw: RawObject): void {
     const key = keyOf(raw);
     this.#forget(key);
-    this.#cache.offer(raw);
+    this.#seen(raw);
     const version = raw.metadata.resourceVersion ?? "";
     const secret = secretView(raw);
     if (raw.metadata.labels?.[shardLabel] !== undefined) {
@@ -197,11 +208,16 @@ export class SecretReads {
     try {
       const raw = await this.#settings.edge.client.get(secretResource, { namespace, name });
       // It may be newer than what the watch has told.
-      if (raw !== undefined) this.#cache.offer(raw);
+      if (raw !== undefined) this.#seen(raw);
       return raw;
     } catch (error) {
       throw isFailure(error, "Forbidden") ? new ForbiddenError(error.said) : error;
     }
+  }
+
+  #seen(raw: RawObject): void {
+    this.#cache.offer(raw);
+    this.#named.offer(raw);
   }
 
   #remember(key: string, version: string, secret: Secret): void {

@@ -33,7 +33,7 @@ export class OperatorStage {
   /** Where operators keep their lease and their own Secrets. */
   readonly operatorNamespace: string;
   /** A kubeconfig with exactly the rights that the chart gives. */
-  readonly #kubeconfig: string;
+  readonly operatorKubeconfig: string;
   readonly #token: string;
   readonly #directory: string;
   readonly #operators: OperatorProgram[] = [];
@@ -44,7 +44,7 @@ export class OperatorStage {
     this.operatorNamespace = plane.makeNamespace();
     this.#directory = directory;
     this.#token = grantRights(plane, this.operatorNamespace);
-    this.#kubeconfig = plane.kubeconfigWith(this.#token);
+    this.operatorKubeconfig = plane.kubeconfigWith(this.#token);
   }
 
   /** For a test file; pass `import.meta.url`. */
@@ -81,6 +81,33 @@ export class OperatorStage {
     this.plane.kubectl(grantCommand(place, namespace).split(" ").slice(1));
   }
 
+  /** Lets the operator have one Secret and no other. */
+  giveSecret(namespace: string, name: string): void {
+    const kubectl = (...args: readonly string[]): string => this.plane.kubectl([...args, "--namespace", namespace]);
+    kubectl(
+      "create",
+      "role",
+      `secret-${name}`,
+      "--verb=get,list,watch",
+      "--resource=secrets",
+      `--resource-name=${name}`,
+    );
+    const account = `--serviceaccount=${this.operatorNamespace}:${operatorAccount}`;
+    kubectl("create", "rolebinding", `secret-${name}`, `--role=secret-${name}`, account);
+  }
+
+  /** Whether the operator's account has a right. */
+  may(verb: string, resource: string, namespace: string): boolean {
+    const as = `--as=system:serviceaccount:${this.operatorNamespace}:${operatorAccount}`;
+    try {
+      return this.plane.kubectl(["auth", "can-i", verb, resource, "--namespace", namespace, as]).trim() === "yes";
+    } catch (error) {
+      // `no` ends with status 1.
+      if (error instanceof Error && "stdout" in error && String(error.stdout).trim() === "no") return false;
+      throw error;
+    }
+  }
+
   /** For the operator's account, through a proxy. */
   kubeconfigVia(proxy: { readonly port: number }): string {
     return this.plane.kubeconfigWith(this.#token, proxy.port);
@@ -89,7 +116,7 @@ export class OperatorStage {
   /** Starts an operator; does not wait for it. */
   operator(options: Partial<OperatorStart> = {}): OperatorProgram {
     const operator = OperatorProgram.start({
-      kubeconfig: this.#kubeconfig,
+      kubeconfig: this.operatorKubeconfig,
       namespace: this.operatorNamespace,
       logFile: join(this.#directory, `operator-${this.#operators.length}.log`),
       ...options,
