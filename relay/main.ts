@@ -111,11 +111,16 @@ async function followTracing(telemetry: Telemetry, snapshots: SnapshotSource, lo
     if (text === followed) return;
     followed = text;
     telemetry.configure(telemetrySettings(snapshot)).then(
-      () => log.info({ endpoint: snapshot.relay.tracing?.endpoint }, "tracing changed"),
+      () => log.info({ collector: collectorOf(snapshot) }, "tracing changed"),
       (error: unknown) => log.error({ error: String(error) }, "could not change tracing"),
     );
   });
   await telemetry.configure(telemetrySettings(snapshots.current()));
+}
+
+/** Without path and query, which may hold a token. */
+function collectorOf({ relay }: Snapshot): string {
+  return relay.tracing === undefined ? "none" : new URL(relay.tracing.endpoint).origin;
 }
 
 function tracingText({ relay }: Snapshot): string {

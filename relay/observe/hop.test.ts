@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { registerHooks } from "node:module";
 import { test } from "node:test";
 import { createLog } from "../../runtime/log.ts";
 import { createTelemetry } from "../../runtime/telemetry.ts";
@@ -93,11 +94,26 @@ test("without endpoint and sink there is no hop, and the SDK is not loaded", asy
     log: createLog({ level: "silent", program: "test" }),
     counts: { spansExported: () => undefined, spansDropped: () => undefined },
   });
+  const loaded: string[] = [];
+  const hooks = registerHooks({
+    load: (url, context, next) => {
+      loaded.push(url);
+      return next(url, context);
+    },
+  });
   await telemetry.configure({ samplingRatio: 1, headers: {} });
+  assert.equal(loaded.length, 0);
   const hops = createHopTracer(telemetry);
   assert.equal(hops.isActive, false);
   assert.equal(hops.receive(received()), undefined);
   assert.equal(hops.deliver({ message: newMessage().message, recipients: [first], now: 0 }), undefined);
+  await telemetry.configure({ endpoint: "http://127.0.0.1:9", samplingRatio: 1, headers: {} });
+  assert.equal(hops.isActive, true);
+  assert.ok(loaded.some((url) => url.includes("@opentelemetry/sdk-trace")));
+  hooks.deregister();
+  await telemetry.configure({ samplingRatio: 1, headers: {} });
+  assert.equal(hops.isActive, false);
+  await telemetry.close(0);
 });
 
 test("a context that was sent is the parent for who is trusted, a link for others", async () => {
@@ -200,6 +216,16 @@ test("a final failure is a sampled root with links, whatever was decided, and it
     deliver(stage, { ...notice, traceparent }).end([delivered]);
     assert.equal(stage.spans.at(-1)?.parentSpanId, bounce.spanId);
   }
+});
+
+test("a notice of anything but a failure belongs to the attempt", async () => {
+  const stage = await bench(1);
+  const hop = deliver(stage, spool(stage));
+  const notice = { action: "delayed", id: newMessage().message.id };
+  hop.bounce({ notice, recipients: [first], reply: { code: 451 }, failed: false });
+  hop.end([{ kind: "deferred", index: 0, reply: { code: 451, text: "later" }, dueAt: 0 }]);
+  assert.equal(stage.span("mail.bounce").parentSpanId, stage.span("mail.deliver").spanId);
+  assert.equal(stage.span("mail.bounce").attributes["mailboat.notice"], "delayed");
 });
 
 test("an attempt that never became durable tells no bounce", async () => {

@@ -3,13 +3,15 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { TelemetrySettings } from "./trace.ts";
 import type { BatchExporter } from "./spanqueue.ts";
 
-/** One export with the library's retries (429, 502, 503, 504 and lost connections) takes at most this long. */
+/** One export with the library's retries (429, 502, 503, 504 and lost connections) takes at most this long... */
 const exportMs = 10_000;
+/** ...unless the collector answers a byte at a time: then it is not waited for any more. */
+const patienceMs = 15_000;
 
 export function openExporter(endpoint: string, settings: Pick<TelemetrySettings, "headers" | "ca">): BatchExporter {
   const { headers, ca } = settings;
   const exporter = new OTLPTraceExporter({
-    url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
+    url: tracesUrl(endpoint),
     headers: { ...headers },
     timeoutMillis: exportMs,
     httpAgentOptions: { keepAlive: true, ...(ca === undefined ? {} : { ca }) },
@@ -17,13 +19,26 @@ export function openExporter(endpoint: string, settings: Pick<TelemetrySettings,
   return {
     export: (spans) =>
       new Promise((resolve) => {
+        const timer = setTimeout(() => resolve("the collector does not come to an end of its answer"), patienceMs);
+        const settle = (failure: string | undefined): void => {
+          clearTimeout(timer);
+          resolve(failure);
+        };
         try {
-          exporter.export(spans, ({ code, error }) => resolve(code === 0 ? undefined : failureWords(error)));
+          exporter.export(spans, ({ code, error }) => settle(code === 0 ? undefined : failureWords(error)));
         } catch (error) {
-          resolve(failureWords(error));
+          settle(failureWords(error));
         }
       }),
   };
+}
+
+/** Who wrote the whole URL, as for other exporters, meant the same. */
+export function tracesUrl(endpoint: string): string {
+  const url = new URL(endpoint);
+  const path = url.pathname.replace(/\/+$/, "");
+  url.pathname = path.endsWith("/v1/traces") ? path : `${path}/v1/traces`;
+  return url.href;
 }
 
 const advice: Readonly<Record<string, string>> = {
