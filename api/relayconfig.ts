@@ -61,8 +61,8 @@ const destination = z.object({
 });
 
 const tracing = z.object({
-  /** Base URL of the collector's OTLP/HTTP receiver. */
-  endpoint: z.string(),
+  /** Base URL of the collector's OTLP/HTTP receiver; absent, spans are at most lines of the log. */
+  endpoint: z.string().optional(),
   samplingRatio: z.number().min(0).max(1),
   /** Sent with every export; secret. */
   headers: z.record(z.string(), z.string()),

@@ -120,7 +120,8 @@ async function followTracing(telemetry: Telemetry, snapshots: SnapshotSource, lo
 
 /** Without path and query, which may hold a token. */
 function collectorOf({ relay }: Snapshot): string {
-  return relay.tracing === undefined ? "none" : new URL(relay.tracing.endpoint).origin;
+  const endpoint = relay.tracing?.endpoint;
+  return endpoint === undefined ? "none" : new URL(endpoint).origin;
 }
 
 function tracingText({ relay }: Snapshot): string {
@@ -132,7 +133,12 @@ function telemetrySettings({ relay }: Snapshot): TelemetrySettings {
   const { tracing } = relay;
   if (tracing === undefined) return { samplingRatio: 1, headers: {} };
   const { endpoint, samplingRatio, headers, ca } = tracing;
-  return { endpoint, samplingRatio, headers, ...(ca === undefined ? {} : { ca }) };
+  return {
+    samplingRatio,
+    headers,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(ca === undefined ? {} : { ca }),
+  };
 }
 
 /** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */

@@ -57,6 +57,7 @@ const rooms: readonly Room[] = [
       "postal-mime",
       "@kubernetes/client-node",
       "@opentelemetry/api",
+      "@opentelemetry/resources",
       "@opentelemetry/sdk-trace",
       "yaml",
       "fast-check",

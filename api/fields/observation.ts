@@ -9,7 +9,12 @@ import { hostName, httpUrl, objectName } from "../words/text.ts";
 
 export const tracing = z
   .strictObject({
-    endpoint: httpUrl().describe("OTLP/HTTP collector, for example http://otel-collector:4318; /v1/traces is added."),
+    endpoint: httpUrl()
+      .optional()
+      .describe(
+        "OTLP/HTTP collector, for example http://otel-collector:4318; /v1/traces is added. Without it nothing is traced " +
+          "but on the page of local mode.",
+      ),
     samplingRatio: spelled(
       z.string().max(16),
       /^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$/,
@@ -27,7 +32,7 @@ export const tracing = z
       .default([])
       .describe("Next hops that may see the traceparent header; it is stripped for all others."),
   })
-  .describe("Where traces go. Without it nothing is traced and nothing is paid for it.");
+  .describe("Where traces go, and who may see them. Without it nothing is traced and nothing is paid for it.");
 
 const peer = ruled(
   z.strictObject({

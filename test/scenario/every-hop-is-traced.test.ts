@@ -11,6 +11,8 @@ import type { TracingDocument } from "../../api/relayconfig.ts";
 import { attribute, eventName, spanName } from "../../relay/observe/names.ts";
 import { user, type RelayPlan } from "../support/configuration.ts";
 import { makeRsaKey } from "../support/keys.ts";
+import { LocalMode, localLogin, localManifests } from "../support/local.ts";
+import { NextHop } from "../support/nexthop.ts";
 import { verifyWithDkimpy } from "../support/python.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
@@ -19,6 +21,7 @@ import { startCollector, type Collector } from "../support/tracing/collector.ts"
 import { describeSpans } from "../support/tracing/describe.ts";
 import { lackingCollector } from "../support/tracing/program.ts";
 import type { CollectedSpan } from "../support/tracing/sink.ts";
+import { until } from "../support/until.ts";
 
 const skip = lackingCollector();
 const file = import.meta.url;
@@ -305,6 +308,40 @@ test("over TLS the collector must chain to the authority that the manifest names
   await stage.relay.program.waitForLog("traces reach the collector again");
   await collector.sink.waitUntil("the spans", () => collector.sink.named(spanName.send).length > 0);
 });
+
+test(
+  "a manifest's tracing waits for its Secret, says so, and then takes effect without a restart",
+  { skip },
+  async (t) => {
+    const hop = await NextHop.start();
+    t.after(() => hop.stop());
+    const directory = makeResultsDirectory(file, "local");
+    const collector = await startCollector(t, directory);
+    const manifests = localManifests(hop.address);
+    const tracing = `tracing: {endpoint: "${collector.endpoint}", headersSecretName: collector-headers}`;
+    const relay =
+      manifests["relay.yaml"]?.replace("  tls: {selfSigned: {}}", `  tls: {selfSigned: {}}\n  ${tracing}`) ?? "";
+    const local = await LocalMode.start({ directory, manifests: { ...manifests, "relay.yaml": relay } });
+    t.after(() => local.program.kill("SIGTERM"));
+    const field = "spec.tracing.headersSecretName: Secret collector-headers does not exist";
+    await local.program.waitFor("the condition", (line) => line.includes(field));
+    local.writeManifest(
+      "headers.yaml",
+      "apiVersion: v1\nkind: Secret\nmetadata: {name: collector-headers, namespace: mail}\nstringData: {x-tenant: mail}\n",
+    );
+    await local.program.waitFor("its end", (line) => line.includes("ResolvedRefs=True"));
+    let sent = 0;
+    await until("the spans of a message", async () => {
+      const client = await openSession({ name: "submission", port: local.port("submission") }, localLogin);
+      assert.equal(
+        (await client.send(sender, ["someone@example.org"], simpleMessage(`local ${(sent += 1)}`))).code,
+        250,
+      );
+      client.destroy();
+      return collector.sink.named(spanName.send).length > 0;
+    });
+  },
+);
 
 test("no address, subject or content is in any span, and every name is one of ours", { skip }, async (t) => {
   const scene = await openScene(t, { name: "scan" });

@@ -42,6 +42,11 @@ test("readTracing() inlines headers and authority, and says nothing without spec
   assert.deepEqual(readTracing(relayWorld()), { document: undefined, problems: [] });
 });
 
+test("without an endpoint there is still who may see the trace fields", () => {
+  const { document } = readTracing(worldWith({ trustedNextHops: ["hub.example.net"] }, {}));
+  assert.deepEqual(document, { samplingRatio: 1, headers: {}, trustedNextHops: [{ host: "hub.example.net" }] });
+});
+
 const good = { headers: { authorization: "Bearer t0ken" } };
 const faults: readonly [
   what: string,

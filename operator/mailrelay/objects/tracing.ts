@@ -30,7 +30,7 @@ export function readTracing(world: RelayWorld): TracingReading {
   if (problems.length > 0) return { document: undefined, problems };
   return {
     document: {
-      endpoint: tracing.endpoint,
+      ...(tracing.endpoint === undefined ? {} : { endpoint: tracing.endpoint }),
       samplingRatio: Number(tracing.samplingRatio),
       headers: headers.value ?? {},
       ...(ca.value === undefined ? {} : { ca: ca.value }),
