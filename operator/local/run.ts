@@ -11,12 +11,14 @@ import { secretText } from "../kube/secret.ts";
 import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
+import type { NextHopAddress } from "../mailrelay/world.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { type LocalSettings, UsageError } from "../settings.ts";
+import { type AddressBook, rewriteBook, relayAddresses } from "./addressbook.ts";
 import { affectedBy } from "./affected.ts";
 import { type CaptureExchanger, startCapture } from "./capture/exchanger.ts";
 import { prepareVerdicts } from "./capture/verdict.ts";
@@ -75,13 +77,15 @@ export async function runLocal(run: LocalRun): Promise<void> {
   const page = await openLocalPage(run, ports, printer);
   const parts = { kube, ports, printer, page, run };
   const capture = await openCapture(parts);
-  const queue = reconcileQueue(sourcesOf({ kube, capture, run }), printer);
+  const addressBook = new Map([[captureHost, { host: captureAddress, port: capture.port }]]);
+  const queue = reconcileQueue(sourcesOf({ kube, addressBook, run }), printer);
   const kubelet = openKubelet(parts);
   // At once, wherever the start has got to: a relay that Ctrl-C ended must not be started again.
   stopping.addEventListener("abort", () => {
     kubelet.stop().catch((error: unknown) => printer.fail(String(error)));
   });
   kube.onChange(reactions({ kube, queue, kubelet, printer, state }));
+  kube.onChange(followPods({ kube, queue, printer, addressBook }));
   const read = folderReader(kube, settings.manifests, printer);
   await read();
   // What an earlier run left is judged anew, whether or not it has changed since.
@@ -90,10 +94,8 @@ export async function runLocal(run: LocalRun): Promise<void> {
   }
   await queue.settled();
   await kubelet.sync();
-  const reread = (): void => {
-    read().catch((error: unknown) => printer.fail(`${settings.manifests}: ${String(error)}`));
-  };
-  watchFolder(settings.manifests, reread, stopping);
+  const failRead = (error: unknown): void => printer.fail(`${settings.manifests}: ${String(error)}`);
+  watchFolder(settings.manifests, () => void read().catch(failRead), stopping);
   // While the relays start, this process has nothing else to do.
   const prepared = prepareVerdicts();
   const running = await introduce({
@@ -166,11 +168,12 @@ async function openCapture(parts: Parts): Promise<CaptureExchanger> {
 
 interface SourceParts {
   readonly kube: LocalKube;
-  readonly capture: CaptureExchanger;
+  /** Is rewritten when pods get ports. */
+  readonly addressBook: AddressBook;
   readonly run: LocalRun;
 }
 
-function sourcesOf({ kube, capture, run }: SourceParts): RelaySources {
+function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
   return {
     kube,
     credentials: createCredentialSource(),
@@ -180,7 +183,7 @@ function sourcesOf({ kube, capture, run }: SourceParts): RelaySources {
     place: {
       image: "mailboat-relay",
       certificateNames: ["localhost", run.settings.host],
-      addressBook: new Map([[captureHost, { host: captureAddress, port: capture.port }]]),
+      addressBook,
       namespace: operatorNamespace,
       serviceAccount: "mailboat-operator",
     },
@@ -272,6 +275,25 @@ function reactions({ kube, queue, kubelet, printer, state }: Reactions): ChangeL
     if ((changed.kind !== "StatefulSet" && changed.kind !== "Secret") || isSyncDue) return;
     isSyncDue = true;
     syncPods().catch(report);
+  };
+}
+
+interface BookReaction extends Pick<Reactions, "kube" | "queue" | "printer"> {
+  readonly addressBook: Map<string, NextHopAddress>;
+}
+
+/** A relay whose next hop is another relay's Service learns where that one listens. */
+function followPods({ kube, queue, printer, addressBook }: BookReaction): ChangeListener {
+  const capture = new Map(addressBook);
+  const rewrite = async (): Promise<void> => {
+    const relays = await kube.list("MailRelay");
+    const services = relayAddresses(relays, await kube.list("Pod"));
+    if (!rewriteBook(addressBook, new Map([...capture, ...services]))) return;
+    for (const { metadata } of relays) queue.add(keyOf({ kind: "MailRelay", ...metadata }));
+  };
+  return (changed) => {
+    if (changed.kind === "Pod" || changed.kind === "MailRelay")
+      rewrite().catch((error: unknown) => printer.fail(String(error)));
   };
 }
 

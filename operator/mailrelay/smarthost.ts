@@ -49,7 +49,9 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
     const problem = username.problem ?? password.problem;
     if (problem !== undefined) problems.push(problem);
     if (ca.problem !== undefined) problems.push(ca.problem);
-    const address = question.place.addressBook.get(smarthost.host) ?? smarthost;
+    const { addressBook } = question.place;
+    const { host, port } = smarthost;
+    const address = addressBook.get(`${host}:${port}`) ?? addressBook.get(host) ?? smarthost;
     documents.push({
       host: address.host,
       port: address.port,

@@ -19,7 +19,7 @@ export interface Place {
   readonly image: string;
   /** Names beside the host name that relays are reached by; part of our own certificates. */
   readonly certificateNames: readonly string[];
-  /** Next hops by local name. */
+  /** Next hops by local name: `host`, or `host:port` where the ports of a host lead to different places. */
   readonly addressBook: ReadonlyMap<string, NextHopAddress>;
   /** Namespace of the operator and of its own Secrets. */
   readonly namespace: string;

@@ -44,6 +44,15 @@ export class LocalMode {
     this.program = await launch(this.directory);
   }
 
+  /** Of a listener that was given its port by local mode, for example `mail.inner-0/submission`. */
+  portOnFile(use: string): number {
+    const book: unknown = JSON.parse(readFileSync(join(this.directory, "state/ports.json"), "utf8"));
+    const port: unknown =
+      typeof book === "object" && book !== null ? Object.entries(book).find(([name]) => name === use)?.[1] : 0;
+    if (typeof port !== "number") throw new Error(`no port of ${use}`);
+    return port;
+  }
+
   /** Address of the page. */
   get page(): string {
     return `http://localhost:${this.port("page")}/`;

@@ -1,37 +1,64 @@
-/** Spans as they come in, until the attempt that they belong to has ended. Bounded; no clock, no output. */
+/** Spans as they come in, until the attempts that they belong to have ended. Bounded; no clock, no output. */
 import { type PodSpan, spoolIdOf } from "./spanline.ts";
 import { type Waterfall, waterfalls } from "./waterfall.ts";
 
 /** The span that ends when an attempt has ended, whatever its outcome: all the others are within it or before it. */
 const attemptSpan = "mail.deliver";
+/** Who takes a message soon tries to deliver it. */
+const arrivalSpan = "smtp.receive";
 const keptTraces = 500;
 
+interface Trace {
+  readonly spans: PodSpan[];
+  /** How many of them were told. */
+  told: number;
+}
+
 export class SpanGathering {
-  readonly #traces = new Map<string, PodSpan[]>();
-  /** Trace id by spool id, for attempts that have ended and were not asked for. */
+  readonly #traces = new Map<string, Trace>();
+  /** Spool id of the newest attempt by trace, until it is told. */
   readonly #ended = new Map<string, string>();
 
   /** True when an attempt has ended with it. */
   take(entry: PodSpan): boolean {
     const { traceId, name } = entry.span;
-    const spans = this.#traces.get(traceId);
-    if (spans === undefined) this.#traces.set(traceId, [entry]);
-    else spans.push(entry);
-    if (this.#traces.size > keptTraces) this.#traces.delete(this.#traces.keys().next().value ?? "");
+    const trace = this.#traces.get(traceId);
+    if (trace === undefined) this.#traces.set(traceId, { spans: [entry], told: 0 });
+    else trace.spans.push(entry);
+    if (this.#traces.size > keptTraces) this.#forgetOldest();
     const spoolId = spoolIdOf(entry.span);
     if (name !== attemptSpan || spoolId === undefined) return false;
-    this.#ended.set(spoolId, traceId);
+    this.#ended.set(traceId, spoolId);
     return true;
   }
 
-  /** What is known of each attempt that has ended since the last time, by spool id. */
+  /**
+   * By spool id, the hops of each attempt that has ended since the last time. A trace that the next relay continues is
+   * told when that one has made its attempt too; what comes later (a notice) is told without what was told before.
+   */
   ended(): ReadonlyMap<string, Waterfall> {
     const found = new Map<string, Waterfall>();
-    for (const [spoolId, traceId] of this.#ended) {
-      const [waterfall] = waterfalls(this.#traces.get(traceId) ?? []);
+    for (const [traceId, spoolId] of this.#ended) {
+      const trace = this.#traces.get(traceId);
+      if (trace !== undefined && !isComplete(trace.spans)) continue;
+      this.#ended.delete(traceId);
+      const [waterfall] = waterfalls(trace?.spans.slice(trace.told) ?? []);
+      if (trace !== undefined) trace.told = trace.spans.length;
       if (waterfall !== undefined) found.set(spoolId, waterfall);
     }
-    this.#ended.clear();
     return found;
   }
+
+  #forgetOldest(): void {
+    const oldest = this.#traces.keys().next().value ?? "";
+    this.#traces.delete(oldest);
+    this.#ended.delete(oldest);
+  }
+}
+
+function isComplete(spans: readonly PodSpan[]): boolean {
+  const idsOf = (name: string): readonly (string | undefined)[] =>
+    spans.filter(({ span }) => span.name === name).map(({ span }) => spoolIdOf(span));
+  const attempted = new Set(idsOf(attemptSpan));
+  return idsOf(arrivalSpan).every((id) => attempted.has(id));
 }

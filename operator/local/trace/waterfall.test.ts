@@ -145,6 +145,32 @@ test("hops are told once, when the attempt has ended", () => {
   assert.equal(gathering.ended().size, 0);
 });
 
+test("a trace that the next relay continues is told once, when that one has tried too", () => {
+  const next = { "mailboat.spool.id": "0mwwpbtg17fffc9dbc39f" };
+  const arrival = span({ id: "7", parent: "6", name: "smtp.receive", at: [16, 28], attributes: next });
+  const attempt = span({ id: "8", parent: "7", name: "mail.deliver", at: [29, 60], attributes: next });
+  const gathering = new SpanGathering();
+  for (const entry of [arrival, ...delivered]) gathering.take(entry);
+  assert.equal(gathering.ended().size, 0);
+  gathering.take(attempt);
+  assert.deepEqual(
+    [...gathering.ended()].map(([id, one]) => [id, one.rows.length]),
+    [["0mwwpbtg17fffc9dbc39f", 7]],
+  );
+});
+
+test("what comes after a trace was told is told without it", () => {
+  const gathering = new SpanGathering();
+  for (const entry of delivered) gathering.take(entry);
+  gathering.ended();
+  const notice = { "mailboat.spool.id": "0mwwpbtg17fffc9dbc39f" };
+  gathering.take(span({ id: "8", parent: "4", name: "mail.deliver", at: [50, 60], attributes: notice }));
+  assert.deepEqual(
+    [...gathering.ended()].map(([id, one]) => [id, one.rows.length]),
+    [["0mwwpbtg17fffc9dbc39f", 1]],
+  );
+});
+
 const broken: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
   ["another line", { msg: "delivered" }],
   ["a span without a trace", { ...delivered[0]?.span, traceId: "" }],

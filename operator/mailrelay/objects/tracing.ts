@@ -36,8 +36,8 @@ export function readTracing(world: RelayWorld): TracingReading {
       ...(ca.value === undefined ? {} : { ca: ca.value }),
       trustedNextHops: tracing.trustedNextHops.flatMap((host) => {
         // A local name is trusted where it leads, and nowhere else on that address.
-        const address = world.place.addressBook.get(host);
-        return address === undefined ? [{ host }] : [{ host }, { host: address.host, port: address.port }];
+        const local = [...world.place.addressBook].filter(([name]) => name === host || name.startsWith(`${host}:`));
+        return [{ host }, ...local.map(([, address]) => ({ host: address.host, port: address.port }))];
       }),
     },
     problems: [],
