@@ -9,20 +9,24 @@ import type { TelemetrySettings } from "../runtime/tracing/trace.ts";
 import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
+import { inspectionUsage } from "./inspect/command.ts";
+import { inspect, isInspectionVerb } from "./inspect/inspect.ts";
 import { retryIntervalMs } from "./mail/retry.ts";
+import { MessageHistory } from "./observe/history.ts";
 import { createHopTracer } from "./observe/hop.ts";
+import { createJournal } from "./observe/journal.ts";
 import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
 import { relayPages } from "./observe/pages.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { observationPort, readSettings, type Settings } from "./settings.ts";
 import { openStore } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
 import { openSubmission } from "./submission/listener.ts";
 
-const usage = `usage: node relay/main.ts run
-  run   relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR
-`;
+const usage = `usage: node relay/main.ts run | spool | trace
+  run
+        relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR
+${inspectionUsage}`;
 
-const observationPort = 9464;
 /** What ended just before the stop may take this long to reach the collector. */
 const telemetryDeadlineMs = 3_000;
 
@@ -61,7 +65,10 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const telemetry = telemetryOf(settings, snapshots.current(), { log, metrics });
   await followTracing(telemetry, snapshots, log);
   lifecycle.onStop({ name: "telemetry", close: async () => telemetry.close(telemetryDeadlineMs) });
-  const shared = { snapshots, spool: opened, log, clock, chance, metrics, hops: createHopTracer(telemetry) };
+  const history = new MessageHistory();
+  const journal = createJournal({ log, clock, history });
+  const hops = createHopTracer(telemetry);
+  const shared = { snapshots, spool: opened, log, clock, chance, metrics, journal, hops };
   const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort } });
   const submission = await openSubmission({ ...shared, listenHost: settings.listenHost, ports: settings.ports });
   const mail = [submission, delivery];
@@ -74,7 +81,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const health = await openHealth({
     host: settings.listenHost,
     port: settings.ports.get("http") ?? observationPort,
-    pages: relayPages({ snapshots, spool: opened, metrics, clock, stopping: lifecycle.stopping }),
+    pages: relayPages({ snapshots, spool: opened, metrics, history, clock, stopping: lifecycle.stopping }),
     log,
   });
   lifecycle.onStop({ name: "http", close: async () => health.close() });
@@ -147,7 +154,13 @@ function registeredDelaysMs(snapshot: Snapshot): readonly number[] {
   return Array.from({ length: 24 }, (_, index) => retryIntervalMs(index + 1, retry));
 }
 
-async function main(verb: string | undefined): Promise<number> {
+async function main([verb, ...args]: readonly string[]): Promise<number> {
+  if (isInspectionVerb(verb)) {
+    const { status, out, err } = await inspect({ verb, args, environment: process.env, clock: systemClock });
+    await print(process.stdout, out);
+    await print(process.stderr, err);
+    return status;
+  }
   if (verb !== "run") {
     process.stderr.write(usage);
     return 2;
@@ -169,9 +182,17 @@ async function main(verb: string | undefined): Promise<number> {
   return 0;
 }
 
+/** Resolves when all of it is handed over, or when who reads it has seen enough and left. */
+async function print(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    stream.once("error", () => resolve());
+    stream.write(text, () => resolve());
+  });
+}
+
 try {
   // Everything is closed; an export that a dead collector does not answer would hold the process up.
-  process.exit(await main(process.argv[2]));
+  process.exit(await main(process.argv.slice(2)));
 } catch (error) {
   process.stderr.write(`relay: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

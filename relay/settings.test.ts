@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readSettings } from "./settings.ts";
+import { readInspectionSettings, readSettings } from "./settings.ts";
 
 const directories = { MAILBOAT_CONFIGURATION_DIR: "/etc/mailboat", MAILBOAT_SPOOL_DIR: "/var/spool/mailboat" };
 
@@ -34,5 +34,30 @@ const refused = [
 for (const { name, change, message } of refused) {
   test(`readSettings() refuses ${name} and names the variable`, () => {
     assert.throws(() => readSettings({ ...directories, ...change }), message);
+  });
+}
+
+const places = [
+  { name: "nothing", environment: {}, expected: { spoolDirectory: undefined, host: "127.0.0.1", port: 9464 } },
+  {
+    name: "the spool",
+    environment: { MAILBOAT_SPOOL_DIR: "/spool" },
+    expected: { spoolDirectory: "/spool", host: "127.0.0.1", port: 9464 },
+  },
+  {
+    name: "host and port",
+    environment: { MAILBOAT_LISTEN_HOST: "127.0.0.9", MAILBOAT_PORTS: '{"http":9999}' },
+    expected: { spoolDirectory: undefined, host: "127.0.0.9", port: 9999 },
+  },
+  {
+    name: "an IPv6 host",
+    environment: { MAILBOAT_LISTEN_HOST: "::1" },
+    expected: { spoolDirectory: undefined, host: "[::1]", port: 9464 },
+  },
+];
+
+for (const { name, environment, expected } of places) {
+  test(`readInspectionSettings() finds the relay when told ${name}`, () => {
+    assert.deepEqual(readInspectionSettings(environment), expected);
   });
 }

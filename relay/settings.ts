@@ -38,21 +38,52 @@ export interface Settings {
   readonly spanLines: boolean;
 }
 
+/** Where a relay that runs beside us keeps its mail and answers. */
+export interface InspectionSettings {
+  readonly spoolDirectory: string | undefined;
+  /** As it stands in a URL. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where pages are served when nothing else is said. */
+export const observationPort = 9464;
+
 /** Throws with the variable's name and what it must be. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
-  const parsed = settings.safeParse(environment);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-    throw new Error(`environment: ${faults.join("; ")}`);
-  }
+  const read = parsed(settings, environment);
   return {
-    configurationDirectory: parsed.data.MAILBOAT_CONFIGURATION_DIR,
-    spoolDirectory: parsed.data.MAILBOAT_SPOOL_DIR,
-    listenHost: parsed.data.MAILBOAT_LISTEN_HOST,
-    ports: new Map(Object.entries(parsed.data.MAILBOAT_PORTS)),
-    logLevel: parsed.data.MAILBOAT_LOG_LEVEL,
-    mxPort: parsed.data.MAILBOAT_MX_PORT,
-    stopDeadlineMs: parsed.data.MAILBOAT_STOP_DEADLINE_MS,
-    spanLines: parsed.data.MAILBOAT_SPAN_LINES === "1",
+    configurationDirectory: read.MAILBOAT_CONFIGURATION_DIR,
+    spoolDirectory: read.MAILBOAT_SPOOL_DIR,
+    listenHost: read.MAILBOAT_LISTEN_HOST,
+    ports: new Map(Object.entries(read.MAILBOAT_PORTS)),
+    logLevel: read.MAILBOAT_LOG_LEVEL,
+    mxPort: read.MAILBOAT_MX_PORT,
+    stopDeadlineMs: read.MAILBOAT_STOP_DEADLINE_MS,
+    spanLines: read.MAILBOAT_SPAN_LINES === "1",
   };
+}
+
+const inspectionSettings = settings
+  .pick({ MAILBOAT_SPOOL_DIR: true, MAILBOAT_LISTEN_HOST: true, MAILBOAT_PORTS: true })
+  .partial({ MAILBOAT_SPOOL_DIR: true });
+
+/** From the environment that the relay itself has. Throws as readSettings() does. */
+export function readInspectionSettings(environment: NodeJS.ProcessEnv): InspectionSettings {
+  const read = parsed(inspectionSettings, environment);
+  const host = read.MAILBOAT_LISTEN_HOST;
+  // A relay that listens everywhere listens on loopback, which is also where it tells stories.
+  const isEverywhere = host === "::" || host === "0.0.0.0";
+  return {
+    spoolDirectory: read.MAILBOAT_SPOOL_DIR,
+    host: isEverywhere ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host,
+    port: read.MAILBOAT_PORTS["http"] ?? observationPort,
+  };
+}
+
+function parsed<T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T {
+  const read = schema.safeParse(environment);
+  if (read.success) return read.data;
+  const faults = read.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`environment: ${faults.join("; ")}`);
 }

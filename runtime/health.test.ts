@@ -9,6 +9,11 @@ const server = await openHealth({
   log: createLog({ level: "silent", program: "test" }),
   pages: {
     "/ok": async () => ({ status: 200, contentType: "text/plain", body: "fine\n" }),
+    "/asked": async ({ query, isLocal }) => ({
+      status: 200,
+      contentType: "text/plain",
+      body: JSON.stringify([query.get("id"), isLocal]),
+    }),
     "/broken": async () => {
       throw new Error("secret detail");
     },
@@ -27,8 +32,13 @@ test("a page is answered, with or without a query", async () => {
   assert.deepEqual(await ask("/ok", "HEAD"), [200, ""]);
 });
 
+test("a page is told its query and that who asks is on this machine", async () => {
+  assert.deepEqual(await ask("/asked?id=%3Ca%2B1%40example.com%3E"), [200, '["<a+1@example.com>",true]']);
+  assert.deepEqual(await ask("/asked?"), [200, "[null,true]"]);
+});
+
 test("an unknown page says which there are", async () => {
-  assert.deepEqual(await ask("/nothing"), [404, "not found; there are /ok /broken\n"]);
+  assert.deepEqual(await ask("/nothing"), [404, "not found; there are /ok /asked /broken\n"]);
 });
 
 test("only reading is possible", async () => {

@@ -12,7 +12,13 @@ export interface Page {
   readonly body: string;
 }
 
-export type Pages = Readonly<Record<string, () => Promise<Page>>>;
+export interface PageRequest {
+  readonly query: URLSearchParams;
+  /** Asked by a process of this machine or container, over loopback. */
+  readonly isLocal: boolean;
+}
+
+export type Pages = Readonly<Record<string, (request: PageRequest) => Promise<Page>>>;
 
 export interface HealthServer {
   readonly port: number;
@@ -47,17 +53,24 @@ async function answer(options: HealthOptions, request: IncomingMessage, response
     response.writeHead(405, { allow: "GET, HEAD" }).end();
     return;
   }
-  const render = options.pages[(request.url ?? "/").split("?")[0] ?? "/"];
+  const [path = "/", query = ""] = (request.url ?? "/").split("?");
+  const render = options.pages[path];
   if (render === undefined) {
     response.writeHead(404).end(`not found; there are ${Object.keys(options.pages).join(" ")}\n`);
     return;
   }
-  const page = await render().catch((error: unknown) => {
-    options.log.error({ path: request.url, error: String(error) }, "could not answer");
+  const asked = { query: new URLSearchParams(query), isLocal: isLoopback(request.socket.remoteAddress ?? "") };
+  const page = await render(asked).catch((error: unknown) => {
+    options.log.error({ path, error: String(error) }, "could not answer");
     return { status: 500, contentType: "text/plain", body: "internal error, see the log\n" };
   });
   response.writeHead(page.status, { "content-type": page.contentType });
   response.end(request.method === "HEAD" ? undefined : page.body);
+}
+
+/** RFC 6890: 127.0.0.0/8 and ::1; the first also as a dual-stack socket shows it. */
+function isLoopback(address: string): boolean {
+  return address === "::1" || /^(?:::ffff:)?127\./.test(address);
 }
 
 function portOf(server: Server): number {

@@ -40,6 +40,7 @@ const rooms: readonly Room[] = [
       .concat([
         "relay config",
         "relay observe",
+        "relay inspect",
         "relay dns",
         "relay settings",
         "operator pure",
@@ -85,6 +86,7 @@ const rooms: readonly Room[] = [
     ]
       .concat([
         "relay observe",
+        "relay inspect",
         "relay dns",
         "relay settings",
         "operator pure",
@@ -125,7 +127,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:schedule|resolve\/mailhosts)\.ts|submission\/admit\.ts)/,
+      /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:schedule|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|submission\/admit\.ts)/,
     rooms: ["api", "relay words"],
     packages: [],
     node: ["node:crypto"],
@@ -178,6 +180,13 @@ const rooms: readonly Room[] = [
     rooms: ["api", "runtime", "relay pure", "relay words"],
     packages: ["prom-client", "@opentelemetry/api"],
     node: "any",
+  },
+  {
+    name: "relay inspect",
+    files: /^relay\/inspect\//,
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay spool", "relay observe", "relay settings"],
+    packages: [],
+    node: ["node:util"],
   },
   { name: "relay settings", files: /^relay\/settings\.ts$/, rooms: ["api", "runtime"], packages: ["zod"], node: "any" },
   {

@@ -1,14 +1,20 @@
 /**
- * What people and panels are told of an attempt: one log line for the recipients that met the same fate, and counts.
+ * What people and panels are told of an attempt: one transition for the recipients that met the same fate, and counts.
  * Domains and replies only, never an address. And what the spool keeps of a trace.
  */
-import type { Log } from "../../runtime/log.ts";
 import { domainOf } from "../mail/address.ts";
+import { withoutAddresses } from "../mail/reply.ts";
+import { exemplarOf } from "../observe/exemplar.ts";
 import type { DeliverHop } from "../observe/hop.ts";
+import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
+import { destinationsOf, headOf, type OutcomeLine } from "../observe/transition.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
 import type { Message, SpoolId } from "../spool/entry.ts";
 import type { Conclusion, Notice, Result } from "./settlement.ts";
+
+/** Next hops may talk at length; what people look for is in the beginning. */
+const longestReply = 1_000;
 
 export interface RecordFacts {
   readonly message: Message;
@@ -53,7 +59,7 @@ function bounceOf(
   };
 }
 
-export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetrics): void {
+export function recordAttempt(facts: RecordFacts, journal: Journal, metrics: RelayMetrics): void {
   const { message, results, notices, now } = facts;
   for (const { outcome, fate } of results) {
     metrics.attempted({
@@ -65,18 +71,32 @@ export function recordAttempt(facts: RecordFacts, log: Log, metrics: RelayMetric
     });
     if (outcome.kind === "delivered") metrics.delivered((now - message.acceptedAt) / 1000, message.traceparent);
   }
-  const [first, second] = results;
-  const groups = first !== undefined && second === undefined ? [[first]] : Map.groupBy(results, groupKey).values();
-  for (const group of groups) writeLine(facts, group, log);
-  for (const { action, entry } of notices) {
-    metrics.notified(action);
-    const fields = { spoolId: message.id, domain: message.domain, notice: action, noticeId: entry.message.id };
-    log.info(fields, action === "failed" ? "bounced" : "notified");
+  for (const line of outcomeLines(facts)) journal.write(line, () => headOf(message));
+  for (const notice of notices) {
+    metrics.notified(notice.action);
+    recordNotice(facts, notice, journal);
   }
-  for (const result of doubleBounces(facts)) {
+  for (const { outcome, fate } of doubleBounces(facts)) {
     metrics.doubleBounced();
-    logDoubleBounce(message, result, log);
+    const { code, enhanced } = outcome.reply;
+    const line = { ...lineOf(facts), recipientDomain: domainOf(fate.recipient.address), code, enhanced };
+    journal.write({ kind: "double bounce", line }, () => headOf(message));
   }
+}
+
+/** Two messages have a line: the one that is told of, and the notice, which begins its own life here. */
+function recordNotice(facts: RecordFacts, { action, entry }: Notice, journal: Journal): void {
+  const { message } = facts;
+  const head = headOf(entry.message);
+  // The notice continues the trace of its bounce, which is another than the attempt's when a failure is final.
+  const traceId = exemplarOf(entry.message.traceparent)?.trace_id ?? facts.traceId;
+  const noticeId = entry.message.id;
+  const told = { ...lineOf(facts), traceId, notice: action, noticeId };
+  journal.write({ kind: action === "failed" ? "bounced" : "notified", line: told }, () => headOf(message));
+  const { spoolId, domain, sizeBytes } = head;
+  const recipients = entry.recipients.length;
+  const begun = { spoolId, domain, traceId, sizeBytes, recipients, notice: action, noticeOf: message.id };
+  journal.write({ kind: "accepted", line: begun }, () => ({ ...head, destinations: destinationsOf(entry.recipients) }));
 }
 
 /** RFC 5321 section 6.1: what was from nobody ends here, in the log, because there is nobody to tell. */
@@ -84,45 +104,39 @@ function doubleBounces({ message, results }: RecordFacts): readonly Result[] {
   return message.sender === "" ? results.filter(({ outcome }) => outcome.kind === "failed") : [];
 }
 
-function logDoubleBounce(message: Message, { outcome, fate }: Result, log: Log): void {
-  const { code, enhanced } = outcome.reply;
-  const recipientDomain = domainOf(fate.recipient.address);
-  log.warn({ spoolId: message.id, domain: message.domain, recipientDomain, code, enhanced }, "double bounce");
+function lineOf({ message, traceId }: RecordFacts): Pick<OutcomeLine, "spoolId" | "domain" | "traceId"> {
+  return { spoolId: message.id, domain: message.domain, traceId };
 }
 
-function groupKey({ outcome, fate }: Result): string {
+type OutcomeTransition = { readonly kind: Result["outcome"]["kind"]; readonly line: OutcomeLine };
+
+/** One for the recipients of a domain that met the same fate. */
+function outcomeLines(facts: RecordFacts): readonly OutcomeTransition[] {
+  const lines = facts.results.map((result) => outcomeLine(facts, result));
+  if (lines.length < 2) return lines;
+  const groups = Map.groupBy(lines, ({ kind, line }) =>
+    JSON.stringify([kind, line.recipientDomain, line.attempt, line.code, line.enhanced, line.reply, line.expired]),
+  );
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, line: { ...first.line, recipients: 1 + others.length } }],
+  );
+}
+
+function outcomeLine(facts: RecordFacts, { outcome, fate }: Result): OutcomeTransition {
   const { code, enhanced, text } = outcome.reply;
-  return JSON.stringify([
-    outcome.kind,
-    domainOf(fate.recipient.address),
-    fate.recipient.attempts,
+  const { address, attempts } = fate.recipient;
+  const isExpired = outcome.kind === "failed" && fate.kind === "undelivered" && fate.verdict.kind === "deferred";
+  const line = {
+    ...lineOf(facts),
+    recipientDomain: domainOf(address),
+    recipients: 1,
     code,
     enhanced,
-    text,
-  ]);
-}
-
-function writeLine({ message, traceId }: RecordFacts, group: readonly Result[], log: Log): void {
-  const [first] = group;
-  if (first === undefined) return;
-  const { outcome, fate } = first;
-  const fields = {
-    spoolId: message.id,
-    domain: message.domain,
-    recipientDomain: domainOf(fate.recipient.address),
-    recipients: group.length,
-    code: outcome.reply.code,
-    enhanced: outcome.reply.enhanced,
-    reply: withoutAddresses(outcome.reply.text),
-    attempt: fate.recipient.attempts,
+    reply: withoutAddresses(text).slice(0, longestReply),
+    attempt: attempts,
     nextHop: fate.nextHop,
     ...(outcome.kind === "deferred" ? { dueAt: new Date(outcome.dueAt).toISOString() } : {}),
-    ...(traceId === undefined ? {} : { traceId }),
+    ...(isExpired ? { expired: true as const } : {}),
   };
-  log.info(fields, outcome.kind);
-}
-
-/** Next hops like to repeat the address in their reply; the log has domains only. */
-function withoutAddresses(text: string): string {
-  return text.includes("@") ? text.replace(/[^\s<>"'(),;:]+@(?=[^\s])/g, "*@") : text;
+  return { kind: outcome.kind, line };
 }

@@ -14,6 +14,7 @@ import type { DestinationPolicy } from "../mail/destination.ts";
 import { Pace } from "../mail/pace.ts";
 import { routeOf, type Route } from "../mail/route.ts";
 import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
+import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Entry, Message, NewMessage, Recipient, Settlement } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -41,6 +42,7 @@ export interface DeliveryOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
+  readonly journal: Journal;
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;
   readonly window?: Window;
@@ -234,7 +236,7 @@ class Runner implements Delivery {
   /** Never rejects. */
   async #deliver(job: Job): Promise<LaneResult | undefined> {
     const { message, recipients } = job;
-    const { snapshots, clock, chance, spool, log, metrics, hops = noHopTracer } = this.#options;
+    const { snapshots, clock, chance, spool, log, metrics, journal, hops = noHopTracer } = this.#options;
     let hop: DeliverHop | undefined;
     try {
       const snapshot = snapshots.current();
@@ -264,7 +266,7 @@ class Runner implements Delivery {
       const written = await this.#settle({ id: message.id, outcomes, notices: notices.map(({ entry }) => entry) });
       if (!written) return undefined;
       hop?.end(outcomes);
-      recordAttempt({ message, results, notices, now: clock.now(), traceId: hop?.traceId }, log, metrics);
+      recordAttempt({ message, results, notices, now: clock.now(), traceId: hop?.traceId }, journal, metrics);
       for (const outcome of outcomes) if (outcome.kind === "deferred") this.#intake.wakeBy(outcome.dueAt);
       return laneResult(fates);
     } catch (error) {

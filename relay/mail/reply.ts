@@ -48,3 +48,8 @@ export function parseReply(raw: string): Reply | undefined {
 export function formatReply(reply: Reply): string {
   return [String(reply.code), reply.enhanced, reply.text.replaceAll("\n", " ")].filter((part) => part).join(" ");
 }
+
+/** Next hops like to repeat the address in their reply; logs and stories have domains only. */
+export function withoutAddresses(text: string): string {
+  return text.includes("@") ? text.replace(/(?:"(?:[^"\\]|\\.)*"|[^\s<>"'(),;:]+)@(?=[^\s])/g, "*@") : text;
+}

@@ -4,12 +4,15 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Page, Pages } from "../../runtime/health.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import type { Spool, SpoolDepth } from "../spool/spool.ts";
+import type { MessageHistory } from "./history.ts";
 import type { MetricsEndpoint } from "./metrics.ts";
+import { storyPage } from "./storypage.ts";
 
 export interface PagesOptions {
   readonly snapshots: SnapshotSource;
   readonly spool: Spool;
   readonly metrics: MetricsEndpoint;
+  readonly history: MessageHistory;
   readonly clock: Clock;
   readonly stopping: AbortSignal;
 }
@@ -39,6 +42,7 @@ export function relayPages(options: PagesOptions): Pages {
       contentType: "application/json",
       body: `${JSON.stringify(await report(), undefined, 2)}\n`,
     }),
+    "/trace": async (request) => storyPage(request, { history: options.history, startedAt }),
   };
 }
 

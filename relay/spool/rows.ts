@@ -53,13 +53,13 @@ export function replyText(reply: Reply): string {
   return JSON.stringify(reply);
 }
 
-function text(row: Row, column: string): string {
+export function text(row: Row, column: string): string {
   const value = row[column];
   if (typeof value !== "string") throw new Error(`spool: column ${column} holds ${typeof value}`);
   return value;
 }
 
-function optionalText(row: Row, column: string): string | undefined {
+export function optionalText(row: Row, column: string): string | undefined {
   const value = row[column];
   return typeof value === "string" ? value : undefined;
 }

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { domainOf } from "../mail/address.ts";
 
-const schemaVersion = 2;
+export const schemaVersion = 2;
 
 const firstSchema = `
 CREATE TABLE spool (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

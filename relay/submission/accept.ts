@@ -11,7 +11,7 @@ import type { Body, NewMessage, SpoolId } from "../spool/entry.ts";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import { ContentScan, type ContentFault } from "../mail/content.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
-import { fieldsNamed, keptFields, parseHeader, type Header, type HeaderFault } from "../mail/header.ts";
+import { fieldsNamed, fieldValue, keptFields, parseHeader, type Header, type HeaderFault } from "../mail/header.ts";
 import { headerOctets } from "../mail/limit.ts";
 import { formatDate, renderReceived, type Reception } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
@@ -37,6 +37,10 @@ export interface Accepted {
   readonly id: SpoolId;
   readonly domain: string;
   readonly sizeBytes: number;
+  /** ms since the epoch. */
+  readonly acceptedAt: number;
+  /** As the field says it, or as it was added. */
+  readonly messageId: string;
 }
 
 /** Fields that are the sender's own business or the last hop's, and never leave as they came (RFC 5322 section 3.6.3, RFC 5321 section 4.4). */
@@ -64,7 +68,8 @@ export async function acceptMessage(
       return message;
     }
     await spool.commit(message);
-    return { kind: "accepted", id: delivery.id, domain: message.message.domain, sizeBytes: intake.sizeBytes };
+    const { id, domain, acceptedAt } = message.message;
+    return { kind: "accepted", id, domain, sizeBytes: intake.sizeBytes, acceptedAt, messageId: intake.messageId };
   } catch (error) {
     await intake.abort();
     return storageRefusal(error);
@@ -129,6 +134,14 @@ class Intake {
 
   get sizeBytes(): number {
     return this.#sizeBytes;
+  }
+
+  get messageId(): string {
+    const header = this.#header;
+    const [field] = header === undefined ? [] : fieldsNamed(header, "message-id");
+    return header === undefined || field === undefined
+      ? addedMessageId(this.#delivery.reception)
+      : fieldValue(header, field);
   }
 
   refuse(refused: Refusal): void {
@@ -240,7 +253,11 @@ function completeHeader(header: Header, reception: Reception): Buffer {
   if (fieldsNamed(header, "date").length === 0)
     parts.push(Buffer.from(`Date: ${formatDate(reception.at)}\r\n`, "latin1"));
   if (fieldsNamed(header, "message-id").length === 0) {
-    parts.push(Buffer.from(`Message-ID: <${reception.id}@${reception.by}>\r\n`, "latin1"));
+    parts.push(Buffer.from(`Message-ID: ${addedMessageId(reception)}\r\n`, "latin1"));
   }
   return Buffer.concat(parts);
+}
+
+function addedMessageId({ id, by }: Pick<Reception, "id" | "by">): string {
+  return `<${id}@${by}>`;
 }

@@ -14,6 +14,7 @@ import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
+import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Spool } from "../spool/spool.ts";
 import { createAuthenticator } from "./auth.ts";
@@ -29,6 +30,7 @@ export interface SubmissionOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
+  readonly journal: Journal;
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;
   readonly listenHost: string;
@@ -79,7 +81,7 @@ class Listeners {
 
   constructor(options: SubmissionOptions) {
     this.#options = options;
-    const { snapshots, spool, log, clock, chance, metrics } = options;
+    const { snapshots, spool, log, clock, chance, metrics, journal } = options;
     this.#room = {
       snapshots,
       spool,
@@ -87,6 +89,7 @@ class Listeners {
       clock,
       chance,
       metrics,
+      journal,
       hops: options.hops ?? noHopTracer,
       authenticator: createAuthenticator(),
       connections: new ConnectionCount(),

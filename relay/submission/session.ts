@@ -12,7 +12,9 @@ import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
+import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
+import { destinationsOf } from "../observe/transition.ts";
 import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
 import { acceptMessage, insufficientStorage, oversize } from "./accept.ts";
@@ -32,6 +34,7 @@ export interface Room {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
+  readonly journal: Journal;
   readonly hops: HopTracer;
   readonly authenticator: Authenticator;
   readonly connections: ConnectionCount;
@@ -157,7 +160,7 @@ export class SubmissionSession implements SessionRules {
   }
 
   async data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined> {
-    const { clock, spool, metrics, log } = this.#room;
+    const { clock, spool, metrics, log, journal } = this.#room;
     const startedAt = clock.now();
     const id = this.#newId(startedAt);
     const result = await acceptMessage(stream, spool, {
@@ -181,7 +184,7 @@ export class SubmissionSession implements SessionRules {
         log.error({ spoolId: id, error: result.cause }, "could not store");
       return result;
     }
-    const { domain, sizeBytes } = result;
+    const { domain, sizeBytes, acceptedAt, messageId } = result;
     const listener = this.#opened.name;
     // The cipher is "<version> <suite>" once the session is inside TLS.
     const tls = state.cipher?.split(" ")[0];
@@ -190,7 +193,12 @@ export class SubmissionSession implements SessionRules {
     const reply = { code: 250, enhanced: "2.6.0", text: `Message accepted as ${id}` };
     const { traceparent, traceId } = this.#trace.accepted(reply, { sizeBytes, recipients });
     metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent });
-    log.info({ spoolId: id, domain, listener, sizeBytes, recipients, traceId }, "accepted");
+    const { code, enhanced } = reply;
+    const line = { spoolId: id, domain, listener, sizeBytes, recipients, code, enhanced, traceId };
+    journal.write({ kind: "accepted", line }, () => {
+      const destinations = destinationsOf(transaction.recipients.values());
+      return { spoolId: id, domain, acceptedAt, sizeBytes, destinations, messageId };
+    });
     return reply;
   }
 

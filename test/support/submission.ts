@@ -9,6 +9,7 @@ import type { Certificate, DomainSettings, Snapshot, SnapshotSource } from "../.
 import type { RelayMetrics } from "../../relay/observe/metrics.ts";
 import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/spool.ts";
+import { createJournal } from "../../relay/observe/journal.ts";
 import { openSubmission, type Submission } from "../../relay/submission/listener.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock } from "../../runtime/clock.ts";
@@ -264,10 +265,12 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     committed: nothing,
     configurationLoaded: nothing,
   };
+  const log = createLog({ level: "silent", program: "test" });
   const submission = await openSubmission({
     snapshots,
     spool,
-    log: createLog({ level: "silent", program: "test" }),
+    log,
+    journal: createJournal({ log, clock: systemClock }),
     clock: systemClock,
     chance: systemChance,
     metrics,

@@ -1,0 +1,80 @@
+/** What a person typed after `spool` and `trace`. Pure. */
+import { parseArgs, type ParseArgsConfig } from "node:util";
+
+export const inspectionUsage = `  spool [--limit N] [--json]
+        what is in the spool: the oldest N messages (100; at most 10000) and totals by domain
+  trace ID [--json]
+        the story of one message, by its spool id or its Message-ID
+
+  spool and trace run beside the relay (kubectl exec POD -- node /app/relay/main.js trace ID); elsewhere say where to look:
+  --directory DIR   the spool; MAILBOAT_SPOOL_DIR when absent
+  --port N          of trace: where the relay serves /status; 9464 when absent
+`;
+
+export interface SpoolCommand {
+  readonly verb: "spool";
+  readonly limit: number;
+  readonly json: boolean;
+  readonly directory: string | undefined;
+}
+
+export interface TraceCommand {
+  readonly verb: "trace";
+  readonly id: string;
+  readonly json: boolean;
+  readonly directory: string | undefined;
+  readonly port: number | undefined;
+}
+
+export interface WrongCommand {
+  readonly verb: "wrong";
+  readonly reason: string;
+}
+
+export type InspectionCommand = SpoolCommand | TraceCommand | WrongCommand;
+
+const defaultLimit = 100;
+const highestLimit = 10_000;
+const longestId = 1_000;
+
+const shared = { json: { type: "boolean" }, directory: { type: "string" } } as const;
+
+export function readCommand(verb: "spool" | "trace", args: readonly string[]): InspectionCommand {
+  try {
+    return verb === "spool" ? readSpool(args) : readTrace(args);
+  } catch (error) {
+    return { verb: "wrong", reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function readSpool(args: readonly string[]): SpoolCommand | WrongCommand {
+  const { values, positionals } = parsed(args, { ...shared, limit: { type: "string" } });
+  if (positionals.length > 0) return wrong(`spool takes no ${positionals[0] ?? ""}`);
+  const limit = values.limit === undefined ? defaultLimit : wholeNumber(values.limit, highestLimit);
+  if (limit === undefined) return wrong(`--limit must be a number from 1 to ${highestLimit}`);
+  return { verb: "spool", limit, json: values.json === true, directory: values.directory };
+}
+
+function readTrace(args: readonly string[]): TraceCommand | WrongCommand {
+  const { values, positionals } = parsed(args, { ...shared, port: { type: "string" } });
+  const [id, ...others] = positionals;
+  if (id === undefined || others.length > 0) return wrong("trace takes one spool id or Message-ID");
+  if (id.trim() === "" || id.length > longestId) return wrong(`an id has between 1 and ${longestId} characters`);
+  const port = values.port === undefined ? undefined : wholeNumber(values.port, 65_535);
+  if (values.port !== undefined && port === undefined) return wrong("--port must be a number from 1 to 65535");
+  return { verb: "trace", id: id.trim(), json: values.json === true, directory: values.directory, port };
+}
+
+/** Throws with what is wrong. */
+function parsed<O extends NonNullable<ParseArgsConfig["options"]>>(args: readonly string[], options: O) {
+  return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+}
+
+function wrong(reason: string): WrongCommand {
+  return { verb: "wrong", reason };
+}
+
+function wholeNumber(text: string, highest: number): number | undefined {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  return value >= 1 && value <= highest ? value : undefined;
+}

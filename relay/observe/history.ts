@@ -1,0 +1,141 @@
+/**
+ * What the relay remembers of recent messages, so that somebody can ask it for one message's story. In memory and bounded;
+ * pure but for that memory.
+ *
+ * A message that goes through at once is soon forgotten, one in trouble is remembered longer: a flood of ordinary mail
+ * does not wash away the few messages that people ask for.
+ */
+import type { SpoolId } from "../spool/entry.ts";
+import type { StoryHead, Transition } from "./transition.ts";
+
+export type StoryEvent = Transition & {
+  /** ms since the epoch. */
+  readonly at: number;
+};
+
+export interface Story {
+  readonly head: StoryHead;
+  /** In the order in which they happened. */
+  readonly events: readonly StoryEvent[];
+  /** How many events between the first ones and the last ones are forgotten. */
+  readonly forgotten: number;
+}
+
+export interface HistoryLimits {
+  /** Messages without trouble. */
+  readonly smooth: number;
+  /** Messages with a deferral, failure or notice. */
+  readonly troubled: number;
+  /** At least 2. When there are more, the first half and the newest ones stay. */
+  readonly events: number;
+}
+
+/** Measured at 1.2 KiB a message of three events: about 12 MiB when full. */
+export const defaultHistoryLimits: HistoryLimits = { smooth: 5_000, troubled: 5_000, events: 64 };
+
+/** Longer ones are not indexed; RFC 5322 section 2.1.1 keeps a line, and so most Message-IDs, below 998. */
+const longestMessageId = 512;
+
+interface Kept {
+  readonly head: StoryHead;
+  readonly events: StoryEvent[];
+  forgotten: number;
+}
+
+export class MessageHistory {
+  readonly #limits: HistoryLimits;
+  readonly #smooth: Shelf;
+  readonly #troubled: Shelf;
+  /** A client may send one message in several transactions. */
+  readonly #byMessageId = new Map<string, readonly SpoolId[]>();
+
+  constructor(limits: HistoryLimits = defaultHistoryLimits) {
+    this.#limits = limits;
+    this.#smooth = new Shelf(limits.smooth);
+    this.#troubled = new Shelf(limits.troubled);
+  }
+
+  /** Messages that are remembered now. */
+  get size(): number {
+    return this.#smooth.stories.size + this.#troubled.stories.size;
+  }
+
+  /** `head` is asked for when the message is not known. */
+  add(event: StoryEvent, head: () => StoryHead): void {
+    const id = event.line.spoolId;
+    const kept = this.#keptOf(id) ?? this.#begin(id, head());
+    kept.events.push(event);
+    if (kept.events.length > this.#limits.events) {
+      kept.events.splice(Math.floor(this.#limits.events / 2), 1);
+      kept.forgotten += 1;
+    }
+    if (isTrouble(event) && this.#smooth.stories.delete(id)) this.#forget(this.#troubled.put(id, kept));
+  }
+
+  /** The stories of a spool id or a Message-ID, with or without its angle brackets. */
+  find(asked: string): readonly Story[] {
+    const ids = this.#byMessageId.get(withBrackets(asked)) ?? [asked as SpoolId];
+    return ids.flatMap((id) => {
+      const kept = this.#keptOf(id);
+      return kept === undefined ? [] : [{ head: kept.head, events: kept.events, forgotten: kept.forgotten }];
+    });
+  }
+
+  #keptOf(id: SpoolId): Kept | undefined {
+    return this.#troubled.stories.get(id) ?? this.#smooth.stories.get(id);
+  }
+
+  #begin(id: SpoolId, head: StoryHead): Kept {
+    const kept: Kept = { head, events: [], forgotten: 0 };
+    const pushedOut = this.#smooth.put(id, kept);
+    const { messageId } = head;
+    if (messageId !== undefined && messageId.length <= longestMessageId) {
+      const others = this.#byMessageId.get(messageId);
+      this.#byMessageId.set(messageId, others === undefined ? [id] : [...others, id]);
+    }
+    this.#forget(pushedOut);
+    return kept;
+  }
+
+  #forget(story: Kept | undefined): void {
+    const { messageId, spoolId } = story?.head ?? {};
+    if (messageId === undefined) return;
+    const left = this.#byMessageId.get(messageId)?.filter((other) => other !== spoolId) ?? [];
+    if (left.length === 0) this.#byMessageId.delete(messageId);
+    else this.#byMessageId.set(messageId, left);
+  }
+}
+
+/**
+ * The newest so many stories. The order is a ring beside the map, because a map whose oldest entry goes with each new one
+ * looks for it among all that went before.
+ */
+class Shelf {
+  readonly stories = new Map<SpoolId, Kept>();
+  readonly #ring: SpoolId[] = [];
+  readonly #limit: number;
+  #next = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Returns the story that had to make room, if it is still here. */
+  put(id: SpoolId, story: Kept): Kept | undefined {
+    const oldest = this.#ring[this.#next];
+    this.#ring[this.#next] = id;
+    this.#next = (this.#next + 1) % this.#limit;
+    const pushedOut = oldest === undefined ? undefined : this.stories.get(oldest);
+    if (oldest !== undefined) this.stories.delete(oldest);
+    this.stories.set(id, story);
+    return pushedOut;
+  }
+}
+
+function isTrouble({ kind, line }: StoryEvent): boolean {
+  return kind === "accepted" ? "noticeOf" in line : kind !== "delivered";
+}
+
+export function withBrackets(messageId: string): string {
+  return messageId.startsWith("<") ? messageId : `<${messageId}>`;
+}
