@@ -11,8 +11,10 @@ import type { TestCertificate } from "./keys.ts";
 export type Verdict = string | undefined;
 
 export interface Script {
-  /** Instead of 220; `drop` cuts the connection, `silence` says nothing at all. */
-  readonly greeting?: string;
+  /** Instead of 220; `drop` cuts the connection, `silence` says nothing at all. Told which of its addresses was dialed. */
+  readonly greeting?: string | ((address: string) => string | undefined);
+  /** How long each reply takes. */
+  readonly delayMs?: (address: string) => number;
   /** EHLO keywords beyond the first line. */
   readonly extensions?: readonly string[];
   readonly tls?: TestCertificate;
@@ -129,17 +131,21 @@ class Session {
   #commands: string[] = [];
   readonly #hop: NextHop;
   readonly #number: number;
+  /** Of ours: the one that was dialed. */
+  readonly #address: string;
 
   constructor(hop: NextHop, socket: Socket, number: number) {
     this.#hop = hop;
     this.#socket = socket;
+    this.#address = socket.localAddress ?? "";
     this.#number = number;
     this.#attach(socket);
   }
 
   greet(): void {
-    const { greeting = "220 sink.example.org ESMTP" } = this.#hop.script;
-    if (greeting !== "silence") this.#say(greeting);
+    const { greeting } = this.#hop.script;
+    const said = typeof greeting === "function" ? greeting(this.#address) : greeting;
+    if (said !== "silence") this.#say(said ?? "220 sink.example.org ESMTP");
   }
 
   #attach(socket: Socket): void {
@@ -151,8 +157,14 @@ class Session {
   }
 
   #say(line: string): void {
+    const delayMs = this.#hop.script.delayMs?.(this.#address) ?? 0;
+    if (delayMs > 0) setTimeout(() => this.#sayNow(line), delayMs);
+    else this.#sayNow(line);
+  }
+
+  #sayNow(line: string): void {
     if (line === "drop") this.#socket.destroy();
-    else this.#socket.write(`${line}\r\n`);
+    else if (this.#socket.writable) this.#socket.write(`${line}\r\n`);
   }
 
   #work(): void {
