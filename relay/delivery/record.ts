@@ -32,6 +32,8 @@ export interface RecordFacts {
  */
 export function traceConclusion(conclusion: Conclusion, hop: DeliverHop | undefined): Conclusion {
   if (hop === undefined) return conclusion;
+  if (conclusion.results.every(({ outcome }) => outcome.kind === "delivered") && conclusion.notices.length === 0)
+    return conclusion;
   const attempt = hop.context;
   const results = conclusion.results.map((result) =>
     result.outcome.kind === "deferred" ? { ...result, outcome: { ...result.outcome, attempt } } : result,

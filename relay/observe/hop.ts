@@ -138,14 +138,15 @@ class Receiving implements ReceiveHop {
       startedAt: facts.startedAt,
       ...(isContinued ? { parent: sent } : {}),
       ...(sent === undefined || isContinued ? {} : { links: [sent] }),
-      attributes: {
-        [attribute.messagingSystem]: "smtp",
-        [attribute.listener]: facts.listener,
-        [attribute.peerAddress]: facts.peerAddress,
-        [attribute.authenticated]: facts.authenticated,
-        ...(facts.senderDomain === undefined ? {} : { [attribute.senderDomain]: facts.senderDomain }),
-      },
     });
+    if (!this.#span.isSampled) return;
+    this.#span.set({
+      [attribute.messagingSystem]: "smtp",
+      [attribute.listener]: facts.listener,
+      [attribute.peerAddress]: facts.peerAddress,
+      [attribute.authenticated]: facts.authenticated,
+    });
+    if (facts.senderDomain !== undefined) this.#span.set({ [attribute.senderDomain]: facts.senderDomain });
     for (const { name, at, attributes } of facts.events) this.#span.event(name, at, attributes);
   }
 
@@ -154,14 +155,17 @@ class Receiving implements ReceiveHop {
   }
 
   spool(id: SpoolId, domain: string): string {
-    const attributes = { [attribute.spoolId]: id, [attribute.senderDomain]: domain };
-    this.#span.set(attributes);
-    const parent = this.#span.context;
-    this.#spooling = this.#tracing.start(spanName.spool, { kind: "PRODUCER", parent, attributes });
+    this.#spooling = this.#tracing.start(spanName.spool, { kind: "PRODUCER", parent: this.#span.context });
+    if (this.#span.isSampled) {
+      const attributes = { [attribute.spoolId]: id, [attribute.senderDomain]: domain };
+      this.#span.set(attributes);
+      this.#spooling.set(attributes);
+    }
     return this.#tracing.textOf(this.#spooling.context);
   }
 
   end({ reply, attributes }: Parameters<ReceiveHop["end"]>[0]): void {
+    if (!this.#span.isSampled) return;
     if (this.#spooling !== undefined) endWith(this.#spooling, reply);
     const outcome = reply === undefined ? "abandoned" : reply.code < 400 ? "accepted" : "refused";
     this.#span.set({ ...attributes, [attribute.outcome]: outcome });
@@ -181,7 +185,7 @@ class Delivering implements DeliverHop {
     this.#tracing = tracing;
     this.#facts = facts;
     const { message, recipients, now } = facts;
-    const attempt = Math.max(...recipients.map(({ attempts }) => attempts));
+    const attempt = lastAttempt(recipients);
     const spooled = message.traceparent === undefined ? undefined : tracing.fromText(message.traceparent);
     const isChild = attempt <= 1 && now - message.acceptedAt < sameTraceMs;
     const previous = isChild ? [] : contextsOf(tracing, recipients);
@@ -192,13 +196,15 @@ class Delivering implements DeliverHop {
       ...(isChild ? { parent: spooled } : { links }),
       // A retry follows what was decided for the message.
       ...(isChild || links.length === 0 ? {} : { sampled: links.some(isSampled) }),
-      attributes: {
-        [attribute.messagingSystem]: "smtp",
-        ...messageAttributes(message),
-        [attribute.recipientDomains]: domainsOf(recipients),
-        [attribute.recipientCount]: recipients.length,
-        [attribute.attempt]: attempt,
-      },
+    });
+    if (!this.#span.isSampled) return;
+    this.#span.set({
+      [attribute.messagingSystem]: "smtp",
+      [attribute.spoolId]: message.id,
+      [attribute.senderDomain]: message.domain,
+      [attribute.recipientDomains]: domainsOf(recipients),
+      [attribute.recipientCount]: recipients.length,
+      [attribute.attempt]: attempt,
     });
   }
 
@@ -212,9 +218,8 @@ class Delivering implements DeliverHop {
 
   async sign<T>(keys: number, work: () => Promise<T>): Promise<T> {
     if (!this.#span.isSampled) return work();
-    const attributes = { [attribute.spoolId]: this.#facts.message.id, [attribute.keys]: keys };
-    const parent = this.#span.context;
-    const span = this.#tracing.start(spanName.sign, { kind: "INTERNAL", parent, attributes });
+    const span = this.#tracing.start(spanName.sign, { kind: "INTERNAL", parent: this.#span.context });
+    span.set({ [attribute.spoolId]: this.#facts.message.id, [attribute.keys]: keys });
     try {
       return await work();
     } catch (error) {
@@ -226,14 +231,15 @@ class Delivering implements DeliverHop {
   }
 
   send(hop: SendTarget): SendHop {
-    const attributes = {
-      [attribute.spoolId]: this.#facts.message.id,
-      [attribute.serverAddress]: hop.host,
-      [attribute.serverPort]: hop.port,
-      ...(hop.address === undefined ? {} : { [attribute.peerAddress]: hop.address }),
-    };
-    const parent = this.#span.context;
-    const span = this.#tracing.start(spanName.send, { kind: "CLIENT", parent, attributes });
+    const span = this.#tracing.start(spanName.send, { kind: "CLIENT", parent: this.#span.context });
+    if (span.isSampled) {
+      span.set({
+        [attribute.spoolId]: this.#facts.message.id,
+        [attribute.serverAddress]: hop.host,
+        [attribute.serverPort]: hop.port,
+      });
+      if (hop.address !== undefined) span.set({ [attribute.peerAddress]: hop.address });
+    }
     return new Sending(this.#tracing, span);
   }
 
@@ -245,14 +251,15 @@ class Delivering implements DeliverHop {
       ...(failed
         ? { sampled: true, links: this.#spooled === undefined ? [own] : [this.#spooled, own] }
         : { parent: own }),
-      attributes: {
-        ...messageAttributes(message),
-        [attribute.recipientDomains]: domainsOf(recipients),
-        [attribute.recipientCount]: recipients.length,
-        [attribute.attempt]: Math.max(...recipients.map(({ attempts }) => attempts)),
-        ...(failed ? { [attribute.outcome]: "failed" } : {}),
-        ...(notice === undefined ? {} : { [attribute.notice]: notice.action, [attribute.noticeId]: notice.id }),
-      },
+    });
+    span.set({
+      [attribute.spoolId]: message.id,
+      [attribute.senderDomain]: message.domain,
+      [attribute.recipientDomains]: domainsOf(recipients),
+      [attribute.recipientCount]: recipients.length,
+      [attribute.attempt]: lastAttempt(recipients),
+      ...(failed ? { [attribute.outcome]: "failed" } : {}),
+      ...(notice === undefined ? {} : { [attribute.notice]: notice.action, [attribute.noticeId]: notice.id }),
     });
     this.#bounces.push({ span, reply });
     return this.#tracing.textOf(span.context);
@@ -262,6 +269,7 @@ class Delivering implements DeliverHop {
     if (this.#ended) return;
     this.#ended = true;
     for (const { span, reply } of this.#bounces) if (outcomes !== undefined) endWith(span, reply);
+    if (!this.#span.isSampled) return;
     const kinds = new Set((outcomes ?? []).map(({ kind }) => kind));
     const [first] = kinds;
     this.#span.set({ [attribute.outcome]: kinds.size > 1 ? "mixed" : (first ?? "abandoned") });
@@ -270,22 +278,22 @@ class Delivering implements DeliverHop {
 }
 
 class Sending implements SendHop {
-  readonly context: string;
   readonly #tracing: Tracing;
   readonly #span: TraceSpan;
 
   constructor(tracing: Tracing, span: TraceSpan) {
     this.#tracing = tracing;
     this.#span = span;
-    this.context = tracing.textOf(span.context);
+  }
+
+  get context(): string {
+    return this.#tracing.textOf(this.#span.context);
   }
 
   connected({ peerAddress, tlsVersion }: Parameters<SendHop["connected"]>[0]): void {
     if (!this.#span.isSampled) return;
-    this.#span.set({
-      ...(peerAddress === undefined ? {} : { [attribute.peerAddress]: peerAddress }),
-      ...(tlsVersion === undefined ? {} : { [attribute.tlsVersion]: tlsVersion }),
-    });
+    if (peerAddress !== undefined) this.#span.set({ [attribute.peerAddress]: peerAddress });
+    if (tlsVersion !== undefined) this.#span.set({ [attribute.tlsVersion]: tlsVersion });
   }
 
   end(results: readonly SendResult[]): void {
@@ -328,8 +336,8 @@ function worstOf<R extends Pick<Reply, "code">>(replies: readonly (R | undefined
   );
 }
 
-function messageAttributes(message: Message): SpanAttributes {
-  return { [attribute.spoolId]: message.id, [attribute.senderDomain]: message.domain };
+function lastAttempt(recipients: readonly Recipient[]): number {
+  return recipients.reduce((last, { attempts }) => Math.max(last, attempts), 0);
 }
 
 function domainsOf(recipients: readonly Recipient[]): string[] {

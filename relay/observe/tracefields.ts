@@ -16,6 +16,7 @@ export interface TraceFields {
 export const noTraceFields: TraceFields = { traceparent: [], tracestate: [] };
 
 export function traceFieldsOf(header: Header): TraceFields {
+  if (!header.fields.some(({ name }) => name === "traceparent")) return noTraceFields;
   const values = (name: string): string[] => fieldsNamed(header, name).map((field) => fieldValue(header, field));
   return { traceparent: values("traceparent"), tracestate: values("tracestate") };
 }

@@ -172,7 +172,7 @@ export class SubmissionSession implements SessionRules {
       admit: (header) => {
         const client = this.#client(state);
         // Who may relay now, which is not who might when the session began.
-        this.#trace.headerRead(header, admitClient(this.#snapshot, client) === undefined);
+        this.#trace.headerRead(header, () => admitClient(this.#snapshot, client) === undefined);
         return admitHeader(this.#snapshot, client, header);
       },
       now: () => clock.now(),

@@ -87,10 +87,13 @@ export class SessionTrace {
     if (this.#transaction !== undefined) this.#transaction.isAdmitted = true;
   }
 
-  headerRead(header: Header, isTrusted: boolean): void {
+  /** `isTrusted` is asked when there is something to trust. */
+  headerRead(header: Header, isTrusted: () => boolean): void {
     if (this.#transaction === undefined) return;
-    this.#transaction.fields = traceFieldsOf(header);
-    this.#transaction.isTrusted = isTrusted;
+    const fields = traceFieldsOf(header);
+    if (fields.traceparent.length === 0) return;
+    this.#transaction.fields = fields;
+    this.#transaction.isTrusted = isTrusted();
   }
 
   /** Returns what is kept with the message; undefined when nothing is traced. */

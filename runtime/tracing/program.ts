@@ -89,7 +89,7 @@ class SampledSpan implements TraceSpan {
   readonly #name: string;
   readonly #start: SpanStart;
   readonly #startedAt: number;
-  readonly #attributes: Record<string, SpanAttributes[string]>;
+  readonly #attributes: Record<string, SpanAttributes[string]> = {};
   readonly #now: () => number;
   readonly #ended: (record: SpanRecord) => void;
   #events: SpanRecord["events"][number][] = [];
@@ -101,7 +101,6 @@ class SampledSpan implements TraceSpan {
     this.#name = name;
     this.#start = start;
     this.#startedAt = start.startedAt ?? now();
-    this.#attributes = { ...start.attributes };
     this.#now = now;
     this.#ended = ended;
   }

@@ -29,13 +29,12 @@ export interface SpanStart {
   readonly links?: readonly SpanContext[];
   /** Decides; when absent the parent does, and for a root the ratio. */
   readonly sampled?: boolean;
-  readonly attributes: SpanAttributes;
 }
 
 /** A span that has not ended. Nothing is recorded of one that is not sampled; its context is carried on all the same. */
 export interface TraceSpan {
   readonly context: SpanContext;
-  /** For spans that are not sampled every call is free of effect. */
+  /** For spans that are not sampled every call is free of effect; who asks first need not even put attributes together. */
   readonly isSampled: boolean;
   set(attributes: SpanAttributes): void;
   /** `at` as Tracing.now() gives it. */
