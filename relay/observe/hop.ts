@@ -185,7 +185,7 @@ class Delivering implements DeliverHop {
     this.#tracing = tracing;
     this.#facts = facts;
     const { message, recipients, now } = facts;
-    const attempt = lastAttempt(recipients);
+    const attempt = highestAttempt(recipients);
     const spooled = message.traceparent === undefined ? undefined : tracing.fromText(message.traceparent);
     const isChild = attempt <= 1 && now - message.acceptedAt < sameTraceMs;
     const previous = isChild ? [] : contextsOf(tracing, recipients);
@@ -257,7 +257,7 @@ class Delivering implements DeliverHop {
       [attribute.senderDomain]: message.domain,
       [attribute.recipientDomains]: domainsOf(recipients),
       [attribute.recipientCount]: recipients.length,
-      [attribute.attempt]: lastAttempt(recipients),
+      [attribute.attempt]: highestAttempt(recipients),
       ...(failed ? { [attribute.outcome]: "failed" } : {}),
       ...(notice === undefined ? {} : { [attribute.notice]: notice.action, [attribute.noticeId]: notice.id }),
     });
@@ -336,7 +336,7 @@ function worstOf<R extends Pick<Reply, "code">>(replies: readonly (R | undefined
   );
 }
 
-function lastAttempt(recipients: readonly Recipient[]): number {
+function highestAttempt(recipients: readonly Recipient[]): number {
   return recipients.reduce((last, { attempts }) => Math.max(last, attempts), 0);
 }
 
