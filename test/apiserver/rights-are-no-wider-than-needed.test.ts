@@ -1,5 +1,5 @@
 /**
- * The operator's account has exactly the rights of charts/mailboat/files/rbac.yaml, which every test of the operator on an API
+ * The operator's account has exactly the rights of charts/mailboat/rbac, which every test of the operator on an API
  * server runs with. Here: what these rights do not allow, and that a Secret which nobody named cannot be read.
  */
 import assert from "node:assert/strict";
