@@ -147,6 +147,8 @@ function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEven
     ignored: new Set(["Reconciling", "Stalled"]),
     summary: "Ready",
     underWay: new Set(["Pending", "NoReadyPods", "WaitingForPods", "PodsUnavailable", "Hibernating"]),
+    // A domain that changes is told as an event of its own.
+    passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Programmed", "Ready"]) },
     inverted: new Set(["Draining"]),
     warnings: new Set(["AnyDomainAllowed", "Expiring", "StorageNotChanged"]),
   });

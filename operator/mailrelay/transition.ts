@@ -12,6 +12,8 @@ export interface Transition {
   readonly summary: string;
   /** Reasons that every new resource goes through. */
   readonly underWay: ReadonlySet<string>;
+  /** Reasons that come and go with every change: neither their coming nor, for these condition types, their end is told. */
+  readonly passing: { readonly reasons: ReadonlySet<string>; readonly untold: ReadonlySet<string> };
   /** Conditions of which False is the good news. */
   readonly inverted?: ReadonlySet<string>;
   /** Reasons that deserve a warning although the condition is good. */
@@ -30,6 +32,9 @@ export function transitionEvents(transition: Transition): readonly KubeEvent[] {
     // Of a resource that has just come, neither what is well nor what takes its course is news.
     if (last === undefined && (!isWarning || transition.underWay.has(condition.reason))) return [];
     if (condition.type === transition.summary && isBad) return [];
+    const { reasons, untold } = transition.passing;
+    if (reasons.has(condition.reason)) return [];
+    if (untold.has(condition.type) && last !== undefined && reasons.has(last.reason)) return [];
     return [
       {
         regarding: transition.regarding,

@@ -85,7 +85,8 @@ export function planDomain(world: DomainWorld): DomainPlan {
       after: conditions,
       ignored: new Set(["DNSVerified"]),
       summary: "Ready",
-      underWay: new Set(["NoReadyPods", "WaitingForPods"]),
+      underWay: new Set(["NoReadyPods"]),
+      passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
     }),
   };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventResource } from "../../operator/kube/events.ts";
 import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
-import { startPods } from "../support/controlplane/podstandin.ts";
+import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
@@ -11,16 +11,21 @@ import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();
 let stage: OperatorStage;
+let pods: PodStandIn;
 
 before(
   async () => {
-    if (skip === false) stage = await OperatorStage.open(import.meta.url);
+    if (skip !== false) return;
+    stage = await OperatorStage.open(import.meta.url);
+    pods = await startPods(stage.client);
   },
   { timeout: 1_800_000 },
 );
 
 after(async () => {
-  if (skip === false) await stage.close();
+  if (skip !== false) return;
+  await pods.stop();
+  await stage.close();
 });
 
 /** `kind/name type reason` of every event of the namespace, and how often it was seen. */
@@ -41,50 +46,45 @@ interface Told {
   readonly series?: { readonly count: number };
 }
 
-test(
-  "a mistake and its mending are two events, and a restarted operator adds none",
-  { skip, timeout: 90_000 },
-  async () => {
-    const pods = await startPods(stage.client);
-    const operator = stage.operator({ env: { RESYNC_MS: "1000" } });
-    await operator.leading();
-    const namespace = stage.makeNamespace();
-    const domain = { namespace, name: "example-com" };
-    const key = (privateKey: string): object => secretManifest({ namespace, name: "key", values: { privateKey } });
-    stage.apply(
-      relayManifest({ namespace, name: "outbound" }),
-      domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretName: "key" }] } } }),
-    );
-    await stage.untilCondition("SenderDomain", domain, { type: "KeysReady", status: "False" });
-    stage.apply(key(await makePrivateKey("Ed25519")));
-    await stage.untilCondition("SenderDomain", domain, { type: "Ready", status: "True" });
-    await stage.untilCondition("MailRelay", { namespace, name: "outbound" }, { type: "Ready", status: "True" });
+test("a mistake and its mending are two events, and a restarted operator adds none", { skip }, async () => {
+  const operator = stage.operator({ env: { RESYNC_MS: "1000" } });
+  await operator.leading();
+  const namespace = stage.makeNamespace();
+  const [relay, domain] = [
+    { namespace, name: "outbound" },
+    { namespace, name: "example-com" },
+  ];
+  stage.apply(relayManifest(relay));
+  await stage.untilCondition("MailRelay", relay, { type: "Ready", status: "True" });
+  stage.apply(domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretName: "key" }] } } }));
+  await stage.untilCondition("SenderDomain", domain, { type: "KeysReady", status: "False" });
+  stage.apply(secretManifest({ namespace, name: "key", values: { privateKey: await makePrivateKey("Ed25519") } }));
+  await stage.untilCondition("SenderDomain", domain, { type: "Ready", status: "True" });
 
-    const wanted = [
-      "MailRelay/outbound Normal Issued",
-      "MailRelay/outbound Normal PodsAvailable",
-      "MailRelay/outbound Normal Programmed",
-      "MailRelay/outbound Normal Ready",
-      "SenderDomain/example-com Normal KeysReady",
-      "SenderDomain/example-com Normal Programmed",
-      "SenderDomain/example-com Normal Ready",
-      "SenderDomain/example-com Warning SecretNotFound",
-    ];
-    const told = await until("all events", async () => {
-      const events = await eventsIn(namespace);
-      return events.length >= wanted.length ? events : undefined;
-    });
-    assert.deepEqual(told, wanted);
-    const described = stage.plane.kubectl(["describe", "sd", "example-com", "--namespace", namespace]);
-    assert.match(described, /Warning\s+SecretNotFound .*spec\.dkim\.keys\[0\]\.secretName/s);
+  const told = await until("the last event", async () => {
+    const events = await eventsIn(namespace);
+    return events.some((event) => event.includes("/example-com Normal Programmed")) ? events : undefined;
+  });
+  // The missing key makes the domain's mail wait, and pods load that too: it may be programmed twice.
+  assert.deepEqual(
+    told.filter((event) => event.startsWith("SenderDomain/") && !event.includes(" Programmed")),
+    ["SenderDomain/example-com Normal KeysReady", "SenderDomain/example-com Warning SecretNotFound"],
+  );
+  const ofRelay = told.filter((event) => event.startsWith("MailRelay/"));
+  assert.ok(ofRelay.includes("MailRelay/outbound Normal Issued"));
+  assert.deepEqual(
+    ofRelay.filter((event) => !event.includes(" Normal ") || / x\d+$/.test(event)),
+    [],
+  );
+  const described = stage.plane.kubectl(["describe", "sd", "example-com", "--namespace", namespace]);
+  assert.match(described, /Warning\s+SecretNotFound .*spec\.dkim\.keys\[0\]\.secretName/s);
 
-    assert.equal(await operator.stop(), 0);
-    const next = stage.operator({ env: { RESYNC_MS: "1000" } });
-    await next.leading();
-    const looks = (): Promise<number> =>
-      next.figure("mailboat_operator_reconcile_seconds_count", { kind: "SenderDomain" });
-    await until("several looks", async () => (await looks()) >= 3);
-    assert.deepEqual(await eventsIn(namespace), wanted);
-    await pods.stop();
-  },
-);
+  assert.equal(await operator.stop(), 0);
+  const known = await eventsIn(namespace);
+  const next = stage.operator({ env: { RESYNC_MS: "1000" } });
+  await next.leading();
+  const looks = (): Promise<number> =>
+    next.figure("mailboat_operator_reconcile_seconds_count", { kind: "SenderDomain" });
+  await until("several looks", async () => (await looks()) >= 3);
+  assert.deepEqual(await eventsIn(namespace), known);
+});

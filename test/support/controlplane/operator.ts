@@ -14,6 +14,8 @@ export interface OperatorStart {
   readonly namespaces?: readonly string[];
   readonly identity?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** From the sources unless another one is named. */
+  readonly main?: string;
 }
 
 export class OperatorProgram {
@@ -25,7 +27,8 @@ export class OperatorProgram {
   }
 
   static start(options: OperatorStart): OperatorProgram {
-    const { kubeconfig, namespace, namespaces = [], identity = `operator-${randomUUID().slice(0, 8)}` } = options;
+    const { kubeconfig, namespace, namespaces = [], main = join(repositoryRoot, "operator/main.ts") } = options;
+    const { identity = `operator-${randomUUID().slice(0, 8)}` } = options;
     const flags = {
       kubeconfig,
       namespace,
@@ -36,7 +39,7 @@ export class OperatorProgram {
       ...(namespaces.length === 0 ? {} : { namespaces: namespaces.join(",") }),
     };
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-    const command = [process.execPath, join(repositoryRoot, "operator/main.ts"), "run", ...args];
+    const command = [process.execPath, main, "run", ...args];
     return new OperatorProgram(new Program({ command, logFile: options.logFile, env: options.env ?? {} }));
   }
 
