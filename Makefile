@@ -13,13 +13,13 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # make run: a folder of manifests, and a folder for spools, certificates and what arrived. Empty means the defaults.
 MANIFESTS ?=
 STATE ?=
-# make test: which layers, in order (check unit apiserver chart scenario). Empty means all.
+# make test: which layers, in order (check unit apiserver chart scenario cluster). Empty means all.
 LAYERS ?=
 
 # make image: what the image is called.
 IMAGE ?= mailboat:dev
 
-.PHONY: help run demo test check generate format pictures bench image clean
+.PHONY: help run demo test check generate format pictures bench image cluster clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the sa
 
 image: $(INSTALLED) ## Build the container image with docker, podman or buildah (IMAGE=name:tag)
 	@exec $(NODE) image/build.ts "$(IMAGE)"
+
+cluster: $(INSTALLED) ## Start a whole Kubernetes node with Mailboat on it, until Ctrl-C (root, Debian, Go)
+	@exec $(NODE) test/cluster/keep.ts
 
 clean: ## Remove what was installed and what runs and tests left behind
 	@echo "removing node_modules, .mailboat and test-results"

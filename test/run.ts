@@ -1,5 +1,6 @@
 /**
- * The one test command: `node test/run.ts [layer...]`, with the layers check, unit, apiserver, chart and scenario in that order.
+ * The one test command: `node test/run.ts [layer...]`, with the layers check, unit, apiserver, chart, scenario and cluster in
+ * that order.
  *
  * It installs what a layer needs where it may, prints a line for each file, every failure in full at the end, and as its
  * last line `N passed, N failed`. What it cannot run here it names; with CI=true that is a failure.
@@ -9,12 +10,9 @@ import { availableParallelism } from "node:os";
 import { chdir } from "node:process";
 import { checks, runCheck } from "./gate/checks.ts";
 import { add, nothing, withoutSkips, type Outcome } from "./gate/outcome.ts";
-import { providePackages } from "./gate/packages.ts";
+import { provideApiServer, provideChart, provideCluster, provideScenario, type Say } from "./gate/provide.ts";
 import { runTestFile, type TestFileLimits } from "./gate/testfile.ts";
-import { lackingControlPlane, provideControlPlane } from "./support/controlplane/programs.ts";
-import { helmMajors, lackingHelm, provideHelm } from "./support/helm.ts";
 import { repositoryRoot } from "./support/results.ts";
-import { lackingCollector, provideCollector } from "./support/tracing/program.ts";
 
 interface Task {
   readonly name: string;
@@ -25,7 +23,7 @@ interface Layer {
   readonly name: string;
   readonly concurrency: number;
   /** Runs before the tasks. */
-  readonly provide?: () => Promise<Outcome>;
+  readonly provide?: (say: Say) => Promise<Outcome>;
   readonly tasks: () => readonly Task[];
 }
 
@@ -64,48 +62,20 @@ const layers: readonly Layer[] = [
     // Scenarios measure time and memory of whole processes: side by side they would disturb each other.
     name: "scenario",
     concurrency: 1,
-    provide: provideScenarioPrograms,
+    provide: provideScenario,
     tasks: () => testFiles("test/scenario/*.test.ts", [], scenarioLimits),
+  },
+  {
+    name: "cluster",
+    concurrency: 1,
+    provide: provideCluster,
+    tasks: () => testFiles("test/cluster/*.test.ts", [], scenarioLimits),
   },
 ];
 
 function testFiles(pattern: string, exclude: readonly string[], limits: TestFileLimits): readonly Task[] {
   const files = globSync(pattern, { exclude }).toSorted();
   return files.map((file) => ({ name: file, run: () => runTestFile(file, limits) }));
-}
-
-/** A cold build takes minutes: here, and not within the deadline of a test file. */
-async function provideApiServer(): Promise<Outcome> {
-  if (lackingControlPlane() !== false) return nothing;
-  try {
-    await provideControlPlane(say);
-    return nothing;
-  } catch (error) {
-    return { ...nothing, failures: [{ name: "control plane", text: String(error) }] };
-  }
-}
-
-async function provideChart(): Promise<Outcome> {
-  const controlPlane = await provideApiServer();
-  if (lackingHelm() !== false || controlPlane.failures.length > 0) return controlPlane;
-  try {
-    for (const major of helmMajors) await provideHelm(major, say);
-    return nothing;
-  } catch (error) {
-    return { ...nothing, failures: [{ name: "helm", text: String(error) }] };
-  }
-}
-
-async function provideScenarioPrograms(): Promise<Outcome> {
-  const missing = await providePackages(say);
-  const skipped = missing.map((name) => `Debian package ${name} is missing: what needs it is skipped`);
-  if (lackingCollector() !== false) return { ...nothing, skipped };
-  try {
-    await provideCollector(say);
-    return { ...nothing, skipped };
-  } catch (error) {
-    return { ...nothing, skipped, failures: [{ name: "collector", text: String(error) }] };
-  }
 }
 
 function say(line: string): void {
@@ -127,7 +97,7 @@ async function runTask(layer: Layer, task: Task): Promise<Outcome> {
 }
 
 async function runLayer(layer: Layer): Promise<Outcome> {
-  let total = layer.provide === undefined ? nothing : await layer.provide();
+  let total = layer.provide === undefined ? nothing : await layer.provide(say);
   const waiting = [...layer.tasks()];
   const work = async (): Promise<void> => {
     for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {

@@ -4,13 +4,13 @@
  */
 import { runCommand } from "./command.ts";
 
-interface DebianPackage {
+export interface DebianPackage {
   readonly name: string;
   /** Stops the daemon that installing the package starts. */
   readonly stop?: readonly [program: string, ...args: string[]];
 }
 
-const scenarioPackages: readonly DebianPackage[] = [
+export const scenarioPackages: readonly DebianPackage[] = [
   { name: "postfix", stop: ["postfix", "stop"] },
   { name: "opendkim", stop: ["service", "opendkim", "stop"] },
   { name: "opendkim-tools" },
@@ -26,15 +26,28 @@ const scenarioPackages: readonly DebianPackage[] = [
   { name: "curl" },
 ];
 
+/** What a whole node needs beside the programs that are built for it. */
+export const clusterPackages: readonly DebianPackage[] = [
+  { name: "runc" },
+  { name: "iptables" },
+  { name: "iproute2" },
+  { name: "containernetworking-plugins" },
+  { name: "buildah" },
+  { name: "debootstrap" },
+];
+
 async function isInstalled(name: string): Promise<boolean> {
   const result = await runCommand("dpkg-query", ["-W", "-f", "${Status}", name]);
   return result.code === 0 && result.output.startsWith("install ok installed");
 }
 
 /** Returns the names that are still missing, each then skips the tests that need it. `say` prints progress. */
-export async function providePackages(say: (line: string) => void): Promise<readonly string[]> {
+export async function providePackages(
+  packages: readonly DebianPackage[],
+  say: (line: string) => void,
+): Promise<readonly string[]> {
   const missing: DebianPackage[] = [];
-  for (const wanted of scenarioPackages) if (!(await isInstalled(wanted.name))) missing.push(wanted);
+  for (const wanted of packages) if (!(await isInstalled(wanted.name))) missing.push(wanted);
   if (missing.length === 0) return [];
   const names = missing.map((wanted) => wanted.name);
   const hasApt = (await runCommand("apt-get", ["--version"])).code === 0;

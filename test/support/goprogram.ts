@@ -90,7 +90,8 @@ function digestOf(program: GoProgram): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-function cacheFolder(): string {
+/** Where things that are made once are kept between runs. */
+export function cacheFolder(): string {
   return join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "mailboat-test");
 }
 

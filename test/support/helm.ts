@@ -51,14 +51,21 @@ export interface Rendered {
   readonly [field: string]: unknown;
 }
 
-/** Builds it first where the cache lacks it: a few minutes once. */
+/** The program's path. Builds it first where the cache lacks it: a few minutes once. */
+export async function provideHelmProgram(major: HelmMajor, say: (line: string) => void = () => {}): Promise<string> {
+  return provideGoProgram(programs[major], say);
+}
+
+/** So that nothing of a person's own Helm is read or changed. */
+export function helmPlaces(home: string): Readonly<Record<string, string>> {
+  return { HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home };
+}
+
 export async function provideHelm(major: HelmMajor = 4, say: (line: string) => void = () => {}): Promise<Helm> {
-  const program = await provideGoProgram(programs[major], say);
-  // Nothing of a person's own Helm is read or changed.
+  const program = await provideHelmProgram(major, say);
   const home = mkdtempSync(join(tmpdir(), "mailboat-helm-"));
-  const places = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"].map((name) => [name, home] as const);
   const run: Helm["run"] = (args, { kubeconfig = join(home, "no-kubeconfig"), input = "" } = {}) => {
-    const env = { ...process.env, ...Object.fromEntries(places), KUBECONFIG: kubeconfig };
+    const env = { ...process.env, ...helmPlaces(home), KUBECONFIG: kubeconfig };
     return execFileSync(program, [...args], { env, input, encoding: "utf8", stdio: "pipe", maxBuffer: 64 * 2 ** 20 });
   };
   return {

@@ -18,7 +18,7 @@ const version = {
   "k8s.io/component-base/version.gitMinor": "36",
 };
 
-const programs = {
+export const programs = {
   etcd: { name: "etcd", folder, package: "go.etcd.io/etcd/server/v3" },
   apiserver: { name: "kube-apiserver", folder, package: "k8s.io/kubernetes/cmd/kube-apiserver", variables: version },
   kubectl: { name: "kubectl", folder, package: "k8s.io/kubernetes/cmd/kubectl", variables: version },

@@ -1,0 +1,54 @@
+/** What the layers need before their tests: a cold build takes minutes, and none of them within the deadline of a test file. */
+import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
+import { helmMajors, lackingHelm, provideHelmProgram } from "../support/helm.ts";
+import { provideImages } from "../support/node/images.ts";
+import { lackingNode, provideNode } from "../support/node/programs.ts";
+import { lackingCollector, provideCollector } from "../support/tracing/program.ts";
+import { nothing, type Outcome } from "./outcome.ts";
+import { clusterPackages, type DebianPackage, providePackages, scenarioPackages } from "./packages.ts";
+
+export type Say = (line: string) => void;
+
+export async function provideApiServer(say: Say): Promise<Outcome> {
+  return lackingControlPlane() === false ? built("control plane", () => provideControlPlane(say)) : nothing;
+}
+
+export async function provideChart(say: Say): Promise<Outcome> {
+  const controlPlane = await provideApiServer(say);
+  if (lackingHelm() !== false || controlPlane.failures.length > 0) return controlPlane;
+  return built("helm", async () => {
+    for (const major of helmMajors) await provideHelmProgram(major, say);
+  });
+}
+
+export async function provideScenario(say: Say): Promise<Outcome> {
+  const packages = await installed(scenarioPackages, say);
+  const collector = lackingCollector() === false ? await built("collector", () => provideCollector(say)) : nothing;
+  return { ...packages, failures: collector.failures };
+}
+
+export async function provideCluster(say: Say): Promise<Outcome> {
+  const packages = await installed(clusterPackages, say);
+  if (lackingNode() !== false) return packages;
+  const programs = await built("node", async () => {
+    const { pause } = await provideNode(say);
+    await provideCollector(say);
+    await provideHelmProgram(4, say);
+    provideImages(pause, say);
+  });
+  return { ...packages, failures: programs.failures };
+}
+
+async function installed(packages: readonly DebianPackage[], say: Say): Promise<Outcome> {
+  const missing = await providePackages(packages, say);
+  return { ...nothing, skipped: missing.map((name) => `Debian package ${name} is missing: what needs it is skipped`) };
+}
+
+async function built(name: string, build: () => Promise<unknown>): Promise<Outcome> {
+  try {
+    await build();
+    return nothing;
+  } catch (error) {
+    return { ...nothing, failures: [{ name, text: String(error) }] };
+  }
+}
