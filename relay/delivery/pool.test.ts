@@ -25,6 +25,7 @@ class FakeConnection implements HopConnection {
 
   quit(): void {
     this.alive = false;
+    this.ended?.();
   }
 
   destroy(): void {
@@ -210,4 +211,25 @@ test("a pool lets the hops of one destination take turns when its limit is reach
   await open(two);
   await other;
   assert.equal(messages, 10);
+});
+
+test("a connection that says QUIT keeps its place until it is closed, and leaves it to who came meanwhile", async () => {
+  const limits = { key: "site", maxConnections: 1, messagesPerConnection: 1 };
+  const limited: NextHop = { ...hop, key: "limited", limits };
+  const { pool, opened, dials, open } = benchFor();
+  const first = pool.acquire(limited);
+  await open(limited);
+  const [leaving] = opened;
+  assert.ok(leaving);
+  leaving.quit = () => undefined;
+  await (await first).transact({} as never);
+  pool.release(await first);
+  const second = pool.acquire(limited);
+  assert.equal(dials.length, 0);
+  leaving.alive = false;
+  leaving.ended?.();
+  assert.equal(dials.length, 1);
+  await open(limited);
+  pool.release(await second);
+  assert.equal(await pool.acquire(limited), opened[1]);
 });

@@ -40,7 +40,10 @@ interface Waiter {
 
 /** Hops that share a limit. */
 interface Group {
+  readonly key: string;
   limit: number;
+  /** Said QUIT and are not closed yet: the other side still counts them. */
+  readonly leaving: Set<HopConnection>;
   readonly hops: Set<HopState>;
 }
 
@@ -89,13 +92,13 @@ class HopPool implements Pool {
     state?.busy.delete(connection);
     const most = connection.hop.limits?.messagesPerConnection ?? this.#options.messagesPerConnection;
     const reusable = connection.alive && connection.messages < most;
-    if (state === undefined || this.#closed || !reusable) {
-      connection.quit();
-      if (state !== undefined) this.#growAll(state.group);
-      this.#forget(state);
+    if (state !== undefined && !this.#closed && reusable) {
+      this.#give(state, connection);
       return;
     }
-    this.#give(state, connection);
+    if (state === undefined) connection.quit();
+    else this.#dismiss(state, connection);
+    this.#forget(state);
   }
 
   isOpen(hop: NextHop): boolean {
@@ -117,7 +120,13 @@ class HopPool implements Pool {
   #stateOf(hop: NextHop): HopState {
     const known = this.#hops.get(hop.key);
     const groupKey = hop.limits?.key ?? hop.key;
-    const group = known?.group ?? this.#groups.get(groupKey) ?? { limit: 0, hops: new Set<HopState>() };
+    const group = known?.group ??
+      this.#groups.get(groupKey) ?? {
+        key: groupKey,
+        limit: 0,
+        leaving: new Set<HopConnection>(),
+        hops: new Set<HopState>(),
+      };
     // The limit may have changed since.
     group.limit = hop.limits?.maxConnections ?? this.#options.maxConnections;
     if (known !== undefined) return known;
@@ -140,15 +149,21 @@ class HopPool implements Pool {
     }
     if (isWaitedFor) {
       // Another host of the destination is waited for: it gets the place of this connection.
-      connection.quit();
       state.group.hops.delete(state);
       state.group.hops.add(state);
-      this.#growAll(state.group);
+      this.#dismiss(state, connection);
       this.#forget(state);
       return;
     }
     state.idle.push({ connection, since: this.#options.clock.now() });
     this.#sweep ??= setTimeout(() => this.#closeIdle(), this.#options.idleMs).unref();
+  }
+
+  /** Ends a connection; its place is free when it is closed. */
+  #dismiss({ group }: HopState, connection: HopConnection): void {
+    if (connection.alive) group.leaving.add(connection);
+    connection.quit();
+    this.#growAll(group);
   }
 
   #growAll(group: Group): void {
@@ -169,14 +184,17 @@ class HopPool implements Pool {
 
   /** What the destination's limit leaves; idle connections to its other hosts make way. */
   #roomIn(group: Group, wish: number): number {
-    let room = group.limit - openIn(group);
+    const room = group.limit - openIn(group);
+    if (room >= wish) return room;
     for (const state of group.hops) {
-      while (room < wish && state.waiting.length === 0 && state.idle.length > 0) {
-        state.idle.shift()?.connection.quit();
-        room += 1;
+      while (room + group.leaving.size < wish && state.waiting.length === 0) {
+        const idle = state.idle.shift();
+        if (idle === undefined) break;
+        group.leaving.add(idle.connection);
+        idle.connection.quit();
       }
     }
-    return room;
+    return group.limit - openIn(group);
   }
 
   async #open(state: HopState): Promise<void> {
@@ -209,8 +227,9 @@ class HopPool implements Pool {
   #remove(state: HopState, connection: HopConnection): void {
     const at = state.idle.findIndex((entry) => entry.connection === connection);
     if (at !== -1) state.idle.splice(at, 1);
-    if (at !== -1 && othersWait(state)) this.#growAll(state.group);
+    if (state.group.leaving.delete(connection) || (at !== -1 && othersWait(state))) this.#growAll(state.group);
     this.#forget(state);
+    this.#forgetGroup(state.group);
   }
 
   #dropIdle(state: HopState): void {
@@ -236,14 +255,19 @@ class HopPool implements Pool {
   #forget(state: HopState | undefined): void {
     if (state === undefined) return;
     if (state.idle.length + state.busy.size + state.waiting.length + state.opening > 0) return;
-    this.#hops.delete(state.hop.key);
+    // A connection may end after its hop was forgotten and came back.
+    if (this.#hops.get(state.hop.key) === state) this.#hops.delete(state.hop.key);
     state.group.hops.delete(state);
-    if (state.group.hops.size === 0) this.#groups.delete(state.hop.limits?.key ?? state.hop.key);
+    this.#forgetGroup(state.group);
+  }
+
+  #forgetGroup(group: Group): void {
+    if (group.hops.size + group.leaving.size === 0) this.#groups.delete(group.key);
   }
 }
 
 function openIn(group: Group): number {
-  let open = 0;
+  let open = group.leaving.size;
   for (const state of group.hops) open += state.busy.size + state.idle.length + state.opening;
   return open;
 }

@@ -42,8 +42,14 @@ function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
       if (reading.kind !== "foreign") settle(reading);
     });
     // Connected: the kernel takes packets of this server only, and tells us when nobody listens there.
-    socket.connect(port, address, () => socket.send(queryPacket(asked)));
-    return () => socket.close();
+    let isOpen = true;
+    socket.connect(port, address, () => {
+      if (isOpen) socket.send(queryPacket(asked));
+    });
+    return () => {
+      isOpen = false;
+      socket.close();
+    };
   });
 }
 

@@ -22,10 +22,22 @@ export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undef
     return { kind: "held", key: "held", reason: `delivery.mode ${mode} is not supported by this relay` };
   const own = domain?.document.smarthosts ?? [];
   const hosts = own.length > 0 ? own : relay.delivery.smarthosts;
-  if (hosts.length > 0) return { kind: "smarthosts", key: `smarthosts ${hosts.map(hostKey).join(" ")}`, hosts };
+  if (hosts.length > 0) return routeBy(hosts);
   if (recipientDomain === "")
     return { kind: "held", key: "held", reason: "the recipient has no domain and there is no smarthost" };
   return { kind: "mx", key: `mx ${recipientDomain}`, domain: recipientDomain };
+}
+
+/** Asked several times for each message; the lists belong to a snapshot and never change. */
+const routes = new WeakMap<readonly SmarthostDocument[], Route>();
+
+function routeBy(hosts: readonly SmarthostDocument[]): Route {
+  let route = routes.get(hosts);
+  if (route === undefined) {
+    route = { kind: "smarthosts", key: `smarthosts ${hosts.map(hostKey).join(" ")}`, hosts };
+    routes.set(hosts, route);
+  }
+  return route;
 }
 
 function hostKey(host: SmarthostDocument): string {

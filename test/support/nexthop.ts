@@ -51,6 +51,9 @@ export class NextHop {
   readonly recipientCommands: RecipientCommand[] = [];
   script: Script;
   connections = 0;
+  /** The most that were open at a time and had not said QUIT. */
+  peakConnections = 0;
+  readonly #present = new Set<Socket>();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #attempts = new Map<string, number>();
@@ -62,6 +65,9 @@ export class NextHop {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
       this.connections += 1;
+      this.#present.add(socket);
+      socket.on("close", () => this.#present.delete(socket));
+      this.peakConnections = Math.max(this.peakConnections, this.#present.size);
       new Session(this, socket, this.connections).greet();
     });
   }
@@ -82,6 +88,10 @@ export class NextHop {
     const attempt = (this.#attempts.get(address) ?? 0) + 1;
     this.#attempts.set(address, attempt);
     return attempt;
+  }
+
+  leaves(socket: Socket): void {
+    this.#present.delete(socket);
   }
 
   record(mail: ReceivedMail): void {
@@ -205,6 +215,7 @@ class Session {
         this.#data();
         return;
       case "QUIT":
+        this.#hop.leaves(this.#socket);
         this.#say("221 2.0.0 bye");
         this.#socket.end();
         return;

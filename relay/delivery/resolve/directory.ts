@@ -92,6 +92,12 @@ export class Directory {
     return destinationOf(domain, exchangers, await this.#addresses(exchangers));
   }
 
+  /** Addresses of a host that somebody named, IPv4 and IPv6 as they are of use; empty when the DNS knows none. */
+  async hostAddresses(name: string): Promise<readonly string[]> {
+    const answers = await this.#addressesOf({ name, preference: 0 });
+    return answers.flatMap((answer) => (answer.kind === "records" ? answer.addresses : []));
+  }
+
   /** All hosts at once; those that are slow when another has answered are left out this time. */
   async #addresses({ exchangers }: Exchangers): Promise<readonly HostAnswers[]> {
     const answers = new Map<Exchanger, readonly Answer[]>();
@@ -121,10 +127,17 @@ export class Directory {
 /** A global address: connecting a UDP socket to it sends nothing and fails where there is no route. */
 const probeAddress = "2001:4860:4860::8888";
 
+/** Never rejects: where there is no IPv6 at all, there is no way either. */
 export async function hasRouteToIPv6(): Promise<boolean> {
-  const socket = createSocket("udp6");
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  socket.on("error", () => resolve(false));
-  socket.connect(53, probeAddress, () => resolve(true));
-  return promise.finally(() => socket.close());
+  try {
+    const socket = createSocket("udp6");
+    socket.on("error", () => resolve(false));
+    socket.connect(53, probeAddress, () => resolve(true));
+    const hasRoute = await promise;
+    socket.close();
+    return hasRoute;
+  } catch {
+    return false;
+  }
 }

@@ -193,6 +193,21 @@ test("hops() of smarthosts keep their order, and their credentials make another 
   assert.notEqual(hops[0]?.key, hops[1]?.key);
 });
 
+test("hops() of smarthosts ask the name servers that are configured, and leave unknown names to the system", async () => {
+  const finder = new HopFinder({
+    clock: systemClock,
+    chance: () => 0,
+    mxPort: 25,
+    openLookup: () => lookupIn({ "known.test": { a: ["192.0.2.1", "192.0.2.2"] } }),
+  });
+  const hosts = ["known.test", "localname", "192.0.2.9"].map((host) => smarthostAt(587, { host }));
+  const hops = await finder.hops(
+    { kind: "smarthosts", key: "s", hosts },
+    relayDocumentOf({ dnsServers: ["192.0.2.53"] }),
+  );
+  assert.equal(wordsOf(hops), "known.test=192.0.2.1 known.test=192.0.2.2 localname=undefined 192.0.2.9=undefined");
+});
+
 test("hops() of a held route defer with its reason", async () => {
   const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
   const route: Route = { kind: "held", key: "held", reason: "delivery.mode Capture is not supported" };

@@ -2,6 +2,7 @@
  * From a route to the hosts that are tried, in order: smarthosts as configured, MX hosts by their addresses.
  * Never rejects; what stands in the way is a Trouble. The name servers of the configuration may change at any time.
  */
+import { isIP } from "node:net";
 import type { RelayDocument, SmarthostDocument } from "../../../api/relayconfig.ts";
 import type { Chance, Clock } from "../../../runtime/clock.ts";
 import type { Lookup } from "../../dns/answer.ts";
@@ -48,7 +49,9 @@ export class HopFinder {
   async hops(route: Route, relay: RelayDocument): Promise<Found<readonly NextHop[]>> {
     switch (route.kind) {
       case "smarthosts":
-        return route.hosts.map((host) => hopOf(host, relay.hostname));
+        return relay.delivery.dnsServers.length === 0
+          ? route.hosts.map((host) => hopOf(host, relay.hostname))
+          : this.#smarthosts(route.hosts, relay);
       case "held":
         return { trouble: { phase: "local", reason: "no-route", detail: route.reason } };
       case "mx": {
@@ -101,6 +104,25 @@ export class HopFinder {
   /** Questions under way end as trouble. */
   close(): void {
     this.#lookup?.close();
+  }
+
+  /**
+   * Where name servers are configured they are asked for smarthosts too; a name that they do not know may be one of this
+   * machine's or its network's, and is left to the system.
+   */
+  async #smarthosts(hosts: readonly SmarthostDocument[], relay: RelayDocument): Promise<readonly NextHop[]> {
+    await this.#checkRoute();
+    const directory = this.#directoryFor(relay.delivery.dnsServers);
+    const hops = hosts.map(async (smarthost) => {
+      const hop = hopOf(smarthost, relay.hostname);
+      if (isIP(smarthost.host) !== 0) return [hop];
+      const addresses = await directory.hostAddresses(smarthost.host.toLowerCase());
+      if (addresses.length === 0) return [hop];
+      const host = { name: smarthost.host, preference: 0, addresses };
+      const order = attemptOrder({ hosts: [host] }, { chance: this.#options.chance, hasIPv6: this.#hasIPv6 });
+      return order.map(({ address }) => ({ ...hop, key: `${hop.key} ${address}`, address }));
+    });
+    return (await Promise.all(hops)).flat();
   }
 
   #mxHop({ host, address }: HostAddress, helo: string, policy: DestinationPolicy): NextHop {
