@@ -1,11 +1,8 @@
 /** The relay program: reads its settings, opens configuration, spool, listeners and delivery, and stops in reverse. */
-import { hostname } from "node:os";
 import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, type Log } from "../runtime/log.ts";
-import { createTelemetry, type Telemetry } from "../runtime/telemetry.ts";
-import type { TelemetrySettings } from "../runtime/tracing/trace.ts";
 import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
@@ -15,8 +12,9 @@ import { retryIntervalMs } from "./mail/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
 import { createHopTracer } from "./observe/hop.ts";
 import { createJournal } from "./observe/journal.ts";
-import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
+import { createMetrics } from "./observe/metrics.ts";
 import { relayPages } from "./observe/pages.ts";
+import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
 import { openStore } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
@@ -27,7 +25,8 @@ const usage = `usage: node relay/main.ts run | spool | trace
         relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR
 ${inspectionUsage}`;
 
-/** What ended just before the stop may take this long to reach the collector. */
+/** What ended just before the stop may take this share of the time for it to reach the collector, and no more than that. */
+const telemetryShare = 1 / 5;
 const telemetryDeadlineMs = 3_000;
 
 async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<void> {
@@ -62,9 +61,9 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   });
   spoolOpened.resolve(opened);
   lifecycle.onStop({ name: "spool", close: async () => opened.close() });
-  const telemetry = telemetryOf(settings, snapshots.current(), { log, metrics });
-  await followTracing(telemetry, snapshots, log);
-  lifecycle.onStop({ name: "telemetry", close: async () => telemetry.close(telemetryDeadlineMs) });
+  const telemetry = await openTracing({ snapshots, log, counts: metrics, spanLines: settings.spanLines });
+  const flushMs = Math.min(telemetryDeadlineMs, settings.stopDeadlineMs * telemetryShare);
+  lifecycle.onStop({ name: "telemetry", close: async () => telemetry.close(flushMs) });
   const history = new MessageHistory();
   const journal = createJournal({ log, clock, history });
   const hops = createHopTracer(telemetry);
@@ -87,65 +86,6 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   lifecycle.onStop({ name: "http", close: async () => health.close() });
   log.info({ listener: "http", port: health.port }, "listening");
   log.info("ready");
-}
-
-/** Spans of this relay say which one it is; those of all its pods share the name. */
-function telemetryOf(
-  settings: Settings,
-  { relay }: Snapshot,
-  { log, metrics }: { readonly log: Log; readonly metrics: MetricsEndpoint },
-): Telemetry {
-  // Whatever the log's level: who asked for the lines wants them.
-  const lines = log.child({}, { level: "info" });
-  return createTelemetry({
-    resource: {
-      "service.name": "mailboat-relay",
-      "service.namespace": relay.relay.namespace,
-      "service.instance.id": hostname(),
-      "mailboat.relay": `${relay.relay.namespace}/${relay.relay.name}`,
-    },
-    log,
-    counts: metrics,
-    ...(settings.spanLines ? { sink: (line) => lines.info(line, "span") } : {}),
-  });
-}
-
-/** Resolves when the first configuration is in force; a later one that fails leaves the last one so. */
-async function followTracing(telemetry: Telemetry, snapshots: SnapshotSource, log: Log): Promise<void> {
-  let followed = tracingText(snapshots.current());
-  snapshots.onChange((snapshot) => {
-    const text = tracingText(snapshot);
-    if (text === followed) return;
-    followed = text;
-    telemetry.configure(telemetrySettings(snapshot)).then(
-      () => log.info({ collector: collectorOf(snapshot) }, "tracing changed"),
-      (error: unknown) => log.error({ error: String(error) }, "could not change tracing"),
-    );
-  });
-  await telemetry.configure(telemetrySettings(snapshots.current()));
-}
-
-/** Without path and query, which may hold a token. */
-function collectorOf({ relay }: Snapshot): string {
-  const endpoint = relay.tracing?.endpoint;
-  return endpoint === undefined ? "none" : new URL(endpoint).origin;
-}
-
-function tracingText({ relay }: Snapshot): string {
-  return JSON.stringify(relay.tracing ?? null);
-}
-
-/** Without an endpoint only the lines are left, and those are for a person who wants to see every message. */
-function telemetrySettings({ relay }: Snapshot): TelemetrySettings {
-  const { tracing } = relay;
-  if (tracing === undefined) return { samplingRatio: 1, headers: {} };
-  const { endpoint, samplingRatio, headers, ca } = tracing;
-  return {
-    samplingRatio,
-    headers,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(ca === undefined ? {} : { ca }),
-  };
 }
 
 /** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */

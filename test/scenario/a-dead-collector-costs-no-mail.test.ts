@@ -85,6 +85,20 @@ async function paces(stage: Stage): Promise<readonly number[]> {
   return measured;
 }
 
+test("an endpoint that is no URL costs no mail, at the start and later", async (t) => {
+  const tracing: TracingDocument = { endpoint: "http://a:b:c", samplingRatio: 1, headers: {}, trustedNextHops: [] };
+  const stage = await openStage(t, { file: import.meta.url, name: "no-url", plan: { tracing } });
+  await stage.relay.program.waitForLog("tracing could not be set up");
+  await pace(stage, 10);
+  const endpoint = await serve(t, (incoming, outgoing) => {
+    incoming.resume();
+    incoming.once("end", () => outgoing.writeHead(200).end());
+  });
+  await trace(stage, endpoint);
+  await pace(stage, 10);
+  await until("exported spans", async () => (await metric(stage, "mailboat_telemetry_spans_exported_total")) >= 50);
+});
+
 /** Messages a second, from the first MAIL to the last delivery; every one arrives. */
 async function pace(stage: Stage, count: number): Promise<number> {
   stage.hop.mails.length = 0;
