@@ -21,6 +21,8 @@ export const scenarioPackages: readonly DebianPackage[] = [
   { name: "chromium" },
   { name: "strace" },
   { name: "swaks" },
+  // What swaks needs for TLS.
+  { name: "libnet-ssleay-perl" },
   { name: "prometheus", stop: ["service", "prometheus", "stop"] },
   { name: "openssl" },
   { name: "curl" },

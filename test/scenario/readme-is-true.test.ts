@@ -1,0 +1,59 @@
+/** What README tells a newcomer to type works as it stands, and what it says of recipients is what the code does. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { z } from "zod";
+import { behaviourRows, codeRow } from "../../operator/local/capture/behaviour.ts";
+import { runCommand } from "../gate/command.ts";
+import { LocalMode } from "../support/local.ts";
+import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
+import { lacking } from "../support/tools.ts";
+import { until } from "../support/until.ts";
+
+const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
+const commands = [...readme.matchAll(/^```sh\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
+const outlines = z.array(
+  z.object({ subject: z.string().optional(), standing: z.string(), dkim: z.string().optional() }),
+);
+
+const senders = ["curl", "python3", "swaks"] as const;
+for (const program of senders) {
+  test(`README's lines for ${program} send a message that arrives signed`, { skip: lacking(program) }, async (t) => {
+    const command = commands.find((text) => text.includes(`${program} -`) && text.includes("2587"));
+    assert.ok(command !== undefined);
+    const hasTls = program !== "swaks" || (await runCommand("perl", ["-MNet::SSLeay", "-e1"])).code === 0;
+    if (!hasTls) return t.skip("not installed: libnet-ssleay-perl");
+    const directory = makeResultsDirectory(import.meta.url, program);
+    const example = (name: string): string => readFileSync(join(repositoryRoot, "examples/local", name), "utf8");
+    const local = await LocalMode.start({
+      directory,
+      manifests: { "relay.yaml": example("relay.yaml"), "example-com.yaml": example("example-com.yaml") },
+    });
+    t.after(async () => {
+      await local.program.kill("SIGINT");
+    });
+    const result = await runCommand("bash", ["-c", command.replaceAll("2587", String(local.port("submission")))]);
+    assert.equal(result.code, 0, result.output);
+    await until("the message on the page", async () => {
+      const list = outlines.parse(await (await fetch(`${local.page}api/messages`)).json());
+      return list.some(
+        ({ subject, standing, dkim }) => subject === "hello" && standing === "delivered" && dkim === "pass",
+      );
+    });
+  });
+}
+
+test("README lists the recipients that behave, as the code has them", () => {
+  for (const { localPart, does } of behaviourRows)
+    assert.match(readme, new RegExp(`\\| \`${localPart}@\` +\\| ${does} +\\|`));
+  assert.ok(readme.includes(codeRow.does));
+});
+
+test("every folder and verb that README names exists", () => {
+  const makefile = readFileSync(join(repositoryRoot, "Makefile"), "utf8");
+  const verbs = new Set([...readme.matchAll(/\bmake ([a-z]+)\b/g)].map((match) => match[1] ?? ""));
+  for (const verb of verbs) assert.match(makefile, new RegExp(`^${verb}:`, "m"), `make ${verb}`);
+  const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1] ?? "");
+  for (const link of links) assert.ok(existsSync(join(repositoryRoot, link)), link);
+});
