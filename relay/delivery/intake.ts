@@ -58,10 +58,10 @@ export class Intake {
     this.wakeBy(this.#options.clock.now() + crowdedPauseMs);
   }
 
-  /** Refills in large steps: half a window at a time. */
+  /** Refills in large steps. */
   claimBacklog(): void {
     const { schedule, clock, windowMessages } = this.#options;
-    if (!this.#backlog || schedule.room() < windowMessages / 2) return;
+    if (!this.#backlog || schedule.room() < Math.min(windowMessages / 2, claimLimit)) return;
     // Until then the same senders and destinations would be passed over, in vain.
     if (clock.now() < this.#notBefore && schedule.isCrowded(this.#passedOver)) return;
     this.claimDue();
@@ -99,8 +99,8 @@ export class Intake {
     const { spool, clock, schedule, take } = this.#options;
     for (;;) {
       const limit = Math.min(claimLimit, schedule.room());
-      // Full: the backlog stays noted, and the next delivery that ends asks again.
-      if (limit === 0 || this.#closed) return clock.now() + longestSleepMs;
+      // Full: the backlog stays noted. Deliveries that end ask again when there is room for many, and we when there is for few.
+      if (limit === 0 || this.#closed) return clock.now() + longestCrowdedPauseMs;
       const passOver = schedule.crowded();
       const isSelective = passOver.senders.length + passOver.destinations.length > 0;
       this.#backlog = false;

@@ -36,7 +36,8 @@ export class Lanes {
       database.prepare(
         `SELECT sender_domain, destination FROM recipient WHERE sender_domain IS NOT NULL AND ${condition} ORDER BY sender_domain, destination LIMIT 1`,
       );
-    this.#nextLane = next("(sender_domain, destination) > (?, ?)");
+    // Not as one comparison of pairs: SQLite would begin at the lane itself and read all of it.
+    this.#nextLane = next("sender_domain = ? AND destination > ?");
     this.#nextSender = next("sender_domain > ?");
     this.#dueInLane = database.prepare(
       "SELECT seq, idx FROM recipient WHERE sender_domain = ? AND destination = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
@@ -71,7 +72,7 @@ export class Lanes {
   /** Moves on; undefined at the end of the row, and then the next one is the first. */
   #next(passSender: boolean): Lane | undefined {
     const { sender, destination } = this.#at;
-    const row = passSender ? this.#nextSender.get(sender) : this.#nextLane.get(sender, destination);
+    const row = (passSender ? undefined : this.#nextLane.get(sender, destination)) ?? this.#nextSender.get(sender);
     const lane =
       row === undefined ? undefined : { sender: String(row["sender_domain"]), destination: String(row["destination"]) };
     this.#at = lane ?? { sender: "", destination: "" };
