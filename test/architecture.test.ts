@@ -286,7 +286,7 @@ const soleImporters: readonly { readonly target: string; readonly files: RegExp 
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
   { target: "pino", files: /^runtime\/log\.ts$/ },
   { target: "postal-mime", files: /^operator\/local\/capture\/mime\.ts$/ },
-  { target: "node:sqlite", files: /^relay\/spool\/|^operator\/local\/lock\.ts$/ },
+  { target: "node:sqlite", files: /^relay\/spool\/|^operator\/local\/(?:lock|page\/spoolpeek)\.ts$/ },
 ];
 
 const forbiddenWords = ["util", "helper", "common", "manager", "handler", "processor", "misc", "service"];

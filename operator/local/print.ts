@@ -70,6 +70,7 @@ export class Printer {
         if (this.#spans.take(happening)) this.#flushSoon();
         return;
       case "answer":
+      case "waiting":
     }
   }
 

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { behaviourRows, codeRow } from "../../operator/local/capture/behaviour.ts";
 import { runCommand } from "../gate/command.ts";
 import { LocalMode } from "../support/local.ts";
+import { Program } from "../support/program.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { lacking } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -43,6 +44,19 @@ for (const program of senders) {
     });
   });
 }
+
+test("make demo starts a local mode of its own when none runs, and all ends as it should", async (t) => {
+  const directory = makeResultsDirectory(import.meta.url, "demo");
+  const flags = ["--manifests", join(repositoryRoot, "examples/local"), "--state", join(directory, "state")];
+  const program = new Program({
+    command: [process.execPath, join(repositoryRoot, "operator/main.ts"), "demo", ...flags],
+    logFile: join(directory, "demo.log"),
+  });
+  t.after(() => program.kill("SIGKILL"));
+  await program.waitFor("the end of the demonstration", (line) => line.startsWith("All as it should be"), 90_000);
+  await program.waitFor("the invitation", (line) => line.startsWith("Local mode goes on"));
+  assert.equal(await program.kill("SIGINT"), 0);
+});
 
 test("README lists the recipients that behave, as the code has them", () => {
   for (const { localPart, does } of behaviourRows)

@@ -115,7 +115,8 @@ test("a retry and a bounce are watched live, and are there after a restart", { s
   const page = await openPage(t, local);
   const plain = (subject: string): string => `From: ${sender}\nSubject: ${subject}\n\nHello\n`;
   await send(local, ["tempfail@example.net"], plain("Patient"));
-  await page.locator("#list .mark", { hasText: /again/ }).waitFor();
+  await rowOf(page, "Patient").locator(".mark", { hasText: /again/ }).waitFor();
+  await rowOf(page, "Patient").getByText("tempfail@example.net").waitFor();
   await rowOf(page, "Patient").getByText("delivered").waitFor();
   await rowOf(page, "Patient").getByText("3 attempts").waitFor();
   await rowOf(page, "Patient").locator("a").click();

@@ -60,6 +60,17 @@ export const captureAnswer = z.object({
 
 export type CaptureAnswer = Readonly<z.infer<typeof captureAnswer>>;
 
+/** What waits in a relay's spool, while nobody has taken it. */
+export const waitingMessage = z.object({
+  spoolId: z.string(),
+  at: z.string(),
+  from: z.string(),
+  to: z.array(z.string()),
+  summary: messageSummary,
+});
+
+export type WaitingMessage = Readonly<z.infer<typeof waitingMessage>>;
+
 /** The name of the captured file that the exchanger's reply tells. */
 export function capturedFile(reply: string | undefined): string | undefined {
   return /captured as (\S+\.eml)/.exec(reply ?? "")?.[1];

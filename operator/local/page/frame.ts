@@ -18,6 +18,8 @@ const reachingElements = /<(\/?)(?=(?:base|embed|frame|frameset|iframe|link|meta
 /** Pictures of the message itself go in as data; only kinds that hold no markup. */
 const pictureTypes = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"]);
 const largestPictureBytes = 2_097_152;
+/** Links further on are not listed. */
+const searchedCharacters = 300_000;
 
 export function frameDocument(html: string, parts: readonly MessagePart[]): string {
   const pictures = new Map(
@@ -35,7 +37,11 @@ export function frameDocument(html: string, parts: readonly MessagePart[]): stri
 
 /** Addresses that links lead to, in order and once each: a person may follow one, seeing where it goes. */
 export function linksIn(html: string): readonly string[] {
-  const links = [...html.matchAll(/<a\s[^>]*?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi)]
+  // Bounded in every direction: a message may be made to keep such a search busy.
+  const start = html.slice(0, searchedCharacters);
+  const links = [
+    ...start.matchAll(/<a\s[^>]{0,500}?\bhref\s{0,9}=\s{0,9}(?:"([^"]{0,2000})"|'([^']{0,2000})'|([^\s>]{1,2000}))/gi),
+  ]
     .map((match) => (match[1] ?? match[2] ?? match[3] ?? "").trim().replaceAll("&amp;", "&"))
     .filter((link) => /^https?:\/\//i.test(link) && URL.canParse(link));
   return [...new Set(links)].slice(0, 50);

@@ -86,6 +86,12 @@ for (const [html, shown] of documents) {
   });
 }
 
+test("a message that is made to keep the search for links busy does not", () => {
+  const startedAt = performance.now();
+  for (const text of ["<a ", "<a href", "<a href=", '<a href="', "<a\thref=x "]) linksIn(text.repeat(1_000_000));
+  assert.ok(performance.now() - startedAt < 10_000);
+});
+
 test("links are listed once each, and only those of the web", () => {
   const html =
     '<a class="x" href="https://example.com/a?b=1&amp;c=2">1</a><a href=\'http://example.com/\'>2</a><a href=https://example.com/3>' +

@@ -6,7 +6,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { readdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { captureAnswer, capturedMessage } from "../capture/record.ts";
+import { captureAnswer, capturedMessage, waitingMessage } from "../capture/record.ts";
 import { mailEvent } from "../mailline.ts";
 import { parseSpanLine } from "../trace/spanline.ts";
 import type { Happening } from "./story.ts";
@@ -17,6 +17,7 @@ const journalLine = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("mail"), pod: z.string(), event: mailEvent }),
   z.object({ kind: z.literal("span"), pod: z.string(), span: z.record(z.string(), z.unknown()) }),
   z.object({ kind: z.literal("answer"), answer: captureAnswer }),
+  z.object({ kind: z.literal("waiting"), waiting: waitingMessage }),
 ]);
 
 export class Journal {

@@ -29,7 +29,8 @@ export interface Outline {
 export function outlineOf(story: Story, history: History): Outline {
   const events = story.told.map(({ event }) => event);
   const [copy] = story.copies;
-  const summary = copy?.summary ?? story.answers.find((answer) => answer.summary !== undefined)?.summary;
+  const summary =
+    copy?.summary ?? story.answers.find((answer) => answer.summary !== undefined)?.summary ?? story.waiting?.summary;
   const standing = standingOf(story);
   const last = events.findLast(({ msg }) => msg === "deferred" || msg === "failed" || msg === "refused");
   return {
@@ -98,7 +99,7 @@ function accountOf(events: readonly MailEvent[]): Account {
 }
 
 function senderOf(story: Story, events: readonly MailEvent[]): string {
-  const envelope: Pick<CaptureAnswer, "from"> | undefined = story.copies[0] ?? story.answers[0];
+  const envelope: Pick<CaptureAnswer, "from"> | undefined = story.copies[0] ?? story.waiting ?? story.answers[0];
   if (envelope !== undefined) return envelope.from;
   const domain = events.find((event) => event.domain !== undefined)?.domain;
   return domain === undefined ? "?" : `…@${domain}`;
@@ -106,7 +107,8 @@ function senderOf(story: Story, events: readonly MailEvent[]): string {
 
 /** Addresses where the exchanger has seen them; the relays' logs hold domains only. */
 function recipientsOf(story: Story, events: readonly MailEvent[]): readonly string[] {
-  const seen = new Set([...story.copies, ...story.answers].flatMap(({ to }) => to));
+  const waiting = story.waiting === undefined ? [] : [story.waiting];
+  const seen = new Set([...story.copies, ...story.answers, ...waiting].flatMap(({ to }) => to));
   if (seen.size > 0) return [...seen];
   return [
     ...new Set(events.flatMap(({ recipientDomain }) => (recipientDomain === undefined ? [] : `…@${recipientDomain}`))),

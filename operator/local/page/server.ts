@@ -76,6 +76,7 @@ async function answer(settings: PageSettings, request: IncomingMessage, port: nu
   if (room === "messages") return messageAnswer(settings.directory, path, url.searchParams);
   if (room !== "api") return notFound;
   if (path[0] === "events" && path.length === 1) {
+    if (request.method === "HEAD") return plain(200, "");
     const feedFrom = request.headers["last-event-id"]?.toString();
     return { status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" }, body: { feedFrom } };
   }

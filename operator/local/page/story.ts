@@ -2,7 +2,13 @@
  * The story of a message: everything that relays and the capture exchanger told of it, put together by its spool ids,
  * its trace and the files it became. Pure: the history owns the stories and nobody else changes them.
  */
-import { answerId, type CaptureAnswer, capturedFile, type CapturedMessage } from "../capture/record.ts";
+import {
+  answerId,
+  type CaptureAnswer,
+  capturedFile,
+  type CapturedMessage,
+  type WaitingMessage,
+} from "../capture/record.ts";
 import type { MailEvent } from "../mailline.ts";
 import { type PodSpan, spoolIdOf } from "../trace/spanline.ts";
 
@@ -10,7 +16,8 @@ export type Happening =
   | { readonly kind: "mail"; readonly pod: string; readonly event: MailEvent }
   | ({ readonly kind: "span" } & PodSpan)
   | { readonly kind: "captured"; readonly message: CapturedMessage }
-  | { readonly kind: "answer"; readonly answer: CaptureAnswer };
+  | { readonly kind: "answer"; readonly answer: CaptureAnswer }
+  | { readonly kind: "waiting"; readonly waiting: WaitingMessage };
 
 export interface Told {
   readonly pod: string;
@@ -26,6 +33,8 @@ export interface Story {
   readonly spans: PodSpan[];
   readonly copies: CapturedMessage[];
   readonly answers: CaptureAnswer[];
+  /** As it lay in the spool when it was first put off. */
+  waiting: WaitingMessage | undefined;
   /** ms since the epoch. */
   at: number;
 }
@@ -92,6 +101,8 @@ export class History {
         return this.#captured(happening.message);
       case "answer":
         return this.#answered(happening.answer);
+      case "waiting":
+        return this.#waits(happening.waiting);
     }
   }
 
@@ -160,13 +171,28 @@ export class History {
     return [];
   }
 
+  #waits(waiting: WaitingMessage): readonly string[] {
+    const story = this.#open(waiting.spoolId, Date.parse(waiting.at));
+    story.waiting ??= waiting;
+    return [story.id];
+  }
+
   #open(id: string, at: number): Story {
     const known = this.#index.get(id);
     if (known !== undefined) {
       known.at = Math.min(known.at, at);
       return known;
     }
-    const story: Story = { id, spoolIds: new Set(), told: [], spans: [], copies: [], answers: [], at };
+    const story: Story = {
+      id,
+      spoolIds: new Set(),
+      told: [],
+      spans: [],
+      copies: [],
+      answers: [],
+      waiting: undefined,
+      at,
+    };
     if (isSpoolId(id)) story.spoolIds.add(id);
     this.#stories.set(id, story);
     this.#index.set(id, story);
@@ -182,6 +208,7 @@ export class History {
     kept.spans.push(...gone.spans);
     kept.copies.push(...gone.copies);
     kept.answers.push(...gone.answers);
+    kept.waiting ??= gone.waiting;
     this.#stories.delete(gone.id);
     for (const [key, story] of this.#index) if (story === gone) this.#index.set(key, kept);
     return [kept.id, gone.id];

@@ -1,10 +1,12 @@
 /** The page as local mode uses it: what happens goes into the history, the journal and to whoever watches. */
 import { join } from "node:path";
+import { summarizeMessage } from "../capture/mime.ts";
 import { Feed } from "./feed.ts";
 import { Journal, readCaptured } from "./journal.ts";
 import { outlineOf } from "./outline.ts";
 import { startPage } from "./server.ts";
-import { type Happening, History } from "./story.ts";
+import { peekSpool } from "./spoolpeek.ts";
+import { type Happening, History, type Told } from "./story.ts";
 
 const keptStories = 1000;
 /** Changes of one message within this time are told once. */
@@ -46,12 +48,26 @@ export async function openPage(options: PageOptions): Promise<Page> {
     }
     changed.clear();
   };
+  const take = (happening: Happening): void => {
+    journal.note(happening);
+    for (const id of history.take(happening)) changed.add(id);
+    timer ??= setTimeout(tell, gatherMs);
+  };
+  /** What was put off and has no subject yet: its header is in the spool. */
+  const lookInto = async ({ pod, event }: Told): Promise<void> => {
+    const { spoolId = "", time: at } = event;
+    const story = history.find(spoolId);
+    if (event.msg !== "deferred" || story?.waiting !== undefined || story?.copies.length !== 0) return;
+    const spooled = peekSpool(join(stateDirectory, "pods", pod, "spool/spool.db"), spoolId);
+    if (spooled === undefined) return;
+    const summary = await summarizeMessage(spooled.header, false);
+    take({ kind: "waiting", waiting: { spoolId, at, from: spooled.from, to: [...spooled.to], summary } });
+  };
   return {
     port: server.port,
     take(happening) {
-      journal.note(happening);
-      for (const id of history.take(happening)) changed.add(id);
-      timer ??= setTimeout(tell, gatherMs);
+      take(happening);
+      if (happening.kind === "mail") lookInto(happening).catch(onError);
     },
     async close() {
       clearTimeout(timer);
