@@ -37,6 +37,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const loaded: { snapshots?: SnapshotSource } = {};
   const metrics = createMetrics({
     depth: async () => (await spoolOpened.promise).depth(clock.now()),
+    census: async (limit) => (await spoolOpened.promise).census(clock.now(), limit),
     snapshots: () => loaded.snapshots,
   });
   const snapshots = await watchConfiguration({

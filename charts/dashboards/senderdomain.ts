@@ -81,6 +81,22 @@ export const senderDomain: DashboardWords = {
       panels: [
         graph(
           {
+            title: "Waiting recipients",
+            description:
+              "Recipients of the domain's mail whose outcome is open. Only the 100 longest queues of a pod have a line.",
+            unit: "short",
+            queries: [
+              {
+                expr: `sum by (namespace, mailboat_dev_relay) (mailboat_spool_domain_queued_recipients{${chosen}})`,
+                legend: "{{namespace}}/{{mailboat_dev_relay}}",
+              },
+            ],
+            runbook: "mailboatmailwaiting",
+          },
+          half,
+        ),
+        graph(
+          {
             title: "Sent",
             description: "Messages accepted, by relay.",
             unit: "mps",

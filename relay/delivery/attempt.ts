@@ -9,6 +9,7 @@ import { judge, type Trouble, type Verdict } from "../mail/outcome.ts";
 import type { Reply } from "../mail/reply.ts";
 import { keepsFailing } from "../mail/retry.ts";
 import type { Route } from "../mail/route.ts";
+import type { AttemptPhase } from "../observe/families/delivery.ts";
 import type { DeliverHop, SendHop, SendResult } from "../observe/hop.ts";
 import { isTrustedNextHop, renderTraceFields } from "../observe/tracefields.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
@@ -48,6 +49,8 @@ export interface AttemptContext {
   readonly readBody: (message: Message) => AsyncIterable<Buffer | string>;
   readonly findHops: (route: Route) => Promise<Found<readonly NextHop[]>>;
   readonly now: number;
+  /** Measures a phase of the attempt. */
+  readonly timed: <T>(phase: AttemptPhase, work: () => Promise<T>) => Promise<T>;
   /** Absent when nothing is traced. */
   readonly hop?: DeliverHop | undefined;
 }
@@ -89,7 +92,7 @@ class Attempt {
   async #sendBy(hops: readonly NextHop[]): Promise<void> {
     let signatures: Buffer;
     try {
-      signatures = await this.#sign();
+      signatures = await this.#context.timed("sign", () => this.#sign());
     } catch (error) {
       this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
       return;
@@ -103,7 +106,7 @@ class Attempt {
   /** The hosts worth a try. When there is none, everybody has the trouble that is in the way as their fate. */
   async #ways(): Promise<readonly NextHop[]> {
     const { findHops, hosts, route } = this.#context;
-    const found = await findHops(route);
+    const found = await this.#context.timed("resolve", () => findHops(route));
     if ("trouble" in found) {
       const verdicts = this.#pending.map((recipient) => this.#judge(recipient, found.trouble));
       return verdicts.some(({ kind }) => kind === "deferred") ? this.#fallbacks(undefined) : [];
@@ -173,19 +176,19 @@ class Attempt {
 
   /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */
   async #transact(hop: NextHop, mail: Outgoing, send: SendHop | undefined): Promise<TransactionReport> {
-    const { pool, hosts } = this.#context;
-    const first = await pool.acquire(hop);
+    const { pool, hosts, timed } = this.#context;
+    const first = await timed("connect", () => pool.acquire(hop));
     const reused = first.messages > 0;
     send?.connected(first);
-    const report = await first.transact(mail);
+    const report = await timed("transaction", () => first.transact(mail));
     pool.release(first);
     if (!report.stale || !reused) {
       hosts.answered(hop);
       return report;
     }
-    const second = await pool.acquire(hop, { fresh: true });
+    const second = await timed("connect", () => pool.acquire(hop, { fresh: true }));
     send?.connected(second);
-    const secondReport = await second.transact(mail);
+    const secondReport = await timed("transaction", () => second.transact(mail));
     pool.release(second);
     return secondReport;
   }

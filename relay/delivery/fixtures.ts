@@ -15,6 +15,7 @@ export const silentMetrics: RelayMetrics = {
   attempted: () => undefined,
   delivered: () => undefined,
   nextHopConnection: () => undefined,
+  phaseEnded: () => undefined,
   notified: () => undefined,
   doubleBounced: () => undefined,
   committed: () => undefined,

@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../spool/entry.ts";
 import { domainOf } from "../mail/address.ts";
-import type { BodyWriter, ClaimQuestion, DeliverySink, Spool, SpoolDepth } from "../spool/spool.ts";
+import type { BodyWriter, ClaimQuestion, DeliverySink, Spool, Census, SpoolDepth } from "../spool/spool.ts";
 
 interface Waiting {
   recipient: Recipient;
@@ -112,6 +112,11 @@ export class MemorySpool implements Spool {
       full: false,
       spoolId: "memory",
     };
+  }
+
+  async census(): Promise<Census> {
+    const none = { longest: [], others: 0 };
+    return { senders: none, destinations: none, oldest: [] };
   }
 
   deliverTo(sink: DeliverySink): void {

@@ -204,7 +204,7 @@ class HopPool implements Pool {
     } finally {
       state.opening -= 1;
     }
-    this.#options.metrics.nextHopConnection("opened");
+    this.#options.metrics.nextHopConnection("opened", tlsWord(connection));
     if (this.#closed) {
       connection.quit();
       return;
@@ -284,4 +284,9 @@ function takeAlive(state: HopState): HopConnection | undefined {
     if (entry.connection.alive) return entry.connection;
   }
   return undefined;
+}
+
+/** As the metrics of incoming sessions have it. */
+function tlsWord({ tlsVersion }: HopConnection): string | undefined {
+  return tlsVersion === undefined ? undefined : `TLSv${tlsVersion}`;
 }

@@ -15,6 +15,7 @@ import { Pace } from "../mail/pace.ts";
 import { routeOf, type Route } from "../mail/route.ts";
 import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
+import type { AttemptPhase } from "../observe/families/delivery.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Entry, Message, NewMessage, Recipient, Settlement } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -249,6 +250,7 @@ class Runner implements Delivery {
         return undefined;
       }
       hop = hops.deliver({ message, recipients, now: clock.now() });
+      if (first.attempts <= 1) metrics.phaseEnded("wait", (clock.now() - message.acceptedAt) / 1000);
       const fates = await attemptDelivery(message, recipients, {
         snapshot,
         route,
@@ -257,6 +259,7 @@ class Runner implements Delivery {
         readBody: ({ id }) => bodyChunks(spool.readBody(id)),
         findHops: (way) => this.#finder.hops(way, snapshot.relay),
         now: clock.now(),
+        timed: (phase, work) => this.#timed(phase, work),
         hop,
       });
       if (this.#abandoned) return undefined;
@@ -274,6 +277,15 @@ class Runner implements Delivery {
       return undefined;
     } finally {
       hop?.end(undefined);
+    }
+  }
+
+  async #timed<T>(phase: AttemptPhase, work: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#options.metrics.phaseEnded(phase, (performance.now() - startedAt) / 1000);
     }
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../delivery/fixtures.ts";
-import type { SpoolDepth } from "../spool/spool.ts";
+import type { Census, SpoolDepth } from "../spool/spool.ts";
 import { exemplarOf } from "./exemplar.ts";
 import { BoundedLabel, otherValues, replyClass } from "./labels.ts";
 import { createMetrics, type MetricsEndpoint } from "./metrics.ts";
@@ -15,11 +15,20 @@ const depth: SpoolDepth = {
   full: false,
   spoolId: "s",
 };
+const census: Census = {
+  senders: { longest: [{ domain: "example.com", recipients: 3 }], others: 1 },
+  destinations: { longest: [{ domain: "mx.example", recipients: 4 }], others: 0 },
+  oldest: [{ domain: "example.com", dueAt: 1_700_000_000_000 }],
+};
 const trace = "0af7651916cd43dd8448eb211c80319c";
 const traceparent = `00-${trace}-b7ad6b7169203331-01`;
 
 function endpoint(snapshots?: SnapshotSource): MetricsEndpoint {
-  return createMetrics({ depth: () => Promise.resolve(depth), snapshots: () => snapshots });
+  return createMetrics({
+    depth: () => Promise.resolve(depth),
+    census: () => Promise.resolve(census),
+    snapshots: () => snapshots,
+  });
 }
 
 function acceptance(domain: string): Parameters<MetricsEndpoint["accepted"]>[0] {
@@ -73,6 +82,10 @@ test("the configuration in force is told: revision, keys, capacity", async () =>
     'mailboat_configuration_dkim_keys{algorithm="ed25519-sha256"} 1',
     "mailboat_configuration_stale 1",
     "mailboat_spool_queued_recipients 4",
+    'mailboat_spool_domain_queued_recipients{domain="example.com"} 3',
+    'mailboat_spool_domain_queued_recipients{domain="(other)"} 1',
+    'mailboat_spool_destination_queued_recipients{destination="mx.example"} 4',
+    'mailboat_spool_domain_oldest_due_timestamp_seconds{domain="example.com"} 1700000000',
     "mailboat_spool_oldest_due_timestamp_seconds 1700000000",
   ])
     assert.ok(page.split("\n").includes(expected), expected);

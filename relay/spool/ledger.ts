@@ -8,7 +8,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { domainOf } from "../mail/address.ts";
 import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
+import { Counts } from "./census.ts";
 import { Lanes } from "./lanes.ts";
+import type { Census } from "./spool.ts";
 import type { ClaimedRow, Gauges, NewRow, StoredMessage } from "./protocol.ts";
 import { messageOf, recipientOf, replyText } from "./rows.ts";
 import { laneColumns, migrate, resume } from "./schema.ts";
@@ -16,6 +18,8 @@ import { laneColumns, migrate, resume } from "./schema.ts";
 /** What delivery holds of a message: these recipients must not be claimed again before they are settled. */
 interface Claim {
   readonly seq: number;
+  /** Sender domain of the message. */
+  readonly domain: string;
   readonly indexes: Set<number>;
 }
 
@@ -50,6 +54,7 @@ export class Ledger {
   readonly #deferRecipient: StatementSync;
   readonly #postponeRecipient: StatementSync;
   readonly #lanes: Lanes;
+  readonly #counts: Counts;
   readonly #registerAttempt: StatementSync;
   readonly #anyRecipient: StatementSync;
   readonly #dueInOrder: StatementSync;
@@ -75,7 +80,7 @@ export class Ledger {
       "INSERT INTO recipient (seq, idx, due_at, attempts, address, notify, orcpt, sender_domain, destination) VALUES (?,?,?,?,?,?,?,?,?)",
     );
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
-    this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
+    this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ? RETURNING address");
     this.#deferRecipient = database.prepare(
       `UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?), ${laneColumns} WHERE seq = ? AND idx = ?`,
     );
@@ -84,6 +89,7 @@ export class Ledger {
       `UPDATE recipient SET due_at = ?, attempts = max(attempts - 1, 0), ${laneColumns} WHERE seq = ? AND idx = ?`,
     );
     this.#lanes = new Lanes(database);
+    this.#counts = new Counts(database);
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
     this.#dueInOrder = database.prepare("SELECT due_at, seq, idx FROM recipient WHERE due_at > ? ORDER BY due_at");
@@ -115,6 +121,10 @@ export class Ledger {
     };
   }
 
+  census(now: number, limit: number): Census {
+    return this.#counts.census(now, limit);
+  }
+
   commit(row: NewRow): void {
     const { message } = row;
     const inserted = this.#insertMessage.run(...columnsOf(message));
@@ -131,14 +141,11 @@ export class Ledger {
         row.claimed ? null : message.domain,
         row.claimed ? null : domainOf(recipient.address),
       );
+      this.#count(message.domain, domainOf(recipient.address), 1);
     }
-    if (row.claimed)
-      this.#claim(
-        message.id,
-        seq,
-        row.recipients.map((recipient) => recipient.index),
-      );
-    this.#count(1, row.recipients.length);
+    const indexes = row.recipients.map((recipient) => recipient.index);
+    if (row.claimed) this.#claim(message, seq, indexes);
+    this.#total(1, row.recipients.length);
   }
 
   /**
@@ -176,11 +183,8 @@ export class Ledger {
       this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
     }
     const message = messageOf(stored);
-    this.#claim(
-      message.id,
-      seq,
-      recipients.map((recipient) => recipient.index),
-    );
+    const indexes = recipients.map((recipient) => recipient.index);
+    this.#claim(message, seq, indexes);
     return [{ message, recipients }];
   }
 
@@ -202,7 +206,8 @@ export class Ledger {
           outcome.index,
         );
       } else {
-        this.#deleteRecipient.run(claim.seq, outcome.index);
+        const deleted = this.#deleteRecipient.get(claim.seq, outcome.index);
+        this.#count(claim.domain, domainOf(String(deleted?.["address"])), -1);
         final += 1;
       }
     }
@@ -211,7 +216,7 @@ export class Ledger {
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
     this.#release(id, claim, [...outcomes, ...postponed]);
-    this.#count(empty ? -1 : 0, -final);
+    this.#total(empty ? -1 : 0, -final);
     return { removed: empty ? id : undefined };
   }
 
@@ -239,8 +244,8 @@ export class Ledger {
     return id !== undefined && this.#claims.get(id)?.indexes.has(index) === true;
   }
 
-  #claim(id: SpoolId, seq: number, indexes: readonly number[]): void {
-    const claim = this.#claims.get(id) ?? { seq, indexes: new Set<number>() };
+  #claim({ id, domain }: StoredMessage, seq: number, indexes: readonly number[]): void {
+    const claim = this.#claims.get(id) ?? { seq, domain, indexes: new Set<number>() };
     for (const index of indexes) claim.indexes.add(index);
     this.#claims.set(id, claim);
     this.#claimedSeqs.set(seq, id);
@@ -264,7 +269,12 @@ export class Ledger {
     this.#claimedSeqs.delete(claim.seq);
   }
 
-  #count(messages: number, recipients: number): void {
+  #count(sender: string, destination: string, recipients: number): void {
+    this.#counts.add(sender, destination, recipients);
+    this.#undo.push(() => this.#counts.add(sender, destination, -recipients));
+  }
+
+  #total(messages: number, recipients: number): void {
     this.#queuedMessages += messages;
     this.#queuedRecipients += recipients;
     this.#undo.push(() => {

@@ -4,6 +4,7 @@
  */
 import type { NotifyKeyword } from "../mail/envelope.ts";
 import type { Reply } from "../mail/reply.ts";
+import type { Census } from "./spool.ts";
 import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
 
 export interface WriterSettings {
@@ -69,6 +70,7 @@ export type Operation =
       readonly notices: readonly NewRow[];
     }
   | { readonly kind: "nextDue"; readonly after: number }
+  | { readonly kind: "census"; readonly now: number; readonly limit: number }
   | { readonly kind: "close" };
 
 export interface ClaimedRow {
@@ -80,6 +82,7 @@ export type OperationResult =
   | { readonly kind: "done" }
   | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
   | { readonly kind: "due"; readonly dueAt: number | undefined }
+  | { readonly kind: "census"; readonly census: Census }
   /** `removed` names a message whose last recipient is final and whose body file may go. */
   | { readonly kind: "settled"; readonly removed: SpoolId | undefined }
   | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean };

@@ -63,12 +63,34 @@ export interface Spool {
   /** Streams the bytes of a body kept as a file. */
   readBody(id: SpoolId): NodeJS.ReadableStream;
   depth(now: number): Promise<SpoolDepth>;
+  /** The `limit` longest queues by sender domain and by destination. */
+  census(now: number, limit: number): Promise<Census>;
   /** The same as depth().full, at no cost: asked for every MAIL command. */
   isFull(): boolean;
   /** Where fresh messages go. */
   deliverTo(sink: DeliverySink): void;
   /** Waits for what is under way, then releases the spool to the next owner. */
   close(): Promise<void>;
+}
+
+export interface CensusLine {
+  readonly domain: string;
+  /** Whose outcome is open, those in delivery included. */
+  readonly recipients: number;
+}
+
+interface CensusLines {
+  readonly longest: readonly CensusLine[];
+  /** Recipients of all domains that are not listed. */
+  readonly others: number;
+}
+
+/** Who waits, by domain: the longest queues. */
+export interface Census {
+  readonly senders: CensusLines;
+  readonly destinations: CensusLines;
+  /** Senders of the recipients that are overdue longest, each with the time its first became due. */
+  readonly oldest: readonly { readonly domain: string; readonly dueAt: number }[];
 }
 
 /** New mail cannot be kept now: the client should come again later (452 4.3.1). */

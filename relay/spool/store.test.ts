@@ -422,3 +422,32 @@ async function lengthOf(spool: Spool, id: SpoolId): Promise<number> {
   for await (const chunk of spool.readBody(id)) length += chunk.length;
   return length;
 }
+
+test("the census follows every coming and going, a rollback and a restart", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const line = (census: Awaited<ReturnType<Spool["census"]>>): string =>
+    [census.senders, census.destinations]
+      .map(({ longest, others }) => `${longest.map((one) => `${one.domain} ${one.recipients}`).join(", ")} +${others}`)
+      .join(" | ");
+  await spool.commit(messageWith(["a@one.example", "b@one.example", "c@two.example"]));
+  const second = messageWith(["d@three.example", "e@one.example"]);
+  await spool.commit({ ...second, message: { ...second.message, domain: "other.example" } });
+  assert.equal(
+    line(await spool.census(start, 2)),
+    "example.com 3, other.example 2 +0 | one.example 3, three.example 1 +1",
+  );
+  assert.equal((await spool.census(start, 2)).oldest.length, 2);
+  const [entry] = await spool.claim({ now: start, limit: 1 });
+  assert.ok(entry);
+  await spool.settle({ id: entry.message.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
+  // An outcome that is refused is rolled back, with what it counted.
+  const twice = { kind: "failed", index: 1, reply: accepted } as const;
+  await assert.rejects(spool.settle({ id: entry.message.id, outcomes: [twice, twice, { ...twice, index: 9 }] }));
+  const left = "example.com 2, other.example 2 +0 | one.example 2, three.example 1 +1";
+  assert.equal(line(await spool.census(start, 2)), left);
+  await spool.close();
+  const again = await openAt(directory);
+  assert.equal(line(await again.census(start, 2)), left);
+  await again.close();
+});

@@ -21,6 +21,7 @@ import {
   type ClaimQuestion,
   type DeliverySink,
   type Spool,
+  type Census,
   type SpoolDepth,
 } from "./spool.ts";
 
@@ -156,6 +157,12 @@ class Store implements Spool {
 
   readBody(id: SpoolId): NodeJS.ReadableStream {
     return this.#bodies.read(id);
+  }
+
+  async census(now: number, limit: number): Promise<Census> {
+    const result = await this.#request({ kind: "census", now, limit });
+    if (result.kind === "census") return result.census;
+    throw new Error(`spool: could not count: ${result.kind === "error" ? result.message : result.kind}`);
   }
 
   async depth(now: number): Promise<SpoolDepth> {

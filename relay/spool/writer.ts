@@ -49,6 +49,8 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
       return { kind: "settled", removed: ledger.settle(operation).removed };
     case "nextDue":
       return { kind: "due", dueAt: ledger.nextDueAt(operation.after) };
+    case "census":
+      return { kind: "census", census: ledger.census(operation.now, operation.limit) };
     case "close":
       return { kind: "done" };
   }

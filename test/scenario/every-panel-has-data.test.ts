@@ -204,6 +204,8 @@ async function checkNumbers(prometheus: Prometheus): Promise<void> {
     'sum(mailboat_submission_accepted_messages_total{listener="submission", tls="TLSv1.3"})': 8,
     'sum(mailboat_submission_accepted_messages_total{listener="smtp", tls="none"})': 2,
     "sum(mailboat_spool_queued_recipients)": 2,
+    'mailboat_spool_domain_queued_recipients{domain="example.com"}': 2,
+    'mailboat_spool_destination_queued_recipients{destination="example.org"}': 2,
     'sum(mailboat_configuration_dkim_keys{algorithm="ed25519-sha256"})': 1,
     "sum(mailboat_delivery_double_bounces_total)": 2,
     'sum(mailboat_delivery_notices_total{notice="failed"})': 2,

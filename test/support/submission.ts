@@ -199,6 +199,11 @@ export class MemorySpool implements Spool {
     this.kept.push({ message: message.message, recipients: message.recipients, body });
   }
 
+  async census(): Promise<Awaited<ReturnType<Spool["census"]>>> {
+    const none = { longest: [], others: 0 };
+    return { senders: none, destinations: none, oldest: [] };
+  }
+
   async depth(): Promise<Awaited<ReturnType<Spool["depth"]>>> {
     const queuedMessages = this.kept.length;
     await Promise.resolve();
@@ -260,6 +265,7 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     attempted: nothing,
     delivered: nothing,
     nextHopConnection: nothing,
+    phaseEnded: nothing,
     notified: nothing,
     doubleBounced: nothing,
     committed: nothing,

@@ -18,7 +18,11 @@ export interface RecipientAttempt {
   readonly destination: string;
 }
 
+/** What an attempt spends its time on; `wait` is from acceptance to the first attempt. */
+export type AttemptPhase = "wait" | "resolve" | "sign" | "connect" | "transaction";
+
 export interface DeliveryMetrics {
+  phaseEnded(phase: AttemptPhase, seconds: number): void;
   attempted(attempt: RecipientAttempt): void;
   /** Seconds from acceptance to the recipient's delivery. */
   delivered(seconds: number, traceparent: string | undefined): void;
@@ -59,7 +63,15 @@ export function deliveryMetrics(
     help: "Failed recipients of mail with a null sender, of which nobody can be told",
     registers,
   });
+  const phases = new Histogram({
+    name: "mailboat_delivery_phase_seconds",
+    help: "Time that attempts spend waiting for their start, resolving, signing, connecting and in the SMTP transaction",
+    labelNames: ["phase"],
+    buckets: latencyBuckets,
+    registers,
+  });
   return {
+    phaseEnded: (phase, elapsed) => phases.observe({ phase }, elapsed),
     attempted: attemptMetrics(registry, domains, destinations),
     delivered: (elapsed, traceparent) => observeTraced(seconds, elapsed, traceparent),
     nextHopConnection: (result, tls = "none") => nextHops.inc({ result, tls }),

@@ -1,12 +1,15 @@
 /** How much waits, and how fast it is made safe. The depth is asked for at each scrape. */
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { SnapshotSource } from "../../config/snapshot.ts";
-import type { SpoolDepth } from "../../spool/spool.ts";
+import type { Census, SpoolDepth } from "../../spool/spool.ts";
+import { otherValues } from "../labels.ts";
 import { latencyBuckets, type OpenMetricsRegistry } from "./family.ts";
 
 /** What is asked at each scrape. */
 export interface MetricSources {
   readonly depth: () => Promise<SpoolDepth>;
+  /** The `limit` longest queues of each kind. */
+  readonly census: (limit: number) => Promise<Census>;
   /** Undefined until the first configuration is loaded. */
   readonly snapshots: () => SnapshotSource | undefined;
 }
@@ -30,8 +33,12 @@ export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSourc
     help: "Writes that joined a transaction; divided by the commits it tells how large groups are",
     registers,
   });
+  const refreshDepth = depthGauges(registry, sources);
+  const refreshCensus = censusGauges(registry, sources);
   return {
-    refresh: depthGauges(registry, sources),
+    async refresh() {
+      await Promise.all([refreshDepth(), refreshCensus()]);
+    },
     committed(writes, seconds) {
       commitWrites.inc(writes);
       commitSeconds.observe(seconds);
@@ -64,5 +71,42 @@ function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): Spo
     capacity.set(sources.snapshots()?.current().relay.spool.capacityBytes ?? 0);
     full.set(now.full ? 1 : 0);
     oldest.set(now.oldestDueAt === undefined ? 0 : now.oldestDueAt / 1000);
+  };
+}
+
+/** Longest queues that have a series of their own; the rest is one. */
+const listedQueues = 100;
+
+function censusGauges(registry: OpenMetricsRegistry, sources: MetricSources): SpoolMetrics["refresh"] {
+  const registers = [registry];
+  const senders = new Gauge({
+    name: "mailboat_spool_domain_queued_recipients",
+    help: "Recipients that wait, by sender domain: the longest queues, and (other)",
+    labelNames: ["domain"],
+    registers,
+  });
+  const destinations = new Gauge({
+    name: "mailboat_spool_destination_queued_recipients",
+    help: "Recipients that wait, by their domain: the longest queues, and (other)",
+    labelNames: ["destination"],
+    registers,
+  });
+  const oldest = new Gauge({
+    name: "mailboat_spool_domain_oldest_due_timestamp_seconds",
+    help: "When the longest overdue recipient of a sender domain became due; of the senders that wait longest",
+    labelNames: ["domain"],
+    registers,
+  });
+  return async () => {
+    const census = await sources.census(listedQueues);
+    senders.reset();
+    for (const { domain, recipients } of census.senders.longest) senders.set({ domain }, recipients);
+    senders.set({ domain: otherValues }, census.senders.others);
+    destinations.reset();
+    for (const { domain, recipients } of census.destinations.longest)
+      destinations.set({ destination: domain }, recipients);
+    destinations.set({ destination: otherValues }, census.destinations.others);
+    oldest.reset();
+    for (const { domain, dueAt } of census.oldest.slice(0, listedQueues)) oldest.set({ domain }, dueAt / 1000);
   };
 }
