@@ -10,7 +10,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { Ledger } from "./ledger.ts";
+import { Ledger } from "./ledger/ledger.ts";
 import type { BatchReply, BatchRequest, Operation, OperationResult, WriterReply, WriterSettings } from "./protocol.ts";
 
 /** SQLITE_FULL, and the two I/O errors by which a full disk can show (WRITE, FSYNC) */

@@ -12,8 +12,8 @@ import { domainOf } from "../../mail/address.ts";
 import { fieldsNamed, fieldValue, parseHeader } from "../../mail/header.ts";
 import type { Reply } from "../../mail/reply.ts";
 import type { SpoolId } from "../entry.ts";
-import { schemaVersion } from "../schema.ts";
-import { optionalText, recipientOf, text } from "../rows.ts";
+import { schemaVersion } from "../ledger/schema.ts";
+import { optionalText, recipientOf, text } from "../ledger/rows.ts";
 
 export interface QueuedMessage {
   readonly id: SpoolId;

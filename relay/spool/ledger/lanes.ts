@@ -5,7 +5,7 @@
  * Promise: a bounded number of lanes is looked at in one call; the next call goes on where this one ended.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { PassOver } from "./entry.ts";
+import type { PassOver } from "../entry.ts";
 
 export interface LaneQuestion {
   readonly now: number;

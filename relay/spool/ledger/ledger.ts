@@ -6,12 +6,12 @@
  * comes back later and not at once, except for the first attempt, which acceptance implied (see resume).
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { domainOf } from "../mail/address.ts";
-import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
+import { domainOf } from "../../mail/address.ts";
+import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "../entry.ts";
 import { Counts } from "./census.ts";
 import { Lanes } from "./lanes.ts";
-import type { Census } from "./spool.ts";
-import type { ClaimedRow, Gauges, NewRow, StoredMessage } from "./protocol.ts";
+import type { Census } from "../spool.ts";
+import type { ClaimedRow, Gauges, NewRow, StoredMessage } from "../protocol.ts";
 import { messageOf, recipientOf, replyText } from "./rows.ts";
 import { laneColumns, migrate, resume } from "./schema.ts";
 

@@ -4,9 +4,9 @@
  */
 import { z } from "zod";
 import type { SQLOutputValue } from "node:sqlite";
-import type { Reply } from "../mail/reply.ts";
-import type { SpoolId } from "./entry.ts";
-import type { StoredMessage, StoredRecipient } from "./protocol.ts";
+import type { Reply } from "../../mail/reply.ts";
+import type { SpoolId } from "../entry.ts";
+import type { StoredMessage, StoredRecipient } from "../protocol.ts";
 
 type Row = Record<string, SQLOutputValue>;
 

@@ -3,7 +3,7 @@
  * rows at each scrape would hold up commits. Runs in the writer thread.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Census, CensusLine } from "./spool.ts";
+import type { Census, CensusLine } from "../spool.ts";
 
 /** Recipients looked at for the oldest due of each sender: some milliseconds. */
 const oldestLooked = 1_000;

@@ -1,7 +1,7 @@
 /** The spool's tables, and how those of an older version become today's. Runs in the writer thread. */
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { domainOf } from "../mail/address.ts";
+import { domainOf } from "../../mail/address.ts";
 
 export const schemaVersion = 2;
 
