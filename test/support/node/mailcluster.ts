@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { chartFolder, helmPlaces, provideHelmProgram } from "../helm.ts";
-import { resultsDirectoryOf } from "../results.ts";
+import { repositoryRoot, resultsDirectoryOf } from "../results.ts";
 import { until } from "../until.ts";
 import { buildMailboatImage, debianImage, mailboatRepository } from "./images.ts";
 import { Node } from "./node.ts";
@@ -16,6 +16,29 @@ export const systemNamespace = "mailboat-system";
 export const mailNamespace = "mail";
 export const clientNamespace = "shop";
 export const inboxNamespace = "internet";
+
+/** Of the SenderDomain in the examples. */
+export const login = { username: "app", password: "change-me" } as const;
+export const relayHost = `outbound.${mailNamespace}.svc.cluster.local`;
+
+/** One pod of the relay; its ports are those of its containers. */
+export function podHost(pod: string): string {
+  return `${pod}.outbound-pods.${mailNamespace}.svc.cluster.local`;
+}
+
+/** What the script that sends is asked. */
+export function messageTo(subject: string): object {
+  const [from, to] = ["app@example.com", ["someone@example.net"]];
+  const message = `From: ${from}\r\nTo: ${to.join(", ")}\r\nSubject: ${subject}\r\n\r\nhello\r\n`;
+  return { host: relayHost, port: 587, ...login, from, to, message };
+}
+
+export interface SendAnswer {
+  readonly accepted: boolean;
+  readonly error?: string;
+  /** PEM, of the server. */
+  readonly certificate?: string;
+}
 
 export interface Condition {
   readonly type: string;
@@ -54,8 +77,9 @@ export class MailCluster {
   async #prepare(): Promise<void> {
     const { node } = this;
     await node.addVolumes(12);
-    await node.kubectl(["create", "namespace", mailNamespace]);
-    await node.kubectl(["label", "namespace", mailNamespace, "pod-security.kubernetes.io/enforce=restricted"]);
+    const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
+    const spaces = [mailNamespace, systemNamespace].map((name) => ({ metadata: { name, labels } }));
+    await node.apply(...spaces.map((space) => ({ apiVersion: "v1", kind: "Namespace", ...space })));
     await node.apply(...inboxObjects(inboxNamespace, debianImage), ...clientObjects(clientNamespace, debianImage));
     await this.importOurImage("v1");
     await node.kubectl(["wait", "--for=condition=Ready", "pod/inbox", "--namespace", inboxNamespace, "--timeout=60s"]);
@@ -95,18 +119,9 @@ export class MailCluster {
     return stdout;
   }
 
-  /** As a person would, with the image that the node has. */
+  /** As a person would, with the image that the node has; both namespaces enforce the restricted standard. */
   async install(values: readonly string[] = []): Promise<string> {
-    return this.helm([
-      "install",
-      "mailboat",
-      chartFolder,
-      "--create-namespace",
-      "--wait",
-      "--timeout",
-      "2m",
-      ...this.values(values),
-    ]);
+    return this.helm(["install", "mailboat", chartFolder, "--wait", "--timeout", "2m", ...this.values(values)]);
   }
 
   async upgrade(values: readonly string[] = []): Promise<string> {
@@ -166,11 +181,26 @@ export class MailCluster {
     return JSON.parse(text.trimEnd().split("\n").at(-1) ?? "") as T;
   }
 
-  /** Every message that Postfix has put into its maildir, whole. */
-  async inbox(): Promise<readonly string[]> {
-    const show = `cd /var/mail/inbox/new 2>/dev/null && for f in *; do [ -f "$f" ] && base64 -w0 "$f" && echo; done; true`;
-    const text = await this.node.kubectl(["exec", "--namespace", inboxNamespace, "inbox", "--", "sh", "-c", show]);
-    return text.split("\n").flatMap((line) => (line === "" ? [] : [Buffer.from(line, "base64").toString("latin1")]));
+  /** The message of that subject once Postfix has it, as it was on the wire: Postfix keeps LF where CRLF was. */
+  async arrived(subject: string): Promise<string> {
+    const find = `cd /var/mail/inbox/new 2>/dev/null && cat $(grep -lxF "Subject: $0" * | head -1) /dev/null`;
+    const search = ["exec", "--namespace", inboxNamespace, "inbox", "--", "sh", "-c", find, subject];
+    const text = await until(
+      `"${subject}" in the inbox`,
+      async () => {
+        const found = await this.node.kubectl(search).catch(() => "");
+        return found === "" ? undefined : found;
+      },
+      60_000,
+    );
+    return text.replaceAll(/\r?\n/g, "\r\n");
+  }
+
+  /** Of every message that Postfix has. */
+  async subjects(): Promise<readonly string[]> {
+    const list = "find /var/mail/inbox/new -type f -exec grep -hm1 ^Subject: {} + 2>/dev/null || true";
+    const text = await this.node.kubectl(["exec", "--namespace", inboxNamespace, "inbox", "--", "sh", "-c", list]);
+    return text.split("\n").flatMap((line) => (line === "" ? [] : [line.replace(/^Subject: /, "")]));
   }
 
   /** Restarts and identities of the relay's pods: what must not change when nothing has to. */
@@ -205,4 +235,13 @@ export async function observed(
     await cluster.node.collect(join(resultsDirectoryOf(file), name.replaceAll(/[^a-z0-9]+/gi, "-")));
     throw error;
   }
+}
+
+/** The relay and the domain of the README, until both are Ready. */
+export async function applyExamples(cluster: MailCluster): Promise<void> {
+  for (const file of ["relay.yaml", "domain.yaml"]) {
+    await cluster.node.kubectl(["apply", "-n", mailNamespace, "-f", join(repositoryRoot, "examples/cluster", file)]);
+  }
+  await cluster.untilCondition("mailrelay", "outbound", { type: "Ready", withinMs: 90_000 });
+  await cluster.untilCondition("senderdomain", "example-com", { type: "Ready" });
 }
