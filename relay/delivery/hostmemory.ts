@@ -2,8 +2,9 @@
  * Which hosts failed lately, so that a dead one does not cost its timeout for every message.
  * Pure: time is an argument's.
  *
- * A host that could not be reached rests: half the first retry's wait, twice as long after each failure in a row, five minutes at most. As
- * the retries of a message double too, one that is alone with its host is always really tried. Whoever comes during the rest
+ * A host that could not be reached rests: five seconds or half the first retry's wait, whichever is less, twice as long after
+ * each failure in a row, five minutes at most. Retries of a message are further apart and double too, so that one that is
+ * alone with its host is always really tried, and a host that was only restarted is not left out for long. Whoever comes during the rest
  * gets the trouble that the host was in, without dialing.
  */
 import type { Clock } from "../../runtime/clock.ts";
@@ -32,6 +33,7 @@ export interface Choice<H> {
 
 /** How long a host that broke off a transaction is tried after the others. */
 const stumbleMs = 30_000;
+const firstRestMs = 5_000;
 const longestRestMs = 300_000;
 const rememberedHosts = 20_000;
 
@@ -58,7 +60,7 @@ export class HostMemory {
     // Those that were under way when it failed tell nothing new.
     if (before !== undefined && now < before.until) return;
     const failures = (before?.failures ?? 0) + 1;
-    const restMs = Math.min((firstRetryMs / 2) * 2 ** Math.min(failures - 1, 30), longestRestMs);
+    const restMs = Math.min(Math.min(firstRetryMs / 2, firstRestMs) * 2 ** Math.min(failures - 1, 30), longestRestMs);
     this.#rests.delete(host.key);
     this.#rests.set(host.key, { failures, until: now + restMs, trouble, since: before?.since ?? now });
     dropOldest(this.#rests);

@@ -10,7 +10,7 @@ import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { domainOf } from "../mail/address.ts";
-import type { DestinationPolicy } from "../mail/destination.ts";
+import { policyFor, type DestinationPolicy } from "../mail/destination.ts";
 import { Pace } from "../mail/pace.ts";
 import { routeOf, type Route } from "../mail/route.ts";
 import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
@@ -174,7 +174,13 @@ class Runner implements Delivery {
 
   /** Never rejects. */
   async #admitWhenKnown(part: Part, domain: string): Promise<void> {
-    const policy = await this.#finder.policy(domain, this.#options.snapshots.current().relay);
+    let policy = policyFor([], { domain, hosts: [], site: domain });
+    try {
+      policy = await this.#finder.policy(domain, this.#options.snapshots.current().relay);
+    } catch (error) {
+      // The attempt will ask again, and end in a deferral.
+      this.#options.log.error({ recipientDomain: domain, error: String(error) }, "could not look up a destination");
+    }
     if (this.#closing) return;
     this.#admit(part, policy);
     this.#startJobs();
