@@ -10,7 +10,7 @@ import type { ListenerDocument } from "../../api/relayconfig.ts";
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
-import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
+import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
@@ -208,7 +208,7 @@ export class SubmissionSession implements SessionRules {
     const listener = this.#opened.name;
     this.#room.metrics.refused(listener, code, enhanced);
     const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };
-    this.#room.log.info({ listener, code, enhanced, reply: text, ...domain }, "refused");
+    this.#room.log.info({ listener, code, enhanced, reply: withoutAddresses(text), ...domain }, "refused");
   }
 
   #client(state: SessionState): Client {
