@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readCommand } from "./command.ts";
+
+const none = { json: false, directory: undefined };
+
+const rows = [
+  { typed: ["spool"], command: { verb: "spool", limit: 100, ...none } },
+  { typed: ["spool", "--limit", "5", "--json"], command: { verb: "spool", limit: 5, ...none, json: true } },
+  { typed: ["spool", "--directory", "/s"], command: { verb: "spool", limit: 100, ...none, directory: "/s" } },
+  { typed: ["trace", "0m1"], command: { verb: "trace", id: "0m1", ...none, port: undefined } },
+  {
+    typed: ["trace", "--json", " <a@b> "],
+    command: { verb: "trace", id: "<a@b>", ...none, json: true, port: undefined },
+  },
+  { typed: ["trace", "0m1", "--port=9465"], command: { verb: "trace", id: "0m1", ...none, port: 9465 } },
+] as const;
+
+for (const { typed, command } of rows) {
+  const [verb, ...args] = typed;
+  test(`${typed.join(" ")} is understood`, () => {
+    assert.deepEqual(readCommand(verb, args), command);
+  });
+}
+
+const wrong = [
+  [["spool", "--limit", "10001"], /--limit must be a number from 1 to 10000/],
+  [["spool", "--limit=-1"], /--limit/],
+  [["spool", "all"], /takes no all/],
+  [["trace"], /one spool id or Message-ID/],
+  [["trace", " "], /between 1 and 1000/],
+  [["trace", "x".repeat(1_001)], /between 1 and 1000/],
+  [["trace", "a", "--port", "65536"], /--port must be/],
+  [["trace", "a", "--limit", "1"], /--limit/],
+] as const;
+
+for (const [typed, words] of wrong) {
+  const [verb, ...args] = typed;
+  test(`${typed.join(" ").slice(0, 40)} is refused with what is wrong`, () => {
+    const command = readCommand(verb, args);
+    assert.ok(command.verb === "wrong");
+    assert.match(command.reason, words);
+  });
+}
