@@ -1,7 +1,7 @@
 /**
  * A real Prometheus scrapes a real relay and a real operator on a real API server while a script sends mail that is taken,
  * put off, refused and bounced. Every expression of every panel must return something there, and what the script fixes must
- * be its number. The dashboards are drawn from it; MAILBOAT_PICTURES=<directory> asks for more traffic and keeps the pictures
+ * be its number. Points on panels of latencies lead to traces that a real collector has. The dashboards are drawn from it; MAILBOAT_PICTURES=<directory> asks for more traffic and keeps the pictures
  * there (`make pictures`).
  */
 import assert from "node:assert/strict";
@@ -19,13 +19,15 @@ import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { drawDashboard } from "../support/dashboardpicture.ts";
 import { Prometheus } from "../support/prometheus.ts";
-import { repositoryRoot } from "../support/results.ts";
+import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
 import { openStage, sender, simpleMessage, type Stage } from "../support/stage.ts";
+import { startCollector, type Collector } from "../support/tracing/collector.ts";
+import { lackingCollector } from "../support/tracing/program.ts";
 import { lacking } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 
-const skip = lackingControlPlane() || lacking("prometheus");
+const skip = lackingControlPlane() || lackingCollector() || lacking("prometheus");
 /** How long traffic goes on for pictures. */
 const trafficMs = 120_000;
 const rulesFile = join(repositoryRoot, "charts/mailboat/alerts/rules.yaml");
@@ -112,15 +114,20 @@ after(async () => {
 interface Observation {
   readonly stage: Stage;
   readonly prometheus: Prometheus;
+  readonly collector: Collector;
   /** Where the operator's resources are. */
   readonly namespace: string;
 }
 
 async function observe(t: TestContext): Promise<Observation> {
+  const collector = await startCollector(t, makeResultsDirectory(import.meta.url, "collector"));
   const stage = await openStage(t, {
     file: import.meta.url,
     script: { recipient: verdictOf },
-    plan: { retry: { firstMs: 1_000, maxMs: 600_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 3_000_000 } },
+    plan: {
+      tracing: { endpoint: collector.endpoint, samplingRatio: 1, headers: {}, trustedNextHops: [] },
+      retry: { firstMs: 1_000, maxMs: 600_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 3_000_000 },
+    },
   });
   const operator = operators.operator();
   await operator.leading();
@@ -145,11 +152,11 @@ async function observe(t: TestContext): Promise<Observation> {
     [rulesFile],
   );
   t.after(() => prometheus.stop());
-  return { stage, prometheus, namespace };
+  return { stage, prometheus, collector, namespace };
 }
 
 test("every panel's expressions return data, and the script's numbers", { skip, timeout: 280_000 }, async (t) => {
-  const { stage, prometheus, namespace } = await observe(t);
+  const { stage, prometheus, collector, namespace } = await observe(t);
   // A counter's first value has no rate: what is counted once before the first scrape is counted again after it.
   for (const round of [1, 2]) {
     await script(stage, round);
@@ -175,12 +182,25 @@ test("every panel's expressions return data, and the script's numbers", { skip, 
   assert.deepEqual(empty, []);
   await checkNumbers(prometheus);
   await checkRules(prometheus);
+  await checkExemplars(prometheus, collector);
   const startedAt = Date.now();
   const pictures = process.env["MAILBOAT_PICTURES"];
   for (let round = 3; pictures !== undefined && Date.now() - startedAt < trafficMs; round += 1)
     await script(stage, round);
   await draw(prometheus, pictures ?? join(stage.directory, "pictures"), pictures === undefined ? 30 : trafficMs / 1000);
 });
+
+/** A point on a panel of latencies leads to a trace that the collector has. */
+async function checkExemplars(prometheus: Prometheus, { sink }: Collector): Promise<void> {
+  for (const metric of ["mailboat_delivery_seconds_bucket", "mailboat_submission_accept_seconds_bucket"]) {
+    const traces = await until(`exemplars of ${metric}`, async () => {
+      const stored = await prometheus.exemplarTraces(metric);
+      return stored.length > 0 && stored;
+    });
+    const collected = (): ReadonlySet<string> => new Set(sink.spans.map(({ traceId }) => traceId));
+    await until(`the traces of ${metric} at the collector`, () => traces.every((trace) => collected().has(trace)));
+  }
+}
 
 /** Each panel must have come out: lines as paths, numbers and rows as text. */
 async function draw(prometheus: Prometheus, directory: string, seconds: number): Promise<void> {
