@@ -33,10 +33,18 @@ export const senderDomainNotYet: readonly NotYet[] = [
   { path: "spec.dns.publish", until: "status lists the records, publish them yourself" },
 ];
 
+/** Made when they are first asked for, then kept: every look at a resource asks. */
+const plain = { relay: once(plainRelay), domain: once(plainDomain) };
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
 /** The fields in use that do nothing yet, each with a message that continues its path. Order is that of the table. */
 export function unusedFields(object: MailRelay | SenderDomain): Fault[] {
   const [table, defaults] =
-    object.kind === mailRelayKind ? [mailRelayNotYet, plainRelay()] : [senderDomainNotYet, plainDomain()];
+    object.kind === mailRelayKind ? [mailRelayNotYet, plain.relay()] : [senderDomainNotYet, plain.domain()];
   return table.flatMap((entry) =>
     placesOf(entry.path, object)
       .filter((path) => placeIn(object, path) !== undefined)

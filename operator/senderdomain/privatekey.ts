@@ -2,7 +2,7 @@
  * Reading the DKIM keys that people give us. A key that cannot sign is a value that says why, so that it becomes a
  * condition and not an exception. Pure.
  */
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import type { PublicKeyFact } from "./dnsrecord.ts";
 
 export type ManagedAlgorithm = "RSA2048" | "Ed25519";
@@ -15,8 +15,26 @@ export type KeyReading =
   | { readonly kind: "invalid"; readonly why: string }
   | { readonly kind: "small"; readonly bits: number };
 
+/** The same key is read several times in each look, and parsing it costs half a millisecond: the last readings are kept. */
+const readings = new Map<string, KeyReading>();
+const keptReadings = 512;
+
 /** Reads a private key in PEM. Never throws. */
 export function readPrivateKey(pem: string): KeyReading {
+  // No key material is kept, only what is public of it.
+  const digest = createHash("sha256").update(pem).digest("base64");
+  const known = readings.get(digest);
+  if (known !== undefined) return known;
+  const reading = parseKey(pem);
+  readings.set(digest, reading);
+  for (const oldest of readings.keys()) {
+    if (readings.size <= keptReadings) break;
+    readings.delete(oldest);
+  }
+  return reading;
+}
+
+function parseKey(pem: string): KeyReading {
   let key: KeyObject;
   try {
     key = createPrivateKey(pem);

@@ -37,8 +37,8 @@ export interface ReflectorSettings<T extends Kept> {
   readonly resource: Resource;
   readonly query: ListQuery;
   readonly store: Store<T>;
-  /** What is kept of an object; undefined: nothing. */
-  readonly view: (raw: RawObject) => T | undefined;
+  /** What is kept of an object, where `known` is what is kept of it now; undefined: nothing. */
+  readonly view: (raw: RawObject, known: T | undefined) => T | undefined;
   readonly times: ReflectorTimes;
   readonly chance: Chance;
   /** Milliseconds, monotonic. */
@@ -132,7 +132,7 @@ export class Reflector<T extends Kept> {
         ...(continueToken === undefined ? {} : { continueToken }),
       });
       for (const raw of page.items) {
-        const kept = view(complete(raw, resource));
+        const kept = view(complete(raw, resource), store.get(storeKey(raw.metadata)));
         if (kept !== undefined) objects.set(storeKey(kept.metadata), kept);
       }
       ({ continueToken, resourceVersion } = page);
@@ -189,9 +189,11 @@ export class Reflector<T extends Kept> {
       store.advance(event.resourceVersion);
       return;
     }
-    const kept = event.type === "DELETED" ? undefined : view(complete(event.object, resource));
+    const { object } = event;
+    const known = store.get(storeKey(object.metadata));
+    const kept = event.type === "DELETED" ? undefined : view(complete(object, resource), known);
     // What the view does not keep any more is gone for us.
-    if (kept === undefined) store.delete(event.object.metadata);
+    if (kept === undefined) store.delete(object.metadata);
     else store.put(kept);
   }
 }

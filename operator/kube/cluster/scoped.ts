@@ -4,7 +4,7 @@
  */
 import type { Chance } from "../../../runtime/clock.ts";
 import { Reflector, type ReflectorEvent, type ReflectorTimes } from "../cache/reflector.ts";
-import { type Change, type Index, Store } from "../cache/store.ts";
+import { type Change, type Index, Store, storeKey } from "../cache/store.ts";
 import type { Client } from "../client/client.ts";
 import type { RawObject, Resource } from "../client/resource.ts";
 
@@ -26,7 +26,7 @@ export interface ScopedSettings<T extends RawObject> {
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
   readonly metadataOnly?: boolean;
-  readonly view: (raw: RawObject) => T | undefined;
+  readonly view: (raw: RawObject, known: T | undefined) => T | undefined;
   readonly indexes?: Readonly<Record<string, Index<T>>>;
   readonly onChange: (change: Change<T>) => void;
   /** A scope that could not be read can be read now; undefined: all namespaces. */
@@ -89,8 +89,9 @@ export class ScopedCache<T extends RawObject> {
 
   /** The answer to a write of ours. */
   offer(raw: RawObject): void {
-    const kept = this.#settings.view(raw);
-    if (kept !== undefined) this.#scopeOf(raw.metadata.namespace ?? everywhere)?.store.offer(kept);
+    const store = this.#scopeOf(raw.metadata.namespace ?? everywhere)?.store;
+    const kept = this.#settings.view(raw, store?.get(storeKey(raw.metadata)));
+    if (kept !== undefined) store?.offer(kept);
   }
 
   #scopeOf(namespace: string): Scope<T> | undefined {

@@ -7,11 +7,16 @@ import { isRecord, type RawObject } from "../client/resource.ts";
 import type { ContainerPort, KindMap, Secret } from "../objects.ts";
 import type { CachedKind } from "./resources.ts";
 
-/** Decodes MailRelay and SenderDomain with defaults filled in; undefined: it cannot be read, and that has been told. */
-export type Decode = (raw: RawObject) => RawObject | undefined;
+/**
+ * Decodes MailRelay and SenderDomain with defaults filled in; undefined: it cannot be read, and that has been told. `known` is
+ * what was made of the object when it was last seen.
+ */
+export type Decode = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 
-export function viewOf(kind: CachedKind, decode: Decode): (raw: RawObject) => RawObject | undefined {
-  return (raw) => render(kind, trimObject(raw), decode);
+export type View = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
+
+export function viewOf(kind: CachedKind, decode: Decode): View {
+  return (raw, known) => render(kind, trimObject(raw), (object) => decode(object, known));
 }
 
 /** An object of a cache as its kind: views have made it so. */
@@ -19,7 +24,11 @@ export function asKind<K extends CachedKind>(object: RawObject): KindMap[K] {
   return object as unknown as KindMap[K];
 }
 
-function render(kind: CachedKind, raw: RawObject, decode: Decode): RawObject | undefined {
+function render(
+  kind: CachedKind,
+  raw: RawObject,
+  decode: (raw: RawObject) => RawObject | undefined,
+): RawObject | undefined {
   switch (kind) {
     case "MailRelay":
     case "SenderDomain":

@@ -16,6 +16,8 @@ export interface OperatorStart {
   readonly env?: Readonly<Record<string, string>>;
   /** From the sources unless another one is named. */
   readonly main?: string;
+  /** Of Node itself. */
+  readonly nodeFlags?: readonly string[];
 }
 
 export class OperatorProgram {
@@ -28,7 +30,7 @@ export class OperatorProgram {
 
   static start(options: OperatorStart): OperatorProgram {
     const { kubeconfig, namespace, namespaces = [], main = join(repositoryRoot, "operator/main.ts") } = options;
-    const { identity = `operator-${randomUUID().slice(0, 8)}` } = options;
+    const { nodeFlags = [], identity = `operator-${randomUUID().slice(0, 8)}` } = options;
     const flags = {
       kubeconfig,
       namespace,
@@ -39,7 +41,7 @@ export class OperatorProgram {
       ...(namespaces.length === 0 ? {} : { namespaces: namespaces.join(",") }),
     };
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-    const command = [process.execPath, main, "run", ...args];
+    const command = [process.execPath, ...nodeFlags, main, "run", ...args];
     return new OperatorProgram(new Program({ command, logFile: options.logFile, env: options.env ?? {} }));
   }
 
