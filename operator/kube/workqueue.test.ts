@@ -63,6 +63,26 @@ test("a key that is added twice while it waits runs once, and again when it chan
   assert.deepEqual(ran, ["a", "b", "b"]);
 });
 
+test("what nothing called for runs after everything that something called for, and once", async () => {
+  const ran: string[] = [];
+  const waited: string[] = [];
+  const queue = queueOf({
+    work: async (key) => {
+      ran.push(key);
+      return undefined;
+    },
+    waits: { now: () => 7, told: (key, ms) => waited.push(`${key} ${ms}`) },
+  });
+  for (const key of ["a", "b", "c"]) queue.addLast(key);
+  queue.add("c");
+  queue.addLast("d");
+  queue.add("e");
+  queue.addLast("e");
+  await queue.settled();
+  assert.deepEqual(ran, ["c", "e", "a", "b", "d"]);
+  assert.deepEqual(waited, ["c 0", "e 0", "a 0", "b 0", "d 0"]);
+});
+
 test("work that fails is reported and comes back later and later, until it succeeds", async () => {
   const timers = new HandTimers();
   const errors: string[] = [];

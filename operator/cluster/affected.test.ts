@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { relayLabel } from "../../api/labels.ts";
+import { mailRelay } from "../../api/mailrelay.ts";
+import { senderDomain } from "../../api/senderdomain.ts";
+import { Store } from "../kube/cache/store.ts";
+import type { RawObject } from "../kube/client/resource.ts";
+import type { ObjectChange } from "../kube/cluster/reads.ts";
+import { affectedBy, type Lookup } from "./affected.ts";
+import { indexes } from "./indexes.ts";
+
+const apiVersion = "mailboat.dev/v1alpha1";
+
+interface Seen {
+  readonly namespace?: string;
+  readonly name: string;
+  readonly spec?: object;
+  readonly status?: object;
+  readonly metadata?: object;
+}
+
+function relay({ namespace = "mail", name, spec = {}, status, metadata = {} }: Seen): RawObject {
+  const listeners = [{ name: "submission", port: 587 }];
+  const manifest = {
+    apiVersion,
+    kind: "MailRelay",
+    metadata: { namespace, name },
+    spec: { hostname: "r.example", listeners, ...spec },
+  };
+  return { ...mailRelay.parse(manifest), metadata: { namespace, name, uid: name, generation: 1, ...metadata }, status };
+}
+
+function domain({ namespace = "mail", name, spec = {}, status, metadata = {} }: Seen): RawObject {
+  const senders = [{ trustedNetworks: true }];
+  const common = { domain: `${name}.example`, relayRef: { name: "one", namespace: "mail" }, senders };
+  const manifest = { apiVersion, kind: "SenderDomain", metadata: { namespace, name }, spec: { ...common, ...spec } };
+  return {
+    ...senderDomain.parse(manifest),
+    metadata: { namespace, name, uid: name, generation: 1, ...metadata },
+    status,
+  };
+}
+
+const programmed = (is: string): object => ({ conditions: [{ type: "Programmed", status: is }] });
+const selects = (labels: object): object => ({
+  senders: [{ credentials: { secretSelector: { matchLabels: labels } } }],
+});
+
+const domains = [
+  domain({ name: "a", status: programmed("True") }),
+  domain({ name: "b", status: programmed("False") }),
+  domain({
+    name: "c",
+    namespace: "shop",
+    spec: { domain: "a.example", dkim: { keys: [{ selector: "s", secretName: "key" }] } },
+    status: programmed("True"),
+  }),
+  domain({ name: "d", namespace: "shop", spec: selects({ app: "d" }), status: programmed("True") }),
+  domain({
+    name: "e",
+    namespace: "shop",
+    spec: { ...selects({ app: "e" }), relayRef: { name: "two", namespace: "mail" } },
+  }),
+];
+const relays = [
+  relay({ name: "one", spec: { tls: { secretName: "tls" } } }),
+  relay({
+    name: "two",
+    spec: { authentication: { credentials: { secretSelector: { matchLabels: { app: "two" } } } } },
+  }),
+];
+
+const stores = {
+  MailRelay: storeOf("MailRelay", relays),
+  SenderDomain: storeOf("SenderDomain", domains),
+} as const;
+
+function storeOf(kind: "MailRelay" | "SenderDomain", objects: readonly RawObject[]): Store<RawObject> {
+  const byNamespace = { namespace: ({ metadata }: RawObject) => [metadata.namespace ?? ""] };
+  const store = new Store<RawObject>({ indexes: { ...byNamespace, ...indexes[kind] } });
+  for (const object of objects) store.put({ ...object, metadata: { ...object.metadata, resourceVersion: "1" } });
+  return store;
+}
+
+const lookup: Lookup = {
+  find: (kind, index, value) => stores[kind].find(index, value),
+  all: (kind) => [...stores[kind].values()],
+};
+
+function keysFor(change: Partial<ObjectChange> & Pick<ObjectChange, "kind" | "name">): string {
+  const whole: ObjectChange = { namespace: "mail", before: undefined, after: undefined, ...change };
+  return [...affectedBy({ change: whole, lookup, operatorNamespace: "system" })].sort().join(" ");
+}
+
+const one = relay({ name: "one" });
+const a = domain({ name: "a" });
+const moved = domain({ name: "a", spec: { domain: "b.example" }, metadata: { generation: 2 } });
+const secret = (labels: Readonly<Record<string, string>>): RawObject => ({
+  metadata: { name: "s", namespace: "shop", labels },
+});
+const ready = (revision: string): object => ({ pods: [{ name: "one-0", ready: true, revision }], revision });
+
+const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[] = [
+  [
+    "a domain that stays where it is looks at itself alone",
+    { kind: "SenderDomain", name: "a", before: a, after: { ...a, metadata: { ...a.metadata, generation: 2 } } },
+    "SenderDomain/mail/a",
+  ],
+  [
+    "a domain that moves tells its relay, its old rivals and its new ones",
+    { kind: "SenderDomain", name: "a", before: a, after: moved },
+    "MailRelay/mail/one SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c",
+  ],
+  [
+    "a relay that is new tells all its domains",
+    { kind: "MailRelay", name: "one", after: one },
+    "MailRelay/mail/one SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d",
+  ],
+  [
+    "pods that load a new revision are news for the domains that wait for it",
+    { kind: "MailRelay", name: "one", before: { ...one, status: ready("1") }, after: { ...one, status: ready("2") } },
+    "SenderDomain/mail/b",
+  ],
+  [
+    "the first ready pod is news for all domains",
+    { kind: "MailRelay", name: "one", before: { ...one, status: { pods: [] } }, after: { ...one, status: ready("2") } },
+    "SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d",
+  ],
+  [
+    "a Secret that a domain names",
+    { kind: "Secret", namespace: "shop", name: "key", after: secret({}) },
+    "SenderDomain/shop/c",
+  ],
+  ["a Secret that a relay names", { kind: "Secret", name: "tls", after: secret({}) }, "MailRelay/mail/one"],
+  [
+    "a Secret whose labels a domain selects",
+    { kind: "Secret", namespace: "shop", name: "s", after: secret({ app: "d", other: "x" }) },
+    "SenderDomain/shop/d",
+  ],
+  [
+    "a Secret that changed its labels",
+    { kind: "Secret", namespace: "shop", name: "s", before: secret({ app: "d" }), after: secret({ app: "e" }) },
+    "SenderDomain/shop/d SenderDomain/shop/e",
+  ],
+  ["a Secret that nobody asked for", { kind: "Secret", namespace: "shop", name: "s", after: secret({ app: "x" }) }, ""],
+  [
+    "Secrets of a namespace that can be read now",
+    { kind: "Secret", name: "" },
+    "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/mail/b",
+  ],
+  [
+    "a namespace tells its domains, their relays and their rivals",
+    { kind: "Namespace", namespace: "shop", name: "shop" },
+    "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
+  ],
+  [
+    "a pod is its relay's",
+    { kind: "Pod", name: "one-0", after: { metadata: { name: "one-0", labels: { [relayLabel]: "one" } } } },
+    "MailRelay/mail/one",
+  ],
+];
+
+for (const [name, change, keys] of rows) {
+  test(name, () => assert.equal(keysFor(change), keys));
+}
