@@ -1,4 +1,5 @@
 /** From filled caches and a lease to work, until the stop or the loss of the lease. */
+import { shardLabel } from "../../api/labels.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { ClusterReads } from "../kube/cluster/reads.ts";
 import { keyOf } from "../kube/kube.ts";
@@ -18,6 +19,9 @@ export interface LeadSettings {
   /** Called once this process leads. */
   readonly begin: () => WorkQueue;
 }
+
+/** While documents of domains are written without a pause, their relay has its turn this often. */
+const longestBatchMs = 5_000;
 
 /** Resolves to the exit code: 0 when it was asked to stop, 1 when it lost the lease. */
 export async function lead(settings: LeadSettings): Promise<number> {
@@ -52,12 +56,19 @@ function follow({ reads, operatorNamespace }: LeadSettings, queue: WorkQueue): v
     all: (kind) => reads.list(kind, {}),
   };
   reads.onChange((change) => {
-    for (const key of affectedBy({ change, lookup, operatorNamespace })) queue.add(key);
+    const isShard =
+      change.kind === "Secret" && (change.after ?? change.before)?.metadata.labels?.[shardLabel] !== undefined;
+    for (const key of affectedBy({ change, lookup, operatorNamespace })) {
+      // One look at a relay covers all documents that were written before it: while many are, it waits for them.
+      if (isShard && key.startsWith("MailRelay/")) queue.addLast(key, longestBatchMs);
+      else queue.add(key);
+    }
   });
 }
 
 function addAll(reads: ClusterReads, queue: WorkQueue): void {
-  for (const kind of ["SenderDomain", "MailRelay"] as const) {
+  // Relays first: their pods come up while the domains are looked at.
+  for (const kind of ["MailRelay", "SenderDomain"] as const) {
     for (const { metadata } of reads.list(kind, {})) {
       queue.addLast(keyOf({ kind, namespace: metadata.namespace ?? "", name: metadata.name }));
     }

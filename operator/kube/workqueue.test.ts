@@ -83,6 +83,29 @@ test("what nothing called for runs after everything that something called for, a
   assert.deepEqual(waited, ["c 0", "e 0", "a 0", "b 0", "d 0"]);
 });
 
+test("what waits behind everything else is brought forward when its time is up", async () => {
+  const timers = new HandTimers();
+  const ran: string[] = [];
+  const queue: WorkQueue = queueOf(
+    {
+      work: async (key) => {
+        ran.push(key);
+        // A change that comes again and again, until it is the other one's turn.
+        if (key === "busy" && ran.length < 50) queue.add("busy");
+        if (ran.length === 5) timers.step();
+        return undefined;
+      },
+    },
+    timers,
+  );
+  queue.addLast("relay", 5_000);
+  queue.addLast("relay", 5_000);
+  queue.add("busy");
+  await queue.settled();
+  assert.equal(ran.indexOf("relay"), 5);
+  assert.deepEqual(timers.delays, []);
+});
+
 test("work that fails is reported and comes back later and later, until it succeeds", async () => {
   const timers = new HandTimers();
   const errors: string[] = [];

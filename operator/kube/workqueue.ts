@@ -29,8 +29,10 @@ export class WorkQueue {
   /** Keys that wait and since when, by rank; a Map keeps the order in which they came. */
   readonly #waiting = new Map<number, Map<string, number>>();
   readonly #running = new Set<string>();
-  /** Added while they ran. */
-  readonly #again = new Set<string>();
+  /** Added while they ran, with their rank. */
+  readonly #again = new Map<string, number>();
+  /** Calls off what would bring a key forward that waits behind all others. */
+  readonly #hurried = new Map<string, () => void>();
   readonly #delayed = new Map<string, () => void>();
   readonly #failures = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
@@ -56,16 +58,26 @@ export class WorkQueue {
     this.#add(key, this.#settings.rank(key));
   }
 
-  /** Behind everything that somebody waits for: a look that nothing called for. */
-  addLast(key: string): void {
+  /**
+   * Behind everything that somebody waits for; with a time, no longer than that, however much comes in between. For a look
+   * that nothing called for, and for one that covers many changes at once.
+   */
+  addLast(key: string, withinMs?: number): void {
+    if (this.#isStopped) return;
     this.#add(key, Infinity);
+    if (withinMs === undefined || this.#hurried.has(key) || this.#waiting.get(Infinity)?.has(key) !== true) return;
+    const hurry = (): void => {
+      this.#hurried.delete(key);
+      this.add(key);
+    };
+    this.#hurried.set(key, this.#settings.timers.after(withinMs, hurry));
   }
 
   #add(key: string, rank: number): void {
     if (this.#isStopped) return;
     this.#callOff(key);
     if (this.#running.has(key)) {
-      this.#again.add(key);
+      this.#again.set(key, Math.min(rank, this.#again.get(key) ?? rank));
       return;
     }
     this.#wait(key, rank);
@@ -98,6 +110,8 @@ export class WorkQueue {
     this.#again.clear();
     for (const callOff of this.#delayed.values()) callOff();
     this.#delayed.clear();
+    for (const callOff of this.#hurried.values()) callOff();
+    this.#hurried.clear();
     await this.settled();
   }
 
@@ -144,6 +158,8 @@ export class WorkQueue {
     const keys = best === undefined ? undefined : this.#waiting.get(best);
     for (const [key, since] of keys ?? []) {
       keys?.delete(key);
+      this.#hurried.get(key)?.();
+      this.#hurried.delete(key);
       const { waits } = this.#settings;
       waits?.told(key, waits.now() - since);
       return key;
@@ -161,7 +177,9 @@ export class WorkQueue {
       delayMs = this.#failed(key, error);
     }
     this.#running.delete(key);
-    if (this.#again.delete(key)) this.#wait(key, this.#settings.rank(key));
+    const again = this.#again.get(key);
+    this.#again.delete(key);
+    if (again !== undefined) this.#wait(key, again);
     else if (delayMs !== undefined && !this.#delayed.has(key)) this.addAfter(key, delayMs);
     this.#fill();
   }

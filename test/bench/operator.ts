@@ -265,6 +265,8 @@ async function measure({ stage, scale, start }: Measurement): Promise<void> {
     "CPU percent": ((cpuOf(second) - cpu) / 20) * 100,
     MiB: memoryOf(second).nowMiB,
     "peak MiB": memoryOf(second).peakMiB,
+    "of it heap": (await second.figure("nodejs_heap_size_used_bytes")) / 2 ** 20,
+    "outside the heap": (await second.figure("nodejs_external_memory_bytes")) / 2 ** 20,
   });
   await second.stop();
 }

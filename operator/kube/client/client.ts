@@ -97,9 +97,14 @@ export class Client {
   readonly #settings: ClientSettings;
   readonly #slots: Slots;
   readonly #deadlines: Deadlines;
+  /** Requests that are under way. Each is let go when it ends: a signal with a timer of its own would keep it until then. */
+  readonly #underWay = new Set<AbortController>();
 
   constructor(settings: ClientSettings) {
     this.#settings = settings;
+    settings.stopping?.addEventListener("abort", () => {
+      for (const request of this.#underWay) request.abort(settings.stopping?.reason);
+    });
     this.#slots = new Slots(settings.concurrency);
     this.#deadlines = settings.deadlines ?? usualDeadlines;
   }
@@ -232,9 +237,19 @@ export class Client {
   #ask(ask: Ask): Promise<unknown> {
     const { readMs, writeMs } = this.#deadlines;
     return this.#slots.run(async () => {
-      const signal = this.#signal([AbortSignal.timeout(ask.method === "GET" ? readMs : writeMs)]);
-      const answer = await this.#send(ask, signal);
-      return readJson(answer, ask, signal);
+      const { stopping } = this.#settings;
+      const request = new AbortController();
+      const late = (): void => request.abort(new DOMException("no answer", "TimeoutError"));
+      const deadline = setTimeout(late, ask.method === "GET" ? readMs : writeMs);
+      this.#underWay.add(request);
+      if (stopping?.aborted === true) request.abort(stopping.reason);
+      try {
+        const answer = await this.#send(ask, request.signal);
+        return await readJson(answer, ask, request.signal);
+      } finally {
+        clearTimeout(deadline);
+        this.#underWay.delete(request);
+      }
     });
   }
 
