@@ -2,9 +2,10 @@
  * Resources of ours as the API server stores them, with the defaults that only decoding fills in. One that does not fit
  * the schema was stored under another version of it: it is left alone, and the log says which and why.
  */
-import { mailRelay, mailRelayStatus } from "../../api/mailrelay.ts";
-import { senderDomain, senderDomainStatus } from "../../api/senderdomain.ts";
+import { mailRelay, type MailRelayStatus, mailRelayStatus } from "../../api/mailrelay.ts";
+import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
 import type { RawMetadata } from "../kube/client/resource.ts";
+import { digestOf } from "../kube/cluster/difference.ts";
 import type { Decode } from "../kube/cluster/views.ts";
 import type { Log } from "../../runtime/log.ts";
 
@@ -18,8 +19,7 @@ export function decoder(log: Log): Decode {
     const { kind, apiVersion, metadata } = raw;
     const { object, status } = kind === "MailRelay" ? schemas.MailRelay : schemas.SenderDomain;
     const { namespace, name } = metadata;
-    const seen = status.safeParse(raw["status"]);
-    const rest = { metadata, ...(seen.success ? { status: seen.data } : {}) };
+    const rest = { metadata, ...statusOf(status.safeParse(raw["status"]).data), statusDigest: digestOf(raw["status"]) };
     // Most of what is heard of a resource is what was written of it as status.
     if (known !== undefined && isSameSpec(known.metadata, metadata)) {
       const { status: _status, ...kept } = known;
@@ -33,6 +33,14 @@ export function decoder(log: Log): Decode {
     }
     return { ...read.data, ...rest };
   };
+}
+
+/** Records to publish are most of a status, and only people read them: of them the digest is enough. */
+function statusOf(status: MailRelayStatus | SenderDomainStatus | undefined): object {
+  if (status === undefined) return {};
+  if (!("dnsRecords" in status)) return { status };
+  const { dnsRecords: _records, ...kept } = status;
+  return { status: kept };
 }
 
 function isSameSpec(known: RawMetadata, seen: RawMetadata): boolean {

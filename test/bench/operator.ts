@@ -19,8 +19,8 @@ import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { startPods } from "../support/controlplane/podstandin.ts";
 
-/** Those of the chart's Deployment: young garbage is collected early instead of growing the process. */
-const nodeFlags = ["--max-semi-space-size=4"];
+/** Those of the chart's Deployment, whose memory limit is 512 MiB: garbage is collected early instead of growing the process. */
+const nodeFlags = ["--max-semi-space-size=8", `--max-old-space-size=${Math.floor(0.3 * 512)}`];
 
 interface Scale {
   readonly domains: number;

@@ -170,7 +170,8 @@ export class ClusterWrites {
   }
 
   async #statusDigest(reference: Reference): Promise<string> {
-    return digestOf((await this.#reads.known(reference))?.["status"]);
+    const digest = (await this.#reads.known(reference))?.["statusDigest"];
+    return typeof digest === "string" ? digest : "";
   }
 
   /** False when it is gone. */
