@@ -1,8 +1,8 @@
 /**
  * A real Prometheus scrapes a real relay and a real operator on a real API server while a script sends mail that is taken,
  * put off, refused and bounced. Every expression of every panel must return something there, and what the script fixes must
- * be its number. Points on panels of latencies lead to traces that a real collector has. The dashboards are drawn from it; MAILBOAT_PICTURES=<directory> asks for more traffic and keeps the pictures
- * there (`make pictures`).
+ * be its number. Points on panels of latencies lead to traces that a real collector has. The dashboards are drawn from it;
+ * MAILBOAT_PICTURES=<directory> asks for more traffic and keeps the pictures there (`make pictures`).
  */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
