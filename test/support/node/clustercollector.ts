@@ -11,6 +11,11 @@ export const collectorEndpoint = `http://${addresses.node}:4318`;
 
 export interface PrintedSpan {
   readonly traceId: string;
+  readonly spanId: string;
+  /** Empty for a root. */
+  readonly parentSpanId: string;
+  /** Ids of the spans that its links lead to. */
+  readonly links: readonly string[];
   readonly name: string;
   /** In the order of their names. */
   readonly attributes: Readonly<Record<string, string>>;
@@ -50,6 +55,9 @@ export class ClusterCollector {
       .slice(1);
     return blocks.map((block) => ({
       traceId: /^\s*Trace ID\s*: (\S+)/m.exec(block)?.[1] ?? "",
+      spanId: /^\s*ID\s*: (\S+)/m.exec(block)?.[1] ?? "",
+      parentSpanId: /^\s*Parent ID\s*: ([0-9a-f]+)/m.exec(block)?.[1] ?? "",
+      links: [...block.matchAll(/^\s*-> ID: ([0-9a-f]+)$/gm)].map(([, id = ""]) => id),
       name: /^\s*Name\s*: (\S+)/m.exec(block)?.[1] ?? "",
       attributes: Object.fromEntries(
         [...block.matchAll(/^\s*-> (\S+): \w+\((.*)\)$/gm)].map(([, key = "", value = ""]) => [key, value]),
