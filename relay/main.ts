@@ -96,6 +96,10 @@ function registeredDelaysMs(snapshot: Snapshot): readonly number[] {
 }
 
 async function main([verb, ...args]: readonly string[]): Promise<number> {
+  if (verb === "--help" || args.includes("--help")) {
+    await print(process.stdout, usage);
+    return 0;
+  }
   if (isInspectionVerb(verb)) {
     const { status, out, err } = await inspect({ verb, args, environment: process.env, clock: systemClock });
     await print(process.stdout, out);

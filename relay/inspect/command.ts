@@ -7,7 +7,7 @@ export const inspectionUsage = `  spool [--limit N] [--json]
         the story of one message, by its spool id or its Message-ID
 
   spool and trace run beside the relay (kubectl exec POD -- node /app/relay/main.js trace ID); elsewhere say where to look:
-  --directory DIR   the spool; MAILBOAT_SPOOL_DIR when absent
+  --directory DIR   the spool; MAILBOAT_SPOOL_DIR when absent (in local mode .mailboat/pods/NAMESPACE.POD/spool)
   --port N          of trace: where the relay serves /status; 9464 when absent
 `;
 

@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
 const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
 const commands = [...readme.matchAll(/^```sh\n([^]*?)^```$/gm)].map((match) => match[1] ?? "");
 const outlines = z.array(
-  z.object({ subject: z.string().optional(), standing: z.string(), dkim: z.string().optional() }),
+  z.object({ id: z.string(), subject: z.string().optional(), standing: z.string(), dkim: z.string().optional() }),
 );
 
 const senders = ["curl", "python3", "swaks"] as const;
@@ -36,12 +36,23 @@ for (const program of senders) {
     });
     const result = await runCommand("bash", ["-c", command.replaceAll("2587", String(local.port("submission")))]);
     assert.equal(result.code, 0, result.output);
+    let id = "";
     await until("the message on the page", async () => {
       const list = outlines.parse(await (await fetch(`${local.page}api/messages`)).json());
-      return list.some(
+      const found = list.find(
         ({ subject, standing, dkim }) => subject === "hello" && standing === "delivered" && dkim === "pass",
       );
+      id = found?.id ?? "";
+      return found !== undefined;
     });
+    const look = commands.find((text) => text.includes("relay/main.ts trace ID"));
+    assert.ok(look !== undefined);
+    const here = look
+      .replaceAll(".mailboat/", `${directory}/state/`)
+      .replace("trace ID", `trace ${id} --port ${local.port("http")}`);
+    const told = await runCommand("bash", ["-ec", `cd ${repositoryRoot}\n${here}`]);
+    assert.equal(told.code, 0, told.output);
+    assert.match(told.output, new RegExp(`^${id} from example\\.com`, "m"));
   });
 }
 
