@@ -34,6 +34,71 @@ test("readCommand() of release knows whose lease and which namespaces, and no im
   assert.throws(() => readCommand(["release", "--relay-image", "i"], {}), /--relay-image is no flag of `release`/);
 });
 
+const collector = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
+const usual = { endpoint: "http://collector:4318", samplingRatio: 1, headers: {}, protocol: "http/protobuf" };
+
+const tracing: readonly (readonly [
+  string,
+  readonly string[],
+  Readonly<Record<string, string>>,
+  Readonly<Record<string, unknown>> | undefined,
+])[] = [
+  ["nothing said", [], {}, undefined],
+  ["a ratio and no endpoint", ["--trace-sampling-ratio", "1"], {}, undefined],
+  ["an empty endpoint", [], { OTEL_EXPORTER_OTLP_ENDPOINT: "" }, undefined],
+  ["an endpoint", [], collector, usual],
+  ["a flag before the variable", ["--otlp-endpoint", "https://o:1"], collector, { ...usual, endpoint: "https://o:1" }],
+  ["the SDK switched off", [], { ...collector, OTEL_SDK_DISABLED: "true" }, undefined],
+  ["no exporter", [], { ...collector, OTEL_TRACES_EXPORTER: "none" }, undefined],
+  ["a ratio", [], { ...collector, OTEL_TRACES_SAMPLER_ARG: "0.25" }, { ...usual, samplingRatio: 0.25 }],
+  [
+    "a sampler that is none",
+    [],
+    { ...collector, OTEL_TRACES_SAMPLER: "parentbased_always_off" },
+    { ...usual, samplingRatio: 0 },
+  ],
+  [
+    "a sampler that takes all, whatever its argument",
+    [],
+    { ...collector, OTEL_TRACES_SAMPLER: "always_on", OTEL_TRACES_SAMPLER_ARG: "0.1" },
+    usual,
+  ],
+  [
+    "headers",
+    [],
+    { ...collector, OTEL_EXPORTER_OTLP_HEADERS: "Authorization=Bearer%20a%3Db, x-scope = mail ,y=a=b," },
+    { ...usual, headers: { authorization: "Bearer a=b", "x-scope": "mail", y: "a=b" } },
+  ],
+  ["a CA", [], { ...collector, OTEL_EXPORTER_OTLP_CERTIFICATE: "/ca.crt" }, { ...usual, caFile: "/ca.crt" }],
+];
+
+for (const [what, args, environment, expected] of tracing) {
+  test(`readCommand() of run and tracing: ${what}`, () => {
+    const command = readCommand(["run", "--relay-image", "i", ...args], environment);
+    assert.ok(command.verb === "run");
+    const found = command.settings.tracing;
+    assert.deepEqual(found === undefined ? undefined : JSON.parse(JSON.stringify(found)), expected);
+  });
+}
+
+const tracingRefusals: readonly (readonly [string, Readonly<Record<string, string>>, RegExp])[] = [
+  ["no URL", { OTEL_EXPORTER_OTLP_ENDPOINT: "collector" }, /tracing\.endpoint: must be the base URL/],
+  ["a URL of another scheme", { OTEL_EXPORTER_OTLP_ENDPOINT: "grpc://c:4317" }, /tracing\.endpoint: must be/],
+  ["a ratio above 1", { OTEL_TRACES_SAMPLER_ARG: "1.5" }, /tracing\.samplingRatio: must be a share from 0 to 1/],
+  ["a ratio that is no number", { OTEL_TRACES_SAMPLER_ARG: "half" }, /tracing\.samplingRatio: must be a share/],
+  ["gRPC", { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, /tracing\.protocol: must be http\/protobuf/],
+  ["a header without value", { OTEL_EXPORTER_OTLP_HEADERS: "a=b,s3cret" }, /OTEL_EXPORTER_OTLP_HEADERS: part 2/],
+  ["a header that is two", { OTEL_EXPORTER_OTLP_HEADERS: "a=s3cret%0d%0aBcc:x" }, /OTEL_EXPORTER_OTLP_HEADERS: part 1/],
+];
+
+for (const [what, environment, message] of tracingRefusals) {
+  test(`readCommand() of run refuses for tracing ${what}, and repeats no secret`, () => {
+    const read = (): unknown => readCommand(["run", "--relay-image", "i"], { ...collector, ...environment });
+    assert.throws(read, { name: "UsageError", message });
+    assert.throws(read, (error) => error instanceof Error && !error.message.includes("s3cret"));
+  });
+}
+
 const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["no verb", [], /which verb/],
   ["an unknown verb", ["cluster"], /unknown verb cluster/],

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { gatherTracing, tracingSettings } from "./tracingsettings.ts";
 
 export const usage = `Mailboat operator
 
@@ -38,6 +39,9 @@ export const usage = `Mailboat operator
     --port PORT             /healthz, /readyz and /metrics (HTTP_PORT; default 9464)
     --workers N             resources looked at at the same time (WORKERS; default 16)
     --log-level LEVEL       (LOG_LEVEL; default info)
+    --otlp-endpoint URL     collector for traces of reconciles that write or fail (OTEL_EXPORTER_OTLP_ENDPOINT; default:
+                            none), with OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE
+    --trace-sampling-ratio N  share of them, 0 to 1; failures are always traced (OTEL_TRACES_SAMPLER_ARG; default 1)
 
   node operator/main.ts release
 
@@ -88,6 +92,8 @@ const clusterSettings = z.object({
   /** A watch that says nothing for this long, not even a bookmark, has no server behind it, in milliseconds. */
   watchSilenceMs: z.coerce.number({ error: "must be milliseconds" }).int().min(1_000),
   logLevel,
+  /** Absent: nothing is traced. */
+  tracing: tracingSettings.optional(),
 });
 
 const releaseSettings = clusterSettings
@@ -167,6 +173,7 @@ function readCluster(values: Flags, set: Variable): Command {
     workers: values.workers ?? set("WORKERS") ?? "16",
     resyncMs: set("RESYNC_MS") ?? tenHoursMs,
     watchSilenceMs: set("WATCH_SILENCE_MS") ?? ninetySecondsMs,
+    tracing: gatherTracing({ endpoint: values["otlp-endpoint"], samplingRatio: values["trace-sampling-ratio"] }, set),
   });
   return { verb: "run", settings: accepted(settings) };
 }
@@ -201,12 +208,13 @@ function accepted<T>(result: z.ZodSafeParseResult<T>): T {
 const text = { type: "string" } as const;
 
 const whoAndWhereFlags = ["kubeconfig", "context", "namespaces", "namespace", "lease-name", "identity", "log-level"];
+const tracingFlags = ["otlp-endpoint", "trace-sampling-ratio"];
 const localFlags = ["manifests", "state", "host", "log-level", "page-port"];
 
 const flagsOf: Readonly<Record<"local" | "demo" | "run" | "release", ReadonlySet<string>>> = {
   local: new Set(localFlags),
   demo: new Set(localFlags),
-  run: new Set(["relay-image", "service-account", "host", "port", "workers", ...whoAndWhereFlags]),
+  run: new Set(["relay-image", "service-account", "host", "port", "workers", ...tracingFlags, ...whoAndWhereFlags]),
   release: new Set(whoAndWhereFlags),
 };
 
@@ -231,6 +239,8 @@ function parseFlags(args: readonly string[]) {
         identity: text,
         port: text,
         workers: text,
+        "otlp-endpoint": text,
+        "trace-sampling-ratio": text,
         help: { type: "boolean", short: "h" },
       },
     });

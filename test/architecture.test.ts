@@ -245,7 +245,7 @@ const rooms: readonly Room[] = [
   },
   {
     name: "operator settings",
-    files: /^operator\/settings\.ts$/,
+    files: /^operator\/(?:settings|tracingsettings)\.ts$/,
     rooms: ["api", "runtime"],
     packages: ["zod"],
     node: "any",

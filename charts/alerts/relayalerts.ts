@@ -74,4 +74,14 @@ export const relayAlerts: readonly AlertRule[] = [
     description:
       "{{ $value | humanize }} recipients of notices failed in an hour: senders do not learn what became of their mail.",
   }),
+  alert({
+    name: "MailboatTracesLost",
+    severity: "warning",
+    // Of operators as well, which belong to no relay: the job tells whose they are.
+    expr: "sum by (namespace, job) (increase(mailboat_telemetry_spans_dropped_total[15m])) > 0",
+    for: "15m",
+    summary: "Traces of {{ $labels.job }} in {{ $labels.namespace }} are lost",
+    description:
+      "{{ $value | humanize }} spans were dropped in 15 minutes: the collector does not take them, or not as fast as they come. Mail goes on.",
+  }),
 ];

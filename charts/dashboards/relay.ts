@@ -5,6 +5,7 @@ import { flow, headline } from "./relaypanels.ts";
 import { chosenRelay as chosen, relayChoices, sources } from "./variables.ts";
 
 const half = { width: 12, height: 8 };
+const quarter = { width: 6, height: 8 };
 const third = { width: 8, height: 8 };
 
 const incoming: readonly BuildsPanel[] = [
@@ -261,7 +262,7 @@ const inside: readonly BuildsPanel[] = [
       })),
       thresholds: { warning: 0.05, critical: 0.5 },
     },
-    third,
+    quarter,
   ),
   graph(
     {
@@ -275,7 +276,7 @@ const inside: readonly BuildsPanel[] = [
         },
       ],
     },
-    third,
+    quarter,
   ),
   graph(
     {
@@ -289,7 +290,27 @@ const inside: readonly BuildsPanel[] = [
         },
       ],
     },
-    third,
+    quarter,
+  ),
+  graph(
+    {
+      title: "Spans",
+      description:
+        "Parts of traces that the collector took, and those that were dropped: queue_full, more end than it takes; export_failed, it did not take them. All at zero: nothing is traced.",
+      unit: "short",
+      queries: [
+        {
+          expr: `sum(rate(mailboat_telemetry_spans_exported_total{${chosen}}[$__rate_interval]))`,
+          legend: "exported a second",
+        },
+        {
+          expr: `sum by (reason) (rate(mailboat_telemetry_spans_dropped_total{${chosen}}[$__rate_interval]))`,
+          legend: "dropped a second: {{reason}}",
+        },
+      ],
+      runbook: "mailboattraceslost",
+    },
+    quarter,
   ),
   table(
     {

@@ -1,5 +1,6 @@
 /** What the operator counts, in OpenMetrics form. Label sets are bounded: kinds, verbs, codes; never names. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { type SpanCounts, spanLosses } from "../../runtime/tracing/trace.ts";
 import type { ReflectorEvent } from "../kube/cache/reflector.ts";
 import type { RequestObserver } from "../kube/client/client.ts";
 
@@ -21,7 +22,7 @@ export interface Figures {
   readonly conditions: readonly ConditionCount[];
 }
 
-export interface OperatorMetrics {
+export interface OperatorMetrics extends SpanCounts {
   readonly request: RequestObserver;
   reflected(resource: string, event: ReflectorEvent): void;
   waited(kind: string, seconds: number): void;
@@ -42,6 +43,7 @@ export function createMetrics(figures: () => Figures): OperatorMetrics {
   return {
     ...requestMetrics(registry),
     ...reconcileMetrics(registry),
+    ...spanMetrics(registry),
     render: async () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -116,6 +118,28 @@ function reconcileMetrics(registry: OpenMetricsRegistry): Pick<OperatorMetrics, 
   return {
     waited: (kind, seconds) => waits.observe({ kind }, seconds),
     reconciled: (kind, result, seconds) => reconciles.observe({ kind, result }, seconds),
+  };
+}
+
+/** Named as the relays name them: one alert is for both. */
+function spanMetrics(registry: OpenMetricsRegistry): SpanCounts {
+  const registers = [registry];
+  const exported = new Counter({
+    name: "mailboat_telemetry_spans_exported",
+    help: "Spans that the collector has taken",
+    registers,
+  });
+  const dropped = new Counter({
+    name: "mailboat_telemetry_spans_dropped",
+    help: "Spans that were lost: the queue was full, or the collector did not take them",
+    labelNames: ["reason"] as const,
+    registers,
+  });
+  // A counter that is there before its first event has a rate at that event.
+  for (const reason of spanLosses) dropped.inc({ reason }, 0);
+  return {
+    spansExported: (count) => exported.inc(count),
+    spansDropped: (reason, count) => dropped.inc({ reason }, count),
   };
 }
 

@@ -12,12 +12,14 @@ import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import type { Place } from "../mailrelay/world.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import type { OperatorMetrics } from "./metrics.ts";
+import type { ReconcileTracer } from "./reconciletrace.ts";
 
 export interface QueueSettings {
   readonly kube: Kube;
   readonly place: Place;
   readonly workers: number;
   readonly metrics: OperatorMetrics;
+  readonly traces: ReconcileTracer;
   readonly log: Log;
   readonly now: () => number;
   readonly monotonic: () => number;
@@ -25,7 +27,7 @@ export interface QueueSettings {
 }
 
 export function openQueue(settings: QueueSettings): WorkQueue {
-  const { kube, place, workers, metrics, log, now, monotonic, chance } = settings;
+  const { kube, place, workers, metrics, traces, log, now, monotonic, chance } = settings;
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
@@ -49,7 +51,7 @@ export function openQueue(settings: QueueSettings): WorkQueue {
       const told = (result: "success" | "failure"): void =>
         metrics.reconciled(kind, result, (monotonic() - startedAt) / 1000);
       try {
-        const again = await reconcile(sources, { namespace, name });
+        const again = await traces.follow({ kind, namespace, name }, () => reconcile(sources, { namespace, name }));
         told("success");
         return again;
       } catch (error) {

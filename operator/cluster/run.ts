@@ -5,9 +5,10 @@
 import { randomBytes } from "node:crypto";
 import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { Telemetry } from "../../runtime/telemetry.ts";
 import { objectFieldManager } from "../../api/labels.ts";
 import { reflectorTimes } from "../kube/cache/reflector.ts";
-import { Client } from "../kube/client/client.ts";
+import { Client, type RequestObserver } from "../kube/client/client.ts";
 import { type Connection, openConnection } from "../kube/client/connection.ts";
 import { Transport } from "../kube/client/transport.ts";
 import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
@@ -24,6 +25,8 @@ import { lead } from "./lead.ts";
 import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts";
 import { openPages } from "./pages.ts";
 import { openQueue } from "./queue.ts";
+import { createReconcileTracer, type ReconcileTracer } from "./reconciletrace.ts";
+import { openTelemetry, startTracing } from "./tracing.ts";
 
 export interface ClusterRun {
   readonly settings: ClusterSettings;
@@ -33,6 +36,9 @@ export interface ClusterRun {
   readonly monotonic: () => number;
   readonly chance: Chance;
 }
+
+/** A stop waits at most this long for the last spans, in milliseconds. */
+const flushMs = 3_000;
 
 /** Requests at the same time, watches and the lease apart. */
 const concurrency = 32;
@@ -44,7 +50,8 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   const connection = openConnection({ kubeconfig: settings.kubeconfig, context: settings.context, now: monotonic });
   const namespace = settings.namespace ?? connection.namespace ?? "mailboat-system";
   const parts = openParts({ run, connection, namespace, ended: ended.signal });
-  const { election, reads, events, kube, metrics, state, transport } = parts;
+  const { election, reads, events, kube, metrics, state, telemetry, traces, transport } = parts;
+  await startTracing(telemetry, settings.tracing, log);
   const health = await openPages({
     host: settings.listenHost,
     port: settings.port,
@@ -70,6 +77,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
         ...run,
         kube,
         metrics,
+        traces,
         workers: settings.workers,
         place: { ...place, certificateNames: [], addressBook: new Map() },
       });
@@ -80,6 +88,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   if (outcome === 0) await events.flushed();
   await election.release().catch((error: unknown) => log.warn({ error: String(error) }, "the lease was not released"));
   ended.abort();
+  await telemetry.close(flushMs);
   await health.close();
   transport.close();
   log.info({ lost: outcome !== 0 }, "operator stopped");
@@ -101,6 +110,8 @@ interface PartSettings {
 interface Parts {
   readonly transport: Transport;
   readonly metrics: OperatorMetrics;
+  readonly telemetry: Telemetry;
+  readonly traces: ReconcileTracer;
   readonly election: Election;
   readonly reads: ClusterReads;
   readonly events: EventRecorder;
@@ -113,7 +124,13 @@ function openParts({ run, connection, namespace, ended }: PartSettings): Parts {
   const transport = new Transport(connection);
   const state: State = { queue: undefined, isSynced: false };
   const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
-  const client = new Client({ transport, concurrency, now: monotonic, stopping: ended, observe: metrics.request });
+  const telemetry = openTelemetry({ namespace, identity: settings.identity, log, counts: metrics });
+  const traces = createReconcileTracer(telemetry);
+  const observe: RequestObserver = (made) => {
+    metrics.request(made);
+    traces.request(made);
+  };
+  const client = new Client({ transport, concurrency, now: monotonic, stopping: ended, observe });
   const election = new Election({
     client: client.with({ stopping: undefined }),
     namespace,
@@ -141,7 +158,17 @@ function openParts({ run, connection, namespace, ended }: PartSettings): Parts {
     now,
     onError: (error) => log.warn({ error: String(error) }, "an event could not be written"),
   });
-  return { transport, metrics, election, reads, events, kube: new ClusterKube({ reads, writer, events }), state };
+  return {
+    transport,
+    metrics,
+    telemetry,
+    traces,
+    election,
+    reads,
+    events,
+    kube: new ClusterKube({ reads, writer, events }),
+    state,
+  };
 }
 
 function figuresOf({

@@ -19,6 +19,7 @@ async function bench(samplingRatio: number): Promise<Bench> {
   const spans: SpanLine[] = [];
   const telemetry = createTelemetry({
     resource: {},
+    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
     log: createLog({ level: "silent", program: "test" }),
     counts: { spansExported: () => undefined, spansDropped: () => undefined },
     sink: (line) => spans.push(line),
@@ -91,6 +92,7 @@ const idsOf = ({ traceId, spanId }: SpanLine): { traceId: string; spanId: string
 test("without endpoint and sink there is no hop, and the SDK is not loaded", async () => {
   const telemetry = createTelemetry({
     resource: {},
+    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
     log: createLog({ level: "silent", program: "test" }),
     counts: { spansExported: () => undefined, spansDropped: () => undefined },
   });

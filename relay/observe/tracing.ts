@@ -5,7 +5,7 @@
 import { hostname } from "node:os";
 import type { Log } from "../../runtime/log.ts";
 import { createTelemetry, type Telemetry } from "../../runtime/telemetry.ts";
-import type { SpanCounts, TelemetrySettings } from "../../runtime/tracing/trace.ts";
+import type { SettingNames, SpanCounts, TelemetrySettings } from "../../runtime/tracing/trace.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 
 export interface TracingOptions {
@@ -24,6 +24,7 @@ export async function openTracing({ snapshots, log, counts, spanLines }: Tracing
     resource: resourceOf(snapshots.current()),
     log,
     counts,
+    names: settingNames,
     ...(spanLines ? { sink: (line) => lines.info(line, "span") } : {}),
   });
   const configure = (snapshot: Snapshot): Promise<boolean> =>
@@ -46,6 +47,12 @@ export async function openTracing({ snapshots, log, counts, spanLines }: Tracing
   await configure(snapshots.current());
   return telemetry;
 }
+
+const settingNames: SettingNames = {
+  endpoint: "spec.tracing.endpoint",
+  headers: "spec.tracing.headersSecretName",
+  ca: "spec.tracing.caSecretName",
+};
 
 /** Spans of this relay say which one it is; those of all its pods share the name. */
 function resourceOf({ relay }: Snapshot): Readonly<Record<string, string>> {

@@ -17,6 +17,7 @@ async function session(): Promise<{ readonly trace: SessionTrace; readonly spans
   const spans: SpanLine[] = [];
   const telemetry = createTelemetry({
     resource: {},
+    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
     log: createLog({ level: "silent", program: "test" }),
     counts: { spansExported: () => undefined, spansDropped: () => undefined },
     sink: (line) => spans.push(line),

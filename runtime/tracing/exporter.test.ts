@@ -24,6 +24,12 @@ const span = new FinishedSpan(
   resourceFromAttributes({ "service.name": "test" }),
 );
 
+const names = {
+  endpoint: "spec.tracing.endpoint",
+  headers: "spec.tracing.headersSecretName",
+  ca: "spec.tracing.caSecretName",
+};
+
 async function serve(
   t: TestContext,
   status: number,
@@ -45,7 +51,7 @@ async function serve(
 
 test("a batch is posted as protobuf to /v1/traces, with the headers", async (t) => {
   const { url, asked } = await serve(t, 200);
-  const exporter = openExporter(url, { headers: { authorization: "Bearer t0ken" } });
+  const exporter = openExporter(url, { headers: { authorization: "Bearer t0ken" } }, names);
   assert.equal(await exporter.export([span]), undefined);
   const [request] = asked;
   assert.equal(request?.method, "POST");
@@ -63,7 +69,7 @@ test("a refusal is told in words that name the field", async (t) => {
   ];
   for (const [status, words] of rows) {
     const { url } = await serve(t, status);
-    assert.match((await openExporter(url, { headers: {} }).export([span])) ?? "", words);
+    assert.match((await openExporter(url, { headers: {} }, names).export([span])) ?? "", words);
   }
 });
 
@@ -88,7 +94,7 @@ test("failureWords() says what to do where it knows", () => {
     [failure("ECONNRESET", "socket hang up"), /^socket hang up \(ECONNRESET\)$/],
     ["nothing", /did not take them/],
   ];
-  for (const [error, words] of rows) assert.match(failureWords(error), words);
+  for (const [error, words] of rows) assert.match(failureWords(error, names), words);
 });
 
 test("a finished span keeps fractions of a millisecond", () => {

@@ -1,6 +1,6 @@
 /** OTLP over HTTP with protobuf: the library's exporter, and its failures in words that say what to do. */
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import type { TelemetrySettings } from "./trace.ts";
+import type { SettingNames, TelemetrySettings } from "./trace.ts";
 import type { BatchExporter } from "./spanqueue.ts";
 
 /** One export with the library's retries (429, 502, 503, 504 and lost connections) takes at most this long... */
@@ -8,7 +8,11 @@ const exportMs = 10_000;
 /** ...unless the collector answers a byte at a time: then it is not waited for any more. */
 const patienceMs = 15_000;
 
-export function openExporter(endpoint: string, settings: Pick<TelemetrySettings, "headers" | "ca">): BatchExporter {
+export function openExporter(
+  endpoint: string,
+  settings: Pick<TelemetrySettings, "headers" | "ca">,
+  names: SettingNames,
+): BatchExporter {
   const { headers, ca } = settings;
   const exporter = new OTLPTraceExporter({
     url: tracesUrl(endpoint),
@@ -25,9 +29,9 @@ export function openExporter(endpoint: string, settings: Pick<TelemetrySettings,
           resolve(failure);
         };
         try {
-          exporter.export(spans, ({ code, error }) => settle(code === 0 ? undefined : failureWords(error)));
+          exporter.export(spans, ({ code, error }) => settle(code === 0 ? undefined : failureWords(error, names)));
         } catch (error) {
-          settle(failureWords(error));
+          settle(failureWords(error, names));
         }
       }),
   };
@@ -41,19 +45,29 @@ export function tracesUrl(endpoint: string): string {
   return url.href;
 }
 
-const advice: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens at spec.tracing.endpoint",
-  ENOTFOUND: "the host of spec.tracing.endpoint does not resolve",
-  "401": "the collector wants credentials: spec.tracing.headersSecretName",
-  "403": "the collector refuses our credentials: spec.tracing.headersSecretName",
-  "404": "no OTLP/HTTP receiver is at spec.tracing.endpoint",
-};
+function adviceOn(code: string, { endpoint, headers, ca }: SettingNames): string | undefined {
+  switch (code) {
+    case "ECONNREFUSED":
+      return `nothing listens at ${endpoint}`;
+    case "ENOTFOUND":
+      return `the host of ${endpoint} does not resolve`;
+    case "401":
+      return `the collector wants credentials: ${headers}`;
+    case "403":
+      return `the collector refuses our credentials: ${headers}`;
+    case "404":
+      return `no OTLP/HTTP receiver is at ${endpoint}`;
+    default:
+      return certificateError.test(code) ? `check ${ca}` : undefined;
+  }
+}
+
 const certificateError = /CERT|ISSUER|SELF_SIGNED|ALTNAME/;
 
-export function failureWords(error: unknown): string {
+export function failureWords(error: unknown, names: SettingNames): string {
   if (!(error instanceof Error)) return "the collector did not take them";
   const code = "code" in error ? String(error.code) : "";
-  const hint = advice[code] ?? (certificateError.test(code) ? "check spec.tracing.caSecretName" : undefined);
+  const hint = adviceOn(code, names);
   const words = [error.message, code === "" || error.message.includes(code) ? "" : `(${code})`];
   const text = words.filter((word) => word !== "").join(" ");
   return hint === undefined ? text : `${text}: ${hint}`;

@@ -69,7 +69,9 @@ export function startTracing(options: TelemetryOptions): TracingProgram {
     tracing,
     configure(settings: TelemetrySettings) {
       ratio = new TraceIdRatioBasedSampler(settings.samplingRatio);
-      queue.exportBy(settings.endpoint === undefined ? undefined : openExporter(settings.endpoint, settings));
+      queue.exportBy(
+        settings.endpoint === undefined ? undefined : openExporter(settings.endpoint, settings, options.names),
+      );
     },
     close: (deadlineMs) => queue.close(deadlineMs),
   };
@@ -117,7 +119,7 @@ class SampledSpan implements TraceSpan {
     this.#failed = true;
   }
 
-  end(): void {
+  end(at?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
     const { kind, parent, links = [] } = this.#start;
@@ -128,7 +130,7 @@ class SampledSpan implements TraceSpan {
       parent,
       startedAt: this.#startedAt,
       // The wall clock may have been set back meanwhile.
-      endedAt: Math.max(this.#now(), this.#startedAt),
+      endedAt: Math.max(at ?? this.#now(), this.#startedAt),
       attributes: this.#attributes,
       events: this.#events,
       links,

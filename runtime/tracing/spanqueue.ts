@@ -75,7 +75,7 @@ export class SpanQueue {
     clearTimeout(this.#timer);
     this.#closed = true;
     const left = this.#spans.splice(0).length;
-    if (left > 0) this.#drop("export_failed", left, "the relay stops before the collector has taken them");
+    if (left > 0) this.#drop("export_failed", left, "the program stops before the collector has taken them");
   }
 
   #schedule(): void {

@@ -41,8 +41,8 @@ export interface TraceSpan {
   event(name: string, at: number, attributes?: SpanAttributes): void;
   /** Marks it as failed. There is no text: what programs say of failures may hold addresses. */
   fail(): void;
-  /** Once. */
-  end(): void;
+  /** Once. `at` as Tracing.now() gives it; now when absent. */
+  end(at?: number): void;
 }
 
 export interface Tracing {
@@ -80,14 +80,23 @@ export interface SpanLine {
 }
 
 /** Why a span was lost: the queue was full, or the collector did not take it. */
-export type SpanLoss = "queue_full" | "export_failed";
+export const spanLosses = ["queue_full", "export_failed"] as const;
+export type SpanLoss = (typeof spanLosses)[number];
 
 export interface SpanCounts {
   spansExported(count: number): void;
   spansDropped(reason: SpanLoss, count: number): void;
 }
 
+/** What people call the settings, for the log. */
+export interface SettingNames {
+  readonly endpoint: string;
+  readonly headers: string;
+  readonly ca: string;
+}
+
 export interface TelemetryOptions {
+  readonly names: SettingNames;
   /** Attributes of the resource, such as service.name. */
   readonly resource: Readonly<Record<string, string>>;
   readonly log: Log;

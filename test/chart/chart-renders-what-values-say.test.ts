@@ -103,6 +103,12 @@ const refused: readonly { readonly set: Readonly<Record<string, unknown>>; reado
     set: { "rbac.create": false, "rbac.secrets.clusterWide": true },
     says: /rbac\.secrets: nothing is bound while rbac\.create is false/,
   },
+  {
+    set: { "tracing.endpoint": "collector:4318" },
+    says: /'\/tracing\/endpoint': 'collector:4318' does not match pattern/,
+  },
+  { set: { "tracing.samplingRatio": "2" }, says: /'\/tracing\/samplingRatio': '2' does not match pattern/ },
+  { set: { "tracing.caSecretName": "ca" }, says: /tracing\.endpoint: name the collector/ },
   { set: { "serviceAccount.create": false }, says: /serviceAccount\.name: name the account to use/ },
 ];
 
@@ -176,6 +182,47 @@ test("the operator understands what its Deployment tells it", { skip }, () => {
     },
   );
 });
+
+test("the operator's traces go where the values say, and nowhere by default", { skip }, () => {
+  const tracingOf = (set: Readonly<Record<string, unknown>>): unknown => {
+    const { args, env } = operatorContainer(helm().render(set));
+    // The CA's path is the one where the Secret is mounted; the headers come from the Secret alone.
+    const given = env.map(({ name, value }) => [name, value ?? (name.endsWith("HEADERS") ? "a=b" : "x")] as const);
+    const command = readCommand(args, Object.fromEntries(given));
+    assert.ok(command.verb === "run");
+    return command.settings.tracing;
+  };
+  assert.equal(tracingOf({}), undefined);
+  const endpoint = "https://otel-collector.observability:4318";
+  const plain = { endpoint, samplingRatio: 1, headers: {}, protocol: "http/protobuf", caFile: undefined };
+  assert.deepEqual(tracingOf({ "tracing.endpoint": endpoint }), plain);
+  const set = {
+    "tracing.endpoint": endpoint,
+    "tracing.samplingRatio": "0.25",
+    "tracing.headersSecretName": "collector-headers",
+    "tracing.caSecretName": "collector-ca",
+  };
+  const whole = { ...plain, samplingRatio: 0.25, headers: { a: "b" }, caFile: "/etc/mailboat/collector/ca.crt" };
+  assert.deepEqual(tracingOf(set), whole);
+  const pod = JSON.stringify(operatorPod(helm().render(set)));
+  const mounted = [
+    { name: "OTEL_EXPORTER_OTLP_HEADERS", valueFrom: { secretKeyRef: { name: "collector-headers", key: "headers" } } },
+    { name: "collector-ca", mountPath: "/etc/mailboat/collector", readOnly: true },
+    { name: "collector-ca", secret: { secretName: "collector-ca", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+  ];
+  for (const part of mounted) {
+    // Helm gives the members of an object in alphabetical order.
+    assert.ok(pod.includes(JSON.stringify(part)) || pod.includes(sortedJson(part)), JSON.stringify(part));
+  }
+});
+
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : part,
+  );
+}
 
 const digest = `sha256:${"0".repeat(64)}`;
 const images: readonly {

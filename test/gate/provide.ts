@@ -10,11 +10,21 @@ import { clusterPackages, type DebianPackage, providePackages, scenarioPackages 
 export type Say = (line: string) => void;
 
 export async function provideApiServer(say: Say): Promise<Outcome> {
+  const controlPlane = await controlPlaneOf(say);
+  const collector = await collectorOf(say);
+  return { ...nothing, failures: [...controlPlane.failures, ...collector.failures] };
+}
+
+async function controlPlaneOf(say: Say): Promise<Outcome> {
   return lackingControlPlane() === false ? built("control plane", () => provideControlPlane(say)) : nothing;
 }
 
+async function collectorOf(say: Say): Promise<Outcome> {
+  return lackingCollector() === false ? built("collector", () => provideCollector(say)) : nothing;
+}
+
 export async function provideChart(say: Say): Promise<Outcome> {
-  const controlPlane = await provideApiServer(say);
+  const controlPlane = await controlPlaneOf(say);
   if (lackingHelm() !== false || controlPlane.failures.length > 0) return controlPlane;
   return built("helm", async () => {
     for (const major of helmMajors) await provideHelmProgram(major, say);
@@ -23,7 +33,7 @@ export async function provideChart(say: Say): Promise<Outcome> {
 
 export async function provideScenario(say: Say): Promise<Outcome> {
   const packages = await installed(scenarioPackages, say);
-  const collector = lackingCollector() === false ? await built("collector", () => provideCollector(say)) : nothing;
+  const collector = await collectorOf(say);
   return { ...packages, failures: collector.failures };
 }
 

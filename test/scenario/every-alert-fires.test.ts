@@ -117,6 +117,17 @@ const cases: Readonly<Record<string, Case>> = {
     at: 80,
     labels: place,
   },
+  MailboatTracesLost: {
+    series: [
+      relaySeries(
+        "mailboat_telemetry_spans_dropped_total",
+        'job="mail/outbound", reason="export_failed"',
+        "0x5 1+9x60",
+      ),
+    ],
+    at: 40,
+    labels: { namespace: "mail", job: "mail/outbound" },
+  },
   MailboatOperatorWithoutLeader: {
     series: [{ series: `mailboat_operator_leader{${operator}}`, values: "1 0x30" }],
     at: 15,
@@ -171,6 +182,8 @@ const healthy: readonly Series[] = [
   relaySeries("mailboat_configuration_info", 'revision="new"', "1x1600"),
   relaySeries("mailboat_configuration_stale", "", "0x1600"),
   relaySeries("mailboat_delivery_double_bounces_total", "", "0x1600"),
+  relaySeries("mailboat_telemetry_spans_dropped_total", 'job="mail/outbound", reason="export_failed"', "0x1600"),
+  { series: `mailboat_telemetry_spans_dropped_total{${operator}, reason="queue_full"}`, values: "3x1600" },
   { series: `mailboat_operator_leader{${operator}}`, values: "1x1600" },
   {
     series: `mailboat_operator_reconcile_seconds_count{${operator}, kind="MailRelay", result="success"}`,

@@ -17,7 +17,16 @@ export type RequestObserver = (made: {
   readonly resource: string;
   readonly code: number;
   readonly durationMs: number;
+  /** What a write is for; absent for reads. */
+  readonly object?: Written | undefined;
 }) => void;
+
+export interface Written {
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly name: string;
+  readonly subresource?: string | undefined;
+}
 
 /** From the call to the whole answer, in milliseconds. */
 export interface Deadlines {
@@ -91,6 +100,7 @@ interface Ask {
   readonly accept?: string | undefined;
   readonly contentType?: string | undefined;
   readonly body?: unknown;
+  readonly object?: Written;
 }
 
 export class Client {
@@ -169,8 +179,7 @@ export class Client {
     const { fieldManager, subresource } = options;
     return objectIn(
       await this.#ask({
-        verb: "apply",
-        resource: resource.plural,
+        ...write(resource, "apply", { namespace, name, subresource }),
         method: "PATCH",
         target: withQuery(pathOf(resource, { namespace, name, subresource }), { fieldManager, force: "true" }),
         accept: options.metadataOnly === true ? partial : json,
@@ -185,8 +194,7 @@ export class Client {
   async mergePatch(resource: Resource, place: Place, patch: MergePatch): Promise<RawObject> {
     return objectIn(
       await this.#ask({
-        verb: "patch",
-        resource: resource.plural,
+        ...write(resource, "patch", place),
         method: "PATCH",
         target: withQuery(pathOf(resource, place), { fieldManager: patch.fieldManager }),
         accept: patch.metadataOnly === true ? partial : json,
@@ -198,16 +206,16 @@ export class Client {
 
   async create(resource: Resource, object: RawObject, fieldManager: string): Promise<RawObject> {
     const target = withQuery(pathOf(resource, { namespace: object.metadata.namespace }), { fieldManager });
-    const { plural } = resource;
-    return objectIn(await this.#ask({ verb: "create", resource: plural, method: "POST", target, body: object }));
+    const ask = { ...write(resource, "create", object.metadata), target, body: object };
+    return objectIn(await this.#ask({ ...ask, method: "POST" }));
   }
 
   /** Replaces the whole object; its resourceVersion guards against what others wrote meanwhile. */
   async update(resource: Resource, object: RawObject, fieldManager: string): Promise<RawObject> {
     const { name, namespace } = object.metadata;
     const target = withQuery(pathOf(resource, { namespace, name }), { fieldManager });
-    const { plural } = resource;
-    return objectIn(await this.#ask({ verb: "update", resource: plural, method: "PUT", target, body: object }));
+    const ask = { ...write(resource, "update", object.metadata), target, body: object };
+    return objectIn(await this.#ask({ ...ask, method: "PUT" }));
   }
 
   /** Gone already is success. Rejects with Conflict when a precondition does not hold. */
@@ -215,7 +223,7 @@ export class Client {
     const body = { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background", preconditions };
     const target = pathOf(resource, place);
     try {
-      await this.#ask({ verb: "delete", resource: resource.plural, method: "DELETE", target, body });
+      await this.#ask({ ...write(resource, "delete", place), method: "DELETE", target, body });
     } catch (error) {
       if (!(error instanceof RequestError) || error.kind !== "NotFound") throw error;
     }
@@ -284,7 +292,7 @@ export class Client {
         request: `${ask.method} ${ask.target.split("?")[0] ?? ""}`,
       });
     } finally {
-      observe?.({ verb: ask.verb, resource: ask.resource, code, durationMs: now() - startedAt });
+      observe?.({ verb: ask.verb, resource: ask.resource, code, durationMs: now() - startedAt, object: ask.object });
     }
   }
 
@@ -302,6 +310,11 @@ export interface MergePatch {
 
 function read(resource: Resource, verb: Verb, target: string): Ask {
   return { verb, resource: resource.plural, method: "GET", target };
+}
+
+function write(resource: Resource, verb: Verb, place: Place): Pick<Ask, "verb" | "resource" | "object"> {
+  const { namespace, name = "", subresource } = place;
+  return { verb, resource: resource.plural, object: { kind: resource.kind, namespace, name, subresource } };
 }
 
 function selectors(query: ListQuery): Readonly<Record<string, string | undefined>> {

@@ -1,5 +1,6 @@
 /** What becomes of the spans that end. */
 import { Counter } from "prom-client";
+import { spanLosses } from "../../../runtime/tracing/trace.ts";
 import type { OpenMetricsRegistry } from "./family.ts";
 
 export interface SpanMetrics {
@@ -21,6 +22,8 @@ export function spanMetrics(registry: OpenMetricsRegistry): SpanMetrics {
     labelNames: ["reason"],
     registers,
   });
+  // A counter that is there before its first event has a rate at that event.
+  for (const reason of spanLosses) dropped.inc({ reason }, 0);
   return {
     spansExported: (count) => exported.inc(count),
     spansDropped: (reason, count) => dropped.inc({ reason }, count),
