@@ -36,6 +36,8 @@ export class Intake {
   #timer: NodeJS.Timeout | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #claiming = false;
+  /** The timer rang while a claim was under way. */
+  #calledMeanwhile = false;
   /** The spool may hold due messages that it could not hand over for want of room. */
   #backlog = true;
   #notBefore = 0;
@@ -74,6 +76,8 @@ export class Intake {
     const delayMs = Math.min(Math.max(at - this.#options.clock.now(), 1), longestSleepMs);
     this.#timer = setTimeout(() => {
       this.#wakeAt = Number.POSITIVE_INFINITY;
+      // What comes due while the spool is asked may be missing from its answers.
+      this.#calledMeanwhile = this.#claiming;
       this.claimDue();
     }, delayMs);
   }
@@ -88,7 +92,8 @@ export class Intake {
       })
       .then((wakeAt) => {
         this.#claiming = false;
-        this.wakeBy(wakeAt);
+        this.wakeBy(this.#calledMeanwhile ? this.#options.clock.now() : wakeAt);
+        this.#calledMeanwhile = false;
         this.claimBacklog();
       })
       .catch((error: unknown) => this.#options.log.fatal({ error: String(error) }, "delivery stopped"));

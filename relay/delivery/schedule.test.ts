@@ -157,6 +157,19 @@ test("DeliverySchedule keeps within what the destination allows", () => {
   assert.equal(takeAll(schedule).length, 2);
 });
 
+test("DeliverySchedule counts the flights of a destination also when it forgets idle ones to remember it", () => {
+  const schedule = new DeliverySchedule(wide);
+  for (let count = 0; count < 10_000; count += 1) {
+    add(schedule, [jobOf("a", `destination ${count}`)]);
+    for (const job of takeAll(schedule)) schedule.finish(job);
+  }
+  add(
+    schedule,
+    [1, 2, 3].map(() => jobOf("a", "one more", 2)),
+  );
+  assert.equal(takeAll(schedule).length, 2);
+});
+
 test("DeliverySchedule lets others fly in the place of a delivery that takes long", () => {
   const schedule = new DeliverySchedule({ ...wide, inFlight: 8 });
   add(

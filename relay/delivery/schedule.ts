@@ -238,9 +238,10 @@ export class DeliverySchedule {
   #laneOf({ key }: Lane): LaneState {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
+      // Before this one is there: idle as yet, it would be forgotten with the others while it is counted.
+      if (this.#lanes.size >= rememberedLanes) this.#forgetLanes();
       lane = { flights: 0, allowed: firstAllowed };
       this.#lanes.set(key, lane);
-      if (this.#lanes.size > rememberedLanes) this.#forgetLanes();
     }
     return lane;
   }

@@ -12,7 +12,7 @@ import type { SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
 import type { ConnectionLimits } from "../mail/destination.ts";
-import { parseReply, type Reply } from "../mail/reply.ts";
+import { longestReply, parseReply, type Reply } from "../mail/reply.ts";
 import { LineLostError, transact, type Outgoing, type SmtpLine, type TransactionReport } from "./transaction.ts";
 
 export interface NextHop {
@@ -370,9 +370,11 @@ function replyOf(error: LibraryError): Reply | undefined {
   return typeof error.response === "string" ? parseReply(error.response) : undefined;
 }
 
+/** The library's messages repeat what the hop said. */
 function detailOf(error: LibraryError): string {
   const code = error.originalCode ?? error.code;
-  return typeof code === "string" && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
+  const message = error.message.slice(0, longestReply);
+  return typeof code === "string" && !message.includes(code) ? `${message} (${code})` : message;
 }
 
 function lossOf(error: unknown): LineLostError {

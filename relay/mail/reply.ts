@@ -26,11 +26,20 @@ export function refusal(code: number, enhanced: string, text: string): Refusal {
 }
 
 /**
+ * Characters of a reply that are kept. RFC 5321 section 4.5.3.1.5 allows lines of 512 octets; a next hop that talks without
+ * end must not fill the spool, which keeps a reply with each recipient, nor the log.
+ */
+export const longestReply = 4_000;
+
+/**
  * Parses the text of a reply as nodemailer hands it over: lines of `250-...` or `250 ...` joined by LF.
  * Returns undefined when it does not start with a code (RFC 5321 section 4.2).
  */
 export function parseReply(raw: string): Reply | undefined {
-  const lines = raw.split(/\r?\n/).filter((line) => line !== "");
+  const lines = raw
+    .slice(0, longestReply)
+    .split(/\r?\n/)
+    .filter((line) => line !== "");
   const first = /^([2-5]\d\d)(?:[ -]|$)/.exec(lines[0] ?? "");
   if (first === null) return undefined;
   const code = Number(first[1]);
@@ -49,7 +58,13 @@ export function formatReply(reply: Reply): string {
   return [String(reply.code), reply.enhanced, reply.text.replaceAll("\n", " ")].filter((part) => part).join(" ");
 }
 
+/**
+ * A local part, quoted or not, with its `@`. Begins only where a word does, and a quoted one is not looked for without end (RFC
+ * 5321 section 4.5.3.1.1 allows 64 octets): text of others must not cost the square of its length.
+ */
+const localPart = /(?:"(?:[^"\\]|\\.){0,256}"|(?<![^\s<>"'(),;:@])[^\s<>"'(),;:]+)@(?=[^\s])/g;
+
 /** Next hops like to repeat the address in their reply; logs and stories have domains only. */
 export function withoutAddresses(text: string): string {
-  return text.includes("@") ? text.replace(/(?:"(?:[^"\\]|\\.)*"|[^\s<>"'(),;:]+)@(?=[^\s])/g, "*@") : text;
+  return text.includes("@") ? text.replace(localPart, "*@") : text;
 }

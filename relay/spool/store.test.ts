@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -230,6 +230,22 @@ test("a large body becomes a file that goes with its message", async () => {
   assert.equal(await lengthOf(spool, id), writer.sizeBytes);
   await spool.settle({ id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
   assert.deepEqual(await readdir(join(directory, "bodies")), []);
+  await spool.close();
+});
+
+test("a settlement holds although the body cannot be removed", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const { message, recipients, dueAt } = messageWith(["a@example.net"]);
+  const writer = spool.begin(message.id);
+  await writer.write(Buffer.alloc(inlineLimitBytes + 1, "x"));
+  await spool.commit({ message: { ...message, body: await writer.finish() }, recipients, dueAt });
+  only(await spool.claim({ now: start, limit: 10 }));
+  const path = join(directory, "bodies", message.id);
+  await rm(path);
+  await mkdir(path);
+  await spool.settle({ id: message.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] });
+  assert.equal((await spool.depth(start)).queuedMessages, 0);
   await spool.close();
 });
 

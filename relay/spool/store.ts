@@ -132,8 +132,17 @@ class Store implements Spool {
       for (const { message } of reserved) this.#sink.cancel(message.id);
       throw error;
     }
-    if (removed !== undefined) await this.#bodies.remove(removed);
+    if (removed !== undefined) await this.#removeBody(removed);
     for (const { message, recipients } of reserved) this.#sink.deliver({ message, recipients });
+  }
+
+  /** Never rejects: the outcome is durable, and who was told otherwise would write it again. The next start finds the file. */
+  async #removeBody(id: SpoolId): Promise<void> {
+    try {
+      await this.#bodies.remove(id);
+    } catch (error) {
+      this.#options.log.error({ spoolId: id, error: String(error) }, "could not remove the body of a settled message");
+    }
   }
 
   async #settleUntilKept(
