@@ -1,17 +1,18 @@
-/** Counts resources by condition, for the metrics. Pure. */
+/** Counts resources by condition, for the metrics: as they come and go, because a walk over all would hold up the work. Pure. */
 import { isRecord, type RawObject } from "../kube/client/resource.ts";
 import type { ConditionCount } from "./metrics.ts";
 
-export function countConditions(kind: string, objects: readonly RawObject[]): readonly ConditionCount[] {
-  const counts = new Map<string, ConditionCount>();
-  for (const { status } of objects) {
-    const list = isRecord(status) ? status["conditions"] : undefined;
-    for (const entry of Array.isArray(list) ? list : []) {
-      if (!isRecord(entry)) continue;
-      const [condition, is] = [String(entry["type"]), String(entry["status"])];
-      const key = `${condition} ${is}`;
-      counts.set(key, { kind, condition, status: is, count: (counts.get(key)?.count ?? 0) + 1 });
-    }
-  }
-  return [...counts.values()];
+/** The conditions of an object with their status, as values to count. */
+export function conditionsOf({ status }: RawObject): readonly string[] {
+  const list = isRecord(status) ? status["conditions"] : undefined;
+  if (!Array.isArray(list)) return [];
+  return list.filter(isRecord).map((entry) => `${String(entry["type"])} ${String(entry["status"])}`);
+}
+
+/** What was counted of one kind, by `conditionsOf`. */
+export function conditionCounts(kind: string, counts: ReadonlyMap<string, number>): readonly ConditionCount[] {
+  return [...counts].map(([value, count]) => {
+    const [condition = "", status = ""] = value.split(" ");
+    return { kind, condition, status, count };
+  });
 }

@@ -18,7 +18,7 @@ import { Election } from "../kube/lease.ts";
 import { leaseTimes } from "../kube/leaserecord.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
 import type { ClusterSettings } from "../settings.ts";
-import { countConditions } from "./census.ts";
+import { conditionCounts, conditionsOf } from "./census.ts";
 import { decoder } from "./decode.ts";
 import { indexes } from "./indexes.ts";
 import { lead } from "./lead.ts";
@@ -183,7 +183,7 @@ function figuresOf({
     isLeading: election.isFresh(),
     cached: reads.sizes(),
     eventsLost: events.lost,
-    conditions: (["MailRelay", "SenderDomain"] as const).flatMap((kind) => countConditions(kind, reads.list(kind, {}))),
+    conditions: (["MailRelay", "SenderDomain"] as const).flatMap((kind) => conditionCounts(kind, reads.counts(kind))),
   };
 }
 
@@ -214,5 +214,6 @@ function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
     namespaces: settings.namespaces,
     decode: decoder(log),
     indexes,
+    counted: conditionsOf,
   });
 }

@@ -22,6 +22,8 @@ export type Index<T> = (object: T) => readonly string[];
 
 export interface StoreSettings<T> {
   readonly indexes?: Readonly<Record<string, Index<T>>>;
+  /** Values of which only the number of objects that have them is kept. */
+  readonly counted?: Index<T> | undefined;
   readonly onChange?: (change: Change<T>) => void;
 }
 
@@ -33,6 +35,8 @@ export class Store<T extends Kept> {
   readonly #objects = new Map<string, T>();
   readonly #indexes: readonly (readonly [string, Index<T>])[];
   readonly #found: ReadonlyMap<string, Map<string, Set<string>>>;
+  readonly #counted: Index<T>;
+  readonly #counts = new Map<string, number>();
   readonly #onChange: (change: Change<T>) => void;
   /** Everything up to here has been told by list or watch. */
   #version = "0";
@@ -40,11 +44,17 @@ export class Store<T extends Kept> {
   constructor(settings: StoreSettings<T> = {}) {
     this.#indexes = Object.entries(settings.indexes ?? {});
     this.#found = new Map(this.#indexes.map(([name]) => [name, new Map()]));
+    this.#counted = settings.counted ?? ((): readonly string[] => []);
     this.#onChange = settings.onChange ?? ((): void => {});
   }
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  /** How many objects have each of the values that are counted. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
   }
 
   get version(): string {
@@ -114,6 +124,7 @@ export class Store<T extends Kept> {
     if (before !== undefined) this.#unindex(key, before);
     this.#objects.set(key, object);
     for (const [name, index] of this.#indexes) for (const value of index(object)) this.#keysOf(name, value).add(key);
+    for (const value of this.#counted(object)) this.#count(value, 1);
     this.#onChange({ key, before, after: object });
   }
 
@@ -131,6 +142,13 @@ export class Store<T extends Kept> {
         if (keys.size === 0) this.#found.get(name)?.delete(value);
       }
     }
+    for (const value of this.#counted(object)) this.#count(value, -1);
+  }
+
+  #count(value: string, change: 1 | -1): void {
+    const count = (this.#counts.get(value) ?? 0) + change;
+    if (count === 0) this.#counts.delete(value);
+    else this.#counts.set(value, count);
   }
 
   #keysOf(name: string, value: string): Set<string> {

@@ -33,6 +33,8 @@ export interface ReadSettings {
   readonly decode: Decode;
   /** Ways to find objects of a kind, beside those by namespace and by relay label. */
   readonly indexes: Readonly<Partial<Record<CachedKind, Indexes>>>;
+  /** Values of which only the number of objects that have them is kept. */
+  readonly counted: Index<RawObject>;
 }
 
 /** An answer whether the server has a kind is good for this long. */
@@ -66,6 +68,7 @@ export class ClusterReads {
         resource,
         labelSelector,
         indexes: { ...usualIndexes, ...settings.indexes[kind] },
+        counted: settings.counted,
         view: viewOf(kind, decode),
         onChange: (change) => this.#changed(kind, change),
       });
@@ -99,6 +102,11 @@ export class ClusterReads {
   sizes(): Readonly<Record<string, number>> {
     const sizes = [...this.#caches].map(([kind, cache]) => [kind, cache.size] as const);
     return Object.fromEntries([...sizes, ["Secret", this.secrets.size] as const]);
+  }
+
+  /** How many objects of the kind have each of the values that are counted. */
+  counts(kind: CachedKind): ReadonlyMap<string, number> {
+    return this.#cache(kind).counts();
   }
 
   get(kind: CachedKind, namespace: string, name: string): RawObject | undefined {

@@ -28,6 +28,7 @@ export interface ScopedSettings<T extends RawObject> {
   readonly metadataOnly?: boolean;
   readonly view: (raw: RawObject, known: T | undefined) => T | undefined;
   readonly indexes?: Readonly<Record<string, Index<T>>>;
+  readonly counted?: Index<T> | undefined;
   readonly onChange: (change: Change<T>) => void;
   /** A scope that could not be read can be read now; undefined: all namespaces. */
   readonly onAllowed?: (namespace: string | undefined) => void;
@@ -87,6 +88,15 @@ export class ScopedCache<T extends RawObject> {
     return size;
   }
 
+  /** How many objects have each of the values that are counted. */
+  counts(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { store } of this.#scopes.values()) {
+      for (const [value, count] of store.counts) counts.set(value, (counts.get(value) ?? 0) + count);
+    }
+    return counts;
+  }
+
   /** The answer to a write of ours. */
   offer(raw: RawObject): void {
     const store = this.#scopeOf(raw.metadata.namespace ?? everywhere)?.store;
@@ -99,9 +109,9 @@ export class ScopedCache<T extends RawObject> {
   }
 
   #open(namespace: string | undefined): Scope<T> {
-    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, onChange, onAllowed } =
+    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, counted, onChange, onAllowed } =
       this.#settings;
-    const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), onChange });
+    const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), counted, onChange });
     let wasForbidden = false;
     const reflector = new Reflector<T>({
       client: edge.client,
