@@ -17,6 +17,7 @@ import { ForbiddenError } from "../kube.ts";
 import type { Secret } from "../objects.ts";
 import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
 import { readShard, type ShardFact } from "../shard.ts";
+import { LabelledSecrets } from "./labelled.ts";
 import { NamedSecrets } from "./named.ts";
 import { secretResource } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
@@ -44,6 +45,7 @@ export class SecretReads {
   readonly #settings: SecretSettings;
   readonly #cache: ScopedCache<RawObject>;
   readonly #named: NamedSecrets;
+  readonly #labelled: LabelledSecrets;
   /** Oldest use first. */
   readonly #contents = new Map<string, Remembered<Secret>>();
   readonly #shards = new Map<string, Remembered<ShardFact>>();
@@ -59,6 +61,7 @@ export class SecretReads {
       settings.onChange(change);
     };
     this.#named = new NamedSecrets({ edge: settings.edge, onChange });
+    this.#labelled = new LabelledSecrets({ client: settings.edge.client, onRead: (raw) => this.#listed(raw) });
     this.#cache = new ScopedCache<RawObject>({
       edge: settings.edge,
       resource: secretResource,
@@ -142,16 +145,36 @@ export class SecretReads {
 
   /** The answer to a write, whole. */
   written(raw: RawObject): void {
-    const key = keyOf(raw);
-    this.#forget(key);
+    this.#forget(keyOf(raw));
     this.#seen(raw);
-    const version = raw.metadata.resourceVersion ?? "";
+    this.#keep(raw);
+  }
+
+  #listed(raw: RawObject): void {
+    this.#seen(raw);
+    const { namespace, name, resourceVersion } = raw.metadata;
+    // It may have gone, or been written again, while the list was on its way.
+    if (this.#cache.get(namespace, name)?.metadata.resourceVersion === resourceVersion) this.#keep(raw);
+  }
+
+  /** A shard is as large as hundreds of domains, and read whole only where keys are in trouble: its digests are enough. */
+  #keep(raw: RawObject): void {
+    const [key, version] = [keyOf(raw), raw.metadata.resourceVersion ?? ""];
     const secret = secretView(raw);
-    if (raw.metadata.labels?.[shardLabel] !== undefined) {
-      this.#shards.set(key, { version, value: readShard(secret), bytes: 0 });
-    } else {
-      this.#remember(key, version, secret);
-    }
+    if (raw.metadata.labels?.[shardLabel] === undefined) this.#remember(key, version, secret);
+    else this.#shards.set(key, { version, value: readShard(secret), bytes: 0 });
+  }
+
+  /**
+   * With the first Secret of a relay that is not known, all of its namespace are read. Resolves to what is known of it
+   * then. Where that fails, the read of the one Secret says why.
+   */
+  async #readTogether(known: RawObject): Promise<RawObject> {
+    const { namespace = "", name, labels } = known.metadata;
+    // Where single ones may be read, lists may not.
+    if (labels?.[relayLabel] === undefined || this.#cache.get(namespace, name) === undefined) return known;
+    await this.#labelled.read(namespace).catch(() => undefined);
+    return this.#cache.get(namespace, name) ?? known;
   }
 
   /** A server that is away for a while does not hide what was read before; a right that was taken away does. */
@@ -166,32 +189,42 @@ export class SecretReads {
     if (!isSynced) throw error;
   }
 
-  async #content(known: RawObject): Promise<Secret | undefined> {
-    const key = keyOf(known);
-    const kept = this.#contents.get(key);
-    if (kept !== undefined && kept.version === known.metadata.resourceVersion) {
-      this.#contents.delete(key);
-      this.#contents.set(key, kept);
-      return kept.value;
-    }
+  async #content(seen: RawObject): Promise<Secret | undefined> {
+    const kept = this.#kept(this.#contents, seen);
+    if (kept !== undefined) return this.#used(keyOf(seen), kept);
+    const known = await this.#readTogether(seen);
+    const listed = this.#kept(this.#contents, known);
+    if (listed !== undefined) return listed.value;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
     const secret = secretView(raw);
-    // A shard is as large as hundreds of domains, and read whole only where keys are in trouble.
     const isShard = raw.metadata.labels?.[shardLabel] !== undefined;
-    if (!isShard) this.#remember(key, raw.metadata.resourceVersion ?? "", secret);
+    if (!isShard) this.#remember(keyOf(raw), raw.metadata.resourceVersion ?? "", secret);
     return secret;
   }
 
-  async #shard(known: RawObject): Promise<ShardFact | undefined> {
-    const key = keyOf(known);
-    const kept = this.#shards.get(key);
-    if (kept !== undefined && kept.version === known.metadata.resourceVersion) return kept.value;
+  async #shard(seen: RawObject): Promise<ShardFact | undefined> {
+    const kept = this.#kept(this.#shards, seen);
+    if (kept !== undefined) return kept.value;
+    const known = await this.#readTogether(seen);
+    const listed = this.#kept(this.#shards, known);
+    if (listed !== undefined) return listed.value;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
-    const value = readShard(secretView(raw));
-    this.#shards.set(key, { version: raw.metadata.resourceVersion ?? "", value, bytes: 0 });
-    return value;
+    this.#keep(raw);
+    return this.#shards.get(keyOf(raw))?.value;
+  }
+
+  /** What is remembered is good for one version of the Secret. */
+  #kept<T>(memory: ReadonlyMap<string, Remembered<T>>, known: RawObject): Remembered<T> | undefined {
+    const kept = memory.get(keyOf(known));
+    return kept?.version === known.metadata.resourceVersion ? kept : undefined;
+  }
+
+  #used(key: string, kept: Remembered<Secret>): Secret {
+    this.#contents.delete(key);
+    this.#contents.set(key, kept);
+    return kept.value;
   }
 
   /** Reconciles of one relay's domains ask for the same Secrets at the same time. */
