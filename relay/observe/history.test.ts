@@ -31,7 +31,10 @@ function outcome(number: number, kind: "delivered" | "deferred" | "failed", atte
   return { kind, at: number, line };
 }
 
-function historyOf(events: readonly StoryEvent[], limits = { smooth: 2, troubled: 2, events: 4 }): MessageHistory {
+function historyOf(
+  events: readonly StoryEvent[],
+  limits = { smooth: 2, troubled: 2, events: 4, bytes: 1e6 },
+): MessageHistory {
   const history = new MessageHistory(limits);
   for (const event of events) history.add(event, () => headFor(event.at, `<m${event.at}@example.com>`));
   return history;
@@ -75,6 +78,17 @@ test("a story keeps its beginning and its end, and says how much is missing betw
   const [story] = historyOf([acceptance(1), ...attempts]).find(idOf(1));
   const kept = story?.events.map((event) => ("attempt" in event.line ? event.line.attempt : 0));
   assert.deepEqual([kept, story?.forgotten], [[0, 1, 5, 6], 3]);
+});
+
+test("messages with much to tell are fewer, and an ordinary one beside them stays", () => {
+  const history = new MessageHistory({ smooth: 2_000, troubled: 1_000, events: 64, bytes: 1_000_000 });
+  history.add(acceptance(1_000_000), () => headFor(1_000_000));
+  for (let number = 0; number < 1_000; number += 1) {
+    for (let attempt = 1; attempt <= 64; attempt += 1)
+      history.add(outcome(number, "deferred", attempt), () => headFor(number));
+  }
+  assert.ok(history.size > 20 && history.size < 100, `${history.size} messages`);
+  assert.deepEqual(remembered(history, [0, 999, 1_000_000]), [999, 1_000_000]);
 });
 
 test("one Message-ID in several transactions finds all of them, with brackets and without", () => {

@@ -28,10 +28,20 @@ export interface HistoryLimits {
   readonly troubled: number;
   /** At least 2. When there are more, the first half and the newest ones stay. */
   readonly events: number;
+  /** Of memory, as weightOf() and headWeight() estimate it; the oldest messages of the heavier kind go first. */
+  readonly bytes: number;
 }
 
-/** Measured at 1.2 KiB a message of three events: about 12 MiB when full. */
-export const defaultHistoryLimits: HistoryLimits = { smooth: 5_000, troubled: 5_000, events: 64 };
+/**
+ * Measured at 1.2 KiB a message of three events: about 12 MiB when full of ordinary mail. Messages that wait for days with replies of
+ * many words would be ten times as heavy, and the relay's container has half a GiB for everything.
+ */
+export const defaultHistoryLimits: HistoryLimits = {
+  smooth: 5_000,
+  troubled: 5_000,
+  events: 64,
+  bytes: 40 * 1024 * 1024,
+};
 
 /** Longer ones are not indexed; RFC 5322 section 2.1.1 keeps a line, and so most Message-IDs, below 998. */
 const longestMessageId = 512;
@@ -40,6 +50,7 @@ interface Kept {
   readonly head: StoryHead;
   readonly events: StoryEvent[];
   forgotten: number;
+  bytes: number;
 }
 
 export class MessageHistory {
@@ -65,11 +76,25 @@ export class MessageHistory {
     const id = event.line.spoolId;
     const kept = this.#keptOf(id) ?? this.#begin(id, head());
     kept.events.push(event);
+    let bytes = weightOf(event);
     if (kept.events.length > this.#limits.events) {
-      kept.events.splice(Math.floor(this.#limits.events / 2), 1);
+      for (const left of kept.events.splice(Math.floor(this.#limits.events / 2), 1)) bytes -= weightOf(left);
       kept.forgotten += 1;
     }
-    if (isTrouble(event) && this.#smooth.stories.delete(id)) this.#forget(this.#troubled.put(id, kept));
+    const shelf = this.#smooth.stories.has(id) ? this.#smooth : this.#troubled;
+    shelf.gain(kept, bytes);
+    if (isTrouble(event) && shelf === this.#smooth) {
+      shelf.take(id);
+      this.#forget(this.#troubled.put(id, kept));
+    }
+    this.#keepWithin();
+  }
+
+  #keepWithin(): void {
+    while (this.#smooth.bytes + this.#troubled.bytes > this.#limits.bytes && this.size > 1) {
+      const heavier = this.#smooth.bytes > this.#troubled.bytes ? this.#smooth : this.#troubled;
+      this.#forget(heavier.takeOldest());
+    }
   }
 
   /** The stories of a spool id or a Message-ID, with or without its angle brackets. */
@@ -86,7 +111,7 @@ export class MessageHistory {
   }
 
   #begin(id: SpoolId, head: StoryHead): Kept {
-    const kept: Kept = { head, events: [], forgotten: 0 };
+    const kept: Kept = { head, events: [], forgotten: 0, bytes: headWeight(head) };
     const pushedOut = this.#smooth.put(id, kept);
     const { messageId } = head;
     if (messageId !== undefined && messageId.length <= longestMessageId) {
@@ -112,12 +137,23 @@ export class MessageHistory {
  */
 class Shelf {
   readonly stories = new Map<SpoolId, Kept>();
-  readonly #ring: SpoolId[] = [];
+  readonly #ring: (SpoolId | undefined)[] = [];
   readonly #limit: number;
   #next = 0;
+  #oldest = 0;
+  #bytes = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  gain(story: Kept, bytes: number): void {
+    story.bytes += bytes;
+    this.#bytes += bytes;
   }
 
   /** Returns the story that had to make room, if it is still here. */
@@ -125,11 +161,41 @@ class Shelf {
     const oldest = this.#ring[this.#next];
     this.#ring[this.#next] = id;
     this.#next = (this.#next + 1) % this.#limit;
-    const pushedOut = oldest === undefined ? undefined : this.stories.get(oldest);
-    if (oldest !== undefined) this.stories.delete(oldest);
+    // A ring with a story in every place begins where it ends.
+    if (oldest !== undefined) this.#oldest = this.#next;
+    const pushedOut = oldest === undefined ? undefined : this.take(oldest);
     this.stories.set(id, story);
+    this.#bytes += story.bytes;
     return pushedOut;
   }
+
+  take(id: SpoolId): Kept | undefined {
+    const story = this.stories.get(id);
+    if (story === undefined) return undefined;
+    this.stories.delete(id);
+    this.#bytes -= story.bytes;
+    return story;
+  }
+
+  takeOldest(): Kept | undefined {
+    for (let looked = 0; looked < this.#limit; looked += 1) {
+      const id = this.#ring[this.#oldest];
+      this.#ring[this.#oldest] = undefined;
+      this.#oldest = (this.#oldest + 1) % this.#limit;
+      const story = id === undefined ? undefined : this.take(id);
+      if (story !== undefined) return story;
+    }
+    return undefined;
+  }
+}
+
+/** Measured: an object of some fields, and its reply. */
+function weightOf({ line }: StoryEvent): number {
+  return 400 + ("reply" in line ? line.reply.length : 0);
+}
+
+function headWeight({ destinations, messageId = "" }: StoryHead): number {
+  return 400 + 2 * messageId.length + 100 * Object.keys(destinations ?? {}).length;
 }
 
 function isTrouble({ kind, line }: StoryEvent): boolean {
