@@ -51,10 +51,14 @@ ALTER TABLE recipient ADD COLUMN destination TEXT;
 CREATE INDEX recipient_lane ON recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL;
 `;
 
+/** SQL's name for domainOf() of relay/mail/address. */
+export function addMailDomain(database: DatabaseSync): void {
+  database.function("mail_domain", { deterministic: true }, (address) => domainOf(String(address)));
+}
+
 /** Throws when the spool is from a newer version: what that kept must not be guessed at. */
 export function migrate(database: DatabaseSync): void {
-  // SQL's name for relay/mail/address.
-  database.function("mail_domain", { deterministic: true }, (address) => domainOf(String(address)));
+  addMailDomain(database);
   const row = database.prepare("PRAGMA user_version").get();
   const version = Number(row?.["user_version"] ?? 0);
   if (version === schemaVersion) return;

@@ -40,7 +40,7 @@ async function commit(header: string, addresses: readonly string[], sender = "ap
 const first = await commit("From: a@example.com\r\nMessage-ID: <one@example.com>\r\n", ["a@x.example", "b@y.example"]);
 const second = await commit(
   "In-Reply-To: <one@example.com>\r\nMessage-ID:\r\n <two@example.com>\r\n",
-  ["c@x.example"],
+  ['"c@c"@x.example'],
   "",
 );
 const reader = new SpoolReader(join(directory, "spool"));

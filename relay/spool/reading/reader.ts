@@ -12,7 +12,7 @@ import { domainOf } from "../../mail/address.ts";
 import { fieldsNamed, fieldValue, parseHeader } from "../../mail/header.ts";
 import type { Reply } from "../../mail/reply.ts";
 import type { SpoolId } from "../entry.ts";
-import { schemaVersion } from "../ledger/schema.ts";
+import { addMailDomain, schemaVersion } from "../ledger/schema.ts";
 import { optionalText, recipientOf, text } from "../ledger/rows.ts";
 
 export interface QueuedMessage {
@@ -72,6 +72,10 @@ const searchBytes = 2 * 1024 ** 3;
 const searchMatches = 20;
 const sqliteCannotOpen = 14;
 
+/** A local part in quotes may hold an @ (RFC 5321 section 4.1.2), and must not come out as a domain. */
+const afterFirstAt = "substr(address, instr(address, '@') + 1)";
+const recipientDomain = `iif(instr(${afterFirstAt}, '@'), mail_domain(address), lower(${afterFirstAt}))`;
+
 const messageColumns =
   "seq, id, accepted_at, sender = '' AS from_nobody, domain, header_bytes + body_bytes AS size, traceparent";
 
@@ -90,6 +94,7 @@ export class SpoolReader {
       throw new Error(`the spool in ${directory} is of a newer version (schema ${version}): read it with that version`);
     }
     this.#database.exec("PRAGMA cache_size = -8000");
+    addMailDomain(this.#database);
     this.#recipients = this.#database.prepare("SELECT * FROM recipient WHERE seq = ? ORDER BY idx");
   }
 
@@ -142,7 +147,7 @@ export class SpoolReader {
       "SELECT count(*) AS n, domain FROM message WHERE seq BETWEEN ? AND ? GROUP BY domain",
     );
     const byDestination = this.#database.prepare(
-      "SELECT count(*) AS n, sum(due_at <= ?) AS due, lower(substr(address, instr(address, '@') + 1)) AS domain FROM recipient WHERE seq BETWEEN ? AND ? GROUP BY 3",
+      `SELECT count(*) AS n, sum(due_at <= ?) AS due, ${recipientDomain} AS domain FROM recipient WHERE seq BETWEEN ? AND ? GROUP BY 3`,
     );
     const page = this.#database.prepare(
       "SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM (SELECT seq FROM message WHERE seq > ? ORDER BY seq LIMIT ?)",
