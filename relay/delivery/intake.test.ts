@@ -1,9 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLog } from "../../runtime/log.ts";
+import type { Spool } from "../spool/spool.ts";
+import { newMessage } from "./fixtures.ts";
 import { Intake } from "./intake.ts";
 import { MemorySpool } from "./memoryspool.ts";
 import { DeliverySchedule, defaultWindow } from "./schedule.ts";
+
+function intakeOf(spool: Spool, schedule: DeliverySchedule): Intake {
+  return new Intake({
+    spool,
+    clock: { now: () => Date.now() },
+    log: createLog({ level: "silent", program: "test" }),
+    schedule,
+    windowMessages: defaultWindow.messages,
+    take: () => undefined,
+  });
+}
+
+/** Lets what is promised happen; the clock stands. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+}
 
 test("Intake looks again for what came due while the spool was asked", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
@@ -16,22 +34,31 @@ test("Intake looks again for what came due while the spool was asked", async (t)
     }
   }
   const spool = new SlowSpool();
-  const clock = { now: () => Date.now() };
-  const intake = new Intake({
-    spool,
-    clock,
-    log: createLog({ level: "silent", program: "test" }),
-    schedule: new DeliverySchedule(defaultWindow),
-    windowMessages: defaultWindow.messages,
-    take: () => undefined,
-  });
+  const intake = intakeOf(spool, new DeliverySchedule(defaultWindow));
   t.after(() => intake.close());
   intake.claimDue();
   await asked.promise;
-  intake.wakeBy(clock.now() + 5);
+  intake.wakeBy(Date.now() + 5);
   t.mock.timers.tick(10);
   answer.resolve(undefined);
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  await turns();
   t.mock.timers.tick(1);
   assert.equal(spool.claims, 2);
+});
+
+test("Intake goes on looking while somebody has his share: the lanes of others may be many", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const spool = new MemorySpool();
+  const window = { ...defaultWindow, messages: 10 };
+  const schedule = new DeliverySchedule(window);
+  for (let count = 0; count < 6; count += 1) schedule.hold({ ...newMessage(), destinations: [] }, 1);
+  assert.equal(schedule.crowded().senders.length, 1);
+  const intake = intakeOf(spool, schedule);
+  t.after(() => intake.close());
+  intake.claimDue();
+  for (let ms = 0; ms < 2_000; ms += 10) {
+    await turns();
+    t.mock.timers.tick(10);
+  }
+  assert.ok(spool.claims >= 18 && spool.claims < 40, `${spool.claims} claims in two seconds`);
 });

@@ -27,9 +27,14 @@ const claimLimit = 100;
 export const spoolPauseMs = 1_000;
 /** The longest sleep: whatever event is missed, the schedule is read again. */
 const longestSleepMs = 30_000;
-/** Between two looks when all that is due may be somebody's who has his share: twice as long after each that is in vain. */
+/**
+ * Between two looks when all that is due may be somebody's who has his share: twice as long after each that is in vain. One
+ * look goes through some hundred lanes, so that the last of 100,000 is reached within half a minute.
+ */
 const crowdedPauseMs = 50;
-const longestCrowdedPauseMs = 1_000;
+const longestCrowdedPauseMs = 100;
+/** While there is no room at all. */
+const fullPauseMs = 1_000;
 
 export class Intake {
   readonly #options: IntakeOptions;
@@ -105,7 +110,7 @@ export class Intake {
     for (;;) {
       const limit = Math.min(claimLimit, schedule.room());
       // Full: the backlog stays noted. Deliveries that end ask again when there is room for many, and we when there is for few.
-      if (limit === 0 || this.#closed) return clock.now() + longestCrowdedPauseMs;
+      if (limit === 0 || this.#closed) return clock.now() + fullPauseMs;
       const passOver = schedule.crowded();
       const isSelective = passOver.senders.length + passOver.destinations.length > 0;
       this.#backlog = false;
