@@ -1,8 +1,8 @@
 /**
  * Secrets. Their content is what an attacker wants most and what fills a memory fastest, so only metadata is watched
  * (PartialObjectMetadata; other people's annotations left out), and only in namespaces where a resource of ours asked for
- * a Secret. Content is fetched when a reconcile reads that very Secret, and kept in a small memory that is valid for
- * one resourceVersion; of shards only digests are kept. RBAC knows no right to metadata alone: where `list` and `watch`
+ * a Secret. Content is fetched when a reconcile reads that very Secret, and kept in a memory (contents.ts) that is valid
+ * for one resourceVersion; of shards only digests are kept. RBAC knows no right to metadata alone: where `list` and `watch`
  * are not given for a namespace, single Secrets may still be (named.ts); otherwise reads there throw ForbiddenError, and its
  * resources are looked at again once they are given.
  *
@@ -17,6 +17,7 @@ import { ForbiddenError } from "../kube.ts";
 import type { Secret } from "../objects.ts";
 import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
 import { readShard, type ShardFact } from "../shard.ts";
+import { keyOf, SecretContents } from "./contents.ts";
 import { LabelledSecrets } from "./labelled.ts";
 import { NamedSecrets } from "./named.ts";
 import { secretResource } from "./resources.ts";
@@ -30,29 +31,24 @@ export interface SecretSettings {
   readonly onAllowed: (namespace: string) => void;
 }
 
-interface Remembered<T> {
+interface KnownShard {
   readonly version: string;
-  readonly value: T;
-  readonly bytes: number;
+  readonly fact: ShardFact;
 }
 
 /** After a refused write, so long nothing of its namespace is read: a right that came back is noticed then. */
 const denialMs = 10_000;
-/** Of Secret content, together. */
-const memoryBytes = 8 * 1024 * 1024;
 
 export class SecretReads {
   readonly #settings: SecretSettings;
   readonly #cache: ScopedCache<RawObject>;
   readonly #named: NamedSecrets;
   readonly #labelled: LabelledSecrets;
-  /** Oldest use first. */
-  readonly #contents = new Map<string, Remembered<Secret>>();
-  readonly #shards = new Map<string, Remembered<ShardFact>>();
+  readonly #contents = new SecretContents();
+  readonly #shards = new Map<string, KnownShard>();
   /** What the server said when it refused a write, by namespace. */
   readonly #denials = new Map<string, string>();
   readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
-  #bytes = 0;
 
   constructor(settings: SecretSettings) {
     this.#settings = settings;
@@ -159,10 +155,9 @@ export class SecretReads {
 
   /** A shard is as large as hundreds of domains, and read whole only where keys are in trouble: its digests are enough. */
   #keep(raw: RawObject): void {
-    const [key, version] = [keyOf(raw), raw.metadata.resourceVersion ?? ""];
-    const secret = secretView(raw);
-    if (raw.metadata.labels?.[shardLabel] === undefined) this.#remember(key, version, secret);
-    else this.#shards.set(key, { version, value: readShard(secret), bytes: 0 });
+    const { labels, resourceVersion: version = "" } = raw.metadata;
+    if (labels?.[shardLabel] === undefined) this.#contents.keep(raw);
+    else this.#shards.set(keyOf(raw), { version, fact: readShard(secretView(raw)) });
   }
 
   /**
@@ -190,41 +185,32 @@ export class SecretReads {
   }
 
   async #content(seen: RawObject): Promise<Secret | undefined> {
-    const kept = this.#kept(this.#contents, seen);
-    if (kept !== undefined) return this.#used(keyOf(seen), kept);
+    const kept = this.#contents.get(seen);
+    if (kept !== undefined) return kept;
     const known = await this.#readTogether(seen);
-    const listed = this.#kept(this.#contents, known);
-    if (listed !== undefined) return listed.value;
+    const listed = this.#contents.get(known);
+    if (listed !== undefined) return listed;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
-    const secret = secretView(raw);
-    const isShard = raw.metadata.labels?.[shardLabel] !== undefined;
-    if (!isShard) this.#remember(keyOf(raw), raw.metadata.resourceVersion ?? "", secret);
-    return secret;
+    if (raw.metadata.labels?.[shardLabel] === undefined) this.#contents.keep(raw);
+    return secretView(raw);
   }
 
   async #shard(seen: RawObject): Promise<ShardFact | undefined> {
-    const kept = this.#kept(this.#shards, seen);
-    if (kept !== undefined) return kept.value;
+    const kept = this.#factOf(seen);
+    if (kept !== undefined) return kept;
     const known = await this.#readTogether(seen);
-    const listed = this.#kept(this.#shards, known);
-    if (listed !== undefined) return listed.value;
+    const listed = this.#factOf(known);
+    if (listed !== undefined) return listed;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
     this.#keep(raw);
-    return this.#shards.get(keyOf(raw))?.value;
+    return this.#shards.get(keyOf(raw))?.fact;
   }
 
-  /** What is remembered is good for one version of the Secret. */
-  #kept<T>(memory: ReadonlyMap<string, Remembered<T>>, known: RawObject): Remembered<T> | undefined {
-    const kept = memory.get(keyOf(known));
-    return kept?.version === known.metadata.resourceVersion ? kept : undefined;
-  }
-
-  #used(key: string, kept: Remembered<Secret>): Secret {
-    this.#contents.delete(key);
-    this.#contents.set(key, kept);
-    return kept.value;
+  #factOf(known: RawObject): ShardFact | undefined {
+    const kept = this.#shards.get(keyOf(known));
+    return kept === undefined || kept.version !== known.metadata.resourceVersion ? undefined : kept.fact;
   }
 
   /** Reconciles of one relay's domains ask for the same Secrets at the same time. */
@@ -253,25 +239,8 @@ export class SecretReads {
     this.#named.offer(raw);
   }
 
-  #remember(key: string, version: string, secret: Secret): void {
-    this.#forget(key);
-    const bytes = Object.values(secret.data).reduce((sum, value) => sum + value.length, 200);
-    this.#contents.set(key, { version, value: secret, bytes });
-    this.#bytes += bytes;
-    for (const [oldest, { bytes: freed }] of this.#contents) {
-      if (this.#bytes <= memoryBytes) return;
-      this.#contents.delete(oldest);
-      this.#bytes -= freed;
-    }
-  }
-
   #forget(key: string): void {
-    this.#bytes -= this.#contents.get(key)?.bytes ?? 0;
-    this.#contents.delete(key);
+    this.#contents.forget(key);
     this.#shards.delete(key);
   }
-}
-
-function keyOf({ metadata }: RawObject): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import type { RawObject } from "../client/resource.ts";
+import { keyOf, SecretContents } from "./contents.ts";
+
+const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index)).toString("base64");
+
+function secret(name: string, version: string, data?: Readonly<Record<string, string>>): RawObject {
+  const metadata = { namespace: "mail", name, resourceVersion: version, labels: { a: "b" } };
+  return { apiVersion: "v1", kind: "Secret", metadata, type: "Opaque", ...(data === undefined ? {} : { data }) };
+}
+
+test("content comes back byte for byte, for its version alone", () => {
+  const contents = new SecretContents();
+  const cases: readonly (Readonly<Record<string, string>> | undefined)[] = [
+    { key: Buffer.from("-----BEGIN\nüber\n").toString("base64"), other: bytes, empty: "" },
+    {},
+    undefined,
+  ];
+  for (const [index, data] of cases.entries()) {
+    const raw = secret(`s${index}`, "7", data);
+    contents.keep(raw);
+    // Of the metadata what is known now counts.
+    const known = { metadata: { ...raw.metadata, labels: { a: "c" } } };
+    assert.deepEqual(contents.get(known), { ...raw, metadata: known.metadata, data: data ?? {} });
+    assert.equal(contents.get(secret(`s${index}`, "8")), undefined);
+  }
+});
+
+test("the oldest use goes first, and what is forgotten is gone", () => {
+  const contents = new SecretContents(4_000);
+  const named = (name: string): RawObject => secret(name, "1", { a: randomBytes(1_000).toString("base64") });
+  const has = (name: string): boolean => contents.get(secret(name, "1")) !== undefined;
+  contents.keep(named("first"));
+  contents.keep(named("second"));
+  assert.ok(has("first"));
+  contents.keep(named("third"));
+  assert.deepEqual(["first", "second", "third"].map(has), [true, false, true]);
+  contents.forget(keyOf(named("third")));
+  assert.ok(!has("third"));
+});

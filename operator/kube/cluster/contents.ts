@@ -1,0 +1,87 @@
+/**
+ * A memory of Secret content, each good for one resourceVersion. It is kept packed: the keys of ten thousand domains have
+ * to fit, because a domain is looked at several times while it comes up, and what was dropped is fetched again each time.
+ */
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { isRecord, type RawObject } from "../client/resource.ts";
+import type { Secret } from "../objects.ts";
+import { secretView } from "./views.ts";
+
+interface Packed {
+  readonly version: string;
+  /** See pack(); metadata is known from the watch. */
+  readonly bytes: Buffer;
+}
+
+/** Of all entries together, with what each costs beside its bytes. */
+const memoryBytes = 18 * 1024 * 1024;
+const entryBytes = 300;
+/** A window as large as a key, so that the coder itself is small: there is nothing to find in keys but that they are base64. */
+const coding = { level: 1, windowBits: 11, memLevel: 5 } as const;
+
+export class SecretContents {
+  /** Oldest use first. */
+  readonly #entries = new Map<string, Packed>();
+  readonly #memoryBytes: number;
+  #bytes = 0;
+
+  constructor(bytes = memoryBytes) {
+    this.#memoryBytes = bytes;
+  }
+
+  /** The content of that very version with its metadata; undefined when it is not remembered. */
+  get(known: RawObject): Secret | undefined {
+    const key = keyOf(known);
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.version !== known.metadata.resourceVersion) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return secretView({ ...known, apiVersion: "v1", kind: "Secret", ...unpack(entry.bytes) });
+  }
+
+  keep(raw: RawObject): void {
+    const key = keyOf(raw);
+    this.forget(key);
+    const bytes = pack(raw);
+    this.#entries.set(key, { version: raw.metadata.resourceVersion ?? "", bytes });
+    this.#bytes += bytes.length + entryBytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#bytes <= this.#memoryBytes) return;
+      this.forget(oldest);
+    }
+  }
+
+  forget(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#bytes -= entry.bytes.length + entryBytes;
+    this.#entries.delete(key);
+  }
+}
+
+/** Type and data as deflated JSON, data without the base64 around it: a key is base64 already. */
+function pack(raw: RawObject): Buffer {
+  const data = dataOf(raw["data"], (value) => Buffer.from(value, "base64").toString("latin1"));
+  const packed = deflateRawSync(JSON.stringify({ type: raw["type"], data }), coding);
+  // In memory of its own: zlib answers with a part of a block that would stay as long as any part of it.
+  const own = Buffer.allocUnsafeSlow(packed.length);
+  packed.copy(own);
+  return own;
+}
+
+function unpack(bytes: Buffer): Readonly<Record<string, unknown>> {
+  const content: unknown = JSON.parse(inflateRawSync(bytes, coding).toString("utf8"));
+  if (!isRecord(content)) return {};
+  return { ...content, data: dataOf(content["data"], (value) => Buffer.from(value, "latin1").toString("base64")) };
+}
+
+function dataOf(data: unknown, change: (value: string) => string): Readonly<Record<string, string>> {
+  const entries = isRecord(data) ? Object.entries(data) : [];
+  return Object.fromEntries(
+    entries.flatMap(([key, value]) => (typeof value === "string" ? [[key, change(value)]] : [])),
+  );
+}
+
+export function keyOf({ metadata }: RawObject): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
