@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after } from "node:test";
-import { ClusterCollector, collectorEndpoint } from "../support/node/clustercollector.ts";
+import { ClusterCollector, collectorEndpoint, type PrintedSpan } from "../support/node/clustercollector.ts";
 import { openClusterStage } from "../support/node/clusterstage.ts";
 import { applyExamples, mailNamespace, messageTo, podHost, type SendAnswer } from "../support/node/mailcluster.ts";
-import { type MailCluster, systemNamespace } from "../support/node/mailcluster.ts";
+import { login, type MailCluster, systemNamespace } from "../support/node/mailcluster.ts";
 import { sendScript, verifyScript } from "../support/node/scripts.ts";
 import { repositoryRoot } from "../support/results.ts";
 import { until } from "../support/until.ts";
@@ -29,7 +29,7 @@ async function recordsToPublish(cluster: MailCluster): Promise<readonly string[]
 }
 
 scenario("helm install tells the next three commands, and they are enough", async (cluster) => {
-  const notes = await cluster.install(["replicas=2"]);
+  const notes = await cluster.install(["replicas=2", `tracing.endpoint=${collectorEndpoint}`]);
   assert.match(notes, /kubectl create rolebinding mailboat-secrets --namespace mail/);
   assert.match(notes, /kubectl get mailrelays,senderdomains --namespace mail/);
   await applyExamples(cluster);
@@ -85,6 +85,22 @@ scenario("a changed SenderDomain is served by all pods within ten seconds", asyn
   const seconds = (performance.now() - startedAt) / 1000;
   assert.ok(seconds < 10, `${seconds.toFixed(1)} s`);
   await cluster.patch("senderdomain", "example-com", { addresses: ["*"] });
+});
+
+scenario("the collector has the operator's trace of that change, down to the Secret that pods load", async () => {
+  const isChange = ({ name, attributes }: PrintedSpan): boolean =>
+    name === "operator.reconcile" && attributes["mailboat.object.kind"] === "SenderDomain";
+  const writesOf = (root: PrintedSpan): readonly string[] =>
+    (collector?.spans() ?? [])
+      .filter(({ parentSpanId, traceId }) => parentSpanId === root.spanId && traceId === root.traceId)
+      .map(({ name, attributes }) => `${name} ${attributes["mailboat.object.kind"]}`);
+  // Once when it was made, once narrowed, once widened again; of the Secret's data nothing is told.
+  await until("three traces", () => {
+    const changes = (collector?.spans() ?? []).filter(isChange);
+    return changes.filter((root) => writesOf(root).includes("kube.patch Secret")).length >= 2 && changes.length >= 3;
+  });
+  const told = JSON.stringify((collector?.spans() ?? []).filter(({ name }) => /^(?:operator|kube)\./.test(name)));
+  for (const secret of ["only-this", "privateKey", login.password]) assert.ok(!told.includes(secret), secret);
 });
 
 scenario("helm test sends a message and leaves nothing", async (cluster) => {
