@@ -170,6 +170,9 @@ const refusals: readonly { line: string; answer: string; fates: readonly string[
   { line: "END", answer: "421 4.3.2 bye", fates: ["deferred host 4.3.2", "deferred host 4.3.2"], alive: false },
   { line: "MAIL", answer: "close", fates: ["deferred host 4.4.2", "deferred host 4.4.2"], alive: false },
   { line: "RCPT TO:<b", answer: "close", fates: ["deferred host 4.4.2", "deferred host 4.4.2"], alive: false },
+  { line: "MAIL", answer: "what?", fates: ["deferred host 4.4.2", "deferred host 4.4.2"], alive: false },
+  { line: "RCPT TO:<b", answer: "99", fates: ["deferred host 4.4.2", "deferred host 4.4.2"], alive: false },
+  { line: "END", answer: "what?", fates: ["deferred message 4.4.2", "deferred message 4.4.2"], alive: false },
   { line: "END", answer: "close", fates: ["deferred message 4.4.2", "deferred message 4.4.2"], alive: false },
 ];
 

@@ -94,6 +94,7 @@ class Session extends Connection implements SmtpLine {
   #loss: LineLostError | undefined;
   #wake: (() => void) | undefined;
   #inDialogue = false;
+  #garbled = false;
   #extensions: ReadonlySet<string> = new Set();
 
   constructor(options: SMTPConnectionOptions, nextHop: string, times: Patience) {
@@ -156,7 +157,13 @@ class Session extends Connection implements SmtpLine {
 
   expectReply(): void {
     this._responseActions.push((raw) => {
-      const reply = parseReply(raw) ?? { code: 500, text: `no SMTP reply: ${raw.slice(0, 100)}` };
+      const reply = this.#garbled ? undefined : parseReply(raw);
+      // Whatever is in the way there, it has not judged the message, and nobody knows what its next reply answers.
+      if (reply === undefined) {
+        this.#garbled = true;
+        this.lose(new LineLostError(`no SMTP reply: ${raw.slice(0, 100)}`));
+        return;
+      }
       this.#inbox.push(reply);
       // RFC 5321 section 3.8: nothing follows a 421, so that what is still expected is answered by it too.
       if (reply.code === 421) this.#loss ??= new LineLostError("the next hop closes the connection", reply);
