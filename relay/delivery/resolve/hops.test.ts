@@ -233,6 +233,9 @@ test("attemptOrder() tries IPv6 first only where there is a way to it, and not m
   const first = (hasIPv6: boolean) => attemptOrder(mixed, { chance: () => 0, hasIPv6 })[0]?.address;
   assert.equal(first(true), "2001:db8::1");
   assert.equal(first(false), "192.0.2.1");
+  const many = Array.from({ length: 12 }, (_, index) => [`192.0.2.${index + 1}`, `2001:db8::${index + 1}`]).flat();
+  const tried = attemptOrder({ hosts: [host("a", 1, ...many)] }, { chance: () => 0, hasIPv6: true });
+  assert.equal(tried.filter(({ address }) => address.includes(".")).length, 5, "a way to IPv6 may lead nowhere");
   const addresses = Array.from({ length: 30 }, (_, index) => `192.0.2.${index + 1}`);
   assert.equal(attemptOrder({ hosts: [host("a", 1, ...addresses)] }, { chance: () => 0, hasIPv6: false }).length, 10);
 });

@@ -152,7 +152,10 @@ export function attemptOrder({ hosts }: Pick<Destination, "hosts">, facts: Attem
   return first.slice(0, addressLimit);
 }
 
-/** The DNS's order, begun at a place of chance as its servers do (RFC 1794 section 4); IPv6 before IPv4 where it works. */
+/**
+ * The DNS's order, begun at a place of chance as its servers do (RFC 1794 section 4). Where there is a way to IPv6 it comes first
+ * and the two take turns (RFC 8305 section 4): a route that leads nowhere must not use up the addresses that are tried.
+ */
 function addressOrder(addresses: readonly string[], draw: number, hasIPv6: boolean): readonly string[] {
   const isV6 = (address: string): boolean => address.includes(":");
   const v6 = turned(addresses.filter(isV6), draw);
@@ -160,7 +163,11 @@ function addressOrder(addresses: readonly string[], draw: number, hasIPv6: boole
     addresses.filter((address) => !isV6(address)),
     draw,
   );
-  return hasIPv6 ? [...v6, ...v4] : [...v4, ...v6];
+  if (!hasIPv6) return [...v4, ...v6];
+  return Array.from({ length: Math.max(v4.length, v6.length) }, (_, at) => [
+    ...v6.slice(at, at + 1),
+    ...v4.slice(at, at + 1),
+  ]).flat();
 }
 
 function turned(addresses: readonly string[], draw: number): readonly string[] {
