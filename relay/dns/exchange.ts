@@ -34,6 +34,7 @@ export async function askServer(exchange: Exchange): Promise<Reading> {
 
 function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
   const { address, port } = exchange.server;
+  const query = queryPacket(asked);
   return within(exchange, (settle) => {
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
     socket.on("error", (error) => settle({ kind: "failed", detail: errorWord(error) }));
@@ -43,9 +44,11 @@ function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
     });
     // Connected: the kernel takes packets of this server only, and tells us when nobody listens there.
     let isOpen = true;
-    socket.connect(port, address, () => {
-      if (isOpen) socket.send(queryPacket(asked));
+    // Not as connect()'s own callback: that would be called when there is no way to the server, too.
+    socket.on("connect", () => {
+      if (isOpen) socket.send(query);
     });
+    socket.connect(port, address);
     return () => {
       isOpen = false;
       socket.close();
@@ -56,11 +59,11 @@ function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
 /** RFC 1035 section 4.2.2: two octets of length before each message. */
 function askByTcp(exchange: Exchange, asked: Asked): Promise<Reading> {
   const { address, port } = exchange.server;
+  const query = queryPacket(asked);
   return within(exchange, (settle) => {
     const socket = connect({ host: address, port });
     let received = Buffer.alloc(0);
     socket.on("connect", () => {
-      const query = queryPacket(asked);
       const length = Buffer.alloc(2);
       length.writeUInt16BE(query.length);
       socket.write(Buffer.concat([length, query]));

@@ -140,6 +140,13 @@ test("ask() goes to the next server when nobody listens at the first, or it fail
   assert.equal(wordsOf(await resolver.ask({ name: "plain.test", type: "MX" })), "10 mx1.plain.test 300");
 });
 
+test("ask() goes to the next server when there is no way to the first", async (t) => {
+  const dns = await startDns(t);
+  // Linux refuses to connect to the broadcast address as it does to one without a route.
+  const resolver = resolverFor(t, [{ address: "255.255.255.255", port: 53 }, serverOf(dns)]);
+  assert.equal(wordsOf(await resolver.ask({ name: "plain.test", type: "MX" })), "10 mx1.plain.test 300");
+});
+
 test("ask() asks a silent server again within one question: packets get lost", async (t) => {
   const dns = await startDns(t, {
     "lossy.test": ({ count }) => (count === 1 ? { trick: "silent" } : { a: ["192.0.2.9"] }),

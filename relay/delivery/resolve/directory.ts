@@ -128,12 +128,14 @@ export class Directory {
 const probeAddress = "2001:4860:4860::8888";
 
 /** Never rejects: where there is no IPv6 at all, there is no way either. */
-export async function hasRouteToIPv6(): Promise<boolean> {
+export async function hasRouteToIPv6(address = probeAddress): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   try {
     const socket = createSocket("udp6");
     socket.on("error", () => resolve(false));
-    socket.connect(53, probeAddress, () => resolve(true));
+    // Not as connect()'s own callback: that would be called when there is no route, too.
+    socket.on("connect", () => resolve(true));
+    socket.connect(53, address);
     const hasRoute = await promise;
     socket.close();
     return hasRoute;

@@ -6,7 +6,7 @@ import { judge } from "../../mail/outcome.ts";
 import type { Route } from "../../mail/route.ts";
 import { relayDocumentOf, smarthostAt } from "../fixtures.ts";
 import type { NextHop } from "../transport.ts";
-import { Directory } from "./directory.ts";
+import { Directory, hasRouteToIPv6 } from "./directory.ts";
 import { HopFinder } from "./hops.ts";
 import { attemptOrder, destinationOf, exchangersOf, type Found } from "./mailhosts.ts";
 
@@ -287,4 +287,9 @@ test("Directory does not wait for a slow host once another is known", async () =
     ["one.test"],
   );
   assert.ok(performance.now() - startedAt < 3_000);
+});
+
+test("hasRouteToIPv6() is false where the kernel refuses", async () => {
+  // RFC 4007 section 6: a link-local address means nothing without its link.
+  assert.equal(await hasRouteToIPv6("fe80::1"), false);
 });
