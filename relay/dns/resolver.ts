@@ -1,8 +1,8 @@
 /**
  * A stub resolver: servers in turn, retries, a cache, and one question on the wire for all who ask the same.
  *
- * Promise: ask() never rejects and ends within the sum of its timeouts, which begin anew when EDNS or UDP has to be given up. A server that did not answer is asked last for a
- * while, so that a dead one costs its timeout once and not for every name.
+ * Promise: ask() never rejects and ends within the sum of its timeouts, which begin anew when EDNS or UDP has to be given
+ * up. A server that did not answer is asked last for a while, so that a dead one costs its timeout once and not for every name.
  */
 import type { Clock } from "../../runtime/clock.ts";
 import type { Answer, Lookup, Question } from "./answer.ts";

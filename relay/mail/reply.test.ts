@@ -9,6 +9,7 @@ const hidden: readonly [text: string, shown: string][] = [
   ['"a\\"b"@example.org', "*@example.org"],
   ['"x"@a@example.org', "*@*@example.org"],
   ["a@b@example.org", "*@example.org"],
+  ["o'brien@example.org is unknown", "*@example.org is unknown"],
   ["(joe@example.org,jane@example.org)", "(*@example.org,*@example.org)"],
   ["call us @ 9", "call us @ 9"],
 ];

@@ -62,7 +62,7 @@ export function formatReply(reply: Reply): string {
  * A local part, quoted or not, with its `@`. Begins only where a word does, and a quoted one is not looked for without end (RFC
  * 5321 section 4.5.3.1.1 allows 64 octets): text of others must not cost the square of its length.
  */
-const localPart = /(?:"(?:[^"\\]|\\.){0,256}"|(?<![^\s<>"'(),;:@])[^\s<>"'(),;:]+)@(?=[^\s])/g;
+const localPart = /(?:"(?:[^"\\]|\\.){0,256}"|(?<![^\s<>"(),;:@])[^\s<>"(),;:]+)@(?=[^\s])/g;
 
 /** Next hops like to repeat the address in their reply; logs and stories have domains only. */
 export function withoutAddresses(text: string): string {
