@@ -57,6 +57,14 @@ test("Pace puts nobody off for longer than an hour", () => {
   assert.deepEqual(last, { kind: "later", dueAt: 3_600_000 });
 });
 
+test("Pace lets who comes after the limit was raised go by the new one", () => {
+  const pace = new Pace();
+  for (let count = 0; count < 100; count += 1) pace.ask(perMinute(1, 0));
+  assert.deepEqual(pace.ask(perMinute(600, 1_000)), { kind: "now" });
+  assert.deepEqual(pace.ask(perMinute(600, 2_000)), { kind: "now" });
+  assert.equal(pace.ask(perMinute(1, 2_000)).kind, "later", "and the other way round");
+});
+
 test("Pace forgets destinations that it owes nothing", () => {
   const pace = new Pace();
   pace.ask(perMinute(1, 0));

@@ -1,8 +1,9 @@
 /**
  * When a message may go to a destination that takes so many a minute. Pure: time is an argument.
  *
- * Promise: messages are spaced evenly, so that no minute has more than was allowed. One that has to wait longer than a moment
- * gets a time of its own and is not due before it; whoever comes later gets a later time.
+ * Promise: messages are let go evenly, so that no minute has more than was allowed; those that then wait for a connection may
+ * leave closer together. One that has to wait longer than a moment gets a time of its own and is not due before it; whoever
+ * comes later gets a later time.
  */
 
 export type PaceDecision =
@@ -21,6 +22,8 @@ export interface PaceQuestion {
 }
 
 interface Bucket {
+  /** ms between two messages. */
+  spacing: number;
   /** When the next message may go. */
   next: number;
   /** The last time that was given away. */
@@ -37,8 +40,14 @@ export class Pace {
 
   ask({ key, messagesPerMinute, now, fresh }: PaceQuestion): PaceDecision {
     const spacing = minuteMs / messagesPerMinute;
-    const bucket = this.#buckets.get(key) ?? { next: now, promised: Number.NEGATIVE_INFINITY };
+    const bucket = this.#buckets.get(key) ?? { spacing, next: now, promised: Number.NEGATIVE_INFINITY };
     this.#buckets.set(key, bucket);
+    // Another limit: what was promised under the old one may lie an hour ahead, and must not hold up who comes now.
+    if (bucket.spacing !== spacing) {
+      bucket.next += spacing - bucket.spacing;
+      bucket.promised = Number.NEGATIVE_INFINITY;
+      bucket.spacing = spacing;
+    }
     const isBehind = fresh && bucket.promised > now;
     const at = Math.max(bucket.next, now);
     if (at - now <= soonMs && !isBehind) {
