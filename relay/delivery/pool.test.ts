@@ -116,6 +116,24 @@ test("a pool lets those wait for an open connection when the hop refuses one mor
   assert.equal(await second, connection);
 });
 
+test("a pool gives the place of a connection that was refused to another hop that waits for it", async () => {
+  const limits = { key: "site", maxConnections: 2, messagesPerConnection: 100 };
+  const [one, two] = ["one", "two"].map((key): NextHop => ({ ...hop, key, limits }));
+  assert.ok(one !== undefined && two !== undefined);
+  const { pool, dials, open } = benchFor();
+  const first = pool.acquire(one);
+  await open(one);
+  await first;
+  void pool.acquire(one);
+  const other = pool.acquire(two);
+  assert.equal(dials.length, 1, "the limit is reached");
+  dials.shift()?.reject(new ConnectError({ phase: "greeting" }));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(dials.length, 1);
+  await open(two);
+  assert.equal((await other).hop, two);
+});
+
 test("a pool closes a connection after its share of messages", async () => {
   const { pool, opened, open } = benchFor({ messagesPerConnection: 2 });
   const first = pool.acquire(hop);

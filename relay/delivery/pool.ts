@@ -217,7 +217,11 @@ class HopPool implements Pool {
   #refuse(state: HopState, error: unknown): void {
     this.#options.metrics.nextHopConnection("failed");
     const others = state.busy.size + state.idle.length + state.opening;
-    if (others > 0) return;
+    if (others > 0) {
+      // This hop's waiters wait for what it has open; the place is free for other hops, of which nobody else would think.
+      for (const other of state.group.hops) if (other !== state) this.#grow(other);
+      return;
+    }
     for (const waiter of state.waiting.splice(0)) waiter.reject(error);
     this.#growAll(state.group);
     this.#forget(state);
