@@ -12,7 +12,7 @@ import type { SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
 import type { ConnectionLimits } from "../mail/destination.ts";
-import { longestReply, parseReply, type Reply } from "../mail/reply.ts";
+import { parseReply, type Reply } from "../mail/reply.ts";
 import { LineLostError, transact, type Outgoing, type SmtpLine, type TransactionReport } from "./transaction.ts";
 
 export interface NextHop {
@@ -94,7 +94,6 @@ class Session extends Connection implements SmtpLine {
   #loss: LineLostError | undefined;
   #wake: (() => void) | undefined;
   #inDialogue = false;
-  #garbled = false;
   #extensions: ReadonlySet<string> = new Set();
 
   constructor(options: SMTPConnectionOptions, nextHop: string, times: Patience) {
@@ -157,13 +156,9 @@ class Session extends Connection implements SmtpLine {
 
   expectReply(): void {
     this._responseActions.push((raw) => {
-      const reply = this.#garbled ? undefined : parseReply(raw);
+      const reply = parseReply(raw);
       // Whatever is in the way there, it has not judged the message, and nobody knows what its next reply answers.
-      if (reply === undefined) {
-        this.#garbled = true;
-        this.lose(new LineLostError(`no SMTP reply: ${raw.slice(0, 100)}`));
-        return;
-      }
+      if (reply === undefined) return this.drop(`no SMTP reply: ${raw.slice(0, 100)}`);
       this.#inbox.push(reply);
       // RFC 5321 section 3.8: nothing follows a 421, so that what is still expected is answered by it too.
       if (reply.code === 421) this.#loss ??= new LineLostError("the next hop closes the connection", reply);
@@ -185,9 +180,9 @@ class Session extends Connection implements SmtpLine {
     this.output.setTimeout(phase === "end" ? this.#patience.endMs : this.#patience.commandMs);
   }
 
-  drop(): void {
+  drop(detail = "the connection was dropped"): void {
+    this.lose(new LineLostError(detail));
     this.close();
-    this.lose(new LineLostError("the connection was dropped"));
   }
 
   /** The library would cut the greeting by what is left of the time to connect, which is far less than RFC 5321 asks. */
@@ -377,11 +372,9 @@ function replyOf(error: LibraryError): Reply | undefined {
   return typeof error.response === "string" ? parseReply(error.response) : undefined;
 }
 
-/** The library's messages repeat what the hop said. */
 function detailOf(error: LibraryError): string {
   const code = error.originalCode ?? error.code;
-  const message = error.message.slice(0, longestReply);
-  return typeof code === "string" && !message.includes(code) ? `${message} (${code})` : message;
+  return typeof code === "string" && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
 }
 
 function lossOf(error: unknown): LineLostError {

@@ -4,7 +4,7 @@
  * Promise: judge() is total. What it does not know is temporary and an operator's mistake (a smarthost that refuses our
  * login, a certificate that does not verify) never costs a message before it expires.
  */
-import { formatReply, type Reply } from "./reply.ts";
+import { formatReply, longestReply, type Reply } from "./reply.ts";
 
 /** Where in the dialogue it happened. `end` is everything after the final dot was sent: the hop may have the message. */
 export type Phase =
@@ -142,9 +142,10 @@ const lossPoints: Readonly<Record<Exclude<Phase, "local" | "dns" | "tls" | "conn
   end: "after the message was sent; it may arrive twice",
 };
 
+/** Details may repeat what the other side said, at any length. */
 function sentence(text: string, trouble: Trouble): string {
   const where = trouble.nextHop === undefined ? "" : ` (${trouble.nextHop})`;
-  return trouble.detail === undefined ? `${text}${where}` : `${text}${where}: ${trouble.detail}`;
+  return trouble.detail === undefined ? `${text}${where}` : `${text}${where}: ${trouble.detail.slice(0, longestReply)}`;
 }
 
 function withEnhanced(reply: Reply, enhanced: string): Reply {
