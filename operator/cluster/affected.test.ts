@@ -142,6 +142,16 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
     { kind: "Secret", namespace: "shop", name: "s", before: secret({ app: "d" }), after: secret({ app: "e" }) },
     "SenderDomain/shop/d SenderDomain/shop/e",
   ],
+  [
+    "a shard whose document somebody else has changed",
+    {
+      kind: "Secret",
+      name: "one-domains-00",
+      after: { metadata: { name: "one-domains-00", labels: { [relayLabel]: "one" } } },
+      spoilt: ["b.example.json"],
+    },
+    "MailRelay/mail/one SenderDomain/mail/b",
+  ],
   ["a Secret that nobody asked for", { kind: "Secret", namespace: "shop", name: "s", after: secret({ app: "x" }) }, ""],
   [
     "Secrets of a namespace that can be read now",

@@ -8,7 +8,7 @@ import { ownerOf } from "../kube/cluster/owner.ts";
 import { asKind } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
-import { authoritySecretName } from "../mailrelay/objects/names.ts";
+import { authoritySecretName, domainOfDataKey } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
 import {
@@ -77,6 +77,7 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         ...versions(change)
           .flatMap(({ metadata }) => termsOf(metadata.labels ?? {}))
           .flatMap((term) => both(bySelection, selection(namespace, term))),
+        ...holdersOf(change).flatMap((place) => found("SenderDomain", byRelayDomain, place)),
         ...(isAuthority ? keysOf("MailRelay", lookup.all("MailRelay")) : []),
       ]);
     }
@@ -91,6 +92,12 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
     case "Certificate":
       return new Set(madeFor(change));
   }
+}
+
+/** Relay and domain of each document of a shard that has to be written again. */
+function holdersOf({ namespace, after, spoilt = [] }: ObjectChange): readonly string[] {
+  const relay = after?.metadata.labels?.[relayLabel];
+  return relay === undefined ? [] : spoilt.map((key) => `${namespace}/${relay} ${domainOfDataKey(key)}`);
 }
 
 /** Only its status, which is our own writing, has changed. */

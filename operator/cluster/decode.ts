@@ -4,9 +4,9 @@
  */
 import { mailRelay, type MailRelayStatus, mailRelayStatus } from "../../api/mailrelay.ts";
 import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
-import type { RawMetadata } from "../kube/client/resource.ts";
+import { isRecord, type RawMetadata, type RawObject } from "../kube/client/resource.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
-import type { Decode } from "../kube/cluster/views.ts";
+import { type Decode, placeholderMark } from "../kube/cluster/views.ts";
 import type { Log } from "../../runtime/log.ts";
 
 const schemas = {
@@ -29,10 +29,22 @@ export function decoder(log: Log): Decode {
     if (!read.success) {
       const fields = read.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
       log.error({ kind, namespace, name, fields }, "a stored resource does not fit the schema and is left alone");
-      return undefined;
+      return placeholderFor(raw, rest);
     }
     return { ...read.data, ...rest };
   };
+}
+
+/**
+ * A SenderDomain that does not fit the schema holds its domain all the same: what its relay's pods have of it must stay, and
+ * no younger one takes the domain.
+ */
+function placeholderFor({ kind, apiVersion, metadata, spec }: RawObject, rest: object): RawObject | undefined {
+  if (kind !== "SenderDomain" || !isRecord(spec)) return undefined;
+  const { namespace, name } = metadata;
+  const held = { domain: spec["domain"], relayRef: spec["relayRef"], senders: [{ trustedNetworks: true }] };
+  const read = senderDomain.safeParse({ apiVersion, kind, metadata: { namespace, name }, spec: held });
+  return read.success ? { ...read.data, ...rest, metadata, [placeholderMark]: true } : undefined;
 }
 
 /** Records to publish are most of a status, and only people read them: of them the digest is enough. */

@@ -56,6 +56,7 @@ export class Reflector<T extends Kept> {
   readonly #settings: ReflectorSettings<T>;
   readonly #synced = Promise.withResolvers<void>();
   readonly #firstOutcome = Promise.withResolvers<RequestError | undefined>();
+  readonly #decided = Promise.withResolvers<void>();
   #failures = 0;
   #isListNeeded = true;
   #error: RequestError | undefined;
@@ -78,6 +79,11 @@ export class Reflector<T extends Kept> {
   /** Resolves when the first list has succeeded (undefined) or failed. */
   get firstOutcome(): Promise<RequestError | undefined> {
     return this.#firstOutcome.promise;
+  }
+
+  /** Resolves when the first list has succeeded, or the server has said that there is no right to it. Never rejects. */
+  get decided(): Promise<void> {
+    return this.#decided.promise;
   }
 
   /** Why the server gives nothing at the moment; undefined while it does. */
@@ -108,6 +114,7 @@ export class Reflector<T extends Kept> {
     this.#failures += 1;
     this.#error = failure;
     this.#firstOutcome.resolve(failure);
+    if (failure.kind === "Forbidden") this.#decided.resolve();
     if (failure.kind === "Gone") this.#isListNeeded = true;
   }
 
@@ -144,6 +151,7 @@ export class Reflector<T extends Kept> {
     observe?.({ kind: "listed", objects: objects.size });
     this.#synced.resolve();
     this.#firstOutcome.resolve(undefined);
+    this.#decided.resolve();
   }
 
   /** Returns when the server ended the watch in good order. */

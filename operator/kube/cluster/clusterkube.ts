@@ -11,7 +11,7 @@ import type { ShardFact } from "../shard.ts";
 import { ownerOf } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
 import { resourceOf } from "./resources.ts";
-import { asKind } from "./views.ts";
+import { asKind, placeholderMark } from "./views.ts";
 import { ClusterWrites } from "./writes.ts";
 
 export interface ClusterSettings {
@@ -36,7 +36,7 @@ export class ClusterKube implements Kube {
   async get(kind: Kind, namespace: string, name: string): Promise<KindMap[Kind] | undefined> {
     if (kind === "Secret") return this.#reads.secrets.get(namespace, name);
     const object = this.#reads.get(kind, namespace, name);
-    return object === undefined ? undefined : asKind(object);
+    return object === undefined || placeholderMark in object ? undefined : asKind(object);
   }
 
   async list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;

@@ -34,7 +34,10 @@ export class NamedSecrets {
     const cache = this.#caches.get(key) ?? (await this.#open(namespace, name));
     const reflector = cache.follow(namespace);
     await reflector.firstOutcome;
-    if (reflector.error?.kind === "Forbidden") throw new ForbiddenError(reflector.error.said);
+    const { error, isSynced } = reflector;
+    if (error?.kind === "Forbidden") throw new ForbiddenError(error.said);
+    // Not read yet is not the same as not there.
+    if (error !== undefined && !isSynced) throw error;
     return cache.get(namespace, name);
   }
 

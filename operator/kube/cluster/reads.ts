@@ -20,6 +20,8 @@ export interface ObjectChange {
   readonly name: string;
   readonly before: RawObject | undefined;
   readonly after: RawObject | undefined;
+  /** Of a shard: data keys whose documents somebody else has changed or taken away. */
+  readonly spoilt?: readonly string[];
 }
 
 export type ObjectListener = (change: ObjectChange) => void;
@@ -84,6 +86,10 @@ export class ClusterReads {
     this.secrets = new SecretReads({
       edge,
       onChange: (change) => this.#changed("Secret", change),
+      onSpoilt: (shard, spoilt) => {
+        const { namespace = "", name } = shard.metadata;
+        this.#tell({ kind: "Secret", namespace, name, before: shard, after: shard, spoilt });
+      },
       onAllowed: (namespace) =>
         this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined }),
     });
@@ -93,9 +99,10 @@ export class ClusterReads {
   async open(): Promise<void> {
     const own = [...this.#caches].filter(([kind]) => cachedKinds[kind].isOptional !== true).map(([, cache]) => cache);
     for (const cache of own) this.#follow(cache);
-    // Without the right to see namespaces their labels are unknown, and they can be selected by name alone.
+    // Without the right to see namespaces their labels are unknown, and they can be selected by name alone. Any other failure
+    // is waited out: relays would send away the domains of all namespaces that they select.
     const namespaces = this.#namespaces.follow(undefined);
-    await Promise.all([...own.map((cache) => cache.synced()), namespaces.firstOutcome]);
+    await Promise.all([...own.map((cache) => cache.synced()), namespaces.decided]);
   }
 
   /** How many objects are cached, by kind. */
@@ -138,12 +145,12 @@ export class ClusterReads {
     const known = this.#served.get(kind);
     if (known !== undefined && now() - known.askedAt < discoveryLifeMs) return known.is;
     const is = await this.#client.serves(resourceOf(kind));
-    this.#served.set(kind, { is, askedAt: now() });
-    if (!is) return false;
     const cache = this.#cache(kind);
-    this.#follow(cache);
-    await cache.synced();
-    return true;
+    if (is) this.#follow(cache);
+    // What may not be seen is as good as not there: relays do without it.
+    const isUsable = is && (await cache.isReadable());
+    this.#served.set(kind, { is: isUsable, askedAt: now() });
+    return isUsable;
   }
 
   /** What is known of an object; of a Secret its metadata alone. */
@@ -163,9 +170,9 @@ export class ClusterReads {
     return this.get(kind, namespace, name) ?? this.#read({ kind, namespace, name });
   }
 
-  /** The answer to a write. */
-  offer(kind: Kind, raw: RawObject): void {
-    if (kind === "Secret") this.secrets.written(raw);
+  /** The answer to a write; of a Secret, to one of these data keys. */
+  offer(kind: Kind, raw: RawObject, dataKeys: readonly string[] = []): void {
+    if (kind === "Secret") this.secrets.written(raw, dataKeys);
     else this.#cache(kind).offer(raw);
   }
 

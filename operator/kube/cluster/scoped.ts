@@ -65,6 +65,20 @@ export class ScopedCache<T extends RawObject> {
     await Promise.all([...this.#scopes.values()].map(({ reflector }) => reflector.synced));
   }
 
+  /**
+   * Whether all that is followed may be read, once the server has said so. Rejects with the failure of a first list that
+   * says neither: it is tried again, and whoever waits for it would wait for ever.
+   */
+  async isReadable(): Promise<boolean> {
+    for (const { reflector } of this.#scopes.values()) {
+      await reflector.firstOutcome;
+      const { error, isSynced } = reflector;
+      if (error?.kind === "Forbidden") return false;
+      if (!isSynced) throw error ?? new Error(`${this.#settings.resource.plural} have not been read yet`);
+    }
+    return true;
+  }
+
   get(namespace: string | undefined, name: string): T | undefined {
     const key = namespace === undefined ? name : `${namespace}/${name}`;
     return this.#scopeOf(namespace ?? everywhere)?.store.get(key);

@@ -27,6 +27,8 @@ import { secretMetadataView, secretView } from "./views.ts";
 export interface SecretSettings {
   readonly edge: ReflectorEdge;
   readonly onChange: (change: Change<RawObject>) => void;
+  /** Documents of a shard, by data key, are not what they were, and it was not this operator who wrote them. */
+  readonly onSpoilt: (shard: RawObject, dataKeys: readonly string[]) => void;
   /** Secrets of the namespace can be read now and could not before. */
   readonly onAllowed: (namespace: string) => void;
 }
@@ -53,8 +55,11 @@ export class SecretReads {
   constructor(settings: SecretSettings) {
     this.#settings = settings;
     const onChange = (change: Change<RawObject>): void => {
-      if (change.after === undefined) this.#forget(change.key);
+      const { key, before, after } = change;
+      const lost = after === undefined ? this.#shards.get(key)?.fact.documents : undefined;
+      if (after === undefined) this.#forget(key);
       settings.onChange(change);
+      if (before !== undefined && lost !== undefined) settings.onSpoilt(before, [...lost.keys()]);
     };
     this.#named = new NamedSecrets({ edge: settings.edge, onChange });
     this.#labelled = new LabelledSecrets({ client: settings.edge.client, onRead: (raw) => this.#listed(raw) });
@@ -139,11 +144,12 @@ export class SecretReads {
     timer.unref();
   }
 
-  /** The answer to a write, whole. */
-  written(raw: RawObject): void {
+  /** The answer to a write of these data keys, whole. */
+  written(raw: RawObject, dataKeys: readonly string[] = []): void {
+    const before = this.#shards.get(keyOf(raw))?.fact;
     this.#forget(keyOf(raw));
     this.#seen(raw);
-    this.#keep(raw);
+    this.#keep(raw, before, new Set(dataKeys));
   }
 
   #listed(raw: RawObject): void {
@@ -154,10 +160,19 @@ export class SecretReads {
   }
 
   /** A shard is as large as hundreds of domains, and read whole only where keys are in trouble: its digests are enough. */
-  #keep(raw: RawObject): void {
+  #keep(raw: RawObject, before = this.#shards.get(keyOf(raw))?.fact, ours: ReadonlySet<string> = new Set()): void {
     const { labels, resourceVersion: version = "" } = raw.metadata;
-    if (labels?.[shardLabel] === undefined) this.#contents.keep(raw);
-    else this.#shards.set(keyOf(raw), { version, fact: readShard(secretView(raw)) });
+    if (labels?.[shardLabel] === undefined) {
+      this.#contents.keep(raw);
+      return;
+    }
+    const fact = readShard(secretView(raw));
+    this.#shards.set(keyOf(raw), { version, fact });
+    // Watches tell metadata alone: only here it is seen that somebody else changed a document that pods have loaded.
+    const known = before === undefined ? [] : [...before.documents];
+    const spoilt = known.filter(([name, digest]) => !ours.has(name) && fact.documents.get(name) !== digest);
+    const names = spoilt.map(([name]) => name);
+    if (names.length > 0) this.#settings.onSpoilt(secretMetadataView(raw), names);
   }
 
   /**

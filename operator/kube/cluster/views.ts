@@ -13,6 +13,9 @@ import type { CachedKind } from "./resources.ts";
  */
 export type Decode = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 
+/** On a resource of which no more is known than what it holds: others reckon with it, and it is not reconciled. */
+export const placeholderMark = "isPlaceholder";
+
 export type View = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 
 export function viewOf(kind: CachedKind, decode: Decode): View {

@@ -212,10 +212,8 @@ export class ClusterWrites {
     const { kind, namespace, name } = reference;
     try {
       const patch = { body, fieldManager };
-      this.#reads.offer(
-        kind,
-        await this.#sent(reference, () => this.#client.mergePatch(resourceOf(kind), { namespace, name }, patch)),
-      );
+      const send = (): Promise<RawObject> => this.#client.mergePatch(resourceOf(kind), { namespace, name }, patch);
+      this.#reads.offer(kind, await this.#sent(reference, send), Object.keys(body["data"] ?? {}));
       return true;
     } catch (error) {
       if (isFailure(error, "NotFound")) return false;

@@ -63,3 +63,7 @@ export function allShards(): readonly string[] {
 export function domainDataKey(domain: string): string {
   return `${domain}.json`;
 }
+
+export function domainOfDataKey(dataKey: string): string {
+  return dataKey.replace(/\.json$/, "");
+}

@@ -1,0 +1,165 @@
+/**
+ * What the operator cannot read, or has not read yet, costs no domain that works its place in the pods, and holds up no
+ * other resource. What pods have loaded is put back as well as what they still wait for.
+ */
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { resourceOf } from "../../operator/kube/cluster/resources.ts";
+import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { FaultProxy } from "../support/controlplane/faultproxy.ts";
+import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
+import type { OperatorProgram } from "../support/controlplane/operator.ts";
+import { OperatorStage } from "../support/controlplane/operatorstage.ts";
+import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
+import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { until } from "../support/until.ts";
+
+const skip = lackingControlPlane();
+const timeout = 60_000;
+let stage: OperatorStage;
+let proxy: FaultProxy;
+let pods: PodStandIn;
+let operator: OperatorProgram | undefined;
+
+before(
+  async () => {
+    if (skip !== false) return;
+    stage = await OperatorStage.open(import.meta.url);
+    proxy = await FaultProxy.start(stage.plane);
+    pods = await startPods(stage.client);
+  },
+  { timeout: 1_800_000 },
+);
+
+afterEach(async () => {
+  if (skip !== false) return;
+  proxy.rules.length = 0;
+  await operator?.stop();
+  operator = undefined;
+});
+
+after(async () => {
+  if (skip !== false) return;
+  await pods.stop();
+  await proxy.close();
+  await stage.close();
+});
+
+const shard = shardSecretName("outbound", shardOf("example.com"));
+
+async function dataOf(namespace: string): Promise<Readonly<Record<string, string>>> {
+  const secret = await stage.get("Secret", { namespace, name: shard });
+  return (secret?.["data"] ?? {}) as Readonly<Record<string, string>>;
+}
+
+function forbid(path: string): void {
+  const body = JSON.stringify({ kind: "Status", code: 403, reason: "Forbidden", message: `cannot list ${path}` });
+  proxy.rules.push({ matches: (seen) => seen.path.startsWith(path), fault: { kind: "answer", code: 403, body } });
+}
+
+test(
+  "a domain that every pod has loaded is put back when its document is spoilt or its shard deleted",
+  { skip, timeout },
+  async () => {
+    operator = stage.operator();
+    await operator.leading();
+    const namespace = stage.makeNamespace();
+    stage.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ namespace, name: "example-com" }));
+    const place = { namespace, name: "example-com" };
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
+    const was = await dataOf(namespace);
+    const isBack = async (): Promise<boolean> => JSON.stringify(await dataOf(namespace)) === JSON.stringify(was);
+    const body = { data: { "example.com.json": Buffer.from("{}").toString("base64") } };
+    const secret = { namespace, name: shard };
+    await stage.client.mergePatch(resourceOf("Secret"), secret, { body, fieldManager: "kubectl-edit" });
+    await until("the document as it was", isBack, 5_000);
+    await stage.client.delete(resourceOf("Secret"), secret, {});
+    await until("the shard as it was", isBack, 5_000);
+  },
+);
+
+test(
+  "namespaces that cannot be listed at the first try cost no domain of a selected namespace",
+  { skip, timeout },
+  async () => {
+    operator = stage.operator();
+    await operator.leading();
+    const namespace = stage.makeNamespace();
+    const shop = stage.makeNamespace({ labels: { mail: "yes" } });
+    const allowedNamespaces = { from: "Selector", selector: { matchLabels: { mail: "yes" } } };
+    stage.apply(
+      relayManifest({ namespace, name: "outbound", spec: { allowedNamespaces } }),
+      domainManifest({ namespace: shop, name: "example-com", spec: { relayRef: { name: "outbound", namespace } } }),
+    );
+    const place = { namespace: shop, name: "example-com" };
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
+    await operator.stop();
+    const from = stage.plane.audit().length;
+    proxy.rules.push({
+      matches: (seen) => seen.path.startsWith("/api/v1/namespaces?"),
+      fault: { kind: "answer", code: 500, body: "{}" },
+      times: 3,
+    });
+    operator = stage.operator({ kubeconfig: stage.kubeconfigVia(proxy) });
+    await operator.leading();
+    await until("a look at everything", async () => {
+      const looks = await operator?.figure("mailboat_operator_reconcile_seconds_count");
+      return looks !== undefined && looks >= 4;
+    });
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
+    const writes = stage.writes(from).filter((write) => write.name === shard);
+    assert.deepEqual(writes, []);
+  },
+);
+
+test("a kind of somebody else's that the operator may not see holds up no relay", { skip, timeout }, async () => {
+  const resources = [{ name: "podmonitors", namespaced: true, kind: "PodMonitor", verbs: ["list", "watch"] }];
+  forbid("/apis/monitoring.coreos.com/v1/podmonitors");
+  proxy.rules.push({
+    matches: (seen) => seen.path.startsWith("/apis/monitoring.coreos.com/v1"),
+    fault: { kind: "answer", code: 200, body: JSON.stringify({ kind: "APIResourceList", resources }) },
+  });
+  operator = stage.operator({ kubeconfig: stage.kubeconfigVia(proxy) });
+  await operator.leading();
+  const namespace = stage.makeNamespace();
+  stage.apply(relayManifest({ namespace, name: "outbound" }));
+  await stage.untilCondition("MailRelay", { namespace, name: "outbound" }, { type: "Ready", status: "True" });
+});
+
+test("a domain stored under another schema keeps its place, also with a new operator", { skip, timeout }, async () => {
+  operator = stage.operator();
+  await operator.leading();
+  const namespace = stage.makeNamespace();
+  stage.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ namespace, name: "example-com" }));
+  const place = { namespace, name: "example-com" };
+  await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
+  const was = await dataOf(namespace);
+  // The next version's definition, with a field that this one does not know.
+  const loosened = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-preserve-unknown-fields";
+  const change = JSON.stringify([{ op: "add", path: loosened, value: true }]);
+  stage.plane.kubectl(["patch", "crd", "senderdomains.mailboat.dev", "--type=json", "--patch", change]);
+  const outcry = "a stored resource does not fit the schema and is left alone";
+  let edits = 0;
+  // Watches go by the definition before for a while.
+  await until("a field that the operator does not know", async () => {
+    edits += 1;
+    const patch = { body: { spec: { ofTomorrow: edits } }, fieldManager: "kubectl" };
+    await stage.client.mergePatch(resourceOf("SenderDomain"), place, patch);
+    return (operator?.program.logs(outcry).length ?? 0) > 0;
+  });
+  for (const name of ["other", "another"]) {
+    stage.apply(domainManifest({ namespace, name, spec: { domain: `${name}.example` } }));
+    await stage.untilCondition("SenderDomain", { namespace, name }, { type: "Ready", status: "True" });
+    assert.deepEqual(await dataOf(namespace), was);
+    await operator.stop();
+    operator = stage.operator();
+    await operator.leading();
+    await operator.program.waitForLog(outcry);
+  }
+  stage.apply(domainManifest({ namespace, name: "usurper" }));
+  await stage.untilCondition(
+    "SenderDomain",
+    { namespace, name: "usurper" },
+    { type: "Accepted", reason: "DomainConflict" },
+  );
+});
