@@ -80,15 +80,19 @@ async function relaysIn(client: Client, namespace: string | undefined): Promise<
   let continueToken: string | undefined;
   do {
     const wanted = continueToken === undefined ? {} : { continueToken };
-    const page = await client.list(
-      resourceOf("MailRelay"),
-      { namespace, metadataOnly: true },
-      { limit: 500, ...wanted },
-    );
+    const page = await client
+      .list(resourceOf("MailRelay"), { namespace, metadataOnly: true }, { limit: 500, ...wanted })
+      .catch((error: unknown) => noneWithoutDefinition(error));
+    if (page === undefined) break;
     found.push(...page.items);
     continueToken = page.continueToken;
   } while (continueToken !== undefined);
   return found;
+}
+
+/** A release that does not keep the definitions has taken every MailRelay along: then there is nothing left to do. */
+function noneWithoutDefinition(error: unknown): undefined {
+  if (!isFailure(error, "NotFound")) throw error;
 }
 
 async function releaseOne(client: Client, { metadata }: RawObject): Promise<boolean> {

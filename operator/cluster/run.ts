@@ -7,7 +7,7 @@ import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import { objectFieldManager } from "../../api/labels.ts";
-import { reflectorTimes } from "../kube/cache/reflector.ts";
+import { type ReflectorEvent, reflectorTimes } from "../kube/cache/reflector.ts";
 import { Client, type RequestObserver } from "../kube/client/client.ts";
 import { type Connection, openConnection } from "../kube/client/connection.ts";
 import { Transport } from "../kube/client/transport.ts";
@@ -196,6 +196,7 @@ interface ReadParts {
 
 function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
   const { log, settings, monotonic, chance } = run;
+  const isToldBefore = tellOnce();
   return new ClusterReads({
     edge: {
       client,
@@ -206,7 +207,8 @@ function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
       observe: (resource, event) => {
         metrics.reflected(resource, event);
         // Watches end all the time; what is worth a line is what does not come back at once.
-        if (event.kind !== "failed" || event.error.kind === "Gone") return;
+        if (event.kind === "failed" && event.error.kind === "Gone") return;
+        if (isToldBefore(resource, event) || event.kind !== "failed") return;
         log.warn({ resource, error: event.error.message, retryInMs: event.retryInMs }, "cannot follow a resource");
       },
       onError: (error) => log.error({ error: String(error) }, "a cache has ended"),
@@ -216,4 +218,18 @@ function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
     indexes,
     counted: conditionsOf,
   });
+}
+
+/** What is refused is asked for again every few seconds for as long as the right is missing: the log has it once. */
+function tellOnce(): (resource: string, event: ReflectorEvent) => boolean {
+  const told = new Map<string, Set<string>>();
+  return (resource, event) => {
+    if (event.kind === "listed") told.delete(resource);
+    if (event.kind !== "failed" || (event.error.kind !== "Forbidden" && event.error.kind !== "NotFound")) return false;
+    const messages = told.get(resource) ?? new Set();
+    told.set(resource, messages);
+    if (messages.has(event.error.message)) return true;
+    messages.add(event.error.message);
+    return false;
+  };
 }

@@ -4,7 +4,7 @@
  */
 import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
-import { type Kube, nameOf, RejectedError } from "../kube/kube.ts";
+import { ForbiddenError, type Kube, nameOf, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { readCertificate } from "./certificate.ts";
@@ -64,12 +64,20 @@ async function applyAll(kube: Kube, objects: readonly AppliedObject[]): Promise<
     try {
       await kube.apply(object);
     } catch (error) {
-      if (!(error instanceof RejectedError)) throw error;
-      const field = object.kind === "Service" ? "spec.service" : "spec.pod";
-      rejections.push(`${field}: Kubernetes refuses ${object.kind} ${object.metadata.name}: ${error.message}`);
+      rejections.push(rejectionOf(object, error));
     }
   }
   return rejections;
+}
+
+/** For status. Secrets that may not be written are told with the reads. Throws what nobody who made the relay can mend. */
+function rejectionOf({ kind, metadata }: AppliedObject, error: unknown): string {
+  const what = `Kubernetes refuses ${kind} ${metadata.name}`;
+  if (error instanceof RejectedError) {
+    return `${kind === "Service" ? "spec.service" : "spec.pod"}: ${what}: ${error.message}`;
+  }
+  if (!(error instanceof ForbiddenError) || kind === "Secret") throw error;
+  return `${what}, a right of the operator's is missing: ${error.message}`;
 }
 
 /** A storage class that does not allow it is a fact for status, and must not hold up the rest. */

@@ -114,7 +114,8 @@ test(
 
 test("a kind of somebody else's that the operator may not see holds up no relay", { skip, timeout }, async () => {
   const resources = [{ name: "podmonitors", namespaced: true, kind: "PodMonitor", verbs: ["list", "watch"] }];
-  forbid("/apis/monitoring.coreos.com/v1/podmonitors");
+  const monitors = "/apis/monitoring.coreos.com/v1/podmonitors";
+  forbid(monitors);
   proxy.rules.push({
     matches: (seen) => seen.path.startsWith("/apis/monitoring.coreos.com/v1"),
     fault: { kind: "answer", code: 200, body: JSON.stringify({ kind: "APIResourceList", resources }) },
@@ -124,7 +125,37 @@ test("a kind of somebody else's that the operator may not see holds up no relay"
   const namespace = stage.makeNamespace();
   stage.apply(relayManifest({ namespace, name: "outbound" }));
   await stage.untilCondition("MailRelay", { namespace, name: "outbound" }, { type: "Ready", status: "True" });
+  const refusals = (): number => proxy.seen.filter(({ path }) => path.startsWith(`${monitors}?`)).length;
+  await until("the third refusal", () => refusals() >= 3);
+  assert.equal(operator.program.logs("cannot follow a resource").length, 1);
 });
+
+test(
+  "a right to write one kind that is missing holds up no other object, is a condition, and heals",
+  { skip, timeout },
+  async () => {
+    const said = `networkpolicies.networking.k8s.io "outbound" is forbidden: User "operator" cannot patch resource "networkpolicies"`;
+    proxy.rules.push({
+      matches: (seen) => seen.method === "PATCH" && seen.path.includes("/networkpolicies/"),
+      fault: {
+        kind: "answer",
+        code: 403,
+        body: JSON.stringify({ kind: "Status", reason: "Forbidden", message: said }),
+      },
+    });
+    operator = stage.operator({ kubeconfig: stage.kubeconfigVia(proxy) });
+    await operator.leading();
+    const namespace = stage.makeNamespace();
+    const place = { namespace, name: "outbound" };
+    stage.apply(relayManifest(place));
+    const { message } = await stage.untilCondition("MailRelay", place, { type: "Accepted", status: "False" });
+    assert.ok(message.includes(said), message);
+    await stage.read("StatefulSet", place);
+    proxy.rules.length = 0;
+    await stage.untilCondition("MailRelay", place, { type: "Ready", status: "True", withinMs: 20_000 });
+    await stage.read("NetworkPolicy", place);
+  },
+);
 
 test("a domain stored under another schema keeps its place, also with a new operator", { skip, timeout }, async () => {
   operator = stage.operator();

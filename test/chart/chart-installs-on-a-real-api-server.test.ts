@@ -177,6 +177,17 @@ for (const { name, values, lacks } of scopes) {
   );
 }
 
+test(
+  "a release that takes the definitions along ends in good order, also with no MailRelay left",
+  { skip },
+  async (t) => {
+    const { helm, namespace } = await install(t, 4, "--set", "crds.keep=false");
+    helm("uninstall", "mailboat", "--no-hooks");
+    await until("the definitions to go", () => list("customresourcedefinitions").length === 0);
+    await runRelease(namespace, {});
+  },
+);
+
 interface Workload {
   readonly template: {
     readonly spec: { readonly containers: readonly [{ readonly env: readonly { name: string; value?: string }[] }] };

@@ -289,6 +289,12 @@ test("with a list of namespaces nothing is given outside them", { skip }, () => 
   assert.deepEqual(places, ["mailboat-system", "mail", "shop"]);
 });
 
+test("helm test is there where the operator looks after the release's namespace", { skip }, () => {
+  const tests = (...watched: readonly string[]): number =>
+    named(helm().render({ watchNamespaces: watched }, ["--namespace", "own"]), "MailRelay").length;
+  assert.deepEqual([tests(), tests("mail", "own"), tests("mail")], [1, 1, 0]);
+});
+
 test("what is switched on comes, and nothing else", { skip }, () => {
   const plain = helm().render();
   for (const kind of ["PodDisruptionBudget", "PriorityClass", "PodMonitor", "ServiceMonitor", "PrometheusRule"]) {

@@ -73,6 +73,11 @@ app.kubernetes.io/part-of: mailboat
 {{- end -}}
 {{- end -}}
 
+{{/* Not empty when the operator looks after resources in the release's own namespace. */}}
+{{- define "mailboat.isOwnWatched" -}}
+{{- if or (not .Values.watchNamespaces) (has .Release.Namespace .Values.watchNamespaces) -}}true{{- end -}}
+{{- end -}}
+
 {{/* What the restricted pod security standard asks of a container. */}}
 {{- define "mailboat.containerSecurityContext" -}}
 allowPrivilegeEscalation: false
