@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { hostToBind } from "./everywhere.ts";
 import type { Log } from "./log.ts";
 
 export interface Page {
@@ -43,7 +44,7 @@ export async function openHealth(options: HealthOptions): Promise<HealthServer> 
   server.keepAliveTimeout = 5_000;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.port, options.host, () => resolve());
+    server.listen({ port: options.port, ...hostToBind(options.host) }, () => resolve());
   });
   return { port: portOf(server), close: async () => closeServer(server) };
 }

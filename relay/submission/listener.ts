@@ -10,6 +10,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenerDocument } from "../../api/relayconfig.ts";
+import { hostToBind } from "../../runtime/everywhere.ts";
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
@@ -142,7 +143,7 @@ class Listeners {
     const open: OpenListener = { document, server, fingerprint: undefined };
     this.#renew(open, snapshot);
     const listening = once(server.server, "listening");
-    server.listen({ host: listenHost, port: ports.get(document.name) ?? document.port });
+    server.listen({ ...hostToBind(listenHost), port: ports.get(document.name) ?? document.port });
     await listening;
     const port = boundPort(server.server.address());
     this.#open.set(document.name, open);

@@ -106,7 +106,7 @@ function receive(port: number, onMessage: (message: string) => void): void {
       } else message.push(line);
     });
   });
-  server.listen(port, "::");
+  server.listen(port);
 }
 
 async function main(environment: Readonly<Record<string, string | undefined>>): Promise<number> {
