@@ -6,7 +6,7 @@ import type { Kube } from "../kube/kube.ts";
 import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
-import { reconcileRelay } from "../mailrelay/reconcile.ts";
+import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import type { Place } from "../mailrelay/world.ts";
@@ -44,14 +44,18 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     waits: { now: monotonic, told: (key, ms) => metrics.waited(kindIn(key), ms / 1000) },
     // In turn: no relay waits for the last of ten thousand domains.
     rank: () => 0,
-    work: async (key) => {
+    work: async (key, isOwnTime) => {
       const [kind = "", namespace = "", name = ""] = key.split("/");
-      const reconcile = kind === "MailRelay" ? reconcileRelay : reconcileDomain;
+      const reconcile = async (): Promise<number | undefined> => {
+        if (kind !== "MailRelay") return reconcileDomain(sources, { namespace, name });
+        const pause = isOwnTime ? await glanceAtRelay(sources, { namespace, name }) : undefined;
+        return pause ?? reconcileRelay(sources, { namespace, name });
+      };
       const startedAt = monotonic();
       const told = (result: "success" | "failure"): void =>
         metrics.reconciled(kind, result, (monotonic() - startedAt) / 1000);
       try {
-        const again = await traces.follow({ kind, namespace, name }, () => reconcile(sources, { namespace, name }));
+        const again = await traces.follow({ kind, namespace, name }, reconcile);
         told("success");
         return again;
       } catch (error) {

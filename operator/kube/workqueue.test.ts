@@ -106,6 +106,30 @@ test("what waits behind everything else is brought forward when its time is up",
   assert.deepEqual(timers.delays, []);
 });
 
+test("work hears whether nothing but its own time has called for it", async () => {
+  const timers = new HandTimers();
+  const ran: string[] = [];
+  const queue: WorkQueue = queueOf(
+    {
+      work: async (key, isOwnTime) => {
+        ran.push(`${key} ${isOwnTime}`);
+        if (key === "a" && ran.length === 1) queue.add("b");
+        return key === "a" ? 1_000 : undefined;
+      },
+    },
+    timers,
+  );
+  queue.add("a");
+  await queue.settled();
+  timers.step();
+  await queue.settled();
+  timers.step();
+  // A change that comes while it waits.
+  queue.add("a");
+  await queue.settled();
+  assert.deepEqual(ran, ["a false", "b false", "a true", "a false"]);
+});
+
 test("work that fails is reported and comes back later and later, until it succeeds", async () => {
   const timers = new HandTimers();
   const errors: string[] = [];

@@ -6,8 +6,11 @@
 import type { Chance, Timers } from "../../runtime/clock.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
 
-/** Resolves to the milliseconds after which to look again; undefined when only a change matters. */
-export type Work = (key: string) => Promise<number | undefined>;
+/**
+ * Resolves to the milliseconds after which to look again; undefined when only a change matters. `isOwnTime`: the key comes
+ * because those milliseconds are over, and nothing else has called for it.
+ */
+export type Work = (key: string, isOwnTime: boolean) => Promise<number | undefined>;
 
 export interface WorkQueueSettings {
   readonly work: Work;
@@ -34,6 +37,8 @@ export class WorkQueue {
   /** Calls off what would bring a key forward that waits behind all others. */
   readonly #hurried = new Map<string, () => void>();
   readonly #delayed = new Map<string, () => void>();
+  /** Keys that wait because their time has come, and for nothing else. */
+  readonly #inTime = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #idle: (() => void)[] = [];
   #isStarting = false;
@@ -76,6 +81,7 @@ export class WorkQueue {
   #add(key: string, rank: number): void {
     if (this.#isStopped) return;
     this.#callOff(key);
+    this.#inTime.delete(key);
     if (this.#running.has(key)) {
       this.#again.set(key, Math.min(rank, this.#again.get(key) ?? rank));
       return;
@@ -93,6 +99,7 @@ export class WorkQueue {
       this.#settings.timers.after(delayMs, () => {
         this.#delayed.delete(key);
         this.add(key);
+        if (!this.#running.has(key)) this.#inTime.add(key);
       }),
     );
   }
@@ -107,6 +114,7 @@ export class WorkQueue {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#waiting.clear();
+    this.#inTime.clear();
     this.#again.clear();
     for (const callOff of this.#delayed.values()) callOff();
     this.#delayed.clear();
@@ -146,7 +154,7 @@ export class WorkQueue {
       const key = this.#take();
       if (key === undefined) break;
       this.#running.add(key);
-      void this.#work(key);
+      void this.#work(key, this.#inTime.delete(key));
     }
     if (!this.#isIdle()) return;
     for (const resolve of this.#idle.splice(0)) resolve();
@@ -168,10 +176,10 @@ export class WorkQueue {
   }
 
   /** Never rejects. */
-  async #work(key: string): Promise<void> {
+  async #work(key: string, isOwnTime: boolean): Promise<void> {
     let delayMs: number | undefined;
     try {
-      delayMs = await this.#settings.work(key);
+      delayMs = await this.#settings.work(key, isOwnTime);
       this.#failures.delete(key);
     } catch (error) {
       delayMs = this.#failed(key, error);

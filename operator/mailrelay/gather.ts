@@ -144,7 +144,7 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Read
   return domains;
 }
 
-async function gatherPods(sources: RelaySources, relay: Stored<MailRelay>): Promise<readonly PodFact[]> {
+export async function gatherPods(sources: RelaySources, relay: Stored<MailRelay>): Promise<readonly PodFact[]> {
   const { namespace, name } = relay.metadata;
   const pods = await sources.kube.list("Pod", { namespace, labels: { [relayLabel]: name } });
   const read = await Promise.all(pods.map((pod) => podFact(sources, pod)));

@@ -67,7 +67,7 @@ const waitingMs = 200;
 const longestWaitMs = 5_000;
 /** What waits for spools to empty, or for somebody else, is looked at less often. */
 const slowMs = 2_000;
-const settledMs = 10_000;
+export const settledMs = 10_000;
 
 const nothing: RelayActions = {
   finalizer: undefined,

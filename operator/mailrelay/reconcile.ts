@@ -8,10 +8,11 @@ import { ForbiddenError, type Kube, nameOf, RejectedError } from "../kube/kube.t
 import type { AppliedObject, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { readCertificate } from "./certificate.ts";
-import { gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
+import { gatherPods, gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
-import { planRelay, type RelayPlan } from "./plan.ts";
+import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
+import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
 import type { IssuedCertificate } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
@@ -25,7 +26,9 @@ export async function reconcileRelay(
     memory.forget(nameOf(key));
     return undefined;
   }
-  const plan = planRelay(await gatherRelay(sources, relay));
+  memory.rests(nameOf(key), undefined);
+  const world = await gatherRelay(sources, relay);
+  const plan = planRelay(world);
   memory.recommended(nameOf(key), plan.recommendations);
   const isNews = await carryOut(sources, relay, plan);
   await kube.applyStatus("MailRelay", relay, plan.status);
@@ -34,7 +37,25 @@ export async function reconcileRelay(
   if (plan.finalizer === "takeOff") {
     await kube.setFinalizer({ kind: "MailRelay", ...key }, drainFinalizer, false);
   }
-  return isNews ? 0 : plan.requeueAfterMs;
+  if (isNews) return 0;
+  if (plan.requeueAfterMs >= settledMs) memory.rests(nameOf(key), restOf(world, plan.status));
+  return plan.requeueAfterMs;
+}
+
+/**
+ * A look for which nothing has called but time: reads what the pods report and no more. Resolves to the milliseconds after
+ * which to look again; undefined when a whole look is due.
+ */
+export async function glanceAtRelay(
+  sources: RelaySources,
+  key: { readonly namespace: string; readonly name: string },
+): Promise<number | undefined> {
+  const { kube, memory, now } = sources;
+  const rest = memory.rest(nameOf(key));
+  if (rest === undefined || isDue(rest, now())) return undefined;
+  const relay = await kube.get("MailRelay", key.namespace, key.name);
+  if (relay === undefined || !isUndisturbed(rest, await gatherPods(sources, relay))) return undefined;
+  return settledMs;
 }
 
 /** Resolves to true when the API server would not take something and status has yet to say so. */

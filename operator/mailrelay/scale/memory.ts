@@ -4,6 +4,7 @@
  */
 import type { RelayReport } from "../../../api/relayreport.ts";
 import type { Recommendation, Refusal } from "../world.ts";
+import type { Rest } from "./rest.ts";
 
 interface Sample {
   readonly at: number;
@@ -25,6 +26,7 @@ export class RelayMemory {
   readonly #refusals = new Map<string, Refusal>();
   readonly #rejections = new Map<string, readonly string[]>();
   readonly #loaded = new Map<string, string>();
+  readonly #rests = new Map<string, Rest>();
 
   /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
   rate(podUid: string, report: RelayReport | undefined, now: number): number | undefined {
@@ -98,9 +100,20 @@ export class RelayMemory {
     else this.#loaded.set(domain, digest);
   }
 
+  /** Undefined while there is something left to do, or when that is not known. */
+  rest(relay: string): Rest | undefined {
+    return this.#rests.get(relay);
+  }
+
+  rests(relay: string, rest: Rest | undefined): void {
+    if (rest === undefined) this.#rests.delete(relay);
+    else this.#rests.set(relay, rest);
+  }
+
   /** The relay is gone. */
   forget(relay: string): void {
     this.#rejections.delete(relay);
     this.#recommendations.delete(relay);
+    this.#rests.delete(relay);
   }
 }
