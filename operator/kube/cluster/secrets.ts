@@ -22,7 +22,7 @@ import { LabelledSecrets } from "./labelled.ts";
 import { NamedSecrets } from "./named.ts";
 import { secretResource } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
-import { secretMetadataView, secretView } from "./views.ts";
+import { secretMetadataView, secretMetadataViews, secretView } from "./views.ts";
 
 export interface SecretSettings {
   readonly edge: ReflectorEdge;
@@ -67,7 +67,7 @@ export class SecretReads {
       edge: settings.edge,
       resource: secretResource,
       metadataOnly: true,
-      view: secretMetadataView,
+      view: secretMetadataViews(),
       indexes: {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },

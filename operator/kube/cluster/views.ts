@@ -2,6 +2,7 @@
  * What is kept of each kind, in the shape that the reconcilers read. The API server has checked these objects by their
  * schemas; this is the one place where its JSON takes on our types.
  */
+import { Sharing } from "../cache/share.ts";
 import { trimMetadata, trimObject } from "../cache/trim.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
 import type { ContainerPort, KindMap, Secret } from "../objects.ts";
@@ -19,7 +20,14 @@ export const placeholderMark = "isPlaceholder";
 export type View = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 
 export function viewOf(kind: CachedKind, decode: Decode): View {
-  return (raw, known) => render(kind, trimObject(raw), (object) => decode(object, known));
+  const sharing = new Sharing();
+  return (raw, known) => sharing.of(render(kind, trimObject(raw), (object) => decode(object, known)));
+}
+
+/** As the name says of a Secret, in parts that others have as well. */
+export function secretMetadataViews(): View {
+  const sharing = new Sharing();
+  return (raw) => sharing.of(secretMetadataView(raw));
 }
 
 /** An object of a cache as its kind: views have made it so. */
