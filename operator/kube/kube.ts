@@ -64,6 +64,8 @@ export interface Kube {
     status: NonNullable<KindMap[K]["status"]>,
   ): Promise<void>;
   emit(event: KubeEvent): Promise<void>;
+  /** Says that the content of these Secrets is not needed again before something changes. */
+  release(namespace: string, names: readonly string[]): void;
   /** Hears the key of whatever changed, never its content: a reconcile reads the world again. */
   onChange(listener: ChangeListener): void;
 }

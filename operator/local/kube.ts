@@ -256,6 +256,9 @@ export class LocalKube implements Kube {
     await Promise.resolve();
   }
 
+  /** What is here are manifests, which are kept whole. */
+  release(): void {}
+
   onChange(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }

@@ -12,6 +12,7 @@ import { makePrivateKey } from "./dkimkey.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
 import { privateKeyDataKey } from "./keys.ts";
 import { planDomain } from "./plan.ts";
+import type { DomainWorld } from "./world.ts";
 
 export async function reconcileDomain(
   sources: DomainSources,
@@ -23,7 +24,8 @@ export async function reconcileDomain(
     memory.sawLoaded(nameOf(key), undefined);
     return undefined;
   }
-  const plan = planDomain(await gatherDomain(sources, domain));
+  const world = await gatherDomain(sources, domain);
+  const plan = planDomain(world);
   const made = await Promise.all(
     plan.make.map(async ({ algorithm, selector }) => renderKey(domain, selector, await makePrivateKey(algorithm))),
   );
@@ -34,7 +36,13 @@ export async function reconcileDomain(
   memory.sawLoaded(nameOf(key), plan.loaded);
   await kube.applyStatus("SenderDomain", domain, plan.status);
   for (const event of plan.events) await kube.emit(event);
+  if (plan.loaded !== undefined) kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
+}
+
+function keySecretNames({ domain, managedKeys = [] }: DomainWorld): readonly string[] {
+  const given = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
+  return [...given, ...managedKeys.map((secret) => secret.metadata.name)];
 }
 
 function renderKey(domain: Stored<SenderDomain>, selector: string, privateKey: string): Secret {

@@ -97,6 +97,10 @@ export class ClusterKube implements Kube {
     return Promise.resolve();
   }
 
+  release(namespace: string, names: readonly string[]): void {
+    this.#reads.secrets.release(namespace, names);
+  }
+
   onChange(listener: ChangeListener): void {
     this.#reads.onChange(({ kind, namespace, name, before, after }) => {
       if (kind !== "Namespace") listener({ kind, namespace, name }, ownerOf(after ?? before, namespace));

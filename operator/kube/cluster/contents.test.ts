@@ -29,7 +29,7 @@ test("content comes back byte for byte, for its version alone", () => {
 });
 
 test("the oldest use goes first, and what is forgotten is gone", () => {
-  const contents = new SecretContents(4_000);
+  const contents = new SecretContents({ usedBytes: 4_000, releasedBytes: 2_000 });
   const named = (name: string): RawObject => secret(name, "1", { a: randomBytes(1_000).toString("base64") });
   const has = (name: string): boolean => contents.get(secret(name, "1")) !== undefined;
   contents.keep(named("first"));
@@ -39,4 +39,19 @@ test("the oldest use goes first, and what is forgotten is gone", () => {
   assert.deepEqual(["first", "second", "third"].map(has), [true, false, true]);
   contents.forget(keyOf(named("third")));
   assert.ok(!has("third"));
+});
+
+test("what was released makes room, and is in use again when it is read", () => {
+  const contents = new SecretContents({ usedBytes: 4_000, releasedBytes: 2_000 });
+  const named = (name: string): RawObject => secret(name, "1", { a: randomBytes(1_000).toString("base64") });
+  const has = (name: string): boolean => contents.get(secret(name, "1")) !== undefined;
+  for (const name of ["first", "second", "third"]) {
+    contents.keep(named(name));
+    contents.release(keyOf(named(name)));
+  }
+  assert.deepEqual(["first", "second", "third"].map(has), [false, false, true]);
+  // It was read just now.
+  contents.keep(named("fourth"));
+  contents.release(keyOf(named("fourth")));
+  assert.deepEqual(["third", "fourth"].map(has), [true, true]);
 });

@@ -1,6 +1,7 @@
 /**
  * A memory of Secret content, each good for one resourceVersion. It is kept packed: the keys of ten thousand domains have
  * to fit, because a domain is looked at several times while it comes up, and what was dropped is fetched again each time.
+ * Of domains that are up little is kept: theirs is read again when something changes.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { isRecord, type RawObject } from "../client/resource.ts";
@@ -13,45 +14,81 @@ interface Packed {
   readonly bytes: Buffer;
 }
 
-/** Of all entries together, with what each costs beside its bytes. */
-const memoryBytes = 18 * 1024 * 1024;
+export interface ContentLimits {
+  readonly usedBytes: number;
+  readonly releasedBytes: number;
+}
+
+/** Together, with what each entry costs beside its bytes: of what is in use, and of what was released. */
+const memory: ContentLimits = { usedBytes: 18 * 1024 * 1024, releasedBytes: 2 * 1024 * 1024 };
 const entryBytes = 300;
 /** A window as large as a key, so that the coder itself is small: there is nothing to find in keys but that they are base64. */
 const coding = { level: 1, windowBits: 11, memLevel: 5 } as const;
 
 export class SecretContents {
-  /** Oldest use first. */
-  readonly #entries = new Map<string, Packed>();
-  readonly #memoryBytes: number;
-  #bytes = 0;
+  readonly #used: Shelf;
+  readonly #released: Shelf;
 
-  constructor(bytes = memoryBytes) {
-    this.#memoryBytes = bytes;
+  constructor({ usedBytes, releasedBytes }: ContentLimits = memory) {
+    this.#used = new Shelf(usedBytes);
+    this.#released = new Shelf(releasedBytes);
   }
 
   /** The content of that very version with its metadata; undefined when it is not remembered. */
   get(known: RawObject): Secret | undefined {
     const key = keyOf(known);
-    const entry = this.#entries.get(key);
+    const entry = this.#used.get(key) ?? this.#released.get(key);
     if (entry === undefined || entry.version !== known.metadata.resourceVersion) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    this.#put(key, entry, this.#used);
     return secretView({ ...known, apiVersion: "v1", kind: "Secret", ...unpack(entry.bytes) });
   }
 
   keep(raw: RawObject): void {
-    const key = keyOf(raw);
-    this.forget(key);
-    const bytes = pack(raw);
-    this.#entries.set(key, { version: raw.metadata.resourceVersion ?? "", bytes });
-    this.#bytes += bytes.length + entryBytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.#memoryBytes) return;
-      this.forget(oldest);
-    }
+    this.#put(keyOf(raw), { version: raw.metadata.resourceVersion ?? "", bytes: pack(raw) }, this.#used);
+  }
+
+  /** It is not needed again before something changes. */
+  release(key: string): void {
+    const entry = this.#used.get(key);
+    if (entry !== undefined) this.#put(key, entry, this.#released);
   }
 
   forget(key: string): void {
+    this.#used.delete(key);
+    this.#released.delete(key);
+  }
+
+  #put(key: string, entry: Packed, shelf: Shelf): void {
+    this.forget(key);
+    shelf.add(key, entry);
+  }
+}
+
+/** So many bytes, of which the oldest go first. */
+class Shelf {
+  readonly #limit: number;
+  readonly #entries = new Map<string, Packed>();
+  #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(key: string): Packed | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** Of a key that is not there. */
+  add(key: string, entry: Packed): void {
+    this.#entries.set(key, entry);
+    this.#bytes += entry.bytes.length + entryBytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#bytes <= this.#limit) return;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#bytes -= entry.bytes.length + entryBytes;

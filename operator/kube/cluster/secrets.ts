@@ -97,6 +97,11 @@ export class SecretReads {
     return known === undefined ? undefined : this.#content(known);
   }
 
+  /** Their content is not needed again before something changes. */
+  release(namespace: string, names: readonly string[]): void {
+    for (const name of names) this.#contents.release(`${namespace}/${name}`);
+  }
+
   /** In order of their names. */
   async list(namespace: string, selector: Selector): Promise<readonly Secret[]> {
     await this.#follow(namespace);
