@@ -98,7 +98,14 @@ const moved = domain({ name: "a", spec: { domain: "b.example" }, metadata: { gen
 const secret = (labels: Readonly<Record<string, string>>): RawObject => ({
   metadata: { name: "s", namespace: "shop", labels },
 });
-const ready = (revision: string): object => ({ pods: [{ name: "one-0", ready: true, revision }], revision });
+const ready = (revision: string, intended = revision): object => ({
+  pods: [{ name: "one-0", ready: true, revision }],
+  revision: intended,
+});
+const mixed = (...revisions: readonly string[]): object => ({
+  pods: revisions.map((revision, index) => ({ name: `one-${index}`, ready: true, revision })),
+  revision: "2",
+});
 
 const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[] = [
   [
@@ -119,6 +126,56 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
   [
     "pods that load a new revision are news for the domains that wait for it",
     { kind: "MailRelay", name: "one", before: { ...one, status: ready("1") }, after: { ...one, status: ready("2") } },
+    "SenderDomain/mail/b",
+  ],
+  [
+    "pods that have a new revision still to load are none",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: ready("1") },
+      after: { ...one, status: ready("1", "2") },
+    },
+    "",
+  ],
+  [
+    "nor is the first of several pods that loads it",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: mixed("1", "1") },
+      after: { ...one, status: mixed("2", "1") },
+    },
+    "",
+  ],
+  [
+    "the last of them is",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: mixed("2", "1") },
+      after: { ...one, status: mixed("2", "2") },
+    },
+    "SenderDomain/mail/b",
+  ],
+  [
+    "a relay that goes back to what its pods have is news for the domains that wait for it",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: ready("1", "2") },
+      after: { ...one, status: ready("1") },
+    },
+    "SenderDomain/mail/b",
+  ],
+  [
+    "pods of a relay that keeps its configuration are news when they have loaded it",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: ready("0", "2") },
+      after: { ...one, status: ready("1", "2") },
+    },
     "SenderDomain/mail/b",
   ],
   [

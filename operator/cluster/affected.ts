@@ -51,7 +51,8 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
       return new Set([
         ...(isAsWritten(change) ? [] : [keyOf({ kind, namespace, name })]),
         // While pods load something new, only those domains wait for it that were not loaded before.
-        ...found("SenderDomain", concernsAll(change) ? byRelay : byRelayWaiting, `${namespace}/${name}`),
+        ...(concernsAll(change) ? found("SenderDomain", byRelay, `${namespace}/${name}`) : []),
+        ...(mayHaveLoaded(change) ? found("SenderDomain", byRelayWaiting, `${namespace}/${name}`) : []),
       ]);
     case "SenderDomain": {
       const places = new Set(versions(change).map((object) => relayAndDomain(asKind<"SenderDomain">(object))));
@@ -119,6 +120,20 @@ function readByAll(object: RawObject): unknown {
   const { metadata, status } = asKind<"MailRelay">(object);
   const hasPods = status?.pods?.some((pod) => pod.ready) === true;
   return [metadata.uid, metadata.generation, metadata.deletionTimestamp, hasPods];
+}
+
+/** Whether somebody's wait for the pods may be over: not while they are on their way from one revision to the next. */
+function mayHaveLoaded({ before, after }: ObjectChange): boolean {
+  const [was, is] = [before, after].map((object) => (object === undefined ? undefined : loadedRevision(object)));
+  if (after === undefined || is === undefined) return false;
+  // The relay may also have gone back to what the pods had all the time.
+  return is !== was || is === asKind<"MailRelay">(after).status?.revision;
+}
+
+/** The revision that all ready pods have; undefined when there is none. */
+function loadedRevision(object: RawObject): string | undefined {
+  const ready = asKind<"MailRelay">(object).status?.pods?.filter((pod) => pod.ready) ?? [];
+  return ready.every((pod) => pod.revision === ready[0]?.revision) ? ready[0]?.revision : undefined;
 }
 
 function versions({ before, after }: ObjectChange): readonly RawObject[] {
