@@ -11,7 +11,7 @@ import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "../entry
 import { Counts } from "./census.ts";
 import { Lanes } from "./lanes.ts";
 import type { Census } from "../spool.ts";
-import type { ClaimedRow, Gauges, NewRow, StoredMessage } from "../protocol.ts";
+import type { ClaimedRow, Gauges, NewRow, StoredMessage, StoredRecipient } from "../protocol.ts";
 import { messageOf, recipientOf, replyText } from "./rows.ts";
 import { laneColumns, migrate, resume } from "./schema.ts";
 
@@ -20,7 +20,8 @@ interface Claim {
   readonly seq: number;
   /** Sender domain of the message. */
   readonly domain: string;
-  readonly indexes: Set<number>;
+  /** Domain of each recipient, by its index. */
+  readonly recipients: Map<number, string>;
 }
 
 export interface ClaimOrder {
@@ -80,7 +81,7 @@ export class Ledger {
       "INSERT INTO recipient (seq, idx, due_at, attempts, address, notify, orcpt, sender_domain, destination) VALUES (?,?,?,?,?,?,?,?,?)",
     );
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
-    this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ? RETURNING address");
+    this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
     this.#deferRecipient = database.prepare(
       `UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?), ${laneColumns} WHERE seq = ? AND idx = ?`,
     );
@@ -130,6 +131,7 @@ export class Ledger {
     const inserted = this.#insertMessage.run(...columnsOf(message));
     const seq = Number(inserted.lastInsertRowid);
     for (const recipient of row.recipients) {
+      const destination = domainOf(recipient.address);
       this.#insertRecipient.run(
         seq,
         recipient.index,
@@ -139,12 +141,11 @@ export class Ledger {
         recipient.notify?.join(",") ?? null,
         recipient.orcpt ?? null,
         row.claimed ? null : message.domain,
-        row.claimed ? null : domainOf(recipient.address),
+        row.claimed ? null : destination,
       );
-      this.#count(message.domain, domainOf(recipient.address), 1);
+      this.#count(message.domain, destination, 1);
     }
-    const indexes = row.recipients.map((recipient) => recipient.index);
-    if (row.claimed) this.#claim(message, seq, indexes);
+    if (row.claimed) this.#claim(message, seq, row.recipients);
     this.#total(1, row.recipients.length);
   }
 
@@ -183,8 +184,7 @@ export class Ledger {
       this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
     }
     const message = messageOf(stored);
-    const indexes = recipients.map((recipient) => recipient.index);
-    this.#claim(message, seq, indexes);
+    this.#claim(message, seq, recipients);
     return [{ message, recipients }];
   }
 
@@ -194,8 +194,8 @@ export class Ledger {
     if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
     let final = 0;
     for (const outcome of outcomes) {
-      if (!claim.indexes.has(outcome.index))
-        throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
+      const destination = claim.recipients.get(outcome.index);
+      if (destination === undefined) throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
       if (outcome.kind === "deferred") {
         this.#deferRecipient.run(
           Math.round(outcome.dueAt),
@@ -206,8 +206,8 @@ export class Ledger {
           outcome.index,
         );
       } else {
-        const deleted = this.#deleteRecipient.get(claim.seq, outcome.index);
-        this.#count(claim.domain, domainOf(String(deleted?.["address"])), -1);
+        this.#deleteRecipient.run(claim.seq, outcome.index);
+        this.#count(claim.domain, destination, -1);
         final += 1;
       }
     }
@@ -241,30 +241,30 @@ export class Ledger {
 
   #isClaimed(seq: number, index: number): boolean {
     const id = this.#claimedSeqs.get(seq);
-    return id !== undefined && this.#claims.get(id)?.indexes.has(index) === true;
+    return id !== undefined && this.#claims.get(id)?.recipients.has(index) === true;
   }
 
-  #claim({ id, domain }: StoredMessage, seq: number, indexes: readonly number[]): void {
-    const claim = this.#claims.get(id) ?? { seq, domain, indexes: new Set<number>() };
-    for (const index of indexes) claim.indexes.add(index);
+  #claim({ id, domain }: StoredMessage, seq: number, recipients: readonly StoredRecipient[]): void {
+    const claim = this.#claims.get(id) ?? { seq, domain, recipients: new Map<number, string>() };
+    for (const { index, address } of recipients) claim.recipients.set(index, domainOf(address));
     this.#claims.set(id, claim);
     this.#claimedSeqs.set(seq, id);
-    this.#undo.push(() => this.#forget(id, claim, indexes));
+    this.#undo.push(() => this.#forget(id, claim, recipients));
   }
 
   #release(id: SpoolId, claim: Claim, ended: readonly { readonly index: number }[]): void {
-    const indexes = ended.map(({ index }) => index);
-    this.#forget(id, claim, indexes);
+    const held = [...claim.recipients];
+    this.#forget(id, claim, ended);
     this.#undo.push(() => {
-      for (const index of indexes) claim.indexes.add(index);
+      for (const [index, destination] of held) claim.recipients.set(index, destination);
       this.#claims.set(id, claim);
       this.#claimedSeqs.set(claim.seq, id);
     });
   }
 
-  #forget(id: SpoolId, claim: Claim, indexes: readonly number[]): void {
-    for (const index of indexes) claim.indexes.delete(index);
-    if (claim.indexes.size > 0) return;
+  #forget(id: SpoolId, claim: Claim, ended: readonly { readonly index: number }[]): void {
+    for (const { index } of ended) claim.recipients.delete(index);
+    if (claim.recipients.size > 0) return;
     this.#claims.delete(id);
     this.#claimedSeqs.delete(claim.seq);
   }
