@@ -1,6 +1,6 @@
 /**
- * Writes what comes from the schemas: the CustomResourceDefinitions, alone and as templates of the chart, and the reference pages. With `--check` nothing is
- * written, and stale files end with status 1 and the command that mends them.
+ * Writes what comes from the schemas: the CustomResourceDefinitions, alone and as templates of the chart, and the reference
+ * pages. With `--check` nothing is written, and stale files end with status 1 and the command that mends them.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

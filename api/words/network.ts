@@ -54,7 +54,10 @@ export function prefixLength(text: string): number | undefined {
   return bits !== undefined && length <= bits ? length : undefined;
 }
 
-/** 32 or 128; undefined when the text is no address. IPv4-mapped IPv6 is refused, as Kubernetes does (it hides an IPv4 network). */
+/**
+ * 32 or 128; undefined when the text is no address. IPv4-mapped IPv6 is refused, as Kubernetes does (it hides an IPv4
+ * network).
+ */
 function addressBits(text: string): 32 | 128 | undefined {
   if (z.ipv4().safeParse(text).success) return 32;
   if (text.includes(".") || /^(0{0,4}:){1,5}:?ffff:/i.test(text)) return undefined;

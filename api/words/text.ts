@@ -46,7 +46,10 @@ export function domainPattern() {
   return text(`(\\*\\.)?${label}(\\.${label})+`, 255, wrong);
 }
 
-/** Host and port are spelled out, so that no program finds out later that it is no URL; no user and password (RFC 9110 section 4.2.4). */
+/**
+ * Host and port are spelled out, so that no program finds out later that it is no URL; no user and password (RFC 9110
+ * section 4.2.4).
+ */
 export function httpUrl() {
   const host = `(${label}(\\.${label})*|\\[[0-9A-Fa-f:.]+\\])`;
   const wrong = "must be a URL that starts with http:// or https:// and a host, such as https://otel-collector:4318";

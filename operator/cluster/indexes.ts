@@ -14,7 +14,10 @@ export const bySecret = "secret";
 /** Those that select Secrets by label; values are a namespace and an entry of its labels. */
 export const bySelection = "selection";
 export const byNamespace = "namespace";
-/** SenderDomains by `namespace/name` of their MailRelay, all and those its pods have yet to load; and by that and their domain. */
+/**
+ * SenderDomains by `namespace/name` of their MailRelay, all and those its pods have yet to load; and by that and their
+ * domain.
+ */
 export const byRelay = "relay";
 export const byRelayWaiting = "relayWaiting";
 export const byRelayDomain = "relayDomain";

@@ -1,5 +1,6 @@
 /**
- * From what became of recipients to the message that tells the sender: the facts of relay/mail/notice in, a new spool message out.
+ * From what became of recipients to the message that tells the sender: the facts of relay/mail/notice in, a new spool
+ * message out.
  *
  * It is signed like any message of the domain (mustSign is kept), and committed with the outcomes that it reports. Pure.
  */

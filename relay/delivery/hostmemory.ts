@@ -4,8 +4,8 @@
  *
  * A host that could not be reached rests: five seconds or half the first retry's wait, whichever is less, twice as long after
  * each failure in a row, five minutes at most. Retries of a message are further apart and double too, so that one that is
- * alone with its host is always really tried, and a host that was only restarted is not left out for long. Whoever comes during the rest
- * gets the trouble that the host was in, without dialing.
+ * alone with its host is always really tried, and a host that was only restarted is not left out for long. Whoever comes
+ * during the rest gets the trouble that the host was in, without dialing.
  */
 import type { Clock } from "../../runtime/clock.ts";
 import type { Trouble } from "../mail/outcome.ts";

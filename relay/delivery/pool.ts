@@ -1,8 +1,9 @@
 /**
  * Connections to next hops, kept open and reused.
  *
- * Promise: at most `maxConnections` a destination, which may have several hops; a new one is opened only while messages wait and none is free, and the number
- * grows by doubling, so that a hop that is down or slow is dialed once and not once a message.
+ * Promise: at most `maxConnections` a destination, which may have several hops; a new one is opened only while messages
+ * wait and none is free, and the number grows by doubling, so that a hop that is down or slow is dialed once and not once a
+ * message.
  * On failure: when nothing is open to the hop, everyone who waits for it gets the trouble; while something is, they wait
  * for that (a hop that limits our connections refuses the next one, not the mail).
  */

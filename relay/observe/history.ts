@@ -33,8 +33,8 @@ export interface HistoryLimits {
 }
 
 /**
- * Measured at 1.2 KiB a message of three events: about 12 MiB when full of ordinary mail. Messages that wait for days with replies of
- * many words would be ten times as heavy, and the relay's container has half a GiB for everything.
+ * Measured at 1.2 KiB a message of three events: about 12 MiB when full of ordinary mail. Messages that wait for days with
+ * replies of many words would be ten times as heavy, and the relay's container has half a GiB for everything.
  */
 export const defaultHistoryLimits: HistoryLimits = {
   smooth: 5_000,

@@ -1,6 +1,6 @@
 /**
- * Tracing as the configuration says, from the first snapshot on. A configuration that cannot be followed costs traces, never mail:
- * the log says so, and the last good one goes on.
+ * Tracing as the configuration says, from the first snapshot on. A configuration that cannot be followed costs traces,
+ * never mail: the log says so, and the last good one goes on.
  */
 import { hostname } from "node:os";
 import type { Log } from "../../runtime/log.ts";

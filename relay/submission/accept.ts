@@ -43,7 +43,10 @@ export interface Accepted {
   readonly messageId: string;
 }
 
-/** Fields that are the sender's own business or the last hop's, and never leave as they came (RFC 5322 section 3.6.3, RFC 5321 section 4.4). */
+/**
+ * Fields that are the sender's own business or the last hop's, and never leave as they came (RFC 5322 section 3.6.3, RFC
+ * 5321 section 4.4).
+ */
 const droppedFields: ReadonlySet<string> = new Set(["bcc", "resent-bcc", "return-path", ...traceFieldNames]);
 const noSpace = new Set(["ENOSPC", "EDQUOT"]);
 

@@ -160,7 +160,10 @@ export class MailConnection extends SMTPConnection {
     this.#hello(command, [this.name], callback);
   }
 
-  /** RFC 5321 section 4.1.4: it resets the session as RSET does. The name is checked for its form only, and cleaned in Received. */
+  /**
+   * RFC 5321 section 4.1.4: it resets the session as RSET does. The name is checked for its form only, and cleaned in
+   * Received.
+   */
   #hello(command: Buffer, lines: string[], callback: () => void): void {
     const name = parseHelo(command);
     if (name === undefined) {

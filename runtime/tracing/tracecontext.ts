@@ -11,8 +11,8 @@ const tracestateMembers = 32;
 const tracestateForm = /^[\x20-\x7e\t]*$/;
 
 /**
- * Section 3.2: exactly one traceparent, lower case, version ff never, a version that is not known by its first four parts. Several
- * tracestate fields are one list (section 3.3.1).
+ * Section 3.2: exactly one traceparent, lower case, version ff never, a version that is not known by its first four parts.
+ * Several tracestate fields are one list (section 3.3.1).
  */
 export function readContext(traceparent: readonly string[], tracestate: readonly string[]): SpanContext | undefined {
   const [first, second] = traceparent;

@@ -1,6 +1,6 @@
 /**
- * Promise 4, the operator's part: a change is one trace whose children are the writes that the API server's audit log shows; looking
- * again without a change exports nothing. Received by a real OpenTelemetry collector.
+ * Promise 4, the operator's part: a change is one trace whose children are the writes that the API server's audit log
+ * shows; looking again without a change exports nothing. Received by a real OpenTelemetry collector.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -16,7 +16,10 @@ export interface TestFileLimits {
   readonly fileDeadlineMs: number;
 }
 
-/** A file whose tests leave handles open runs into its deadline and fails. What it wrote to its results directory stays there only when something failed. */
+/**
+ * A file whose tests leave handles open runs into its deadline and fails. What it wrote to its results directory stays
+ * there only when something failed.
+ */
 export async function runTestFile(file: string, limits: TestFileLimits): Promise<Outcome> {
   const results = resultsDirectoryOf(file);
   rmSync(results, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
- * A collector that refuses, is silent or is overloaded costs spans and no mail: the pace stays, memory stays bounded, what is lost
- * is counted and said once, a stop does not wait, and when the collector is back so are the traces.
+ * A collector that refuses, is silent or is overloaded costs spans and no mail: the pace stays, memory stays bounded, what
+ * is lost is counted and said once, a stop does not wait, and when the collector is back so are the traces.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

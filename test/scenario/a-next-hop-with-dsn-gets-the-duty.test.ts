@@ -1,6 +1,6 @@
 /**
- * A real Postfix as next hop: it offers DSN, so what the sender wants to be told is passed on, and Postfix's own notices show that it
- * understood every parameter. What it refuses is still ours to tell.
+ * A real Postfix as next hop: it offers DSN, so what the sender wants to be told is passed on, and Postfix's own notices
+ * show that it understood every parameter. What it refuses is still ours to tell.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

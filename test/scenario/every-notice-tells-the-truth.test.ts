@@ -1,7 +1,7 @@
 /**
- * What a sender is told of its mail: each row is a message to recipients whose next hop behaves as their name says, and the notices that must
- * come of it, as Python's email package and flufl.bounce read them. Three next hops: one with DSN, one without, one with neither
- * DSN nor 8BITMIME nor SMTPUTF8.
+ * What a sender is told of its mail: each row is a message to recipients whose next hop behaves as their name says, and the
+ * notices that must come of it, as Python's email package and flufl.bounce read them. Three next hops: one with DSN, one
+ * without, one with neither DSN nor 8BITMIME nor SMTPUTF8.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

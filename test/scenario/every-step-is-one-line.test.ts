@@ -1,4 +1,7 @@
-/** The log of a relay under a script of messages: exactly the lines that each must have, with the fields that docs/logs.md says. */
+/**
+ * The log of a relay under a script of messages: exactly the lines that each must have, with the fields that docs/logs.md
+ * says.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Property: whatever a next hop says, whatever addresses and envelope ids are, Python's email package reads the notice as the three
- * parts that were meant, with the fields that were meant and no others, and flufl.bounce names the right recipients.
+ * Property: whatever a next hop says, whatever addresses and envelope ids are, Python's email package reads the notice as
+ * the three parts that were meant, with the fields that were meant and no others, and flufl.bounce names the right
+ * recipients.
  */
 import assert from "node:assert/strict";
 import { isAscii } from "node:buffer";

@@ -100,8 +100,8 @@ postlog   unix-dgram n - n - 1 postlogd
 `;
 
 /**
- * Postfix with every mail for example.org in one maildir, and every mail for example.com too: its own notices to the senders of the
- * tests. Nobody has the address `nobody@example.org`. Needs root, as its master does.
+ * Postfix with every mail for example.org in one maildir, and every mail for example.com too: its own notices to the
+ * senders of the tests. Nobody has the address `nobody@example.org`. Needs root, as its master does.
  */
 export async function startPostfix(t: TestContext, logDirectory: string): Promise<MailHost> {
   const directory = makeDirectory();

@@ -1,4 +1,7 @@
-/** Messages as octets in a one-to-one encoding, for comparing what was sent with what arrived. Independent of the relay's code. */
+/**
+ * Messages as octets in a one-to-one encoding, for comparing what was sent with what arrived. Independent of the relay's
+ * code.
+ */
 
 export interface SplitMessage {
   /** Each with its continuation lines and final CRLF. */

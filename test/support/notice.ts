@@ -1,6 +1,6 @@
 /**
- * Notices as two programs read them that are not ours: Python's email package, and flufl.bounce, which mailing lists use to tell who
- * bounced. What they find wrong with a message is part of what they say.
+ * Notices as two programs read them that are not ours: Python's email package, and flufl.bounce, which mailing lists use to
+ * tell who bounced. What they find wrong with a message is part of what they say.
  */
 import { z } from "zod";
 import { runPython } from "./python.ts";

@@ -28,7 +28,10 @@ export class LabelledSecrets {
     this.#settings = settings;
   }
 
-  /** Resolves when those of the namespace have been read once. Rejects with what the client says, and then the next call tries again. */
+  /**
+   * Resolves when those of the namespace have been read once. Rejects with what the client says, and then the next call
+   * tries again.
+   */
   async read(namespace: string): Promise<void> {
     const known = this.#reads.get(namespace);
     if (known !== undefined) return known;

@@ -9,8 +9,8 @@ import type { ContainerPort, KindMap, Secret } from "../objects.ts";
 import type { CachedKind } from "./resources.ts";
 
 /**
- * Decodes MailRelay and SenderDomain with defaults filled in, and with the digest of their whole status as `statusDigest`; undefined: it cannot be read, and that has been told. `known` is
- * what was made of the object when it was last seen.
+ * Decodes MailRelay and SenderDomain with defaults filled in, and with the digest of their whole status as `statusDigest`;
+ * undefined: it cannot be read, and that has been told. `known` is what was made of the object when it was last seen.
  */
 export type Decode = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 

@@ -1,6 +1,6 @@
 /**
- * What an enhanced status code (RFC 3463, RFC 5248 and the IANA registry behind it) means for a person who sent a message, and what that
- * person can do about it. Pure; a code that is not listed is explained by its subject.
+ * What an enhanced status code (RFC 3463, RFC 5248 and the IANA registry behind it) means for a person who sent a message,
+ * and what that person can do about it. Pure; a code that is not listed is explained by its subject.
  */
 
 export interface Meaning {

@@ -1,8 +1,9 @@
 /**
  * A notice as octets: a multipart/report (RFC 6522) of words for people, fields for programs, and the message or its header.
  *
- * Pure: facts in, octets out. It goes out with SMTPUTF8 exactly when the address it goes to needs that: then the way back is known
- * to carry it, while a notice to an ASCII address must not be lost because some hop cannot (RFC 6533 section 3 has forms for both).
+ * Pure: facts in, octets out. It goes out with SMTPUTF8 exactly when the address it goes to needs that: then the way back
+ * is known to carry it, while a notice to an ASCII address must not be lost because some hop cannot (RFC 6533 section 3 has
+ * forms for both).
  */
 import { fieldsNamed, fieldValue, parseHeader } from "../header.ts";
 import { formatDate } from "../received.ts";
