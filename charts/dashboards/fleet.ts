@@ -1,11 +1,10 @@
 /** All relays at a glance: which one needs a person. */
 import type { DashboardWords } from "./dashboard.ts";
-import { graph, table } from "./panel.ts";
+import { graph, half, table } from "./panel.ts";
 import { flow, headline } from "./relaypanels.ts";
 import { chosenRelay as chosen, relayChoices, sources } from "./variables.ts";
 
 const byRelay = "namespace, mailboat_dev_relay";
-const half = { width: 12, height: 8 };
 
 export const fleet: DashboardWords = {
   uid: "mailboat-fleet",

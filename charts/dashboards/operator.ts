@@ -1,12 +1,10 @@
 /** The operator: does it look, does it write no more than it must, and what do resources wait for. */
 import type { DashboardWords } from "./dashboard.ts";
-import { figure, graph, table, type BuildsPanel } from "./panel.ts";
+import { figure, graph, half, table, third, type BuildsPanel } from "./panel.ts";
 import { choice, sources } from "./variables.ts";
 
 const series = "mailboat_operator_leader";
 const chosen = 'job=~"$job", instance=~"$instance"';
-const third = { width: 8, height: 8 };
-const half = { width: 12, height: 8 };
 const small = { width: 6, height: 4 };
 
 const now: readonly BuildsPanel[] = [

@@ -55,6 +55,10 @@ export interface PanelSize {
   readonly height: number;
 }
 
+export const half: PanelSize = { width: 12, height: 8 };
+export const third: PanelSize = { width: 8, height: 8 };
+export const quarter: PanelSize = { width: 6, height: 8 };
+
 /** What a dashboard takes: something that ends in a panel. */
 export interface BuildsPanel {
   build(): Panel;

@@ -1,5 +1,5 @@
 /** Panels that the fleet's dashboard and that of one relay share, so that a thing looks the same wherever it is met. */
-import { figure, graph, type BuildsPanel, type PanelSize } from "./panel.ts";
+import { figure, graph, half, type BuildsPanel, type PanelSize } from "./panel.ts";
 import { chosenRelay as chosen } from "./variables.ts";
 
 const small: PanelSize = { width: 4, height: 4 };
@@ -98,8 +98,6 @@ function withinFiveMinutes(range: string): string {
   const good = `sum(rate(mailboat_delivery_seconds_bucket{${chosen}, le=~"300(\\\\.0)?"}[${range}]))`;
   return `${good} / sum(rate(mailboat_delivery_seconds_count{${chosen}}[${range}]))`;
 }
-
-const half: PanelSize = { width: 12, height: 8 };
 
 export function flow(by: string): BuildsPanel[] {
   return [

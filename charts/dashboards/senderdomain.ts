@@ -1,9 +1,8 @@
 /** One sender domain: what a tenant asks about. */
 import type { DashboardWords } from "./dashboard.ts";
-import { figure, graph } from "./panel.ts";
+import { figure, graph, half } from "./panel.ts";
 import { choice, chosenRelay, relayChoices, sources } from "./variables.ts";
 
-const half = { width: 12, height: 8 };
 const small = { width: 6, height: 4 };
 const chosen = `${chosenRelay}, domain=~"$domain"`;
 const outcomes = "mailboat_delivery_domain_recipients_total";
