@@ -22,6 +22,16 @@ export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
+/** Undefined when there is no such file; rejects when there is one that cannot be read. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 /**
  * Makes a directory hold exactly these files: what differs is replaced by rename, what is gone is removed, and what is
  * the same is not touched. Directories inside are left alone.
@@ -30,6 +40,7 @@ export async function syncDirectory(path: string, files: Readonly<Record<string,
   await makeDirectory(path);
   for (const [name, content] of Object.entries(files)) {
     const file = join(path, name);
+    // What cannot be read is written anew, and that tells what is wrong.
     const present = await readFile(file).catch(() => undefined);
     if (present === undefined || !present.equals(content)) await writeFileAtomically(file, content);
   }

@@ -59,6 +59,7 @@ export function watchFolder(folder: string, changed: () => void, stopping: Abort
 async function fingerprint(folder: string): Promise<string> {
   const parts: string[] = [];
   for (const name of await manifestNames(folder)) {
+    // One that went in between is a change that the next look sees.
     const facts = await stat(join(folder, name)).catch(() => undefined);
     parts.push(`${name} ${facts?.mtimeMs ?? 0} ${facts?.size ?? 0} ${facts?.ino ?? 0}`);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -34,6 +34,12 @@ function given(object: InForce["object"]): InForce {
   const bare = { ...object, metadata: { name, namespace } };
   return { file: "a.yaml", object: bare };
 }
+
+test("what was given and cannot be read is an error: nothing begins anew in silence", async () => {
+  const directory = await stateDirectory();
+  await mkdir(join(directory, "given.json"));
+  await assert.rejects(open(directory), { code: "EISDIR" });
+});
 
 test("a given object keeps its uid and creation time over restarts and counts generations of its spec", async () => {
   const directory = await stateDirectory();

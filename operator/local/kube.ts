@@ -23,7 +23,7 @@ import {
 import type { AppliedObject, Kind, KindMap, KubeObject, ObjectMeta, OptionalKind, Pod } from "../kube/objects.ts";
 import { matchesSelector } from "../kube/selector.ts";
 import { readShard, type ShardFact } from "../kube/shard.ts";
-import { makeDirectory, writeFileAtomically } from "./files.ts";
+import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
 
 const storedMetadata = z.looseObject({
@@ -79,8 +79,8 @@ export class LocalKube implements Kube {
       const secret = storedSecret.parse(JSON.parse(await readFile(this.#path("secrets", name), "utf8")));
       this.#objects.set(keyOf(referenceTo(secret)), secret);
     }
-    const given = await readFile(this.#path("given.json"), "utf8").catch(() => "[]");
-    this.#given = storedGiven.parse(JSON.parse(given));
+    const given = await readIfThere(this.#path("given.json"));
+    this.#given = given === undefined ? [] : storedGiven.parse(JSON.parse(given));
     for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
   }
 
@@ -299,7 +299,7 @@ export class LocalKube implements Kube {
   /** The status an earlier run wrote: transition times and printed transitions go on from there. */
   async #withStatus(object: GivenObject): Promise<GivenObject> {
     if (object.kind === "Secret") return object;
-    const text = await readFile(this.#statusPath(referenceTo(object)), "utf8").catch(() => undefined);
+    const text = await readIfThere(this.#statusPath(referenceTo(object)));
     if (text === undefined) return object;
     const stored = z.object({ status: z.unknown() }).safeParse(parse(text)).data;
     // One that another version wrote is judged anew, from nothing.

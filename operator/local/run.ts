@@ -313,6 +313,7 @@ function folderReader(kube: LocalKube, folder: string, printer: Printer): () => 
   };
   return () => {
     const mine = turn.then(take);
+    // A failed read is its caller's to report and must not stop the next one.
     turn = mine.catch(() => undefined);
     return mine;
   };

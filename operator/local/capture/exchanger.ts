@@ -112,6 +112,7 @@ class Exchanger implements CaptureExchanger {
   async #data(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<string> {
     const envelope = envelopeOf(session);
     const plan = planContent(envelope.to);
+    // Who stops local mode does not wait for a slow recipient.
     if (plan.waitMs > 0)
       await pause(plan.waitMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => 0);
     if (plan.cut) return this.#cut(stream, session);

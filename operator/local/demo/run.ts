@@ -64,7 +64,10 @@ async function demonstrate(run: LocalRun, { page, trial }: RunningLocal): Promis
   for (const message of messages) {
     const sent = await send(message, trial, run);
     say(`sent: "${message.subject}" to ${message.to.join(", ")}\n      ${message.shows}`);
-    endings.push(follow(sent, page, run));
+    const ending = follow(sent, page, run);
+    // Awaited below with all others: until then a failure must not end the process.
+    ending.catch(() => undefined);
+    endings.push(ending);
     await pause(betweenMs);
   }
   const isAsExpected = (await Promise.all(endings)).every(Boolean);

@@ -51,6 +51,7 @@ function decodeId(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
+    // Not encoded, or badly: then it names a part as it stands, or none.
     return text;
   }
 }

@@ -146,16 +146,20 @@ function plain(status: number, text: string): Answer {
 const notFound = plain(404, "There is nothing at this address.");
 const readOnly = { headers: { "content-type": "text/plain; charset=utf-8", allow: "GET, HEAD" } };
 
-function send({ feed }: PageSettings, response: ServerResponse, { status, headers, body }: Answer): void {
+function send({ feed, onError }: PageSettings, response: ServerResponse, { status, headers, body }: Answer): void {
   response.writeHead(status, { ...usualHeaders, "content-security-policy": inertPolicy, ...headers });
   if (typeof body === "string" || Buffer.isBuffer(body)) response.end(body);
   else if ("feedFrom" in body) feed.follow(response, body.feedFrom);
-  else sendFile(response, body.file);
+  else sendFile(response, body.file, onError);
 }
 
-function sendFile(response: ServerResponse, file: string): void {
+/** The headers are gone when a file turns out to be unreadable: the browser sees a cut answer, the terminal says why. */
+function sendFile(response: ServerResponse, file: string, onError: (error: Error) => void): void {
   const stream = createReadStream(file);
-  stream.on("error", () => response.destroy());
+  stream.on("error", (error) => {
+    onError(error);
+    response.destroy();
+  });
   response.on("close", () => stream.destroy());
   stream.pipe(response);
 }
