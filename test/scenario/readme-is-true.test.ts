@@ -1,7 +1,7 @@
 /** What README tells a newcomer to type works as it stands, and what it says of recipients is what the code does. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
 import { behaviourRows, codeRow } from "../../operator/local/capture/behaviour.ts";
@@ -75,10 +75,43 @@ test("README lists the recipients that behave, as the code has them", () => {
   assert.ok(readme.includes(codeRow.does));
 });
 
-test("every folder and verb that README names exists", () => {
+test("every verb that README names exists", () => {
   const makefile = readFileSync(join(repositoryRoot, "Makefile"), "utf8");
   const verbs = new Set([...readme.matchAll(/\bmake ([a-z]+)\b/g)].map((match) => match[1] ?? ""));
+  assert.ok(verbs.size >= 8, [...verbs].join(" "));
   for (const verb of verbs) assert.match(makefile, new RegExp(`^${verb}:`, "m"), `make ${verb}`);
-  const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1] ?? "");
-  for (const link of links) assert.ok(existsSync(join(repositoryRoot, link)), link);
 });
+
+test("every link of the documents leads to a file, and to a heading where it names one", () => {
+  const documents = ["README.md", "ARCHITECTURE.md", ...globSync("docs/*.md", { cwd: repositoryRoot })];
+  const links = documents.flatMap((document) =>
+    [...textOf(document).matchAll(/\]\(([^)\s:]+)\)/g)].map((match) => ({ document, link: match[1] ?? "" })),
+  );
+  assert.ok(links.length >= 30, `found only ${links.length}`);
+  const dead = links.filter(({ document, link }) => !leads(document, link));
+  assert.deepEqual(dead, []);
+});
+
+function textOf(document: string): string {
+  return readFileSync(join(repositoryRoot, document), "utf8");
+}
+
+function leads(document: string, link: string): boolean {
+  const [path = "", heading] = link.split("#");
+  const target = path === "" ? document : join(dirname(document), path);
+  if (!existsSync(join(repositoryRoot, target))) return false;
+  return heading === undefined || headingsOf(textOf(target)).has(heading);
+}
+
+/** As GitHub names them in links. */
+function headingsOf(text: string): ReadonlySet<string> {
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map((match) => match[1] ?? "");
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
