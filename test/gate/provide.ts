@@ -33,8 +33,10 @@ export async function provideChart(say: Say): Promise<Outcome> {
 
 export async function provideScenario(say: Say): Promise<Outcome> {
   const packages = await installed(scenarioPackages, say);
+  // Panels are drawn from an operator on a real API server, too.
+  const controlPlane = await controlPlaneOf(say);
   const collector = await collectorOf(say);
-  return { ...packages, failures: collector.failures };
+  return { ...packages, failures: [...controlPlane.failures, ...collector.failures] };
 }
 
 export async function provideCluster(say: Say): Promise<Outcome> {
