@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { runCommand } from "../gate/command.ts";
 import { Program } from "../support/program.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
@@ -34,7 +35,19 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, ctypes.byref(Filter(len(program) // 8, ctypes.cast(steps, ctypes.c_void_p)))) == 0
 os.execvp(sys.argv[2], sys.argv[2:])
 `;
-const wrapper = ["python3", "-c", script, String(socketCall)];
+const wrapper = ["python3", "-c", script, String(socketCall)] as const;
+
+test("the filter leaves IPv4 and no IPv6", { skip }, async () => {
+  const probe = `
+import errno, socket
+socket.socket(socket.AF_INET).close()
+try: print(socket.socket(socket.AF_INET6))
+except OSError as error: print(errno.errorcode[error.errno])
+`;
+  const [program, ...flags] = wrapper;
+  const told = await runCommand(program, [...flags, "python3", "-c", probe]);
+  assert.equal(told.output, "EAFNOSUPPORT\n");
+});
 
 test("a relay takes mail", { skip, timeout: 60_000 }, async (t) => {
   const stage = await openStage(t, {
