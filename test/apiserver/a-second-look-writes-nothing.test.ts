@@ -69,7 +69,7 @@ test("a full resync and a restarted operator write nothing but the Lease", { ski
   await stage.untilCondition("SenderDomain", { namespace, name: "a" }, { type: "KeysReady", status: "True" });
   await stage.untilCondition("SenderDomain", { namespace, name: "c" }, { type: "KeysReady", status: "False" });
   await stage.until("StatefulSet", { namespace, name: "outbound" }, { what: "is there", fits: () => true });
-  const settled = await untilQuiet();
+  const settled = await stage.untilQuiet();
 
   await untilLookedAgain(operator);
   assert.deepEqual(stage.writes(settled), []);
@@ -82,15 +82,6 @@ test("a full resync and a restarted operator write nothing but the Lease", { ski
   assert.deepEqual(stage.writes(settled), []);
   assert.equal(await next.figure("mailboat_operator_reconcile_seconds_count", { result: "failure" }), 0);
 });
-
-/** Resolves to how long the audit log is then. */
-async function untilQuiet(): Promise<number> {
-  return until("an operator that has nothing to write", async () => {
-    const length = stage.plane.audit().length;
-    await new Promise((done) => setTimeout(done, 1_500));
-    return stage.writes(length).length === 0 ? length : undefined;
-  });
-}
 
 /** Two relays and three domains, each at least twice more. */
 async function untilLookedAgain(operator: Awaited<ReturnType<OperatorStage["operator"]>>): Promise<void> {

@@ -69,6 +69,12 @@ function childrenOf(root: CollectedSpan, spans: readonly CollectedSpan[]): reado
   return below;
 }
 
+/** Whether the parent of every span has arrived: it ends after its children, and may come in a later batch. */
+function areWhole(spans: readonly CollectedSpan[]): boolean {
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  return spans.every(({ parentSpanId }) => parentSpanId === "" || ids.has(parentSpanId));
+}
+
 /** Events are written beside the work. */
 function writesSince(from: number): readonly string[] {
   return stage
@@ -76,15 +82,6 @@ function writesSince(from: number): readonly string[] {
     .filter(({ resource }) => resource !== "events")
     .map(writeOf)
     .toSorted();
-}
-
-/** Resolves to how long the audit log is once nothing is written any more. */
-async function untilQuiet(): Promise<number> {
-  return until("an operator that has nothing to write", async () => {
-    const length = stage.plane.audit().length;
-    await new Promise((done) => setTimeout(done, 1_500));
-    return stage.writes(length).length === 0 ? length : undefined;
-  });
 }
 
 async function untilLookedAgain(operator: OperatorProgram): Promise<void> {
@@ -116,10 +113,10 @@ test("a change is one trace with the writes of the audit log, a resync none", { 
     domainManifest({ ...domain, spec }),
   );
   await stage.untilCondition("SenderDomain", domain, { type: "KeysReady", status: "True" });
-  const settled = await untilQuiet();
+  const settled = await stage.untilQuiet();
   const children = (): readonly CollectedSpan[] => sink.spans.filter(({ name }) => name.startsWith("kube."));
   const all = writesSince(beginning);
-  await sink.waitUntil("span for each write so far", () => children().length >= all.length);
+  await sink.waitUntil("span for each write so far", () => children().length >= all.length && areWhole(sink.spans));
   assert.deepEqual(children().map(spanOf).toSorted(), all);
 
   // Nothing changes: nothing is written and nothing told.
@@ -132,11 +129,11 @@ test("a change is one trace with the writes of the audit log, a resync none", { 
   await until("the change in a Secret of the relay", async () =>
     Promise.resolve(writesSince(settled).some((line) => line.includes(" secrets/")) || undefined),
   );
-  await untilQuiet();
+  await stage.untilQuiet();
   const written = writesSince(settled);
   const fresh = (): readonly CollectedSpan[] => sink.spans.slice(then[0]);
   await sink.waitUntil("span for each write of the change", () => {
-    return fresh().filter(({ parentSpanId }) => parentSpanId !== "").length >= written.length;
+    return fresh().filter(({ parentSpanId }) => parentSpanId !== "").length >= written.length && areWhole(sink.spans);
   });
   // The domain's reconcile writes what pods load and its status; that of its relay counts the new revision in status.
   const roots = fresh().filter(({ parentSpanId }) => parentSpanId === "");

@@ -1,5 +1,4 @@
 /** Clients and reflectors of the operator against a control plane of the test's. */
-import { setTimeout as pause } from "node:timers/promises";
 import { Reflector, type ReflectorEvent, type ReflectorTimes } from "../../../operator/kube/cache/reflector.ts";
 import { type Change, Store } from "../../../operator/kube/cache/store.ts";
 import { trimObject } from "../../../operator/kube/cache/trim.ts";
@@ -83,7 +82,6 @@ export async function untilEqual(mirror: Mirror, client: Client, query: ListQuer
   await mirror.reflector.synced;
   await until("a store that equals the server", async () => {
     const wanted = await onServer(client, query);
-    await pause(50);
     return wanted.size === mirror.store.size && [...mirror.store.values()].every((one) => wanted.has(versioned(one)));
   });
 }

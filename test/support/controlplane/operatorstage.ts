@@ -1,5 +1,6 @@
 /** What a test of the operator in a cluster begins with: a control plane that knows our kinds, and operators to start. */
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Client } from "../../../operator/kube/client/client.ts";
 import type { RawObject } from "../../../operator/kube/client/resource.ts";
 import { digestOf, project } from "../../../operator/kube/cluster/difference.ts";
@@ -192,6 +193,18 @@ export class OperatorStage {
           resource !== "leases" &&
           code < 300,
       );
+  }
+
+  /**
+   * Resolves to how long the audit log is once nothing has been written for `quietMs`: no event tells that there is nothing more
+   * to come, so the window is longer than a resync, by whose end whatever was wanting has been found.
+   */
+  async untilQuiet(quietMs = 1_500): Promise<number> {
+    return until("an operator that has nothing to write", async () => {
+      const length = this.plane.audit().length;
+      await pause(quietMs);
+      return this.writes(length).length === 0 ? length : undefined;
+    });
   }
 }
 
