@@ -31,6 +31,17 @@ class StrictKube extends LocalKube {
   asked: string[] = [];
   /** A kind that the API server finds fault with. */
   rejected: Kind | undefined;
+  /** What happens while a domain's status is on its way. */
+  meanwhile: (() => Promise<void>) | undefined;
+
+  override async applyStatus<K extends "MailRelay" | "SenderDomain">(
+    kind: K,
+    object: KindMap[K],
+    status: NonNullable<KindMap[K]["status"]>,
+  ): Promise<void> {
+    if (kind === "SenderDomain") await this.meanwhile?.();
+    await super.applyStatus(kind, object, status);
+  }
 
   override async apply(object: AppliedObject): Promise<void> {
     if (object.kind === this.rejected) throw new RejectedError("spec.template.spec: Invalid value");
@@ -200,4 +211,21 @@ test("a template that the API server refuses is told in status, holds up nothing
   await run();
   await run();
   assert.equal(await reasonOf("MailRelay", "Accepted"), "Accepted");
+});
+
+test("a domain whose relay's pods load it before its status says that it waits looks again at once", async (context) => {
+  const { kube, run, sources, reasonOf } = await open(context);
+  for (let round = 0; round < 4; round += 1) await run();
+  assert.equal(await reconcileDomain(sources, domainKey), undefined);
+  kube.meanwhile = async () => {
+    const relay = await kube.get("MailRelay", "mail", "outbound");
+    assert.ok(relay?.status !== undefined);
+    const { revision = "" } = relay.status;
+    const pods = [{ name: "outbound-0", ready: true, revision }];
+    await kube.applyStatus("MailRelay", relay, { ...relay.status, pods });
+  };
+  assert.equal(await reconcileDomain(sources, domainKey), 0);
+  assert.equal(await reasonOf("SenderDomain", "Programmed"), "NoReadyPods");
+  assert.equal(await reconcileDomain(sources, domainKey), undefined);
+  assert.equal(await reasonOf("SenderDomain", "Programmed"), "Programmed");
 });

@@ -2,6 +2,7 @@
  * Reconciles one SenderDomain: gather, plan, carry out. Removing what it leaves behind is its relay's work. Resolves to the
  * milliseconds after which to look again; undefined when only a change matters.
  */
+import { isDeepStrictEqual } from "node:util";
 import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
@@ -36,8 +37,23 @@ export async function reconcileDomain(
   memory.sawLoaded(nameOf(key), plan.loaded);
   await kube.applyStatus("SenderDomain", domain, plan.status);
   for (const event of plan.events) await kube.emit(event);
-  if (plan.loaded !== undefined) kube.release(key.namespace, keySecretNames(world));
+  if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
+  kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
+}
+
+/**
+ * Whether the relay's pods are not what they were when the domain was judged. News of them goes to the domains that wait by
+ * their status: what came while this one's was on its way has passed it by, and nothing else would tell.
+ */
+async function haveMoved({ kube }: DomainSources, { relay }: DomainWorld): Promise<boolean> {
+  if (relay === undefined) return false;
+  const now = await kube.get("MailRelay", relay.metadata.namespace, relay.metadata.name);
+  return !isDeepStrictEqual(loadedBy(now), loadedBy(relay));
+}
+
+function loadedBy(relay: DomainWorld["relay"]): unknown {
+  return [relay?.status?.pods, relay?.status?.revision];
 }
 
 function keySecretNames({ domain, managedKeys = [] }: DomainWorld): readonly string[] {
