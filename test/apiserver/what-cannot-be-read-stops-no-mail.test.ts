@@ -194,3 +194,28 @@ test("a domain stored under another schema keeps its place, also with a new oper
     { type: "Accepted", reason: "DomainConflict" },
   );
 });
+
+test(
+  "Secrets that could not be read for a while are read when they can be, by whoever waits",
+  { skip, timeout },
+  async () => {
+    operator = stage.operator({ kubeconfig: stage.kubeconfigVia(proxy) });
+    await operator.leading();
+    const namespace = stage.makeNamespace();
+    stage.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ namespace, name: "example-com" }));
+    const place = { namespace, name: "example-com" };
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
+    const secrets = `/api/v1/namespaces/${namespace}/secrets`;
+    forbid(secrets);
+    proxy.cutWatches(({ path }) => path.startsWith(secrets));
+    const isRefused = (): boolean =>
+      proxy.seen.filter(({ path, isWatch }) => isWatch && path.startsWith(secrets)).length > 1;
+    await until("a watch that is refused", isRefused);
+    const body = { metadata: { labels: { touched: "yes" } } };
+    await stage.client.mergePatch(resourceOf("SenderDomain"), place, { body, fieldManager: "kubectl" });
+    await stage.untilCondition("SenderDomain", place, { type: "Accepted", reason: "SecretsForbidden" });
+    proxy.rules.length = 0;
+    // The watch is asked for again every ten seconds at most, and goes on where it was cut: nothing is listed.
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True", withinMs: 15_000 });
+  },
+);

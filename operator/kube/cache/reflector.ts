@@ -29,6 +29,8 @@ export const reflectorTimes: ReflectorTimes = {
 
 export type ReflectorEvent =
   | { readonly kind: "listed"; readonly objects: number }
+  /** The server gives changes: it has been listed or resumed, and may be read. */
+  | { readonly kind: "watching" }
   | { readonly kind: "watchEnded"; readonly error: RequestError | undefined }
   | { readonly kind: "failed"; readonly error: RequestError; readonly retryInMs: number };
 
@@ -105,7 +107,7 @@ export class Reflector<T extends Kept> {
         this.#fail(failure);
         const retryInMs = this.#delay(failure);
         observe?.({ kind: "failed", error: failure, retryInMs });
-        await pause(retryInMs, undefined, { signal: stopping }).catch(() => undefined);
+        await pauseFor(retryInMs, stopping);
       }
     }
   }
@@ -172,6 +174,7 @@ export class Reflector<T extends Kept> {
         stopping,
       );
       this.#error = undefined;
+      observe?.({ kind: "watching" });
       for await (const events of batches) {
         this.#recover();
         for (const event of events) this.#take(event);
@@ -187,7 +190,7 @@ export class Reflector<T extends Kept> {
     if (now() - startedAt < 1000) {
       this.#failures += 1;
       const delayMs = backoffMs({ limits: times.backoff, failures: this.#failures, chance });
-      await pause(delayMs, undefined, { signal: stopping }).catch(() => undefined);
+      await pauseFor(delayMs, stopping);
     }
   }
 
@@ -204,6 +207,11 @@ export class Reflector<T extends Kept> {
     if (kept === undefined) store.delete(object.metadata);
     else store.put(kept);
   }
+}
+
+/** Rejected by the stop alone, which every loop looks for by itself. */
+async function pauseFor(ms: number, stopping: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal: stopping }).catch(() => undefined);
 }
 
 /** Items of a list carry no kind of their own. */

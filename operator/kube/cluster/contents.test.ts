@@ -55,3 +55,19 @@ test("what was released makes room, and is in use again when it is read", () => 
   contents.release(keyOf(named("fourth")));
   assert.deepEqual(["third", "fourth"].map(has), [true, true]);
 });
+
+test("of a namespace that may not be read any more nothing is left", () => {
+  const contents = new SecretContents();
+  const placed = (namespace: string, name: string): RawObject => {
+    const raw = secret(name, "1", { a: bytes });
+    return { ...raw, metadata: { ...raw.metadata, namespace } };
+  };
+  const all = [placed("mail", "used"), placed("mail", "released"), placed("mail-2", "used")];
+  for (const raw of all) contents.keep(raw);
+  contents.release("mail/released");
+  contents.forgetNamespace("mail");
+  assert.deepEqual(
+    all.map((raw) => contents.get(raw) !== undefined),
+    [false, false, true],
+  );
+});

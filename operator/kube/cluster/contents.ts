@@ -58,6 +58,13 @@ export class SecretContents {
     this.#released.delete(key);
   }
 
+  /** What may not be read any more is not kept either. */
+  forgetNamespace(namespace: string): void {
+    for (const shelf of [this.#used, this.#released]) {
+      for (const key of shelf.keys()) if (key.startsWith(`${namespace}/`)) shelf.delete(key);
+    }
+  }
+
   #put(key: string, entry: Packed, shelf: Shelf): void {
     this.forget(key);
     shelf.add(key, entry);
@@ -76,6 +83,10 @@ class Shelf {
 
   get(key: string): Packed | undefined {
     return this.#entries.get(key);
+  }
+
+  keys(): Iterable<string> {
+    return this.#entries.keys();
   }
 
   /** Of a key that is not there. */

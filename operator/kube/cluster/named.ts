@@ -14,6 +14,8 @@ import { secretMetadataView } from "./views.ts";
 export interface NamedSettings {
   readonly edge: ReflectorEdge;
   readonly onChange: (change: Change<RawObject>) => void;
+  /** The right to one of them has gone. */
+  readonly onRefused: (key: string) => void;
 }
 
 export class NamedSecrets {
@@ -49,7 +51,7 @@ export class NamedSecrets {
   async #open(namespace: string, name: string): Promise<ScopedCache<RawObject>> {
     await this.#probe(namespace, name);
     const key = `${namespace}/${name}`;
-    const { edge, onChange } = this.#settings;
+    const { edge, onChange, onRefused } = this.#settings;
     const cache =
       this.#caches.get(key) ??
       new ScopedCache<RawObject>({
@@ -59,6 +61,9 @@ export class NamedSecrets {
         fieldSelector: `metadata.name=${name}`,
         view: secretMetadataView,
         onChange,
+        onRight: (_namespace, isGiven) => {
+          if (!isGiven) onRefused(key);
+        },
       });
     this.#caches.set(key, cache);
     return cache;

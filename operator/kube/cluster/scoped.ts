@@ -30,8 +30,8 @@ export interface ScopedSettings<T extends RawObject> {
   readonly indexes?: Readonly<Record<string, Index<T>>>;
   readonly counted?: Index<T> | undefined;
   readonly onChange: (change: Change<T>) => void;
-  /** A scope that could not be read can be read now; undefined: all namespaces. */
-  readonly onAllowed?: (namespace: string | undefined) => void;
+  /** The right to read a scope has gone, or has come back; undefined: all namespaces. */
+  readonly onRight?: (namespace: string | undefined, isGiven: boolean) => void;
 }
 
 interface Scope<T extends RawObject> {
@@ -123,10 +123,10 @@ export class ScopedCache<T extends RawObject> {
   }
 
   #open(namespace: string | undefined): Scope<T> {
-    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, counted, onChange, onAllowed } =
+    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, counted, onChange, onRight } =
       this.#settings;
     const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), counted, onChange });
-    let wasForbidden = false;
+    let wasGiven = true;
     const reflector = new Reflector<T>({
       client: edge.client,
       resource,
@@ -138,11 +138,18 @@ export class ScopedCache<T extends RawObject> {
       now: edge.now,
       stopping: edge.stopping,
       observe: (event) => {
-        if (event.kind === "listed" && wasForbidden) onAllowed?.(namespace);
-        if (event.kind !== "watchEnded") wasForbidden = event.kind === "failed" && event.error.kind === "Forbidden";
+        const isGiven = rightIn(event);
+        if (isGiven !== undefined && isGiven !== wasGiven) onRight?.(namespace, isGiven);
+        wasGiven = isGiven ?? wasGiven;
         edge.observe(resource.plural, event);
       },
     });
     return { store, reflector };
   }
+}
+
+/** Whether the server lets us read; undefined: that says nothing about it. A right that comes back is often no reason to list. */
+function rightIn(event: ReflectorEvent): boolean | undefined {
+  if (event.kind === "watching") return true;
+  return event.kind === "failed" && event.error.kind === "Forbidden" ? false : undefined;
 }

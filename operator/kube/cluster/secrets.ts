@@ -61,7 +61,11 @@ export class SecretReads {
       settings.onChange(change);
       if (before !== undefined && lost !== undefined) settings.onSpoilt(before, [...lost.keys()]);
     };
-    this.#named = new NamedSecrets({ edge: settings.edge, onChange });
+    this.#named = new NamedSecrets({
+      edge: settings.edge,
+      onChange,
+      onRefused: (key) => this.#contents.forget(key),
+    });
     this.#labelled = new LabelledSecrets({ client: settings.edge.client, onRead: (raw) => this.#listed(raw) });
     this.#cache = new ScopedCache<RawObject>({
       edge: settings.edge,
@@ -72,7 +76,8 @@ export class SecretReads {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },
       onChange,
-      onAllowed: (namespace) => settings.onAllowed(namespace ?? ""),
+      onRight: (namespace = "", isGiven) =>
+        isGiven ? settings.onAllowed(namespace) : this.#contents.forgetNamespace(namespace),
     });
   }
 
