@@ -43,6 +43,11 @@ export class NamedSecrets {
     return cache.get(namespace, name);
   }
 
+  /** What is known of it by now. */
+  get(namespace: string, name: string): RawObject | undefined {
+    return this.#caches.get(`${namespace}/${name}`)?.get(namespace, name);
+  }
+
   /** Content that was fetched, which may be newer than what the watch has told. */
   offer(raw: RawObject): void {
     this.#caches.get(`${raw.metadata.namespace}/${raw.metadata.name}`)?.offer(raw);

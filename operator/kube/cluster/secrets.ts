@@ -57,7 +57,8 @@ export class SecretReads {
     const onChange = (change: Change<RawObject>): void => {
       const { key, before, after } = change;
       const lost = after === undefined ? this.#shards.get(key)?.fact.documents : undefined;
-      if (after === undefined) this.#forget(key);
+      this.#contents.forget(key);
+      if (after === undefined) this.#shards.delete(key);
       settings.onChange(change);
       if (before !== undefined && lost !== undefined) settings.onSpoilt(before, [...lost.keys()]);
     };
@@ -157,16 +158,21 @@ export class SecretReads {
   /** The answer to a write of these data keys, whole. */
   written(raw: RawObject, dataKeys: readonly string[] = []): void {
     const before = this.#shards.get(keyOf(raw))?.fact;
-    this.#forget(keyOf(raw));
+    this.#contents.forget(keyOf(raw));
+    this.#shards.delete(keyOf(raw));
     this.#seen(raw);
     this.#keep(raw, before, new Set(dataKeys));
   }
 
   #listed(raw: RawObject): void {
     this.#seen(raw);
-    const { namespace, name, resourceVersion } = raw.metadata;
-    // It may have gone, or been written again, while the list was on its way.
-    if (this.#cache.get(namespace, name)?.metadata.resourceVersion === resourceVersion) this.#keep(raw);
+    if (this.#isCurrent(raw)) this.#keep(raw);
+  }
+
+  /** It may have gone, or been written again, while it was read: nobody would ever forget what was kept then. */
+  #isCurrent({ metadata: { namespace = "", name, resourceVersion } }: RawObject): boolean {
+    const known = [this.#cache.get(namespace, name), this.#named.get(namespace, name)];
+    return known.some((one) => one?.metadata.resourceVersion === resourceVersion);
   }
 
   /** A shard is as large as hundreds of domains, and read whole only where keys are in trouble: its digests are enough. */
@@ -217,7 +223,7 @@ export class SecretReads {
     if (listed !== undefined) return listed;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
-    if (raw.metadata.labels?.[shardLabel] === undefined) this.#contents.keep(raw);
+    if (raw.metadata.labels?.[shardLabel] === undefined && this.#isCurrent(raw)) this.#contents.keep(raw);
     return secretView(raw);
   }
 
@@ -229,6 +235,7 @@ export class SecretReads {
     if (listed !== undefined) return listed;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
+    if (!this.#isCurrent(raw)) return readShard(secretView(raw));
     this.#keep(raw);
     return this.#shards.get(keyOf(raw))?.fact;
   }
@@ -262,10 +269,5 @@ export class SecretReads {
   #seen(raw: RawObject): void {
     this.#cache.offer(raw);
     this.#named.offer(raw);
-  }
-
-  #forget(key: string): void {
-    this.#contents.forget(key);
-    this.#shards.delete(key);
   }
 }
