@@ -211,9 +211,9 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
   ],
   ["a Secret that nobody asked for", { kind: "Secret", namespace: "shop", name: "s", after: secret({ app: "x" }) }, ""],
   [
-    "Secrets of a namespace that can be read now",
+    "Secrets of a namespace that can be read now, for domains of other namespaces as well",
     { kind: "Secret", name: "" },
-    "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/mail/b",
+    "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
   ],
   [
     "a namespace tells its domains, their relays and their rivals",

@@ -70,7 +70,13 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         ...lookup.find("SenderDomain", byNamespace, name).flatMap((domain) => around(domain, found)),
       ]);
     case "Secret": {
-      if (name === "") return new Set(both(byNamespace, namespace));
+      if (name === "") {
+        // Domains read and write shards beside their relay, wherever they are themselves.
+        const served = lookup
+          .find("MailRelay", byNamespace, namespace)
+          .flatMap((relay) => found("SenderDomain", byRelay, `${namespace}/${relay.metadata.name}`));
+        return new Set([...both(byNamespace, namespace), ...served]);
+      }
       const isAuthority = namespace === operatorNamespace && name === authoritySecretName;
       return new Set([
         ...madeFor(change),
