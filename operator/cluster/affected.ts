@@ -8,6 +8,7 @@ import { ownerOf } from "../kube/cluster/owner.ts";
 import { asKind } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
+import { isPart } from "../kube/objects.ts";
 import { authoritySecretName, domainOfDataKey } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
@@ -46,6 +47,7 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
     ...found("SenderDomain", index, value),
     ...found("MailRelay", index, value),
   ];
+  if (isPart(kind)) return new Set(madeFor(change));
   switch (kind) {
     case "MailRelay":
       return new Set([
@@ -88,16 +90,6 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         ...(isAuthority ? keysOf("MailRelay", lookup.all("MailRelay")) : []),
       ]);
     }
-    case "StatefulSet":
-    case "Pod":
-    case "PersistentVolumeClaim":
-    case "Service":
-    case "ServiceAccount":
-    case "PodDisruptionBudget":
-    case "NetworkPolicy":
-    case "PodMonitor":
-    case "Certificate":
-      return new Set(madeFor(change));
   }
 }
 

@@ -59,6 +59,27 @@ export interface KindMap {
 export type Kind = keyof KindMap;
 export type KubeObject = KindMap[Kind];
 
+/** What is made for a relay and around its pods: a change of one is that relay's alone. */
+const partKinds = [
+  "StatefulSet",
+  "Pod",
+  "PersistentVolumeClaim",
+  "Service",
+  "ServiceAccount",
+  "PodDisruptionBudget",
+  "NetworkPolicy",
+  "PodMonitor",
+  "Certificate",
+] as const satisfies readonly Kind[];
+
+type PartKind = (typeof partKinds)[number];
+
+const parts: ReadonlySet<string> = new Set(partKinds);
+
+export function isPart(kind: string): kind is PartKind {
+  return parts.has(kind);
+}
+
 /** Kinds whose CustomResourceDefinition is somebody else's and may be missing. */
 export type OptionalKind = "PodMonitor" | "Certificate";
 

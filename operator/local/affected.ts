@@ -2,7 +2,7 @@
 import { keyOf, type Reference } from "../kube/kube.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import type { Stored } from "../kube/objects.ts";
+import { isPart, type Stored } from "../kube/objects.ts";
 import { refersTo } from "../mailrelay/binding.ts";
 
 export interface Given {
@@ -14,7 +14,9 @@ export interface Given {
 export function affectedBy(changed: Reference, given: Given): readonly string[] {
   const relayKey = (relay: Stored<MailRelay>): string => keyOf({ kind: "MailRelay", ...placeOf(relay) });
   const domainKey = (domain: Stored<SenderDomain>): string => keyOf({ kind: "SenderDomain", ...placeOf(domain) });
-  switch (changed.kind) {
+  const { kind } = changed;
+  if (isPart(kind)) return inNamespace(given.relays, changed).map(relayKey);
+  switch (kind) {
     case "MailRelay": {
       const relay = given.relays.find(
         (candidate) => keyOf({ kind: "MailRelay", ...placeOf(candidate) }) === keyOf(changed),
@@ -30,16 +32,6 @@ export function affectedBy(changed: Reference, given: Given): readonly string[] 
       const bound = given.domains.filter((domain) => domain.spec.relayRef.namespace === changed.namespace);
       return [...new Set([...domains, ...bound].map(domainKey)), ...inNamespace(given.relays, changed).map(relayKey)];
     }
-    case "StatefulSet":
-    case "Pod":
-    case "PersistentVolumeClaim":
-    case "Service":
-    case "ServiceAccount":
-    case "PodDisruptionBudget":
-    case "NetworkPolicy":
-    case "PodMonitor":
-    case "Certificate":
-      return inNamespace(given.relays, changed).map(relayKey);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Whether a change of an object is one that somebody has to look at. Pure. */
 import type { Change } from "../cache/store.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
-import type { Kind } from "../objects.ts";
+import { isPart, type Kind } from "../objects.ts";
 import { digestOf } from "./difference.ts";
 
 export function isNews(kind: Kind, { before, after }: Change<RawObject>): boolean {
@@ -11,6 +11,7 @@ export function isNews(kind: Kind, { before, after }: Change<RawObject>): boolea
 
 function lookedAt(kind: Kind, object: RawObject): unknown {
   const { resourceVersion: _version, ...metadata } = object.metadata;
+  if (isPart(kind)) return { ...object, metadata };
   switch (kind) {
     // Of a Secret only the metadata is known: any write may have changed its data.
     case "Secret":
@@ -22,16 +23,6 @@ function lookedAt(kind: Kind, object: RawObject): unknown {
     // for its spec.
     case "MailRelay":
       return [metadata, podsIn(object["status"])];
-    case "StatefulSet":
-    case "Pod":
-    case "PersistentVolumeClaim":
-    case "Service":
-    case "ServiceAccount":
-    case "PodDisruptionBudget":
-    case "NetworkPolicy":
-    case "PodMonitor":
-    case "Certificate":
-      return { ...object, metadata };
   }
 }
 
