@@ -3,27 +3,17 @@
  * later and a deletion would wait for ever. Relays and spools stay as they are, and an operator that comes back puts the
  * finalizer on again.
  */
-import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { drainFinalizer, finalizerFieldManager, objectFieldManager } from "../../api/labels.ts";
-import type { Chance } from "../../runtime/clock.ts";
-import type { Log } from "../../runtime/log.ts";
+import { drainFinalizer, finalizerFieldManager } from "../../api/labels.ts";
 import { Client } from "../kube/client/client.ts";
-import { openConnection } from "../kube/client/connection.ts";
 import { isFailure } from "../kube/client/failure.ts";
 import type { RawObject } from "../kube/client/resource.ts";
-import { Transport } from "../kube/client/transport.ts";
 import { resourceOf } from "../kube/cluster/resources.ts";
-import { Election } from "../kube/lease.ts";
-import { leaseTimes } from "../kube/leaserecord.ts";
 import type { ReleaseSettings } from "../settings.ts";
+import { giveUpLease, openElection, type Opening, openServer } from "./opening.ts";
 
-export interface Release {
+export interface Release extends Opening {
   readonly settings: ReleaseSettings;
-  readonly log: Log;
-  readonly now: () => number;
-  readonly monotonic: () => number;
-  readonly chance: Chance;
 }
 
 /** Rounds of removal: an operator that ends while this runs may put one on again. */
@@ -32,10 +22,9 @@ const rounds = 5;
 /** Resolves to the exit code. */
 export async function runRelease(release: Release): Promise<number> {
   const { settings, log, monotonic } = release;
-  const connection = openConnection({ kubeconfig: settings.kubeconfig, context: settings.context, now: monotonic });
-  const transport = new Transport(connection);
+  const { namespace, transport } = openServer(release);
   const client = new Client({ transport, concurrency: 4, now: monotonic });
-  const election = electionFor(release, client, settings.namespace ?? connection.namespace ?? "mailboat-system");
+  const election = openElection(release, client, namespace);
   election.start();
   // Whoever holds the lease is the only one that acts: this one, once no operator does.
   const late = pause(settings.patienceMs, false, { ref: false });
@@ -46,24 +35,9 @@ export async function runRelease(release: Release): Promise<number> {
     log.info({ released }, "finalizers are off");
     if (released === 0) break;
   }
-  await election.release().catch((error: unknown) => log.warn({ error: String(error) }, "the lease was not released"));
+  await giveUpLease(election, log);
   transport.close();
   return 0;
-}
-
-function electionFor({ settings, log, monotonic, now, chance }: Release, client: Client, namespace: string): Election {
-  return new Election({
-    client,
-    namespace,
-    name: settings.leaseName,
-    identity: `${settings.identity}_${randomBytes(4).toString("hex")}`,
-    fieldManager: objectFieldManager,
-    times: leaseTimes,
-    monotonic,
-    wall: now,
-    chance,
-    onError: (error) => log.warn({ error: String(error) }, "the lease could not be read or renewed"),
-  });
 }
 
 /** Returns how many had the finalizer. */

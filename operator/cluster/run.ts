@@ -2,19 +2,14 @@
  * The operator in a cluster: caches first, then the lease, then work. A standby keeps its caches as warm as the leader's
  * and does nothing; a leader that lost the lease ends, because another may have begun.
  */
-import { randomBytes } from "node:crypto";
-import type { Chance } from "../../runtime/clock.ts";
-import type { Log } from "../../runtime/log.ts";
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import { objectFieldManager } from "../../api/labels.ts";
 import { type ReflectorEvent, reflectorTimes } from "../kube/cache/reflector.ts";
 import { Client, type RequestObserver } from "../kube/client/client.ts";
-import { type Connection, openConnection } from "../kube/client/connection.ts";
-import { Transport } from "../kube/client/transport.ts";
 import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
 import { ClusterReads } from "../kube/cluster/reads.ts";
 import { EventRecorder } from "../kube/events.ts";
-import { Election } from "../kube/lease.ts";
+import type { Election } from "../kube/lease.ts";
 import { leaseTimes } from "../kube/leaserecord.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
 import type { ClusterSettings } from "../settings.ts";
@@ -23,18 +18,15 @@ import { decoder } from "./decode.ts";
 import { indexes } from "./indexes.ts";
 import { lead } from "./lead.ts";
 import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts";
+import { giveUpLease, openElection, type Opened, type Opening, openServer } from "./opening.ts";
 import { openPages } from "./pages.ts";
 import { openQueue } from "./queue.ts";
 import { createReconcileTracer, type ReconcileTracer } from "./reconciletrace.ts";
 import { openTelemetry, startTracing } from "./tracing.ts";
 
-export interface ClusterRun {
+export interface ClusterRun extends Opening {
   readonly settings: ClusterSettings;
-  readonly log: Log;
   readonly stopping: AbortSignal;
-  readonly now: () => number;
-  readonly monotonic: () => number;
-  readonly chance: Chance;
 }
 
 /** A stop waits at most this long for the last spans, in milliseconds. */
@@ -45,12 +37,12 @@ const concurrency = 32;
 
 /** Resolves to the exit code: 0 when it was asked to stop, 1 when it lost the lease. */
 export async function runCluster(run: ClusterRun): Promise<number> {
-  const { settings, log, stopping, monotonic } = run;
+  const { settings, log, stopping } = run;
   const ended = new AbortController();
-  const connection = openConnection({ kubeconfig: settings.kubeconfig, context: settings.context, now: monotonic });
-  const namespace = settings.namespace ?? connection.namespace ?? "mailboat-system";
-  const parts = openParts({ run, connection, namespace, ended: ended.signal });
-  const { election, reads, events, kube, metrics, state, telemetry, traces, transport } = parts;
+  const opened = openServer(run);
+  const { host, namespace, transport } = opened;
+  const parts = openParts({ run, opened, ended: ended.signal });
+  const { election, reads, events, kube, metrics, state, telemetry, traces } = parts;
   await startTracing(telemetry, settings.tracing, log);
   const health = await openPages({
     host: settings.listenHost,
@@ -59,7 +51,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
     metrics,
     hindrance: () => (stopping.aborted ? "stopping" : state.isSynced ? undefined : "caches are not filled yet"),
   });
-  log.info({ server: connection.server.host, port: health.port, namespace }, "operator started");
+  log.info({ server: host, port: health.port, namespace }, "operator started");
   election.start();
   const outcome = await lead({
     reads,
@@ -86,7 +78,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   });
   await state.queue?.stop();
   if (outcome === 0) await events.flushed();
-  await election.release().catch((error: unknown) => log.warn({ error: String(error) }, "the lease was not released"));
+  await giveUpLease(election, log);
   ended.abort();
   await telemetry.close(flushMs);
   await health.close();
@@ -102,13 +94,11 @@ interface State {
 
 interface PartSettings {
   readonly run: ClusterRun;
-  readonly connection: Connection;
-  readonly namespace: string;
+  readonly opened: Opened;
   readonly ended: AbortSignal;
 }
 
 interface Parts {
-  readonly transport: Transport;
   readonly metrics: OperatorMetrics;
   readonly telemetry: Telemetry;
   readonly traces: ReconcileTracer;
@@ -119,9 +109,8 @@ interface Parts {
   readonly state: State;
 }
 
-function openParts({ run, connection, namespace, ended }: PartSettings): Parts {
+function openParts({ run, opened: { namespace, transport }, ended }: PartSettings): Parts {
   const { settings, log, monotonic, now } = run;
-  const transport = new Transport(connection);
   const state: State = { queue: undefined, isSynced: false };
   const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
   const telemetry = openTelemetry({ namespace, identity: settings.identity, log, counts: metrics });
@@ -131,18 +120,7 @@ function openParts({ run, connection, namespace, ended }: PartSettings): Parts {
     traces.request(made);
   };
   const client = new Client({ transport, concurrency, now: monotonic, stopping: ended, observe });
-  const election = new Election({
-    client: client.with({ stopping: undefined }),
-    namespace,
-    name: settings.leaseName,
-    identity: `${settings.identity}_${randomBytes(4).toString("hex")}`,
-    fieldManager: objectFieldManager,
-    times: leaseTimes,
-    monotonic,
-    wall: now,
-    chance: run.chance,
-    onError: (error) => log.warn({ error: String(error) }, "the lease could not be read or renewed"),
-  });
+  const election = openElection(run, client.with({ stopping: undefined }), namespace);
   // A write that takes longer than what is left of the lease might land after another operator has begun.
   const writer = client.with({
     mayWrite: () => election.isFresh(),
@@ -159,7 +137,6 @@ function openParts({ run, connection, namespace, ended }: PartSettings): Parts {
     onError: (error) => log.warn({ error: String(error) }, "an event could not be written"),
   });
   return {
-    transport,
     metrics,
     telemetry,
     traces,
