@@ -109,6 +109,7 @@ export class ClusterWrites {
     const together = new Map(Object.entries(changes));
     const before = this.#merging.get(key) ?? Promise.resolve();
     const written = before
+      // That write failed for those who waited for it; whether the next one does is seen when it is sent.
       .catch(() => undefined)
       .then(async () => {
         this.#waiting.delete(key);

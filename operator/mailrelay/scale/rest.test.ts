@@ -22,6 +22,7 @@ test("a relay rests while its pods report the same, and not for long", () => {
   assert.ok(rest !== undefined);
   assert.ok(!isDue(rest, now + 59_000));
   assert.ok(isDue(rest, now + 60_000));
+  assert.ok(isDue(rest, now - 1), "the clock was set back");
   const report = reportOf({ revision: "a" });
   const cases: readonly (readonly [string, boolean, readonly ReturnType<typeof podOf>[]])[] = [
     ["as it was", true, [pod]],

@@ -25,7 +25,8 @@ export function restOf({ relay, pods, now }: RelayWorld, status: MailRelayStatus
 }
 
 export function isDue(rest: Rest, now: number): boolean {
-  return now - rest.since >= wholeMs;
+  // A clock that was set back says nothing about how long ago that was.
+  return now < rest.since || now - rest.since >= wholeMs;
 }
 
 export function isUndisturbed(rest: Rest, pods: readonly PodFact[]): boolean {
