@@ -90,8 +90,7 @@ export class ClusterReads {
         const { namespace = "", name } = shard.metadata;
         this.#tell({ kind: "Secret", namespace, name, before: shard, after: shard, spoilt });
       },
-      onAllowed: (namespace) =>
-        this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined }),
+      onRight: (namespace) => this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined }),
     });
   }
 

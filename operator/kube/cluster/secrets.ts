@@ -3,8 +3,8 @@
  * (PartialObjectMetadata; other people's annotations left out), and only in namespaces where a resource of ours asked for
  * a Secret. Content is fetched when a reconcile reads that very Secret, and kept in a memory (contents.ts) that is valid
  * for one resourceVersion; of shards only digests are kept. RBAC knows no right to metadata alone: where `list` and `watch`
- * are not given for a namespace, single Secrets may still be (named.ts); otherwise reads there throw ForbiddenError, and its
- * resources are looked at again once they are given.
+ * are not given for a namespace, single Secrets may still be (named.ts); otherwise reads there throw ForbiddenError. Its
+ * resources are looked at when a right goes and when it comes.
  *
  * Watching by label alone would not do: the Secrets that people name in a manifest carry no label of ours, and a renewed
  * certificate must be noticed at once.
@@ -29,8 +29,8 @@ export interface SecretSettings {
   readonly onChange: (change: Change<RawObject>) => void;
   /** Documents of a shard, by data key, are not what they were, and it was not this operator who wrote them. */
   readonly onSpoilt: (shard: RawObject, dataKeys: readonly string[]) => void;
-  /** Secrets of the namespace can be read now and could not before. */
-  readonly onAllowed: (namespace: string) => void;
+  /** Secrets of the namespace can be read now and could not before, or the other way round. */
+  readonly onRight: (namespace: string) => void;
 }
 
 interface KnownShard {
@@ -77,8 +77,10 @@ export class SecretReads {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },
       onChange,
-      onRight: (namespace = "", isGiven) =>
-        isGiven ? settings.onAllowed(namespace) : this.#contents.forgetNamespace(namespace),
+      onRight: (namespace = "", isGiven) => {
+        if (!isGiven) this.#contents.forgetNamespace(namespace);
+        settings.onRight(namespace);
+      },
     });
   }
 
@@ -150,7 +152,7 @@ export class SecretReads {
     this.#denials.set(namespace, said);
     const timer = setTimeout(() => {
       this.#denials.delete(namespace);
-      this.#settings.onAllowed(namespace);
+      this.#settings.onRight(namespace);
     }, denialMs);
     timer.unref();
   }
