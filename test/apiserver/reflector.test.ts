@@ -12,7 +12,7 @@ import {
   untilEqual,
 } from "../support/controlplane/clients.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
-import { FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
+import { assertStruck, FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { until } from "../support/until.ts";
@@ -123,6 +123,7 @@ test("a page whose continue token has expired begins the list anew", { skip }, a
   stops.push(mirror.stop);
   await untilEqual(mirror, direct, { namespace });
   assert.equal(mirror.store.size, 501);
+  assertStruck(proxy.rules);
   assertNothingTwice(mirror);
 });
 

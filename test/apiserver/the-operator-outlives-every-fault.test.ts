@@ -3,12 +3,12 @@
  * server itself is killed: each time a change that was made meanwhile is carried out afterwards, by the same process.
  */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { decodeData } from "../../operator/kube/secret.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
 import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
-import { FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
+import { assertStruck, FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
@@ -36,8 +36,8 @@ before(
   { timeout: 1_800_000 },
 );
 
-beforeEach(() => {
-  if (skip === false) proxy.rules.length = 0;
+afterEach(() => {
+  if (skip === false) assertStruck(proxy.rules.splice(0));
 });
 
 after(async () => {
@@ -114,7 +114,7 @@ test("a storm of 410: the server forgets everything, and says so in every way it
   // Lists alone show it what has changed.
   await carriedOut(address, 20_000);
   assert.ok(lists() - listed < 30, `${lists() - listed} lists of one kind: the storm was answered with a storm`);
-  proxy.rules.length = 0;
+  assertStruck(proxy.rules.splice(0));
   await until("watches again", () => proxy.watches > 5, 20_000);
   await carriedOut(await edit(), 10_000);
 });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
-import { FaultProxy } from "../support/controlplane/faultproxy.ts";
+import { assertStruck, FaultProxy } from "../support/controlplane/faultproxy.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
@@ -33,9 +33,10 @@ before(
 
 afterEach(async () => {
   if (skip !== false) return;
-  proxy.rules.length = 0;
+  const faults = proxy.rules.splice(0);
   await operator?.stop();
   operator = undefined;
+  assertStruck(faults);
 });
 
 after(async () => {
@@ -151,7 +152,7 @@ test(
     const { message } = await stage.untilCondition("MailRelay", place, { type: "Accepted", status: "False" });
     assert.ok(message.includes(said), message);
     await stage.read("StatefulSet", place);
-    proxy.rules.length = 0;
+    assertStruck(proxy.rules.splice(0));
     await stage.untilCondition("MailRelay", place, { type: "Ready", status: "True", withinMs: 20_000 });
     await stage.read("NetworkPolicy", place);
   },

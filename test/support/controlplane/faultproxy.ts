@@ -2,6 +2,7 @@
  * A proxy before the API server that misbehaves on request: answers in its stead, cuts connections, falls silent with the
  * socket open, holds requests back. What no fault matches is passed on unchanged.
  */
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, createServer, request } from "node:https";
@@ -28,6 +29,14 @@ export interface Rule {
   readonly fault: Fault;
   /** How often it strikes; without end when absent. */
   times?: number;
+  /** How often it has struck. */
+  struck?: number;
+}
+
+/** Throws when a fault was never met: what was shown then was shown without it. */
+export function assertStruck(rules: readonly Rule[]): void {
+  const unmet = rules.filter(({ struck = 0 }) => struck === 0);
+  assert.deepEqual(unmet, [], "a fault that no request met");
 }
 
 interface LiveWatch {
@@ -124,6 +133,7 @@ export class FaultProxy {
     response.on("error", () => {});
     const rule = this.rules.find((candidate) => candidate.times !== 0 && candidate.matches(seen));
     if (rule?.times !== undefined) rule.times -= 1;
+    if (rule !== undefined) rule.struck = (rule.struck ?? 0) + 1;
     const pass = (): void => this.#pass(asked, response, { ...upstream, seen });
     switch (rule?.fault.kind) {
       case undefined:
