@@ -93,7 +93,9 @@ async function untilSignedWith(cluster: MailCluster, key: DkimKey): Promise<void
     const subject = `signed ${key.record.slice(-16)} ${tries}`;
     assert.equal((await cluster.python<SendAnswer>(sendScript, messageTo(subject))).accepted, true);
     const message = await cluster.arrived(subject);
-    return (await cluster.python<boolean[]>(verifyScript, { message })).every(Boolean);
+    const verdicts = await cluster.python<boolean[]>(verifyScript, { message });
+    assert.notDeepEqual(verdicts, [], "a message without a signature");
+    return verdicts.every(Boolean);
   });
 }
 

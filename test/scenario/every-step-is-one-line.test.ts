@@ -94,6 +94,11 @@ test("every step of a message is one line, with the fields that the documentatio
     lines.filter(({ fields }) => fields["spoolId"] !== undefined),
     ({ fields }) => String(fields["spoolId"]),
   );
+  assert.deepEqual(
+    [...ids].filter(([id]) => !lives.has(id)).map(([, { name }]) => name),
+    [],
+    "messages without a line",
+  );
   for (const [id, life] of lives) {
     const steps = life.map(({ msg }) => msg).join(" ");
     const step = ids.get(id);

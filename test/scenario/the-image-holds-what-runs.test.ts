@@ -35,7 +35,7 @@ test("the root is Node, its libraries and our bundles, under 200 MiB", (t) => {
   t.diagnostic(`${mebibytes.toFixed(1)} MiB unpacked`);
   assert.ok(mebibytes < 200, `${mebibytes} MiB`);
   const programs = files.filter(({ path }) => /(?:^|\/)s?bin\/./.test(path)).map(({ path }) => path);
-  assert.deepEqual(programs, ["usr/local/bin", "usr/local/bin/node"].slice(1));
+  assert.deepEqual(programs, ["usr/local/bin/node"]);
   const writable = files.filter(
     ({ path, mode }) => path !== "tmp" && (mode & 0o022) !== 0 && (mode & 0o170000) !== 0o120000,
   );
@@ -47,7 +47,7 @@ test("licences of the bundled libraries go with them", () => {
   for (const name of ["smtp-server", "nodemailer", "zod"]) assert.match(licences, new RegExp(`^${name} \\d`, "m"));
 });
 
-test("the bundled relay is ready within a second, keeps what it took over kill -9, and delivers it", async (t) => {
+test("the bundled relay keeps what it took over kill -9, and delivers it", async (t) => {
   const startedAt = performance.now();
   const main = join(root, "app/relay/main.js");
   const stage = await openStage(t, { file: import.meta.url, name: "bundle", relay: { main } });

@@ -73,7 +73,9 @@ test("a message appears without a reload, with its hops, its verdict and its att
 
   await page.locator(".waterfall").getByText("smtp.send").waitFor();
   assert.deepEqual(await page.locator(".hops th").allInnerTexts(), hops);
-  for (const bar of await page.locator(".hops .track i").all()) {
+  const bars = await page.locator(".hops .track i").all();
+  assert.equal(bars.length, hops.length);
+  for (const bar of bars) {
     const box = await bar.boundingBox();
     assert.ok(box !== null && box.width > 0, "a bar without width");
   }
