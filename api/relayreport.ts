@@ -23,7 +23,17 @@ export const relayReport = z.object({
     /** Changes with every spool that is created: an empty report of another spool proves nothing. */
     spoolId: z.string(),
   }),
+  /** No mail can come in any more: nothing is being received, and nothing will be before the order is taken back. */
   draining: z.boolean(),
+  /** How far the order to leave has come; absent without one. */
+  drain: z
+    .object({
+      /** Messages that peers have taken since the order came. */
+      handedOver: z.int().min(0),
+      /** Why the newest transfer failed, for people; absent when it did not. */
+      failure: z.string().optional(),
+    })
+    .optional(),
   /** Messages accepted since the process started; the operator derives rates from two reports. */
   acceptedMessages: z.int().min(0),
   startedAt: z.iso.datetime(),

@@ -1,0 +1,38 @@
+/**
+ * What goes over a relay pod's administration port (9465, mutual TLS only): the operator's orders to it, and mail from pod to pod
+ * of the same relay. Who may do what is decided by the URI in the certificate of whoever asks.
+ */
+import { z } from "zod";
+
+/** Name of the port in pods; a listener cannot have it. */
+export const administrationPortName = "admin";
+export const administrationPort = 9465;
+
+/** Directory under the relay's configuration root, a mounted Secret with `tls.crt`, `tls.key` and `ca.crt` (a bundle). */
+export const peerDirectory = "peer";
+
+/** Subject alternative name (URI) of the operator's own certificate: it alone gives orders. */
+export const operatorIdentity = "mailboat://operator";
+
+/** Subject alternative name (URI) of the certificate that all pods of a relay share: they alone hand mail to each other. */
+export function relayIdentity(relay: { readonly namespace: string; readonly name: string }): string {
+  return `mailboat://relay/${relay.namespace}/${relay.name}`;
+}
+
+/** `POST` gives or renews the order, `DELETE` takes it back; both are for the operator and may be said again at any time. */
+export const drainPath = "/drain";
+
+/** A pod of the same relay that stays. */
+const peer = z.object({
+  /** The pod's name: what people read, and by which an unfinished transfer is taken up again. */
+  name: z.string().min(1),
+  /** A name or address that does not change when the pod restarts. */
+  host: z.string().min(1),
+  port: z.int().min(1).max(65535),
+});
+
+/** The order to take no more mail and to give away what is there. Without peers the pod delivers what it can by itself. */
+export const drainOrder = z.object({ version: z.literal(1), peers: z.array(peer).max(1000) });
+
+export type Peer = z.infer<typeof peer>;
+export type DrainOrder = z.infer<typeof drainOrder>;
