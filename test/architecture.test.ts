@@ -155,7 +155,7 @@ const rooms: readonly Room[] = [
   {
     // What the parts that obey an order and answer on the administration port know of it.
     name: "relay administration words",
-    files: /^relay\/administration\/(?:orders|route)\.ts$/,
+    files: /^relay\/administration\/(?:identity|orders|route)\.ts$/,
     rooms: ["api"],
     packages: [],
     node: ["node:http", "node:util"],
@@ -214,7 +214,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay config",
     files: /^relay\/config\//,
-    rooms: ["api", "runtime", "relay pure", "relay words"],
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay administration words"],
     packages: ["zod"],
     node: "any",
   },

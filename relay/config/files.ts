@@ -4,6 +4,7 @@
  */
 import { readFile, readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { peerDirectory } from "../../api/administration.ts";
 import {
   configurationDirectory,
   domainsDirectory,
@@ -19,6 +20,7 @@ export type Files = Readonly<Record<string, string>>;
 export interface ConfigurationFiles {
   readonly relay: string | undefined;
   readonly tls: Files;
+  readonly peer: Files;
   /** By shard name; the same object as before when the directory did not change. */
   readonly shards: ReadonlyMap<string, Files>;
 }
@@ -44,7 +46,12 @@ export class ConfigurationReader {
       const name = shardName(index);
       shards.set(name, await this.#directory(join(domainsDirectory, name)));
     }
-    return { relay: configuration[relayDocumentName], tls: await this.#directory(tlsDirectory), shards };
+    return {
+      relay: configuration[relayDocumentName],
+      tls: await this.#directory(tlsDirectory),
+      peer: await this.#directory(peerDirectory),
+      shards,
+    };
   }
 
   async #directory(name: string): Promise<Files> {

@@ -61,7 +61,12 @@ function relayOf(revision: string, shards: ReadonlyMap<string, Files>): string {
 
 function filesOf(revision: string, domains: Files, mounted: Files = domains): ConfigurationFiles {
   const shard = shardName(0);
-  return { relay: relayOf(revision, new Map([[shard, domains]])), tls: {}, shards: new Map([[shard, mounted]]) };
+  return {
+    relay: relayOf(revision, new Map([[shard, domains]])),
+    tls: {},
+    peer: {},
+    shards: new Map([[shard, mounted]]),
+  };
 }
 
 test("a complete configuration is in force with its revision, its domains, keys and credentials", () => {
@@ -105,6 +110,11 @@ const faults = [
     error: /tls: tls\.crt and tls\.key belong together/,
   },
   {
+    name: "half a peer certificate",
+    change: { peer: { "ca.crt": "x" } },
+    error: /^peer: tls\.crt, tls\.key and ca\.crt belong together/,
+  },
+  {
     name: "a domain whose key is no key",
     change: {
       shards: new Map([["00", { "example.com.json": domainOf("example.com", [{ selector: "s1", privateKey: "x" }]) }]]),
@@ -129,7 +139,7 @@ for (const { name, change, error } of faults) {
 }
 
 test("nothing is in force before the first usable relay document", () => {
-  const { snapshot, errors } = new SnapshotLoader().load({ relay: undefined, tls: {}, shards: new Map() });
+  const { snapshot, errors } = new SnapshotLoader().load({ relay: undefined, tls: {}, peer: {}, shards: new Map() });
   assert.equal(snapshot, undefined);
   assert.equal(errors.length, 1);
 });

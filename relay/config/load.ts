@@ -2,7 +2,7 @@
  * Texts to a Snapshot. Each part is judged alone: one that is wrong is reported with its file and field, and its last good
  * version stays in force, so that one bad key does not stop the other domains.
  */
-import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey } from "node:crypto";
 import { z } from "zod";
 import {
   domainDocument,
@@ -12,8 +12,9 @@ import {
   type DomainDocument,
   type RelayDocument,
 } from "../../api/relayconfig.ts";
+import { decodeCertificate, decodePeer } from "./certificate.ts";
 import type { ConfigurationFiles, Files } from "./files.ts";
-import type { Certificate, DomainSettings, SigningKey, Snapshot } from "./snapshot.ts";
+import type { Certificate, DomainSettings, PeerCertificate, SigningKey, Snapshot } from "./snapshot.ts";
 
 export interface Loaded {
   /** Undefined only until the first usable relay document has been seen. */
@@ -31,6 +32,7 @@ interface DecodedDomain {
 export class SnapshotLoader {
   #relay: RelayDocument | undefined;
   #certificate: Certificate | undefined;
+  #peer: PeerCertificate | undefined;
   #domains = new Map<string, DecodedDomain>();
   #credentials = new Map<string, readonly CredentialDocument[]>();
 
@@ -46,6 +48,8 @@ export class SnapshotLoader {
     };
     this.#relay = attempt("relay.json", this.#relay, () => decodeRelay(files.relay));
     this.#certificate = attempt("tls", this.#certificate, () => decodeCertificate(files.tls));
+    const relay = this.#relay?.relay;
+    if (relay !== undefined) this.#peer = attempt("peer", this.#peer, () => decodePeer(files.peer, relay));
     this.#domains = this.#decodeDomains(files.shards, attempt);
     this.#credentials = gatherCredentials(this.#relay, this.#domains);
     return { snapshot: this.#assemble(files, errors), errors };
@@ -79,6 +83,7 @@ export class SnapshotLoader {
       domains,
       credentials: this.#credentials,
       certificate: this.#certificate,
+      peer: this.#peer,
     };
   }
 }
@@ -116,23 +121,6 @@ function signingKeyOf(key: DomainDocument["keys"][number]): SigningKey {
   if (type === "rsa") return { selector: key.selector, algorithm: "rsa-sha256", key: parsed };
   if (type === "ed25519") return { selector: key.selector, algorithm: "ed25519-sha256", key: parsed };
   throw new Error(`keys: selector ${key.selector} is ${type}: use RSA or Ed25519`);
-}
-
-function decodeCertificate(files: Files): Certificate | undefined {
-  const chain = files["tls.crt"];
-  const privateKey = files["tls.key"];
-  if (chain === undefined && privateKey === undefined) return undefined;
-  if (chain === undefined || privateKey === undefined) throw new Error("tls.crt and tls.key belong together");
-  const leaf = new X509Certificate(chain);
-  // Both files change together, but are read one after the other: a torn pair is read again.
-  if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) throw new Error("tls.key is not the key of tls.crt");
-  return {
-    chain,
-    privateKey,
-    fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
-    notAfter: leaf.validToDate.getTime(),
-    names: (leaf.subjectAltName ?? "").split(", ").filter((name) => name !== ""),
-  };
 }
 
 function gatherCredentials(

@@ -29,6 +29,12 @@ export interface Certificate {
   readonly names: readonly string[];
 }
 
+/** With what the pods of a relay show each other and the operator who they are, on the administration port. */
+export interface PeerCertificate extends Certificate {
+  /** PEM bundle of the internal authorities that are believed on that port; during a change of authority there are two. */
+  readonly authorities: string;
+}
+
 export interface Snapshot {
   /** The operator's revision once all its parts are loaded, undefined while a part is still missing. */
   readonly revision: string | undefined;
@@ -38,6 +44,8 @@ export interface Snapshot {
   /** By user name as given; several Secrets may hold the same name. */
   readonly credentials: ReadonlyMap<string, readonly CredentialDocument[]>;
   readonly certificate: Certificate | undefined;
+  /** Its identity is this relay's. Undefined until one was mounted. */
+  readonly peer: PeerCertificate | undefined;
 }
 
 /** The configuration now, and a word when it changes. */

@@ -3,6 +3,7 @@
  * be lost (inotify limits, network filesystems). A change that cannot be used leaves the last good one in force.
  */
 import { join } from "node:path";
+import { peerDirectory } from "../../api/administration.ts";
 import {
   configurationDirectory,
   domainsDirectory,
@@ -100,7 +101,7 @@ class WatchedConfiguration implements SnapshotSource {
 
   async #read(): Promise<void> {
     const files = await this.#reader.read();
-    const fingerprint = JSON.stringify([files.relay, files.tls, [...files.shards.values()]]);
+    const fingerprint = JSON.stringify([files.relay, files.tls, files.peer, [...files.shards.values()]]);
     if (fingerprint === this.#fingerprint) return;
     this.#fingerprint = fingerprint;
     const { snapshot, errors } = this.#loader.load(files);
@@ -140,5 +141,6 @@ class WatchedConfiguration implements SnapshotSource {
 function directoriesOf(root: string): readonly string[] {
   const domains = join(root, domainsDirectory);
   const shards = Array.from({ length: shardCount }, (_, index) => join(domains, shardName(index)));
-  return [root, join(root, configurationDirectory), join(root, tlsDirectory), domains, ...shards];
+  const mounts = [configurationDirectory, tlsDirectory, peerDirectory].map((name) => join(root, name));
+  return [root, ...mounts, domains, ...shards];
 }

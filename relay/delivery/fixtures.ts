@@ -78,6 +78,7 @@ export function snapshotOf(relay: RelayDocument, domains: readonly DomainSetting
     domains: new Map(domains.map((settings) => [settings.document.domain, settings])),
     credentials: new Map(),
     certificate: undefined,
+    peer: undefined,
   };
 }
 

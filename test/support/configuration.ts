@@ -2,6 +2,7 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { peerDirectory } from "../../api/administration.ts";
 import {
   configurationDirectory,
   domainsDirectory,
@@ -18,6 +19,7 @@ import {
   type TracingDocument,
 } from "../../api/relayconfig.ts";
 import type { DkimKey, TestCertificate } from "./keys.ts";
+import type { PeerFiles } from "./peers.ts";
 
 export const user = { name: "app", password: "correct horse" } as const;
 
@@ -27,6 +29,8 @@ export interface RelayPlan {
   readonly nextHops: readonly Pick<SmarthostDocument, "host" | "port">[];
   readonly domains: readonly DomainPlan[];
   readonly certificate: TestCertificate;
+  /** Opens the administration port. */
+  readonly peer?: PeerFiles;
   readonly listeners?: readonly ListenerDocument[];
   readonly retry?: RelayDocument["delivery"]["retry"];
   /** Further fields of the way out; without `nextHops` mail goes by MX. */
@@ -141,7 +145,12 @@ export function writeConfiguration(root: string, plan: RelayPlan): void {
   }
   const { certificate, privateKey } = plan.certificate;
   placeFiles(join(root, tlsDirectory), { "tls.crt": certificate, "tls.key": privateKey });
+  if (plan.peer !== undefined) placePeer(root, plan.peer);
   placeText(root, JSON.stringify(relayDocumentOf(plan, digests)));
+}
+
+export function placePeer(root: string, { certificate, privateKey, authorities }: PeerFiles): void {
+  placeFiles(join(root, peerDirectory), { "tls.crt": certificate, "tls.key": privateKey, "ca.crt": authorities });
 }
 
 /** Writes the relay's own document as it is, right or wrong. */

@@ -36,7 +36,7 @@ export class RelayProgram {
     const spool = options.spoolDirectory ?? join(options.directory, "spool");
     mkdirSync(spool, { recursive: true });
     writeConfiguration(configuration, options.plan);
-    const ports = { submission: 0, submissions: 0, smtp: 0, http: 0, ...options.ports };
+    const ports = { submission: 0, submissions: 0, smtp: 0, http: 0, admin: 0, ...options.ports };
     const main = options.main ?? join(repositoryRoot, "relay/main.ts");
     const program = new Program({
       command: [...(options.wrapper ?? []), process.execPath, main, "run"],

@@ -120,7 +120,14 @@ export function snapshotOf(wish: SnapshotWish): Snapshot {
     credentials.set(credential.username, [...(credentials.get(credential.username) ?? []), credential]);
   }
   const domains = Object.entries(wish.domains ?? {}).map(([name, each]) => [name, domainOfWish(name, each)] as const);
-  return { revision: "r1", relay, domains: new Map(domains), credentials, certificate: wish.certificate };
+  return {
+    revision: "r1",
+    relay,
+    domains: new Map(domains),
+    credentials,
+    certificate: wish.certificate,
+    peer: undefined,
+  };
 }
 
 /** A snapshot source that a test turns by hand. */

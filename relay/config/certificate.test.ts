@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { operatorIdentity } from "../../api/administration.ts";
+import { InternalAuthority, type PeerFiles } from "../../test/support/peers.ts";
+import { decodePeer } from "./certificate.ts";
+import type { Files } from "./files.ts";
+
+const relay = { namespace: "mail", name: "outbound" };
+const authority = await InternalAuthority.make();
+const other = await InternalAuthority.make();
+const own = await authority.relay();
+
+function filesOf(peer: PeerFiles): Files {
+  return { "tls.crt": peer.certificate, "tls.key": peer.privateKey, "ca.crt": peer.authorities };
+}
+
+test("a peer certificate holds what TLS needs, and nothing is mounted is no fault", () => {
+  assert.equal(decodePeer({}, relay), undefined);
+  const peer = decodePeer(filesOf(own), relay);
+  assert.ok(peer);
+  assert.equal(peer.chain, own.certificate);
+  assert.equal(peer.privateKey, own.privateKey);
+  assert.equal(peer.authorities, own.authorities);
+  assert.match(peer.fingerprint, /^[0-9a-f]{64}$/);
+});
+
+test("a bundle of the old and the new authority is believed, whichever issued the certificate", () => {
+  for (const authorities of [
+    authority.certificate + other.certificate,
+    `${other.certificate}\n${authority.certificate}`,
+  ]) {
+    assert.equal(decodePeer(filesOf({ ...own, authorities }), relay)?.authorities, authorities);
+  }
+});
+
+const belongTogether = /tls\.crt, tls\.key and ca\.crt belong together/;
+const faults: readonly { readonly name: string; readonly files: Files; readonly error: RegExp }[] = [
+  { name: "no authority", files: { ...filesOf(own), "ca.crt": "" }, error: /not issued by any certificate of ca\.crt/ },
+  { name: "an authority alone", files: { "ca.crt": authority.certificate }, error: belongTogether },
+  {
+    name: "a certificate alone",
+    files: { "tls.crt": own.certificate, "tls.key": own.privateKey },
+    error: belongTogether,
+  },
+  {
+    name: "another authority",
+    files: { ...filesOf(own), "ca.crt": other.certificate },
+    error: /not issued by any certificate of ca\.crt/,
+  },
+  {
+    name: "another relay",
+    files: filesOf(await authority.relay({ namespace: "mail", name: "inbound" })),
+    error: /is for URI:mailboat:\/\/relay\/mail\/inbound: it must be for URI:mailboat:\/\/relay\/mail\/outbound/,
+  },
+  {
+    name: "the operator's own certificate",
+    files: filesOf(await authority.issue({ uri: operatorIdentity })),
+    error: /is for URI:mailboat:\/\/operator/,
+  },
+  { name: "no identity", files: filesOf(await authority.issue({})), error: /is for DNS:localhost/ },
+  {
+    name: "another's key",
+    files: { ...filesOf(own), "tls.key": (await authority.relay()).privateKey },
+    error: /tls\.key is not the key of tls\.crt/,
+  },
+];
+
+for (const { name, files, error } of faults) {
+  test(`a peer certificate with ${name} is refused`, () => assert.throws(() => decodePeer(files, relay), error));
+}
