@@ -140,7 +140,7 @@ const rooms: readonly Room[] = [
   },
   {
     name: "relay words",
-    files: /^relay\/(?:config\/snapshot|spool\/spool)\.ts$/,
+    files: /^relay\/(?:config\/snapshot|spool\/(?:spool|handoffs))\.ts$/,
     rooms: ["api", "relay pure"],
     packages: [],
     node: ["node:crypto"],

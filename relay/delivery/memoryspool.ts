@@ -89,7 +89,7 @@ export class MemorySpool implements Spool {
       const one = held.waiting.find(({ recipient }) => recipient.index === index);
       if (one === undefined || !one.claimed) throw new Error(`${settlement.id}/${index} is not claimed`);
       one.claimed = false;
-      one.dueAt = dueAt;
+      one.dueAt = dueAt ?? one.dueAt;
       one.recipient = { ...one.recipient, attempts: one.recipient.attempts - 1 };
     }
     if (held.waiting.length === 0) this.#messages.delete(settlement.id);

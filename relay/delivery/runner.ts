@@ -108,6 +108,7 @@ class Runner implements Delivery {
         this.#startJobs();
       },
       cancel: (id) => this.#schedule.release(id, 1),
+      arrived: (dueAt) => this.#intake.wakeBy(dueAt),
     });
     this.#intake.claimDue();
   }

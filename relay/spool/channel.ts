@@ -6,10 +6,10 @@ import { Worker } from "node:worker_threads";
 import type {
   BatchReply,
   Gauges,
-  NewRow,
   OpenedReply,
   Operation,
   OperationResult,
+  StoredMessage,
   WriterReply,
   WriterSettings,
 } from "./protocol.ts";
@@ -108,8 +108,8 @@ function transferable(operation: Operation): ArrayBuffer[] {
   );
 }
 
-function rowsOf(operation: Operation): readonly NewRow[] {
-  if (operation.kind === "commit") return [operation.row];
+function rowsOf(operation: Operation): readonly { readonly message: StoredMessage }[] {
+  if (operation.kind === "commit" || operation.kind === "receive") return [operation.row];
   return operation.kind === "settle" ? operation.notices : [];
 }
 

@@ -87,10 +87,11 @@ export interface PassOver {
   readonly destinations: readonly string[];
 }
 
-/** Not attempted yet, because the destination takes no more now: the attempt that was registered does not count. */
+/** Not attempted after all, because the destination takes no more now or delivery stands down: the attempt does not count. */
 export interface Postponement {
   readonly index: number;
-  readonly dueAt: number;
+  /** Absent: as it was before the attempt was registered. */
+  readonly dueAt?: number;
 }
 
 /** Everything an attempt ends in, applied in one transaction; `notices` tell the sender of failure, delay or success. */

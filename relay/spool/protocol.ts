@@ -2,8 +2,10 @@
  * What the relay's thread and the spool's writer thread say to each other. Only values that can be cloned: byte arrays
  * travel as their own ArrayBuffer, because cloning a view copies the whole buffer behind it.
  */
+import type { Peer } from "../../api/administration.ts";
 import type { NotifyKeyword } from "../mail/envelope.ts";
 import type { Reply } from "../mail/reply.ts";
+import type { Mark } from "./handoffs.ts";
 import type { Census } from "./spool.ts";
 import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
 
@@ -44,6 +46,17 @@ export interface StoredMessage {
   readonly content: Uint8Array;
 }
 
+/** A recipient with its place in the schedule. */
+export interface ScheduledRow extends StoredRecipient {
+  readonly dueAt: number;
+}
+
+/** A message that goes to another pod, or came from one. */
+export interface WholeRow {
+  readonly message: StoredMessage;
+  readonly recipients: readonly ScheduledRow[];
+}
+
 export interface NewRow {
   readonly message: StoredMessage;
   readonly recipients: readonly StoredRecipient[];
@@ -69,18 +82,38 @@ export type Operation =
       readonly postponed: readonly Postponement[];
       readonly notices: readonly NewRow[];
     }
+  | HandoffOperation
   | { readonly kind: "nextDue"; readonly after: number }
   | { readonly kind: "census"; readonly now: number; readonly limit: number }
   | { readonly kind: "close" };
 
+export type HandoffOperation =
+  | {
+      readonly kind: "offer";
+      readonly limit: number;
+      readonly peer: Peer;
+      readonly offer: string;
+      readonly except: readonly SpoolId[];
+    }
+  | { readonly kind: "takeBack" | "remove" | "offered"; readonly id: SpoolId }
+  | { readonly kind: "marks" }
+  | { readonly kind: "receive"; readonly row: WholeRow; readonly offer: string; readonly now: number }
+  | { readonly kind: "knows"; readonly id: SpoolId; readonly offer: string }
+  | { readonly kind: "forgetReceived"; readonly before: number };
+
 export interface ClaimedRow {
   readonly message: StoredMessage;
+  /** As they are registered for the attempt. */
   readonly recipients: readonly StoredRecipient[];
 }
 
 export type OperationResult =
   | { readonly kind: "done" }
   | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
+  | { readonly kind: "whole"; readonly rows: readonly WholeRow[] }
+  | { readonly kind: "marks"; readonly marks: readonly Mark[] }
+  | { readonly kind: "known"; readonly isKnown: boolean }
+  | { readonly kind: "count"; readonly count: number }
   | { readonly kind: "due"; readonly dueAt: number | undefined }
   | { readonly kind: "census"; readonly census: Census }
   /** `removed` names a message whose last recipient is final and whose body file may go. */

@@ -11,35 +11,38 @@ export function registered(message: NewMessage, dueAt: number): NewMessage {
   };
 }
 
-/** Copies header and body into a buffer of their own, which may then be handed to another thread. */
 export function newRowOf(entry: NewMessage, claimed: boolean): NewRow {
-  const { message } = entry;
+  return {
+    message: storedMessageOf(entry.message),
+    recipients: entry.recipients,
+    dueAt: Math.round(entry.dueAt),
+    claimed,
+  };
+}
+
+/** Copies header and body into a buffer of their own, which may then be handed to another thread. */
+export function storedMessageOf(message: Message): StoredMessage {
   const { body } = message;
   const inline = body.kind === "inline" ? body.bytes : Buffer.alloc(0);
   const content = new Uint8Array(message.header.length + inline.length);
   content.set(message.header, 0);
   content.set(inline, message.header.length);
   return {
-    message: {
-      id: message.id,
-      acceptedAt: message.acceptedAt,
-      sender: message.sender,
-      domain: message.domain,
-      smtpUtf8: message.smtpUtf8,
-      eightBit: message.eightBit,
-      mustSign: message.mustSign,
-      ret: message.ret,
-      envid: message.envid,
-      bodyHash: message.bodyHash,
-      traceparent: message.traceparent,
-      headerBytes: message.header.length,
-      bodyBytes: body.kind === "inline" ? body.bytes.length : body.sizeBytes,
-      bodyFile: body.kind === "file",
-      content,
-    },
-    recipients: entry.recipients,
-    dueAt: Math.round(entry.dueAt),
-    claimed,
+    id: message.id,
+    acceptedAt: message.acceptedAt,
+    sender: message.sender,
+    domain: message.domain,
+    smtpUtf8: message.smtpUtf8,
+    eightBit: message.eightBit,
+    mustSign: message.mustSign,
+    ret: message.ret,
+    envid: message.envid,
+    bodyHash: message.bodyHash,
+    traceparent: message.traceparent,
+    headerBytes: message.header.length,
+    bodyBytes: body.kind === "inline" ? body.bytes.length : body.sizeBytes,
+    bodyFile: body.kind === "file",
+    content,
   };
 }
 

@@ -34,6 +34,8 @@ export interface DeliverySink {
   deliver(entry: Entry): void;
   /** The message was refused after all. */
   cancel(id: SpoolId): void;
+  /** A message came into the spool, or back into it, by another way than commit(): the first of its recipients is due then. */
+  arrived(dueAt: number): void;
 }
 
 /** Which due messages are wanted. */

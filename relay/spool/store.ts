@@ -12,6 +12,8 @@ import { BodyFiles } from "./bodies.ts";
 import { WriterChannel } from "./channel.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { DiskSpace } from "./diskspace.ts";
+import { HandoffVerbs } from "./handoff/verbs.ts";
+import type { HandoffSpool } from "./handoffs.ts";
 import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
 import { entryOf, newRowOf, registered } from "./rowform.ts";
 import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult } from "./protocol.ts";
@@ -42,14 +44,18 @@ export interface StoreOptions {
 
 const settleRetryMs = 1000;
 
+export interface Store extends Spool {
+  readonly handoff: HandoffSpool;
+}
+
 /** Opens the spool, or rejects with what is in the way: another owner, a newer schema, a damaged file. */
-export async function openStore(options: StoreOptions): Promise<Spool> {
-  const store = new Store(options);
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const store = new SpoolStore(options);
   await store.open();
   return store;
 }
 
-class Store implements Spool {
+class SpoolStore implements Store {
   readonly #options: StoreOptions;
   readonly #bodies: BodyFiles;
   readonly #space: DiskSpace;
@@ -57,13 +63,27 @@ class Store implements Spool {
   #checkpoints: Checkpoints | undefined;
   #gauges: Gauges = { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0 };
   #spoolId = "";
-  #sink: DeliverySink = { reserve: () => false, deliver: () => undefined, cancel: () => undefined };
+  readonly handoff: HandoffSpool;
+  #sink: DeliverySink = {
+    reserve: () => false,
+    deliver: () => undefined,
+    cancel: () => undefined,
+    arrived: () => undefined,
+  };
   readonly #closing = new AbortController();
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#bodies = new BodyFiles(options.directory);
     this.#space = new DiskSpace(options.directory, options.clock);
+    this.handoff = new HandoffVerbs({
+      spoolId: () => this.#spoolId,
+      request: async (operation) => this.#request(operation),
+      isFull: () => this.#isFull(),
+      releaseReserve: async () => this.#space.releaseReserve(),
+      arrived: (dueAt) => this.#sink.arrived(dueAt),
+      removeBody: async (id) => this.#removeBody(id),
+    });
   }
 
   async open(): Promise<void> {

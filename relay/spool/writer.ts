@@ -11,7 +11,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { Ledger } from "./ledger/ledger.ts";
-import type { BatchReply, BatchRequest, Operation, OperationResult, WriterReply, WriterSettings } from "./protocol.ts";
+import type {
+  BatchReply,
+  BatchRequest,
+  HandoffOperation,
+  Operation,
+  OperationResult,
+  WriterReply,
+  WriterSettings,
+} from "./protocol.ts";
 
 /** SQLITE_FULL, and the two I/O errors by which a full disk can show (WRITE, FSYNC) */
 const diskFullCodes = new Set([13, 778, 1034]);
@@ -34,8 +42,19 @@ function open(settings: WriterSettings): { database: DatabaseSync; owner: Databa
   return { database, owner, ledger: new Ledger(database, settings.now) };
 }
 
+const writes: ReadonlySet<Operation["kind"]> = new Set([
+  "commit",
+  "settle",
+  "claim",
+  "offer",
+  "takeBack",
+  "remove",
+  "receive",
+  "forgetReceived",
+]);
+
 function isWrite(operation: Operation): boolean {
-  return operation.kind === "commit" || operation.kind === "settle" || operation.kind === "claim";
+  return writes.has(operation.kind);
 }
 
 function carryOut(ledger: Ledger, operation: Operation): OperationResult {
@@ -53,6 +72,37 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
       return { kind: "census", census: ledger.census(operation.now, operation.limit) };
     case "close":
       return { kind: "done" };
+    case "offer":
+    case "takeBack":
+    case "remove":
+    case "offered":
+    case "marks":
+    case "receive":
+    case "knows":
+    case "forgetReceived":
+      return handOff(ledger, operation);
+  }
+}
+
+function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
+  const { offers } = ledger;
+  switch (operation.kind) {
+    case "offer":
+      return { kind: "whole", rows: offers.offer(operation) };
+    case "takeBack":
+      return { kind: "due", dueAt: offers.takeBack(operation.id) };
+    case "remove":
+      return { kind: "settled", removed: offers.remove(operation.id) ? operation.id : undefined };
+    case "offered":
+      return { kind: "whole", rows: offers.offered(operation.id) };
+    case "marks":
+      return { kind: "marks", marks: offers.marks() };
+    case "receive":
+      return { kind: "known", isKnown: !offers.receive(operation) };
+    case "knows":
+      return { kind: "known", isKnown: offers.knows(operation) };
+    case "forgetReceived":
+      return { kind: "count", count: offers.forgetReceived(operation.before) };
   }
 }
 
@@ -70,10 +120,10 @@ class Writer {
 
   batch(operations: readonly Operation[]): BatchReply {
     const started = performance.now();
-    const writes = operations.filter(isWrite).length;
+    const written = operations.filter(isWrite).length;
     const results = this.#transaction(operations) ?? operations.map((operation) => this.#alone(operation));
-    const seconds = writes === 0 ? 0 : (performance.now() - started) / 1000;
-    return { kind: "batch", results, gauges: this.ledger.gauges(), seconds, writes };
+    const seconds = written === 0 ? 0 : (performance.now() - started) / 1000;
+    return { kind: "batch", results, gauges: this.ledger.gauges(), seconds, writes: written };
   }
 
   /** Undefined when it failed and was rolled back. */

@@ -11,8 +11,9 @@ import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "../entry
 import { Counts } from "./census.ts";
 import { Lanes } from "./lanes.ts";
 import type { Census } from "../spool.ts";
-import type { ClaimedRow, Gauges, NewRow, StoredMessage, StoredRecipient } from "../protocol.ts";
-import { messageOf, recipientOf, replyText } from "./rows.ts";
+import type { ClaimedRow, Gauges, NewRow, ScheduledRow, StoredMessage } from "../protocol.ts";
+import { Offers } from "./offers.ts";
+import { messageOf, recipientOf, replyText, type Row } from "./rows.ts";
 import { laneColumns, migrate, resume } from "./schema.ts";
 
 /** What delivery holds of a message: these recipients must not be claimed again before they are settled. */
@@ -20,8 +21,16 @@ interface Claim {
   readonly seq: number;
   /** Sender domain of the message. */
   readonly domain: string;
-  /** Domain of each recipient, by its index. */
-  readonly recipients: Map<number, string>;
+  /** By the recipient's index. */
+  readonly recipients: Map<number, HeldRecipient>;
+}
+
+type Claimed = Pick<ScheduledRow, "index" | "address"> & { readonly dueAt?: number };
+
+interface HeldRecipient {
+  readonly destination: string;
+  /** As it was before the attempt was registered, ms since the epoch. */
+  readonly dueAt: number;
 }
 
 export interface ClaimOrder {
@@ -64,6 +73,7 @@ export class Ledger {
   readonly #pageCount: StatementSync;
   readonly #freeCount: StatementSync;
   readonly #pageBytes: number;
+  readonly offers: Offers;
   readonly #claims = new Map<SpoolId, Claim>();
   readonly #claimedSeqs = new Map<number, SpoolId>();
   #undo: (() => void)[] = [];
@@ -101,6 +111,15 @@ export class Ledger {
     this.#pageBytes = readNumber(database.prepare("PRAGMA page_size"));
     this.#queuedMessages = readNumber(database.prepare("SELECT count(*) FROM message"));
     this.#queuedRecipients = readNumber(database.prepare("SELECT count(*) FROM recipient"));
+    this.offers = new Offers(database, {
+      isHeld: (seq) => this.#claimedSeqs.has(seq),
+      heldSeq: (id) => this.#claims.get(id)?.seq,
+      hold: (message, seq, recipients) => this.#claim(message, seq, recipients),
+      letGo: (id) => this.#letGo(id),
+      insert: (message) => Number(this.#insertMessage.run(...columnsOf(message)).lastInsertRowid),
+      count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
+      total: (messages, recipients) => this.#total(messages, recipients),
+    });
   }
 
   get spoolId(): string {
@@ -176,9 +195,8 @@ export class Ledger {
     if (stored === undefined) throw new Error(`spool: recipients of message ${seq} have no message`);
     const recipients = this.#dueRecipients
       .all(seq, now)
-      .map(recipientOf)
-      .filter((recipient) => !this.#isClaimed(seq, recipient.index) && isWanted(recipient.address))
-      .map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
+      .map((row) => nextAttemptOf(row))
+      .filter((recipient) => !this.#isClaimed(seq, recipient.index) && isWanted(recipient.address));
     for (const recipient of recipients) {
       const delay = delaysMs[Math.min(recipient.attempts, delaysMs.length) - 1] ?? 60_000;
       this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
@@ -194,8 +212,8 @@ export class Ledger {
     if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
     let final = 0;
     for (const outcome of outcomes) {
-      const destination = claim.recipients.get(outcome.index);
-      if (destination === undefined) throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
+      const held = claim.recipients.get(outcome.index);
+      if (held === undefined) throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
       if (outcome.kind === "deferred") {
         this.#deferRecipient.run(
           Math.round(outcome.dueAt),
@@ -207,11 +225,13 @@ export class Ledger {
         );
       } else {
         this.#deleteRecipient.run(claim.seq, outcome.index);
-        this.#count(claim.domain, destination, -1);
+        this.#count(claim.domain, held.destination, -1);
         final += 1;
       }
     }
-    for (const { index, dueAt } of postponed) this.#postponeRecipient.run(Math.round(dueAt), claim.seq, index);
+    for (const { index, dueAt = claim.recipients.get(index)?.dueAt ?? 0 } of postponed) {
+      this.#postponeRecipient.run(Math.round(dueAt), claim.seq, index);
+    }
     for (const notice of notices) this.commit(notice);
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
@@ -244,19 +264,32 @@ export class Ledger {
     return id !== undefined && this.#claims.get(id)?.recipients.has(index) === true;
   }
 
-  #claim({ id, domain }: StoredMessage, seq: number, recipients: readonly StoredRecipient[]): void {
-    const claim = this.#claims.get(id) ?? { seq, domain, recipients: new Map<number, string>() };
-    for (const { index, address } of recipients) claim.recipients.set(index, domainOf(address));
+  /** A recipient without a time of its own was due at acceptance: its first attempt is registered with it. */
+  #claim({ id, domain, acceptedAt }: StoredMessage, seq: number, recipients: readonly Claimed[]): void {
+    const claim = this.#claims.get(id) ?? { seq, domain, recipients: new Map<number, HeldRecipient>() };
+    for (const { index, address, dueAt = acceptedAt } of recipients) {
+      claim.recipients.set(index, { destination: domainOf(address), dueAt });
+    }
     this.#claims.set(id, claim);
     this.#claimedSeqs.set(seq, id);
     this.#undo.push(() => this.#forget(id, claim, recipients));
+  }
+
+  #letGo(id: SpoolId): void {
+    const claim = this.#claims.get(id);
+    if (claim !== undefined)
+      this.#release(
+        id,
+        claim,
+        [...claim.recipients.keys()].map((index) => ({ index })),
+      );
   }
 
   #release(id: SpoolId, claim: Claim, ended: readonly { readonly index: number }[]): void {
     const held = [...claim.recipients];
     this.#forget(id, claim, ended);
     this.#undo.push(() => {
-      for (const [index, destination] of held) claim.recipients.set(index, destination);
+      for (const [index, recipient] of held) claim.recipients.set(index, recipient);
       this.#claims.set(id, claim);
       this.#claimedSeqs.set(claim.seq, id);
     });
@@ -282,6 +315,11 @@ export class Ledger {
       this.#queuedRecipients -= recipients;
     });
   }
+}
+
+function nextAttemptOf(row: Row): ScheduledRow {
+  const recipient = recipientOf(row);
+  return { ...recipient, attempts: recipient.attempts + 1, dueAt: Number(row["due_at"]) };
 }
 
 function columnsOf(message: StoredMessage): (string | number | null | Uint8Array)[] {

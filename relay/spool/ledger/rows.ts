@@ -8,7 +8,7 @@ import type { Reply } from "../../mail/reply.ts";
 import type { SpoolId } from "../entry.ts";
 import type { StoredMessage, StoredRecipient } from "../protocol.ts";
 
-type Row = Record<string, SQLOutputValue>;
+export type Row = Record<string, SQLOutputValue>;
 
 const notifyKeyword = z.enum(["NEVER", "SUCCESS", "FAILURE", "DELAY"]);
 const replySchema = z.object({ code: z.int(), enhanced: z.string().exactOptional(), text: z.string() });

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { domainOf } from "../../mail/address.ts";
 
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 const firstSchema = `
 CREATE TABLE spool (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -51,6 +51,27 @@ ALTER TABLE recipient ADD COLUMN destination TEXT;
 CREATE INDEX recipient_lane ON recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL;
 `;
 
+/**
+ * `offered`: messages whose offer to another pod has no end yet, in a table of their own because a mark in the message's row
+ * would rewrite its content. `received`: offers of other pods that were taken, kept beyond the messages themselves.
+ */
+const handoff = `
+CREATE TABLE offered (
+  seq INTEGER PRIMARY KEY,
+  offer TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  host TEXT NOT NULL,
+  port INTEGER NOT NULL
+);
+CREATE TABLE received (
+  id TEXT NOT NULL,
+  offer TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  PRIMARY KEY (id, offer)
+) WITHOUT ROWID;
+CREATE INDEX received_at ON received (received_at);
+`;
+
 /** SQL's name for domainOf() of relay/mail/address. */
 export function addMailDomain(database: DatabaseSync): void {
   database.function("mail_domain", { deterministic: true }, (address) => domainOf(String(address)));
@@ -70,7 +91,8 @@ export function migrate(database: DatabaseSync): void {
     database.exec(firstSchema);
     database.prepare("INSERT INTO spool (key, value) VALUES ('id', ?)").run(randomUUID());
   }
-  database.exec(lanes);
+  if (version < 2) database.exec(lanes);
+  database.exec(handoff);
   database.exec(`PRAGMA user_version = ${schemaVersion}`);
   database.exec("COMMIT");
 }

@@ -1,0 +1,114 @@
+/**
+ * The verbs of a hand-off, asked of the writer thread: what spool and files have to do for them beside the tables.
+ *
+ * On a full disk receive() refuses like commit(). Giving away is what makes room, so the reserve is released for it and the
+ * caller tries again.
+ */
+import type { SpoolId } from "../entry.ts";
+import type {
+  HandoffSpool,
+  Mark,
+  OfferName,
+  OfferQuestion,
+  ReceivedMessage,
+  ScheduledRecipient,
+  WholeMessage,
+} from "../handoffs.ts";
+import type { HandoffOperation, OperationResult, WholeRow } from "../protocol.ts";
+import { entryOf, storedMessageOf } from "../rowform.ts";
+import { SpoolFullError } from "../spool.ts";
+
+export interface HandoffVerbsOptions {
+  /** Asked once the spool is open. */
+  readonly spoolId: () => string;
+  readonly request: (operation: HandoffOperation) => Promise<OperationResult>;
+  readonly isFull: () => boolean;
+  readonly releaseReserve: () => Promise<void>;
+  /** Delivery is told of messages that it may take now. */
+  readonly arrived: (dueAt: number) => void;
+  readonly removeBody: (id: SpoolId) => Promise<void>;
+}
+
+export class HandoffVerbs implements HandoffSpool {
+  readonly #options: HandoffVerbsOptions;
+
+  constructor(options: HandoffVerbsOptions) {
+    this.#options = options;
+  }
+
+  get spoolId(): string {
+    return this.#options.spoolId();
+  }
+
+  async offer(question: OfferQuestion): Promise<readonly WholeMessage[]> {
+    const result = await this.#give({ kind: "offer", ...question });
+    if (result.kind !== "whole") throw unexpected(result);
+    return result.rows.map(wholeOf);
+  }
+
+  async takeBack(id: SpoolId): Promise<void> {
+    const result = await this.#give({ kind: "takeBack", id });
+    if (result.kind !== "due") throw unexpected(result);
+    if (result.dueAt !== undefined) this.#options.arrived(result.dueAt);
+  }
+
+  async remove(id: SpoolId): Promise<void> {
+    const result = await this.#give({ kind: "remove", id });
+    if (result.kind !== "settled") throw unexpected(result);
+    if (result.removed !== undefined) await this.#options.removeBody(result.removed);
+  }
+
+  async marks(): Promise<readonly Mark[]> {
+    const result = await this.#options.request({ kind: "marks" });
+    if (result.kind !== "marks") throw unexpected(result);
+    return result.marks;
+  }
+
+  async offered(id: SpoolId): Promise<WholeMessage | undefined> {
+    const result = await this.#options.request({ kind: "offered", id });
+    if (result.kind !== "whole") throw unexpected(result);
+    return result.rows.map(wholeOf)[0];
+  }
+
+  async receive({ message, recipients, offer, now }: ReceivedMessage): Promise<"taken" | "known"> {
+    if (this.#options.isFull()) throw new SpoolFullError("the spool is past its high watermark");
+    const row = { message: storedMessageOf(message), recipients };
+    const result = await this.#options.request({ kind: "receive", row, offer, now });
+    if (result.kind === "error" && result.diskFull) throw new SpoolFullError(result.message);
+    if (result.kind !== "known") throw unexpected(result);
+    if (result.isKnown) return "known";
+    this.#options.arrived(recipients.reduce((first, { dueAt }) => Math.min(first, dueAt), Number.POSITIVE_INFINITY));
+    return "taken";
+  }
+
+  async knows({ id, offer }: OfferName): Promise<boolean> {
+    const result = await this.#options.request({ kind: "knows", id, offer });
+    if (result.kind !== "known") throw unexpected(result);
+    return result.isKnown;
+  }
+
+  async forgetReceived(before: number): Promise<number> {
+    const result = await this.#options.request({ kind: "forgetReceived", before });
+    if (result.kind !== "count") throw unexpected(result);
+    return result.count;
+  }
+
+  async #give(operation: HandoffOperation): Promise<OperationResult> {
+    const result = await this.#options.request(operation);
+    if (result.kind === "error" && result.diskFull) await this.#options.releaseReserve();
+    return result;
+  }
+}
+
+function unexpected(result: OperationResult): Error {
+  return new Error(`spool: ${result.kind === "error" ? result.message : `answered ${result.kind}`}`);
+}
+
+function wholeOf(row: WholeRow): WholeMessage {
+  const { message, recipients } = entryOf(row);
+  const scheduled: ScheduledRecipient[] = recipients.map((recipient, position) => ({
+    ...recipient,
+    dueAt: row.recipients[position]?.dueAt ?? 0,
+  }));
+  return { message, recipients: scheduled };
+}
