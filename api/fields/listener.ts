@@ -1,5 +1,6 @@
 /** The ways in. Who may relay is decided here and in SenderDomains; nothing is trusted that is not written. */
 import { z } from "zod";
+import { administrationPort, administrationPortName } from "../administration.ts";
 import { spelled } from "../words/pattern.ts";
 import { listMap, listSet } from "../words/list.ts";
 import { network, trustedNetworks } from "../words/network.ts";
@@ -12,7 +13,7 @@ export function containerPort(port: number): number {
 }
 
 /** Where metrics and administration live in every pod. */
-export const reservedPorts: readonly number[] = [9464, 9465];
+export const reservedPorts: readonly number[] = [9464, administrationPort];
 
 /** RFC 4954 section 4 wants passwords under TLS only; without TLS, AUTH is not offered and so can never be given. */
 const authenticationNeedsTls: Rule<{ tlsMode: string; authentication: string }> = {
@@ -76,11 +77,11 @@ const portsAreFree: Rule<Ports> = {
   holds: (entries) => entries.every(({ port }) => !reservedPorts.includes(port)),
 };
 
-/** The plain port of every pod has this name. */
+/** The plain port of every pod and its administration port have these names. */
 const nameIsFree: Rule<readonly { name: string }[]> = {
-  cel: "self.all(a, a.name != 'http')",
-  message: "must not be named http: the metrics port of the pod is",
-  holds: (entries) => entries.every(({ name }) => name !== "http"),
+  cel: "self.all(a, !(a.name in ['http', 'admin']))",
+  message: "must not be named http or admin: the ports for metrics and administration of the pod are",
+  holds: (entries) => entries.every(({ name }) => name !== "http" && name !== administrationPortName),
 };
 
 export const listeners = ruled(

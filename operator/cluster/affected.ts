@@ -9,7 +9,7 @@ import { asKind } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
-import { authoritySecretName, domainOfDataKey } from "../mailrelay/objects/names.ts";
+import { authoritySecretName, domainOfDataKey, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
 import {
@@ -79,7 +79,8 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
           .flatMap((relay) => found("SenderDomain", byRelay, `${namespace}/${relay.metadata.name}`));
         return new Set([...both(byNamespace, namespace), ...served]);
       }
-      const isAuthority = namespace === operatorNamespace && name === authoritySecretName;
+      const isAuthority =
+        namespace === operatorNamespace && [authoritySecretName, internalAuthoritySecretName].includes(name);
       return new Set([
         ...madeFor(change),
         ...both(bySecret, `${namespace}/${name}`),

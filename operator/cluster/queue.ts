@@ -7,6 +7,7 @@ import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
+import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import type { Place } from "../mailrelay/world.ts";
@@ -32,6 +33,7 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     kube,
     credentials: createCredentialSource(),
     readReport,
+    keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now }),
     memory: new RelayMemory(),
     now,
     place,

@@ -14,6 +14,7 @@ import type { RelaySources } from "../mailrelay/gather.ts";
 import type { NextHopAddress } from "../mailrelay/world.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
+import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
@@ -178,6 +179,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
     kube,
     credentials: createCredentialSource(),
     readReport,
+    keepAuthority: openInternalAuthority({ kube, namespace: operatorNamespace, now: run.now }),
     memory: new RelayMemory(),
     now: run.now,
     place: {

@@ -1,8 +1,9 @@
 /** Waits until the relays take mail, then shows the first page. */
 import { setTimeout as pause } from "node:timers/promises";
+import { administrationPortName } from "../../api/administration.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import type { Pod, Secret, Stored } from "../kube/objects.ts";
+import type { ContainerPort, Pod, Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { matchesSelector } from "../kube/selector.ts";
 import { refersTo } from "../mailrelay/binding.ts";
@@ -80,9 +81,14 @@ async function podsOf(kube: LocalKube, relay: Stored<MailRelay>): Promise<readon
   return kube.list("Pod", { namespace, labels: { [relayLabel]: name } });
 }
 
+/** Orders and mail from pod to pod take certificates that nobody has. */
+function isForPeople(port: ContainerPort): boolean {
+  return port.name !== administrationPortName;
+}
+
 function rowsOf(relay: Stored<MailRelay>, pods: readonly Pod[]): readonly ListenerRow[] {
   return pods.flatMap((pod) =>
-    pod.status.ports.map((port) => {
+    pod.status.ports.filter(isForPeople).map((port) => {
       const listener = relay.spec.listeners.find((candidate) => candidate.name === port.name);
       return {
         pod: `${pod.metadata.namespace}/${pod.metadata.name}`,

@@ -8,7 +8,7 @@ import { unusedFields } from "../../api/notyet.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
-import { certificateSecretName, configurationSecretName, issuedSecretName } from "./objects/names.ts";
+import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
 import { forbiddenProblem } from "./rights.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
@@ -71,7 +71,8 @@ export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
 /** Without its own Secrets the operator cannot know what the pods have: it then changes nothing. */
 export function isBlind(world: RelayWorld): boolean {
   const { name } = world.relay.metadata;
-  return world.forbidden.has(configurationSecretName(name)) || world.forbidden.has(certificateSecretName(name));
+  const own = [configurationSecretName(name), certificateSecretName(name), peerSecretName(name)];
+  return own.some((secret) => world.forbidden.has(secret));
 }
 
 export function judgeCertificate(world: RelayWorld): RelayFinding {

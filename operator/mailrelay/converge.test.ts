@@ -5,13 +5,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { relayIdentity } from "../../api/administration.ts";
 import { emptySpoolAnnotation, queuedAnnotation, retainedLabel, servingLabel, shardLabel } from "../../api/labels.ts";
 import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
 import type { MetadataChange } from "../kube/kube.ts";
 import { readShard } from "../kube/shard.ts";
 import { readCertificate } from "./certificate.ts";
 import { readRelayDocument } from "./document.ts";
-import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { internalAuthority, issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { renderInternalAuthority, renderPeer } from "./objects/peer.ts";
 import { renderShard } from "./objects/shard.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { planRelay, type RelayPlan } from "./plan.ts";
@@ -29,6 +31,18 @@ const own = secretOf({
 });
 const reading = readCertificate(leaf.certificate, leaf.privateKey);
 const fingerprint = reading.kind === "usable" ? reading.fact.fingerprint : "";
+
+const internal = await makeCertificateAuthority(now, internalAuthority);
+const keptAuthority = { ...internal, bundle: internal.certificate };
+const peerLeaf = await issueLeaf({ authority: internal, names: [], uris: [relayIdentity(relayOf().metadata)], now });
+const issuedPeer = {
+  internalAuthority: renderInternalAuthority("mailboat-system", keptAuthority),
+  peer: renderPeer(relayOf(), {
+    chain: peerLeaf.certificate,
+    privateKey: peerLeaf.privateKey,
+    authorities: keptAuthority.bundle,
+  }),
+};
 
 /** Recipients by ordinal that cannot be delivered to for as long as the test runs. */
 type Queues = readonly number[];
@@ -50,6 +64,7 @@ function carriedOut(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWo
     relay: { ...world.relay, metadata: { ...world.relay.metadata, finalizers }, status: plan.status },
     certificate: plan.issueFor === undefined ? world.certificate : own,
     authority: plan.issueFor === undefined ? world.authority : authority,
+    ...(plan.issuesPeer ? issuedPeer : {}),
     configuration: configuration?.kind === "Secret" ? configuration : world.configuration,
     statefulSet: set?.kind === "StatefulSet" ? set : world.statefulSet,
     shards: new Map(shards),
@@ -162,7 +177,7 @@ test("plans that are carried out end in a plan that changes nothing", () => {
         [plan.events, plan.marks, plan.nudges, plan.removals, plan.remove, plan.grow],
         [[], [], [], [], [], []],
       );
-      assert.deepEqual([plan.issueFor, plan.finalizer === "put"], [undefined, false]);
+      assert.deepEqual([plan.issueFor, plan.issuesPeer, plan.finalizer === "put"], [undefined, false, false]);
     }),
     { numRuns: 300 },
   );

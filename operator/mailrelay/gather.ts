@@ -18,11 +18,14 @@ import {
   authoritySecretName,
   certificateSecretName,
   configurationSecretName,
+  internalAuthoritySecretName,
   issuedSecretName,
   ordinalOf,
+  peerSecretName,
   spoolVolume,
 } from "./objects/names.ts";
 import { tracingSecretNames } from "./objects/tracing.ts";
+import type { KeepAuthority } from "./peer/issuing.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
 import { smarthostSecretNames } from "./smarthost.ts";
@@ -32,6 +35,7 @@ export interface RelaySources {
   readonly kube: Kube;
   readonly credentials: CredentialSource;
   readonly readReport: ReadReport;
+  readonly keepAuthority: KeepAuthority;
   readonly memory: RelayMemory;
   readonly place: Place;
   readonly now: () => number;
@@ -49,6 +53,8 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     secrets: await reader.read(namedSecrets(relay)),
     authority: await readAuthority(kube, place.namespace),
     certificate: await reader.get(certificateSecretName(name)),
+    internalAuthority: await kube.get("Secret", place.namespace, internalAuthoritySecretName),
+    peer: await reader.get(peerSecretName(name)),
     configuration: await reader.get(configurationSecretName(name)),
     statefulSet: await kube.get("StatefulSet", namespace, name),
     shards: await readShards(kube, { namespace, name }),

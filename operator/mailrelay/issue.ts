@@ -16,14 +16,28 @@ const backdateMs = 300_000;
 export const caLifeMs = 3650 * dayMs;
 export const leafLifeMs = 90 * dayMs;
 
-export async function makeCertificateAuthority(now: number): Promise<IssuedCertificate> {
+export interface AuthorityKind {
+  readonly name: string;
+  /** Milliseconds. */
+  readonly lifeMs: number;
+}
+
+/** What clients are given to trust: it lives long, because people carry it to where they need it. */
+const clientAuthority: AuthorityKind = { name: "Mailboat CA", lifeMs: caLifeMs };
+/** Nobody but the operator carries it anywhere. Two thirds of its life are longer than any certificate of it. */
+export const internalAuthority: AuthorityKind = { name: "Mailboat internal CA", lifeMs: 365 * dayMs };
+
+export async function makeCertificateAuthority(
+  now: number,
+  kind: AuthorityKind = clientAuthority,
+): Promise<IssuedCertificate> {
   x509.cryptoProvider.set(webcrypto);
   const keys = await makeKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: "CN=Mailboat CA",
+    name: [{ CN: [kind.name] }],
     notBefore: new Date(now - backdateMs),
-    notAfter: new Date(now + caLifeMs),
+    notAfter: new Date(now + kind.lifeMs),
     keys,
     signingAlgorithm,
     extensions: [
@@ -39,6 +53,12 @@ export interface LeafRequest {
   readonly authority: IssuedCertificate;
   /** DNS names and IP addresses; the first becomes the subject. */
   readonly names: readonly string[];
+  /** Identities of programs that are known by them and not by a host name. */
+  readonly uris?: readonly string[];
+  /** Whether whoever has it may also show it when it dials. */
+  readonly isClient?: boolean;
+  /** Milliseconds; 90 days when absent. */
+  readonly lifeMs?: number;
   readonly now: number;
 }
 
@@ -51,17 +71,21 @@ export async function issueLeaf(request: LeafRequest): Promise<IssuedCertificate
     subject: [{ CN: [(request.names[0] ?? "mailboat").slice(0, 64)] }],
     issuer: issuer.subject,
     notBefore: new Date(request.now - backdateMs),
-    notAfter: new Date(Math.min(request.now + leafLifeMs, issuer.notAfter.getTime())),
+    notAfter: new Date(Math.min(request.now + (request.lifeMs ?? leafLifeMs), issuer.notAfter.getTime())),
     publicKey: keys.publicKey,
     signingKey: await readSigningKey(request.authority.privateKey),
     signingAlgorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(
-        request.names.map((name) => ({ type: isIP(name) === 0 ? "dns" : "ip", value: name }) as const),
-      ),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        ...(request.isClient === true ? [x509.ExtendedKeyUsage.clientAuth] : []),
+      ]),
+      new x509.SubjectAlternativeNameExtension([
+        ...request.names.map((name) => ({ type: isIP(name) === 0 ? "dns" : "ip", value: name }) as const),
+        ...(request.uris ?? []).map((value) => ({ type: "url", value }) as const),
+      ]),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],

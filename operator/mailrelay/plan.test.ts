@@ -94,7 +94,7 @@ test("planRelay() removes documents that no SenderDomain holds before it names t
 test("planRelay() writes nothing but status while paused", () => {
   const world = fullWorld();
   const plan = planRelay({ ...world, relay: { ...world.relay, spec: { ...world.relay.spec, paused: true } } });
-  assert.deepEqual([plan.apply, plan.removals, plan.issueFor], [[], [], undefined]);
+  assert.deepEqual([plan.apply, plan.removals, plan.issueFor, plan.issuesPeer], [[], [], undefined, false]);
   assert.equal(plan.status.conditions?.find((entry) => entry.type === "Accepted")?.reason, "Paused");
 });
 

@@ -17,11 +17,13 @@ import { renderConfiguration } from "./objects/configuration.ts";
 import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
 import { clientNames, domainDataKey, issuedSecretName } from "./objects/names.ts";
 import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
+import { peerContent, renderPeer } from "./objects/peer.ts";
 import { renderPodMonitor } from "./objects/podmonitor.ts";
 import { renderShard } from "./objects/shard.ts";
 import { renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
+import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
 import { judgeAvailable, judgeDraining, judgeProgrammed, relayStatus } from "./programmed.ts";
 import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
@@ -47,6 +49,8 @@ export interface RelayActions {
   readonly finalizer: "put" | "takeOff" | undefined;
   /** Names that a new certificate of our own authority must carry; undefined when none is needed. */
   readonly issueFor: readonly string[] | undefined;
+  /** The pods need a new certificate to know each other and the operator by. */
+  readonly issuesPeer: boolean;
   readonly removals: readonly ShardRemoval[];
   readonly marks: readonly Mark[];
   readonly apply: readonly AppliedObject[];
@@ -72,6 +76,7 @@ export const settledMs = 10_000;
 const nothing: RelayActions = {
   finalizer: undefined,
   issueFor: undefined,
+  issuesPeer: false,
   removals: [],
   marks: [],
   apply: [],
@@ -176,6 +181,7 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
   return {
     finalizer: hasDrainFinalizer(world) ? undefined : "put",
     issueFor: certificateToIssue(world),
+    issuesPeer: needsPeer(world),
     removals,
     marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
     apply: objectsFor({ world, reading, scale }, removals.length === 0),
@@ -205,6 +211,7 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
     objects.push(renderIssuance(relay, certManager.issuerRef));
   }
   if (certificate !== undefined && certificate !== world.certificate) objects.push(certificate);
+  if (world.peer !== undefined && !needsPeer(world)) objects.push(renderPeer(relay, peerContent(world.peer)));
   // Shards change first: a configuration that names digests of the past would be loaded and replaced at once.
   if (reading.document !== undefined && areShardsClean) objects.push(renderConfiguration(relay, reading.document));
   const isComplete = certificate !== undefined && reading.document !== undefined;
@@ -288,6 +295,12 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   const isOurs = own !== undefined && secretText(own, "ca.crt") === world.authority?.certificate;
   if (reading.kind === "usable" && !isOurs) return names;
   return reissueReason({ reading, names, now: world.now }) === undefined ? undefined : names;
+}
+
+function needsPeer({ relay, internalAuthority, peer, now }: RelayWorld): boolean {
+  const decision = decideAuthority(internalAuthority, now);
+  if (decision.kind !== "keep") return true;
+  return peerReissueReason({ relay: relay.metadata, peer, authority: decision.authority, now }) !== undefined;
 }
 
 function leftOverDocuments(world: RelayWorld): readonly ShardRemoval[] {

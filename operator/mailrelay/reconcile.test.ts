@@ -14,6 +14,7 @@ import { createCredentialSource } from "./credentials.ts";
 import { readRelayDocument } from "./document.ts";
 import type { RelaySources } from "./gather.ts";
 import { reconcileRelay } from "./reconcile.ts";
+import { openInternalAuthority } from "./peer/issuing.ts";
 import { RelayMemory } from "./scale/memory.ts";
 
 const claim: PersistentVolumeClaim = {
@@ -110,6 +111,7 @@ async function open(context: TestContext, spec: object = {}): Promise<Stage> {
       const document = readRelayDocument(await kube.get("Secret", "mail", "outbound-configuration"));
       return reportOf({ revision: document?.revision ?? "none" });
     },
+    keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now: () => now }),
     memory,
     place,
     now: () => now,
@@ -138,9 +140,11 @@ test("a few reconciles make everything, and the next one writes nothing", async 
   assert.deepEqual(names, [
     "example-com-dkim-mbe1",
     "mailboat-ca",
+    "mailboat-internal-ca",
     "outbound-certificate",
     "outbound-configuration",
     "outbound-domains-22",
+    "outbound-peer",
   ]);
   assert.equal((await kube.list("StatefulSet")).length, 1);
   const settled = writes.length;

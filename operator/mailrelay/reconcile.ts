@@ -11,6 +11,7 @@ import { readCertificate } from "./certificate.ts";
 import { gatherPods, gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
+import { issuePeer } from "./peer/issuing.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
 import type { IssuedCertificate } from "./world.ts";
@@ -64,6 +65,7 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
   const { namespace, name } = relay.metadata;
   if (plan.finalizer === "put") await kube.setFinalizer({ kind: "MailRelay", namespace, name }, drainFinalizer, true);
   if (plan.issueFor !== undefined) await issueOwn(sources, relay, plan.issueFor);
+  if (plan.issuesPeer) await issuePeer(sources, relay);
   for (const removal of plan.removals) {
     await kube.mergeSecret(removal.secret, Object.fromEntries(removal.keys.map((dataKey) => [dataKey, undefined])));
   }

@@ -33,6 +33,12 @@ export interface IssuedCertificate {
   readonly privateKey: string;
 }
 
+/** Signs what the operator and the pods show each other on the administration port. */
+export interface InternalAuthority extends IssuedCertificate {
+  /** PEM of every authority that is believed: this one, and the one before it while it is valid. */
+  readonly bundle: string;
+}
+
 /** Something a manifest refers to and that cannot be used. */
 export interface ReferenceProblem {
   readonly kind: "missing" | "invalid" | "forbidden";
@@ -108,6 +114,10 @@ export interface RelayWorld {
   readonly authority: IssuedCertificate | undefined;
   /** The certificate Secret the pods mount, as it is now. */
   readonly certificate: Secret | undefined;
+  /** The Secret of the internal authority, in the operator's namespace. */
+  readonly internalAuthority: Secret | undefined;
+  /** The Secret with which the pods know each other and the operator, as it is now. */
+  readonly peer: Secret | undefined;
   /** The configuration Secret the pods mount, as it is now. */
   readonly configuration: Secret | undefined;
   readonly statefulSet: StatefulSet | undefined;

@@ -14,7 +14,7 @@ import type { CredentialFacts } from "../mailrelay/world.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 
-export type DomainSources = Omit<RelaySources, "readReport">;
+export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority">;
 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;

@@ -12,7 +12,7 @@ export interface LocalOptions {
   readonly manifests: Readonly<Record<string, string>>;
 }
 
-const listeners = ["submission", "submissions", "smtp", "http"] as const;
+const listeners = ["submission", "submissions", "smtp", "http", "admin"] as const;
 export const localLogin = { name: "app", password: "app-password" } as const;
 
 export class LocalMode {

@@ -82,6 +82,8 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     secrets: new Map(),
     authority: undefined,
     certificate: undefined,
+    internalAuthority: undefined,
+    peer: undefined,
     configuration: undefined,
     statefulSet: undefined,
     shards: new Map(),

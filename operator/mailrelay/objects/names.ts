@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { shardCount, shardName } from "../../../api/relayconfig.ts";
 
 export const authoritySecretName = "mailboat-ca";
+/** Of the operator and its pods among themselves; clients never see it. */
+export const internalAuthoritySecretName = "mailboat-internal-ca";
 
 export function configurationSecretName(relayName: string): string {
   return `${relayName}-configuration`;
@@ -10,6 +12,11 @@ export function configurationSecretName(relayName: string): string {
 
 export function certificateSecretName(relayName: string): string {
   return `${relayName}-certificate`;
+}
+
+/** What pods of the relay show to each other and to the operator. */
+export function peerSecretName(relayName: string): string {
+  return `${relayName}-peer`;
 }
 
 /** Where cert-manager puts what it issued; the pods mount a checked copy. */

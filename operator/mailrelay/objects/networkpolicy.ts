@@ -1,8 +1,10 @@
 /**
  * The NetworkPolicy: who reaches which port of the pods. Ways out are not limited, because mail goes everywhere.
  * Listeners are open to all, since clients prove who they are; one behind a load balancer is open to that balancer,
- * since the relay refuses everybody else there. The operator itself always reaches the plain port.
+ * since the relay refuses everybody else there. The operator itself always reaches the plain port. Orders and mail from
+ * pod to pod have a port that nobody else reaches.
  */
+import { administrationPort } from "../../../api/administration.ts";
 import { componentLabel, nameLabel, relayLabel } from "../../../api/labels.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
@@ -22,6 +24,10 @@ export function renderNetworkPolicy(relay: Stored<MailRelay>, operatorNamespace:
       policyTypes: ["Ingress"],
       ingress: [
         ...relay.spec.listeners.map(listenerRule),
+        {
+          from: [operatorPeer(operatorNamespace), { podSelector: { matchLabels: { [relayLabel]: name } } }],
+          ports: [{ port: administrationPort, protocol: "TCP" }],
+        },
         { from: [...watchers(relay), operatorPeer(operatorNamespace)], ports: [{ port: httpPort, protocol: "TCP" }] },
       ],
     },

@@ -3,13 +3,21 @@
  * everything the operator tells it as mounted Secrets. Only what a running relay cannot change by itself is in here,
  * because whatever differs here starts the pods anew, one at a time.
  */
+import { administrationPort, administrationPortName, peerDirectory } from "../../../api/administration.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
 import { labelsFor, relayLabel, servingLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import { configurationDirectory, domainsDirectory, tlsDirectory } from "../../../api/relayconfig.ts";
 import type { Container, HttpProbe, PodSpec, PodTemplate, TopologySpreadConstraint } from "../../kube/kinds.ts";
 import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
-import { allShards, certificateSecretName, configurationSecretName, shardSecretName, spoolVolume } from "./names.ts";
+import {
+  allShards,
+  certificateSecretName,
+  configurationSecretName,
+  peerSecretName,
+  shardSecretName,
+  spoolVolume,
+} from "./names.ts";
 
 const configurationRoot = "/var/lib/mailboat/config";
 const spoolDirectory = "/var/lib/mailboat/spool";
@@ -79,6 +87,7 @@ function renderContainer(relay: Stored<MailRelay>, image: string, volumeMounts: 
     ports: [
       ...relay.spec.listeners.map((listener) => port(listener.name, containerPort(listener.port))),
       port("http", httpPort),
+      port(administrationPortName, administrationPort),
     ],
     volumeMounts,
     resources: relay.spec.pod.resources ?? defaultResources,
@@ -118,6 +127,7 @@ function mountedSecrets(relayName: string): readonly MountedSecret[] {
       mounted(`domains-${shard}`, shardSecretName(relayName, shard), `${domainsDirectory}/${shard}`),
     ),
     mounted("tls", certificateSecretName(relayName), tlsDirectory),
+    mounted("peer", peerSecretName(relayName), peerDirectory),
     // Last, because it names the revision of all the others.
     mounted("configuration", configurationSecretName(relayName), configurationDirectory),
   ];

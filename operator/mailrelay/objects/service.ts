@@ -1,4 +1,5 @@
 /** The Services of a relay: one that clients dial, and one that gives every pod a name. */
+import { administrationPort, administrationPortName } from "../../../api/administration.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
 import { relayLabel, servingLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
@@ -45,6 +46,12 @@ export function renderHeadlessService(relay: Stored<MailRelay>): Service {
       ports: [
         ...listenerPorts(relay, containerPort),
         { name: "http", port: httpPort, targetPort: httpPort, protocol: "TCP" },
+        {
+          name: administrationPortName,
+          port: administrationPort,
+          targetPort: administrationPort,
+          protocol: "TCP",
+        },
       ],
     },
   };
