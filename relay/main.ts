@@ -1,8 +1,10 @@
 /** The relay program: reads its settings, opens configuration, spool, listeners and delivery, and stops in reverse. */
 import { systemChance, systemClock } from "../runtime/clock.ts";
-import { openHealth } from "../runtime/health.ts";
+import { openHealth, type HealthServer } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, type Log } from "../runtime/log.ts";
+import { Gate } from "./administration/gate.ts";
+import { DrainState, type DrainProgress } from "./administration/orders.ts";
 import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
@@ -10,15 +12,15 @@ import { inspectionUsage } from "./inspect/command.ts";
 import { inspect, isInspectionVerb } from "./inspect/inspect.ts";
 import { retryIntervalMs } from "./mail/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
-import { createHopTracer } from "./observe/hop.ts";
+import { createHopTracer, type HopTracer } from "./observe/hop.ts";
 import { createJournal } from "./observe/journal.ts";
 import { createMetrics } from "./observe/metrics.ts";
-import { relayPages } from "./observe/pages.ts";
+import { relayPages, type PagesOptions } from "./observe/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
 import { openStore } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
-import { openSubmission } from "./submission/listener.ts";
+import { openSubmission, type SubmissionOptions } from "./submission/listener.ts";
 
 const usage = `usage: node relay/main.ts run | spool | trace
   run
@@ -68,25 +70,42 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const history = new MessageHistory();
   const journal = createJournal({ log, clock, history });
   const hops = createHopTracer(telemetry);
+  const pages: { server?: HealthServer } = {};
+  // Closed after mail: whoever waits for this relay's end reads its report meanwhile.
+  lifecycle.onStop({ name: "http", close: async () => pages.server?.close() });
   const shared = { snapshots, spool: opened, log, clock, chance, metrics, journal, hops };
+  const mail = await openMail(shared, settings, lifecycle);
+  pages.server = await openHealth({
+    host: settings.listenHost,
+    port: settings.ports.get("http") ?? observationPort,
+    pages: relayPages({ snapshots, spool: opened, metrics, history, clock, ...mail, stopping: lifecycle.stopping }),
+    log,
+  });
+  log.info({ listener: "http", port: pages.server.port }, "listening");
+  log.info("ready");
+}
+
+/** Every way in and out; closed together. */
+async function openMail(
+  shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports"> & { readonly hops: HopTracer },
+  settings: Settings,
+  lifecycle: Lifecycle,
+): Promise<Pick<PagesOptions, "gate" | "drain">> {
+  const { listenHost, ports, stopDeadlineMs } = settings;
+  const orders = new DrainState();
+  const gate = new Gate({ orders, stopping: lifecycle.stopping });
   const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort } });
-  const submission = await openSubmission({ ...shared, listenHost: settings.listenHost, ports: settings.ports });
-  const mail = [submission, delivery];
+  const submission = await openSubmission({ ...shared, gate, listenHost, ports });
+  const edges = [submission, delivery];
   lifecycle.onStop({
     name: "mail",
     close: async () => {
-      await Promise.all(mail.map(async (edge) => edge.close(settings.stopDeadlineMs)));
+      await Promise.all(edges.map(async (edge) => edge.close(stopDeadlineMs)));
     },
   });
-  const health = await openHealth({
-    host: settings.listenHost,
-    port: settings.ports.get("http") ?? observationPort,
-    pages: relayPages({ snapshots, spool: opened, metrics, history, clock, stopping: lifecycle.stopping }),
-    log,
-  });
-  lifecycle.onStop({ name: "http", close: async () => health.close() });
-  log.info({ listener: "http", port: health.port }, "listening");
-  log.info("ready");
+  const drain = (): DrainProgress | undefined =>
+    orders.current() === undefined ? undefined : { handedOver: 0, failure: undefined };
+  return { gate, drain };
 }
 
 /** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */

@@ -155,7 +155,7 @@ const rooms: readonly Room[] = [
   {
     // What the parts that obey an order and answer on the administration port know of it.
     name: "relay administration words",
-    files: /^relay\/administration\/(?:identity|orders|route)\.ts$/,
+    files: /^relay\/administration\/(?:gate|identity|orders|route)\.ts$/,
     rooms: ["api"],
     packages: [],
     node: ["node:http", "node:util"],

@@ -12,15 +12,6 @@ export interface DrainOrders {
   onChange(listener: (order: DrainOrder | undefined) => void): void;
 }
 
-/**
- * A way by which mail comes in. It shuts by itself when an order comes or the process stops, and opens when the order is
- * taken back.
- */
-export interface Entrance {
-  /** True when nothing is being received, and nothing will be before it opens: everything it took is in the spool's count. */
-  isShut(): boolean;
-}
-
 /** How far giving away has come since the order came. */
 export interface DrainProgress {
   /** Messages that peers have taken. */

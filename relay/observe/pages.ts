@@ -1,5 +1,7 @@
 /** The plain port's pages: what probes, Prometheus and the operator read. */
 import type { RelayReport } from "../../api/relayreport.ts";
+import type { Gate } from "../administration/gate.ts";
+import type { DrainProgress } from "../administration/orders.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Page, Pages } from "../../runtime/health.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
@@ -14,14 +16,24 @@ export interface PagesOptions {
   readonly metrics: MetricsEndpoint;
   readonly history: MessageHistory;
   readonly clock: Clock;
+  readonly gate: Gate;
+  /** Undefined while there is no order to leave. */
+  readonly drain: () => DrainProgress | undefined;
   readonly stopping: AbortSignal;
 }
 
-/** Ready means: configured, the spool answers, and not on the way out. A full spool stays ready: it still delivers. */
+/**
+ * Ready means: configured, the spool answers, and not about to end. A full spool stays ready: it still delivers; so does a relay
+ * that was told to leave: peers and the operator find it by its name only while it is ready.
+ */
 export function relayPages(options: PagesOptions): Pages {
   const startedAt = options.clock.now();
-  const report = async (): Promise<RelayReport> =>
-    reportOf(options, startedAt, await options.spool.depth(options.clock.now()));
+  const report = async (): Promise<RelayReport> => {
+    // Before counting: what comes in after the count must not be reported as an empty spool that stays empty.
+    const wasShut = options.gate.isShut();
+    const depth = await options.spool.depth(options.clock.now());
+    return { ...reportOf(options, startedAt, depth), draining: wasShut && options.gate.isShut() };
+  };
   return {
     "/metrics": async () => ({
       status: 200,
@@ -50,7 +62,7 @@ function plain(status: number, text: string): Page {
   return { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
 }
 
-function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): RelayReport {
+function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): Omit<RelayReport, "draining"> {
   const { revision, relay, certificate } = options.snapshots.current();
   const { lastError } = options.snapshots;
   return {
@@ -75,8 +87,14 @@ function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): 
       full: depth.full,
       spoolId: depth.spoolId,
     },
-    draining: options.stopping.aborted,
+    ...drainOf(options.drain()),
     acceptedMessages: options.metrics.acceptedMessages,
     startedAt: new Date(startedAt).toISOString(),
   };
+}
+
+function drainOf(progress: DrainProgress | undefined): Pick<RelayReport, "drain"> {
+  if (progress === undefined) return {};
+  const { handedOver, failure } = progress;
+  return { drain: { handedOver, ...(failure === undefined ? {} : { failure }) } };
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { afterEach, test } from "node:test";
+import type { DrainOrder } from "../../api/administration.ts";
 import {
   credentialOf,
   makeCertificate,
@@ -172,6 +173,73 @@ test("leaving waits for nobody when nobody is there", async () => {
   const started = performance.now();
   await bed.submission.close(60_000);
   assert.ok(performance.now() - started < 5000);
+});
+
+const order: DrainOrder = { version: 1, peers: [] };
+
+test("under an order idle and new clients hear 421, and nothing can come in any more once a message under way is kept", async () => {
+  const bed = await bedOf();
+  const [idle, between, busy] = [await greeted(bed, "pods"), await greeted(bed, "pods"), await greeted(bed, "pods")];
+  await between.command("MAIL FROM:<a@example.com>");
+  await between.command("RCPT TO:<b@example.net>");
+  const hold = Promise.withResolvers<void>();
+  bed.spool.hold = hold.promise;
+  const sent = busy.send("a@example.com", ["b@example.net"], message);
+  const watcher = await greeted(bed, "pods");
+  while (bed.spool.open.size === 0) await watcher.command("NOOP");
+  const goodbyes = [idle.reply(), between.reply()];
+  bed.orders.give(order);
+  for (const goodbye of goodbyes) assert.equal(codes(await goodbye), "421 4.3.2");
+  for (const listener of ["pods", "submission", "submissions"]) {
+    const late = await bed.connect(listener);
+    assert.equal(codes(await late.reply()), "421 4.3.2");
+    await late.closed;
+  }
+  assert.equal(bed.gate.isShut(), false);
+  hold.resolve();
+  assert.equal(codes(await sent), "250 2.6.0");
+  assert.equal(codes(await busy.reply()), "421 4.3.2");
+  await busy.closed;
+  assert.equal(bed.gate.isShut(), true);
+  assert.equal(bed.spool.kept.length, 1);
+});
+
+test("an order that is taken back opens the door again, also for the session that was inside DATA", async () => {
+  const bed = await bedOf();
+  const busy = await greeted(bed, "pods");
+  const hold = Promise.withResolvers<void>();
+  bed.spool.hold = hold.promise;
+  const sent = busy.send("a@example.com", ["b@example.net"], message);
+  const watcher = await greeted(bed, "pods");
+  while (bed.spool.open.size === 0) await watcher.command("NOOP");
+  bed.orders.give(order);
+  bed.orders.takeBack();
+  hold.resolve();
+  assert.equal(codes(await sent), "250 2.6.0");
+  assert.equal(codes(await busy.send("a@example.com", ["b@example.net"], message)), "250 2.6.0");
+  const fresh = await greeted(bed, "pods");
+  assert.equal(codes(await fresh.send("a@example.com", ["b@example.net"], message)), "250 2.6.0");
+  assert.equal(bed.gate.isShut(), false);
+});
+
+test("a message counts as on its way in until it is kept, also when its client has gone", async () => {
+  const bed = await bedOf();
+  const gone = await greeted(bed, "pods");
+  const hold = Promise.withResolvers<void>();
+  bed.spool.hold = hold.promise;
+  const sent = gone.send("a@example.com", ["b@example.net"], message);
+  const lost = assert.rejects(sent);
+  const watcher = await greeted(bed, "pods");
+  while (bed.spool.committing === 0) await watcher.command("NOOP");
+  gone.destroy();
+  await lost;
+  await gone.closed;
+  bed.orders.give(order);
+  await watcher.closed;
+  assert.equal(bed.gate.isShut(), false);
+  hold.resolve();
+  while (bed.spool.kept.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (!bed.gate.isShut()) await new Promise((resolve) => setImmediate(resolve));
 });
 
 test("a port that is taken is an error at the start", async () => {

@@ -13,6 +13,7 @@ import type { ListenerDocument } from "../../api/relayconfig.ts";
 import { hostToBind } from "../../runtime/everywhere.ts";
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { Gate } from "../administration/gate.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
@@ -21,7 +22,7 @@ import type { Spool } from "../spool/spool.ts";
 import { createAuthenticator } from "./auth.ts";
 import { ConnectionCount } from "./connections.ts";
 import { NetworkCache } from "./network.ts";
-import { MailServer } from "./server.ts";
+import { MailServer, type MailConnection } from "./server.ts";
 import { SubmissionSession, type Room } from "./session.ts";
 
 export interface SubmissionOptions {
@@ -34,6 +35,7 @@ export interface SubmissionOptions {
   readonly journal: Journal;
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;
+  readonly gate: Gate;
   readonly listenHost: string;
   /** Listener name to the port that replaces the configured one; 0 lets the system choose. */
   readonly ports: ReadonlyMap<string, number>;
@@ -56,6 +58,11 @@ interface OpenListener {
 const idleTimeoutMs = 300_000;
 /** How long a client that was told 421 may take to read it. */
 const goodbyeMs = 500;
+/**
+ * How long a client inside DATA may go on when mail is no longer taken; RFC 5321 section 4.5.3.2 gives a client no more for any
+ * part of it. One that sends an octet now and then must not hold up a pod that leaves.
+ */
+const lastDataMs = 600_000;
 
 /** Rejects when a listener of the first snapshot cannot be opened. */
 export async function openSubmission(options: SubmissionOptions): Promise<Submission> {
@@ -67,6 +74,7 @@ export async function openSubmission(options: SubmissionOptions): Promise<Submis
     throw error;
   }
   options.snapshots.onChange((snapshot) => listeners.changed(snapshot));
+  options.gate.onTurn((isOpen) => (isOpen ? listeners.stay() : listeners.leave()));
   return { addresses: listeners.addresses, close: (deadlineMs) => listeners.close(deadlineMs) };
 }
 
@@ -78,6 +86,7 @@ class Listeners {
   /** Gone from the configuration, with sessions that still run. */
   readonly #retired = new Set<MailServer>();
   #following: Promise<void> = Promise.resolve();
+  #cut: NodeJS.Timeout | undefined;
   #closing = false;
 
   constructor(options: SubmissionOptions) {
@@ -94,6 +103,7 @@ class Listeners {
       hops: options.hops ?? noHopTracer,
       authenticator: createAuthenticator(),
       connections: new ConnectionCount(),
+      gate: options.gate,
       networks: new NetworkCache(),
     };
   }
@@ -179,11 +189,33 @@ class Listeners {
     this.#options.log.info({ listener: name }, "listener closed");
   }
 
+  get #servers(): readonly MailServer[] {
+    return [...this.#retired, ...[...this.#open.values()].map((open) => open.server)];
+  }
+
+  get #connections(): readonly MailConnection[] {
+    return this.#servers.flatMap((server) => [...server.open]);
+  }
+
+  /** Listeners stay open: new clients hear 421 for a greeting, which sends them elsewhere sooner than a refused connection. */
+  leave(): void {
+    for (const connection of this.#connections) connection.leave();
+    this.#cut = setTimeout(() => {
+      for (const connection of this.#connections) if (connection.receiving) connection.destroy();
+    }, lastDataMs);
+    this.#cut.unref();
+  }
+
+  stay(): void {
+    clearTimeout(this.#cut);
+    for (const connection of this.#connections) connection.stay();
+  }
+
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#cut);
     await this.#following;
-    const servers = [...this.#retired, ...[...this.#open.values()].map((open) => open.server)];
-    await Promise.all(servers.map((server) => closeServer(server, deadlineMs)));
+    await Promise.all(this.#servers.map((server) => closeServer(server, deadlineMs)));
   }
 }
 

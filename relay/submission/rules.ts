@@ -43,6 +43,8 @@ export interface SessionRules {
   greeted(): void;
   /** Told when TLS is there, with the protocol, such as `TLSv1.3`. */
   secured(protocol: string): void;
+  /** Why nobody's mail is taken now: 421, which ends the session. Asked before each MAIL and DATA. */
+  leaving(): Refusal | undefined;
   mayMail(state: SessionState): Refusal | undefined;
   mail(state: SessionState, command: MailCommand): Refusal | undefined;
   recipient(transaction: Transaction, address: string): Refusal | undefined;
@@ -69,6 +71,11 @@ export interface MailServerOptions {
 export interface ServerCertificate {
   readonly chain: string;
   readonly privateKey: string;
+}
+
+/** RFC 5321 section 3.8. */
+export function goodbyeOf(hostname: string): Refusal {
+  return refusal(421, "4.3.2", `${hostname} takes no mail now, come again`);
 }
 
 /** RFC 3207 section 4: 454 is "not now". The library would go on with the private key that it publishes with its source. */

@@ -15,7 +15,7 @@ import type { AuthenticatedUser } from "./admit.ts";
 import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
 import { refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
-import { actsForAnother, libraryEnhanced, refuseAuth, refuseStartTls } from "./rules.ts";
+import { actsForAnother, goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls } from "./rules.ts";
 import type { Login, MailServerOptions, ServerCertificate, SessionRules, SessionState, Transaction } from "./rules.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
@@ -213,7 +213,7 @@ export class MailConnection extends SMTPConnection {
     if (this.#transaction !== undefined) {
       return this.#answer(refusal(503, "5.5.1", "Nested MAIL command"), callback);
     }
-    const refused = this.#rules.mayMail(this.#state);
+    const refused = this.#rules.leaving() ?? this.#rules.mayMail(this.#state);
     if (refused !== undefined) return this.#answer(refused, callback);
     const mail = parseMail(command);
     if (mail.kind === "refusal") return this.#answer(mail, callback);
@@ -237,7 +237,7 @@ export class MailConnection extends SMTPConnection {
   override handler_DATA(command: Buffer, callback: () => void): void {
     const transaction = this.#transaction;
     const parser = this._parser;
-    const refused = refuseData(command, transaction?.recipients.size ?? 0);
+    const refused = this.#rules.leaving() ?? refuseData(command, transaction?.recipients.size ?? 0);
     if (transaction === undefined || refused !== undefined) return this.#answer(refused ?? internalError, callback);
     if (parser === false) return callback();
     const stream = parser.startDataMode(this.#rules.sizeLimitBytes);
@@ -277,9 +277,14 @@ export class MailConnection extends SMTPConnection {
     if (!this.#receiving) this.#goodbye();
   }
 
+  /** The order to leave is taken back: who is inside DATA keeps the session after all. */
+  stay(): void {
+    this.#leaving = false;
+  }
+
   #goodbye(): void {
     if (this._closing || this._closed) return;
-    this.reply(refusal(421, "4.3.2", `${this.name} is shutting down, come again`));
+    this.reply(goodbyeOf(this.name));
   }
 
   destroy(): void {

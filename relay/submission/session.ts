@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ListenerDocument } from "../../api/relayconfig.ts";
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { Gate } from "../administration/gate.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
@@ -24,7 +25,7 @@ import type { MailCommand } from "./command.ts";
 import type { ConnectionCount } from "./connections.ts";
 import type { NetworkCache } from "./network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
-import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
+import { goodbyeOf, type Login, type SessionRules, type SessionState, type Transaction } from "./rules.ts";
 
 /** What all sessions share. */
 export interface Room {
@@ -38,6 +39,7 @@ export interface Room {
   readonly hops: HopTracer;
   readonly authenticator: Authenticator;
   readonly connections: ConnectionCount;
+  readonly gate: Gate;
   readonly networks: NetworkCache;
 }
 
@@ -89,7 +91,13 @@ export class SubmissionSession implements SessionRules {
     return this.#snapshot.certificate === undefined ? "unready" : "offered";
   }
 
+  leaving(): Refusal | undefined {
+    return this.#room.gate.isOpen() ? undefined : goodbyeOf(this.hostname);
+  }
+
   open(): ReturnType<SessionRules["open"]> {
+    const leaving = this.leaving();
+    if (leaving !== undefined) return leaving;
     const refused = this.#room.connections.open(this.#address, this.#snapshot.relay.limits);
     if (refused !== undefined) return refused;
     this.#counted = true;
@@ -159,7 +167,16 @@ export class SubmissionSession implements SessionRules {
     return refusal(452, "4.5.3", `Too many recipients, at most ${recipients}`);
   }
 
-  async data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined> {
+  /** Counted as on its way in until it is committed or given up, also when the client has gone meanwhile. */
+  data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined> {
+    return this.#room.gate.pass(() => this.#receive(state, transaction, stream));
+  }
+
+  async #receive(
+    state: SessionState,
+    transaction: Transaction,
+    stream: Readable,
+  ): Promise<Reply | Refusal | undefined> {
     const { clock, spool, metrics, log, journal } = this.#room;
     const startedAt = clock.now();
     const id = this.#newId(startedAt);

@@ -5,6 +5,8 @@ import "reflect-metadata";
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { domainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
+import { Gate } from "../../relay/administration/gate.ts";
+import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
 import type { RelayMetrics } from "../../relay/observe/metrics.ts";
 import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
@@ -165,6 +167,8 @@ export class MemorySpool implements Spool {
   readonly kept: KeptMessage[] = [];
   /** Writers that were begun and neither committed nor aborted. */
   readonly open = new Set<SpoolId>();
+  /** Commits that were begun. */
+  committing = 0;
   full = false;
   failure: Error | undefined;
   /** While set, commits wait for it. */
@@ -198,6 +202,7 @@ export class MemorySpool implements Spool {
   }
 
   async commit(message: NewMessage): Promise<void> {
+    this.committing += 1;
     await this.hold;
     if (this.full) throw new SpoolFullError("full");
     if (this.failure !== undefined) throw this.failure;
@@ -252,6 +257,8 @@ export interface Bed {
   readonly submission: Submission;
   readonly spool: MemorySpool;
   readonly snapshots: TestSnapshots;
+  readonly orders: DrainState;
+  readonly gate: Gate;
   /** `listener code enhanced` of each refusal counted. */
   readonly refusals: string[];
   connect(listener: string): Promise<SmtpClient>;
@@ -279,6 +286,8 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     configurationLoaded: nothing,
   };
   const log = createLog({ level: "silent", program: "test" });
+  const orders = new DrainState();
+  const gate = new Gate({ orders, stopping: new AbortController().signal });
   const submission = await openSubmission({
     snapshots,
     spool,
@@ -287,6 +296,7 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     clock: systemClock,
     chance: systemChance,
     metrics,
+    gate,
     listenHost: "127.0.0.1",
     ports: new Map(),
   });
@@ -295,6 +305,8 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     submission,
     spool,
     snapshots,
+    orders,
+    gate,
     refusals,
     async connect(listener) {
       const port = submission.addresses.get(listener);
