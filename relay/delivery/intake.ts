@@ -48,6 +48,7 @@ export class Intake {
   #notBefore = 0;
   #passedOver: PassOver = { senders: [], destinations: [] };
   #crowdedPauseMs = crowdedPauseMs;
+  #isDown = false;
   #closed = false;
 
   constructor(options: IntakeOptions) {
@@ -57,6 +58,17 @@ export class Intake {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Claims nothing until resume(). What a claim under way brings is still taken. */
+  standDown(): void {
+    this.#isDown = true;
+  }
+
+  resume(): void {
+    this.#isDown = false;
+    this.#backlog = true;
+    this.claimDue();
   }
 
   /** A message stays in the spool for want of room. */
@@ -88,7 +100,7 @@ export class Intake {
   }
 
   claimDue(): void {
-    if (this.#claiming || this.#closed) return;
+    if (this.#claiming || this.#closed || this.#isDown) return;
     this.#claiming = true;
     this.#claim()
       .catch((error: unknown) => {
@@ -110,7 +122,7 @@ export class Intake {
     for (;;) {
       const limit = Math.min(claimLimit, schedule.room());
       // Full: the backlog stays noted. Deliveries that end ask again when there is room for many, and we when there is for few.
-      if (limit === 0 || this.#closed) return clock.now() + fullPauseMs;
+      if (limit === 0 || this.#closed || this.#isDown) return clock.now() + fullPauseMs;
       const passOver = schedule.crowded();
       const isSelective = passOver.senders.length + passOver.destinations.length > 0;
       this.#backlog = false;

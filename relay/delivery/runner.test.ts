@@ -243,6 +243,46 @@ test("close() waits for the delivery in flight and starts no other", async (t) =
   assert.equal(spool.queuedMessages, 1);
 });
 
+test("standDown() ends what is in flight, puts back what waits as it was, and resume() goes on", async (t) => {
+  const release = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  const hop = await hopFor(t, {
+    answer: async (line) => {
+      if (line !== "END") return undefined;
+      reached.resolve();
+      await release.promise;
+      return undefined;
+    },
+  });
+  const window = { messages: 10, bytes: 1 << 20, inFlight: 1, inFlightPerRoute: 1 };
+  const { spool, delivery } = benchFor(t, { window, delivery: { smarthosts: [smarthostAt(hop.port)] } });
+  for (let count = 0; count < 3; count += 1) await spool.commit(newMessage());
+  await reached.promise;
+  await delivery.standDown();
+  assert.deepEqual(
+    spool.settlements.map(({ outcomes, postponed }) => [outcomes, postponed]),
+    [
+      [[], [{ index: 0 }]],
+      [[], [{ index: 0 }]],
+    ],
+  );
+  await spool.commit(newMessage());
+  release.resolve();
+  await spool.settled(3);
+  assert.equal(spool.queuedMessages, 3);
+  // Nothing holds them: another may have them now, whole and untried.
+  const waiting = await spool.claim({ now: Date.now(), limit: 10 });
+  assert.deepEqual(
+    waiting.map(({ recipients }) => recipients[0]?.attempts),
+    [1, 1, 1],
+  );
+  for (const { message } of waiting) await spool.settle({ id: message.id, outcomes: [], postponed: [{ index: 0 }] });
+  delivery.resume();
+  await spool.settled(9);
+  assert.equal(spool.queuedMessages, 0);
+  assert.equal(hop.messages.length, 4);
+});
+
 test("close() at its deadline ends the connections and leaves the attempt registered", async (t) => {
   const reached = Promise.withResolvers<void>();
   const hop = await hopFor(t, {

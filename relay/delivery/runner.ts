@@ -53,6 +53,13 @@ export interface DeliveryOptions {
 }
 
 export interface Delivery {
+  /**
+   * Starts no attempt and takes nothing from the spool until resume(). Resolves when what only waited is back in the spool, as if
+   * it had never left it; what is in flight ends as it would have.
+   */
+  standDown(): Promise<void>;
+  /** Goes on with what is due. */
+  resume(): void;
   /** Starts no attempt any more, waits for those in flight up to the deadline, then ends their connections. */
   close(deadlineMs: number): Promise<void>;
 }
@@ -79,6 +86,7 @@ class Runner implements Delivery {
   readonly #flights = new Map<Promise<void>, { readonly job: Job; readonly since: number }>();
   #lookRound: NodeJS.Timeout | undefined;
   #unwritten = 0;
+  #isDown = false;
   #closing = false;
   #abandoned = false;
 
@@ -113,6 +121,19 @@ class Runner implements Delivery {
     this.#intake.claimDue();
   }
 
+  async standDown(): Promise<void> {
+    this.#isDown = true;
+    this.#intake.standDown();
+    await Promise.all(this.#schedule.takeWaiting().map(async (job) => this.#putBack(job)));
+  }
+
+  resume(): void {
+    if (!this.#isDown) return;
+    this.#isDown = false;
+    this.#intake.resume();
+    this.#startJobs();
+  }
+
   async close(deadlineMs: number): Promise<void> {
     this.#closing = true;
     this.#intake.close();
@@ -129,7 +150,7 @@ class Runner implements Delivery {
 
   /** Keeps a place for a message that is about to be written, as one part of it. */
   #reserve({ message, recipients }: NewMessage): boolean {
-    if (this.#closing) return false;
+    if (this.#closing || this.#isDown) return false;
     const claimant = this.#claimant(message, recipients);
     if (!this.#schedule.mayHold(claimant)) {
       this.#intake.noteBacklog();
@@ -164,7 +185,7 @@ class Runner implements Delivery {
       const route = routeFor(snapshot, message, recipient);
       const part = { message, fresh, ...group };
       if (route.kind !== "mx") {
-        this.#schedule.enqueue({ ...part, lane: { key: route.key, cap: Number.POSITIVE_INFINITY } });
+        this.#enqueue({ ...part, lane: { key: route.key, cap: Number.POSITIVE_INFINITY } });
         continue;
       }
       const known = this.#finder.knownPolicy(route.domain, snapshot.relay);
@@ -192,32 +213,37 @@ class Runner implements Delivery {
     // Twice as many as connections: the next message is signed while the one before is sent.
     const job: Job = { ...part, lane: { key: policy.key, cap: policy.maxConnections * 2 } };
     const { messagesPerMinute, key } = policy;
-    if (messagesPerMinute === undefined) {
-      this.#schedule.enqueue(job);
+    if (messagesPerMinute === undefined || this.#isDown) {
+      this.#enqueue(job);
       return;
     }
     const decision = this.#pace.ask({ key, messagesPerMinute, now: this.#options.clock.now(), fresh });
-    if (decision.kind === "now") this.#schedule.enqueue(job);
-    else if (decision.kind === "later") void this.#postpone(job, decision.dueAt);
+    if (decision.kind === "now") this.#enqueue(job);
+    else if (decision.kind === "later") void this.#putBack(job, decision.dueAt);
     else {
       setTimeout(() => {
-        this.#schedule.enqueue(job);
+        this.#enqueue(job);
         this.#startJobs();
       }, decision.waitMs).unref();
     }
   }
 
-  /** Back into the spool: a message that waits for its destination's pace is not due. Never rejects. */
-  async #postpone({ message, recipients }: Job, dueAt: number): Promise<void> {
-    const postponed = recipients.map(({ index }) => ({ index, dueAt }));
+  #enqueue(job: Job): void {
+    if (this.#isDown) void this.#putBack(job);
+    else this.#schedule.enqueue(job);
+  }
+
+  /** Back into the spool, with a time when its destination's pace gives one: it is not due before. Never rejects. */
+  async #putBack({ message, recipients }: Job, dueAt?: number): Promise<void> {
+    const postponed = recipients.map(({ index }) => ({ index, ...(dueAt === undefined ? {} : { dueAt }) }));
     const written = await this.#settle({ id: message.id, outcomes: [], postponed });
     this.#schedule.release(message.id, 1);
-    if (written) this.#intake.wakeBy(dueAt);
+    if (written) this.#intake.wakeBy(dueAt ?? this.#options.clock.now());
     this.#startJobs();
   }
 
   #startJobs(): void {
-    while (!this.#closing && this.#unwritten === 0) {
+    while (!this.#closing && !this.#isDown && this.#unwritten === 0) {
       const job = this.#schedule.take();
       if (job === undefined) break;
       const flight: Promise<void> = this.#deliver(job).then((result) => {

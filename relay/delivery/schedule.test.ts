@@ -55,6 +55,19 @@ test("DeliverySchedule passes over a lane that has its share in flight", () => {
   assert.equal(schedule.take()?.message.domain, "b");
 });
 
+test("DeliverySchedule gives out all that waits at once, and holds it until it is released", () => {
+  const schedule = new DeliverySchedule({ ...wide, inFlight: 1 });
+  const jobs = [jobOf("a"), jobOf("a", "other"), jobOf("b")];
+  add(schedule, jobs);
+  const flying = schedule.take();
+  const waiting = schedule.takeWaiting();
+  assert.deepEqual(new Set([flying, ...waiting]), new Set(jobs));
+  assert.deepEqual(schedule.takeWaiting(), []);
+  assert.equal(schedule.room(), wide.messages - 3);
+  for (const { message } of waiting) schedule.release(message.id, 1);
+  assert.equal(schedule.room(), wide.messages - 1);
+});
+
 test("DeliverySchedule never has more in flight than the window allows", () => {
   const schedule = new DeliverySchedule({ ...wide, inFlight: 2 });
   add(schedule, [jobOf("a"), jobOf("b"), jobOf("c")]);

@@ -201,6 +201,13 @@ export class DeliverySchedule {
     return undefined;
   }
 
+  /** Takes out every job that waits; they are held still, until release(). */
+  takeWaiting(): readonly Job[] {
+    const jobs = [...this.#waiting.values()].flatMap((lanes) => [...lanes.values()].flat());
+    this.#waiting.clear();
+    return jobs;
+  }
+
   /** The job takes long: others may fly in its place, and its destination gets no more than it needs. */
   standAside(job: Job): void {
     if (this.#aside.has(job) || this.#aside.size >= this.#window.messages / 2) return;
