@@ -23,6 +23,8 @@ export interface Opened {
   /** Of the operator, its lease and its own Secrets. */
   readonly namespace: string;
   readonly transport: Transport;
+  /** Of the lease alone: no other request's dead connection costs it time, and it is the first to find its own dead. */
+  readonly leaseTransport: Transport;
 }
 
 export function openServer({ settings, monotonic }: Opening): Opened {
@@ -31,13 +33,15 @@ export function openServer({ settings, monotonic }: Opening): Opened {
     host: connection.server.host,
     namespace: settings.namespace ?? connection.namespace ?? "mailboat-system",
     transport: new Transport(connection),
+    leaseTransport: new Transport(connection),
   };
 }
 
-export function openElection(opening: Opening, client: Client, namespace: string): Election {
+export function openElection(opening: Opening, client: Client, opened: Opened): Election {
   const { settings, log, monotonic, now, chance } = opening;
+  const { namespace, transport, leaseTransport } = opened;
   return new Election({
-    client,
+    client: client.with({ transport: leaseTransport, stopping: undefined }),
     namespace,
     name: settings.leaseName,
     identity: `${settings.identity}_${randomBytes(4).toString("hex")}`,
@@ -47,6 +51,10 @@ export function openElection(opening: Opening, client: Client, namespace: string
     wall: now,
     chance,
     onError: (error) => log.warn({ error: String(error) }, "the lease could not be read or renewed"),
+    onDeadConnection: () => {
+      log.warn("a connection to the API server was dead: all are made anew");
+      transport.reconnect();
+    },
   });
 }
 

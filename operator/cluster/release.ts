@@ -22,9 +22,10 @@ const rounds = 5;
 /** Resolves to the exit code. */
 export async function runRelease(release: Release): Promise<number> {
   const { settings, log, monotonic } = release;
-  const { namespace, transport } = openServer(release);
+  const opened = openServer(release);
+  const { transport, leaseTransport } = opened;
   const client = new Client({ transport, concurrency: 4, now: monotonic });
-  const election = openElection(release, client, namespace);
+  const election = openElection(release, client, opened);
   election.start();
   // Whoever holds the lease is the only one that acts: this one, once no operator does.
   const late = pause(settings.patienceMs, false, { ref: false });
@@ -37,6 +38,7 @@ export async function runRelease(release: Release): Promise<number> {
   }
   await giveUpLease(election, log);
   transport.close();
+  leaseTransport.close();
   return 0;
 }
 

@@ -40,7 +40,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   const { settings, log, stopping } = run;
   const ended = new AbortController();
   const opened = openServer(run);
-  const { host, namespace, transport } = opened;
+  const { host, namespace, transport, leaseTransport } = opened;
   const parts = openParts({ run, opened, ended: ended.signal });
   const { election, reads, events, kube, metrics, state, telemetry, traces } = parts;
   await startTracing(telemetry, settings.tracing, log);
@@ -83,6 +83,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   await telemetry.close(flushMs);
   await health.close();
   transport.close();
+  leaseTransport.close();
   log.info({ lost: outcome !== 0 }, "operator stopped");
   return outcome;
 }
@@ -109,7 +110,8 @@ interface Parts {
   readonly state: State;
 }
 
-function openParts({ run, opened: { namespace, transport }, ended }: PartSettings): Parts {
+function openParts({ run, opened, ended }: PartSettings): Parts {
+  const { namespace, transport } = opened;
   const { settings, log, monotonic, now } = run;
   const state: State = { queue: undefined, isSynced: false };
   const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
@@ -120,7 +122,7 @@ function openParts({ run, opened: { namespace, transport }, ended }: PartSetting
     traces.request(made);
   };
   const client = new Client({ transport, concurrency, now: monotonic, stopping: ended, observe });
-  const election = openElection(run, client.with({ stopping: undefined }), namespace);
+  const election = openElection(run, client, opened);
   // A write that takes longer than what is left of the lease might land after another operator has begun.
   const writer = client.with({
     mayWrite: () => election.isFresh(),

@@ -29,7 +29,12 @@ export interface ElectionSettings {
   readonly wall: () => number;
   readonly chance: Chance;
   readonly onError: (error: unknown) => void;
+  /** A request got no answer, and the next one had it at once over a new connection: other old ones may be as dead. */
+  readonly onDeadConnection: () => void;
 }
+
+/** A server that has answered this fast was not what the last request waited for in vain, in milliseconds. */
+const promptMs = 1_000;
 
 export class Election {
   readonly #settings: ElectionSettings;
@@ -96,14 +101,21 @@ export class Election {
   }
 
   async #run(): Promise<void> {
-    const { times, chance, onError } = this.#settings;
+    const { times, chance, monotonic, onError, onDeadConnection } = this.#settings;
     const isEnded = (): boolean => this.#ended.signal.aborted;
+    let isUnanswered = false;
     while (!isEnded()) {
       let waitMs = times.retryMs * (0.9 + 0.2 * chance());
+      const startedAt = monotonic();
       try {
         waitMs = Math.min(waitMs, await this.#step());
+        if (isUnanswered && monotonic() - startedAt < promptMs) onDeadConnection();
+        isUnanswered = false;
       } catch (error) {
         if (isEnded()) return;
+        isUnanswered = isFailure(error, "Timeout");
+        // It has waited long enough already, and goes another way.
+        if (isUnanswered) waitMs = 0;
         // What others hold may have changed: it is read anew.
         if (!this.#isLeading || isFailure(error, "Conflict", "AlreadyExists", "NotFound")) this.#lease = undefined;
         if (!isFailure(error, "Conflict", "AlreadyExists")) onError(error);

@@ -50,6 +50,7 @@ function candidate(identity: string, namespace: string, options: { times: LeaseT
     chance: () => 0.5,
     // A lease that cannot be reached is what the test is about.
     onError: () => {},
+    onDeadConnection: () => {},
   });
   stops.push(() => election.release().catch(() => undefined));
   election.start();

@@ -1,6 +1,7 @@
 /**
  * One pool of kept-alive connections to the API server, over node:https. A certificate authority or client certificate
- * that was rotated gets a pool of its own; what still runs in the old one ends there.
+ * that was rotated gets a pool of its own; what still runs in the old one ends there. So it is after a request without an
+ * answer: of a dead connection (no FIN, no RST) nothing else tells.
  */
 import { createHash } from "node:crypto";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
@@ -25,6 +26,8 @@ const keepAliveProbeMs = 15_000;
 export class Transport {
   readonly #connection: Connection;
   #agent: HttpAgent | undefined;
+  /** Pools that get no new requests and in which some are still under way. */
+  #former: readonly HttpAgent[] = [];
   #agentFor = "";
   #last: Credentials | undefined;
 
@@ -41,28 +44,40 @@ export class Transport {
     return this.#attempt(call, true);
   }
 
+  /**
+   * What is under way breaks off: repeatable requests go out again at once over a new connection, watches begin anew. For a
+   * caller who knows that connections are dead.
+   */
+  reconnect(): void {
+    this.close();
+    this.#agent = undefined;
+    this.#former = [];
+  }
+
   close(): void {
+    for (const agent of this.#former) agent.destroy();
     this.#agent?.destroy();
   }
 
   async #attempt(call: Call, isRefused: boolean): Promise<IncomingMessage> {
     try {
       const credentials = await this.#connection.credentials(isRefused);
-      const agent = this.#agentOf(credentials);
       try {
-        return await this.#dispatch(call, credentials, agent);
+        return await this.#dispatch(call, credentials);
       } catch (error) {
         // A connection that the server closed while it lay idle is found out by using it: nothing was carried out.
+        // One that reconnect() broke off may have carried it out: what is repeatable may be carried out twice.
         if (!(error instanceof StaleSocketError) || !call.isRepeatable) throw error;
       }
-      return await this.#dispatch(call, credentials, agent);
+      return await this.#dispatch(call, credentials);
     } catch (error) {
       throw brokenOff(call, error);
     }
   }
 
-  #dispatch(call: Call, credentials: Credentials, agent: HttpAgent): Promise<IncomingMessage> {
+  #dispatch(call: Call, credentials: Credentials): Promise<IncomingMessage> {
     const { server } = this.#connection;
+    const agent = this.#agentOf(credentials);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const sent = (server.protocol === "http:" ? httpRequest : httpsRequest)(
       {
@@ -81,8 +96,26 @@ export class Transport {
       const isStale = sent.reusedSocket && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
       reject(isStale ? new StaleSocketError(error.message, { cause: error }) : error);
     });
+    call.signal.addEventListener("abort", () => isLate(call.signal) && this.#abandon(agent), { once: true });
     sent.end(call.body);
     return promise;
+  }
+
+  /**
+   * A way that swallowed one request swallows others: who comes next gets a new connection. What is under way keeps its own
+   * until it ends, because a server may be slow with one request alone.
+   */
+  #abandon(agent: HttpAgent): void {
+    if (agent === this.#agent) this.#retire();
+  }
+
+  #retire(): void {
+    const agent = this.#agent;
+    this.#agent = undefined;
+    if (agent === undefined) return;
+    agent.maxFreeSockets = 0;
+    for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy();
+    this.#former = [...this.#former, agent].filter(({ sockets }) => Object.keys(sockets).length > 0);
   }
 
   #agentOf(credentials: Credentials): HttpAgent {
@@ -91,6 +124,7 @@ export class Transport {
     this.#last = credentials;
     const wanted = fingerprint(credentials.tls);
     if (this.#agent !== undefined && this.#agentFor === wanted) return this.#agent;
+    this.#retire();
     const options = { keepAlive: true, keepAliveMsecs: keepAliveProbeMs, maxFreeSockets: 16, noDelay: true };
     const isPlain = this.#connection.server.protocol === "http:";
     this.#agent = isPlain ? new HttpAgent(options) : new HttpsAgent({ ...options, ...credentials.tls });
@@ -115,12 +149,17 @@ export function brokenOff({ method, target, signal }: BrokenRequest, error: unkn
   const path = target.split("?")[0] ?? target;
   const because = (text: string): string => `${method} ${path}: ${text}`;
   if (signal.aborted) {
-    const isLate = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
-    if (isLate) return new RequestError({ kind: "Timeout", message: because("no answer in time"), cause: error });
+    if (isLate(signal))
+      return new RequestError({ kind: "Timeout", message: because("no answer in time"), cause: error });
     return new RequestError({ kind: "Stopped", message: because("stopped"), cause: error });
   }
   const said = error instanceof Error ? error.message : String(error);
   return new RequestError({ kind: "Connection", message: because(said), cause: error });
+}
+
+/** Whether its deadline ended the request. */
+function isLate({ reason }: AbortSignal): boolean {
+  return reason instanceof Error && reason.name === "TimeoutError";
 }
 
 function fingerprint(tls: Credentials["tls"]): string {
