@@ -1,25 +1,41 @@
-/** OTLP over HTTP with protobuf: the library's exporter, and its failures in words that say what to do. */
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import type { SettingNames, TelemetrySettings } from "./trace.ts";
+/** OTLP over HTTP: the library's way to the collector with its retries, and its failures in words that say what to do. */
+import { createOtlpHttpExportDelegate, httpAgentFactoryFromOptions } from "@opentelemetry/otlp-exporter-base/node-http";
+import { SpanEncoder } from "./otlp.ts";
+import type { SpanRecord } from "./spanrecord.ts";
 import type { BatchExporter } from "./spanqueue.ts";
+import type { SettingNames, TelemetryOptions, TelemetrySettings } from "./trace.ts";
 
 /** One export with the library's retries (429, 502, 503, 504 and lost connections) takes at most this long... */
 const exportMs = 10_000;
 /** ...unless the collector answers a byte at a time: then it is not waited for any more. */
 const patienceMs = 15_000;
+/** One is under way at a time; those that are not waited for any more come on top. */
+const exportsAtOnce = 30;
 
 export function openExporter(
   endpoint: string,
-  settings: Pick<TelemetrySettings, "headers" | "ca">,
-  names: SettingNames,
+  { headers, ca }: Pick<TelemetrySettings, "headers" | "ca">,
+  { names, resource }: Pick<TelemetryOptions, "names" | "resource">,
 ): BatchExporter {
-  const { headers, ca } = settings;
-  const exporter = new OTLPTraceExporter({
-    url: tracesUrl(endpoint),
-    headers: { ...headers },
-    timeoutMillis: exportMs,
-    httpAgentOptions: { keepAlive: true, ...(ca === undefined ? {} : { ca }) },
-  });
+  const encoder = new SpanEncoder(resource);
+  const collector = createOtlpHttpExportDelegate(
+    {
+      url: tracesUrl(endpoint),
+      headers: () => Promise.resolve({ ...headers, "Content-Type": "application/x-protobuf" }),
+      timeoutMillis: exportMs,
+      concurrencyLimit: exportsAtOnce,
+      compression: "none",
+      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...(ca === undefined ? {} : { ca }) }),
+    },
+    {
+      serializeRequest: (spans: readonly SpanRecord[]) => encoder.encode(spans),
+      // What a collector says of spans that it took only in part is for its own log.
+      deserializeResponse: () => ({}),
+    },
+    "otlp_http_span_exporter",
+    { name: "span", countItems: (spans) => spans.length },
+    undefined,
+  );
   return {
     export: (spans) =>
       new Promise((resolve) => {
@@ -29,7 +45,7 @@ export function openExporter(
           resolve(failure);
         };
         try {
-          exporter.export(spans, ({ code, error }) => settle(code === 0 ? undefined : failureWords(error, names)));
+          collector.export(spans, ({ code, error }) => settle(code === 0 ? undefined : failureWords(error, names)));
         } catch (error) {
           settle(failureWords(error, names));
         }

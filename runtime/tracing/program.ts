@@ -5,12 +5,11 @@
  * One queue for the life of the process, so that a new configuration loses no span that is under way.
  */
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
-import { resourceFromAttributes } from "@opentelemetry/resources";
 import { RandomIdGenerator, SamplingDecision, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace";
 import { openExporter } from "./exporter.ts";
-import { FinishedSpan, type SpanRecord } from "./finishedspan.ts";
 import { spanLineOf } from "./spanline.ts";
 import { SpanQueue } from "./spanqueue.ts";
+import type { SpanRecord } from "./spanrecord.ts";
 import type {
   SpanAttributes,
   SpanContext,
@@ -34,7 +33,6 @@ const kinds: Readonly<Record<SpanKindName, SpanKind>> = {
 
 export function startTracing(options: TelemetryOptions): TracingProgram {
   const queue = new SpanQueue(options);
-  const resource = resourceFromAttributes({ ...options.resource });
   const ids = new RandomIdGenerator();
   const now = createTimeline();
   let ratio = new TraceIdRatioBasedSampler(0);
@@ -44,7 +42,7 @@ export function startTracing(options: TelemetryOptions): TracingProgram {
     return ratio.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
   };
   const ended = (record: SpanRecord): void => {
-    queue.add(new FinishedSpan(record, resource));
+    queue.add(record);
     options.sink?.(spanLineOf(record));
   };
   const tracing: Tracing = {
@@ -69,9 +67,7 @@ export function startTracing(options: TelemetryOptions): TracingProgram {
     tracing,
     configure(settings: TelemetrySettings) {
       ratio = new TraceIdRatioBasedSampler(settings.samplingRatio);
-      queue.exportBy(
-        settings.endpoint === undefined ? undefined : openExporter(settings.endpoint, settings, options.names),
-      );
+      queue.exportBy(settings.endpoint === undefined ? undefined : openExporter(settings.endpoint, settings, options));
     },
     close: (deadlineMs) => queue.close(deadlineMs),
   };

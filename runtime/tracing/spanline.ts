@@ -1,6 +1,6 @@
 /** A finished span as plain data, for whoever shows it on this machine. */
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
-import type { SpanRecord } from "./finishedspan.ts";
+import type { SpanRecord } from "./spanrecord.ts";
 import type { SpanKindName, SpanLine } from "./trace.ts";
 
 export function spanLineOf(span: SpanRecord): SpanLine {

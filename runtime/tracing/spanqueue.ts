@@ -4,14 +4,14 @@
  * Promise: it never waits and never throws. What does not fit, and what the collector does not take, is dropped, counted, and
  * said in the log once a minute at most. The SDK's own batcher counts only by way of OpenTelemetry metrics, and is silent.
  */
-import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import type { Log } from "../log.ts";
+import type { SpanRecord } from "./spanrecord.ts";
 import type { SpanCounts, SpanLoss } from "./trace.ts";
 
 /** Where a batch goes. */
 export interface BatchExporter {
   /** Never rejects; undefined when the collector has it, otherwise why not, in plain words. */
-  export(spans: ReadableSpan[]): Promise<string | undefined>;
+  export(spans: readonly SpanRecord[]): Promise<string | undefined>;
 }
 
 export interface SpanQueueOptions {
@@ -30,7 +30,7 @@ export class SpanQueue {
   readonly #log: Log;
   readonly #counts: SpanCounts;
   #exporter: BatchExporter | undefined;
-  #spans: ReadableSpan[] = [];
+  #spans: SpanRecord[] = [];
   #timer: NodeJS.Timeout | undefined;
   #exporting: Promise<void> | undefined;
   #closed = false;
@@ -55,7 +55,7 @@ export class SpanQueue {
     this.#schedule();
   }
 
-  add(span: ReadableSpan): void {
+  add(span: SpanRecord): void {
     if (this.#exporter === undefined) return;
     if (this.#closed || this.#spans.length >= capacity) {
       this.#drop("queue_full", 1, "more spans end than the collector takes");
