@@ -3,8 +3,10 @@ import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth, type HealthServer } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, type Log } from "../runtime/log.ts";
+import { drainRoutes } from "./administration/drainroutes.ts";
 import { Gate } from "./administration/gate.ts";
 import { DrainState, type DrainProgress } from "./administration/orders.ts";
+import { openAdministration } from "./administration/server.ts";
 import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
@@ -14,7 +16,7 @@ import { retryIntervalMs } from "./mail/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
 import { createHopTracer, type HopTracer } from "./observe/hop.ts";
 import { createJournal } from "./observe/journal.ts";
-import { createMetrics } from "./observe/metrics.ts";
+import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
 import { relayPages, type PagesOptions } from "./observe/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
@@ -24,7 +26,8 @@ import { openSubmission, type SubmissionOptions } from "./submission/listener.ts
 
 const usage = `usage: node relay/main.ts run | spool | trace
   run
-        relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR
+        relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR; the administration port
+        (9465, or "admin" in MAILBOAT_PORTS) opens when the directory peer of the configuration holds a certificate
 ${inspectionUsage}`;
 
 /** What ended just before the stop may take this share of the time for it to reach the collector, and no more than that. */
@@ -87,16 +90,29 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
 
 /** Every way in and out; closed together. */
 async function openMail(
-  shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports"> & { readonly hops: HopTracer },
+  shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports"> & {
+    readonly hops: HopTracer;
+    readonly metrics: MetricsEndpoint;
+  },
   settings: Settings,
   lifecycle: Lifecycle,
 ): Promise<Pick<PagesOptions, "gate" | "drain">> {
   const { listenHost, ports, stopDeadlineMs } = settings;
+  const { snapshots, log, metrics } = shared;
   const orders = new DrainState();
+  orders.onChange((order) => metrics.drainOrdered(order !== undefined));
   const gate = new Gate({ orders, stopping: lifecycle.stopping });
   const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort } });
   const submission = await openSubmission({ ...shared, gate, listenHost, ports });
-  const edges = [submission, delivery];
+  const administration = await openAdministration({
+    snapshots,
+    routes: drainRoutes({ orders, log }),
+    log,
+    listenHost,
+    ports,
+    onAnswer: (caller, code) => metrics.administered(caller, code),
+  });
+  const edges = [administration, submission, delivery];
   lifecycle.onStop({
     name: "mail",
     close: async () => {

@@ -26,7 +26,7 @@ test("a peer certificate holds what TLS needs, and nothing is mounted is no faul
 
 test("a bundle of the old and the new authority is believed, whichever issued the certificate", () => {
   for (const authorities of [
-    authority.certificate + other.certificate,
+    `${authority.certificate}\n${other.certificate}`,
     `${other.certificate}\n${authority.certificate}`,
   ]) {
     assert.equal(decodePeer(filesOf({ ...own, authorities }), relay)?.authorities, authorities);

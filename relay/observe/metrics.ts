@@ -3,6 +3,7 @@
  * values: listeners, reply codes, and the first so many domains. Never an address.
  */
 import { Registry, collectDefaultMetrics } from "prom-client";
+import { administrationMetrics, type AdministrationMetrics } from "./families/administration.ts";
 import { configurationMetrics, type ConfigurationMetrics } from "./families/configuration.ts";
 import { deliveryMetrics, type DeliveryMetrics } from "./families/delivery.ts";
 import type { OpenMetricsRegistry } from "./families/family.ts";
@@ -14,7 +15,7 @@ import { BoundedLabel } from "./labels.ts";
 /** Everything a room may report; a room takes this and knows nothing of prom-client. */
 export type RelayMetrics = SubmissionMetrics & DeliveryMetrics & Omit<SpoolMetrics & ConfigurationMetrics, "refresh">;
 
-export interface MetricsEndpoint extends RelayMetrics, SpanMetrics {
+export interface MetricsEndpoint extends RelayMetrics, SpanMetrics, AdministrationMetrics {
   /** OpenMetrics text. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -40,6 +41,7 @@ export function createMetrics(sources: MetricSources): MetricsEndpoint {
     ...submission,
     ...deliveryMetrics(registry, domains, destinations),
     ...spanMetrics(registry),
+    ...administrationMetrics(registry),
     committed: (writes, seconds) => spool.committed(writes, seconds),
     configurationLoaded: (result) => configuration.configurationLoaded(result),
     accepted(acceptance) {

@@ -4,7 +4,7 @@
  */
 import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
-import { request, type Agent } from "node:https";
+import { Agent, request } from "node:https";
 import * as x509 from "@peculiar/x509";
 import { administrationPortName, operatorIdentity, relayIdentity } from "../../api/administration.ts";
 
@@ -105,7 +105,7 @@ export interface Question {
   readonly path: string;
   readonly body?: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A kept connection. */
+  /** Of keepConnection(). */
   readonly agent?: Agent;
 }
 
@@ -113,6 +113,14 @@ export interface Answer {
   readonly status: number;
   readonly text: string;
   readonly headers: NodeJS.Dict<string | string[]>;
+}
+
+/** Who the server is stands in its URI; host names say nothing on this port. */
+const checkServerIdentity = (): undefined => undefined;
+
+/** Asks over one connection after the other only when the one before is gone. Destroy it at the end. */
+export function keepConnection(): Agent {
+  return new Agent({ keepAlive: true, maxSockets: 1, checkServerIdentity });
 }
 
 /** Over TLS as one that has these files; the server's chain is checked against their authorities. Rejects when TLS fails. */
@@ -129,9 +137,8 @@ export async function askPort(port: number, as: Partial<PeerFiles>, question: Qu
       ca: as.authorities,
       cert: as.certificate,
       key: as.privateKey,
-      // Who the server is stands in its URI; host names say nothing on this port.
-      checkServerIdentity: () => undefined,
-      agent: agent ?? false,
+      // An agent has a check of its own: with one a request Node keeps no connection.
+      ...(agent === undefined ? { agent: false, checkServerIdentity } : { agent }),
     },
     (response) => {
       const chunks: Buffer[] = [];

@@ -52,6 +52,12 @@ function gauges(
     labelNames: ["fingerprint"],
     registers,
   });
+  const peerNotAfter = new Gauge({
+    name: "mailboat_administration_certificate_not_after_timestamp_seconds",
+    help: "When the certificate that peers and the operator see ends; absent without one",
+    labelNames: ["fingerprint"],
+    registers,
+  });
   const info = new Gauge({
     name: "mailboat_configuration_info",
     help: "1 for the revision of the configuration in force",
@@ -61,12 +67,14 @@ function gauges(
   return () => {
     const snapshots = source();
     if (snapshots === undefined) return;
-    const { revision, certificate, domains: configured } = snapshots.current();
+    const { revision, certificate, peer, domains: configured } = snapshots.current();
     info.reset();
     info.set({ revision: revision ?? "" }, 1);
     stale.set(snapshots.lastError === undefined ? 0 : 1);
     notAfter.reset();
     if (certificate !== undefined) notAfter.set({ fingerprint: certificate.fingerprint }, certificate.notAfter / 1000);
+    peerNotAfter.reset();
+    if (peer !== undefined) peerNotAfter.set({ fingerprint: peer.fingerprint }, peer.notAfter / 1000);
     countKeys(configured.values(), domains, keys);
   };
 }
