@@ -45,6 +45,7 @@ export const mailRelayReasons = {
   PodsAvailable: "PodsAvailable",
   PodsUnavailable: "PodsUnavailable",
   ScalingIn: "ScalingIn",
+  HandingOver: "HandingOver",
   SpoolNotEmpty: "SpoolNotEmpty",
   Deleting: "Deleting",
   SpoolRetained: "SpoolRetained",
@@ -124,8 +125,12 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     { reason: "NotDraining", when: "False: no pod is leaving." },
     { reason: "ScalingIn", when: "True: pods whose spools are empty are going." },
     {
+      reason: "HandingOver",
+      when: "True: pods that will go hand their mail to those that stay; the message says what is left in each.",
+    },
+    {
       reason: "SpoolNotEmpty",
-      when: "True: scale-in waits until the pods that will go report an empty spool; the message names them.",
+      when: "True: a pod that will go holds mail and cannot hand it over; the message says why and what to do.",
     },
     { reason: "Deleting", when: "True: the MailRelay is being deleted and its spools are emptied." },
     {

@@ -8,6 +8,7 @@ import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
 import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
+import { openOrders } from "../mailrelay/peer/orders.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import type { Place } from "../mailrelay/world.ts";
@@ -19,6 +20,8 @@ export interface QueueSettings {
   readonly kube: Kube;
   readonly place: Place;
   readonly workers: number;
+  /** Whether this operator leads beyond doubt. */
+  readonly mayOrder: () => boolean;
   readonly metrics: OperatorMetrics;
   readonly traces: ReconcileTracer;
   readonly log: Log;
@@ -28,12 +31,13 @@ export interface QueueSettings {
 }
 
 export function openQueue(settings: QueueSettings): WorkQueue {
-  const { kube, place, workers, metrics, traces, log, now, monotonic, chance } = settings;
+  const { kube, place, workers, mayOrder, metrics, traces, log, now, monotonic, chance } = settings;
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
     readReport,
     keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now }),
+    giveOrder: openOrders({ mayOrder, now }),
     memory: new RelayMemory(),
     now,
     place,

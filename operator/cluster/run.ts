@@ -71,7 +71,8 @@ export async function runCluster(run: ClusterRun): Promise<number> {
         metrics,
         traces,
         workers: settings.workers,
-        place: { ...place, certificateNames: [], addressBook: new Map() },
+        mayOrder: () => election.isFresh(),
+        place: { ...place, certificateNames: [], addressBook: new Map(), podHost: undefined },
       });
       return state.queue;
     },

@@ -15,6 +15,7 @@ import type { NextHopAddress } from "../mailrelay/world.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
 import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
+import { openOrders } from "../mailrelay/peer/orders.ts";
 import { readReport } from "../mailrelay/reports.ts";
 import { RelayMemory } from "../mailrelay/scale/memory.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
@@ -180,12 +181,15 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
     credentials: createCredentialSource(),
     readReport,
     keepAuthority: openInternalAuthority({ kube, namespace: operatorNamespace, now: run.now }),
+    // A state directory has one local mode.
+    giveOrder: openOrders({ mayOrder: () => true, now: run.now }),
     memory: new RelayMemory(),
     now: run.now,
     place: {
       image: "mailboat-relay",
       certificateNames: ["localhost", run.settings.host],
       addressBook,
+      podHost: run.settings.host,
       namespace: operatorNamespace,
       serviceAccount: "mailboat-operator",
     },

@@ -17,6 +17,7 @@ import { renderInternalAuthority, renderPeer } from "./objects/peer.ts";
 import { renderShard } from "./objects/shard.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { planRelay, type RelayPlan } from "./plan.ts";
+import { orderDigest } from "./scale/orders.ts";
 import type { ClaimFact, PodFact, RelayWorld } from "./world.ts";
 
 const authority = await makeCertificateAuthority(now);
@@ -102,6 +103,9 @@ function withPods(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWorl
     const before = world.pods.find((pod) => pod.name === name) ?? podOf(name);
     const { labels = {} } = changeOf(plan, name);
     const nudge = plan.nudges.find(({ pod }) => pod.name === name);
+    const told = plan.orders.find(({ pod }) => pod.name === name);
+    const { drain } = before.report ?? {};
+    const isTold = told === undefined ? drain !== undefined : told.order !== undefined;
     pods.push({
       ...before,
       serving: servingLabel in labels ? labels[servingLabel] === "true" : before.serving,
@@ -110,7 +114,9 @@ function withPods(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWorl
         ...(revision === undefined ? {} : { revision }),
         ...(world.certificate === undefined ? {} : { fingerprint }),
         queued: queues[ordinal] ?? 0,
+        ...(isTold ? { drain: { handedOver: 0 } } : {}),
       }),
+      ordered: told === undefined ? before.ordered : told.order && orderDigest(told.order),
     });
     if (!claims.some((claim) => claim.ordinal === ordinal)) claims.push(claimOf(ordinal));
   }
@@ -174,8 +180,8 @@ test("plans that are carried out end in a plan that changes nothing", () => {
       assert.deepEqual(after, world);
       assert.equal(JSON.stringify(planRelay(after)), JSON.stringify(plan));
       assert.deepEqual(
-        [plan.events, plan.marks, plan.nudges, plan.removals, plan.remove, plan.grow],
-        [[], [], [], [], [], []],
+        [plan.events, plan.marks, plan.nudges, plan.orders, plan.removals, plan.remove, plan.grow],
+        [[], [], [], [], [], [], []],
       );
       assert.deepEqual([plan.issueFor, plan.issuesPeer, plan.finalizer === "put"], [undefined, false, false]);
     }),

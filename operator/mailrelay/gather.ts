@@ -1,4 +1,5 @@
 /** Reads the world of one MailRelay. Objects that are not there are absent from the value, never an error. */
+import { administrationPortName } from "../../api/administration.ts";
 import {
   emptySpoolAnnotation,
   queuedAnnotation,
@@ -26,6 +27,7 @@ import {
 } from "./objects/names.ts";
 import { tracingSecretNames } from "./objects/tracing.ts";
 import type { KeepAuthority } from "./peer/issuing.ts";
+import type { GiveOrder } from "./peer/orders.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
 import { smarthostSecretNames } from "./smarthost.ts";
@@ -36,6 +38,7 @@ export interface RelaySources {
   readonly credentials: CredentialSource;
   readonly readReport: ReadReport;
   readonly keepAuthority: KeepAuthority;
+  readonly giveOrder: GiveOrder;
   readonly memory: RelayMemory;
   readonly place: Place;
   readonly now: () => number;
@@ -162,6 +165,7 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
   // Local mode gives its processes no uid: their names are never used twice at a time.
   const uid = pod.metadata.uid ?? nameOf(pod.metadata);
   const report = await readReport(pod);
+  const port = pod.status.ports.find((candidate) => candidate.name === administrationPortName)?.containerPort;
   return {
     name,
     uid,
@@ -172,6 +176,9 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
     annotatedAt: memory.annotatedAt(uid),
     acceptedPerSecond: memory.rate(uid, report, now()),
     report,
+    administration: port === undefined ? undefined : { host: pod.status.podIP, port },
+    ordered: memory.order(uid)?.digest,
+    orderFailure: memory.order(uid)?.failure,
   };
 }
 

@@ -1,6 +1,7 @@
 /** A relay over time: what planRelay() does when it is scaled, deleted, renewed, and when rights or parts are missing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RelayReport } from "../../api/relayreport.ts";
 import { drainFinalizer, servingLabel } from "../../api/labels.ts";
 import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
 import type { Certificate } from "../kube/kinds.ts";
@@ -43,6 +44,18 @@ function running(queued: readonly number[], spec: object = {}, world: Partial<Re
   return { ...bare, pods };
 }
 
+/** Pods of these ordinals show the order to leave, and what came of it. */
+function draining(world: RelayWorld, drains: Readonly<Record<number, RelayReport["drain"]>>): RelayWorld {
+  const pods = world.pods.map((pod, ordinal) => {
+    const drain = drains[ordinal];
+    if (drain === undefined || pod.report === undefined) return pod;
+    return { ...pod, serving: false, report: { ...pod.report, draining: true, drain } };
+  });
+  return { ...world, pods };
+}
+
+const none = { handedOver: 0 };
+
 function conditionOf(plan: RelayPlan, type: string): string {
   const found = plan.status.conditions?.find((entry) => entry.type === type);
   return `${found?.status ?? "absent"} ${found?.reason ?? ""}: ${found?.message ?? ""}`;
@@ -62,7 +75,15 @@ test("a relay that runs what it should is ready, and asks for nothing but its fi
 test("scale-in is held while the pod that leaves holds mail; it gets no new clients and Ready stays", () => {
   const plan = planRelay(running([0, 1234], { replicas: 1 }));
   assert.equal(replicasOf(plan), 2);
-  assert.match(conditionOf(plan, "Draining"), /^True SpoolNotEmpty: outbound-1 \(1200 recipients wait\): leaves when/);
+  assert.match(
+    conditionOf(plan, "Draining"),
+    /^True HandingOver: outbound-1 \(1200 recipients wait\): hands its mail over and leaves when .* back to 2/,
+  );
+  assert.deepEqual(
+    plan.orders.map(({ pod, order }) => [pod.name, order?.peers.map((peer) => peer.name)]),
+    [["outbound-1", ["outbound-0"]]],
+  );
+  assert.equal(plan.requeueAfterMs, 500);
   assert.match(conditionOf(plan, "Ready"), /^True/);
   assert.match(conditionOf(plan, "Reconciling"), /^True Progressing/);
   assert.deepEqual(plan.marks, [
@@ -75,7 +96,7 @@ test("scale-in is held while the pod that leaves holds mail; it gets no new clie
 });
 
 test("a pod whose spool is empty goes, and a change of mind brings its clients back", () => {
-  assert.equal(replicasOf(planRelay(running([3, 0], { replicas: 1 }))), 1);
+  assert.equal(replicasOf(planRelay(draining(running([3, 0], { replicas: 1 }), { 1: none }))), 1);
   const world = running([0, 5]);
   const pods = world.pods.map((pod) => ({ ...pod, serving: pod.name === "outbound-0" }));
   assert.deepEqual(planRelay({ ...world, pods }).marks, [
@@ -83,6 +104,73 @@ test("a pod whose spool is empty goes, and a change of mind brings its clients b
       reference: { kind: "Pod", namespace: "mail", name: "outbound-1" },
       change: { labels: { [servingLabel]: "true" } },
     },
+  ]);
+});
+
+test("a pod that stays after all is told so first and gets clients when it takes mail again", () => {
+  const leaving = draining(running([0, 5]), { 1: none });
+  const plan = planRelay(leaving);
+  assert.deepEqual(
+    [plan.marks, plan.orders.map(({ pod, order }) => [pod.name, order])],
+    [[], [["outbound-1", undefined]]],
+  );
+  assert.match(conditionOf(plan, "Draining"), /^True ScalingIn: outbound-1: stays after all/);
+  const pods = leaving.pods.map((pod) => ({ ...pod, orderFailure: { why: "ECONNREFUSED", since: now } }));
+  assert.match(conditionOf(planRelay({ ...leaving, pods }), "Draining"), /cannot be told so: ECONNREFUSED/);
+});
+
+const troubles: readonly (readonly [string, Partial<PodFact>, RegExp])[] = [
+  [
+    "does not answer",
+    { report: undefined, ready: false },
+    /^True SpoolNotEmpty: outbound-1 \(does not answer\): .*see why it is not ready; or set spec\.replicas back to 2/,
+  ],
+  [
+    "finds nobody to take its mail",
+    { report: reportOf({ queued: 7, drain: { handedOver: 1234, failure: "outbound-0 answers 507" } }) },
+    /^True SpoolNotEmpty: outbound-1 \(7 recipients wait, 1200 messages handed over\): its mail is not taken \(outbound-0 answers 507\): see that .* port 9465/,
+  ],
+  [
+    "takes no orders",
+    { report: reportOf({ queued: 7 }), orderFailure: { why: "connect ECONNREFUSED", since: now } },
+    /^True SpoolNotEmpty: .* cannot be given \(connect ECONNREFUSED\): let the operator reach its port 9465/,
+  ],
+  [
+    "is from before there were orders",
+    { report: reportOf({ queued: 7 }), administration: undefined },
+    /^True SpoolNotEmpty: .* leaves when it has delivered it/,
+  ],
+];
+for (const [name, fact, expected] of troubles) {
+  test(`a pod that leaves and ${name} is told apart, with what to do`, () => {
+    const world = running([0, 7], { replicas: 1 });
+    const pods = world.pods.map((pod, ordinal) => (ordinal === 1 ? { ...pod, ...fact } : pod));
+    assert.match(conditionOf(planRelay({ ...world, pods }), "Draining"), expected);
+  });
+}
+
+test("a pod that finds no other pod to take its mail delivers what it can, and status says so", () => {
+  const world = running([0, 7], { replicas: 1 });
+  const pods = world.pods.map((pod, ordinal) => ({ ...pod, ready: ordinal === 1 }));
+  const plan = planRelay({ ...world, pods });
+  assert.match(conditionOf(plan, "Draining"), /^True SpoolNotEmpty: .* no pod that stays is ready to take its mail/);
+  assert.deepEqual(
+    plan.orders.map(({ order }) => order),
+    [{ version: 1, peers: [] }],
+  );
+});
+
+test("what a pod handed over, and that its volume goes, is told once", () => {
+  const told = (plan: RelayPlan): readonly string[] =>
+    plan.events.filter((event) => event.type === "Normal").map(({ reason, note }) => `${reason}: ${note}`);
+  const world = draining(running([3, 0], { replicas: 1 }), { 1: { handedOver: 12 } });
+  assert.deepEqual(told(planRelay(world)), [
+    "HandedOver: Draining: outbound-1 leaves with an empty spool, 12 messages handed over",
+  ]);
+  const claims = [claimOf(0), claimOf(1, { queued: 0, emptySpool: "spool-a" })];
+  const gone = { ...world, statefulSet: setOf(1), pods: world.pods.slice(0, 1), claims };
+  assert.deepEqual(told(planRelay(gone)), [
+    "SpoolRemoved: Draining: volume spool-outbound-1 is removed: its spool is proven empty",
   ]);
 });
 
@@ -125,9 +213,13 @@ function deleted(world: RelayWorld, at = deletedAt): RelayWorld {
 }
 
 test("a deleted relay waits for its spools, no longer than its deadline, even when it is paused", () => {
-  const plan = planRelay(deleted(running([0, 7], { paused: true })));
+  const plan = planRelay(deleted(draining(running([0, 7], { paused: true }), { 0: none })));
   assert.equal(replicasOf(plan), 2);
   assert.equal(plan.finalizer, undefined);
+  assert.deepEqual(
+    plan.orders.map(({ pod, order }) => [pod.name, order]),
+    ["outbound-0", "outbound-1"].map((name) => [name, { version: 1, peers: [] }]),
+  );
   assert.match(
     conditionOf(plan, "Draining"),
     /^True Deleting: outbound-1 \(7 recipients wait\): .* until 2026-11-23T12:04:59Z/,
@@ -145,7 +237,7 @@ test("a deleted relay waits for its spools, no longer than its deadline, even wh
 });
 
 test("a deleted relay with empty spools goes as soon as its pods are gone, and takes proven volumes along", () => {
-  const empty = planRelay(deleted(running([0, 0])));
+  const empty = planRelay(deleted(draining(running([0, 0]), { 0: none, 1: none })));
   assert.deepEqual([replicasOf(empty), empty.finalizer], [0, undefined]);
   const claims = [claimOf(0, { queued: 0, emptySpool: "a" }), claimOf(1, { queued: 0, isRetained: true })];
   const gone = planRelay(deleted(relayWorld({ claims, statefulSet: setOf(0) })));
@@ -270,13 +362,15 @@ test("a relay that any namespace may use for any domain says so, with a warning"
 });
 
 test("nothing is told of a drain that never was, and its end is good news", () => {
-  const held = planRelay(running([0, 7], { replicas: 1 }));
-  const draining = (plan: RelayPlan): unknown =>
+  const told = (plan: RelayPlan): unknown =>
     plan.events.filter((event) => event.note.startsWith("Draining")).map((event) => [event.type, event.reason]);
-  assert.deepEqual(draining(planRelay(running([0]))), []);
-  assert.deepEqual(draining(held), [["Warning", "SpoolNotEmpty"]]);
-  const world = running([0]);
-  assert.deepEqual(draining(planRelay({ ...world, relay: { ...world.relay, status: held.status } })), [
-    ["Normal", "NotDraining"],
-  ]);
+  const after = (last: RelayPlan, world: RelayWorld): RelayPlan =>
+    planRelay({ ...world, relay: { ...world.relay, status: last.status } });
+  const settled = planRelay(running([0, 7]));
+  assert.deepEqual(told(settled), []);
+  const held = after(settled, running([0, 7], { replicas: 1 }));
+  assert.deepEqual(told(held), [["Normal", "HandingOver"]]);
+  const failing = draining(running([0, 7], { replicas: 1 }), { 1: { handedOver: 0, failure: "no" } });
+  assert.deepEqual(told(after(held, failing)), [["Warning", "SpoolNotEmpty"]]);
+  assert.deepEqual(told(after(held, running([0]))), [["Normal", "NotDraining"]]);
 });

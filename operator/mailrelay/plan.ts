@@ -24,8 +24,10 @@ import { renderClientService, renderHeadlessService } from "./objects/service.ts
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
-import { judgeAvailable, judgeDraining, judgeProgrammed, relayStatus } from "./programmed.ts";
+import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
+import { drainEvents, judgeDraining } from "./scale/draining.ts";
 import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
+import { decideOrders, type PodOrder } from "./scale/orders.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { planVolumes } from "./scale/volumes.ts";
 import { transitionEvents } from "./transition.ts";
@@ -56,6 +58,7 @@ export interface RelayActions {
   readonly apply: readonly AppliedObject[];
   readonly grow: readonly { readonly name: string; readonly size: string }[];
   readonly nudges: readonly Nudge[];
+  readonly orders: readonly PodOrder[];
   readonly remove: readonly Reference[];
 }
 
@@ -71,6 +74,7 @@ const waitingMs = 200;
 const longestWaitMs = 5_000;
 /** What waits for spools to empty, or for somebody else, is looked at less often. */
 const slowMs = 2_000;
+const orderedMs = 500;
 export const settledMs = 10_000;
 
 const nothing: RelayActions = {
@@ -82,6 +86,7 @@ const nothing: RelayActions = {
   apply: [],
   grow: [],
   nudges: [],
+  orders: [],
   remove: [],
 };
 
@@ -114,7 +119,19 @@ export function planRelay(world: RelayWorld): RelayPlan {
     scale.deletion === undefined
       ? actionsFor({ world, reading, scale, nudges: nudging.nudges })
       : deletionActions(world, scale);
-  return { ...actions, ...said };
+  const removed = actions.remove.filter(({ kind }) => kind === "PersistentVolumeClaim").map(({ name }) => name);
+  return {
+    ...actions,
+    ...said,
+    events: [...said.events, ...drainEvents(world, scale, removed)],
+    requeueAfterMs: Math.min(said.requeueAfterMs, orderPause(actions.orders)),
+  };
+}
+
+/** What an order sets going is seen in the next report. */
+function orderPause(orders: readonly PodOrder[]): number {
+  if (orders.length === 0) return settledMs;
+  return orders.every(({ pod }) => pod.orderFailure === undefined) ? orderedMs : slowMs;
 }
 
 interface Considered {
@@ -134,12 +151,7 @@ function judge({
     ...assessRelay(world, reading.problems),
     judgeProgrammed(world, { ...intended, replicas: scale.replicas }),
     judgeAvailable(world),
-    judgeDraining(world, {
-      leaving: scale.leaving,
-      held: scale.held,
-      deadline: deletion === undefined ? undefined : timestamp(deletion.deadline),
-      retained: scale.retained,
-    }),
+    judgeDraining(world, { scale, deadline: deletion === undefined ? undefined : timestamp(deletion.deadline) }),
   ];
 }
 
@@ -155,6 +167,7 @@ function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEven
     // A domain that changes is told as an event of its own.
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Programmed", "Ready"]) },
     inverted: new Set(["Draining"]),
+    progress: new Set(["HandingOver", "ScalingIn"]),
     warnings: new Set(["AnyDomainAllowed", "Expiring", "StorageNotChanged"]),
   });
 }
@@ -187,6 +200,7 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
     apply: objectsFor({ world, reading, scale }, removals.length === 0),
     grow: volumes.grow,
     nudges: considered.nudges,
+    orders: decideOrders({ world, ...scale }),
     remove: [
       ...(spec.tls.certManager === undefined && isOurs ? [referenceOf(world, "Certificate", metadata.name)] : []),
       ...volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
@@ -236,14 +250,16 @@ function deletionActions(world: RelayWorld, scale: ScaleDecision): RelayActions 
     finalizer: scale.deletion?.isDone === true ? "takeOff" : undefined,
     marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
     apply: world.statefulSet === undefined ? [] : [statefulSetFor(world, scale)],
+    orders: decideOrders({ world, ...scale }),
     remove: volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
   };
 }
 
-/** The label comes off what will go, and comes back when it stays after all. */
+/** The label comes off what will go, and comes back when it stays after all and takes mail again. */
 function servingMarks(world: RelayWorld, scale: ScaleDecision): readonly Mark[] {
   return world.pods
     .filter((pod) => pod.serving === scale.leaving.has(pod.name))
+    .filter((pod) => pod.serving || pod.report?.drain === undefined)
     .map((pod) => ({
       reference: referenceOf(world, "Pod", pod.name),
       change: { labels: { [servingLabel]: pod.serving ? undefined : "true" } },

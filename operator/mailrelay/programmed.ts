@@ -3,7 +3,6 @@ import { type Condition, setCondition, timestamp } from "../../api/condition.ts"
 import { relayLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { finding, type RelayFinding } from "./assess.ts";
-import type { HeldPod } from "./scale/leaving.ts";
 import { type Intended, runs } from "./scale/nudge.ts";
 import type { ClaimFact, PodFact, RelayWorld } from "./world.ts";
 
@@ -41,47 +40,6 @@ export function judgeAvailable(world: RelayWorld): RelayFinding {
   const ready = world.pods.filter((pod) => pod.ready).length;
   if (ready > 0) return finding("Available", "True", "PodsAvailable", "mail is taken");
   return finding("Available", "False", "PodsUnavailable", "no pod takes mail yet");
-}
-
-export interface DrainFacts {
-  /** Names of pods that will go. */
-  readonly leaving: ReadonlySet<string>;
-  readonly held: readonly HeldPod[];
-  /** When a relay that is being deleted goes with what it holds, RFC 3339; undefined when it is not being deleted. */
-  readonly deadline: string | undefined;
-  /** Volumes whose pods are gone, which hold mail or may. */
-  readonly retained: readonly ClaimFact[];
-}
-
-export function judgeDraining(world: RelayWorld, drain: DrainFacts): RelayFinding {
-  const held = drain.held.map(heldText).join(", ");
-  if (drain.deadline !== undefined) {
-    const message =
-      held === "" ? "the pods are going" : `${held}: waits until they are empty, until ${drain.deadline} at most`;
-    return finding("Draining", "True", "Deleting", message);
-  }
-  if (held !== "") {
-    const present = world.statefulSet?.spec.replicas ?? 0;
-    const message = `${held}: leaves when its spool is empty; set spec.replicas back to ${present} to keep what there is`;
-    return finding("Draining", "True", "SpoolNotEmpty", message);
-  }
-  if (world.relay.spec.replicas !== 0 && world.pods.some((pod) => drain.leaving.has(pod.name))) {
-    return finding("Draining", "True", "ScalingIn", `${[...drain.leaving].join(", ")}: going, with empty spools`);
-  }
-  if (world.relay.spec.replicas !== 0 && drain.retained.length > 0) {
-    const volumes = drain.retained.map(retainedText).join(", ");
-    const message = `${volumes}: mail of a pod that is gone; scale out until the pod is back, and it goes on`;
-    return finding("Draining", "True", "SpoolRetained", message);
-  }
-  return finding("Draining", "False", "NotDraining", "no pod is leaving");
-}
-
-function heldText({ name, queued }: HeldPod): string {
-  return queued === undefined ? `${name} (does not answer)` : `${name} (${roundedCount(queued)} recipients wait)`;
-}
-
-function retainedText({ name, queued }: ClaimFact): string {
-  return queued === undefined ? `${name} (nobody knows how much)` : `${name} (${queued} recipients wait)`;
 }
 
 /** Ready, Reconciling and Stalled as kstatus reads them, from the conditions that stand for something. */

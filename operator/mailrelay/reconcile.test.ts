@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { revisionAnnotation } from "../../api/labels.ts";
+import { relayLabel, revisionAnnotation, servingLabel } from "../../api/labels.ts";
 import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
 import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim } from "../kube/objects.ts";
@@ -112,6 +112,7 @@ async function open(context: TestContext, spec: object = {}): Promise<Stage> {
       return reportOf({ revision: document?.revision ?? "none" });
     },
     keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now: () => now }),
+    giveOrder: () => Promise.resolve(undefined),
     memory,
     place,
     now: () => now,
@@ -232,4 +233,73 @@ test("a domain whose relay's pods load it before its status says that it waits l
   assert.equal(await reasonOf("SenderDomain", "Programmed"), "NoReadyPods");
   assert.equal(await reconcileDomain(sources, domainKey), undefined);
   assert.equal(await reasonOf("SenderDomain", "Programmed"), "Programmed");
+});
+
+/** Two pods of which the second will go; what they report, and what they are told. */
+async function openLeaving(context: TestContext) {
+  const stage = await open(context, { replicas: 2 });
+  const { kube, sources } = stage;
+  for (let round = 0; round < 4; round += 1) await stage.run();
+  const names = ["outbound-0", "outbound-1"];
+  for (const [index, name] of names.entries()) {
+    kube.putPod({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: "mail", labels: { [relayLabel]: "outbound", [servingLabel]: "true" } },
+      status: {
+        podIP: "127.0.0.1",
+        ready: true,
+        ports: [{ name: "admin", containerPort: 9000 + index }],
+        phase: "Running",
+      },
+    });
+  }
+  const told: (readonly [number, readonly string[] | undefined])[] = [];
+  const drains = new Map<string, boolean>();
+  const giveOrder: RelaySources["giveOrder"] = ({ address, order }) => {
+    told.push([address.port, order?.peers.map((peer) => `${peer.host}:${peer.port}`)]);
+    drains.set(`outbound-${address.port - 9000}`, order !== undefined);
+    return Promise.resolve(undefined);
+  };
+  const readReport: RelaySources["readReport"] = (pod) => {
+    const isDraining = drains.get(pod.metadata.name) === true;
+    return Promise.resolve(reportOf({ queued: 1, ...(isDraining ? { drain: { handedOver: 0 } } : {}) }));
+  };
+  const look = async (): Promise<void> => {
+    await reconcileRelay({ ...sources, giveOrder, readReport }, relayKey);
+  };
+  const scaleTo = async (replicas: number): Promise<void> => {
+    const given = kube.given.map(({ file, object }) =>
+      object.kind === "MailRelay"
+        ? { file, object: { ...object, spec: { ...object.spec, replicas } } }
+        : { file, object },
+    );
+    await kube.setGiven(given);
+  };
+  return { ...stage, told, drains, look, scaleTo };
+}
+
+test("a pod is told to leave once, again after it forgot, and that it stays when it does", async (context) => {
+  const { told, drains, look, scaleTo, kube } = await openLeaving(context);
+  await look();
+  assert.deepEqual(told, []);
+  await scaleTo(1);
+  for (let round = 0; round < 3; round += 1) await look();
+  const first = [9001, ["outbound-0.outbound-pods.mail.svc:9000"]];
+  assert.deepEqual(told, [first]);
+  // A relay that was started anew knows of no order.
+  drains.clear();
+  for (let round = 0; round < 3; round += 1) await look();
+  assert.deepEqual(told, [first, first]);
+  const isServing = async (): Promise<boolean> =>
+    (await kube.get("Pod", "mail", "outbound-1"))?.metadata.labels?.[servingLabel] === "true";
+  assert.equal(await isServing(), false);
+  await scaleTo(2);
+  await look();
+  assert.deepEqual(told, [first, first, [9001, undefined]]);
+  // Clients come back to it once it has said that it takes mail again.
+  assert.equal(await isServing(), false);
+  for (let round = 0; round < 3; round += 1) await look();
+  assert.equal(told.length, 3);
+  assert.equal(await isServing(), true);
 });

@@ -13,6 +13,7 @@ import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
 import { issuePeer } from "./peer/issuing.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
+import { orderDigest, type PodOrder } from "./scale/orders.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
 import type { IssuedCertificate } from "./world.ts";
 
@@ -76,8 +77,27 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
     await kube.mark({ kind: "Pod", namespace, name: pod.name }, { annotations: { [revisionAnnotation]: value } });
     memory.annotated(pod.uid, sources.now());
   }
+  await giveOrders(sources, relay, plan.orders);
   for (const reference of plan.remove) await kube.remove(reference);
   return isNews;
+}
+
+/** All at once: a pod that does not answer must not hold up the others. */
+async function giveOrders(
+  { keepAuthority, giveOrder, memory, now }: RelaySources,
+  { metadata }: Stored<MailRelay>,
+  orders: readonly PodOrder[],
+): Promise<void> {
+  if (orders.length === 0) return;
+  const authority = await keepAuthority();
+  await Promise.all(
+    orders.map(async ({ pod: { uid, administration }, order }) => {
+      if (administration === undefined) return;
+      const failure = await giveOrder({ address: administration, relay: metadata, order, authority });
+      if (failure !== undefined) memory.orderFailed(uid, failure, now());
+      else memory.ordered(uid, order === undefined ? undefined : orderDigest(order), now());
+    }),
+  );
 }
 
 /** What the API server would not take is told in status; the rest must not wait for it. */
@@ -130,13 +150,13 @@ async function issueOwn(sources: RelaySources, relay: Stored<MailRelay>, names: 
   // The authority outlives every certificate it signs, or is made anew.
   const serves = present !== undefined && reading.kind === "usable" && reading.fact.notAfter - now > leafLifeMs;
   const authority = serves ? present : await makeCertificateAuthority(now);
-  if (!serves) await keepAuthority(kube, place.namespace, authority);
+  if (!serves) await storeAuthority(kube, place.namespace, authority);
   const leaf = await issueLeaf({ authority, names, now });
   const content = { chain: leaf.certificate, privateKey: leaf.privateKey, authority: authority.certificate };
   await kube.apply(renderCertificate(relay, content));
 }
 
-async function keepAuthority(kube: Kube, namespace: string, authority: IssuedCertificate): Promise<void> {
+async function storeAuthority(kube: Kube, namespace: string, authority: IssuedCertificate): Promise<void> {
   await kube.apply({
     apiVersion: "v1",
     kind: "Secret",

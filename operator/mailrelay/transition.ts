@@ -16,6 +16,8 @@ export interface Transition {
   readonly passing: { readonly reasons: ReadonlySet<string>; readonly untold: ReadonlySet<string> };
   /** Conditions of which False is the good news. */
   readonly inverted?: ReadonlySet<string>;
+  /** Reasons that are no warning although the condition is not as it should be in the end. */
+  readonly progress?: ReadonlySet<string>;
   /** Reasons that deserve a warning although the condition is good. */
   readonly warnings?: ReadonlySet<string>;
 }
@@ -28,7 +30,8 @@ export function transitionEvents(transition: Transition): readonly KubeEvent[] {
     if (last?.status === condition.status && last.reason === condition.reason) return [];
     const isInverted = transition.inverted?.has(condition.type) === true;
     const isBad = condition.status === (isInverted ? "True" : "False");
-    const isWarning = isBad || transition.warnings?.has(condition.reason) === true;
+    const isProgress = transition.progress?.has(condition.reason) === true;
+    const isWarning = (isBad && !isProgress) || transition.warnings?.has(condition.reason) === true;
     // Of a resource that has just come, neither what is well nor what takes its course is news.
     if (last === undefined && (!isWarning || transition.underWay.has(condition.reason))) return [];
     if (condition.type === transition.summary && isBad) return [];

@@ -23,6 +23,8 @@ export interface Place {
   readonly addressBook: ReadonlyMap<string, NextHopAddress>;
   /** Namespace of the operator and of its own Secrets. */
   readonly namespace: string;
+  /** Where pods of this machine reach each other; undefined: each by its own name in DNS. */
+  readonly podHost: string | undefined;
   /** Name of the operator's ServiceAccount, for the commands that give it rights. */
   readonly serviceAccount: string;
 }
@@ -69,6 +71,18 @@ export interface PodFact {
   readonly acceptedPerSecond: number | undefined;
   /** Absent when the pod does not answer. */
   readonly report: RelayReport | undefined;
+  /** Where it takes orders; undefined when it was made before there were any. */
+  readonly administration: NextHopAddress | undefined;
+  /** Digest of the order to leave that this operator gave it last. */
+  readonly ordered: string | undefined;
+  readonly orderFailure: OrderFailure | undefined;
+}
+
+/** Orders do not reach a pod. */
+export interface OrderFailure {
+  readonly why: string;
+  /** Of the first that failed with none after it that did not, milliseconds since the epoch. */
+  readonly since: number;
 }
 
 /** A volume that holds, held or will hold the spool of one pod. */

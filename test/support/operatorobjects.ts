@@ -14,6 +14,7 @@ export const place: Place = {
   certificateNames: ["localhost"],
   addressBook: new Map([["capture.mailboat.localhost", { host: "127.0.0.1", port: 2599 }]]),
   namespace: "mailboat-system",
+  podHost: undefined,
   serviceAccount: "mailboat-operator",
 };
 
@@ -127,10 +128,13 @@ export interface ReportFixture {
   readonly queued?: number;
   readonly oldestDueTime?: string;
   readonly draining?: boolean;
+  /** Implies draining. */
+  readonly drain?: RelayReport["drain"];
 }
 
 export function reportOf(fixture: ReportFixture = {}): RelayReport {
-  const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, draining = false } = fixture;
+  const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, drain } = fixture;
+  const { draining = drain !== undefined } = fixture;
   const certificate = { fingerprint: fingerprint ?? "", notAfter: "2027-01-01T00:00:00Z", names: [] };
   return {
     version: 1,
@@ -147,6 +151,7 @@ export function reportOf(fixture: ReportFixture = {}): RelayReport {
       spoolId: "spool-a",
     },
     draining,
+    ...(drain === undefined ? {} : { drain }),
     acceptedMessages: 0,
     startedAt: "2026-11-23T12:00:00Z",
   };
@@ -164,6 +169,9 @@ export function podOf(name: string, fact: Partial<PodFact> = {}): PodFact {
     annotatedAt: undefined,
     acceptedPerSecond: undefined,
     report: reportOf(),
+    administration: { host: "10.0.0.9", port: 9465 },
+    ordered: undefined,
+    orderFailure: undefined,
     ...fact,
   };
 }

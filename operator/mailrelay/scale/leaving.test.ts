@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimOf, podOf, relayOf, reportOf } from "../../../test/support/operatorobjects.ts";
+import { claimOf, now, podOf, relayOf, reportOf } from "../../../test/support/operatorobjects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 import type { ClaimFact, PodFact } from "../world.ts";
-import { decideLeaving } from "./leaving.ts";
+import { decideLeaving, orderPatienceMs } from "./leaving.ts";
 
-const empty = (ordinal: number): PodFact => podOf(`outbound-${ordinal}`);
+const empty = (ordinal: number): PodFact =>
+  podOf(`outbound-${ordinal}`, { report: reportOf({ drain: { handedOver: 3 } }) });
+/** Its spool is empty, and mail may still come. */
+const open = (ordinal: number, fact: Partial<PodFact> = {}): PodFact => podOf(`outbound-${ordinal}`, fact);
 const full = (ordinal: number): PodFact => podOf(`outbound-${ordinal}`, { report: reportOf({ queued: 7 }) });
 const silent = (ordinal: number): PodFact => podOf(`outbound-${ordinal}`, { ready: false, report: undefined });
 const unscheduled = (ordinal: number): PodFact => ({ ...silent(ordinal), phase: "Pending" });
@@ -43,6 +46,48 @@ const rows: readonly Row[] = [
     replicas: 2,
     leaving: ["outbound-1"],
     held: ["outbound-1"],
+  },
+  {
+    name: "a pod that may still take mail",
+    present: 2,
+    desired: 1,
+    pods: [empty(0), open(1)],
+    replicas: 2,
+    leaving: ["outbound-1"],
+    held: ["outbound-1"],
+  },
+  {
+    name: "an empty pod that was made before there were orders",
+    present: 2,
+    desired: 1,
+    pods: [empty(0), open(1, { administration: undefined })],
+    replicas: 1,
+    leaving: ["outbound-1"],
+  },
+  {
+    name: "an empty pod that has taken no order for long",
+    present: 2,
+    desired: 1,
+    pods: [empty(0), open(1, { orderFailure: { why: "", since: now - orderPatienceMs } })],
+    replicas: 1,
+    leaving: ["outbound-1"],
+  },
+  {
+    name: "an empty pod that has taken no order for a moment",
+    present: 2,
+    desired: 1,
+    pods: [empty(0), open(1, { orderFailure: { why: "", since: now - orderPatienceMs + 1 } })],
+    replicas: 2,
+    leaving: ["outbound-1"],
+    held: ["outbound-1"],
+  },
+  {
+    name: "a pod that is being taken away",
+    present: 1,
+    desired: 1,
+    pods: [full(0), empty(1)],
+    replicas: 1,
+    leaving: ["outbound-1"],
   },
   {
     name: "an empty pod behind one that holds mail",
@@ -125,9 +170,10 @@ for (const row of rows) {
       pods: row.pods,
       claims: row.claims ?? [],
       isUnconditional: row.isUnconditional ?? false,
+      now,
     });
     assert.deepEqual(
-      [decided.replicas, [...decided.leaving], decided.held.map((pod) => pod.name)],
+      [decided.replicas, [...decided.leaving], decided.held],
       [row.replicas, row.leaving ?? [], row.held ?? []],
     );
   });

@@ -26,3 +26,17 @@ test("a refusal is remembered with the time to ask again, until the claim has gr
   memory.granted("mail/claim");
   assert.equal(memory.refusal("mail/claim"), undefined);
 });
+
+test("an order is remembered by its digest, a failure by the time of the first", () => {
+  const memory = new RelayMemory();
+  assert.equal(memory.order("p"), undefined);
+  memory.orderFailed("p", "ECONNREFUSED", now);
+  memory.orderFailed("p", "ECONNRESET", now + 1);
+  assert.deepEqual(memory.order("p")?.failure, { why: "ECONNRESET", since: now });
+  memory.ordered("p", "digest", now + 2);
+  assert.deepEqual([memory.order("p")?.digest, memory.order("p")?.failure], ["digest", undefined]);
+  memory.orderFailed("p", "ECONNREFUSED", now + 3);
+  assert.deepEqual([memory.order("p")?.digest, memory.order("p")?.failure?.since], [undefined, now + 3]);
+  memory.ordered("q", "digest", now + 4_000_000);
+  assert.equal(memory.order("p"), undefined);
+});

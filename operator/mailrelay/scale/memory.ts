@@ -1,9 +1,9 @@
 /**
- * What an operator remembers of relays between two looks: rates, recommendations, writes to pods, refusals, what pods
- * have loaded. All of it may be lost; a new operator starts with none and is then careful, not wrong.
+ * What an operator remembers of relays between two looks: rates, recommendations, writes and orders to pods, refusals,
+ * what pods have loaded. All of it may be lost; a new operator starts with none and is then careful, not wrong.
  */
 import type { RelayReport } from "../../../api/relayreport.ts";
-import type { Recommendation, Refusal } from "../world.ts";
+import type { OrderFailure, Recommendation, Refusal } from "../world.ts";
 import type { Rest } from "./rest.ts";
 
 interface Sample {
@@ -11,6 +11,13 @@ interface Sample {
   readonly accepted: number;
   readonly startedAt: string;
   readonly perSecond: number | undefined;
+}
+
+interface GivenOrder {
+  readonly at: number;
+  /** Of the order to leave; undefined when none was given or it was taken back. */
+  readonly digest: string | undefined;
+  readonly failure: OrderFailure | undefined;
 }
 
 /** Rates over less time than this say more about chance than about load. */
@@ -21,6 +28,7 @@ const forgetMs = 3_600_000;
 
 export class RelayMemory {
   readonly #samples = new Map<string, Sample>();
+  readonly #orders = new Map<string, GivenOrder>();
   readonly #annotated = new Map<string, number>();
   readonly #recommendations = new Map<string, readonly Recommendation[]>();
   readonly #refusals = new Map<string, Refusal>();
@@ -51,6 +59,22 @@ export class RelayMemory {
     this.#annotated.set(podUid, now);
     for (const [uid, at] of this.#annotated) if (now - at > forgetMs) this.#annotated.delete(uid);
     for (const [uid, sample] of this.#samples) if (now - sample.at > forgetMs) this.#samples.delete(uid);
+  }
+
+  order(podUid: string): Pick<GivenOrder, "digest" | "failure"> | undefined {
+    return this.#orders.get(podUid);
+  }
+
+  /** `digest` is that of the order that the pod took; undefined when it took it back. */
+  ordered(podUid: string, digest: string | undefined, now: number): void {
+    this.#orders.set(podUid, { at: now, digest, failure: undefined });
+    for (const [uid, { at }] of this.#orders) if (now - at > forgetMs) this.#orders.delete(uid);
+  }
+
+  /** An order did not reach the pod. */
+  orderFailed(podUid: string, why: string, now: number): void {
+    const last = this.#orders.get(podUid);
+    this.#orders.set(podUid, { at: now, digest: undefined, failure: { why, since: last?.failure?.since ?? now } });
   }
 
   recommendations(relay: string): readonly Recommendation[] {

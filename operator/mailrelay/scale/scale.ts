@@ -7,7 +7,8 @@ import { drainFinalizer } from "../../../api/labels.ts";
 import { podNameAt } from "../objects/names.ts";
 import type { ClaimFact, Recommendation, RelayWorld } from "../world.ts";
 import { decideReplicas } from "./autoscaling.ts";
-import { decideLeaving, type HeldPod } from "./leaving.ts";
+import { peersOf } from "./orders.ts";
+import { decideLeaving } from "./leaving.ts";
 
 export interface ScaleDecision {
   /** Pods there should be in the end. */
@@ -15,7 +16,10 @@ export interface ScaleDecision {
   /** What the StatefulSet should say now. */
   readonly replicas: number;
   readonly leaving: ReadonlySet<string>;
-  readonly held: readonly HeldPod[];
+  readonly held: readonly string[];
+  readonly isHibernating: boolean;
+  /** How many pods stand ready to take the mail of those that leave. */
+  readonly peers: number;
   readonly recommendations: readonly Recommendation[];
   /** Undefined while nobody has deleted the relay. */
   readonly deletion: Deletion | undefined;
@@ -47,6 +51,7 @@ export function decideScale(world: RelayWorld): ScaleDecision {
     pods,
     claims,
     isUnconditional: isHibernating || isOver,
+    now,
   });
   const isDone = isOver || (replicas === 0 && pods.length === 0);
   return {
@@ -54,6 +59,8 @@ export function decideScale(world: RelayWorld): ScaleDecision {
     replicas,
     leaving,
     held,
+    isHibernating,
+    peers: peersOf(world, leaving).length,
     recommendations: wanted.recommendations,
     deletion: deadline === undefined ? undefined : { deadline, isDone },
     retained: claims.filter((claim) => isWithoutPod(world, claim, replicas) && claim.queued !== 0 && claim.isBound),

@@ -110,3 +110,18 @@ test("a deleted relay leaves volumes that are not proven empty, with a label tha
   ]);
   assert.deepEqual([remove, grow], [["spool-outbound-1"], []]);
 });
+
+test("a proof is taken back while the pod still answers and may have taken mail since", () => {
+  const claims = [claimOf(0), claimOf(1, { queued: 0, emptySpool: "spool-a" })];
+  const pods = [podOf("outbound-0"), podOf("outbound-1", { report: reportOf({ queued: 0 }) })];
+  assert.deepEqual(planOf({ claims, pods }).marks, [
+    { name: "spool-outbound-1", change: { annotations: { [emptySpoolAnnotation]: undefined } } },
+  ]);
+  const full = [podOf("outbound-0"), podOf("outbound-1", { report: reportOf({ queued: 2, draining: true }) })];
+  assert.deepEqual(planOf({ claims, pods: full }).marks, [
+    {
+      name: "spool-outbound-1",
+      change: { annotations: { [queuedAnnotation]: "2", [emptySpoolAnnotation]: undefined } },
+    },
+  ]);
+});

@@ -54,11 +54,13 @@ function remembering({ world, isDeleting }: VolumeQuestion, claim: ClaimFact): M
   const pod = world.pods.find((candidate) => candidate.name === name);
   const spool = pod?.report?.spool;
   const isProven = spool !== undefined && pod?.report?.draining === true && spool.queuedMessages === 0;
-  const annotations: Record<string, string> = {};
+  const annotations: Record<string, string | undefined> = {};
   if (spool !== undefined && claim.queued !== spool.queuedRecipients) {
     annotations[queuedAnnotation] = String(spool.queuedRecipients);
   }
   if (isProven && claim.emptySpool !== spool.spoolId) annotations[emptySpoolAnnotation] = spool.spoolId;
+  // A pod that was restarted after it had proven its spool empty may have taken mail since.
+  if (!isProven && spool !== undefined && claim.emptySpool !== undefined) annotations[emptySpoolAnnotation] = undefined;
   const isKept = isDeleting && !isProven && claim.emptySpool === undefined && !claim.isRetained;
   if (Object.keys(annotations).length === 0 && !isKept) return undefined;
   return { ...(isKept ? { labels: { [retainedLabel]: "true" } } : {}), annotations };
