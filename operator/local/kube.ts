@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { relayLabel, shardLabel } from "../../api/labels.ts";
-import { mailRelay, mailRelayStatus } from "../../api/mailrelay.ts";
-import { senderDomain, senderDomainStatus } from "../../api/senderdomain.ts";
+import { mailRelayStatus } from "../../api/mailrelay.ts";
+import { senderDomainStatus } from "../../api/senderdomain.ts";
 import {
   type ChangeListener,
   keyOf,
@@ -20,29 +20,23 @@ import {
   type MetadataChange,
   type Reference,
 } from "../kube/kube.ts";
-import type { AppliedObject, Kind, KindMap, KubeObject, ObjectMeta, OptionalKind, Pod } from "../kube/objects.ts";
+import type {
+  AppliedObject,
+  Kind,
+  KindMap,
+  KubeObject,
+  ObjectMeta,
+  OptionalKind,
+  PersistentVolumeClaim,
+  Pod,
+} from "../kube/objects.ts";
 import { matchesSelector } from "../kube/selector.ts";
 import { readShard, type ShardFact } from "../kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
-
-const storedMetadata = z.looseObject({
-  name: z.string(),
-  namespace: z.string(),
-  uid: z.string().optional(),
-  labels: z.record(z.string(), z.string()).optional(),
-});
-
-const storedSecret = z.object({
-  apiVersion: z.literal("v1"),
-  kind: z.literal("Secret"),
-  metadata: storedMetadata,
-  type: z.string(),
-  data: z.record(z.string(), z.string()),
-});
-
-/** Read by the schema of today: what it does not take any more is given anew by the folder, or gone. */
-const storedGiven = z.array(z.object({ file: z.string(), object: z.union([mailRelay, senderDomain, storedSecret]) }));
+import { storedGiven, storedSecret } from "./storage/stored.ts";
+import { marked } from "./storage/marks.ts";
+import { claimFor, heldPods, newClaim, type VolumePlace, Volumes } from "./storage/volumes.ts";
 
 export interface LocalKubeSettings {
   readonly stateDirectory: string;
@@ -62,6 +56,7 @@ export class LocalKube implements Kube {
   readonly #settings: LocalKubeSettings;
   readonly #objects = new Map<string, KubeObject>();
   readonly #listeners: ChangeListener[] = [];
+  readonly #volumes: Volumes;
   /** What was marked on pods: their own objects are made anew whenever their processes change. */
   readonly #marks = new Map<string, MetadataChange>();
   /** Where each given object came from. */
@@ -69,6 +64,7 @@ export class LocalKube implements Kube {
 
   constructor(settings: LocalKubeSettings) {
     this.#settings = settings;
+    this.#volumes = new Volumes(settings.stateDirectory);
   }
 
   /** Reads what an earlier run left. A damaged file is an error: keys are not made anew in silence. */
@@ -82,6 +78,7 @@ export class LocalKube implements Kube {
     const given = await readIfThere(this.#path("given.json"));
     this.#given = given === undefined ? [] : storedGiven.parse(JSON.parse(given));
     for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
+    for (const claim of await this.#volumes.open()) this.#objects.set(keyOf(referenceTo(claim)), this.#sized(claim));
   }
 
   /** What the folder last gave, for the decision what stays in force. */
@@ -105,12 +102,24 @@ export class LocalKube implements Kube {
     for (const [key, object] of before) {
       if (!present.has(key)) await this.#collect(object);
     }
+    for (const claim of await this.list("PersistentVolumeClaim")) {
+      this.#objects.set(keyOf(referenceTo(claim)), this.#sized(claim));
+    }
   }
 
   /** True for the StatefulSet whose relay comes first in the folder: it gets the well-known ports. */
   isFirstStatefulSet(metadata: ObjectMeta): boolean {
     const first = this.#given.find((entry) => entry.object.kind === "MailRelay");
     return first?.object.metadata.uid === metadata.ownerReferences?.[0]?.uid;
+  }
+
+  /** Before a pod starts on the volume, as a StatefulSet makes it. */
+  async ensureClaim(place: VolumePlace): Promise<void> {
+    const claim = this.#sized(newClaim(place));
+    if (this.#objects.has(keyOf(referenceTo(claim)))) return;
+    await this.#volumes.keep(claim);
+    this.#objects.set(keyOf(referenceTo(claim)), claim);
+    this.#notify(claim);
   }
 
   putPod(bare: Pod): void {
@@ -166,7 +175,7 @@ export class LocalKube implements Kube {
     const reference = referenceTo(object);
     const before = this.#objects.get(keyOf(reference));
     const metadata = { ...object.metadata, uid: before?.metadata.uid ?? randomUUID() };
-    const next = { ...object, metadata };
+    const next = before === undefined ? await this.#resumed({ ...object, metadata }) : { ...object, metadata };
     if (same(before, next)) return;
     if (next.kind === "Secret") {
       await writeFileAtomically(this.#secretPath(reference), JSON.stringify(next, undefined, 2) + "\n", true);
@@ -179,8 +188,15 @@ export class LocalKube implements Kube {
     return Promise.resolve(false);
   }
 
-  /** Of pods only: nothing else is ever marked here. */
+  /** Of pods and claims only: nothing else is ever marked here. */
   async mark(reference: Reference, change: MetadataChange): Promise<void> {
+    const claim = this.#objects.get(keyOf(reference));
+    if (claim?.kind === "PersistentVolumeClaim") {
+      const next = marked(claim, change);
+      await this.#volumes.keep(next);
+      this.#objects.set(keyOf(reference), next);
+      return;
+    }
     const pod = await this.get("Pod", reference.namespace, reference.name);
     if (reference.kind !== "Pod" || pod === undefined) return;
     const key = keyOf(reference);
@@ -193,7 +209,7 @@ export class LocalKube implements Kube {
     this.#objects.set(key, marked(pod, next));
   }
 
-  /** A directory has the size of its disk. */
+  /** Claims have the size of the manifest. */
   async growClaim(_namespace: string, _name: string, _size: string): Promise<void> {
     await Promise.resolve();
   }
@@ -218,6 +234,7 @@ export class LocalKube implements Kube {
     if (object === undefined) return;
     this.#objects.delete(keyOf(reference));
     if (reference.kind === "Secret") await rm(this.#secretPath(reference), { force: true });
+    if (object.kind === "PersistentVolumeClaim") await this.#volumes.destroy(object);
     this.#notify(object);
   }
 
@@ -261,6 +278,19 @@ export class LocalKube implements Kube {
 
   onChange(listener: ChangeListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** In a cluster a StatefulSet outlives the operator: here pods that an earlier run had not emptied come again to go on. */
+  async #resumed<T extends AppliedObject>(object: T): Promise<T> {
+    if (object.kind !== "StatefulSet" || object.spec.replicas === 0) return object;
+    const held = heldPods(await this.list("PersistentVolumeClaim"), object.metadata);
+    return { ...object, spec: { ...object.spec, replicas: Math.max(object.spec.replicas, held) } };
+  }
+
+  #sized(claim: PersistentVolumeClaim): PersistentVolumeClaim {
+    const { namespace, labels } = claim.metadata;
+    const relay = this.#objects.get(keyOf({ kind: "MailRelay", namespace, name: labels?.[relayLabel] ?? "" }));
+    return relay?.kind === "MailRelay" ? claimFor(claim, relay) : claim;
   }
 
   #notify(object: KubeObject): void {
@@ -328,22 +358,6 @@ function brings({ metadata, spec }: KindMap["SenderDomain"], options: ListOption
   const { namespace = metadata.namespace, name } = spec.relayRef;
   if (options.relay !== undefined && nameOf({ namespace, name }) !== options.relay) return false;
   return options.domain === undefined || spec.domain === options.domain;
-}
-
-function marked(pod: Pod, change: MetadataChange | undefined): Pod {
-  if (change === undefined) return pod;
-  const labels = { ...pod.metadata.labels, ...change.labels };
-  const annotations = { ...pod.metadata.annotations, ...change.annotations };
-  return {
-    ...pod,
-    metadata: { ...pod.metadata, labels: withoutUndefined(labels), annotations: withoutUndefined(annotations) },
-  };
-}
-
-function withoutUndefined(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const kept: Record<string, string> = {};
-  for (const [key, value] of Object.entries(values)) if (value !== undefined) kept[key] = value;
-  return kept;
 }
 
 function isKind<K extends Kind>(object: KubeObject, kind: K): object is KindMap[K] & KubeObject {

@@ -1,9 +1,12 @@
 /**
  * The kubelet and the StatefulSet controller of local mode: for every StatefulSet its replicas as child processes, and
- * for every replica a Pod object. A replica that is scaled away stops; its spool directory stays where it is.
+ * for every replica a Pod object and the claim of its volume. A replica that is scaled away stops; its volume stays until the
+ * operator removes the claim.
  */
 import { join } from "node:path";
+import { emptySpoolAnnotation } from "../../api/labels.ts";
 import type { ContainerPort, Pod, Secret, StatefulSet } from "../kube/objects.ts";
+import { claimNameAt } from "../mailrelay/objects/names.ts";
 import type { LocalKube } from "./kube.ts";
 import { LocalPod, type PodIntent, type PodObserver, type PodPorts } from "./pod.ts";
 import type { PortBook } from "./ports.ts";
@@ -21,8 +24,8 @@ export interface KubeletSettings {
 
 export interface KubeletObserver extends PodObserver {
   onPortTaken(use: string, taken: number, port: number): void;
-  /** A replica is gone and what it had not delivered is not. */
-  onSpoolKept(pod: string, directory: string): void;
+  /** A replica is gone; its spool is proven empty, or else stays. */
+  onLeft(pod: string, left: { readonly directory: string; readonly isEmpty: boolean }): void;
 }
 
 interface Replica {
@@ -86,9 +89,17 @@ export class Kubelet {
       if (wanted.has(name)) continue;
       await replica.pod.stop();
       this.#replicas.delete(name);
+      // Once the pod is gone its claim may go.
+      const isEmpty = await this.#isProvenEmpty(replica);
       this.#kube.deletePod(podObject(replica, this.#settings.host));
-      this.#settings.observer.onSpoolKept(name, replica.directory);
+      this.#settings.observer.onLeft(name, { directory: replica.directory, isEmpty });
     }
+  }
+
+  async #isProvenEmpty({ set: { metadata }, index }: Replica): Promise<boolean> {
+    const claim = claimNameAt(metadata.name, index);
+    const found = await this.#kube.get("PersistentVolumeClaim", metadata.namespace, claim);
+    return found?.metadata.annotations?.[emptySpoolAnnotation] !== undefined;
   }
 
   async #syncReplica(set: StatefulSet, index: number): Promise<void> {
@@ -102,6 +113,8 @@ export class Kubelet {
     const compileCache = join(stateDirectory, "compiled");
     const place = { pod: name, directory, program, host, logLevel, compileCache, observer, choosePorts, now };
     const pod = known?.pod ?? new LocalPod(place, intent);
+    const { namespace, name: relay } = set.metadata;
+    await this.#kube.ensureClaim({ namespace, relay, ordinal: index });
     if (this.#stopped) return;
     this.#replicas.set(name, { pod, directory, set, index });
     await pod.sync(intent);

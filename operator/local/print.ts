@@ -117,7 +117,7 @@ export class Printer {
     for (const condition of change.object.status?.conditions ?? []) {
       if (isWorthALine(condition, before.get(condition.type))) {
         const text = `${kind} ${nameOf(metadata)}: ${condition.type}=${condition.status} ${condition.reason}: ${condition.message}`;
-        if (condition.status === "False") this.warn(text);
+        if (condition.status === "False" || condition.reason === "SpoolNotEmpty") this.warn(text);
         else this.say(this.#settings.paint("quiet", text));
       }
     }
@@ -189,6 +189,7 @@ function isWorthALine(condition: Condition, before: Condition | undefined): bool
   const isSame =
     before?.status === condition.status && before.reason === condition.reason && before.message === condition.message;
   if (isSame) return false;
+  if (condition.type === "Draining") return condition.status === "True" && condition.reason !== before?.reason;
   if (condition.type === "Ready") return condition.status === "True" && before?.status !== "True";
   if (["Programmed", "Available"].includes(condition.type)) return condition.reason === "ConfigurationRefused";
   if (condition.status === "False") return condition.reason !== "Pending" && condition.reason !== "NotDraining";

@@ -220,8 +220,12 @@ function openKubelet(parts: Parts): Kubelet {
       },
       onPortTaken: (use, taken, port) =>
         printer.warn(`${use}: port ${taken} is taken by another program, ${port} is used`),
-      onSpoolKept: (pod, directory) =>
-        printer.say(`${pod} has stopped; what it had not delivered stays in ${directory}/spool`),
+      onLeft: (pod, { directory, isEmpty }) =>
+        printer.say(
+          isEmpty
+            ? `${pod} has left with an empty spool`
+            : `${pod} has stopped; what it had not delivered stays in ${directory}/spool`,
+        ),
     },
   });
   return kubelet;
