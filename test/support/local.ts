@@ -94,7 +94,7 @@ async function launch(directory: string): Promise<Program> {
     command: [process.execPath, join(repositoryRoot, "operator/main.ts"), "local", ...flags],
     logFile: join(directory, "local.log"),
   });
-  await program.waitFor("ready", (line) => line === "ready");
+  await program.waitFor("ready", (line) => line === "ready", 60_000);
   return program;
 }
 

@@ -64,7 +64,12 @@ function judgeHeld(world: RelayWorld, scale: ScaleDecision, held: readonly Held[
 
 /** What stands in the way, with what to do; undefined while the pod gets on. */
 function troubleOf({ pod }: Held, peers: number): string | undefined {
-  if (pod?.report === undefined) return "it leaves once it answers and its spool is empty: see why it is not ready";
+  // One answer that did not come is no trouble yet: a pod that goes on not answering is not ready for long.
+  if (pod?.report === undefined) {
+    return pod?.ready === true
+      ? undefined
+      : "it leaves once it answers and its spool is empty: see why it is not ready";
+  }
   const { drain } = pod.report;
   if (pod.administration === undefined) return "it cannot hand its mail over and leaves when it has delivered it";
   if (drain === undefined && pod.orderFailure !== undefined) {

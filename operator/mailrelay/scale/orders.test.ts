@@ -118,10 +118,11 @@ test("peersOf() leaves out who is about to take no mail", () => {
     pod(1, { serving: false }),
     pod(2, { report: draining }),
     pod(3, { report: reportOf({ draining: true }) }),
-    pod(4, { report: undefined }),
+    pod(4, { ready: false }),
     pod(5, { administration: undefined }),
+    pod(6, { report: undefined }),
   ];
-  assert.deepEqual(peersOf(relayWorld({ pods }), new Set()), [peer(0)]);
+  assert.deepEqual(peersOf(relayWorld({ pods }), new Set()), [peer(0), peer(6)]);
 });
 
 test("peersOf() names addresses where pods have no names", () => {

@@ -44,14 +44,16 @@ export function decideOrders(question: OrderQuestion): readonly PodOrder[] {
   });
 }
 
-/** Pods that take mail from those that leave: they stay, serve, answer and are not leaving by an order of before. */
+/**
+ * Pods that take mail from those that leave: they stay, serve, and are not leaving by an order of before. A report that is
+ * missing for once must not change the list: each change is another order.
+ */
 export function peersOf({ pods, place, relay }: RelayWorld, leaving: ReadonlySet<string>): readonly Peer[] {
   const { name, namespace } = relay.metadata;
   return pods.slice(0, maxPeers).flatMap((pod) => {
     const { administration, report } = pod;
     const stays = pod.ready && pod.serving && !leaving.has(pod.name);
-    if (!stays || administration === undefined || report === undefined || report.draining) return [];
-    if (report.drain !== undefined) return [];
+    if (!stays || administration === undefined || report?.draining === true || report?.drain !== undefined) return [];
     // A name in DNS outlives the address of a pod.
     const host = place.podHost ?? `${pod.name}.${headlessServiceName(name)}.${namespace}.svc`;
     return [{ name: pod.name, host, port: administration.port }];
