@@ -59,6 +59,8 @@ export interface PodFact {
   readonly name: string;
   readonly uid: string;
   readonly ready: boolean;
+  /** Somebody deleted it: it stops, and may still be ready for a moment. */
+  readonly isGoing: boolean;
   /** Kubernetes' word: Pending, Running and so on. */
   readonly phase: string;
   /** Whether the client Service may select it. */
@@ -94,6 +96,8 @@ export interface ClaimFact {
   readonly storageClassName: string | undefined;
   /** False while there is no volume behind it, and so nothing in it. */
   readonly isBound: boolean;
+  /** Deleted already; something still holds it. */
+  readonly isGoing: boolean;
   readonly isRetained: boolean;
   /** Recipients that waited when its pod left; undefined when that is not known. */
   readonly queued: number | undefined;

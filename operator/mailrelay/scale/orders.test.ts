@@ -121,6 +121,7 @@ test("peersOf() leaves out who is about to take no mail", () => {
     pod(4, { ready: false }),
     pod(5, { administration: undefined }),
     pod(6, { report: undefined }),
+    pod(7, { isGoing: true }),
   ];
   assert.deepEqual(peersOf(relayWorld({ pods }), new Set()), [peer(0), peer(6)]);
 });

@@ -52,7 +52,7 @@ export function peersOf({ pods, place, relay }: RelayWorld, leaving: ReadonlySet
   const { name, namespace } = relay.metadata;
   return pods.slice(0, maxPeers).flatMap((pod) => {
     const { administration, report } = pod;
-    const stays = pod.ready && pod.serving && !leaving.has(pod.name);
+    const stays = pod.ready && !pod.isGoing && pod.serving && !leaving.has(pod.name);
     if (!stays || administration === undefined || report?.draining === true || report?.drain !== undefined) return [];
     // A name in DNS outlives the address of a pod.
     const host = place.podHost ?? `${pod.name}.${headlessServiceName(name)}.${namespace}.svc`;

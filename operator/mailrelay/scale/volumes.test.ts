@@ -74,6 +74,7 @@ test("a volume goes only when its spool was empty with no way in, and its pod is
   const emptied = claimOf(1, { queued: 0, emptySpool: "spool-a" });
   assert.deepEqual(planOf({ claims: [emptied] }).remove, ["spool-outbound-1"]);
   assert.deepEqual(planOf({ claims: [emptied], pods: [podOf("outbound-1", { report: proven })] }).remove, []);
+  assert.deepEqual(planOf({ claims: [{ ...emptied, isGoing: true }] }).remove, []);
   assert.deepEqual(planOf({ claims: [claimOf(1, { queued: 0 })] }).remove, []);
   assert.deepEqual(planOf({ claims: [emptied], replicas: 0, spec: { replicas: 0 } }).remove, []);
 });

@@ -71,7 +71,7 @@ function isSpent({ world, replicas }: VolumeQuestion, claim: ClaimFact): boolean
   const isInUse = claim.ordinal < replicas || world.pods.some((pod) => pod.name === name);
   // Hibernation keeps volumes whatever is in them: the same pods come back.
   const isKept = world.relay.spec.replicas === 0 && world.relay.metadata.deletionTimestamp === undefined;
-  return claim.emptySpool !== undefined && !isInUse && !isKept;
+  return claim.emptySpool !== undefined && !isInUse && !isKept && !claim.isGoing;
 }
 
 function growth(world: RelayWorld, replicas: number): VolumePlan["grow"] {
