@@ -6,7 +6,7 @@ import { asKind } from "../kube/cluster/views.ts";
 import { nameOf } from "../kube/kube.ts";
 import type { Stored } from "../kube/objects.ts";
 import { termOf } from "../kube/selector.ts";
-import { issuedSecretName } from "../mailrelay/objects/names.ts";
+import { namedSecrets } from "../mailrelay/objects/references.ts";
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 
 /** Values are `namespace/name` of the Secret. */
@@ -67,21 +67,8 @@ function domainSecrets({ metadata: { namespace }, spec }: Stored<SenderDomain>):
   return qualified(namespace, [...keys, ...smarthostSecretNames(spec.smarthosts)]);
 }
 
-function relaySecrets({ metadata: { namespace, name }, spec }: Stored<MailRelay>): readonly string[] {
-  const { tls, delivery, authentication, tracing, events } = spec;
-  const named = [
-    tls.secretName,
-    tls.certManager === undefined ? undefined : issuedSecretName(name),
-    authentication.clientCertificates?.caSecretName,
-    tracing?.headersSecretName,
-    tracing?.caSecretName,
-    events?.webhook.secretName,
-    ...smarthostSecretNames([...delivery.smarthosts, ...delivery.fallbackSmarthosts]),
-  ];
-  return qualified(
-    namespace,
-    named.filter((one) => one !== undefined),
-  );
+function relaySecrets(relay: Stored<MailRelay>): readonly string[] {
+  return qualified(relay.metadata.namespace, namedSecrets(relay));
 }
 
 function qualified(namespace: string, names: readonly string[]): readonly string[] {

@@ -6,6 +6,7 @@ import { keyOf } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
 import { affectedBy, type Lookup } from "./affected.ts";
+import { keepWarm } from "./warm.ts";
 
 export interface LeadSettings {
   readonly reads: ClusterReads;
@@ -25,7 +26,8 @@ const longestBatchMs = 5_000;
 
 /** Resolves to the exit code: 0 when it was asked to stop, 1 when it lost the lease. */
 export async function lead(settings: LeadSettings): Promise<number> {
-  const { reads, election, log, stopping } = settings;
+  const { reads, election, log, stopping, operatorNamespace } = settings;
+  let isLeading = false;
   const stopped = aborted(stopping).then(() => 0);
   const lost = election.lost.then((reason) => {
     log.fatal({ reason }, "the lease is lost");
@@ -35,11 +37,13 @@ export async function lead(settings: LeadSettings): Promise<number> {
     await reads.open();
     settings.onSynced();
     log.info({ cached: reads.sizes(), holder: election.holder }, "caches are filled");
+    keepWarm({ reads, operatorNamespace, isOver: () => isLeading });
     await election.elected;
     return undefined;
   };
   const early = await Promise.race([prepared(), stopped, lost]);
   if (early !== undefined) return early;
+  isLeading = true;
   log.info("leading");
   const queue = settings.begin();
   follow(settings, queue);

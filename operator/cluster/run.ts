@@ -1,6 +1,7 @@
 /**
- * The operator in a cluster: caches first, then the lease, then work. A standby keeps its caches as warm as the leader's
- * and does nothing; a leader that lost the lease ends, because another may have begun.
+ * The operator in a cluster: caches first, then the lease, then work. A standby follows all that the leader follows, the
+ * content of Secrets and the kinds of others apart, and does nothing; a leader that lost the lease ends, because another may
+ * have begun.
  */
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import { objectFieldManager } from "../../api/labels.ts";
@@ -29,7 +30,7 @@ export interface ClusterRun extends Opening {
   readonly stopping: AbortSignal;
 }
 
-/** A stop waits at most this long for the last spans, in milliseconds. */
+/** A stop waits at most this long for the last events, and again for the last spans, in milliseconds. */
 const flushMs = 3_000;
 
 /** Requests at the same time, watches and the lease apart. */
@@ -78,7 +79,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
     },
   });
   await state.queue?.stop();
-  if (outcome === 0) await events.flushed();
+  if (outcome === 0) await events.close(flushMs);
   await giveUpLease(election, log);
   ended.abort();
   await telemetry.close(flushMs);
@@ -113,7 +114,7 @@ interface Parts {
 
 function openParts({ run, opened, ended }: PartSettings): Parts {
   const { namespace, transport } = opened;
-  const { settings, log, monotonic, now } = run;
+  const { settings, log, monotonic, now, chance } = run;
   const state: State = { queue: undefined, isSynced: false };
   const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
   const telemetry = openTelemetry({ namespace, identity: settings.identity, log, counts: metrics });
@@ -137,6 +138,7 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
     fieldManager: objectFieldManager,
     regarded: regardedBy(reads),
     now,
+    chance,
     onError: (error) => log.warn({ error: String(error) }, "an event could not be written"),
   });
   return {

@@ -1,7 +1,11 @@
 /**
- * Writes events.k8s.io/v1 Events, beside the work: emit() never waits and never fails. Events that cannot be written are
- * counted and lost, because what they say is in status as well; so are those beyond a short line.
+ * Writes events.k8s.io/v1 Events, beside the work: emit() never waits and never fails. One that the server could not take now
+ * is tried again for about a minute and a half, and those behind it wait. Events that cannot be written at all are counted and
+ * lost, because what they say is in status as well; so are those beyond a short line.
  */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Chance } from "../../runtime/clock.ts";
+import { type BackoffLimits, backoffMs } from "./backoff.ts";
 import type { Client } from "./client/client.ts";
 import { isFailure } from "./client/failure.ts";
 import type { Resource } from "./client/resource.ts";
@@ -32,18 +36,29 @@ export interface RecorderSettings {
   readonly regarded: (event: KubeEvent) => Regarded;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  readonly chance: Chance;
   readonly onError: (error: unknown) => void;
 }
 
+const backoff: BackoffLimits = { firstMs: 500, maxMs: 20_000 };
+/** An event that the server takes at no time must not hold up the others for ever. */
+const mostTries = 10;
 /** Requests that wait; a server that is away must not make this grow. */
 const longestLine = 500;
 /** Of the API: longer notes are refused. */
 const longestNote = 1024;
 
+interface Waiting {
+  readonly kind: "create" | "update";
+  readonly series: Series;
+}
+
 export class EventRecorder {
   readonly #settings: RecorderSettings;
   readonly #book = new EventBook(eventLimits);
-  readonly #line: { readonly kind: "create" | "update"; readonly series: Series }[] = [];
+  readonly #line: Waiting[] = [];
+  /** Ends the tries. */
+  readonly #ended = new AbortController();
   #writing: Promise<void> | undefined;
   #made = 0;
   #lost = 0;
@@ -71,16 +86,20 @@ export class EventRecorder {
     this.#writing ??= this.#write();
   }
 
-  /** Resolves when nothing waits to be written. */
-  async flushed(): Promise<void> {
-    await this.#writing;
+  /** Resolves when nothing waits to be written, or after that many milliseconds: what waits then is lost. */
+  async close(withinMs: number): Promise<void> {
+    const stop = new AbortController();
+    const late = pause(withinMs, undefined, { signal: stop.signal }).catch(() => undefined);
+    await Promise.race([this.#writing, late]);
+    stop.abort();
+    this.#ended.abort();
+    this.#lost += this.#line.splice(0).length;
   }
 
   async #write(): Promise<void> {
     for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
       try {
-        if (next.kind === "create") await this.#create(next.series);
-        else await this.#update(next.series);
+        await this.#try(next);
       } catch (error) {
         this.#lost += 1;
         // An event of an object whose namespace is ending, or a process that stops: nobody misses it.
@@ -88,6 +107,23 @@ export class EventRecorder {
       }
     }
     this.#writing = undefined;
+  }
+
+  async #try(next: Waiting): Promise<void> {
+    const { chance } = this.#settings;
+    for (let failures = 1; ; failures += 1) {
+      try {
+        await (next.kind === "create" ? this.#create(next.series) : this.#update(next.series));
+        return;
+      } catch (error) {
+        // An earlier try whose answer was lost has made it.
+        if (isFailure(error, "AlreadyExists")) return;
+        const isPassing = isFailure(error, "ServerError", "TooManyRequests", "Timeout", "Connection");
+        if (!isPassing || failures === mostTries || this.#ended.signal.aborted) throw error;
+        const delayMs = backoffMs({ limits: backoff, failures, chance, askedMs: error.retryAfterMs });
+        await pause(delayMs, undefined, { signal: this.#ended.signal }).catch(() => undefined);
+      }
+    }
   }
 
   async #create({ event, name, lastAt }: Series): Promise<void> {

@@ -9,6 +9,7 @@ import type { MailRelayConditionType, MailRelayReason } from "../../api/status/m
 import { secretText } from "../kube/secret.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
+import { bareReferenceProblems } from "./objects/references.ts";
 import { forbiddenProblem } from "./rights.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
@@ -183,5 +184,9 @@ export function finding(
 
 /** Everything that does not depend on what the pods run. */
 export function assessRelay(world: RelayWorld, problems: readonly ReferenceProblem[]): readonly RelayFinding[] {
-  return [judgeAccepted(world), judgeReferences([...problems, ...forbiddenReads(world)]), judgeCertificate(world)];
+  return [
+    judgeAccepted(world),
+    judgeReferences([...problems, ...bareReferenceProblems(world), ...forbiddenReads(world)]),
+    judgeCertificate(world),
+  ];
 }

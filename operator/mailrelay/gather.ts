@@ -20,17 +20,15 @@ import {
   certificateSecretName,
   configurationSecretName,
   internalAuthoritySecretName,
-  issuedSecretName,
   ordinalOf,
   peerSecretName,
   spoolVolume,
 } from "./objects/names.ts";
-import { tracingSecretNames } from "./objects/tracing.ts";
+import { namedSecrets } from "./objects/references.ts";
 import type { KeepAuthority } from "./peer/issuing.ts";
 import type { GiveOrder } from "./peer/orders.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
-import { smarthostSecretNames } from "./smarthost.ts";
 import type { ClaimFact, CredentialFacts, IssuedCertificate, Place, PodFact, RelayWorld } from "./world.ts";
 
 export interface RelaySources {
@@ -112,16 +110,6 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
     selector: credentials.secretSelector,
     field: "spec.authentication.credentials.secretSelector",
   });
-}
-
-function namedSecrets(relay: Stored<MailRelay>): readonly string[] {
-  const { tls, delivery } = relay.spec;
-  return [
-    ...(tls.secretName === undefined ? [] : [tls.secretName]),
-    ...(tls.certManager === undefined ? [] : [issuedSecretName(relay.metadata.name)]),
-    ...smarthostSecretNames([...delivery.smarthosts, ...delivery.fallbackSmarthosts]),
-    ...tracingSecretNames(relay.spec),
-  ];
 }
 
 export async function readAuthority(kube: Kube, namespace: string): Promise<IssuedCertificate | undefined> {

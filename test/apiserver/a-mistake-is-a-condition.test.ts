@@ -270,3 +270,39 @@ test(
     assert.equal(await dataOf(namespace, "outbound-configuration"), good);
   },
 );
+
+test("Secrets of fields that are not acted on yet are missed as well", { skip }, async () => {
+  const namespace = stage.makeNamespace();
+  const relay = { namespace, name: "outbound" };
+  stage.apply(
+    relayManifest({
+      ...relay,
+      spec: {
+        authentication: { clientCertificates: { caSecretName: "authority" } },
+        events: { webhook: { url: "https://example.com/", secretName: "signing" } },
+      },
+    }),
+  );
+  const refs = { type: "ResolvedRefs", status: "False" } as const;
+  const [authority, webhook] = [
+    "spec.authentication.clientCertificates.caSecretName",
+    "spec.events.webhook.secretName",
+  ];
+  await says("MailRelay", relay, {
+    ...refs,
+    reason: "SecretNotFound",
+    words: [authority, "authority does not exist", webhook, "signing does not exist"],
+  });
+  stage.apply(
+    secretManifest({ namespace, name: "signing", values: { key: "secret" } }),
+    secretManifest({ namespace, name: "authority", values: { "tls.crt": "another key" } }),
+  );
+  const invalid = await says("MailRelay", relay, {
+    ...refs,
+    reason: "SecretInvalid",
+    words: [authority, "lacks the data key ca.crt"],
+  });
+  assert.ok(!invalid.message.includes(webhook), invalid.message);
+  stage.apply(secretManifest({ namespace, name: "authority", values: { "ca.crt": "PEM" } }));
+  await says("MailRelay", relay, { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", words: [] });
+});

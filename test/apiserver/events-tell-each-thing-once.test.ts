@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventResource } from "../../operator/kube/events.ts";
 import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { type Fault, FaultProxy, type Rule, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
@@ -87,4 +88,60 @@ test("a mistake and its mending are two events, and a restarted operator adds no
     next.figure("mailboat_operator_reconcile_seconds_count", { kind: "SenderDomain" });
   await until("several looks", async () => (await looks()) >= 3);
   assert.deepEqual(await eventsIn(namespace), known);
+  assert.equal(await next.stop(), 0);
 });
+
+const isEvent = ({ method, path }: SeenRequest): boolean => method === "POST" && path.includes("/events");
+const answer = (code: number, headers: Record<string, string> = {}): Fault => ({
+  kind: "answer",
+  code,
+  body: "{}",
+  headers,
+});
+
+/** What a server that is in trouble for a while does with events. */
+const troubles: readonly (readonly [string, Fault, number])[] = [
+  ["503", answer(503), 3],
+  ["429 with Retry-After", answer(429, { "retry-after": "1" }), 1],
+  ["no answer", { kind: "silence" }, 1],
+  ["a connection that breaks", { kind: "cut" }, 2],
+];
+
+test("an event that meets a server in trouble is told all the same", { skip }, async (context) => {
+  const proxy = await FaultProxy.start(stage.plane);
+  context.after(() => proxy.close());
+  const operator = stage.operator({ kubeconfig: stage.kubeconfigVia(proxy) });
+  await operator.leading();
+  for (const [what, fault, times] of troubles) {
+    await context.test(what, async () => {
+      const namespace = stage.makeNamespace();
+      const rule: Rule = { matches: (seen) => isEvent(seen) && seen.path.includes(namespace), fault, times };
+      proxy.rules.push(rule);
+      stage.apply(mistaken(namespace));
+      await until("the event", async () => (await eventsIn(namespace)).includes(missing));
+      assert.equal(rule.struck, times);
+      assert.equal((await eventsIn(namespace)).filter((event) => event === missing).length, 1);
+    });
+  }
+  await context.test("an operator that stops meanwhile", async () => {
+    const namespace = stage.makeNamespace();
+    const rule: Rule = {
+      matches: (seen) => isEvent(seen) && seen.path.includes(namespace),
+      fault: answer(503),
+      times: 2,
+    };
+    proxy.rules.push(rule);
+    stage.apply(mistaken(namespace));
+    await until("the trouble", () => rule.struck === 1);
+    assert.equal(await operator.stop(), 0);
+    assert.ok((await eventsIn(namespace)).includes(missing));
+  });
+});
+
+/** A domain without a relay and without its key: nothing but itself has events. */
+function mistaken(namespace: string): object {
+  const spec = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
+  return domainManifest({ namespace, name: "example-com", spec });
+}
+
+const missing = "SenderDomain/example-com Warning SecretNotFound";

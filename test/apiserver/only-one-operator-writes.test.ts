@@ -49,6 +49,11 @@ async function openPair(): Promise<Pair> {
   await stage.until("StatefulSet", { namespace, name: "outbound" }, { what: "is there", fits: () => true });
   assert.equal((await standby.page("/readyz")).status, 200, "a standby is ready");
   assert.deepEqual(writesOf(standbyProxy), [], "a standby writes nothing");
+  await until("the standby to follow the relay's Secrets", () =>
+    standbyProxy.seen.some(({ isWatch, path }) => isWatch && path.includes(`/namespaces/${namespace}/secrets`)),
+  );
+  const contents = standbyProxy.seen.filter(({ path }) => /\/secrets\/[a-z]/.test(path));
+  assert.deepEqual(contents, [], "a standby reads no Secret's content");
   return { namespace, leader, standby, leaderProxy, standbyProxy };
 }
 

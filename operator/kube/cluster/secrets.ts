@@ -84,6 +84,11 @@ export class SecretReads {
     });
   }
 
+  /** Begins to follow a namespace before anything is read there. */
+  prepare(namespace: string): void {
+    this.#cache.follow(namespace);
+  }
+
   /** How many are known by their metadata. */
   get size(): number {
     return this.#cache.size + this.#named.size;

@@ -1,0 +1,35 @@
+/**
+ * What a standby follows before anything is looked at: the Secrets (metadata alone) of the namespaces in which resources ask
+ * for some, so that it leads without listing hundreds of namespaces first. Their content is read by whoever leads.
+ */
+import type { ClusterReads, ObjectChange } from "../kube/cluster/reads.ts";
+import { asKind } from "../kube/cluster/views.ts";
+import type { RawObject } from "../kube/client/resource.ts";
+import { bySecret, bySelection, indexes } from "./indexes.ts";
+
+export interface WarmSettings {
+  readonly reads: ClusterReads;
+  readonly operatorNamespace: string;
+  /** Reconciles follow what they need by themselves. */
+  readonly isOver: () => boolean;
+}
+
+export function keepWarm({ reads, operatorNamespace, isOver }: WarmSettings): void {
+  const prepare = (kind: ObjectChange["kind"], object: RawObject): void => {
+    if (asksForSecrets(kind, object)) reads.secrets.prepare(object.metadata.namespace ?? "");
+  };
+  const kinds = ["MailRelay", "SenderDomain"] as const;
+  if (kinds.some((kind) => reads.list(kind, {}).length > 0)) reads.secrets.prepare(operatorNamespace);
+  for (const kind of kinds) for (const object of reads.list(kind, {})) prepare(kind, object);
+  reads.onChange(({ kind, after }) => {
+    if (after !== undefined && !isOver()) prepare(kind, after);
+  });
+}
+
+/** A namespace whose owner gave no right to its Secrets is left alone where nothing names one. */
+function asksForSecrets(kind: ObjectChange["kind"], object: RawObject): boolean {
+  if (kind === "MailRelay") return true;
+  if (kind !== "SenderDomain") return false;
+  const isNamed = [bySecret, bySelection].some((index) => (indexes[kind]?.[index]?.(object) ?? []).length > 0);
+  return isNamed || asKind<"SenderDomain">(object).spec.dkim?.managed !== undefined;
+}
