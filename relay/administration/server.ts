@@ -75,6 +75,8 @@ class AdministrationPort implements Administration {
     server.on("request", (request, response) => {
       this.#answer(request, response).catch((error: unknown) => this.#failed(request, response, error));
     });
+    // Without a listener it would end the process.
+    server.on("error", (error) => options.log.warn({ error: error.message }, "administration port failed"));
     server.on("tlsClientError", (error, socket) => {
       // Set when a certificate was shown and not believed, of which the client hears nothing but a closed connection.
       const refused: unknown = socket.authorizationError;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { operatorIdentity } from "../../api/administration.ts";
 import { InternalAuthority, type PeerFiles } from "../../test/support/peers.ts";
-import { decodePeer } from "./certificate.ts";
+import { decodeCertificate, decodePeer } from "./certificate.ts";
 import type { Files } from "./files.ts";
 
 const relay = { namespace: "mail", name: "outbound" };
@@ -33,6 +33,7 @@ test("a bundle of the old and the new authority is believed, whichever issued th
   }
 });
 
+const brokenCertificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const belongTogether = /tls\.crt, tls\.key and ca\.crt belong together/;
 const faults: readonly { readonly name: string; readonly files: Files; readonly error: RegExp }[] = [
   { name: "no authority", files: { ...filesOf(own), "ca.crt": "" }, error: /not issued by any certificate of ca\.crt/ },
@@ -59,11 +60,21 @@ const faults: readonly { readonly name: string; readonly files: Files; readonly 
   },
   { name: "no identity", files: filesOf(await authority.issue({})), error: /is for DNS:localhost/ },
   {
+    name: "a broken certificate behind its own",
+    files: { ...filesOf(own), "tls.crt": `${own.certificate}\n${brokenCertificate}` },
+    error: /tls\.crt cannot be served: .*asn1/,
+  },
+  {
     name: "another's key",
     files: { ...filesOf(own), "tls.key": (await authority.relay()).privateKey },
     error: /tls\.key is not the key of tls\.crt/,
   },
 ];
+
+test("a certificate for clients with a broken one behind it is refused, not served", () => {
+  const files = { "tls.crt": `${own.certificate}\n${brokenCertificate}`, "tls.key": own.privateKey };
+  assert.throws(() => decodeCertificate(files), /tls\.crt cannot be served: .*asn1/);
+});
 
 for (const { name, files, error } of faults) {
   test(`a peer certificate with ${name} is refused`, () => assert.throws(() => decodePeer(files, relay), error));

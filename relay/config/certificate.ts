@@ -1,5 +1,6 @@
 /** Mounted certificates as texts to values that have been found usable together. Throws with what is wrong, for people. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import { relayIdentity } from "../../api/administration.ts";
 import type { RelayDocument } from "../../api/relayconfig.ts";
 import { identityOf } from "../administration/identity.ts";
@@ -15,6 +16,7 @@ export function decodeCertificate(files: Files): Certificate | undefined {
   const leaf = new X509Certificate(chain);
   // Both files change together, but are read one after the other: a torn pair is read again.
   if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) throw new Error("tls.key is not the key of tls.crt");
+  mustServe(chain, privateKey);
   return {
     chain,
     privateKey,
@@ -22,6 +24,17 @@ export function decodeCertificate(files: Files): Certificate | undefined {
     notAfter: leaf.validToDate.getTime(),
     names: (leaf.subjectAltName ?? "").split(", ").filter((name) => name !== ""),
   };
+}
+
+/** Of a chain only the first certificate was read: TLS would fail for the others when it is too late to keep the last good one. */
+function mustServe(cert: string, key: string): void {
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new Error(`tls.crt cannot be served: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /** What peers and the operator see: a certificate of another relay, or one that no peer would believe, is refused. */
