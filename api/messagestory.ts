@@ -6,7 +6,9 @@ import { z } from "zod";
 
 const storyEvent = z.looseObject({
   at: z.iso.datetime(),
-  /** The same word as in the log: accepted, delivered, deferred, failed, bounced, notified, double bounce. */
+  /**
+   * The same word as in the log: accepted, delivered, deferred, failed, bounced, notified, double bounce, handed over, taken over.
+   */
   event: z.string(),
   traceId: z.string().exactOptional(),
   /** Of an acceptance. */
@@ -23,6 +25,8 @@ const storyEvent = z.looseObject({
   reply: z.string().exactOptional(),
   dueAt: z.string().exactOptional(),
   expired: z.boolean().exactOptional(),
+  /** Of a message that went to another pod of the relay, or came from one. */
+  peer: z.string().exactOptional(),
   /** Of a notice that was sent about the message. */
   noticeId: z.string().exactOptional(),
 });
@@ -32,7 +36,7 @@ const messageStory = z.object({
   domain: z.string(),
   acceptedAt: z.iso.datetime(),
   sizeBytes: z.int(),
-  /** Recipients by domain at acceptance; absent when an earlier process accepted the message. */
+  /** Recipients by domain at acceptance, or when it was taken over; absent when an earlier process did it. */
   destinations: z.record(z.string(), z.int()).exactOptional(),
   /** Events between the first and the last ones that are not remembered. */
   forgotten: z.int(),

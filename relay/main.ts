@@ -1,26 +1,30 @@
 /** The relay program: reads its settings, opens configuration, spool, listeners and delivery, and stops in reverse. */
+import { hostname } from "node:os";
 import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth, type HealthServer } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, type Log } from "../runtime/log.ts";
 import { drainRoutes } from "./administration/drainroutes.ts";
 import { Gate } from "./administration/gate.ts";
-import { DrainState, type DrainProgress } from "./administration/orders.ts";
+import { DrainState } from "./administration/orders.ts";
 import { openAdministration } from "./administration/server.ts";
 import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
+import { openGiver } from "./handoff/giver.ts";
+import { openTaker } from "./handoff/taker.ts";
 import { inspectionUsage } from "./inspect/command.ts";
 import { inspect, isInspectionVerb } from "./inspect/inspect.ts";
 import { retryIntervalMs } from "./mail/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
+import { createHandoffTracer, type HandoffTracer } from "./observe/handoffspan.ts";
 import { createHopTracer, type HopTracer } from "./observe/hop.ts";
 import { createJournal } from "./observe/journal.ts";
 import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
 import { relayPages, type PagesOptions } from "./observe/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
-import { openStore } from "./spool/store.ts";
+import { openStore, type Store } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
 import { openSubmission, type SubmissionOptions } from "./submission/listener.ts";
 
@@ -76,7 +80,8 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const pages: { server?: HealthServer } = {};
   // Closed after mail: whoever waits for this relay's end reads its report meanwhile.
   lifecycle.onStop({ name: "http", close: async () => pages.server?.close() });
-  const shared = { snapshots, spool: opened, log, clock, chance, metrics, journal, hops };
+  const tracer = createHandoffTracer(telemetry);
+  const shared = { snapshots, spool: opened, log, clock, chance, metrics, journal, hops, tracer };
   const mail = await openMail(shared, settings, lifecycle);
   pages.server = await openHealth({
     host: settings.listenHost,
@@ -91,7 +96,9 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
 /** Every way in and out; closed together. */
 async function openMail(
   shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports"> & {
+    readonly spool: Store;
     readonly hops: HopTracer;
+    readonly tracer: HandoffTracer;
     readonly metrics: MetricsEndpoint;
   },
   settings: Settings,
@@ -104,24 +111,25 @@ async function openMail(
   const gate = new Gate({ orders, stopping: lifecycle.stopping });
   const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort } });
   const submission = await openSubmission({ ...shared, gate, listenHost, ports });
+  const taker = openTaker({ ...shared, gate });
+  const giver = await openGiver({ ...shared, orders, delivery, name: hostname() });
   const administration = await openAdministration({
     snapshots,
-    routes: drainRoutes({ orders, log }),
+    routes: [...drainRoutes({ orders, log }), ...taker.routes],
     log,
     listenHost,
     ports,
     onAnswer: (caller, code) => metrics.administered(caller, code),
   });
-  const edges = [administration, submission, delivery];
+  const edges = [administration, submission, giver, delivery];
   lifecycle.onStop({
     name: "mail",
     close: async () => {
+      taker.close();
       await Promise.all(edges.map(async (edge) => edge.close(stopDeadlineMs)));
     },
   });
-  const drain = (): DrainProgress | undefined =>
-    orders.current() === undefined ? undefined : { handedOver: 0, failure: undefined };
-  return { gate, drain };
+  return { gate, drain: () => giver.progress() };
 }
 
 /** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */

@@ -117,6 +117,25 @@ export const inside: readonly BuildsPanel[] = [
       queries: [{ expr: `max by (instance, revision) (mailboat_configuration_info{${chosen}})`, legend: "revision" }],
       runbook: "mailboatconfigurationstale",
     },
-    { width: 24, height: 6 },
+    { width: 12, height: 6 },
+  ),
+  graph(
+    {
+      title: "From pod to pod",
+      description:
+        "Messages that leaving pods give to the others of the relay. Refused or unreachable: the peers are full, leave themselves or are not there; then the pod delivers by itself.",
+      unit: "short",
+      queries: [
+        {
+          expr: `sum by (result) (rate(mailboat_handoff_messages_total{${chosen}, direction="given"}[$__rate_interval]))`,
+          legend: "given a second: {{result}}",
+        },
+        {
+          expr: `sum by (result) (rate(mailboat_handoff_messages_total{${chosen}, direction="taken"}[$__rate_interval]))`,
+          legend: "taken a second: {{result}}",
+        },
+      ],
+    },
+    { width: 12, height: 6 },
   ),
 ];

@@ -18,6 +18,8 @@ export const silentMetrics: RelayMetrics = {
   phaseEnded: () => undefined,
   notified: () => undefined,
   doubleBounced: () => undefined,
+  given: () => undefined,
+  taken: () => undefined,
   committed: () => undefined,
   configurationLoaded: () => undefined,
 };

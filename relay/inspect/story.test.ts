@@ -71,6 +71,18 @@ const rows = [
     last: "  nothing of it is left in the spool",
   },
   {
+    name: "a message of another pod's, which tried it before",
+    story: storyOf([{ at: iso(5_000), event: "taken over", peer: "outbound-2", recipients: 1, traceId }]),
+    queued: queuedAfter(2),
+    last: "  in the spool: 1 recipient at example.org, 2 attempts, next 2026-11-25T12:01:00.000Z (in 50 s); last reply 451 busy",
+  },
+  {
+    name: "a message that another pod has now",
+    story: storyOf([accepted, { at: iso(5_000), event: "handed over", peer: "outbound-0", recipients: 1 }]),
+    queued: undefined,
+    last: "  nothing of it is left in the spool",
+  },
+  {
     name: "what only the spool knows",
     story: undefined,
     queued: queuedAfter(2),
@@ -99,7 +111,7 @@ test("each event is one line, whatever a next hop put into its reply; another tr
     outcome("failed", 3, { reply: "no\r\nsuch\u001b[2J user", expired: true, traceId: other }),
     { at: iso(3_000), event: "bounced", notice: "failed", noticeId: "0m2" },
     { at: iso(3_000), event: "double bounce", recipientDomain: "example.org", code: 550, enhanced: "5.1.1" },
-    { at: iso(4_000), event: "handed over", reply: "a later version's event" },
+    { at: iso(4_000), event: "put aside", reply: "a later version's event" },
   ];
   const lines = renderTelling({ story: storyOf(events), queued: undefined, isSpoolKnown: true, now })
     .trimEnd()
@@ -110,9 +122,24 @@ test("each event is one line, whatever a next hop put into its reply; another tr
       `+3.000 s  failed     1 recipient at example.org, attempt 3, next hop mx.example.org: 451 4.2.0 no such [2J user; its time is up; trace ${other}`,
       "+3.000 s  bounced    the sender is told (failed) by notice 0m2",
       "+3.000 s  double bounce  at example.org: 550 5.1.1; it is from nobody, so nobody is told",
-      "+4.000 s  handed over  a later version's event",
+      "+4.000 s  put aside  a later version's event",
     ],
   );
+});
+
+test("a way from pod to pod says which pod, and what came before it is not called unknown", () => {
+  const told = renderTelling({
+    story: storyOf([
+      { at: iso(5_000), event: "taken over", peer: "outbound-2\u001b[2J", recipients: 2 },
+      { at: iso(6_000), event: "handed over", peer: "outbound-0", recipients: 1 },
+    ]),
+    queued: undefined,
+    isSpoolKnown: true,
+    now,
+  });
+  assert.match(told, /^  accepted \S+ \(by another pod: outbound-2 \[2J handed it over/m);
+  assert.match(told, /\+5\.000 s {2}taken over {2}2 recipients from outbound-2 \[2J$/m);
+  assert.match(told, /\+6\.000 s {2}handed over {2}1 recipient to outbound-0$/m);
 });
 
 test("what is forgotten in the middle is said in the middle", () => {

@@ -34,15 +34,14 @@ function storyLines(story: MessageStory): readonly string[] {
   const { spoolId, domain, acceptedAt, sizeBytes, destinations, events, forgotten } = story;
   const accepted = events.find(({ event }) => event === "accepted");
   const rest = events.filter((event) => event !== accepted);
-  const early = "the relay that tells this started later, so what came before its start is not in it";
-  const shown = rest.map((event) =>
-    eventLine(event, { acceptedAt: Date.parse(acceptedAt), traceId: accepted?.traceId }),
-  );
+  const taken = events.find(({ event }) => event === "taken over");
+  const traceId = accepted?.traceId ?? taken?.traceId;
+  const shown = rest.map((event) => eventLine(event, { acceptedAt: Date.parse(acceptedAt), traceId }));
   const half = forgotten > 0 ? [`  ${counted(forgotten, "event")} in between not remembered`] : [];
   const cut = forgotten > 0 ? Math.ceil(shown.length / 2) : shown.length;
   return [
     `${spoolId} from ${domain}: ${headWords({ sizeBytes, destinations })}`,
-    `  accepted ${acceptedAt} ${accepted === undefined ? `(${early})` : acceptanceWords(accepted)}`,
+    `  accepted ${acceptedAt} ${accepted === undefined ? earlyWords(taken) : acceptanceWords(accepted)}`,
     ...shown.slice(0, cut),
     ...half,
     ...shown.slice(cut),
@@ -64,6 +63,16 @@ const mostDomains = 20;
 interface Size {
   readonly sizeBytes: number;
   readonly destinations?: MessageStory["destinations"] | undefined;
+}
+
+/** Of a message that this process did not accept. */
+function earlyWords(taken: StoryEventDocument | undefined): string {
+  if (taken?.peer === undefined) {
+    return "(the relay that tells this started later, so what came before its start is not in it)";
+  }
+  const from = printable(taken.peer);
+  const trace = taken.traceId === undefined ? "" : `, trace ${taken.traceId}`;
+  return `(by another pod: ${from} handed it over, so what came before is in that pod's log)${trace}`;
 }
 
 function acceptanceWords(event: StoryEventDocument): string {
@@ -89,6 +98,10 @@ function eventLine(event: StoryEventDocument, { acceptedAt, traceId }: Beginning
 function eventWords(event: StoryEventDocument): string {
   if (event.noticeId !== undefined) return `the sender is told (${event.notice ?? "?"}) by notice ${event.noticeId}`;
   const reply = [event.code, event.enhanced, event.reply].filter((part) => part !== undefined).join(" ");
+  if (event.peer !== undefined) {
+    const direction = event.event === "handed over" ? "to" : "from";
+    return `${counted(event.recipients ?? 1, "recipient")} ${direction} ${event.peer}`;
+  }
   if (event.event === "double bounce")
     return `at ${event.recipientDomain ?? "?"}: ${reply}; it is from nobody, so nobody is told`;
   if (event.recipientDomain === undefined) return reply;
@@ -121,9 +134,14 @@ function groupWords(group: DestinationGroup, story: MessageStory | undefined, no
   const who = `${counted(recipients, "recipient")} at ${domain}`;
   const last = lastReply === undefined ? "" : `; last reply ${replyWords(lastReply)}`;
   // An attempt is registered before it begins: one that the relay has not told the end of is under way.
-  if (story !== undefined && attempts > lastAttempt(story, domain))
+  if (story !== undefined && attempts > lastAttempt(story, domain) && !isUntoldElsewhere(story, domain))
     return `${who}, attempt ${attempts} under way${last}`;
   return `${who}, ${counted(attempts, "attempt")}, next ${new Date(dueAt).toISOString()} (${until(dueAt, now)})${last}`;
+}
+
+/** Attempts of the pod that had the message before are in that pod's log. */
+function isUntoldElsewhere(story: MessageStory, domain: string): boolean {
+  return lastAttempt(story, domain) === 0 && story.events.some(({ event }) => event === "taken over");
 }
 
 function lastAttempt({ events }: MessageStory, domain: string): number {

@@ -31,6 +31,11 @@ function outcome(number: number, kind: "delivered" | "deferred" | "failed", atte
   return { kind, at: number, line };
 }
 
+function handover(number: number): StoryEvent {
+  const line = { spoolId: idOf(number), domain: "example.com", traceId: undefined, peer: "outbound-0", recipients: 1 };
+  return { kind: "handed over", at: number, line };
+}
+
 function historyOf(
   events: readonly StoryEvent[],
   limits = { smooth: 2, troubled: 2, events: 4, bytes: 1e6 },
@@ -48,6 +53,11 @@ const forgetting = [
   {
     name: "a message in trouble outlives a flood",
     events: [acceptance(1), outcome(1, "deferred"), ...[2, 3, 4].map(acceptance)],
+    left: [1, 3, 4],
+  },
+  {
+    name: "a leaving pod's mail is no trouble",
+    events: [acceptance(1), outcome(1, "deferred"), ...[2, 3, 4].flatMap((at) => [acceptance(at), handover(at)])],
     left: [1, 3, 4],
   },
   {

@@ -199,8 +199,11 @@ function headWeight({ destinations, messageId = "" }: StoryHead): number {
 }
 
 function isTrouble({ kind, line }: StoryEvent): boolean {
-  return kind === "accepted" ? "noticeOf" in line : kind !== "delivered";
+  return kind === "accepted" ? "noticeOf" in line : !smoothKinds.has(kind);
 }
+
+/** A pod that leaves hands over all it has: that must not wash away the few messages that people ask for. */
+const smoothKinds: ReadonlySet<Transition["kind"]> = new Set(["delivered", "handed over", "taken over"]);
 
 export function withBrackets(messageId: string): string {
   return messageId.startsWith("<") ? messageId : `<${messageId}>`;

@@ -340,15 +340,15 @@ function highestAttempt(recipients: readonly Recipient[]): number {
   return recipients.reduce((last, { attempts }) => Math.max(last, attempts), 0);
 }
 
-function domainsOf(recipients: readonly Recipient[]): string[] {
+export function domainsOf(recipients: readonly Recipient[]): string[] {
   return [...new Set(recipients.map(({ address }) => domainOf(address)))];
 }
 
-function contextsOf(tracing: Tracing, recipients: readonly Recipient[]): SpanContext[] {
+export function contextsOf(tracing: Tracing, recipients: readonly Recipient[]): SpanContext[] {
   const texts = new Set(recipients.flatMap(({ lastAttempt }) => (lastAttempt === undefined ? [] : [lastAttempt])));
   return [...texts].flatMap((text) => tracing.fromText(text) ?? []);
 }
 
-function isSampled(context: SpanContext): boolean {
+export function isSampled(context: SpanContext): boolean {
   return (context.traceFlags & 1) !== 0;
 }

@@ -7,13 +7,17 @@ import { administrationMetrics, type AdministrationMetrics } from "./families/ad
 import { configurationMetrics, type ConfigurationMetrics } from "./families/configuration.ts";
 import { deliveryMetrics, type DeliveryMetrics } from "./families/delivery.ts";
 import type { OpenMetricsRegistry } from "./families/family.ts";
+import { handoffMetrics, type HandoffMetrics } from "./families/handoff.ts";
 import { spanMetrics, type SpanMetrics } from "./families/telemetry.ts";
 import { spoolMetrics, type MetricSources, type SpoolMetrics } from "./families/spool.ts";
 import { submissionMetrics, type SubmissionMetrics } from "./families/submission.ts";
 import { BoundedLabel } from "./labels.ts";
 
 /** Everything a room may report; a room takes this and knows nothing of prom-client. */
-export type RelayMetrics = SubmissionMetrics & DeliveryMetrics & Omit<SpoolMetrics & ConfigurationMetrics, "refresh">;
+export type RelayMetrics = SubmissionMetrics &
+  DeliveryMetrics &
+  HandoffMetrics &
+  Omit<SpoolMetrics & ConfigurationMetrics, "refresh">;
 
 export interface MetricsEndpoint extends RelayMetrics, SpanMetrics, AdministrationMetrics {
   /** OpenMetrics text. */
@@ -40,6 +44,7 @@ export function createMetrics(sources: MetricSources): MetricsEndpoint {
   return {
     ...submission,
     ...deliveryMetrics(registry, domains, destinations),
+    ...handoffMetrics(registry),
     ...spanMetrics(registry),
     ...administrationMetrics(registry),
     committed: (writes, seconds) => spool.committed(writes, seconds),

@@ -9,6 +9,7 @@ export const spanName = {
   deliver: "mail.deliver",
   send: "smtp.send",
   bounce: "mail.bounce",
+  handoff: "mail.handoff",
 } as const;
 
 export const eventName = {
@@ -41,7 +42,7 @@ export const attribute = {
   messageSize: "mailboat.message.size",
   /** Counts from 1. */
   attempt: "mailboat.attempt",
-  /** accepted, refused, abandoned; delivered, deferred, failed, mixed. */
+  /** accepted, refused, abandoned; delivered, deferred, failed, mixed; of a hand-off taken, known, refused, unknown. */
   outcome: "mailboat.outcome",
   keys: "mailboat.dkim.keys",
   /** What a notice tells of; absent when nobody is told. */

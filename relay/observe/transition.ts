@@ -53,11 +53,20 @@ export interface DoubleBounceLine extends Line {
   readonly enhanced: string | undefined;
 }
 
+/** A message goes from one pod of the relay to another: each of the two has a line. */
+export interface HandoffLine extends Line {
+  /** The other pod's name. */
+  readonly peer: string;
+  /** Those whose outcome is open. */
+  readonly recipients: number;
+}
+
 export type Transition =
   | { readonly kind: "accepted"; readonly line: AcceptedLine }
   | { readonly kind: "delivered" | "deferred" | "failed"; readonly line: OutcomeLine }
   | { readonly kind: "bounced" | "notified"; readonly line: NoticeLine }
-  | { readonly kind: "double bounce"; readonly line: DoubleBounceLine };
+  | { readonly kind: "double bounce"; readonly line: DoubleBounceLine }
+  | { readonly kind: "handed over" | "taken over"; readonly line: HandoffLine };
 
 /** What a story begins with. */
 export interface StoryHead {
@@ -66,7 +75,7 @@ export interface StoryHead {
   /** ms since the epoch. */
   readonly acceptedAt: number;
   readonly sizeBytes: number;
-  /** Recipients by domain at acceptance; absent when this process did not accept the message. */
+  /** Recipients by domain at acceptance, or when it was taken over; absent when this process did neither. */
   readonly destinations?: Readonly<Record<string, number>>;
   /** An index only: it is never told. */
   readonly messageId?: string | undefined;

@@ -282,6 +282,8 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     phaseEnded: nothing,
     notified: nothing,
     doubleBounced: nothing,
+    given: nothing,
+    taken: nothing,
     committed: nothing,
     configurationLoaded: nothing,
   };

@@ -1,0 +1,288 @@
+/**
+ * Gives the mail of a pod that leaves to peers that stay, while an order with peers is in force.
+ *
+ * Promise: a message is marked as offered, and the mark synced, before its peer hears of it; it is removed once the peer has it.
+ * Delivery stands down meanwhile, but not while no peer takes anything: then the pod delivers what it can by itself. Bounded:
+ * so many transfers at a time, whatever waits.
+ */
+import { randomBytes } from "node:crypto";
+import type { Peer } from "../../api/administration.ts";
+import type { Chance, Clock } from "../../runtime/clock.ts";
+import type { Log } from "../../runtime/log.ts";
+import type { DrainOrders, DrainProgress } from "../administration/orders.ts";
+import type { SnapshotSource } from "../config/snapshot.ts";
+import type { HandoffTracer } from "../observe/handoffspan.ts";
+import type { Journal } from "../observe/journal.ts";
+import type { RelayMetrics } from "../observe/metrics.ts";
+import type { GivenResult } from "../observe/families/handoff.ts";
+import type { SpoolId } from "../spool/entry.ts";
+import type { HandoffSpool, Mark, WholeMessage } from "../spool/handoffs.ts";
+import type { Spool } from "../spool/spool.ts";
+import { HandoffClient, type Given } from "./client.ts";
+import { Inquiries } from "./inquiry.ts";
+import { recordGiven } from "./record.ts";
+import {
+  afterFailure,
+  afterSuccess,
+  chooseNext,
+  defaultSlots,
+  restedPeer,
+  type PeerState,
+  type Slots,
+} from "./spread.ts";
+
+export interface GiverOptions {
+  readonly orders: DrainOrders;
+  readonly spool: Pick<Spool, "readBody"> & { readonly handoff: HandoffSpool };
+  readonly delivery: { standDown(): Promise<void>; resume(): void };
+  readonly snapshots: SnapshotSource;
+  readonly tracer: HandoffTracer;
+  readonly journal: Journal;
+  readonly metrics: RelayMetrics;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  /** This pod's, as peers tell people. */
+  readonly name: string;
+  readonly slots?: Slots;
+}
+
+export interface Giver {
+  /** Undefined without an order. */
+  progress(): DrainProgress | undefined;
+  /** Offers nothing more and waits for what is under way, up to the deadline; offers without an end are known to the next start. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Rejects when the spool cannot tell which offers a process before this one left. */
+export async function openGiver(options: GiverOptions): Promise<Giver> {
+  const giver = new HandoffGiver(options);
+  await giver.start();
+  return giver;
+}
+
+/** What delivery still has in flight may come back into the spool at any time. */
+const lookAgainMs = 250;
+/** After trouble with the spool. */
+const troubleMs = 1_000;
+
+class HandoffGiver implements Giver {
+  readonly #options: GiverOptions;
+  readonly #slots: Slots;
+  readonly #client: HandoffClient;
+  readonly #inquiries: Inquiries;
+  readonly #transfers = new Set<Promise<void>>();
+  /** Messages that a peer could not take: they are left to delivery. */
+  readonly #setAside = new Set<SpoolId>();
+  #peers: readonly PeerState[] = [];
+  #handedOver = 0;
+  #failure: string | undefined;
+  #hasOrder = false;
+  #isDown = false;
+  #looking = false;
+  #calledMeanwhile = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(options: GiverOptions) {
+    const { spool, snapshots, name, clock, chance, log } = options;
+    this.#options = options;
+    this.#slots = options.slots ?? defaultSlots;
+    const readBody = (id: SpoolId): NodeJS.ReadableStream => spool.readBody(id);
+    this.#client = new HandoffClient({ snapshots, spoolId: spool.handoff.spoolId, name, readBody });
+    this.#inquiries = new Inquiries({
+      spool: spool.handoff,
+      client: this.#client,
+      finish: async (mark) => this.#finishAsked(mark),
+      onReturn: () => this.#look(),
+      clock,
+      chance,
+      log,
+    });
+  }
+
+  async start(): Promise<void> {
+    const marks = await this.#options.spool.handoff.marks();
+    if (marks.length > 0) this.#options.log.info({ offers: marks.length }, "asking peers how earlier offers ended");
+    for (const mark of marks) this.#inquiries.add(mark);
+    this.#options.orders.onChange(() => this.#obey());
+    this.#obey();
+  }
+
+  progress(): DrainProgress | undefined {
+    return this.#hasOrder ? { handedOver: this.#handedOver, failure: this.#failure } : undefined;
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    const deadline = Promise.withResolvers<void>();
+    const timer = setTimeout(deadline.resolve, deadlineMs);
+    await Promise.race([Promise.all(this.#transfers), deadline.promise]);
+    clearTimeout(timer);
+    this.#client.close();
+    await this.#inquiries.close();
+  }
+
+  #obey(): void {
+    const order = this.#options.orders.current();
+    if (order === undefined || !this.#hasOrder) {
+      this.#handedOver = 0;
+      this.#failure = undefined;
+      this.#setAside.clear();
+    }
+    this.#hasOrder = order !== undefined;
+    const known = new Map(this.#peers.map((state) => [keyOf(state.peer), state]));
+    this.#peers = (order?.peers ?? []).map((peer) => known.get(keyOf(peer)) ?? restedPeer(peer));
+    this.#look();
+  }
+
+  /** Looks what is to be done now; once more when called meanwhile. */
+  #look(): void {
+    if (this.#closing) return;
+    if (this.#looking) {
+      this.#calledMeanwhile = true;
+      return;
+    }
+    this.#looking = true;
+    this.#calledMeanwhile = false;
+    clearTimeout(this.#timer);
+    this.#giveNext()
+      .catch((error: unknown) => {
+        this.#options.log.error({ error: String(error) }, "could not offer mail to peers");
+        return troubleMs;
+      })
+      .then((pauseMs) => {
+        this.#looking = false;
+        if (this.#calledMeanwhile || pauseMs === 0) this.#look();
+        else if (pauseMs !== undefined && !this.#closing) this.#timer = setTimeout(() => this.#look(), pauseMs);
+      })
+      .catch((error: unknown) => this.#options.log.fatal({ error: String(error) }, "hand-off stopped"));
+  }
+
+  /** Resolves with when to look again in ms; undefined: when something happens. */
+  async #giveNext(): Promise<number | undefined> {
+    if (this.#peers.length === 0) {
+      this.#resumeDelivery();
+      return undefined;
+    }
+    const now = this.#options.clock.now();
+    const choice = chooseNext(this.#peers, this.#slots, now);
+    if (choice.kind === "busy") return undefined;
+    if (choice.kind === "rest") {
+      this.#resumeDelivery();
+      return Math.max(choice.until - now, 1);
+    }
+    if (!choice.isTrial) await this.#standDown();
+    const { peer, limit } = choice;
+    const offer = randomBytes(8).toString("hex");
+    const offered = await this.#options.spool.handoff.offer({ limit, peer, offer, except: [...this.#setAside] });
+    // The order may have been taken back, or name others now, while the marks were written.
+    const isWanted = !this.#closing && this.#peers.some((state) => keyOf(state.peer) === keyOf(peer));
+    for (const whole of offered) {
+      if (isWanted) this.#begin(whole, offer, peer);
+      else await this.#options.spool.handoff.takeBack(whole.message.id);
+    }
+    if (offered.length > 0 || !isWanted) return 0;
+    if (this.#setAside.size > 0 && this.#transfers.size === 0) this.#resumeDelivery();
+    return lookAgainMs;
+  }
+
+  async #standDown(): Promise<void> {
+    if (this.#isDown) return;
+    this.#isDown = true;
+    await this.#options.delivery.standDown();
+  }
+
+  #resumeDelivery(): void {
+    if (!this.#isDown) return;
+    this.#isDown = false;
+    this.#options.delivery.resume();
+  }
+
+  #begin(whole: WholeMessage, offer: string, peer: Peer): void {
+    this.#change(peer, (state) => ({ ...state, underWay: state.underWay + 1 }));
+    const transfer: Promise<void> = this.#give(whole, offer, peer)
+      .catch((error: unknown) => {
+        const { id } = whole.message;
+        this.#options.log.error({ spoolId: id, error: String(error) }, "could not end an offer in the spool");
+        this.#inquiries.add({ id, offer, peer });
+      })
+      .then(() => {
+        this.#transfers.delete(transfer);
+        this.#change(peer, (state) => ({ ...state, underWay: state.underWay - 1 }));
+        this.#look();
+      });
+    this.#transfers.add(transfer);
+  }
+
+  /** Rejects when the spool could not keep how it ended. */
+  async #give(whole: WholeMessage, offer: string, peer: Peer): Promise<void> {
+    const { tracer, clock, spool, metrics } = this.#options;
+    const { id } = whole.message;
+    const span = tracer.give({ ...whole, now: clock.now(), peer });
+    const given = await this.#client.give({ whole, offer, peer, context: span?.context });
+    span?.end(given.kind);
+    metrics.given(resultOf(given));
+    this.#judge(given, peer);
+    switch (given.kind) {
+      case "taken":
+      case "known":
+        await this.#finish(whole, peer, span?.traceId);
+        return;
+      case "unknown":
+        if (!this.#closing) this.#inquiries.add({ id, offer, peer });
+        return;
+      case "set aside":
+        this.#setAside.add(id);
+        await spool.handoff.takeBack(id);
+        return;
+      case "refused":
+      case "unreachable":
+        await spool.handoff.takeBack(id);
+        return;
+    }
+  }
+
+  #judge(given: Given, peer: Peer): void {
+    const { clock, chance, log } = this.#options;
+    if (given.kind === "taken" || given.kind === "known") {
+      this.#failure = undefined;
+      this.#change(peer, afterSuccess);
+      return;
+    }
+    this.#failure = `${peer.name}: ${given.reason}`;
+    if (given.kind === "set aside") return;
+    const before = this.#peers.find((state) => keyOf(state.peer) === keyOf(peer));
+    this.#change(peer, (state) => afterFailure(state, clock.now(), chance()));
+    // One line for all the transfers that failed together, and not one for each trial.
+    if (before?.failures === 0) log.warn({ peer: peer.name, reason: given.reason }, "a peer takes no mail");
+  }
+
+  async #finish(whole: WholeMessage, peer: Peer, traceId: string | undefined): Promise<void> {
+    await this.#options.spool.handoff.remove(whole.message.id);
+    this.#handedOver += 1;
+    recordGiven({ whole, peer: peer.name, traceId }, this.#options.journal);
+  }
+
+  async #finishAsked({ id, peer }: Mark): Promise<void> {
+    const whole = await this.#options.spool.handoff.offered(id);
+    if (whole === undefined) return;
+    await this.#finish(whole, peer, undefined);
+    this.#options.metrics.given("handed_over");
+  }
+
+  #change(peer: Peer, next: (state: PeerState) => PeerState): void {
+    const key = keyOf(peer);
+    this.#peers = this.#peers.map((state) => (keyOf(state.peer) === key ? next(state) : state));
+  }
+}
+
+function keyOf({ name, host, port }: Peer): string {
+  return `${name} ${host} ${port}`;
+}
+
+function resultOf({ kind }: Given): GivenResult {
+  if (kind === "taken" || kind === "known") return "handed_over";
+  return kind === "set aside" ? "set_aside" : kind;
+}
