@@ -63,6 +63,8 @@ export async function openGiver(options: GiverOptions): Promise<Giver> {
 
 /** What delivery still has in flight may come back into the spool at any time. */
 const lookAgainMs = 250;
+/** Messages that peers could not take. A peer that understands none, of another version, is one that takes no mail. */
+const mostSetAside = 100;
 /** After trouble with the spool. */
 const troubleMs = 1_000;
 
@@ -234,7 +236,7 @@ class HandoffGiver implements Giver {
         if (!this.#closing) this.#inquiries.add({ id, offer, peer });
         return;
       case "set aside":
-        this.#setAside.add(id);
+        if (this.#setAside.size < mostSetAside) this.#setAside.add(id);
         await spool.handoff.takeBack(id);
         return;
       case "refused":
@@ -252,7 +254,7 @@ class HandoffGiver implements Giver {
       return;
     }
     this.#failure = `${peer.name}: ${given.reason}`;
-    if (given.kind === "set aside") return;
+    if (given.kind === "set aside" && this.#setAside.size < mostSetAside) return;
     const before = this.#peers.find((state) => keyOf(state.peer) === keyOf(peer));
     this.#change(peer, (state) => afterFailure(state, clock.now(), chance()));
     // One line for all the transfers that failed together, and not one for each trial.
