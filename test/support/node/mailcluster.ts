@@ -57,6 +57,8 @@ export class MailCluster {
   readonly node: Node;
   readonly #helm: string;
   #inboxAddress = "";
+  /** Where mail for example.net goes. */
+  #exchangerAddress = "";
 
   private constructor(node: Node, helm: string) {
     this.node = node;
@@ -93,6 +95,7 @@ export class MailCluster {
     ]);
     const address = ["get", "service", "inbox", "--namespace", inboxNamespace, "-o", "jsonpath={.spec.clusterIP}"];
     this.#inboxAddress = await node.kubectl(address);
+    this.#exchangerAddress = this.#inboxAddress;
     await this.publish([]);
   }
 
@@ -105,10 +108,18 @@ export class MailCluster {
   async publish(records: readonly string[]): Promise<void> {
     const serial = this.node.setRecords([
       "example.net. 1 IN MX 10 mx.example.net.",
-      `mx.example.net. 1 IN A ${this.#inboxAddress}`,
+      `mx.example.net. 1 IN A ${this.#exchangerAddress}`,
       ...records,
     ]);
     await until("the new zone", async () => (await this.python<number>(serialScript, {})) === serial);
+  }
+
+  /** Mail for example.net finds nobody who listens, until it may arrive again. Other records that were published go. */
+  async mayArrive(isPossible: boolean): Promise<void> {
+    const path = "jsonpath={.status.podIP}";
+    const client = ["get", "pod", "client", "--namespace", clientNamespace, "-o", path];
+    this.#exchangerAddress = isPossible ? this.#inboxAddress : await this.node.kubectl(client);
+    await this.publish([]);
   }
 
   async helm(args: readonly string[]): Promise<string> {
