@@ -136,3 +136,21 @@ test("a full history costs little memory and time", (t) => {
   assert.ok(history.size > troubled && history.size <= smooth + troubled, `${history.size} messages`);
   assert.ok(microseconds < 100, `${microseconds} us a message`);
 });
+
+test("a client that gives all its messages one Message-ID costs no more than others", () => {
+  const messages = 20_000;
+  const microsecondsOf = (messageIdOf: (number: number) => string): number => {
+    const history = new MessageHistory();
+    const startedAt = process.cpuUsage();
+    for (let number = 0; number < messages; number += 1) {
+      history.add(acceptance(number), () => headFor(number, messageIdOf(number)));
+    }
+    const { user, system } = process.cpuUsage(startedAt);
+    const { smooth } = defaultHistoryLimits;
+    assert.equal(history.find(messageIdOf(messages - 1)).length, messageIdOf(0) === messageIdOf(1) ? smooth : 1);
+    return (user + system) / messages;
+  };
+  const own = microsecondsOf((number) => `<${number}@example.com>`);
+  const shared = microsecondsOf(() => "<same@example.com>");
+  assert.ok(shared < 5 * own, `${shared} us a message with a shared Message-ID, ${own} us with its own`);
+});

@@ -57,8 +57,8 @@ export class MessageHistory {
   readonly #limits: HistoryLimits;
   readonly #smooth: Shelf;
   readonly #troubled: Shelf;
-  /** A client may send one message in several transactions. */
-  readonly #byMessageId = new Map<string, readonly SpoolId[]>();
+  /** A client may send one message in several transactions, or give all it sends the same Message-ID. */
+  readonly #byMessageId = new Map<string, SpoolId | Set<SpoolId>>();
 
   constructor(limits: HistoryLimits = defaultHistoryLimits) {
     this.#limits = limits;
@@ -99,7 +99,8 @@ export class MessageHistory {
 
   /** The stories of a spool id or a Message-ID, with or without its angle brackets. */
   find(asked: string): readonly Story[] {
-    const ids = this.#byMessageId.get(withBrackets(asked)) ?? [asked as SpoolId];
+    const named = this.#byMessageId.get(withBrackets(asked)) ?? (asked as SpoolId);
+    const ids = typeof named === "string" ? [named] : [...named];
     return ids.flatMap((id) => {
       const kept = this.#keptOf(id);
       return kept === undefined ? [] : [{ head: kept.head, events: kept.events, forgotten: kept.forgotten }];
@@ -116,18 +117,19 @@ export class MessageHistory {
     const { messageId } = head;
     if (messageId !== undefined && messageId.length <= longestMessageId) {
       const others = this.#byMessageId.get(messageId);
-      this.#byMessageId.set(messageId, others === undefined ? [id] : [...others, id]);
+      if (others instanceof Set) others.add(id);
+      else this.#byMessageId.set(messageId, others === undefined ? id : new Set([others, id]));
     }
     this.#forget(pushedOut);
     return kept;
   }
 
   #forget(story: Kept | undefined): void {
-    const { messageId, spoolId } = story?.head ?? {};
-    if (messageId === undefined) return;
-    const left = this.#byMessageId.get(messageId)?.filter((other) => other !== spoolId) ?? [];
-    if (left.length === 0) this.#byMessageId.delete(messageId);
-    else this.#byMessageId.set(messageId, left);
+    if (story === undefined) return;
+    const { messageId = "", spoolId } = story.head;
+    const named = this.#byMessageId.get(messageId);
+    if (named instanceof Set && named.size > 1) named.delete(spoolId);
+    else if (named !== undefined) this.#byMessageId.delete(messageId);
   }
 }
 
