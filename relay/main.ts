@@ -8,7 +8,7 @@ import { drainRoutes } from "./administration/drainroutes.ts";
 import { Gate } from "./administration/gate.ts";
 import { DrainState } from "./administration/orders.ts";
 import { openAdministration } from "./administration/server.ts";
-import type { Snapshot, SnapshotSource } from "./config/snapshot.ts";
+import type { SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
 import { openDelivery } from "./delivery/runner.ts";
 import { openGiver } from "./handoff/giver.ts";
@@ -61,7 +61,8 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
     clock,
     log,
     capacity: () => snapshots.current().relay.spool,
-    retryDelaysMs: () => registeredDelaysMs(snapshots.current()),
+    // The plain schedule; jitter comes with the outcome.
+    retryDelayMs: (attempt) => retryIntervalMs(attempt, snapshots.current().relay.delivery.retry),
     ownerTimeoutMs: 10_000,
     onCommit: (writes, seconds) => metrics.committed(writes, seconds),
     onLost: (error) => {
@@ -130,12 +131,6 @@ async function openMail(
     },
   });
   return { gate, drain: () => giver.progress() };
-}
-
-/** What is registered before an attempt: the plain schedule; jitter comes with the outcome. The cap is reached well before 24. */
-function registeredDelaysMs(snapshot: Snapshot): readonly number[] {
-  const { retry } = snapshot.relay.delivery;
-  return Array.from({ length: 24 }, (_, index) => retryIntervalMs(index + 1, retry));
 }
 
 async function main([verb, ...args]: readonly string[]): Promise<number> {

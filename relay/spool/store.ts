@@ -33,8 +33,8 @@ export interface StoreOptions {
   readonly log: Log;
   /** Size of the volume's share that the spool may use, and the percentage at which new mail is refused. */
   readonly capacity: () => { readonly capacityBytes: number; readonly highWatermarkPercent: number };
-  /** Delay to register before dialing, by number of the attempt; the last one repeats. */
-  readonly retryDelaysMs: () => readonly number[];
+  /** Delay to register before dialing, by number of the attempt, from 1; it does not grow any more after `longestSchedule`. */
+  readonly retryDelayMs: (attempt: number) => number;
   readonly ownerTimeoutMs: number;
   /** Told after each transaction: how many writes joined it and how long it took with its sync. */
   readonly onCommit: (writes: number, seconds: number) => void;
@@ -43,6 +43,8 @@ export interface StoreOptions {
 }
 
 const settleRetryMs = 1000;
+/** Attempts after which the delay is the same each time: it doubles up to a cap that is reached well before. */
+const longestSchedule = 24;
 
 export interface Store extends Spool {
   readonly handoff: HandoffSpool;
@@ -126,7 +128,8 @@ class SpoolStore implements Store {
   }
 
   async claim({ now, limit, passOver }: ClaimQuestion): Promise<readonly Entry[]> {
-    const delaysMs = this.#options.retryDelaysMs();
+    const { retryDelayMs } = this.#options;
+    const delaysMs = Array.from({ length: longestSchedule }, (_, index) => retryDelayMs(index + 1));
     const result = await this.#request({ kind: "claim", now, limit, delaysMs, passOver });
     if (result.kind === "claimed") return result.rows.map(entryOf);
     throw new Error(`spool: could not claim: ${result.kind === "error" ? result.message : result.kind}`);
@@ -234,7 +237,7 @@ class SpoolStore implements Store {
   }
 
   #firstDueAt(): number {
-    return this.#options.clock.now() + (this.#options.retryDelaysMs()[0] ?? 60_000);
+    return this.#options.clock.now() + this.#options.retryDelayMs(1);
   }
 
   #usedBytes(): number {

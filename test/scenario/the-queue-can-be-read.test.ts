@@ -41,7 +41,7 @@ async function fill(directory: string): Promise<void> {
     clock: systemClock,
     log: createLog({ level: "silent", program: "test" }),
     capacity: () => ({ capacityBytes: 8 * 2 ** 30, highWatermarkPercent: 85 }),
-    retryDelaysMs: () => [hour],
+    retryDelayMs: () => hour,
     ownerTimeoutMs: 10_000,
     onCommit: () => undefined,
     onLost: (error) => assert.fail(error),

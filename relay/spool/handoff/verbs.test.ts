@@ -34,7 +34,7 @@ async function openAt(directory: string, change: Partial<StoreOptions> = {}): Pr
     clock: { now: () => start },
     log: createLog({ level: "silent", program: "test" }),
     capacity: () => ({ capacityBytes: 1e9, highWatermarkPercent: 85 }),
-    retryDelaysMs: () => [60_000, 120_000],
+    retryDelayMs: (attempt) => (attempt === 1 ? 60_000 : 120_000),
     ownerTimeoutMs: 0,
     onCommit: () => undefined,
     onLost: (error) => assert.fail(error),

@@ -18,7 +18,7 @@ const spool: Spool = await openStore({
   clock: { now: () => now },
   log: createLog({ level: "silent", program: "test" }),
   capacity: () => ({ capacityBytes: 1e9, highWatermarkPercent: 85 }),
-  retryDelaysMs: () => [60_000],
+  retryDelayMs: () => 60_000,
   ownerTimeoutMs: 0,
   onCommit: () => undefined,
   onLost: (error) => assert.fail(error),
