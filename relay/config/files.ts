@@ -33,12 +33,13 @@ interface Seen {
 export class ConfigurationReader {
   readonly #root: string;
   readonly #seen = new Map<string, Seen>();
+  #files: ConfigurationFiles | undefined;
 
   constructor(root: string) {
     this.#root = root;
   }
 
-  /** Rejects only when a directory that exists cannot be read. */
+  /** The same object as before when nothing changed. Rejects only when a directory that exists cannot be read. */
   async read(): Promise<ConfigurationFiles> {
     const configuration = await this.#directory(configurationDirectory);
     const shards = new Map<string, Files>();
@@ -46,12 +47,10 @@ export class ConfigurationReader {
       const name = shardName(index);
       shards.set(name, await this.#directory(join(domainsDirectory, name)));
     }
-    return {
-      relay: configuration[relayDocumentName],
-      tls: await this.#directory(tlsDirectory),
-      peer: await this.#directory(peerDirectory),
-      shards,
-    };
+    const tls = await this.#directory(tlsDirectory);
+    const peer = await this.#directory(peerDirectory);
+    this.#files ??= { relay: configuration[relayDocumentName], tls, peer, shards };
+    return this.#files;
   }
 
   async #directory(name: string): Promise<Files> {
@@ -60,8 +59,12 @@ export class ConfigurationReader {
     const seen = this.#seen.get(name);
     if (seen?.stamp === stamp) return seen.files;
     const files = stamp === "absent" ? {} : await readFiles(path);
-    this.#seen.set(name, { stamp, files });
-    return files;
+    // The kubelet swaps a volume also when nothing in it is new.
+    const isSame = seen !== undefined && JSON.stringify(seen.files) === JSON.stringify(files);
+    const kept = isSame ? seen.files : files;
+    if (!isSame) this.#files = undefined;
+    this.#seen.set(name, { stamp, files: kept });
+    return kept;
   }
 }
 

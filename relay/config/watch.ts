@@ -13,7 +13,7 @@ import {
 } from "../../api/relayconfig.ts";
 import type { Log } from "../../runtime/log.ts";
 import { DirectoryWatch } from "./directorywatch.ts";
-import { ConfigurationReader } from "./files.ts";
+import { ConfigurationReader, type ConfigurationFiles } from "./files.ts";
 import { SnapshotLoader } from "./load.ts";
 import type { Snapshot, SnapshotSource } from "./snapshot.ts";
 
@@ -43,7 +43,7 @@ class WatchedConfiguration implements SnapshotSource {
   readonly #first = Promise.withResolvers<void>();
   readonly #listeners: ((snapshot: Snapshot) => void)[] = [];
   #snapshot: Snapshot | undefined;
-  #fingerprint = "";
+  #files: ConfigurationFiles | undefined;
   #timer: NodeJS.Timeout | undefined;
   #loading = false;
   /** Something changed since the last read began: what it saw may be old. */
@@ -101,9 +101,8 @@ class WatchedConfiguration implements SnapshotSource {
 
   async #read(): Promise<void> {
     const files = await this.#reader.read();
-    const fingerprint = JSON.stringify([files.relay, files.tls, files.peer, [...files.shards.values()]]);
-    if (fingerprint === this.#fingerprint) return;
-    this.#fingerprint = fingerprint;
+    if (files === this.#files) return;
+    this.#files = files;
     const { snapshot, errors } = this.#loader.load(files);
     if (errors.length > 0) this.#fail(errors);
     else this.#succeed(snapshot);
