@@ -12,6 +12,12 @@ export type Chance = () => number;
 
 export const systemChance: Chance = () => Math.random();
 
+export function octetsOf(chance: Chance, count: number): Buffer {
+  const octets = Buffer.allocUnsafe(count);
+  for (let index = 0; index < count; index += 1) octets[index] = Math.floor(chance() * 256);
+  return octets;
+}
+
 /** Runs something later, once. */
 export interface Timers {
   /** Returns what calls it off. */

@@ -4,7 +4,7 @@
  *
  * It is signed like any message of the domain (mustSign is kept), and committed with the outcomes that it reports. Pure.
  */
-import type { Chance } from "../../runtime/clock.ts";
+import { octetsOf, type Chance } from "../../runtime/clock.ts";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
 import type { OriginalMessage, ReportedRecipient } from "../mail/notice/facts.ts";
@@ -34,7 +34,7 @@ const returnedBodyOctets = 256 * 1024;
 
 export function writeNotice(order: NoticeOrder): NewMessage {
   const { message, now, chance, hostname, to } = order;
-  const id = spoolIdOf(now, randomOctets(6, chance));
+  const id = spoolIdOf(now, octetsOf(chance, 6));
   const notice = writeReport({
     action: order.action,
     hostname,
@@ -48,7 +48,7 @@ export function writeNotice(order: NoticeOrder): NewMessage {
     ...(message.envid === undefined ? {} : { envid: message.envid }),
     recipients: order.recipients,
     original: originalOf(order),
-    boundary: `=_${id}_${Buffer.from(randomOctets(6, chance)).toString("hex")}`,
+    boundary: `=_${id}_${octetsOf(chance, 6).toString("hex")}`,
   });
   const bodyHash = new RelaxedBodyHash();
   bodyHash.update(notice.body);
@@ -81,8 +81,4 @@ function originalOf({ message, action, recipients }: NoticeOrder): OriginalMessa
   const sevenBitWay = recipients.some(({ cause, remoteHost }) => cause === "5.6.3" && remoteHost === undefined);
   if (sevenBitWay && original.eightBit) return { ...original, withheld: "unencodable" };
   return { ...original, body: body.bytes };
-}
-
-function randomOctets(count: number, chance: Chance): Uint8Array {
-  return Uint8Array.from({ length: count }, () => Math.floor(chance() * 256));
 }

@@ -24,7 +24,11 @@ const quotedString = /^"(?:[^"\\\p{Cc}]|\\[\x20-\x7e])*"$/u;
 /** The domain of an address in lower case; "" for the null path. An address that went through parseAddress has an A-label. */
 export function domainOf(address: string): string {
   const at = address.lastIndexOf("@");
-  return at === -1 ? "" : (asciiDomain(address.slice(at + 1)) ?? address.slice(at + 1).toLowerCase());
+  if (at === -1) return "";
+  const domain = address.slice(at + 1);
+  // Asked many times for each recipient, nearly always of a domain that is an A-label already.
+  const label = asciiOnly.test(domain) ? undefined : asciiDomain(domain);
+  return label ?? domain.toLowerCase();
 }
 
 /** The A-label form (RFC 5890 section 2.3.2.1) of a domain or address literal, or undefined when it is neither. */

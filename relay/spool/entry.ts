@@ -13,7 +13,7 @@ export type SpoolId = string & { readonly [spoolIdBrand]: true };
 
 /** 9 characters of time (ms, base 36) and 12 of chance (hex): sorts by acceptance. */
 export function spoolIdOf(acceptedAt: number, chance: Uint8Array): SpoolId {
-  const random = Buffer.from(chance.subarray(0, 6)).toString("hex");
+  const random = Buffer.from(chance.buffer, chance.byteOffset, 6).toString("hex");
   return (acceptedAt.toString(36).padStart(9, "0") + random) as SpoolId;
 }
 

@@ -7,7 +7,7 @@
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ListenerDocument } from "../../api/relayconfig.ts";
-import type { Chance, Clock } from "../../runtime/clock.ts";
+import { octetsOf, type Chance, type Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Gate } from "../administration/gate.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
@@ -56,6 +56,7 @@ export class SubmissionSession implements SessionRules {
   #counted = false;
   #loginFailures = 0;
   #senderDomain: string | undefined;
+  #trust: { readonly networks: readonly string[]; readonly isTrusted: boolean } | undefined;
   readonly #trace: SessionTrace;
 
   constructor(room: Room, listener: ListenerDocument, clientAddress: string) {
@@ -74,8 +75,13 @@ export class SubmissionSession implements SessionRules {
     return this.#snapshot.relay.listeners.find((each) => each.name === this.#opened.name) ?? this.#opened;
   }
 
+  /** Found out once for each list, which belongs to a snapshot. */
   get #trusted(): boolean {
-    return this.#room.networks.has(this.#listener.trustedNetworks, this.#address);
+    const { trustedNetworks: networks } = this.#listener;
+    if (this.#trust?.networks !== networks) {
+      this.#trust = { networks, isTrusted: this.#room.networks.has(networks, this.#address) };
+    }
+    return this.#trust.isTrusted;
   }
 
   get hostname(): string {
@@ -251,9 +257,6 @@ export class SubmissionSession implements SessionRules {
   }
 
   #newId(now: number): SpoolId {
-    return spoolIdOf(
-      now,
-      Uint8Array.from({ length: idOctets }, () => Math.floor(this.#room.chance() * 256)),
-    );
+    return spoolIdOf(now, octetsOf(this.#room.chance, idOctets));
   }
 }
