@@ -74,6 +74,10 @@ const rows: readonly [what: string, span: SpanRecord][] = [
     spanOf({ attributes: Object.fromEntries([63, 64, 65, 127, 128].map((n) => [n, "x".repeat(n)])) }),
   ],
   ["numbers", spanOf({ attributes: { zero: 0, port: 587, octets: 52_428_800, most: Number.MAX_SAFE_INTEGER } })],
+  [
+    "fractions",
+    spanOf({ attributes: { part: 0.25, less: -0.5, none: Number.NaN, endless: Number.POSITIVE_INFINITY } }),
+  ],
   ["truths", spanOf({ attributes: { "mailboat.authenticated": true, other: false } })],
   ["lists", spanOf({ attributes: { "mailboat.recipient.domains": ["a.example", "b.example"], none: [] } })],
   ["events", spanOf({ events: [{ name: "HELO", at: 1_700_000_000_000.5, attributes: { "smtp.reply.code": 450 } }] })],

@@ -115,7 +115,8 @@ export class SpanEncoder {
     const start = this.#open(field);
     if (typeof value === "string") this.#text(1, value);
     else if (typeof value === "boolean") this.#number(2, Number(value));
-    else if (typeof value === "number") this.#number(3, value);
+    else if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) this.#number(3, value);
+    else if (typeof value === "number") this.#double(4, value);
     else {
       const list = this.#open(5);
       for (const item of value) this.#value(1, item);
@@ -170,6 +171,12 @@ export class SpanEncoder {
   #number(field: number, value: number): void {
     this.#tag(field, varint);
     this.#varint(value);
+  }
+
+  #double(field: number, value: number): void {
+    this.#tag(field, fixed64);
+    this.#reserve(8);
+    this.#at = this.#bytes.writeDoubleLE(value, this.#at);
   }
 
   #tag(field: number, wireType: number): void {
