@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -52,6 +52,23 @@ test("a given object keeps its uid and creation time over restarts and counts ge
   await second.setGiven([given(domainOf({ spec: { addresses: ["billing"] } }))]);
   const changed = (await second.get("SenderDomain", "mail", "example-com"))?.metadata;
   assert.deepEqual([changed?.uid, changed?.generation], [before?.uid, 2]);
+});
+
+test("an object of another version keeps its uid, and so its keys, until its manifest fits again", async () => {
+  const directory = await stateDirectory();
+  const first = await open(directory);
+  await first.setGiven([given(relayOf()), given(domainOf())]);
+  const before = (await first.get("SenderDomain", "mail", "example-com"))?.metadata;
+  const stored = await readFile(join(directory, "given.json"), "utf8");
+  await writeFile(join(directory, "given.json"), stored.replace(`"addresses":`, `"ofTomorrow":7,"addresses":`));
+  const second = await open(directory);
+  assert.equal(await second.get("SenderDomain", "mail", "example-com"), undefined);
+  assert.ok((await second.get("MailRelay", "mail", "outbound")) !== undefined);
+  await second.setGiven([given(relayOf())]);
+  const third = await open(directory);
+  await third.setGiven([given(relayOf()), given(domainOf())]);
+  const corrected = (await third.get("SenderDomain", "mail", "example-com"))?.metadata;
+  assert.deepEqual(corrected, { ...before, generation: 2 });
 });
 
 test("what is made for an object goes with it, and the rest stays", async () => {

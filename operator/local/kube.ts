@@ -34,7 +34,7 @@ import { matchesSelector } from "../kube/selector.ts";
 import { readShard, type ShardFact } from "../kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
-import { storedGiven, storedSecret } from "./storage/stored.ts";
+import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
 import { marked } from "./storage/marks.ts";
 import { claimFor, heldPods, newClaim, type VolumePlace, Volumes } from "./storage/volumes.ts";
 
@@ -61,6 +61,8 @@ export class LocalKube implements Kube {
   readonly #marks = new Map<string, MetadataChange>();
   /** Where each given object came from. */
   #given: readonly InForce[] = [];
+  /** What an earlier version stored and this one cannot read, until the folder gives it again. */
+  #misfits: readonly StoredMisfit[] = [];
 
   constructor(settings: LocalKubeSettings) {
     this.#settings = settings;
@@ -75,8 +77,9 @@ export class LocalKube implements Kube {
       const secret = storedSecret.parse(JSON.parse(await readFile(this.#path("secrets", name), "utf8")));
       this.#objects.set(keyOf(referenceTo(secret)), secret);
     }
-    const given = await readIfThere(this.#path("given.json"));
-    this.#given = given === undefined ? [] : storedGiven.parse(JSON.parse(given));
+    const { inForce, misfits } = readStored(await readIfThere(this.#path("given.json")));
+    this.#given = inForce;
+    this.#misfits = misfits;
     for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
     for (const claim of await this.#volumes.open()) this.#objects.set(keyOf(referenceTo(claim)), this.#sized(claim));
   }
@@ -90,11 +93,12 @@ export class LocalKube implements Kube {
   async setGiven(next: readonly InForce[]): Promise<void> {
     const before = new Map(this.#given.map((entry) => [keyOf(referenceTo(entry.object)), entry.object]));
     this.#given = next.map(({ file, object }) => ({ file, object: this.#numbered(object, before) }));
-    await writeFileAtomically(this.#path("given.json"), JSON.stringify(this.#given), true);
-    const present = new Set<string>();
+    const present = new Set(this.#given.map(({ object }) => keyOf(referenceTo(object))));
+    this.#misfits = this.#misfits.filter((misfit) => !present.has(keyOfMisfit(misfit)));
+    const stored = JSON.stringify([...this.#given, ...this.#misfits]);
+    await writeFileAtomically(this.#path("given.json"), stored, true);
     for (const { object } of this.#given) {
       const reference = referenceTo(object);
-      present.add(keyOf(reference));
       if (same(before.get(keyOf(reference)), object) && this.#objects.has(keyOf(reference))) continue;
       this.#objects.set(keyOf(reference), withStatusOf(object, this.#objects.get(keyOf(reference))));
       this.#notify(object);
@@ -152,6 +156,11 @@ export class LocalKube implements Kube {
       found.push(object);
     }
     return found;
+  }
+
+  /** A manifest that cannot be read is printed, and its last good version stays. */
+  async misfit(): Promise<undefined> {
+    return Promise.resolve(undefined);
   }
 
   async shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>> {
@@ -240,7 +249,7 @@ export class LocalKube implements Kube {
 
   async applyStatus<K extends "MailRelay" | "SenderDomain">(
     kind: K,
-    object: KindMap[K],
+    object: Pick<KindMap[K], "metadata">,
     status: NonNullable<KindMap[K]["status"]>,
   ): Promise<void> {
     const reference: Reference = { kind, namespace: object.metadata.namespace, name: object.metadata.name };
@@ -303,13 +312,15 @@ export class LocalKube implements Kube {
 
   /** uid, creation time and generation as an API server gives them. */
   #numbered(object: GivenObject, before: ReadonlyMap<string, GivenObject>): GivenObject {
-    const last = before.get(keyOf(referenceTo(object)));
+    const key = keyOf(referenceTo(object));
+    const last = before.get(key);
     const isChanged = last === undefined || !same(contentOf(last), contentOf(object));
+    const was = last?.metadata ?? this.#misfits.find((misfit) => keyOfMisfit(misfit) === key)?.object.metadata;
     const metadata: ObjectMeta = {
       ...object.metadata,
-      uid: last?.metadata.uid ?? randomUUID(),
-      creationTimestamp: last?.metadata.creationTimestamp ?? new Date(this.#settings.now()).toISOString(),
-      generation: (last?.metadata.generation ?? 0) + (isChanged ? 1 : 0),
+      uid: was?.uid ?? randomUUID(),
+      creationTimestamp: was?.creationTimestamp ?? new Date(this.#settings.now()).toISOString(),
+      generation: (was?.generation ?? 0) + (isChanged ? 1 : 0),
     };
     return { ...object, metadata };
   }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { mailRelay } from "../../../api/mailrelay.ts";
 import { senderDomain } from "../../../api/senderdomain.ts";
+import type { InForce } from "../manifests.ts";
 
 const storedMetadata = z.looseObject({
   name: z.string(),
@@ -18,7 +19,42 @@ export const storedSecret = z.object({
   data: z.record(z.string(), z.string()),
 });
 
-/** Read by the schema of today: what it does not take any more is given anew by the folder, or gone. */
-export const storedGiven = z.array(
-  z.object({ file: z.string(), object: z.union([mailRelay, senderDomain, storedSecret]) }),
-);
+const storedObject = z.object({ file: z.string(), object: z.union([mailRelay, senderDomain, storedSecret]) });
+
+const storedMisfit = z.looseObject({
+  object: z.looseObject({
+    kind: z.string(),
+    metadata: z.looseObject({
+      name: z.string(),
+      namespace: z.string(),
+      uid: z.string(),
+      creationTimestamp: z.string(),
+      generation: z.int(),
+    }),
+  }),
+});
+
+/** An object that an earlier version stored and this one cannot read: who it was is known, and what was made for it is its. */
+export type StoredMisfit = z.infer<typeof storedMisfit>;
+
+export interface Stored {
+  readonly inForce: readonly InForce[];
+  readonly misfits: readonly StoredMisfit[];
+}
+
+/** What an earlier run wrote of the objects that were in force. Throws where not even their names can be read. */
+export function readStored(text: string | undefined): Stored {
+  const inForce: InForce[] = [];
+  const misfits: StoredMisfit[] = [];
+  for (const entry of z.array(z.unknown()).parse(text === undefined ? [] : JSON.parse(text))) {
+    const read = storedObject.safeParse(entry);
+    if (read.success) inForce.push(read.data);
+    else misfits.push(storedMisfit.parse(entry));
+  }
+  return { inForce, misfits };
+}
+
+/** As keyOf() spells it. */
+export function keyOfMisfit({ object: { kind, metadata } }: StoredMisfit): string {
+  return `${kind}/${metadata.namespace}/${metadata.name}`;
+}
