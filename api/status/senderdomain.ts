@@ -16,6 +16,7 @@ export const senderDomainReasons = {
   Invalid: "Invalid",
   NotActedOnYet: "NotActedOnYet",
   RelayNotFound: "RelayNotFound",
+  RelayInvalid: "RelayInvalid",
   NamespaceNotAllowed: "NamespaceNotAllowed",
   DomainNotAllowed: "DomainNotAllowed",
   DomainConflict: "DomainConflict",
@@ -49,6 +50,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     { reason: "NotActedOnYet", when: "True: it is served; the message names fields this version does not act on yet." },
     { reason: "Invalid", when: "False: the message names the field and what to do." },
     { reason: "RelayNotFound", when: "False: relayRef names no MailRelay." },
+    {
+      reason: "RelayInvalid",
+      when: "False: the MailRelay's spec cannot be read by this version; its pods keep what they have of the domain.",
+    },
     { reason: "NamespaceNotAllowed", when: "False: the relay's allowedNamespaces does not admit this namespace." },
     { reason: "DomainNotAllowed", when: "False: the relay's allowedNamespaces.domains does not list the domain." },
     {

@@ -5,7 +5,7 @@
 import { relayLabel } from "../../api/labels.ts";
 import type { ObjectChange } from "../kube/cluster/reads.ts";
 import { ownerOf } from "../kube/cluster/owner.ts";
-import { asKind } from "../kube/cluster/views.ts";
+import { asKind, faultsOf } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
@@ -57,7 +57,7 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         ...(mayHaveLoaded(change) ? found("SenderDomain", byRelayWaiting, `${namespace}/${name}`) : []),
       ]);
     case "SenderDomain": {
-      const places = new Set(versions(change).map((object) => relayAndDomain(asKind<"SenderDomain">(object))));
+      const places = new Set(versions(change).map(placeOf));
       // Of one that stays where it is neither its relay nor its rivals have to know.
       const isMove = versions(change).length < 2 || places.size > 1;
       return new Set([
@@ -118,7 +118,7 @@ function concernsAll({ before, after }: ObjectChange): boolean {
 function readByAll(object: RawObject): unknown {
   const { metadata, status } = asKind<"MailRelay">(object);
   const hasPods = status?.pods?.some((pod) => pod.ready) === true;
-  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, hasPods];
+  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, hasPods, faultsOf(object)];
 }
 
 /** Whether somebody's wait for the pods may be over: not while they are on their way from one revision to the next. */
@@ -144,8 +144,14 @@ function around(
   object: RawObject,
   found: (kind: OurKind, index: string, value: string) => readonly string[],
 ): readonly string[] {
-  const domain = asKind<"SenderDomain">(object);
-  return [...found("SenderDomain", byRelayDomain, relayAndDomain(domain)), `MailRelay/${relayOf(domain)}`];
+  const place = placeOf(object);
+  if (place === undefined) return [];
+  return [...found("SenderDomain", byRelayDomain, place), `MailRelay/${relayOf(asKind<"SenderDomain">(object))}`];
+}
+
+/** Relay and domain that a SenderDomain holds; undefined where its spec cannot be read. */
+function placeOf(object: RawObject): string | undefined {
+  return object["spec"] === undefined ? undefined : relayAndDomain(asKind<"SenderDomain">(object));
 }
 
 /** A pod's owner is its StatefulSet: the label names the relay. */

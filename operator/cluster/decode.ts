@@ -1,12 +1,13 @@
 /**
- * Resources of ours as the API server stores them, with the defaults that only decoding fills in. One that does not fit
- * the schema was stored under another version of it: it is left alone, and the log says which and why.
+ * Resources of ours as the API server stores them, with the defaults that only decoding fills in. One whose spec does not
+ * fit the schema was stored under another version of it: of that one only what it holds is known, and why it does not fit.
  */
 import { mailRelay, type MailRelayStatus, mailRelayStatus } from "../../api/mailrelay.ts";
+import { faultText, readManifest } from "../../api/manifest.ts";
 import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
 import { isRecord, type RawMetadata, type RawObject } from "../kube/client/resource.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
-import { type Decode, placeholderMark } from "../kube/cluster/views.ts";
+import { type Decode, faultsOf } from "../kube/cluster/views.ts";
 import type { Log } from "../../runtime/log.ts";
 
 const schemas = {
@@ -14,37 +15,50 @@ const schemas = {
   SenderDomain: { object: senderDomain, status: senderDomainStatus },
 } as const;
 
+/** More than these nobody reads at once. */
+const mostFaults = 8;
+
 export function decoder(log: Log): Decode {
   return (raw, known) => {
     const { kind, apiVersion, metadata } = raw;
     const { object, status } = kind === "MailRelay" ? schemas.MailRelay : schemas.SenderDomain;
     const { namespace, name } = metadata;
-    const rest = { metadata, ...statusOf(status.safeParse(raw["status"]).data), statusDigest: digestOf(raw["status"]) };
+    const seen = status.safeParse(raw["status"]).data;
+    const rest = { metadata, ...statusOf(seen), statusDigest: digestOf(raw["status"]) };
+    const knownFaults = known === undefined ? undefined : faultsOf(known);
     // Most of what is heard of a resource is what was written of it as status.
-    if (known !== undefined && isSameSpec(known.metadata, metadata)) {
+    if (known !== undefined && knownFaults === undefined && isSameSpec(known.metadata, metadata)) {
       const { status: _status, ...kept } = known;
       return { ...kept, ...rest };
     }
-    const read = object.safeParse({ apiVersion, kind, metadata: { namespace, name }, spec: raw["spec"] });
-    if (!read.success) {
-      const fields = read.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-      log.error({ kind, namespace, name, fields }, "a stored resource does not fit the schema and is left alone");
-      return placeholderFor(raw, rest);
+    const document = { apiVersion, kind, metadata: { namespace, name }, spec: raw["spec"] };
+    const read = object.safeParse(document);
+    if (read.success) return { ...read.data, ...rest };
+    const manifest = readManifest(document);
+    if (manifest.kind !== "invalid") return { ...manifest.object, ...rest };
+    const faults = manifest.errors.slice(0, mostFaults).map(faultText);
+    if (digestOf(faults) !== digestOf(knownFaults)) {
+      log.error({ kind, namespace, name, faults }, "a stored resource does not fit the schema and is left alone");
     }
-    return { ...read.data, ...rest };
+    const { spec: _spec, status: _status, ...identity } = raw;
+    // What its status says beside conditions is written again as it was.
+    return { ...identity, ...heldBy(raw), ...rest, ...(seen === undefined ? {} : { status: seen }), faults };
   };
 }
 
 /**
- * A SenderDomain that does not fit the schema holds its domain all the same: what its relay's pods have of it must stay, and
- * no younger one takes the domain.
+ * A SenderDomain holds its domain all the same: what its relay's pods have of it must stay, and no younger one takes the
+ * domain.
  */
-function placeholderFor({ kind, apiVersion, metadata, spec }: RawObject, rest: object): RawObject | undefined {
-  if (kind !== "SenderDomain" || !isRecord(spec)) return undefined;
+function heldBy({ kind, apiVersion, metadata, spec }: RawObject): object {
+  if (kind !== "SenderDomain" || !isRecord(spec)) return {};
+  const { domain, relayRef } = spec;
+  if (typeof domain !== "string" || !isRecord(relayRef) || typeof relayRef["name"] !== "string") return {};
   const { namespace, name } = metadata;
-  const held = { domain: spec["domain"], relayRef: spec["relayRef"], senders: [{ trustedNetworks: true }] };
-  const read = senderDomain.safeParse({ apiVersion, kind, metadata: { namespace, name }, spec: held });
-  return read.success ? { ...read.data, ...rest, metadata, [placeholderMark]: true } : undefined;
+  const least = { domain: "example.com", relayRef: { name: "any" }, senders: [{ trustedNetworks: true }] };
+  const usual = senderDomain.parse({ apiVersion, kind, metadata: { namespace, name }, spec: least });
+  const place = typeof relayRef["namespace"] === "string" ? { namespace: relayRef["namespace"] } : {};
+  return { spec: { ...usual.spec, domain, relayRef: { name: relayRef["name"], ...place } } };
 }
 
 /** Records to publish are most of a status, and only people read them: of them the digest is enough. */

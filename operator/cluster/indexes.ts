@@ -22,7 +22,7 @@ export const byRelay = "relay";
 export const byRelayWaiting = "relayWaiting";
 export const byRelayDomain = "relayDomain";
 
-const domainIndexes: Indexes = {
+const domainIndexes = whereSpecIsKnown({
   [byRelay]: (object) => [relayOf(asKind<"SenderDomain">(object))],
   [byRelayWaiting]: (object) => {
     const domain = asKind<"SenderDomain">(object);
@@ -37,16 +37,16 @@ const domainIndexes: Indexes = {
       credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))],
     );
   },
-};
+});
 
-const relayIndexes: Indexes = {
+const relayIndexes = whereSpecIsKnown({
   [bySecret]: (object) => relaySecrets(asKind<"MailRelay">(object)),
   [bySelection]: (object) => {
     const { metadata, spec } = asKind<"MailRelay">(object);
     const { credentials } = spec.authentication;
     return credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))];
   },
-};
+});
 
 export const indexes: ReadSettings["indexes"] = { MailRelay: relayIndexes, SenderDomain: domainIndexes };
 
@@ -60,6 +60,13 @@ export function relayOf({ metadata, spec }: Stored<SenderDomain>): string {
 
 export function relayAndDomain(domain: Stored<SenderDomain>): string {
   return `${relayOf(domain)} ${domain.spec.domain}`;
+}
+
+/** One whose spec cannot be read refers to nothing that is known. */
+function whereSpecIsKnown(all: Indexes): Indexes {
+  return Object.fromEntries(
+    Object.entries(all).map(([name, index]) => [name, (object) => (object["spec"] === undefined ? [] : index(object))]),
+  );
 }
 
 function domainSecrets({ metadata: { namespace }, spec }: Stored<SenderDomain>): readonly string[] {

@@ -9,6 +9,7 @@ import { Client } from "../kube/client/client.ts";
 import { isFailure } from "../kube/client/failure.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { resourceOf } from "../kube/cluster/resources.ts";
+import type { Log } from "../../runtime/log.ts";
 import type { ReleaseSettings } from "../settings.ts";
 import { giveUpLease, openElection, type Opening, openServer } from "./opening.ts";
 
@@ -32,7 +33,7 @@ export async function runRelease(release: Release): Promise<number> {
   const isAlone = await Promise.race([election.elected.then(() => true), late]);
   if (!isAlone) log.warn({ holder: election.holder }, "an operator still leads and may put finalizers on again");
   for (let round = 0; round < rounds; round += 1) {
-    const released = await releaseAll(client, settings.namespaces);
+    const released = await releaseAll(client, settings.namespaces, log);
     log.info({ released }, "finalizers are off");
     if (released === 0) break;
   }
@@ -43,10 +44,10 @@ export async function runRelease(release: Release): Promise<number> {
 }
 
 /** Returns how many had the finalizer. */
-async function releaseAll(client: Client, namespaces: readonly string[]): Promise<number> {
+async function releaseAll(client: Client, namespaces: readonly string[], log: Log): Promise<number> {
   let released = 0;
   for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) {
-    for (const relay of await relaysIn(client, namespace)) if (await releaseOne(client, relay)) released += 1;
+    for (const relay of await relaysIn(client, namespace)) if (await releaseOne(client, relay, log)) released += 1;
   }
   return released;
 }
@@ -71,7 +72,7 @@ function noneWithoutDefinition(error: unknown): undefined {
   if (!isFailure(error, "NotFound")) throw error;
 }
 
-async function releaseOne(client: Client, { metadata }: RawObject): Promise<boolean> {
+async function releaseOne(client: Client, { metadata }: RawObject, log: Log): Promise<boolean> {
   const list = metadata["finalizers"];
   if (!Array.isArray(list) || !list.includes(drainFinalizer)) return false;
   const finalizers = list.filter((one) => one !== drainFinalizer);
@@ -84,6 +85,14 @@ async function releaseOne(client: Client, { metadata }: RawObject): Promise<bool
       { body, fieldManager: finalizerFieldManager },
     );
   } catch (error) {
+    if (isFailure(error, "Invalid")) {
+      // One that is stored against its definition holds up no other: it goes once a person has corrected it.
+      log.error(
+        { namespace, name, error: error.said },
+        "a finalizer stays on: correct the spec and take it off by hand",
+      );
+      return false;
+    }
     // Changed or gone meanwhile: the next round sees it as it is then.
     if (!isFailure(error, "Conflict", "NotFound")) throw error;
   }

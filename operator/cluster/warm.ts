@@ -29,7 +29,8 @@ export function keepWarm({ reads, operatorNamespace, isOver }: WarmSettings): vo
 /** A namespace whose owner gave no right to its Secrets is left alone where nothing names one. */
 function asksForSecrets(kind: ObjectChange["kind"], object: RawObject): boolean {
   if (kind === "MailRelay") return true;
-  if (kind !== "SenderDomain") return false;
+  // Of one whose spec cannot be read nothing is asked.
+  if (kind !== "SenderDomain" || object["spec"] === undefined) return false;
   const isNamed = [bySecret, bySelection].some((index) => (indexes[kind]?.[index]?.(object) ?? []).length > 0);
   return isNamed || asKind<"SenderDomain">(object).spec.dkim?.managed !== undefined;
 }

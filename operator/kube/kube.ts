@@ -2,7 +2,7 @@
  * All that the reconcilers know of an API server. `operator/local` implements it over a folder; a cluster's client
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
-import type { AppliedObject, Kind, KindMap, OptionalKind, Secret } from "./objects.ts";
+import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "./objects.ts";
 import type { Selector } from "./selector.ts";
 import type { ShardFact } from "./shard.ts";
 
@@ -41,6 +41,12 @@ export interface Kube {
   /** `get` and `list` throw ForbiddenError where RBAC does not allow the read. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
   list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
+  /** A resource of ours that `get` does not give although it is there, because its spec cannot be read. */
+  misfit<K extends "MailRelay" | "SenderDomain">(
+    kind: K,
+    namespace: string,
+    name: string,
+  ): Promise<Misfit<K> | undefined>;
   /** Shards of a MailRelay that exist, by shard name. Throws ForbiddenError like `list`. */
   shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>>;
   namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>>;
@@ -58,9 +64,10 @@ export interface Kube {
   mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void>;
   /** Gone already is success. */
   remove(reference: Reference): Promise<void>;
+  /** Throws RejectedError where the API server takes no write of an object that is stored as this one is. */
   applyStatus<K extends "MailRelay" | "SenderDomain">(
     kind: K,
-    object: KindMap[K],
+    object: Pick<KindMap[K], "metadata">,
     status: NonNullable<KindMap[K]["status"]>,
   ): Promise<void>;
   emit(event: KubeEvent): Promise<void>;

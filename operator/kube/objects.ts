@@ -41,6 +41,18 @@ export interface Secret {
 /** A resource of ours as it is stored. */
 export type Stored<T> = Omit<T, "metadata"> & { readonly metadata: ObjectMeta };
 
+/**
+ * A resource of ours that is there and whose spec this version cannot read: what is known of it all the same. What was made
+ * from its last good spec stays as it is.
+ */
+export interface Misfit<K extends "MailRelay" | "SenderDomain"> extends Pick<
+  KindMap[K],
+  "kind" | "metadata" | "status"
+> {
+  /** One line for each field that does not fit, with what to write instead; at least one. */
+  readonly faults: readonly string[];
+}
+
 export interface KindMap {
   readonly MailRelay: Stored<MailRelay>;
   readonly SenderDomain: Stored<SenderDomain>;

@@ -77,9 +77,8 @@ export class LocalKube implements Kube {
       const secret = storedSecret.parse(JSON.parse(await readFile(this.#path("secrets", name), "utf8")));
       this.#objects.set(keyOf(referenceTo(secret)), secret);
     }
-    const { inForce, misfits } = readStored(await readIfThere(this.#path("given.json")));
-    this.#given = inForce;
-    this.#misfits = misfits;
+    const stored = readStored(await readIfThere(this.#path("given.json")));
+    ({ inForce: this.#given, misfits: this.#misfits } = stored);
     for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
     for (const claim of await this.#volumes.open()) this.#objects.set(keyOf(referenceTo(claim)), this.#sized(claim));
   }
@@ -95,8 +94,7 @@ export class LocalKube implements Kube {
     this.#given = next.map(({ file, object }) => ({ file, object: this.#numbered(object, before) }));
     const present = new Set(this.#given.map(({ object }) => keyOf(referenceTo(object))));
     this.#misfits = this.#misfits.filter((misfit) => !present.has(keyOfMisfit(misfit)));
-    const stored = JSON.stringify([...this.#given, ...this.#misfits]);
-    await writeFileAtomically(this.#path("given.json"), stored, true);
+    await writeFileAtomically(this.#path("given.json"), JSON.stringify([...this.#given, ...this.#misfits]), true);
     for (const { object } of this.#given) {
       const reference = referenceTo(object);
       if (same(before.get(keyOf(reference)), object) && this.#objects.has(keyOf(reference))) continue;

@@ -141,7 +141,9 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Read
   return domains;
 }
 
-export async function gatherPods(sources: RelaySources, relay: Stored<MailRelay>): Promise<readonly PodFact[]> {
+type Named = Pick<Stored<MailRelay>, "metadata">;
+
+export async function gatherPods(sources: RelaySources, relay: Named): Promise<readonly PodFact[]> {
   const { namespace, name } = relay.metadata;
   const pods = await sources.kube.list("Pod", { namespace, labels: { [relayLabel]: name } });
   const read = await Promise.all(pods.map((pod) => podFact(sources, pod)));
@@ -171,7 +173,7 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
   };
 }
 
-async function gatherClaims({ kube, memory }: RelaySources, relay: Stored<MailRelay>): Promise<readonly ClaimFact[]> {
+export async function gatherClaims({ kube, memory }: RelaySources, relay: Named): Promise<readonly ClaimFact[]> {
   const { namespace, name } = relay.metadata;
   const claims = await kube.list("PersistentVolumeClaim", { namespace, labels: { [relayLabel]: name } });
   return claims

@@ -110,7 +110,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   const said = {
     recommendations: scale.recommendations,
     status,
-    events: eventsOf(world, status),
+    events: relayEvents(relay, status),
     requeueAfterMs: Math.min(pause(world, findings), nudging.againInMs ?? settledMs),
   };
   // A pause keeps what runs as it is; neither it nor a missing right keeps a relay from being deleted.
@@ -155,8 +155,10 @@ function judge({
   ];
 }
 
-function eventsOf(world: RelayWorld, status: MailRelayStatus): readonly KubeEvent[] {
-  const { metadata, status: before } = world.relay;
+export function relayEvents(
+  { metadata, status: before }: Pick<RelayWorld["relay"], "metadata" | "status">,
+  status: MailRelayStatus,
+): readonly KubeEvent[] {
   return transitionEvents({
     regarding: { kind: "MailRelay", namespace: metadata.namespace, name: metadata.name },
     before: before?.conditions ?? [],

@@ -84,7 +84,9 @@ function needsAction(broken: RelayFinding): boolean {
 }
 
 export interface StatusQuestion {
-  readonly world: RelayWorld;
+  readonly world: Pick<RelayWorld, "now" | "pods"> & {
+    readonly relay: Pick<RelayWorld["relay"], "metadata" | "status">;
+  };
   readonly findings: readonly RelayFinding[];
   readonly revision: string | undefined;
   /** Pods there should be in the end. */

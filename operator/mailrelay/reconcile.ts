@@ -11,6 +11,7 @@ import { readCertificate } from "./certificate.ts";
 import { gatherPods, gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
+import { reconcileMisfit } from "./misfit/reconcile.ts";
 import { issuePeer } from "./peer/issuing.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
 import { orderDigest, type PodOrder } from "./scale/orders.ts";
@@ -25,6 +26,8 @@ export async function reconcileRelay(
   const { kube, memory } = sources;
   const relay = await kube.get("MailRelay", key.namespace, key.name);
   if (relay === undefined) {
+    const misfit = await kube.misfit("MailRelay", key.namespace, key.name);
+    if (misfit !== undefined) return reconcileMisfit(sources, misfit);
     memory.forget(nameOf(key));
     return undefined;
   }

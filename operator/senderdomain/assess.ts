@@ -23,8 +23,14 @@ export function finding(
 }
 
 export function judgeAccepted(world: DomainWorld): DomainFinding {
-  const { domain, relay } = world;
+  const { domain, relay, misfit } = world;
   const { relayRef } = domain.spec;
+  if (misfit !== undefined) {
+    const message =
+      `spec.relayRef: MailRelay ${nameOf(misfit.metadata)} cannot be read (${misfit.faults[0]}): ` +
+      `its pods go on with what they have of this domain until its owner corrects it`;
+    return finding("Accepted", "False", "RelayInvalid", message);
+  }
   if (relay === undefined) {
     const name = `${relayRef.namespace ?? domain.metadata.namespace}/${relayRef.name}`;
     const message = `spec.relayRef: MailRelay ${name} does not exist: create it or correct the reference`;
@@ -83,7 +89,7 @@ export function judgeKeys(world: DomainWorld, keys: KeyFacts): DomainFinding {
 
 /** `text` is the domain's document as it should be in the pods; undefined while it has none. */
 export function judgeProgrammed(world: DomainWorld, text: string | undefined): DomainFinding {
-  const pods = world.relay?.status?.pods ?? [];
+  const pods = (world.relay ?? world.misfit)?.status?.pods ?? [];
   const ready = pods.filter((pod) => pod.ready);
   if (ready.length === 0) return finding("Programmed", "False", "NoReadyPods", "the relay has no ready pod yet");
   const isWritten = text !== undefined && hasDocument(world, text);
@@ -117,10 +123,16 @@ export function judgeReady(findings: readonly DomainFinding[]): DomainFinding {
   return finding("Ready", "False", reason, broken.message);
 }
 
-export function domainConditions(world: DomainWorld, findings: readonly DomainFinding[]): readonly Condition[] {
-  const observedGeneration = world.domain.metadata.generation ?? 0;
+export interface Judged {
+  readonly domain: Pick<DomainWorld["domain"], "metadata" | "status">;
+  readonly now: number;
+}
+
+/** A condition that none of the findings speaks of stays, with the generation that it was judged for. */
+export function domainConditions({ domain, now }: Judged, findings: readonly DomainFinding[]): readonly Condition[] {
+  const observedGeneration = domain.metadata.generation ?? 0;
   return findings.reduce<readonly Condition[]>(
-    (list, entry) => setCondition(list, { ...entry, observedGeneration }, world.now),
-    world.domain.status?.conditions ?? [],
+    (list, entry) => setCondition(list, { ...entry, observedGeneration }, now),
+    domain.status?.conditions ?? [],
   );
 }

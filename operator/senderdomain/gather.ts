@@ -20,7 +20,9 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
   const { kube } = sources;
   const { namespace } = domain.metadata;
   const { relayRef } = domain.spec;
-  const relay = await kube.get("MailRelay", relayRef.namespace ?? namespace, relayRef.name);
+  const place = { namespace: relayRef.namespace ?? namespace, name: relayRef.name };
+  const relay = await kube.get("MailRelay", place.namespace, place.name);
+  const misfit = relay === undefined ? await kube.misfit("MailRelay", place.namespace, place.name) : undefined;
   const reader = secretReader(kube, namespace);
   const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
   const world: DomainWorld = {
@@ -28,21 +30,23 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     place: sources.place,
     domain,
     relay,
+    misfit,
     namespaceLabels: await kube.namespaceLabels(namespace),
     rivals: relay === undefined ? [] : await gatherRivals(sources, domain, relay),
     secrets: await reader.read([...keyNames, ...smarthostSecretNames(domain.spec.smarthosts)]),
     forbidden: reader.forbidden,
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
-    ...(await gatherMounted(sources, domain, relay)),
+    ...(await gatherMounted(sources, domain, relay ?? misfit)),
     previous: undefined,
     loaded: sources.memory.loaded(nameOf(domain.metadata)),
   };
-  return relay !== undefined && needsPrevious(world) ? { ...world, previous: await readPrevious(world, kube) } : world;
+  return needsPrevious(world) ? { ...world, previous: await readPrevious(world, kube) } : world;
 }
 
 /** The one read of key material that the pods have; most reconciles do without. */
-async function readPrevious({ domain, relay }: DomainWorld, kube: Kube): Promise<PreviousDocument> {
+async function readPrevious({ domain, ...world }: DomainWorld, kube: Kube): Promise<PreviousDocument> {
+  const relay = world.relay ?? world.misfit;
   if (relay === undefined) return undefined;
   const { namespace, name } = relay.metadata;
   const shard = await secretReader(kube, namespace).get(shardSecretName(name, shardOf(domain.spec.domain)));
@@ -110,7 +114,7 @@ async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDo
 async function gatherMounted(
   sources: DomainSources,
   domain: Stored<SenderDomain>,
-  relay: Stored<MailRelay> | undefined,
+  relay: Pick<Stored<MailRelay>, "metadata"> | undefined,
 ): Promise<Pick<DomainWorld, "shard" | "mounted" | "isRelayForbidden">> {
   if (relay === undefined) return { shard: undefined, mounted: undefined, isRelayForbidden: false };
   const { namespace, name } = relay.metadata;

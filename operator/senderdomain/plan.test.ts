@@ -13,11 +13,11 @@ import {
   secretOf,
 } from "../../test/support/operatorobjects.ts";
 import { encodeData } from "../kube/secret.ts";
-import { readShard } from "../kube/shard.ts";
+import { readShard, textDigest } from "../kube/shard.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
 import { withRevision } from "../mailrelay/objects/configuration.ts";
 import { shardOf } from "../mailrelay/objects/names.ts";
-import { type DomainPlan, needsPrevious, planDomain, previousDocument } from "./plan.ts";
+import { type DomainPlan, needsPrevious, planDomain, planMisfitDomain, previousDocument } from "./plan.ts";
 import type { DomainWorld } from "./world.ts";
 
 const ownKey = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
@@ -310,4 +310,38 @@ test("planDomain() writes nothing for a domain that is not served", () => {
   for (const world of [domainWorld({ rivals: [older] }), domainWorld({ domain: shop })]) {
     assert.equal(planDomain(world).write, undefined);
   }
+});
+
+test("a relay whose spec cannot be read keeps what its pods have of the domain, and nothing new is written", () => {
+  const served = planDomain(withKey);
+  const relay = { ...relayOf(), status: { pods: [{ name: "outbound-0", ready: true, revision: "r" }], revision: "r" } };
+  const { metadata, status } = relay;
+  const misfit = { kind: "MailRelay" as const, metadata, status, faults: ["spec.hostname: must be a name"] };
+  const before = after(withKey, served);
+  const loaded = textDigest(served.write?.text ?? "");
+  const plan = planDomain({ ...before, relay: undefined, misfit, loaded });
+  assert.equal(plan.write, undefined);
+  assert.deepEqual(
+    [condition(plan, "Accepted")?.reason, condition(plan, "Programmed")?.status],
+    ["RelayInvalid", "True"],
+  );
+  assert.match(
+    condition(plan, "Accepted")?.message ?? "",
+    /MailRelay mail\/outbound cannot be read \(spec\.hostname: /,
+  );
+});
+
+test("a domain whose spec cannot be read says so, and keeps the rest of its status", () => {
+  const { metadata } = domainOf();
+  const { status } = planDomain(withKey);
+  const faults = ["spec.domain: must be a domain"];
+  const plan = planMisfitDomain({ kind: "SenderDomain", metadata, status, faults }, Date.now());
+  const of = (type: string) => plan.status.conditions?.find((entry) => entry.type === type);
+  assert.deepEqual([of("Accepted")?.reason, of("Ready")?.reason], ["Invalid", "Invalid"]);
+  assert.match(of("Accepted")?.message ?? "", /^spec\.domain: must be a domain; the relay goes on/);
+  assert.deepEqual(plan.status.dnsRecords, status.dnsRecords);
+  assert.deepEqual(
+    of("KeysReady"),
+    status.conditions?.find((entry) => entry.type === "KeysReady"),
+  );
 });

@@ -1,9 +1,10 @@
 /** The whole intention for one SenderDomain: the document its relay gets, keys to make, what to say. Pure. */
+import type { Condition } from "../../api/condition.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { KubeEvent } from "../kube/kube.ts";
-import type { Secret } from "../kube/objects.ts";
+import type { Misfit, Secret } from "../kube/objects.ts";
 import { textDigest } from "../kube/shard.ts";
 import { transitionEvents } from "../mailrelay/transition.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
@@ -19,6 +20,7 @@ import {
   judgeKeys,
   judgeProgrammed,
   judgeReady,
+  type Judged,
 } from "./assess.ts";
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "./dnsrecord.ts";
 import { keyFacts, keysToMake, type ManagedKeyIntent } from "./keys.ts";
@@ -63,7 +65,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const isHeld = blocked !== undefined && accepted.status === "True";
   const served = isHeld ? finding("Accepted", "False", reason, blocked.message) : accepted;
   const records = dnsRecords(world, keys);
-  const programmed = judgeProgrammed(world, isServed ? text : undefined);
+  const programmed = judgeProgrammed(world, isServed || world.misfit !== undefined ? text : undefined);
   const findings: readonly DomainFinding[] = [served, judgeKeys(world, keys), programmed];
   const all = [...findings, judgeDns(records.length), judgeReady(findings)];
   const conditions = [...domainConditions(world, all)];
@@ -79,16 +81,36 @@ export function planDomain(world: DomainWorld): DomainPlan {
       dkim: { activeSelectors: keys.usable.map((key) => key.selector) },
       dnsRecords: [...records],
     },
-    events: transitionEvents({
-      regarding: { kind: "SenderDomain", namespace: domain.metadata.namespace, name: domain.metadata.name },
-      before: domain.status?.conditions ?? [],
-      after: conditions,
-      ignored: new Set(["DNSVerified"]),
-      summary: "Ready",
-      underWay: new Set(["NoReadyPods"]),
-      passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
-    }),
+    events: domainEvents(domain, conditions),
   };
+}
+
+/**
+ * What is said of a SenderDomain whose stored spec cannot be read. Nothing is done for it: its relay keeps the document that
+ * the pods have, and no other domain takes its place.
+ */
+export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): Pick<DomainPlan, "status" | "events"> {
+  const message = `${domain.faults.join("; ")}; the relay goes on with the last valid spec until this is corrected`;
+  const accepted = finding("Accepted", "False", "Invalid", message);
+  const conditions = domainConditions({ domain, now }, [accepted, judgeReady([accepted])]);
+  const observedGeneration = domain.metadata.generation ?? 0;
+  const status = { ...domain.status, observedGeneration, conditions: [...conditions] };
+  return { status, events: domainEvents(domain, conditions) };
+}
+
+function domainEvents(
+  { metadata: { namespace, name }, status }: Judged["domain"],
+  conditions: readonly Condition[],
+): readonly KubeEvent[] {
+  return transitionEvents({
+    regarding: { kind: "SenderDomain", namespace, name },
+    before: status?.conditions ?? [],
+    after: conditions,
+    ignored: new Set(["DNSVerified"]),
+    summary: "Ready",
+    underWay: new Set(["NoReadyPods"]),
+    passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
+  });
 }
 
 /** Senders whose Secrets may not be read just now keep their access; those whose Secrets are gone lose it. */

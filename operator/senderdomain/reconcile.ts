@@ -5,14 +5,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { nameOf } from "../kube/kube.ts";
-import type { Secret, Stored } from "../kube/objects.ts";
+import { nameOf, RejectedError } from "../kube/kube.ts";
+import type { Misfit, Secret, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { ownerOf } from "../mailrelay/world.ts";
 import { makePrivateKey } from "./dkimkey.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
 import { privateKeyDataKey } from "./keys.ts";
-import { planDomain } from "./plan.ts";
+import { planDomain, planMisfitDomain } from "./plan.ts";
 import type { DomainWorld } from "./world.ts";
 
 export async function reconcileDomain(
@@ -22,7 +22,10 @@ export async function reconcileDomain(
   const { kube, memory } = sources;
   const domain = await kube.get("SenderDomain", key.namespace, key.name);
   if (domain === undefined) {
+    const misfit = await kube.misfit("SenderDomain", key.namespace, key.name);
+    if (misfit !== undefined) return sayMisfit(sources, misfit);
     memory.sawLoaded(nameOf(key), undefined);
+    memory.rejected(refusedKey(key), []);
     return undefined;
   }
   const world = await gatherDomain(sources, domain);
@@ -40,6 +43,25 @@ export async function reconcileDomain(
   if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
   kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
+}
+
+/** Where not even status may be written, the event alone says it. What is wrong ends with a change, of which a watch tells. */
+async function sayMisfit({ kube, memory, now }: DomainSources, domain: Misfit<"SenderDomain">): Promise<undefined> {
+  const { status, events } = planMisfitDomain(domain, now());
+  const refusals: string[] = [];
+  try {
+    await kube.applyStatus("SenderDomain", domain, status);
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error;
+    refusals.push(error.message);
+  }
+  const isNews = memory.rejected(refusedKey(domain.metadata), refusals);
+  if (refusals.length === 0 || isNews) for (const event of events) await kube.emit(event);
+}
+
+/** Relays have names of the same form. */
+function refusedKey(domain: { readonly namespace: string; readonly name: string }): string {
+  return `SenderDomain ${nameOf(domain)}`;
 }
 
 /**

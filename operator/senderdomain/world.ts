@@ -2,7 +2,7 @@
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { DomainDocument, RelayDocument } from "../../api/relayconfig.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import type { Secret, Stored } from "../kube/objects.ts";
+import type { Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts, Place } from "../mailrelay/world.ts";
@@ -14,6 +14,8 @@ export interface DomainWorld {
   readonly domain: Stored<SenderDomain>;
   /** The relay that spec.relayRef names; absent when there is none. */
   readonly relay: Stored<MailRelay> | undefined;
+  /** That relay, where its spec cannot be read: its pods keep what they have. */
+  readonly misfit: Misfit<"MailRelay"> | undefined;
   readonly namespaceLabels: Labels;
   /** Other SenderDomains that bring the same domain to the same relay and that the relay admits. */
   readonly rivals: readonly Stored<SenderDomain>[];

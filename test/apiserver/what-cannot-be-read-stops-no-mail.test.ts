@@ -162,7 +162,11 @@ test("a domain stored under another schema keeps its place, also with a new oper
   operator = stage.operator();
   await operator.leading();
   const namespace = stage.makeNamespace();
-  stage.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ namespace, name: "example-com" }));
+  const dns = { spf: { include: ["spf.example.net"] } };
+  stage.apply(
+    relayManifest({ namespace, name: "outbound" }),
+    domainManifest({ namespace, name: "example-com", spec: { dns } }),
+  );
   const place = { namespace, name: "example-com" };
   await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
   const was = await dataOf(namespace);
@@ -179,6 +183,10 @@ test("a domain stored under another schema keeps its place, also with a new oper
     await stage.client.mergePatch(resourceOf("SenderDomain"), place, patch);
     return (operator?.program.logs(outcry).length ?? 0) > 0;
   });
+  const { message } = await stage.untilCondition("SenderDomain", place, { type: "Accepted", status: "False" });
+  assert.match(message, /^spec\.ofTomorrow: is no field: remove it/);
+  const { status } = await stage.read("SenderDomain", place);
+  assert.ok(JSON.stringify(status).includes("v=spf1 include:spf.example.net"), "the records to publish stay in status");
   for (const name of ["other", "another"]) {
     stage.apply(domainManifest({ namespace, name, spec: { domain: `${name}.example` } }));
     await stage.untilCondition("SenderDomain", { namespace, name }, { type: "Ready", status: "True" });

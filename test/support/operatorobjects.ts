@@ -106,6 +106,7 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     place,
     domain: domainOf(),
     relay: relayOf(),
+    misfit: undefined,
     namespaceLabels: {},
     rivals: [],
     secrets: new Map(),

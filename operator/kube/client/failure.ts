@@ -71,7 +71,16 @@ export function failureOf(answer: FailedAnswer): RequestError {
   const said = typeof status["message"] === "string" ? status["message"] : textOf(body);
   const retryAfterMs = retryAfterOf(answer.retryAfter) ?? detailsRetry(status["details"]);
   const message = `${answer.request}: ${code}${reason === "" ? "" : ` ${reason}`}${said === "" ? "" : `: ${said}`}`;
-  return new RequestError({ kind: kindOf(code, reason), code, message, said, retryAfterMs });
+  const kind = isStoredAwry(code, said) ? "Invalid" : kindOf(code, reason);
+  return new RequestError({ kind, code, message, said, retryAfterMs });
+}
+
+/**
+ * Server-side apply of an object that is stored in another shape than its definition has now: a text where a list should be.
+ * The API server answers 500, and would to every further try.
+ */
+function isStoredAwry(code: number, said: string): boolean {
+  return code === 500 && said.startsWith("failed to create typed ");
 }
 
 function kindOf(code: number, reason: string): FailureKind {

@@ -4,14 +4,15 @@
  * thrown as it is, and the queue tries again.
  */
 import type { Client } from "../client/client.ts";
+import type { RawObject } from "../client/resource.ts";
 import type { EventRecorder, Regarded } from "../events.ts";
 import type { ChangeListener, Kube, KubeEvent, ListOptions, MetadataChange, Reference } from "../kube.ts";
-import type { AppliedObject, Kind, KindMap, OptionalKind, Secret } from "../objects.ts";
+import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "../objects.ts";
 import type { ShardFact } from "../shard.ts";
 import { ownerOf } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
 import { resourceOf } from "./resources.ts";
-import { asKind, placeholderMark } from "./views.ts";
+import { asKind, asMisfit, faultsOf } from "./views.ts";
 import { ClusterWrites } from "./writes.ts";
 
 export interface ClusterSettings {
@@ -36,15 +37,30 @@ export class ClusterKube implements Kube {
   async get(kind: Kind, namespace: string, name: string): Promise<KindMap[Kind] | undefined> {
     if (kind === "Secret") return this.#reads.secrets.get(namespace, name);
     const object = this.#reads.get(kind, namespace, name);
-    return object === undefined || placeholderMark in object ? undefined : asKind(object);
+    return object === undefined || faultsOf(object) !== undefined ? undefined : asKind(object);
   }
 
   async list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
   async list(kind: Kind, options: ListOptions = {}): Promise<readonly KindMap[Kind][]> {
-    if (kind !== "Secret") return this.#reads.list(kind, options).map((object) => asKind(object));
+    if (kind !== "Secret") {
+      const isUsable = (object: RawObject): boolean => faultsOf(object) === undefined || object["spec"] !== undefined;
+      return this.#reads
+        .list(kind, options)
+        .filter(isUsable)
+        .map((object) => asKind(object));
+    }
     const { namespace, labels, selector } = options;
     if (namespace === undefined) throw new Error("Secrets are listed in one namespace at a time");
     return this.#reads.secrets.list(namespace, { ...selector, matchLabels: { ...selector?.matchLabels, ...labels } });
+  }
+
+  async misfit<K extends "MailRelay" | "SenderDomain">(
+    kind: K,
+    namespace: string,
+    name: string,
+  ): Promise<Misfit<K> | undefined> {
+    const object = this.#reads.get(kind, namespace, name);
+    return Promise.resolve(object === undefined ? undefined : asMisfit<K>(object));
   }
 
   async shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>> {
@@ -85,7 +101,7 @@ export class ClusterKube implements Kube {
 
   async applyStatus<K extends "MailRelay" | "SenderDomain">(
     kind: K,
-    object: KindMap[K],
+    object: Pick<KindMap[K], "metadata">,
     status: NonNullable<KindMap[K]["status"]>,
   ): Promise<void> {
     const { namespace, name, uid } = object.metadata;

@@ -3,6 +3,7 @@ import type { Change } from "../cache/store.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
 import { isPart, type Kind } from "../objects.ts";
 import { digestOf } from "./difference.ts";
+import { faultsOf } from "./views.ts";
 
 export function isNews(kind: Kind, { before, after }: Change<RawObject>): boolean {
   if (before === undefined || after === undefined) return true;
@@ -18,11 +19,11 @@ function lookedAt(kind: Kind, object: RawObject): unknown {
       return object.metadata;
     // Its status is our own writing; nobody waits for it.
     case "SenderDomain":
-      return metadata;
+      return [metadata, faultsOf(object)];
     // Sender domains wait for the pods of their relay. All else of its status is our own writing; the generation stands
     // for its spec.
     case "MailRelay":
-      return [metadata, podsIn(object["status"])];
+      return [metadata, faultsOf(object), podsIn(object["status"])];
   }
 }
 

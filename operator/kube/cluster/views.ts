@@ -5,17 +5,21 @@
 import { Sharing } from "../cache/share.ts";
 import { trimMetadata, trimObject } from "../cache/trim.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
-import type { ContainerPort, KindMap, Secret } from "../objects.ts";
+import type { ContainerPort, KindMap, Misfit, Secret } from "../objects.ts";
 import type { CachedKind } from "./resources.ts";
 
 /**
- * Decodes MailRelay and SenderDomain with defaults filled in, and with the digest of their whole status as `statusDigest`;
- * undefined: it cannot be read, and that has been told. `known` is what was made of the object when it was last seen.
+ * Decodes MailRelay and SenderDomain with defaults filled in, and with the digest of their whole status as `statusDigest`.
+ * One whose spec cannot be read has `faults` (see Misfit), and a spec only with what others reckon with: the relay and
+ * domain that a SenderDomain holds. `known` is what was made of the object when it was last seen.
  */
-export type Decode = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
+export type Decode = (raw: RawObject, known: RawObject | undefined) => RawObject;
 
-/** On a resource of which no more is known than what it holds: others reckon with it, and it is not reconciled. */
-export const placeholderMark = "isPlaceholder";
+/** Why the spec of a decoded resource cannot be read; undefined of one that can. */
+export function faultsOf(object: RawObject): readonly string[] | undefined {
+  const faults = object["faults"];
+  return Array.isArray(faults) ? faults.map(String) : undefined;
+}
 
 export type View = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 
@@ -35,11 +39,12 @@ export function asKind<K extends CachedKind>(object: RawObject): KindMap[K] {
   return object as unknown as KindMap[K];
 }
 
-function render(
-  kind: CachedKind,
-  raw: RawObject,
-  decode: (raw: RawObject) => RawObject | undefined,
-): RawObject | undefined {
+/** Undefined of one whose spec can be read. */
+export function asMisfit<K extends "MailRelay" | "SenderDomain">(object: RawObject): Misfit<K> | undefined {
+  return faultsOf(object) === undefined ? undefined : (object as unknown as Misfit<K>);
+}
+
+function render(kind: CachedKind, raw: RawObject, decode: (raw: RawObject) => RawObject): RawObject {
   switch (kind) {
     case "MailRelay":
     case "SenderDomain":

@@ -1,0 +1,128 @@
+/**
+ * What is done for a MailRelay whose stored spec cannot be read, after an upgrade or a rollback: its pods and objects stay as
+ * its last good spec made them, and status says which field is to be corrected. When it is deleted, everything is done that
+ * needs no spec, and then it goes: it must not wait for ever for somebody who could read it. Pure.
+ */
+import { timestamp } from "../../../api/condition.ts";
+import { drainFinalizer, queuedAnnotation, retainedLabel, servingLabel } from "../../../api/labels.ts";
+import type { MailRelayStatus } from "../../../api/mailrelay.ts";
+import type { KubeEvent } from "../../kube/kube.ts";
+import type { Misfit } from "../../kube/objects.ts";
+import { finding, type RelayFinding } from "../assess.ts";
+import { podNameAt } from "../objects/names.ts";
+import { type Mark, type RelayActions, relayEvents, settledMs } from "../plan.ts";
+import { relayStatus, roundedCount } from "../programmed.ts";
+import { drainDeadlineMs } from "../scale/scale.ts";
+import type { ClaimFact, PodFact, RelayWorld } from "../world.ts";
+
+export interface MisfitWorld extends Pick<RelayWorld, "now" | "statefulSet" | "pods" | "claims"> {
+  readonly relay: Misfit<"MailRelay">;
+}
+
+export interface MisfitPlan extends Pick<RelayActions, "finalizer" | "marks"> {
+  readonly status: MailRelayStatus;
+  readonly events: readonly KubeEvent[];
+  readonly requeueAfterMs: number;
+}
+
+const leavingMs = 2_000;
+
+interface Deletion {
+  readonly deadline: number;
+  /** Pods with mail, or that do not say. */
+  readonly waiting: readonly PodFact[];
+  readonly isDone: boolean;
+}
+
+export function planMisfit(world: MisfitWorld): MisfitPlan {
+  const { relay } = world;
+  const deletion = deletionOf(world);
+  const draining = deletion === undefined ? [] : [judgeDeletion(deletion)];
+  const findings = [judgeSpec(relay), judgePods(world), ...draining];
+  const replicas = world.statefulSet?.spec.replicas ?? 0;
+  const status = relayStatus({
+    world,
+    findings,
+    revision: relay.status?.revision,
+    desired: deletion === undefined ? replicas : 0,
+    retained: world.claims.filter((claim) => isWithoutPod(world, claim) && claim.ordinal >= replicas),
+  });
+  const said = { status, events: relayEvents(relay, status) };
+  if (deletion === undefined) {
+    // Somebody took it off, or a release that is installed again did: volumes would go unnamed with the relay.
+    const isBare = world.claims.length > 0 && !hasFinalizer(relay);
+    return { finalizer: isBare ? "put" : undefined, marks: [], ...said, requeueAfterMs: settledMs };
+  }
+  const finalizer = hasFinalizer(relay) && deletion.isDone ? "takeOff" : undefined;
+  const marks = hasFinalizer(relay) ? [...withoutClients(world), ...retaining(world)] : [];
+  return { finalizer, marks, ...said, requeueAfterMs: leavingMs };
+}
+
+function judgeSpec({ faults }: Misfit<"MailRelay">): RelayFinding {
+  const message = `${faults.join("; ")}; pods go on with the last valid spec until this is corrected`;
+  return finding("Accepted", "False", "Invalid", message);
+}
+
+/** What is wanted is not known; what there is, is. */
+function judgePods({ pods, statefulSet }: MisfitWorld): RelayFinding {
+  if (pods.some((pod) => pod.ready)) return finding("Available", "True", "PodsAvailable", "mail is taken");
+  if (statefulSet?.spec.replicas === 0) return finding("Available", "False", "Hibernating", "there are no pods");
+  return finding("Available", "False", "PodsUnavailable", "no pod takes mail");
+}
+
+function deletionOf({ now, relay, pods }: MisfitWorld): Deletion | undefined {
+  const { deletionTimestamp } = relay.metadata;
+  if (deletionTimestamp === undefined) return undefined;
+  const deadline = Date.parse(deletionTimestamp) + drainDeadlineMs;
+  // One that never ran has nothing, and nothing of one that is made anew is lost: its volume is kept.
+  const waiting = pods.filter((pod) => pod.phase !== "Pending" && pod.report?.spool.queuedMessages !== 0);
+  return { deadline, waiting, isDone: now >= deadline || waiting.length === 0 };
+}
+
+function judgeDeletion({ deadline, waiting }: Deletion): RelayFinding {
+  const held = waiting.map(waitingText).join(", ");
+  const message =
+    held === ""
+      ? "the pods are going; their volumes are kept"
+      : `${held}: waits until they are empty, until ${timestamp(deadline)} at most; volumes are kept`;
+  return finding("Draining", "True", "Deleting", message);
+}
+
+function waitingText({ name, report }: PodFact): string {
+  return report === undefined
+    ? `${name} (does not answer)`
+    : `${name} (${roundedCount(report.spool.queuedRecipients)} recipients wait)`;
+}
+
+/** The pods deliver what they have, and take no more. */
+function withoutClients({ relay, pods }: MisfitWorld): readonly Mark[] {
+  const { namespace } = relay.metadata;
+  return pods
+    .filter((pod) => pod.serving)
+    .map(({ name }) => ({
+      reference: { kind: "Pod", namespace, name },
+      change: { labels: { [servingLabel]: undefined } },
+    }));
+}
+
+/** All volumes are kept: without a spec no pod is told to close its door, and so none can prove that its spool stays empty. */
+function retaining({ relay, pods, claims }: MisfitWorld): readonly Mark[] {
+  const { namespace, name: relayName } = relay.metadata;
+  return claims.flatMap(({ name, ordinal, isRetained, queued }) => {
+    const pod = pods.find((candidate) => candidate.name === podNameAt(relayName, ordinal));
+    const waiting = pod?.report?.spool.queuedRecipients ?? queued;
+    if (isRetained && waiting === queued) return [];
+    const annotations = waiting === undefined ? {} : { [queuedAnnotation]: String(waiting) };
+    const change = { labels: { [retainedLabel]: "true" }, annotations };
+    return [{ reference: { kind: "PersistentVolumeClaim" as const, namespace, name }, change }];
+  });
+}
+
+function isWithoutPod({ relay, pods }: MisfitWorld, claim: ClaimFact): boolean {
+  const pod = podNameAt(relay.metadata.name, claim.ordinal);
+  return claim.isBound && claim.queued !== 0 && !pods.some((candidate) => candidate.name === pod);
+}
+
+function hasFinalizer({ metadata }: Misfit<"MailRelay">): boolean {
+  return metadata.finalizers?.includes(drainFinalizer) === true;
+}
