@@ -24,6 +24,7 @@ export const mailRelayReasons = {
   Invalid: "Invalid",
   NotActedOnYet: "NotActedOnYet",
   AnyDomainAllowed: "AnyDomainAllowed",
+  NamespacesForbidden: "NamespacesForbidden",
   StorageNotChanged: "StorageNotChanged",
   Paused: "Paused",
   ResolvedRefs: "ResolvedRefs",
@@ -74,6 +75,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     {
       reason: "AnyDomainAllowed",
       when: "True, with a warning: allowedNamespaces admits every namespace with any domain, so that one could take another's.",
+    },
+    {
+      reason: "NamespacesForbidden",
+      when: "True, with a warning: allowedNamespaces.selector goes by labels that the operator may not see; the message is the command that allows it.",
     },
     {
       reason: "StorageNotChanged",

@@ -18,6 +18,7 @@ export const senderDomainReasons = {
   RelayNotFound: "RelayNotFound",
   RelayInvalid: "RelayInvalid",
   NamespaceNotAllowed: "NamespaceNotAllowed",
+  NamespacesForbidden: "NamespacesForbidden",
   DomainNotAllowed: "DomainNotAllowed",
   DomainConflict: "DomainConflict",
   NoSenders: "NoSenders",
@@ -55,6 +56,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       when: "False: the MailRelay's spec cannot be read by this version; its pods keep what they have of the domain.",
     },
     { reason: "NamespaceNotAllowed", when: "False: the relay's allowedNamespaces does not admit this namespace." },
+    {
+      reason: "NamespacesForbidden",
+      when: "False: the relay selects namespaces by labels that the operator may not see; pods keep what they have of the domain.",
+    },
     { reason: "DomainNotAllowed", when: "False: the relay's allowedNamespaces.domains does not list the domain." },
     {
       reason: "DomainConflict",

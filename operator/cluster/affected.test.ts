@@ -66,7 +66,10 @@ const relays = [
   relay({ name: "one", spec: { tls: { secretName: "tls" } } }),
   relay({
     name: "two",
-    spec: { authentication: { credentials: { secretSelector: { matchLabels: { app: "two" } } } } },
+    spec: {
+      authentication: { credentials: { secretSelector: { matchLabels: { app: "two" } } } },
+      allowedNamespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } },
+    },
   }),
 ];
 
@@ -219,6 +222,11 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
     "a namespace tells its domains, their relays and their rivals",
     { kind: "Namespace", namespace: "shop", name: "shop" },
     "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
+  ],
+  [
+    "the right to see namespaces is news for relays that select them by label, and for their domains",
+    { kind: "Namespace", namespace: "", name: "" },
+    "MailRelay/mail/two SenderDomain/shop/e",
   ],
   [
     "a pod is its relay's",

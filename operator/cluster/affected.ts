@@ -9,6 +9,7 @@ import { asKind, faultsOf } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
+import { needsNamespaceLabels } from "../mailrelay/binding.ts";
 import { authoritySecretName, domainOfDataKey, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
@@ -66,6 +67,8 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
       ]);
     }
     case "Namespace":
+      // All of them: the right to see them has come or gone.
+      if (name === "") return new Set(lookup.all("MailRelay").flatMap((relay) => selecting(relay, found)));
       // Consent may have come or gone for all of its domains.
       return new Set([
         ...found("SenderDomain", byNamespace, name),
@@ -92,6 +95,17 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
       ]);
     }
   }
+}
+
+/** A relay that selects namespaces by label, and its domains. */
+function selecting(
+  object: RawObject,
+  found: (kind: OurKind, index: string, value: string) => readonly string[],
+): readonly string[] {
+  if (object["spec"] === undefined || !needsNamespaceLabels(asKind<"MailRelay">(object).spec.allowedNamespaces))
+    return [];
+  const { namespace = "", name } = object.metadata;
+  return [keyOf({ kind: "MailRelay", namespace, name }), ...found("SenderDomain", byRelay, `${namespace}/${name}`)];
 }
 
 /** Relay and domain of each document of a shard that has to be written again. */

@@ -3,7 +3,7 @@
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
 import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "./objects.ts";
-import type { Selector } from "./selector.ts";
+import type { Labels, Selector } from "./selector.ts";
 import type { ShardFact } from "./shard.ts";
 
 export interface Reference {
@@ -49,7 +49,8 @@ export interface Kube {
   ): Promise<Misfit<K> | undefined>;
   /** Shards of a MailRelay that exist, by shard name. Throws ForbiddenError like `list`. */
   shards(relay: { readonly namespace: string; readonly name: string }): Promise<ReadonlyMap<string, ShardFact>>;
-  namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>>;
+  /** Undefined where RBAC does not allow the operator to see namespaces. */
+  namespaceLabels(namespace: string): Promise<Labels | undefined>;
   /** Makes the object be as given (server-side apply with the operator's field manager). */
   apply(object: AppliedObject): Promise<void>;
   /** Whether the cluster knows the kind now; its definition may come and go. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matchesSelector, type Selector } from "./selector.ts";
+import { matchesAsFarAsKnown, matchesSelector, type Selector } from "./selector.ts";
 
 const labels = { team: "shop", tier: "gold" };
 const rows: readonly (readonly [string, Selector, boolean])[] = [
@@ -15,6 +15,16 @@ const rows: readonly (readonly [string, Selector, boolean])[] = [
   ["Exists", { matchExpressions: [{ key: "tier", operator: "Exists" }] }, true],
   ["DoesNotExist", { matchExpressions: [{ key: "tier", operator: "DoesNotExist" }] }, false],
 ];
+
+test("matchesAsFarAsKnown() decides by the labels that are known, and by no others", () => {
+  const known = { tier: "gold" };
+  const gold = { matchLabels: { tier: "gold" } };
+  const zoned = { matchExpressions: [{ key: "zone", operator: "DoesNotExist" as const }] };
+  assert.equal(matchesAsFarAsKnown({}, known), true);
+  assert.equal(matchesAsFarAsKnown(gold, known), true);
+  assert.equal(matchesAsFarAsKnown({ ...gold, ...zoned }, known), undefined);
+  assert.equal(matchesAsFarAsKnown({ matchLabels: { tier: "tin" }, ...zoned }, known), false);
+});
 
 for (const [name, selector, expected] of rows) {
   test(`matchesSelector() says ${expected} for ${name}`, () => {

@@ -20,6 +20,26 @@ export function matchesSelector(selector: Selector, labels: Labels): boolean {
   );
 }
 
+/** The one label that every namespace of every cluster has; its value is the namespace's name. */
+export const namespaceNameLabel = "kubernetes.io/metadata.name";
+
+/**
+ * Whether the selector matches an object of which no other labels are known than these; undefined where that depends on
+ * those that are not.
+ */
+export function matchesAsFarAsKnown(selector: Selector, known: Labels): boolean | undefined {
+  const wanted = Object.entries(selector.matchLabels ?? {}).map(([key, value]): LabelRequirement => ({
+    key,
+    operator: "In",
+    values: [value],
+  }));
+  const answers = [...wanted, ...(selector.matchExpressions ?? [])].map((requirement) =>
+    Object.hasOwn(known, requirement.key) ? meets(requirement, known[requirement.key]) : undefined,
+  );
+  if (answers.includes(false)) return false;
+  return answers.includes(undefined) ? undefined : true;
+}
+
 function meets(requirement: LabelRequirement, value: string | undefined): boolean {
   const values = requirement.values ?? [];
   switch (requirement.operator) {

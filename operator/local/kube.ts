@@ -30,7 +30,7 @@ import type {
   PersistentVolumeClaim,
   Pod,
 } from "../kube/objects.ts";
-import { matchesSelector } from "../kube/selector.ts";
+import { type Labels, matchesSelector, namespaceNameLabel } from "../kube/selector.ts";
 import { readShard, type ShardFact } from "../kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
@@ -172,8 +172,8 @@ export class LocalKube implements Kube {
   }
 
   /** Without Namespace objects a namespace has the one label that every cluster gives it. */
-  async namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>> {
-    return { "kubernetes.io/metadata.name": namespace };
+  async namespaceLabels(namespace: string): Promise<Labels> {
+    return { [namespaceNameLabel]: namespace };
   }
 
   /** What stands around pods in a cluster (Services, budgets, policies) means nothing to processes of one machine. */

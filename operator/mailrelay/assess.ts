@@ -7,10 +7,11 @@ import type { Judgement } from "../../api/condition.ts";
 import { unusedFields } from "../../api/notyet.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
+import { needsNamespaceLabels } from "./binding.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
 import { bareReferenceProblems } from "./objects/references.ts";
-import { forbiddenProblem } from "./rights.ts";
+import { forbiddenProblem, namespacesGrant } from "./rights.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
@@ -30,6 +31,12 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
   const storage = storageProblem(world);
   if (storage !== undefined) return finding("Accepted", "True", "StorageNotChanged", storage);
   const { allowedNamespaces } = relay.spec;
+  if (world.areNamespacesHidden && needsNamespaceLabels(allowedNamespaces)) {
+    const message =
+      `spec.allowedNamespaces.selector: which namespaces it matches is not known, and no SenderDomain of another ` +
+      `namespace is taken or changed: ${namespacesGrant(world.place)}`;
+    return finding("Accepted", "True", "NamespacesForbidden", message);
+  }
   if (allowedNamespaces.from === "All" && allowedNamespaces.domains === undefined) {
     const message =
       "spec.allowedNamespaces admits every namespace with any domain: list spec.allowedNamespaces.domains, " +

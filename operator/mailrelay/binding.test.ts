@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { domainOf, relayOf } from "../../test/support/operatorobjects.ts";
-import { isOlder, judgeConsent, refersTo } from "./binding.ts";
+import { isOlder, judgeConsent, needsNamespaceLabels, refersTo } from "./binding.ts";
 
 const rows: readonly (readonly [string, object, string, string])[] = [
   ["its own namespace", {}, "mail", "given"],
@@ -28,7 +28,43 @@ for (const [name, allowedNamespaces, namespace, expected] of rows) {
   test(`judgeConsent() answers ${expected} for ${name}`, () => {
     const relay = relayOf({ allowedNamespaces });
     const consent = judgeConsent({ relay, domain: domainOf({ namespace }), namespaceLabels: { team: "shop" } });
-    assert.equal(consent.kind === "given" ? "given" : consent.reason, expected);
+    assert.equal(consent.kind === "refused" ? consent.reason : consent.kind, expected);
+  });
+}
+
+const byTeam = { matchLabels: { team: "shop" } };
+const byName = { matchLabels: { "kubernetes.io/metadata.name": "shop" } };
+const hidden: readonly (readonly [string, object, string])[] = [
+  ["labels that may not be seen", { from: "Selector", selector: byTeam }, "unknown"],
+  ["the name of a namespace", { from: "Selector", selector: byName }, "given"],
+  [
+    "another name, whatever the labels",
+    {
+      from: "Selector",
+      selector: {
+        ...byTeam,
+        matchExpressions: [{ key: "kubernetes.io/metadata.name", operator: "In", values: ["erp"] }],
+      },
+    },
+    "NamespaceNotAllowed",
+  ],
+  [
+    "a domain that no namespace may bring",
+    { from: "Selector", selector: byTeam, domains: ["example.org"] },
+    "DomainNotAllowed",
+  ],
+  ["any namespace", { from: "All" }, "given"],
+];
+
+for (const [name, allowedNamespaces, expected] of hidden) {
+  test(`judgeConsent() without a sight of namespaces answers ${expected} for ${name}`, () => {
+    const relay = relayOf({ allowedNamespaces });
+    const consent = judgeConsent({ relay, domain: domainOf({ namespace: "shop" }), namespaceLabels: undefined });
+    assert.equal(consent.kind === "refused" ? consent.reason : consent.kind, expected);
+    assert.equal(
+      needsNamespaceLabels(relay.spec.allowedNamespaces),
+      JSON.stringify(allowedNamespaces).includes("team"),
+    );
   });
 }
 

@@ -6,7 +6,7 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
 import type { Stored } from "../kube/objects.ts";
-import { type Labels, matchesSelector } from "../kube/selector.ts";
+import { type Labels, matchesAsFarAsKnown, matchesSelector, namespaceNameLabel } from "../kube/selector.ts";
 
 export type Consent =
   | { readonly kind: "given" }
@@ -14,12 +14,15 @@ export type Consent =
       readonly kind: "refused";
       readonly reason: "NamespaceNotAllowed" | "DomainNotAllowed";
       readonly message: string;
-    };
+    }
+  /** The operator may not see the labels that decide: what the pods have of the domain stays. */
+  | { readonly kind: "unknown" };
 
 export interface ConsentQuestion {
   readonly relay: Stored<MailRelay>;
   readonly domain: Stored<SenderDomain>;
-  readonly namespaceLabels: Labels;
+  /** Undefined where the operator may not see them. */
+  readonly namespaceLabels: Labels | undefined;
 }
 
 export function refersTo(domain: Stored<SenderDomain>, relay: Stored<MailRelay>): boolean {
@@ -33,10 +36,8 @@ export function judgeConsent(question: ConsentQuestion): Consent {
   const { allowedNamespaces } = relay.spec;
   const { namespace } = domain.metadata;
   if (namespace === relay.metadata.namespace) return { kind: "given" };
-  const isWelcome =
-    allowedNamespaces.from === "All" ||
-    (allowedNamespaces.from === "Selector" && matchesSelector(allowedNamespaces.selector ?? {}, namespaceLabels));
-  if (!isWelcome) {
+  const isWelcome = welcomes(allowedNamespaces, namespace, namespaceLabels);
+  if (isWelcome === false) {
     const message =
       `MailRelay ${nameOf(relay.metadata)} does not admit namespace ${namespace}: ` +
       `its owner can set spec.allowedNamespaces.from to All, or to Selector with a selector that matches`;
@@ -44,12 +45,32 @@ export function judgeConsent(question: ConsentQuestion): Consent {
   }
   const { domains } = allowedNamespaces;
   if (domains === undefined || domains.some((pattern) => matchesDomain(pattern, domain.spec.domain))) {
-    return { kind: "given" };
+    return { kind: isWelcome === undefined ? "unknown" : "given" };
   }
   const message =
     `MailRelay ${nameOf(relay.metadata)} does not admit ${domain.spec.domain}: ` +
     `its owner can add it to spec.allowedNamespaces.domains`;
   return { kind: "refused", reason: "DomainNotAllowed", message };
+}
+
+type AllowedNamespaces = MailRelay["spec"]["allowedNamespaces"];
+
+function welcomes(allowed: AllowedNamespaces, namespace: string, labels: Labels | undefined): boolean | undefined {
+  if (allowed.from !== "Selector") return allowed.from === "All";
+  const selector = allowed.selector ?? {};
+  return labels === undefined
+    ? matchesAsFarAsKnown(selector, { [namespaceNameLabel]: namespace })
+    : matchesSelector(selector, labels);
+}
+
+/** Whether it takes more than the names of namespaces to tell which ones are admitted. */
+export function needsNamespaceLabels({ from, selector = {} }: AllowedNamespaces): boolean {
+  if (from !== "Selector") return false;
+  const keys = [
+    ...Object.keys(selector.matchLabels ?? {}),
+    ...(selector.matchExpressions ?? []).map((requirement) => requirement.key),
+  ];
+  return keys.some((key) => key !== namespaceNameLabel);
 }
 
 /** `*.example.com` stands for everything below example.com. */

@@ -64,6 +64,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     claims: await gatherClaims(sources, relay),
     ...(await gatherOptional(kube, relay)),
     forbidden: reader.forbidden,
+    areNamespacesHidden: (await kube.namespaceLabels(namespace)) === undefined,
     rejections: sources.memory.rejections(nameOf(relay.metadata)),
     recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
   };
@@ -136,7 +137,7 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Read
   const domains = new Set<string>();
   for (const domain of await kube.list("SenderDomain", { relay: nameOf(relay.metadata) })) {
     const namespaceLabels = await kube.namespaceLabels(domain.metadata.namespace);
-    if (judgeConsent({ relay, domain, namespaceLabels }).kind === "given") domains.add(domain.spec.domain);
+    if (judgeConsent({ relay, domain, namespaceLabels }).kind !== "refused") domains.add(domain.spec.domain);
   }
   return domains;
 }

@@ -170,7 +170,7 @@ export function relayEvents(
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Programmed", "Ready"]) },
     inverted: new Set(["Draining"]),
     progress: new Set(["HandingOver", "ScalingIn"]),
-    warnings: new Set(["AnyDomainAllowed", "Expiring", "StorageNotChanged"]),
+    warnings: new Set(["AnyDomainAllowed", "NamespacesForbidden", "Expiring", "StorageNotChanged"]),
   });
 }
 

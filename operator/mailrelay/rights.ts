@@ -11,6 +11,19 @@ export function grantCommand(place: Pick<Place, "namespace" | "serviceAccount">,
   );
 }
 
+/** What lets the operator see the labels of namespaces. */
+const namespacesRole = "mailboat-namespaces";
+
+/** Continues a sentence that says what cannot be told without the right. */
+export function namespacesGrant(place: Pick<Place, "namespace" | "serviceAccount">): string {
+  return (
+    `the operator may not list namespaces; whoever runs it can allow that: ` +
+    `kubectl create clusterrole ${namespacesRole} --verb list,watch --resource namespaces && ` +
+    `kubectl create clusterrolebinding ${namespacesRole} --clusterrole ${namespacesRole} ` +
+    `--serviceaccount ${place.namespace}:${place.serviceAccount} (with the chart: rbac.namespaceLabels=true)`
+  );
+}
+
 export interface ForbiddenRead {
   /** For example `spec.tls.secretName`. */
   readonly field: string;

@@ -5,7 +5,7 @@ import type { SenderDomainConditionType, SenderDomainReason } from "../../api/st
 import { nameOf } from "../kube/kube.ts";
 import { textDigest } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
-import { forbiddenProblem } from "../mailrelay/rights.ts";
+import { forbiddenProblem, namespacesGrant } from "../mailrelay/rights.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 
@@ -38,6 +38,12 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   }
   const consent = judgeConsent({ relay, domain, namespaceLabels: world.namespaceLabels });
   if (consent.kind === "refused") return finding("Accepted", "False", consent.reason, consent.message);
+  if (consent.kind === "unknown") {
+    const message =
+      `spec.relayRef: MailRelay ${nameOf(relay.metadata)} selects namespaces by label, and pods keep what they have of ` +
+      `this domain: ${namespacesGrant(world.place)}`;
+    return finding("Accepted", "False", "NamespacesForbidden", message);
+  }
   const holder = holderOf(world);
   if (holder !== domain) {
     const message =

@@ -63,7 +63,7 @@ async function gatherRivals(
   for (const other of await sources.kube.list("SenderDomain", query)) {
     if (nameOf(other.metadata) === nameOf(domain.metadata)) continue;
     const namespaceLabels = await sources.kube.namespaceLabels(other.metadata.namespace);
-    if (judgeConsent({ relay, domain: other, namespaceLabels }).kind === "given") rivals.push(other);
+    if (judgeConsent({ relay, domain: other, namespaceLabels }).kind !== "refused") rivals.push(other);
   }
   return rivals;
 }

@@ -345,3 +345,18 @@ test("a domain whose spec cannot be read says so, and keeps the rest of its stat
     status.conditions?.find((entry) => entry.type === "KeysReady"),
   );
 });
+
+test("where the operator may not see whether its namespace is admitted, a domain keeps what pods have of it", () => {
+  const relay = relayOf({ allowedNamespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } });
+  const world = domainWorld({ relay, domain: shop, namespaceLabels: { team: "shop" } });
+  const served = planDomain(world);
+  const loaded = textDigest(served.write?.text ?? "");
+  const ready = { ...relay, status: { pods: [{ name: "outbound-0", ready: true, revision: "r" }], revision: "r" } };
+  const plan = planDomain({ ...after(world, served), relay: ready, namespaceLabels: undefined, loaded });
+  assert.deepEqual(
+    [condition(plan, "Accepted")?.reason, condition(plan, "Programmed")?.status],
+    ["NamespacesForbidden", "True"],
+  );
+  const other = planDomain({ ...world, namespaceLabels: undefined });
+  assert.equal(other.write, undefined);
+});

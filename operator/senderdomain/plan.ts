@@ -47,6 +47,9 @@ export interface DomainPlan {
 /** Nothing tells that a right to a single Secret was given. */
 const forbiddenMs = 60_000;
 
+/** Why a domain is not served as its spec says while the pods keep what they have of it. */
+const keeping: ReadonlySet<string> = new Set(["RelayInvalid", "NamespacesForbidden"]);
+
 export function planDomain(world: DomainWorld): DomainPlan {
   const { domain, relay } = world;
   const { previous } = world;
@@ -65,7 +68,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const isHeld = blocked !== undefined && accepted.status === "True";
   const served = isHeld ? finding("Accepted", "False", reason, blocked.message) : accepted;
   const records = dnsRecords(world, keys);
-  const programmed = judgeProgrammed(world, isServed || world.misfit !== undefined ? text : undefined);
+  const programmed = judgeProgrammed(world, isServed || keeping.has(accepted.reason) ? text : undefined);
   const findings: readonly DomainFinding[] = [served, judgeKeys(world, keys), programmed];
   const all = [...findings, judgeDns(records.length), judgeReady(findings)];
   const conditions = [...domainConditions(world, all)];

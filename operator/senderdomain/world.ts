@@ -16,7 +16,8 @@ export interface DomainWorld {
   readonly relay: Stored<MailRelay> | undefined;
   /** That relay, where its spec cannot be read: its pods keep what they have. */
   readonly misfit: Misfit<"MailRelay"> | undefined;
-  readonly namespaceLabels: Labels;
+  /** Undefined where the operator may not see them. */
+  readonly namespaceLabels: Labels | undefined;
   /** Other SenderDomains that bring the same domain to the same relay and that the relay admits. */
   readonly rivals: readonly Stored<SenderDomain>[];
   /** Secrets of the own namespace that the spec names and that exist, by name. */

@@ -113,6 +113,46 @@ test(
   },
 );
 
+test(
+  "without the right to list namespaces a domain that is selected by label keeps its place, and conditions say what to do",
+  { skip, timeout },
+  async () => {
+    operator = stage.operator();
+    await operator.leading();
+    const namespace = stage.makeNamespace();
+    const shop = stage.makeNamespace({ labels: { mail: "yes" } });
+    const allowedNamespaces = { from: "Selector", selector: { matchLabels: { mail: "yes" } } };
+    stage.apply(
+      relayManifest({ namespace, name: "outbound", spec: { allowedNamespaces } }),
+      domainManifest({ namespace: shop, name: "example-com", spec: { relayRef: { name: "outbound", namespace } } }),
+    );
+    const [relay, place] = [
+      { namespace, name: "outbound" },
+      { namespace: shop, name: "example-com" },
+    ];
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
+    const was = await dataOf(namespace);
+    await operator.stop();
+    stage.hideNamespaces();
+    operator = stage.operator();
+    await operator.leading();
+    const { message } = await stage.untilCondition("MailRelay", relay, {
+      type: "Accepted",
+      reason: "NamespacesForbidden",
+    });
+    assert.match(message, /^spec\.allowedNamespaces\.selector: /);
+    await stage.untilCondition("SenderDomain", place, { type: "Accepted", reason: "NamespacesForbidden" });
+    await stage.untilCondition("SenderDomain", place, { type: "Programmed", status: "True" });
+    await stage.untilQuiet();
+    assert.deepEqual(await dataOf(namespace), was);
+    for (const [, command = ""] of message.matchAll(/kubectl (create .*?)(?= &&| \()/g)) {
+      stage.plane.kubectl(command.split(" "));
+    }
+    await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True", withinMs: 15_000 });
+    await stage.untilCondition("MailRelay", relay, { type: "Accepted", reason: "Accepted" });
+  },
+);
+
 test("a kind of somebody else's that the operator may not see holds up no relay", { skip, timeout }, async () => {
   const resources = [{ name: "podmonitors", namespaced: true, kind: "PodMonitor", verbs: ["list", "watch"] }];
   const monitors = "/apis/monitoring.coreos.com/v1/podmonitors";

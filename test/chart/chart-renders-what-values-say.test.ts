@@ -289,6 +289,14 @@ test("with a list of namespaces nothing is given outside them", { skip }, () => 
   assert.deepEqual(places, ["mailboat-system", "mail", "shop"]);
 });
 
+test("with a list of namespaces their labels can be shown to the operator, and nothing more", { skip }, () => {
+  const objects = helm().render({ watchNamespaces: ["mail"], "rbac.namespaceLabels": true });
+  const given = rulesOf(named(objects, "ClusterRole"));
+  assert.deepEqual(given, [{ apiGroups: [""], resources: ["namespaces"], verbs: ["list", "watch"] }]);
+  const names = named(objects, "ClusterRoleBinding").map(({ metadata }) => metadata.name);
+  assert.deepEqual(names, ["mailboat-operator-namespaces"]);
+});
+
 test("helm test is there where the operator looks after the release's namespace", { skip }, () => {
   const tests = (...watched: readonly string[]): number =>
     named(helm().render({ watchNamespaces: watched }, ["--namespace", "own"]), "MailRelay").length;

@@ -95,6 +95,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     issuance: undefined,
     forbidden: new Set(),
     rejections: [],
+    areNamespacesHidden: false,
     recommendations: [],
     ...world,
   };

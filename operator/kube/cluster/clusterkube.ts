@@ -8,6 +8,7 @@ import type { RawObject } from "../client/resource.ts";
 import type { EventRecorder, Regarded } from "../events.ts";
 import type { ChangeListener, Kube, KubeEvent, ListOptions, MetadataChange, Reference } from "../kube.ts";
 import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "../objects.ts";
+import type { Labels } from "../selector.ts";
 import type { ShardFact } from "../shard.ts";
 import { ownerOf } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
@@ -67,7 +68,7 @@ export class ClusterKube implements Kube {
     return this.#reads.secrets.shards(relay);
   }
 
-  async namespaceLabels(namespace: string): Promise<Readonly<Record<string, string>>> {
+  async namespaceLabels(namespace: string): Promise<Labels | undefined> {
     return Promise.resolve(this.#reads.namespaceLabels(namespace));
   }
 

@@ -6,7 +6,7 @@ import { isFailure } from "../client/failure.ts";
 import type { RawMetadata, RawObject } from "../client/resource.ts";
 import { ForbiddenError, type ListOptions, type Reference } from "../kube.ts";
 import type { Kind, OptionalKind } from "../objects.ts";
-import { matchesSelector } from "../selector.ts";
+import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
 import { isNews } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
@@ -82,6 +82,7 @@ export class ClusterReads {
       metadataOnly: true,
       view: namespaceView,
       onChange: ({ key, before, after }) => this.#tell({ kind: "Namespace", namespace: key, name: key, before, after }),
+      onRight: () => this.#tell({ kind: "Namespace", namespace: "", name: "", before: undefined, after: undefined }),
     });
     this.secrets = new SecretReads({
       edge,
@@ -98,8 +99,7 @@ export class ClusterReads {
   async open(): Promise<void> {
     const own = [...this.#caches].filter(([kind]) => cachedKinds[kind].isOptional !== true).map(([, cache]) => cache);
     for (const cache of own) this.#follow(cache);
-    // Without the right to see namespaces their labels are unknown, and they can be selected by name alone. Any other failure
-    // is waited out: relays would send away the domains of all namespaces that they select.
+    // Without the right to see namespaces their labels are unknown, and conditions say so. Any other failure is waited out.
     const namespaces = this.#namespaces.follow(undefined);
     await Promise.all([...own.map((cache) => cache.synced()), namespaces.decided]);
   }
@@ -133,10 +133,11 @@ export class ClusterReads {
     );
   }
 
-  /** A namespace that may not be seen has the one label that every cluster gives it. */
-  namespaceLabels(namespace: string): Readonly<Record<string, string>> {
+  /** Undefined while namespaces may not be seen: what was known of them may have changed since. */
+  namespaceLabels(namespace: string): Labels | undefined {
+    if (this.#namespaces.follow(undefined).error?.kind === "Forbidden") return undefined;
     const known = this.#namespaces.get(undefined, namespace);
-    return known?.metadata.labels ?? { "kubernetes.io/metadata.name": namespace };
+    return known?.metadata.labels ?? { [namespaceNameLabel]: namespace };
   }
 
   async serves(kind: OptionalKind): Promise<boolean> {

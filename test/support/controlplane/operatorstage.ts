@@ -97,6 +97,15 @@ export class OperatorStage {
     kubectl("create", "rolebinding", `secret-${name}`, `--role=secret-${name}`, account);
   }
 
+  /** Takes the right to list namespaces from the operator's account. */
+  hideNamespaces(): void {
+    const role = JSON.parse(this.plane.kubectl(["get", "clusterrole", operatorAccount, "--output=json"])) as {
+      readonly rules: readonly { readonly resources: readonly string[] }[];
+    };
+    const rules = role.rules.filter((rule) => !rule.resources.includes("namespaces"));
+    this.plane.kubectl(["replace", "-f", "-"], JSON.stringify({ ...role, rules }));
+  }
+
   /** Whether the operator's account has a right. */
   may(verb: string, resource: string, namespace: string): boolean {
     const as = `--as=system:serviceaccount:${this.operatorNamespace}:${operatorAccount}`;
