@@ -130,7 +130,7 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
     mayWrite: () => election.isFresh(),
     deadlines: { readMs: 30_000, writeMs: leaseTimes.durationMs - leaseTimes.renewDeadlineMs },
   });
-  const reads = openReads({ run, client, metrics, ended });
+  const reads = openReads({ run, client, metrics, ended, operatorNamespace: namespace });
   const events = new EventRecorder({
     client: writer,
     controller: "mailboat.dev/operator",
@@ -174,9 +174,10 @@ interface ReadParts {
   readonly client: Client;
   readonly metrics: OperatorMetrics;
   readonly ended: AbortSignal;
+  readonly operatorNamespace: string;
 }
 
-function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
+function openReads({ run, client, metrics, ended, operatorNamespace }: ReadParts): ClusterReads {
   const { log, settings, monotonic, chance } = run;
   const isToldBefore = tellOnce();
   return new ClusterReads({
@@ -196,6 +197,7 @@ function openReads({ run, client, metrics, ended }: ReadParts): ClusterReads {
       onError: (error) => log.error({ error: String(error) }, "a cache has ended"),
     },
     namespaces: settings.namespaces,
+    operatorNamespace,
     decode: decoder(log),
     indexes,
     counted: conditionsOf,

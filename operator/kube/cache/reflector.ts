@@ -19,12 +19,15 @@ export interface ReflectorTimes {
   readonly watchSeconds: { readonly min: number; readonly max: number };
   /** Bookmarks come about once a minute: a connection that is silent for longer has no server behind it. */
   readonly silenceMs: number;
+  /** What nobody needs any more is followed for this long: a resource that is made anew finds it. */
+  readonly unneededMs: number;
 }
 
 export const reflectorTimes: ReflectorTimes = {
   backoff: { firstMs: 500, maxMs: 10_000 },
   watchSeconds: { min: 290, max: 590 },
   silenceMs: 90_000,
+  unneededMs: 60_000,
 };
 
 export type ReflectorEvent =
@@ -46,6 +49,8 @@ export interface ReflectorSettings<T extends Kept> {
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   readonly stopping: AbortSignal;
+  /** What is forbidden is asked for again after this long at most, in milliseconds; instead of what `times` say. */
+  readonly longestRefusalMs?: (() => number) | undefined;
   readonly observe?: ((event: ReflectorEvent) => void) | undefined;
 }
 
@@ -63,6 +68,7 @@ export class Reflector<T extends Kept> {
   #isListNeeded = true;
   #error: RequestError | undefined;
   #isSynced = false;
+  #hurry: () => void = () => {};
 
   constructor(settings: ReflectorSettings<T>) {
     this.#settings = settings;
@@ -93,8 +99,21 @@ export class Reflector<T extends Kept> {
     return this.#error;
   }
 
+  /** The cause of a failure may have gone: asks again now instead of when its pause is over. */
+  hurry(): void {
+    this.#hurry();
+  }
+
   /** Resolves when `stopping` is aborted. */
   async run(): Promise<void> {
+    await this.#follow();
+    // Whoever waits for what will not come any more must not wait for ever, nor take it for nothing.
+    const stopped = new RequestError({ kind: "Stopped", message: "it is not followed any more" });
+    this.#error = stopped;
+    this.#firstOutcome.resolve(stopped);
+  }
+
+  async #follow(): Promise<void> {
     const { stopping, observe } = this.#settings;
     const isStopping = (): boolean => stopping.aborted;
     while (!isStopping()) {
@@ -107,9 +126,16 @@ export class Reflector<T extends Kept> {
         this.#fail(failure);
         const retryInMs = this.#delay(failure);
         observe?.({ kind: "failed", error: failure, retryInMs });
-        await pauseFor(retryInMs, stopping);
+        await this.#pause(retryInMs);
       }
     }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const hurried = new AbortController();
+    this.#hurry = () => hurried.abort();
+    await pauseFor(ms, AbortSignal.any([this.#settings.stopping, hurried.signal]));
+    this.#hurry = () => {};
   }
 
   #fail(failure: RequestError): void {
@@ -121,8 +147,10 @@ export class Reflector<T extends Kept> {
   }
 
   #delay(failure: RequestError): number {
-    const { times, chance } = this.#settings;
-    return backoffMs({ limits: times.backoff, failures: this.#failures, chance, askedMs: failure.retryAfterMs });
+    const { times, chance, longestRefusalMs } = this.#settings;
+    const refusedMs = failure.kind === "Forbidden" ? longestRefusalMs?.() : undefined;
+    const limits = refusedMs === undefined ? times.backoff : { ...times.backoff, maxMs: refusedMs };
+    return backoffMs({ limits, failures: this.#failures, chance, askedMs: failure.retryAfterMs });
   }
 
   #recover(): void {
@@ -209,7 +237,7 @@ export class Reflector<T extends Kept> {
   }
 }
 
-/** Rejected by the stop alone, which every loop looks for by itself. */
+/** Rejected by the signal alone, which every loop looks for by itself. */
 async function pauseFor(ms: number, stopping: AbortSignal): Promise<void> {
   await pause(ms, undefined, { signal: stopping }).catch(() => undefined);
 }

@@ -76,6 +76,11 @@ export class Store<T extends Kept> {
     return [...keys].sort().flatMap((key) => this.#objects.get(key) ?? []);
   }
 
+  /** Whether the index finds anything under the value. */
+  holds(index: string, value: string): boolean {
+    return this.#found.get(index)?.has(value) === true;
+  }
+
   /** From the watch. */
   put(object: T): void {
     const version = object.metadata.resourceVersion ?? "0";

@@ -37,8 +37,15 @@ export class LabelledSecrets {
     if (known !== undefined) return known;
     const read = this.#slots.run(() => this.#read(namespace));
     this.#reads.set(namespace, read);
-    read.catch(() => this.#reads.delete(namespace));
+    read.catch(() => {
+      if (this.#reads.get(namespace) === read) this.#reads.delete(namespace);
+    });
     return read;
+  }
+
+  /** It is read anew when somebody asks again. */
+  forget(namespace: string): void {
+    this.#reads.delete(namespace);
   }
 
   async #read(namespace: string): Promise<void> {

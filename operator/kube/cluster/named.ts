@@ -1,29 +1,31 @@
 /**
  * Secrets of namespaces where only single ones may be read: a Role with resourceNames, which Kubernetes honours for get, and for
- * list and watch of that one name. Each that may be read is followed by itself. That one may be read is found out by asking,
- * when a reconcile asks: what is forbidden costs one request a look, and nothing in between.
+ * list and watch of that one name. Each that may be read is followed by itself, for as long as somebody needs it. That one may
+ * be read is found out by asking, when a reconcile asks: what is forbidden costs a request now and then (refusals.ts).
  */
 import type { Change } from "../cache/store.ts";
-import { isFailure } from "../client/failure.ts";
+import { isFailure, type RequestError } from "../client/failure.ts";
 import type { RawObject } from "../client/resource.ts";
 import { ForbiddenError } from "../kube.ts";
+import { Refusals } from "./refusals.ts";
 import { secretResource } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
 import { secretMetadataView } from "./views.ts";
 
 export interface NamedSettings {
   readonly edge: ReflectorEdge;
+  /** The right to one of them goes as a deletion would. */
   readonly onChange: (change: Change<RawObject>) => void;
-  /** The right to one of them has gone. */
-  readonly onRefused: (key: string) => void;
 }
 
 export class NamedSecrets {
   readonly #settings: NamedSettings;
   readonly #caches = new Map<string, ScopedCache<RawObject>>();
+  readonly #refusals: Refusals;
 
   constructor(settings: NamedSettings) {
     this.#settings = settings;
+    this.#refusals = new Refusals(settings.edge.now);
   }
 
   get size(): number {
@@ -37,7 +39,7 @@ export class NamedSecrets {
     const reflector = cache.follow(namespace);
     await reflector.firstOutcome;
     const { error, isSynced } = reflector;
-    if (error?.kind === "Forbidden") throw new ForbiddenError(error.said);
+    if (error?.kind === "Forbidden") throw this.#refused(key, error);
     // Not read yet is not the same as not there.
     if (error !== undefined && !isSynced) throw error;
     return cache.get(namespace, name);
@@ -53,10 +55,31 @@ export class NamedSecrets {
     this.#caches.get(`${raw.metadata.namespace}/${raw.metadata.name}`)?.offer(raw);
   }
 
+  /** Somebody is at work in the namespace: what was refused there is asked for when it is needed next. */
+  touched(namespace: string): void {
+    this.#refusals.forgetAll(`${namespace}/`);
+  }
+
+  /** Stops to follow those of the namespace that nobody needs, and tells which. */
+  close(namespace: string, isNeeded: (name: string, known: RawObject | undefined) => boolean): readonly string[] {
+    const closed: string[] = [];
+    for (const [key, cache] of this.#caches) {
+      if (!key.startsWith(`${namespace}/`)) continue;
+      const name = key.slice(namespace.length + 1);
+      if (isNeeded(name, cache.get(namespace, name))) continue;
+      cache.unfollow(namespace);
+      this.#caches.delete(key);
+      closed.push(key);
+    }
+    return closed;
+  }
+
   async #open(namespace: string, name: string): Promise<ScopedCache<RawObject>> {
-    await this.#probe(namespace, name);
     const key = `${namespace}/${name}`;
-    const { edge, onChange, onRefused } = this.#settings;
+    const refused = this.#refusals.get(key);
+    if (refused !== undefined) throw new ForbiddenError(refused);
+    await this.#probe(namespace, name);
+    const { edge, onChange } = this.#settings;
     const cache =
       this.#caches.get(key) ??
       new ScopedCache<RawObject>({
@@ -67,18 +90,34 @@ export class NamedSecrets {
         view: secretMetadataView,
         onChange,
         onRight: (_namespace, isGiven) => {
-          if (!isGiven) onRefused(key);
+          if (!isGiven) this.#lose(namespace, name);
         },
       });
     this.#caches.set(key, cache);
     return cache;
   }
 
+  /** Who needs it is told, asks, and hears that it is forbidden. */
+  #lose(namespace: string, name: string): void {
+    const key = `${namespace}/${name}`;
+    const before = this.get(namespace, name);
+    this.close(namespace, (other) => other !== name);
+    if (before !== undefined) this.#settings.onChange({ key, before, after: undefined });
+  }
+
   async #probe(namespace: string, name: string): Promise<void> {
+    const key = `${namespace}/${name}`;
     try {
       await this.#settings.edge.client.get(secretResource, { namespace, name }, true);
+      this.#refusals.forget(key);
     } catch (error) {
-      throw isFailure(error, "Forbidden") ? new ForbiddenError(error.said) : error;
+      if (!isFailure(error, "Forbidden")) throw error;
+      throw this.#refused(key, error);
     }
+  }
+
+  #refused(key: string, { said }: RequestError): ForbiddenError {
+    this.#refusals.add(key, said);
+    return new ForbiddenError(said);
   }
 }

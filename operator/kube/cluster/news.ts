@@ -10,6 +10,16 @@ export function isNews(kind: Kind, { before, after }: Change<RawObject>): boolea
   return digestOf(lookedAt(kind, before)) !== digestOf(lookedAt(kind, after));
 }
 
+/** Whether a resource of ours came, went, or was written by anybody but the operator, which writes status alone. */
+export function isTouch(kind: Kind, { before, after }: Change<RawObject>): boolean {
+  if (kind !== "MailRelay" && kind !== "SenderDomain") return false;
+  if (before === undefined || after === undefined) return true;
+  const [was, is] = [before, after].map(({ metadata: { resourceVersion: _version, ...metadata } }) =>
+    digestOf(metadata),
+  );
+  return was !== is;
+}
+
 function lookedAt(kind: Kind, object: RawObject): unknown {
   const { resourceVersion: _version, ...metadata } = object.metadata;
   if (isPart(kind)) return { ...object, metadata };

@@ -7,7 +7,7 @@ import type { RawMetadata, RawObject } from "../client/resource.ts";
 import { ForbiddenError, type ListOptions, type Reference } from "../kube.ts";
 import type { Kind, OptionalKind } from "../objects.ts";
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
-import { isNews } from "./news.ts";
+import { isNews, isTouch } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
 import { SecretReads } from "./secrets.ts";
@@ -32,6 +32,8 @@ export interface ReadSettings {
   readonly edge: ReflectorEdge;
   /** None: all. */
   readonly namespaces: readonly string[];
+  /** Where the operator has its own Secrets, which no resource names. */
+  readonly operatorNamespace: string;
   readonly decode: Decode;
   /** Ways to find objects of a kind, beside those by namespace and by relay label. */
   readonly indexes: Readonly<Partial<Record<CachedKind, Indexes>>>;
@@ -92,6 +94,7 @@ export class ClusterReads {
         this.#tell({ kind: "Secret", namespace, name, before: shard, after: shard, spoilt });
       },
       onRight: (namespace) => this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined }),
+      isNeeded: (namespace, name) => namespace === settings.operatorNamespace || this.#isNeeded(namespace, name),
     });
   }
 
@@ -194,6 +197,12 @@ export class ClusterReads {
     for (const namespace of namespaces) cache.follow(namespace);
   }
 
+  /** Resources need the Secrets that they name, and any of their namespace. */
+  #isNeeded(namespace: string, name: string | undefined): boolean {
+    const [index, value] = name === undefined ? ["namespace", namespace] : ["secret", `${namespace}/${name}`];
+    return this.#cache("MailRelay").holds(index, value) || this.#cache("SenderDomain").holds(index, value);
+  }
+
   #cache(kind: CachedKind): ScopedCache<RawObject> {
     const cache = this.#caches.get(kind);
     if (cache === undefined) throw new Error(`${kind} is not cached`);
@@ -214,6 +223,7 @@ export class ClusterReads {
     if (!isNews(kind, change)) return;
     const { before, after } = change;
     const metadata = (after ?? before)?.metadata;
+    if (isTouch(kind, change)) this.secrets.touched(metadata?.namespace ?? "");
     this.#tell({ kind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "", before, after });
   }
 

@@ -31,12 +31,14 @@ export interface ScopedSettings<T extends RawObject> {
   readonly counted?: Index<T> | undefined;
   readonly onChange: (change: Change<T>) => void;
   /** The right to read a scope has gone, or has come back; undefined: all namespaces. */
+  readonly longestRefusalMs?: () => number;
   readonly onRight?: (namespace: string | undefined, isGiven: boolean) => void;
 }
 
 interface Scope<T extends RawObject> {
   readonly store: Store<T>;
   readonly reflector: Reflector<T>;
+  readonly ended: AbortController;
 }
 
 const everywhere = "";
@@ -58,6 +60,24 @@ export class ScopedCache<T extends RawObject> {
     this.#scopes.set(key, scope);
     scope.reflector.run().catch(this.#settings.edge.onError);
     return scope.reflector;
+  }
+
+  /** The end of follow(): what is known of the namespace is forgotten, without a word. */
+  unfollow(namespace: string): void {
+    this.#scopes.get(namespace)?.ended.abort();
+    this.#scopes.delete(namespace);
+  }
+
+  /** Asks again now for what was refused, where it was. */
+  hurry(namespace: string): void {
+    const reflector = this.#scopes.get(namespace)?.reflector;
+    if (reflector?.error?.kind === "Forbidden") reflector.hurry();
+  }
+
+  /** Whether the index finds anything under the value. */
+  holds(index: string, value: string): boolean {
+    for (const { store } of this.#scopes.values()) if (store.holds(index, value)) return true;
+    return false;
   }
 
   /** Resolves when all that is followed has been read once. */
@@ -113,7 +133,9 @@ export class ScopedCache<T extends RawObject> {
 
   /** The answer to a write of ours. */
   offer(raw: RawObject): void {
-    const store = this.#scopeOf(raw.metadata.namespace ?? everywhere)?.store;
+    const { store, reflector } = this.#scopeOf(raw.metadata.namespace ?? everywhere) ?? {};
+    // Where a scope may not be read, nobody would ever tell that it went.
+    if (reflector?.error?.kind === "Forbidden") return;
     const kept = this.#settings.view(raw, store?.get(storeKey(raw.metadata)));
     if (kept !== undefined) store?.offer(kept);
   }
@@ -123,9 +145,18 @@ export class ScopedCache<T extends RawObject> {
   }
 
   #open(namespace: string | undefined): Scope<T> {
-    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, counted, onChange, onRight } =
-      this.#settings;
-    const store = new Store<T>({ ...(indexes === undefined ? {} : { indexes }), counted, onChange });
+    const { edge, resource, labelSelector, fieldSelector, metadataOnly, view, indexes, counted } = this.#settings;
+    const { onChange, onRight, longestRefusalMs } = this.#settings;
+    const ended = new AbortController();
+    const isOver = (): boolean => ended.signal.aborted;
+    const store = new Store<T>({
+      ...(indexes === undefined ? {} : { indexes }),
+      counted,
+      // A page that was on its way then comes all the same.
+      onChange: (change) => {
+        if (!isOver()) onChange(change);
+      },
+    });
     let wasGiven = true;
     const reflector = new Reflector<T>({
       client: edge.client,
@@ -136,15 +167,17 @@ export class ScopedCache<T extends RawObject> {
       times: edge.times,
       chance: edge.chance,
       now: edge.now,
-      stopping: edge.stopping,
+      stopping: AbortSignal.any([edge.stopping, ended.signal]),
+      longestRefusalMs,
       observe: (event) => {
+        if (isOver()) return;
         const isGiven = rightIn(event);
         if (isGiven !== undefined && isGiven !== wasGiven) onRight?.(namespace, isGiven);
         wasGiven = isGiven ?? wasGiven;
         edge.observe(resource.plural, event);
       },
     });
-    return { store, reflector };
+    return { store, reflector, ended };
   }
 }
 

@@ -4,12 +4,12 @@
  * a Secret. Content is fetched when a reconcile reads that very Secret, and kept in a memory (contents.ts) that is valid
  * for one resourceVersion; of shards only digests are kept. RBAC knows no right to metadata alone: where `list` and `watch`
  * are not given for a namespace, single Secrets may still be (named.ts); otherwise reads there throw ForbiddenError. Its
- * resources are looked at when a right goes and when it comes.
+ * resources are looked at when a right goes and when it comes. What no resource needs any more is not followed any longer.
  *
  * Watching by label alone would not do: the Secrets that people name in a manifest carry no label of ours, and a renewed
  * certificate must be noticed at once.
  */
-import { relayLabel, shardLabel } from "../../../api/labels.ts";
+import { relayLabel, senderDomainLabel, shardLabel } from "../../../api/labels.ts";
 import type { Change } from "../cache/store.ts";
 import { isFailure } from "../client/failure.ts";
 import type { RawObject } from "../client/resource.ts";
@@ -20,6 +20,7 @@ import { readShard, type ShardFact } from "../shard.ts";
 import { keyOf, SecretContents } from "./contents.ts";
 import { LabelledSecrets } from "./labelled.ts";
 import { NamedSecrets } from "./named.ts";
+import { refusalMs } from "./refusals.ts";
 import { secretResource } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
 import { secretMetadataView, secretMetadataViews, secretView } from "./views.ts";
@@ -31,6 +32,8 @@ export interface SecretSettings {
   readonly onSpoilt: (shard: RawObject, dataKeys: readonly string[]) => void;
   /** Secrets of the namespace can be read now and could not before, or the other way round. */
   readonly onRight: (namespace: string) => void;
+  /** Whether a resource of ours needs that Secret, or any of the namespace. */
+  readonly isNeeded: (namespace: string, name?: string) => boolean;
 }
 
 interface KnownShard {
@@ -38,8 +41,10 @@ interface KnownShard {
   readonly fact: ShardFact;
 }
 
-/** After a refused write, so long nothing of its namespace is read: a right that came back is noticed then. */
-const denialMs = 10_000;
+interface Denial {
+  readonly said: string;
+  readonly callOff: () => void;
+}
 
 export class SecretReads {
   readonly #settings: SecretSettings;
@@ -48,8 +53,12 @@ export class SecretReads {
   readonly #labelled: LabelledSecrets;
   readonly #contents = new SecretContents();
   readonly #shards = new Map<string, KnownShard>();
-  /** What the server said when it refused a write, by namespace. */
-  readonly #denials = new Map<string, string>();
+  /** Namespaces that refused a write. */
+  readonly #denials = new Map<string, Denial>();
+  /** Namespaces whose Secrets may not be read. */
+  readonly #refused = new Set<string>();
+  /** Namespaces of which it is to be asked whether they are needed still. */
+  readonly #reviews = new Map<string, () => void>();
   readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
 
   constructor(settings: SecretSettings) {
@@ -62,11 +71,7 @@ export class SecretReads {
       settings.onChange(change);
       if (before !== undefined && lost !== undefined) settings.onSpoilt(before, [...lost.keys()]);
     };
-    this.#named = new NamedSecrets({
-      edge: settings.edge,
-      onChange,
-      onRefused: (key) => this.#contents.forget(key),
-    });
+    this.#named = new NamedSecrets({ edge: settings.edge, onChange });
     this.#labelled = new LabelledSecrets({ client: settings.edge.client, onRead: (raw) => this.#listed(raw) });
     this.#cache = new ScopedCache<RawObject>({
       edge: settings.edge,
@@ -77,8 +82,13 @@ export class SecretReads {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },
       onChange,
+      longestRefusalMs: () => refusalMs(this.#refused.size),
       onRight: (namespace = "", isGiven) => {
-        if (!isGiven) this.#contents.forgetNamespace(namespace);
+        if (isGiven) this.#refused.delete(namespace);
+        else {
+          this.#refused.add(namespace);
+          this.#contents.forgetNamespace(namespace);
+        }
         settings.onRight(namespace);
       },
     });
@@ -154,12 +164,55 @@ export class SecretReads {
    */
   denied(namespace: string, said: string): void {
     if (this.#denials.has(namespace)) return;
-    this.#denials.set(namespace, said);
-    const timer = setTimeout(() => {
+    const callOff = this.#later(refusalMs(this.#denials.size + 1), () => {
       this.#denials.delete(namespace);
       this.#settings.onRight(namespace);
-    }, denialMs);
+    });
+    this.#denials.set(namespace, { said, callOff });
+  }
+
+  /**
+   * A resource in the namespace came, was written by somebody, or went: what was refused is asked for again, and what it
+   * needed before may not be needed any more.
+   */
+  touched(namespace: string): void {
+    this.#denials.get(namespace)?.callOff();
+    this.#denials.delete(namespace);
+    this.#named.touched(namespace);
+    this.#cache.hurry(namespace);
+    if (this.#reviews.has(namespace)) return;
+    const review = (): void => {
+      this.#reviews.delete(namespace);
+      this.#review(namespace);
+    };
+    this.#reviews.set(namespace, this.#later(this.#settings.edge.times.unneededMs, review));
+  }
+
+  #review(namespace: string): void {
+    const { isNeeded } = this.#settings;
+    if (isNeeded(namespace)) {
+      // What was made for a resource is named in no spec.
+      const isMade = (known: RawObject | undefined): boolean => {
+        const { labels } = known?.metadata ?? {};
+        return labels?.[relayLabel] !== undefined || labels?.[senderDomainLabel] !== undefined;
+      };
+      const closed = this.#named.close(namespace, (name, known) => isNeeded(namespace, name) || isMade(known));
+      for (const key of closed) this.#contents.forget(key);
+      return;
+    }
+    this.#cache.unfollow(namespace);
+    this.#named.close(namespace, () => false);
+    this.#labelled.forget(namespace);
+    this.#contents.forgetNamespace(namespace);
+    this.#refused.delete(namespace);
+    for (const key of this.#shards.keys()) if (key.startsWith(`${namespace}/`)) this.#shards.delete(key);
+  }
+
+  /** Returns what calls it off. */
+  #later(ms: number, run: () => void): () => void {
+    const timer = setTimeout(run, ms);
     timer.unref();
+    return () => clearTimeout(timer);
   }
 
   /** The answer to a write of these data keys, whole. */
@@ -213,7 +266,7 @@ export class SecretReads {
   /** A server that is away for a while does not hide what was read before; a right that was taken away does. */
   async #follow(namespace: string): Promise<void> {
     const denial = this.#denials.get(namespace);
-    if (denial !== undefined) throw new ForbiddenError(denial);
+    if (denial !== undefined) throw new ForbiddenError(denial.said);
     const reflector = this.#cache.follow(namespace);
     await reflector.firstOutcome;
     const { error, isSynced } = reflector;

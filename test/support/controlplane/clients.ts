@@ -22,6 +22,7 @@ export const quickTimes: ReflectorTimes = {
   backoff: { firstMs: 50, maxMs: 500 },
   watchSeconds: { min: 290, max: 590 },
   silenceMs: 90_000,
+  unneededMs: 100,
 };
 
 export interface Mirror {

@@ -1,0 +1,159 @@
+/**
+ * Secrets are followed where a resource of ours needs one and for as long as it does; what RBAC refuses is asked for in a
+ * measured way, and at once when somebody is at work there.
+ */
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { decoder } from "../../operator/cluster/decode.ts";
+import { indexes } from "../../operator/cluster/indexes.ts";
+import type { ReflectorEvent, ReflectorTimes } from "../../operator/kube/cache/reflector.ts";
+import { resourceOf } from "../../operator/kube/cluster/resources.ts";
+import { ClusterReads, type ObjectChange } from "../../operator/kube/cluster/reads.ts";
+import { ForbiddenError } from "../../operator/kube/kube.ts";
+import { createLog } from "../../runtime/log.ts";
+import { openClient, quickTimes } from "../support/controlplane/clients.ts";
+import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
+import { OperatorStage } from "../support/controlplane/operatorstage.ts";
+import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { until } from "../support/until.ts";
+
+const skip = lackingControlPlane();
+const timeout = 90_000;
+let stage: OperatorStage;
+const endings: (() => void)[] = [];
+
+before(
+  async () => {
+    if (skip === false) stage = await OperatorStage.open(import.meta.url);
+  },
+  { timeout: 1_800_000 },
+);
+
+afterEach(() => {
+  for (const end of endings.splice(0)) end();
+});
+
+after(async () => {
+  if (skip === false) await stage.close();
+});
+
+interface Opened {
+  readonly reads: ClusterReads;
+  readonly changes: ObjectChange[];
+  /** What reflectors of Secrets told. */
+  readonly events: ReflectorEvent[];
+}
+
+/** With the operator's rights. */
+async function openReads(times: Partial<ReflectorTimes> = {}): Promise<Opened> {
+  const stopping = new AbortController();
+  endings.push(() => stopping.abort());
+  const events: ReflectorEvent[] = [];
+  const changes: ObjectChange[] = [];
+  const reads = new ClusterReads({
+    edge: {
+      client: openClient(stage.operatorKubeconfig, { stopping: stopping.signal }),
+      times: { ...quickTimes, ...times },
+      chance: () => 0.5,
+      now: () => performance.now(),
+      stopping: stopping.signal,
+      observe: (resource, event) => {
+        if (resource === "secrets") events.push(event);
+      },
+      onError: (error) => assert.fail(String(error)),
+    },
+    namespaces: [],
+    operatorNamespace: stage.operatorNamespace,
+    decode: decoder(createLog({ level: "silent", program: "test" })),
+    indexes,
+    counted: () => [],
+  });
+  reads.onChange((change) => changes.push(change));
+  await reads.open();
+  return { reads, changes, events };
+}
+
+const followed = (reads: ClusterReads): number | undefined => reads.sizes()["Secret"];
+
+function keyed(namespace: string): readonly [object, object] {
+  const spec = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
+  return [
+    domainManifest({ namespace, name: "example-com", spec }),
+    secretManifest({ namespace, name: "key", values: { privateKey: "any" } }),
+  ];
+}
+
+test("a namespace is followed no longer than a resource in it, and anew with the next", { skip, timeout }, async () => {
+  const { reads } = await openReads();
+  const [shop, mail] = [stage.makeNamespace(), stage.makeNamespace()];
+  stage.apply(...keyed(shop), relayManifest({ namespace: mail, name: "outbound" }));
+  await until("the domain", () => reads.get("SenderDomain", shop, "example-com"));
+  assert.ok((await reads.secrets.get(shop, "key")) !== undefined);
+  assert.equal(followed(reads), 1);
+  const domain = { namespace: shop, name: "example-com" };
+  await stage.client.delete(resourceOf("SenderDomain"), domain, {});
+  await until("the end of the watch", () => followed(reads) === 0);
+  stage.apply(secretManifest({ namespace: shop, name: "second", values: { privateKey: "any" } }));
+  stage.apply(...keyed(shop));
+  await until("the domain", () => reads.get("SenderDomain", shop, "example-com"));
+  assert.ok((await reads.secrets.get(shop, "key")) !== undefined);
+  assert.equal(followed(reads), 2);
+});
+
+test("a single Secret is followed no longer than a resource names it", { skip, timeout }, async () => {
+  const { reads } = await openReads();
+  const shop = stage.makeNamespace({ givesSecrets: false });
+  stage.giveSecret(shop, "key");
+  stage.apply(...keyed(shop));
+  await until("the domain", () => reads.get("SenderDomain", shop, "example-com"));
+  await until("the right", () => reads.secrets.get(shop, "key").catch(() => undefined));
+  assert.equal(followed(reads), 1);
+  stage.apply(domainManifest({ namespace: shop, name: "example-com", spec: { dkim: undefined } }));
+  await until("the end of the watch", () => followed(reads) === 0);
+});
+
+test("the right to a single Secret that goes is news of that Secret", { skip, timeout }, async () => {
+  const { reads, changes } = await openReads({ watchSeconds: { min: 1, max: 1 } });
+  const shop = stage.makeNamespace({ givesSecrets: false });
+  stage.giveSecret(shop, "key");
+  stage.apply(...keyed(shop));
+  await until("the right", () => reads.secrets.get(shop, "key").catch(() => undefined));
+  stage.plane.kubectl(["delete", "rolebinding", "secret-key", "--namespace", shop]);
+  await until("news", () =>
+    changes.find(({ kind, name, after: is }) => kind === "Secret" && name === "key" && is === undefined),
+  );
+  await assert.rejects(reads.secrets.get(shop, "key"), ForbiddenError);
+});
+
+test("of many namespaces that give no right, each is asked for ever less often", { skip, timeout }, async () => {
+  const { reads, events } = await openReads();
+  // Nobody is told whether they exist.
+  const names = Array.from({ length: 40 }, (_, index) => `hidden-${index}`);
+  await Promise.all(names.map((name) => assert.rejects(reads.secrets.get(name, "key"), ForbiddenError)));
+  const longest = (): number => Math.max(...events.map((event) => (event.kind === "failed" ? event.retryInMs : 0)));
+  await until("a long pause", () => longest() > 2 * quickTimes.backoff.maxMs);
+});
+
+test("a right that is given takes effect at once where somebody touches a resource", { skip, timeout }, async () => {
+  await stage.operator().leading();
+  const shop = stage.makeNamespace({ givesSecrets: false });
+  const refusals = (): number =>
+    stage.plane
+      .audit()
+      .filter(
+        ({ namespace, resource, verb, code }) =>
+          namespace === shop && resource === "secrets" && verb === "list" && code === 403,
+      ).length;
+  stage.apply(relayManifest({ namespace: shop, name: "outbound" }));
+  const relay = { namespace: shop, name: "outbound" };
+  await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason: "SecretsForbidden" });
+  // By then the pause between two of them is five seconds or more.
+  await until("the sixth refusal", () => refusals() >= 6, 60_000);
+  stage.giveSecrets(shop);
+  // The server's own view of rights is a little behind.
+  await until("the right", () => stage.may("list", "secrets", shop));
+  await pause(200);
+  stage.plane.kubectl(["annotate", "mr", "outbound", "--namespace", shop, "example.com/look=again"]);
+  await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", status: "True", withinMs: 2_500 });
+});
