@@ -106,6 +106,30 @@ test("what waits behind everything else is brought forward when its time is up",
   assert.deepEqual(timers.delays, []);
 });
 
+test("what is added behind everything else while it runs is brought forward as well", async () => {
+  const timers = new HandTimers();
+  const ran: string[] = [];
+  const queue: WorkQueue = queueOf(
+    {
+      work: async (key) => {
+        ran.push(key);
+        if (key === "relay" && ran.length === 1) {
+          queue.addLast("relay", 5_000);
+          queue.add("busy");
+        }
+        if (key === "busy" && ran.length < 50) queue.add("busy");
+        if (ran.length === 5) timers.step();
+        return undefined;
+      },
+    },
+    timers,
+  );
+  queue.add("relay");
+  await queue.settled();
+  assert.equal(ran.lastIndexOf("relay"), 5);
+  assert.deepEqual(timers.delays, []);
+});
+
 test("work hears whether nothing but its own time has called for it", async () => {
   const timers = new HandTimers();
   const ran: string[] = [];

@@ -70,7 +70,9 @@ export class WorkQueue {
   addLast(key: string, withinMs?: number): void {
     if (this.#isStopped) return;
     this.#add(key, Infinity);
-    if (withinMs === undefined || this.#hurried.has(key) || this.#waiting.get(Infinity)?.has(key) !== true) return;
+    // One that runs now waits from when it has ended.
+    const isLast = this.#waiting.get(Infinity)?.has(key) === true || this.#again.get(key) === Infinity;
+    if (withinMs === undefined || this.#hurried.has(key) || !isLast) return;
     const hurry = (): void => {
       this.#hurried.delete(key);
       this.add(key);
