@@ -264,13 +264,12 @@ export class Client {
   /** Resolves with the answer's stream when the request succeeded. */
   async #send(ask: Ask, signal: AbortSignal): Promise<IncomingMessage> {
     const { transport, mayWrite, observe, now } = this.#settings;
-    const isWrite = ask.method !== "GET";
-    if (isWrite && mayWrite?.() === false) {
-      throw new RequestError({
-        kind: "Fenced",
-        message: `${ask.method} ${ask.target}: not sent, the lease is not fresh`,
-      });
-    }
+    const fence = (): void => {
+      if (ask.method === "GET" || mayWrite?.() !== false) return;
+      const message = `${ask.method} ${ask.target}: not sent, the lease is not fresh`;
+      throw new RequestError({ kind: "Fenced", message });
+    };
+    fence();
     const startedAt = now();
     const body = ask.body === undefined ? undefined : JSON.stringify(ask.body);
     let code = 0;
@@ -281,6 +280,7 @@ export class Client {
         headers: headersOf(ask, body),
         body,
         isRepeatable: ask.verb !== "create" && ask.verb !== "update",
+        fence,
         signal,
       });
       code = answer.statusCode ?? 0;

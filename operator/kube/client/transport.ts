@@ -17,6 +17,8 @@ export interface Call {
   readonly body?: string | undefined;
   /** Whether sending it twice does what sending it once does. */
   readonly isRepeatable: boolean;
+  /** Throws when it may not leave now; asked each time that it is sent, because much may have happened since the last time. */
+  readonly fence: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -76,6 +78,7 @@ export class Transport {
   }
 
   #dispatch(call: Call, credentials: Credentials): Promise<IncomingMessage> {
+    call.fence();
     const { server } = this.#connection;
     const agent = this.#agentOf(credentials);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
