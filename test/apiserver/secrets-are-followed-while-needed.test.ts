@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { relayLabel, shardLabel } from "../../api/labels.ts";
 import { decoder } from "../../operator/cluster/decode.ts";
 import { indexes } from "../../operator/cluster/indexes.ts";
 import type { ReflectorEvent, ReflectorTimes } from "../../operator/kube/cache/reflector.ts";
@@ -12,7 +13,7 @@ import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { ClusterReads, type ObjectChange } from "../../operator/kube/cluster/reads.ts";
 import { ForbiddenError } from "../../operator/kube/kube.ts";
 import { createLog } from "../../runtime/log.ts";
-import { openClient, quickTimes } from "../support/controlplane/clients.ts";
+import { openClient, quickTimes, secrets } from "../support/controlplane/clients.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
@@ -125,6 +126,30 @@ test("the right to a single Secret that goes is news of that Secret", { skip, ti
   );
   await assert.rejects(reads.secrets.get(shop, "key"), ForbiddenError);
 });
+
+test(
+  "a document that is taken from a shard is news for whoever holds its domain by then",
+  { skip, timeout },
+  async () => {
+    const { reads, changes } = await openReads();
+    const place = { namespace: stage.makeNamespace(), name: "outbound-domains-00" };
+    const labels = { [relayLabel]: "outbound", [shardLabel]: "00" };
+    stage.apply(secretManifest({ ...place, labels, values: { "a.example.json": "a", "b.example.json": "b" } }));
+    const known = await reads.secrets.documents(place.namespace, place.name);
+    assert.equal(known.size, 2);
+    const write = async (data: Readonly<Record<string, string | null>>): Promise<void> => {
+      const answer = await stage.client.mergePatch(secrets, place, {
+        body: { data },
+        fieldManager: "mailboat-operator",
+      });
+      reads.offer("Secret", answer, Object.keys(data));
+    };
+    await write({ "b.example.json": "Yg==" });
+    await write({ "a.example.json": null });
+    const spoilt = changes.flatMap((change) => change.spoilt ?? []);
+    assert.deepEqual(spoilt, ["a.example.json"]);
+  },
+);
 
 test("of many namespaces that give no right, each is asked for ever less often", { skip, timeout }, async () => {
   const { reads, events } = await openReads();

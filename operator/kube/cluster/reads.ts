@@ -20,7 +20,7 @@ export interface ObjectChange {
   readonly name: string;
   readonly before: RawObject | undefined;
   readonly after: RawObject | undefined;
-  /** Of a shard: data keys whose documents somebody else has changed or taken away. */
+  /** Of a shard: data keys whose documents somebody else has changed, or that are gone. */
   readonly spoilt?: readonly string[];
 }
 

@@ -28,7 +28,7 @@ import { secretMetadataView, secretMetadataViews, secretView } from "./views.ts"
 export interface SecretSettings {
   readonly edge: ReflectorEdge;
   readonly onChange: (change: Change<RawObject>) => void;
-  /** Documents of a shard, by data key, are not what they were, and it was not this operator who wrote them. */
+  /** Documents of a shard, by data key, are gone, or are not what they were and it was not this operator who wrote them. */
   readonly onSpoilt: (shard: RawObject, dataKeys: readonly string[]) => void;
   /** Secrets of the namespace can be read now and could not before, or the other way round. */
   readonly onRight: (namespace: string) => void;
@@ -246,7 +246,10 @@ export class SecretReads {
     this.#shards.set(keyOf(raw), { version, fact });
     // Watches tell metadata alone: only here it is seen that somebody else changed a document that pods have loaded.
     const known = before === undefined ? [] : [...before.documents];
-    const spoilt = known.filter(([name, digest]) => !ours.has(name) && fact.documents.get(name) !== digest);
+    // One that we took away may belong to a domain that came back meanwhile and found it in its place.
+    const isSpoilt = (name: string, digest: string): boolean =>
+      ours.has(name) ? !fact.documents.has(name) : fact.documents.get(name) !== digest;
+    const spoilt = known.filter(([name, digest]) => isSpoilt(name, digest));
     const names = spoilt.map(([name]) => name);
     if (names.length > 0) this.#settings.onSpoilt(secretMetadataView(raw), names);
   }
