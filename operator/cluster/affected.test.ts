@@ -219,6 +219,11 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
     "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
   ],
   [
+    "the operator's own Secrets that can be read now are news for every relay",
+    { kind: "Secret", namespace: "system", name: "" },
+    "MailRelay/mail/one MailRelay/mail/two",
+  ],
+  [
     "a namespace tells its domains, their relays and their rivals",
     { kind: "Namespace", namespace: "shop", name: "shop" },
     "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",

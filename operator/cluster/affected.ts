@@ -80,7 +80,9 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         const served = lookup
           .find("MailRelay", byNamespace, namespace)
           .flatMap((relay) => found("SenderDomain", byRelay, `${namespace}/${relay.metadata.name}`));
-        return new Set([...both(byNamespace, namespace), ...served]);
+        // Every relay's certificates come from what the operator has in its own.
+        const issued = namespace === operatorNamespace ? keysOf("MailRelay", lookup.all("MailRelay")) : [];
+        return new Set([...both(byNamespace, namespace), ...served, ...issued]);
       }
       const isAuthority =
         namespace === operatorNamespace && [authoritySecretName, internalAuthoritySecretName].includes(name);

@@ -72,12 +72,20 @@ export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
   if (secretName !== undefined && forbidden.has(secretName)) {
     problems.push(forbiddenProblem({ field: "spec.tls.secretName", namespace, place }));
   }
-  if (isBlind(world)) problems.push(forbiddenProblem({ field: "metadata.namespace", namespace, place }));
+  if (world.isOwnForbidden) {
+    problems.push(forbiddenProblem({ field: "metadata", namespace: place.namespace, place }));
+  }
+  if (isBlindIn(world)) problems.push(forbiddenProblem({ field: "metadata.namespace", namespace, place }));
   return problems;
 }
 
 /** Without its own Secrets the operator cannot know what the pods have: it then changes nothing. */
 export function isBlind(world: RelayWorld): boolean {
+  return world.isOwnForbidden || isBlindIn(world);
+}
+
+/** In the relay's namespace. */
+function isBlindIn(world: RelayWorld): boolean {
   const { name } = world.relay.metadata;
   const own = [configurationSecretName(name), certificateSecretName(name), peerSecretName(name)];
   return own.some((secret) => world.forbidden.has(secret));

@@ -46,15 +46,16 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
   const { kube, place } = sources;
   const { namespace, name } = relay.metadata;
   const reader = secretReader(kube, namespace);
+  const own = secretReader(kube, place.namespace);
   return {
     now: sources.now(),
     place,
     relay,
     credentials: await gatherCredentials(sources, relay),
     secrets: await reader.read(namedSecrets(relay)),
-    authority: await readAuthority(kube, place.namespace),
+    authority: authorityIn(await own.get(authoritySecretName)),
     certificate: await reader.get(certificateSecretName(name)),
-    internalAuthority: await kube.get("Secret", place.namespace, internalAuthoritySecretName),
+    internalAuthority: await own.get(internalAuthoritySecretName),
     peer: await reader.get(peerSecretName(name)),
     configuration: await reader.get(configurationSecretName(name)),
     statefulSet: await kube.get("StatefulSet", namespace, name),
@@ -64,6 +65,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     claims: await gatherClaims(sources, relay),
     ...(await gatherOptional(kube, relay)),
     forbidden: reader.forbidden,
+    isOwnForbidden: own.forbidden.size > 0,
     areNamespacesHidden: (await kube.namespaceLabels(namespace)) === undefined,
     rejections: sources.memory.rejections(nameOf(relay.metadata)),
     recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
@@ -113,8 +115,8 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
   });
 }
 
-export async function readAuthority(kube: Kube, namespace: string): Promise<IssuedCertificate | undefined> {
-  const secret = await kube.get("Secret", namespace, authoritySecretName);
+/** `secret` is the one in the operator's own namespace. */
+export function authorityIn(secret: Secret | undefined): IssuedCertificate | undefined {
   const certificate = secretText(secret, "tls.crt");
   const privateKey = secretText(secret, "tls.key");
   return certificate === undefined || privateKey === undefined ? undefined : { certificate, privateKey };

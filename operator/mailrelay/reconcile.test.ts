@@ -194,6 +194,21 @@ test("Secrets that may not be read in the relay's namespace stop writes there an
   );
 });
 
+test("Secrets of the operator's own that may not be read are told on each relay, and stop its writes", async (context) => {
+  const { kube, run, writes, reasonOf } = await open(context);
+  kube.forbidden = "mailboat-system";
+  await run();
+  await run();
+  assert.equal(await reasonOf("MailRelay", "ResolvedRefs"), "SecretsForbidden");
+  assert.deepEqual(
+    writes.filter((write) => /outbound-(certificate|configuration)|StatefulSet/.test(write)),
+    [],
+  );
+  kube.forbidden = undefined;
+  for (let round = 0; round < 4; round += 1) await run();
+  assert.equal(await reasonOf("MailRelay", "ResolvedRefs"), "ResolvedRefs");
+});
+
 test("a volume that may not grow is told in status and asked for again later, not each time", async (context) => {
   const { kube, run, reasonOf } = await open(context, { spool: { storage: { size: "20Gi" } } });
   kube.claims = [claim];

@@ -8,7 +8,7 @@ import { ForbiddenError, type Kube, nameOf, RejectedError } from "../kube/kube.t
 import type { AppliedObject, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { readCertificate } from "./certificate.ts";
-import { gatherPods, gatherRelay, readAuthority, type RelaySources } from "./gather.ts";
+import { authorityIn, gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { authoritySecretName } from "./objects/names.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
@@ -148,7 +148,7 @@ async function issueOwn(sources: RelaySources, relay: Stored<MailRelay>, names: 
   const { issueLeaf, leafLifeMs, makeCertificateAuthority } = await import("./issue.ts");
   const { kube, place } = sources;
   const now = sources.now();
-  const present = await readAuthority(kube, place.namespace);
+  const present = authorityIn(await kube.get("Secret", place.namespace, authoritySecretName));
   const reading = readCertificate(present?.certificate, present?.privateKey);
   // The authority outlives every certificate it signs, or is made anew.
   const serves = present !== undefined && reading.kind === "usable" && reading.fact.notAfter - now > leafLifeMs;

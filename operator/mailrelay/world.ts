@@ -154,6 +154,8 @@ export interface RelayWorld {
   readonly forbidden: ReadonlySet<string>;
   /** What the API server said of objects that were rendered and that it would not take. */
   readonly rejections: readonly string[];
+  /** Whether the operator may not read the Secrets of its own namespace. */
+  readonly isOwnForbidden: boolean;
   /** Whether the operator may not see the labels of namespaces. */
   readonly areNamespacesHidden: boolean;
   /** Oldest first. */

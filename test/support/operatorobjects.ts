@@ -95,6 +95,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     issuance: undefined,
     forbidden: new Set(),
     rejections: [],
+    isOwnForbidden: false,
     areNamespacesHidden: false,
     recommendations: [],
     ...world,
