@@ -42,7 +42,7 @@ function promiseOf(text: string): Fault {
   return { path, message };
 }
 
-const taken = ["valid", "local", "cluster"].flatMap(examplesIn);
+const taken = ["valid", "local", "cluster", "two-hops"].flatMap(examplesIn);
 const refused = examplesIn("invalid");
 
 for (const { name, documents } of taken) {

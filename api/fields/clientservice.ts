@@ -28,7 +28,10 @@ const trafficPolicyNeedsOutside: Rule<Exposure> = {
 };
 
 const classIsImmutable = {
-  cel: "has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) || self.type != oldSelf.type",
+  cel:
+    "self.type != oldSelf.type || " +
+    "(has(self.loadBalancerClass) ? has(oldSelf.loadBalancerClass) && self.loadBalancerClass == oldSelf.loadBalancerClass " +
+    ": !has(oldSelf.loadBalancerClass))",
   message: "loadBalancerClass cannot change while type stays LoadBalancer: Kubernetes does not allow it",
 };
 

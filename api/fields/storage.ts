@@ -9,7 +9,7 @@ export const spool = z
     storage: z
       .strictObject({
         size: size("16Mi", "64Ti", [growsOnly])
-          .default("10Gi")
+          .prefault("10Gi")
           .describe("Size of each pod's volume. May only grow, and only where the storage class allows it."),
         storageClassName: objectName()
           .optional()
@@ -70,7 +70,7 @@ export const limits = z
   .strictObject({
     // RFC 5321 section 4.5.3.1.7: a server must take 64K octets at least.
     messageSize: size("64Ki", "2Gi")
-      .default("50Mi")
+      .prefault("50Mi")
       .describe("Largest message, offered as SIZE; a larger one is refused 552 5.3.4."),
     recipients: z
       .int()

@@ -10,8 +10,10 @@ import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { type Fault, readManifest } from "../../api/manifest.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
+import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { openDryRun } from "../support/controlplane/dryrun.ts";
 import { generatedManifest } from "../support/controlplane/generatedmanifest.ts";
+import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { repositoryRoot } from "../support/results.ts";
@@ -24,7 +26,7 @@ before(
   async () => {
     if (skip !== false) return;
     stage = await OperatorStage.open(import.meta.url);
-    for (const name of ["mail", "shop"]) stage.plane.kubectl(["create", "namespace", name]);
+    for (const name of ["mail", "shop", "inner", "outer"]) stage.plane.kubectl(["create", "namespace", name]);
   },
   { timeout: 1_800_000 },
 );
@@ -39,7 +41,7 @@ test("each definition is small enough for plain kubectl apply", { skip }, () => 
   }
 });
 
-for (const folder of ["valid", "local"]) {
+for (const folder of ["valid", "local", "cluster", "two-hops"]) {
   for (const file of readdirSync(join(examples, folder)).filter((name) => name.endsWith(".yaml"))) {
     test(`kubectl apply takes examples/${folder}/${file}, and the second time changes nothing`, { skip }, () => {
       const path = join(examples, folder, file);
@@ -112,6 +114,69 @@ function spellings(path: string): readonly string[] {
   return [path, `${parent}[${path.slice(parent.length + 1)}]`, `${parent}: Duplicate`]
     .concat(path === "metadata.name" ? ["<nil>: Invalid value"] : [])
     .concat(isKindless ? ["no matches for kind"] : []);
+}
+
+interface Change {
+  readonly what: string;
+  readonly from: RawObject;
+  /** Of the spec. */
+  readonly to: object;
+  /** The server's answer, where it refuses. */
+  readonly refusal?: RegExp;
+}
+
+const relay = (spec: object): RawObject => relayManifest({ namespace: "mail", name: "changed", spec });
+const domain = domainManifest({ namespace: "mail", name: "changed" });
+const storage = (size: string | number): object => ({ spool: { storage: { size } } });
+const smaller = /spec\.spool\.storage\.size: Invalid value: .*may only grow/;
+const service = (spec: object): object => ({ service: { type: "LoadBalancer", ...spec } });
+
+/** Only a server knows what was there before. */
+const changes: readonly Change[] = [
+  { what: "a volume made smaller", from: relay(storage("20Gi")), to: storage("19Gi"), refusal: smaller },
+  {
+    what: "a volume made smaller, in bytes",
+    from: relay(storage("20Gi")),
+    to: storage(1_000_000_000),
+    refusal: smaller,
+  },
+  { what: "a volume of the default size made smaller", from: relay({}), to: storage("1Gi"), refusal: smaller },
+  {
+    what: "a volume made smaller by leaving its size out",
+    from: relay(storage("20Gi")),
+    to: { spool: null },
+    refusal: smaller,
+  },
+  { what: "a volume of the default size made larger", from: relay({}), to: storage("11Gi") },
+  { what: "a volume's size spelled otherwise", from: relay(storage("1Gi")), to: storage("1024Mi") },
+  {
+    what: "a load balancer of another class",
+    from: relay(service({ loadBalancerClass: "example.com/a" })),
+    to: service({ loadBalancerClass: "example.com/b" }),
+    refusal: /spec\.service: Invalid value: .*loadBalancerClass cannot change/,
+  },
+  {
+    what: "a load balancer that gets a class",
+    from: relay(service({})),
+    to: service({ loadBalancerClass: "example.com/a" }),
+    refusal: /spec\.service: Invalid value: .*loadBalancerClass/,
+  },
+  { what: "another domain", from: domain, to: { domain: "other.example" }, refusal: /spec\.domain: .*cannot change/ },
+  { what: "another relay", from: domain, to: { relayRef: { name: "inbound" } } },
+];
+
+for (const { what, from, to, refusal } of changes) {
+  test(`${what} is ${refusal === undefined ? "taken" : "refused"}`, { skip }, async () => {
+    const resource = resourceOf(from.kind === "MailRelay" ? "MailRelay" : "SenderDomain");
+    await stage.client.create(resource, from, "kubectl");
+    try {
+      const patched = stage.client.mergePatch(resource, from.metadata, { body: { spec: to }, fieldManager: "kubectl" });
+      if (refusal === undefined) await patched;
+      else await assert.rejects(patched, refusal);
+    } finally {
+      await stage.client.delete(resource, from.metadata, {});
+    }
+  });
 }
 
 test("the schema and the server agree on manifests that nobody wrote", { skip, timeout: 180_000 }, async () => {

@@ -1,17 +1,18 @@
 /**
- * Stands in for kubelets and relays where an API server is all there is: every StatefulSet has its pods, ready at once, each
- * with an address of its own behind one HTTP server, whose `/status` says that the pod has loaded what it was told by its
- * annotation. A whole node with real relays is the business of test/cluster.
+ * Stands in for kubelets, volumes and relays where an API server is all there is: every StatefulSet has its pods, ready at once,
+ * each with an address of its own behind one HTTP server, whose `/status` says that the pod has loaded what it was told by its
+ * annotation. Pods beyond the StatefulSet's number go. A whole node with real relays is the business of test/cluster.
  */
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { isRecord, type RawObject, type Resource } from "../../../operator/kube/client/resource.ts";
+import type { RawObject, Resource } from "../../../operator/kube/client/resource.ts";
 import type { Client } from "../../../operator/kube/client/client.ts";
 import { relayLabel, revisionAnnotation } from "../../../api/labels.ts";
 import type { RelayReport } from "../../../api/relayreport.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../../operator/kube/cluster/views.ts";
 import { secretText } from "../../../operator/kube/secret.ts";
+import type { PodTemplate, StatefulSet, VolumeClaimTemplate } from "../../../operator/kube/kinds.ts";
 import { readCertificate } from "../../../operator/mailrelay/certificate.ts";
 import { type Mirror, startMirror } from "./clients.ts";
 
@@ -21,16 +22,24 @@ export interface PodStandIn {
   stop(): Promise<void>;
 }
 
+export interface PodStandInOptions {
+  /** What a pod's `/status` says beside what it would say of itself. */
+  readonly report?: (pod: { readonly namespace: string; readonly name: string }) => Partial<RelayReport>;
+  /** Pods come with a claim that is bound, as large as the StatefulSet asks for. */
+  readonly hasVolumes?: boolean;
+}
+
 interface StandingPod {
   readonly namespace: string;
   readonly name: string;
   readonly relay: string;
+  readonly ordinal: number;
   fingerprint: string | undefined;
 }
 
 const startedAt = new Date().toISOString();
 
-export async function startPods(client: Client): Promise<PodStandIn> {
+export async function startPods(client: Client, options: PodStandInOptions = {}): Promise<PodStandIn> {
   const pods = new Map<string, StandingPod>();
   const addresses = new Map<string, string>();
   const follow = (resource: Resource): Mirror =>
@@ -40,24 +49,34 @@ export async function startPods(client: Client): Promise<PodStandIn> {
     const pod = pods.get(request.socket.localAddress?.replace("::ffff:", "") ?? "");
     const told = podMirror.store.get(`${pod?.namespace}/${pod?.name}`)?.metadata.annotations?.[revisionAnnotation];
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify(reportOf(pod, told)));
+    const own = pod === undefined ? {} : options.report?.(pod);
+    response.end(JSON.stringify({ ...reportOf(pod, told), ...own }));
   });
   server.listen(0, "0.0.0.0");
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
+  let number = 0;
   const makePods = async (set: RawObject): Promise<void> => {
     const { namespace = "", name, uid = "" } = set.metadata;
-    const spec = isRecord(set["spec"]) ? set["spec"] : {};
-    for (let ordinal = 0; ordinal < Number(spec["replicas"]); ordinal += 1) {
-      const pod: StandingPod = { namespace, name: `${name}-${ordinal}`, relay: name, fingerprint: undefined };
+    const spec = set["spec"] as StatefulSet["spec"];
+    for (const [podIP, pod] of pods) {
+      if (pod.namespace !== namespace || pod.relay !== name || pod.ordinal < spec.replicas) continue;
+      pods.delete(podIP);
+      addresses.delete(`${namespace}/${pod.name}`);
+      await client.delete(resourceOf("Pod"), { namespace, name: pod.name }, {});
+    }
+    for (let ordinal = 0; ordinal < spec.replicas; ordinal += 1) {
+      const pod: StandingPod = { namespace, name: `${name}-${ordinal}`, relay: name, ordinal, fingerprint: undefined };
       const key = `${namespace}/${pod.name}`;
       if (addresses.has(key)) continue;
-      const number = addresses.size + 1;
+      number += 1;
       const podIP = `127.9.${Math.floor(number / 250)}.${(number % 250) + 1}`;
       addresses.set(key, podIP);
       pods.set(podIP, { ...pod, fingerprint: await fingerprintOf(client, { namespace, name }) });
-      await makePod(client, { set: { name, uid }, pod, podIP, port, template: spec["template"] });
+      const [template] = spec.volumeClaimTemplates;
+      if (options.hasVolumes === true && template !== undefined) await makeClaim(client, pod, template);
+      await makePod(client, { set: { name, uid }, pod, podIP, port, template: spec.template });
     }
   };
   const setMirror = follow(resourceOf("StatefulSet"));
@@ -88,19 +107,20 @@ interface PodPlan {
   readonly pod: StandingPod;
   readonly podIP: string;
   readonly port: number;
-  readonly template: unknown;
+  readonly template: PodTemplate;
 }
 
 async function makePod(client: Client, { set, pod, podIP, port, template }: PodPlan): Promise<void> {
-  const metadata = isRecord(template) && isRecord(template["metadata"]) ? template["metadata"] : {};
   const owner = { apiVersion: "apps/v1", kind: "StatefulSet", name: set.name, uid: set.uid, controller: true };
   const place = { namespace: pod.namespace, name: pod.name };
   const made: RawObject = {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { ...metadata, ...place, ownerReferences: [owner] },
+    metadata: { ...template.metadata, ...place, ownerReferences: [owner] },
     spec: {
       nodeName: "node",
+      // Nobody is there to stop it.
+      terminationGracePeriodSeconds: 0,
       containers: [{ name: "relay", image: "relay", ports: [{ name: "http", containerPort: port }] }],
     },
   };
@@ -112,6 +132,23 @@ async function makePod(client: Client, { set, pod, podIP, port, template }: PodP
     { ...place, subresource: "status" },
     { body: { status }, fieldManager: "node" },
   );
+}
+
+/** As the StatefulSet's controller and a provisioner would; one that is there already is used again. */
+async function makeClaim(client: Client, pod: StandingPod, template: VolumeClaimTemplate): Promise<void> {
+  const { metadata, spec } = template;
+  const place = { namespace: pod.namespace, name: `${metadata.name}-${pod.name}` };
+  const resource = resourceOf("PersistentVolumeClaim");
+  if ((await client.get(resource, place)) !== undefined) return;
+  const claim: RawObject = {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { ...place, labels: metadata.labels ?? {} },
+    spec: { ...spec, volumeName: `volume-${place.namespace}-${place.name}` },
+  };
+  await client.create(resource, claim, "node");
+  const status = { phase: "Bound", capacity: spec.resources.requests, accessModes: spec.accessModes };
+  await client.mergePatch(resource, { ...place, subresource: "status" }, { body: { status }, fieldManager: "node" });
 }
 
 async function fingerprintOf(client: Client, relay: { namespace: string; name: string }): Promise<string | undefined> {
