@@ -7,7 +7,7 @@ import { isRecord } from "../client/resource.ts";
 
 /** Larger parts are seldom equal. */
 const longestShared = 400;
-/** Of one generation; what is not met again within the next one is forgotten. */
+/** Of one generation; what is not met again within the next one is forgotten. All that is remembered takes half a MiB. */
 const remembered = 2048;
 
 interface Shared {

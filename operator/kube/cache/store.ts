@@ -4,6 +4,7 @@
  * tells later. Every difference is told to one listener as before and after.
  */
 import { compareVersions, type RawMetadata } from "../client/resource.ts";
+import { KeyIndex } from "./keyindex.ts";
 
 /** What a store keeps of an object. */
 export interface Kept {
@@ -34,7 +35,7 @@ export function storeKey(metadata: { readonly namespace?: string; readonly name:
 export class Store<T extends Kept> {
   readonly #objects = new Map<string, T>();
   readonly #indexes: readonly (readonly [string, Index<T>])[];
-  readonly #found: ReadonlyMap<string, Map<string, Set<string>>>;
+  readonly #found: ReadonlyMap<string, KeyIndex>;
   readonly #counted: Index<T>;
   readonly #counts = new Map<string, number>();
   readonly #onChange: (change: Change<T>) => void;
@@ -43,7 +44,7 @@ export class Store<T extends Kept> {
 
   constructor(settings: StoreSettings<T> = {}) {
     this.#indexes = Object.entries(settings.indexes ?? {});
-    this.#found = new Map(this.#indexes.map(([name]) => [name, new Map()]));
+    this.#found = new Map(this.#indexes.map(([name]) => [name, new KeyIndex()]));
     this.#counted = settings.counted ?? ((): readonly string[] => []);
     this.#onChange = settings.onChange ?? ((): void => {});
   }
@@ -71,9 +72,8 @@ export class Store<T extends Kept> {
 
   /** Objects that the index finds under the value, in order of their keys. */
   find(index: string, value: string): readonly T[] {
-    const keys = this.#found.get(index)?.get(value);
-    if (keys === undefined) return [];
-    return [...keys].sort().flatMap((key) => this.#objects.get(key) ?? []);
+    const keys = this.#found.get(index)?.find(value) ?? [];
+    return keys.flatMap((key) => this.#objects.get(key) ?? []);
   }
 
   /** Whether the index finds anything under the value. */
@@ -128,7 +128,8 @@ export class Store<T extends Kept> {
     const key = storeKey(object.metadata);
     if (before !== undefined) this.#unindex(key, before);
     this.#objects.set(key, object);
-    for (const [name, index] of this.#indexes) for (const value of index(object)) this.#keysOf(name, value).add(key);
+    for (const [name, index] of this.#indexes)
+      for (const value of index(object)) this.#found.get(name)?.add(value, key);
     for (const value of this.#counted(object)) this.#count(value, 1);
     this.#onChange({ key, before, after: object });
   }
@@ -141,11 +142,7 @@ export class Store<T extends Kept> {
 
   #unindex(key: string, object: T): void {
     for (const [name, index] of this.#indexes) {
-      for (const value of index(object)) {
-        const keys = this.#keysOf(name, value);
-        keys.delete(key);
-        if (keys.size === 0) this.#found.get(name)?.delete(value);
-      }
+      for (const value of index(object)) this.#found.get(name)?.delete(value, key);
     }
     for (const value of this.#counted(object)) this.#count(value, -1);
   }
@@ -154,15 +151,6 @@ export class Store<T extends Kept> {
     const count = (this.#counts.get(value) ?? 0) + change;
     if (count === 0) this.#counts.delete(value);
     else this.#counts.set(value, count);
-  }
-
-  #keysOf(name: string, value: string): Set<string> {
-    const values = this.#found.get(name);
-    const present = values?.get(value);
-    if (present !== undefined) return present;
-    const made = new Set<string>();
-    values?.set(value, made);
-    return made;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The caches of everything the reconcilers read, and who hears when something of it changes. */
 import { relayLabel } from "../../../api/labels.ts";
+import { Sharing } from "../cache/share.ts";
 import type { Change, Index } from "../cache/store.ts";
 import type { Client } from "../client/client.ts";
 import { isFailure } from "../client/failure.ts";
@@ -65,6 +66,8 @@ export class ClusterReads {
     this.#settings = settings;
     const { edge, decode } = settings;
     this.#client = edge.client;
+    // One for all kinds: owners and labels are alike in all of them, and what it remembers by itself costs a MiB.
+    const sharing = new Sharing();
     for (const kind of kindsOf(cachedKinds)) {
       const { resource, labelSelector } = cachedKinds[kind];
       const cache = new ScopedCache<RawObject>({
@@ -73,7 +76,7 @@ export class ClusterReads {
         labelSelector,
         indexes: { ...usualIndexes, ...settings.indexes[kind] },
         counted: settings.counted,
-        view: viewOf(kind, decode),
+        view: viewOf(kind, decode, sharing),
         onChange: (change) => this.#changed(kind, change),
       });
       this.#caches.set(kind, cache);
@@ -88,6 +91,7 @@ export class ClusterReads {
     });
     this.secrets = new SecretReads({
       edge,
+      sharing,
       onChange: (change) => this.#changed("Secret", change),
       onSpoilt: (shard, spoilt) => {
         const { namespace = "", name } = shard.metadata;

@@ -10,6 +10,7 @@
  * certificate must be noticed at once.
  */
 import { relayLabel, senderDomainLabel, shardLabel } from "../../../api/labels.ts";
+import type { Sharing } from "../cache/share.ts";
 import type { Change } from "../cache/store.ts";
 import { isFailure } from "../client/failure.ts";
 import type { RawObject } from "../client/resource.ts";
@@ -27,6 +28,7 @@ import { secretMetadataView, secretMetadataViews, secretView } from "./views.ts"
 
 export interface SecretSettings {
   readonly edge: ReflectorEdge;
+  readonly sharing: Sharing;
   readonly onChange: (change: Change<RawObject>) => void;
   /** Documents of a shard, by data key, are gone, or are not what they were and it was not this operator who wrote them. */
   readonly onSpoilt: (shard: RawObject, dataKeys: readonly string[]) => void;
@@ -77,7 +79,7 @@ export class SecretReads {
       edge: settings.edge,
       resource: secretResource,
       metadataOnly: true,
-      view: secretMetadataViews(),
+      view: secretMetadataViews(settings.sharing),
       indexes: {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },

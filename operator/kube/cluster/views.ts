@@ -2,7 +2,7 @@
  * What is kept of each kind, in the shape that the reconcilers read. The API server has checked these objects by their
  * schemas; this is the one place where its JSON takes on our types.
  */
-import { Sharing } from "../cache/share.ts";
+import type { Sharing } from "../cache/share.ts";
 import { trimMetadata, trimObject } from "../cache/trim.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
 import type { ContainerPort, KindMap, Misfit, Secret } from "../objects.ts";
@@ -23,14 +23,12 @@ export function faultsOf(object: RawObject): readonly string[] | undefined {
 
 export type View = (raw: RawObject, known: RawObject | undefined) => RawObject | undefined;
 
-export function viewOf(kind: CachedKind, decode: Decode): View {
-  const sharing = new Sharing();
+export function viewOf(kind: CachedKind, decode: Decode, sharing: Sharing): View {
   return (raw, known) => sharing.of(render(kind, trimObject(raw), (object) => decode(object, known)));
 }
 
 /** As the name says of a Secret, in parts that others have as well. */
-export function secretMetadataViews(): View {
-  const sharing = new Sharing();
+export function secretMetadataViews(sharing: Sharing): View {
   return (raw) => sharing.of(secretMetadataView(raw));
 }
 
