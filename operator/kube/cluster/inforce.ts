@@ -14,16 +14,40 @@ interface Written {
   readonly answer: string;
 }
 
+/** An object that was found in force. */
+interface Held {
+  readonly wish: string;
+  readonly uid: string;
+  readonly version: string;
+}
+
 export class InForce {
   readonly #written = new Map<string, Written>();
+  readonly #held = new Map<string, Held>();
 
   /** `wanted` carries its digest (see `signed`). */
   holds(key: string, wanted: RawObject, actual: RawObject): boolean {
+    if (this.hasHeld(key, wanted, actual)) return true;
     const wish = digestIn(wanted);
     if (wish !== digestIn(actual)) return false;
     const seen = digestOf(project(wanted, actual));
     const last = this.#written.get(key);
-    return last !== undefined && last.wish === wish ? last.answer === seen : seen === digestOf(wanted);
+    const isInForce = last !== undefined && last.wish === wish ? last.answer === seen : seen === digestOf(wanted);
+    const { uid, resourceVersion } = actual.metadata;
+    if (isInForce && wish !== undefined && uid !== undefined && resourceVersion !== undefined) {
+      this.#held.set(key, { wish, uid, version: resourceVersion });
+    }
+    return isInForce;
+  }
+
+  /**
+   * Whether this very version of the object, of which metadata is enough, was found in force for the same wish. At rest all
+   * are, and comparing them field by field again is most of what an operator at rest would do.
+   */
+  hasHeld(key: string, wanted: RawObject, { metadata: { uid, resourceVersion } }: RawObject): boolean {
+    const held = this.#held.get(key);
+    if (held === undefined) return false;
+    return held.wish === digestIn(wanted) && held.uid === uid && held.version === resourceVersion;
   }
 
   written(key: string, wanted: RawObject, answer: RawObject): void {
@@ -32,6 +56,7 @@ export class InForce {
 
   forget(key: string): void {
     this.#written.delete(key);
+    this.#held.delete(key);
   }
 }
 

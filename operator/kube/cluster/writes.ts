@@ -52,6 +52,8 @@ export class ClusterWrites {
     const { kind } = object;
     const wanted = signed(wishOf(object));
     const reference: Reference = { kind, namespace: object.metadata.namespace, name: object.metadata.name };
+    const known = await this.#reads.known(reference);
+    if (known !== undefined && this.#inForce.hasHeld(keyOf(reference), wanted, known)) return;
     const actual = await this.#reads.whole(reference);
     if (actual !== undefined) {
       if (this.#inForce.holds(keyOf(reference), wanted, actual)) return;
