@@ -2,7 +2,7 @@
  * One bundle per program, as the image holds it: `node image/bundle.ts FOLDER` writes FOLDER/relay and FOLDER/operator.
  * Threads of a program are files of their own beside its main.js.
  */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { licenceTexts } from "./licences.ts";
@@ -38,16 +38,27 @@ function optionsOf(name: ProgramName, folder: string) {
     keepNames: true,
     legalComments: "none",
     metafile: true,
+    write: false,
     banner: { js: requireForLibraries },
     plugins: [threadsAsFiles(sources.map((source) => join(root, source))), leaveOutLocalMode],
     logLevel: "warning",
   } satisfies BuildOptions;
 }
 
+/**
+ * esbuild spells the code in ASCII and leaves comments as they are. One letter that is not Latin-1 makes V8 keep the whole source
+ * in two bytes a character: 5 MiB more in every process.
+ */
+function inAscii(text: string): string {
+  return text.replaceAll(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** Rejects with esbuild's errors, each with its place. */
 export async function bundlePrograms(folder: string): Promise<void> {
   for (const name of programNames) {
-    const { metafile } = await build(optionsOf(name, folder));
+    const { metafile, outputFiles } = await build(optionsOf(name, folder));
+    await mkdir(join(folder, name), { recursive: true });
+    for (const { path, text } of outputFiles) await writeFile(path, inAscii(text));
     await writeFile(join(folder, name, "package.json"), '{ "type": "module" }\n');
     await writeFile(join(folder, name, "LICENCES"), await licenceTexts(root, Object.keys(metafile.inputs)));
   }
