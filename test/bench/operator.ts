@@ -18,9 +18,8 @@ import { domainManifest, relayManifest, secretManifest } from "../support/contro
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { startPods } from "../support/controlplane/podstandin.ts";
-
-/** Those of the chart's Deployment, whose memory limit is 512 MiB: garbage is collected early instead of growing the process. */
-const nodeFlags = ["--max-semi-space-size=8", `--max-old-space-size=${Math.floor(0.3 * 512)}`];
+import { provideHelm, type Rendered } from "../support/helm.ts";
+import { startAsIn } from "./asinchart.ts";
 
 interface Scale {
   readonly domains: number;
@@ -104,11 +103,18 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
   await Promise.all(Array.from({ length: 32 }, worker));
 }
 
-/** Peak and present resident memory in MiB. */
-function memoryOf(operator: OperatorProgram): { readonly peakMiB: number; readonly nowMiB: number } {
+interface Memory {
+  readonly peakMiB: number;
+  readonly nowMiB: number;
+  /** Pages of Node's program and of libraries, which processes of one image share. */
+  readonly filesMiB: number;
+}
+
+/** Resident memory. */
+function memoryOf(operator: OperatorProgram): Memory {
   const text = readFileSync(`/proc/${operator.program.pid}/status`, "utf8");
   const field = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(text)?.[1]) / 1024;
-  return { peakMiB: field("VmHWM"), nowMiB: field("VmRSS") };
+  return { peakMiB: field("VmHWM"), nowMiB: field("VmRSS"), filesMiB: field("RssFile") };
 }
 
 /** CPU seconds of the process. */
@@ -201,12 +207,20 @@ async function main(): Promise<void> {
   const pods = await startPods(stage.client);
   try {
     const program = join(bundles, "operator/main.js");
-    await measure({ stage, scale, start: () => stage.operator({ main: program, nodeFlags }) });
+    const as = startAsIn(await deployment());
+    say("as in the chart", { flags: as.nodeFlags.join(" "), ...as.env });
+    await measure({ stage, scale, start: () => stage.operator({ main: program, ...as }) });
   } finally {
     await pods.stop();
     await stage.close();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function deployment(): Promise<Rendered> {
+  const found = (await provideHelm()).render().find(({ kind }) => kind === "Deployment");
+  if (found === undefined) throw new Error("the chart has no Deployment");
+  return found;
 }
 
 interface Measurement {
@@ -265,6 +279,7 @@ async function measure({ stage, scale, start }: Measurement): Promise<void> {
     "CPU percent": ((cpuOf(second) - cpu) / 20) * 100,
     MiB: memoryOf(second).nowMiB,
     "peak MiB": memoryOf(second).peakMiB,
+    "of it files": memoryOf(second).filesMiB,
     "of it heap": (await second.figure("nodejs_heap_size_used_bytes")) / 2 ** 20,
     "outside the heap": (await second.figure("nodejs_external_memory_bytes")) / 2 ** 20,
   });

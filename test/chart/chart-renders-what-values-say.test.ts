@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { customResourceDefinitions } from "../../api/crd.ts";
 import { readCommand } from "../../operator/settings.ts";
+import { startAsIn } from "../bench/asinchart.ts";
 import { chartFolder, type Helm, helmMajors, lackingHelm, provideHelm, type Rendered } from "../support/helm.ts";
 
 const skip = lackingHelm();
@@ -160,6 +161,17 @@ test("the CustomResourceDefinitions are those of the schemas, kept and left out 
   const mortal = named(helm().render({ "crds.keep": false }), "CustomResourceDefinition");
   assert.deepEqual(policies(mortal), [undefined, undefined]);
   assert.deepEqual(named(helm().render({ "crds.enabled": false }), "CustomResourceDefinition"), []);
+});
+
+test("benches start the operator as its Deployment does, memory as a share of its limit", { skip }, () => {
+  const started = startAsIn(only(helm().render(), "Deployment"));
+  assert.deepEqual(started, {
+    nodeFlags: ["--max-semi-space-size=4", "--max-old-space-size=153"],
+    env: { MALLOC_ARENA_MAX: "1" },
+  });
+  const set = { "operator.resources": { limits: { memory: "1Gi" } } };
+  const [, oldSpace] = startAsIn(only(helm().render(set), "Deployment")).nodeFlags;
+  assert.equal(oldSpace, "--max-old-space-size=307");
 });
 
 test("the operator understands what its Deployment tells it", { skip }, () => {
