@@ -166,7 +166,7 @@ test("the CustomResourceDefinitions are those of the schemas, kept and left out 
 test("benches start the operator as its Deployment does, memory as a share of its limit", { skip }, () => {
   const started = startAsIn(only(helm().render(), "Deployment"));
   assert.deepEqual(started, {
-    nodeFlags: ["--max-semi-space-size=4", "--max-old-space-size=153"],
+    nodeFlags: ["--max-semi-space-size=2", "--max-old-space-size=153"],
     env: { MALLOC_ARENA_MAX: "1" },
   });
   const set = { "operator.resources": { limits: { memory: "1Gi" } } };

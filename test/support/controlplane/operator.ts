@@ -52,7 +52,9 @@ export class OperatorProgram {
 
   /** Status and body of one of its pages. */
   async page(path: string): Promise<{ readonly status: number; readonly body: string }> {
-    const response = await fetch(`http://127.0.0.1:${await this.port()}${path}`);
+    // A connection kept from the last look may be closed by a program that was busy meanwhile, just as it is used again.
+    const headers = { connection: "close" };
+    const response = await fetch(`http://127.0.0.1:${await this.port()}${path}`, { headers });
     return { status: response.status, body: await response.text() };
   }
 
