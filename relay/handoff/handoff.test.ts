@@ -72,7 +72,7 @@ async function openPod(t: TestContext, { name, between = (route) => route, direc
     clock: systemClock,
     log,
     capacity: () => ({ capacityBytes: pod.capacityBytes, highWatermarkPercent: 85 }),
-    retryDelaysMs: () => [60_000],
+    retryDelayMs: () => 60_000,
     ownerTimeoutMs: 0,
     onCommit: () => undefined,
     onLost: (error) => assert.fail(error),

@@ -9,6 +9,10 @@ export class KeyIndex {
     return typeof keys === "string" ? [keys] : [...keys].sort();
   }
 
+  has(value: string): boolean {
+    return this.#keys.has(value);
+  }
+
   add(value: string, key: string): void {
     const keys = this.#keys.get(value);
     if (keys === undefined) this.#keys.set(value, key);
