@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import { type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Pod } from "../kube/objects.ts";

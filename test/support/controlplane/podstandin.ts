@@ -3,7 +3,7 @@
  * each with an address of its own behind one HTTP server, whose `/status` says that the pod has loaded what it was told by its
  * annotation. Pods beyond the StatefulSet's number go. A whole node with real relays is the business of test/cluster.
  */
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import type { RawObject, Resource } from "../../../operator/kube/client/resource.ts";
 import type { Client } from "../../../operator/kube/client/client.ts";
@@ -52,10 +52,7 @@ export async function startPods(client: Client, options: PodStandInOptions = {})
     const own = pod === undefined ? {} : options.report?.(pod);
     response.end(JSON.stringify({ ...reportOf(pod, told), ...own }));
   });
-  server.listen(0, "0.0.0.0");
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const port = await listening(server);
   let number = 0;
   const makePods = async (set: RawObject): Promise<void> => {
     const { namespace = "", name, uid = "" } = set.metadata;
@@ -100,6 +97,13 @@ export async function startPods(client: Client, options: PodStandInOptions = {})
       server.close();
     },
   };
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, "0.0.0.0");
+  await once(server, "listening");
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 interface PodPlan {
