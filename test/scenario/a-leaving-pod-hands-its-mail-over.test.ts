@@ -21,6 +21,8 @@ const notNow = "451 4.3.0 not now";
 /** Nothing that was tried is due again within the test. */
 const farRetry = { firstMs: 3_600_000, maxMs: 3_600_000, expireAfterMs: 36_000_000, notifyDelayAfterMs: 30_000_000 };
 const env = { MAILBOAT_SPAN_LINES: "1" };
+/** Every answer comes so late that a few deliveries are in flight for as long as the test looks, and the others wait. */
+const slow = { delayMs: () => 3_000 };
 
 interface Pods extends Stage {
   /** `relay` of the stage leaves, this one stays. */
@@ -143,13 +145,13 @@ test("mail goes over with its schedule, its attempts and its replies", async (t)
 test("what was not tried yet is delivered by the peer, in the same trace, and both tell the story", async (t) => {
   const pods = await openPods(t, "trace");
   const { relay, staying, hop } = pods;
-  // Every answer comes late: a few deliveries are in flight and end here, the others wait.
-  hop.script = { delayMs: () => 500 };
+  hop.script = slow;
   const messages = Array.from({ length: 30 }, (_, number) => simpleMessage(`fresh ${number}`));
   const ids = await send(relay, messages, ["someone@example.org"]);
   await orderToLeave(pods);
-  await untilLeft(relay);
+  await until("mail at the peer", async () => ((await relay.status()).drain?.handedOver ?? 0) >= 10);
   hop.script = {};
+  await untilLeft(relay);
   await hop.waitForMails(30, 60_000);
   await until("an empty spool", async () => (await staying.status()).spool.queuedMessages === 0);
   assert.equal(new Set(hop.mails.map(({ message }) => subjectOf(message))).size, 30);
@@ -161,6 +163,8 @@ test("what was not tried yet is delivered by the peer, in the same trace, and bo
       .find((span) => span["name"] === name && JSON.stringify(span["attributes"]).includes(id));
   const moved = ids.filter((id) => staying.program.logs("taken over").some(({ fields }) => fields["spoolId"] === id));
   assert.ok(moved.length >= 10, `only ${moved.length} were handed over`);
+  // A span is written after what it tells of.
+  await until("the spans of the deliveries", () => moved.every((id) => spanOf(staying, "mail.deliver", id)));
   for (const id of moved) {
     const trace = spanOf(relay, "smtp.receive", id)?.["traceId"];
     assert.ok(typeof trace === "string");
@@ -234,7 +238,7 @@ test("neither a giver nor a taker that is killed in the middle loses a message o
 test("a pod whose peers take nothing delivers by itself, and one that stays after all takes mail again", async (t) => {
   const pods = await openPods(t, "alone", { staying: { capacityBytes: 1 } });
   const { relay, staying, operator, hop } = pods;
-  hop.script = { delayMs: () => 200 };
+  hop.script = slow;
   // More than are ever in flight, so that some always wait.
   const messages = (name: string): Buffer[] => Array.from({ length: 100 }, (_, at) => simpleMessage(`${name} ${at}`));
   await send(relay, messages("full peer"), ["someone@example.org"]);
@@ -246,7 +250,7 @@ test("a pod whose peers take nothing delivers by itself, and one that stays afte
   assert.equal((await staying.status()).spool.queuedMessages, 0);
 
   assert.equal((await orderDrain(relay, operator, undefined)).status, 200);
-  hop.script = { delayMs: () => 200 };
+  hop.script = slow;
   await send(relay, messages("no peer"), ["someone@example.org"]);
   await staying.program.kill("SIGKILL");
   await orderToLeave(pods);
