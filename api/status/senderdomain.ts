@@ -22,6 +22,7 @@ export const senderDomainReasons = {
   DomainNotAllowed: "DomainNotAllowed",
   DomainConflict: "DomainConflict",
   NoSenders: "NoSenders",
+  SendersIncomplete: "SendersIncomplete",
   KeysReady: "KeysReady",
   NotSigned: "NotSigned",
   SecretNotFound: "SecretNotFound",
@@ -68,6 +69,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     {
       reason: "SecretsForbidden",
       when: "False: the operator may not read Secrets that senders or smarthosts name; the message is the command that allows it.",
+    },
+    {
+      reason: "SendersIncomplete",
+      when: "True: some senders can use the domain; the message names a selector without Secrets, or a Secret that cannot be used.",
     },
     { reason: "NoSenders", when: "True: no Secret or client matches senders, so nobody can use the domain yet." },
   ],

@@ -193,7 +193,12 @@ function isWorthALine(condition: Condition, before: Condition | undefined): bool
   if (condition.type === "Ready") return condition.status === "True" && before?.status !== "True";
   if (["Programmed", "Available"].includes(condition.type)) return condition.reason === "ConfigurationRefused";
   if (condition.status === "False") return condition.reason !== "Pending" && condition.reason !== "NotDraining";
-  return condition.reason === "NotActedOnYet" || condition.reason === "NoSenders" || isMended(before);
+  return (
+    condition.reason === "NotActedOnYet" ||
+    condition.reason === "NoSenders" ||
+    condition.reason === "SendersIncomplete" ||
+    isMended(before)
+  );
 }
 
 /** What was only on its way has not been complained of, so its arrival is no news. */

@@ -58,9 +58,10 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   }
   const unreadable = world.credentials.problems.find((problem) => problem.kind === "forbidden");
   if (unreadable !== undefined) return finding("Accepted", "False", "SecretsForbidden", unreadable.message);
-  const nobody = world.credentials.problems[0];
-  if (nobody !== undefined && world.credentials.documents.length === 0) {
-    return finding("Accepted", "True", "NoSenders", nobody.message);
+  const { problems } = world.credentials;
+  if (problems.length > 0) {
+    const reason = canAnybodySend(world) ? "SendersIncomplete" : "NoSenders";
+    return finding("Accepted", "True", reason, problems.map((problem) => problem.message).join("; "));
   }
   const { name, namespace } = domain.metadata;
   const unused = unusedFields({ ...domain, metadata: { name, namespace } });
@@ -69,6 +70,11 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
     return finding("Accepted", "True", "NotActedOnYet", message);
   }
   return finding("Accepted", "True", "Accepted", `MailRelay ${nameOf(relay.metadata)} serves the domain`);
+}
+
+/** Senders that have no Secret may use the domain whatever is wrong with the Secrets of the others. */
+function canAnybodySend({ domain, credentials }: DomainWorld): boolean {
+  return credentials.documents.length > 0 || domain.spec.senders.some((sender) => sender.credentials === undefined);
 }
 
 /** Of all that bring the domain to this relay, the one that has it. */

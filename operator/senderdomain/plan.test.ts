@@ -54,6 +54,9 @@ const keyOnly = (values: Record<string, string>): DomainWorld => ({
   ...withKey,
   secrets: new Map([["key", secretOf({ name: "key", values })]]),
 });
+const byLogin = { credentials: { secretSelector: { matchLabels: { app: "shop" } } } };
+const problems = [{ kind: "missing", field: "f", message: "f selects no Secret" }] as const;
+const scram = { salt: "c2FsdA==", iterations: 4096, storedKey: "a2V5", serverKey: "a2V5" };
 const rows: readonly Row[] = [
   ["a served domain", withKey, "Accepted", "True", "Accepted", /mail\/outbound serves/],
   [
@@ -82,13 +85,36 @@ const rows: readonly Row[] = [
   ],
   [
     "a selector that matches nothing",
-    domainWorld({
-      credentials: { documents: [], problems: [{ kind: "missing", field: "f", message: "f selects no Secret" }] },
-    }),
+    domainWorld({ domain: domainOf({ spec: { senders: [byLogin] } }), credentials: { documents: [], problems } }),
     "Accepted",
     "True",
     "NoSenders",
     /selects no Secret/,
+  ],
+  [
+    "a selector that matches nothing beside senders that need no Secret",
+    domainWorld({
+      domain: domainOf({ spec: { senders: [byLogin, { trustedNetworks: true }] } }),
+      credentials: { documents: [], problems },
+    }),
+    "Accepted",
+    "True",
+    "SendersIncomplete",
+    /selects no Secret/,
+  ],
+  [
+    "a login that cannot be used beside one that can",
+    domainWorld({
+      domain: domainOf({ spec: { senders: [byLogin] } }),
+      credentials: {
+        documents: [{ identity: "mail/app", username: "app", scram: { ...scram } }],
+        problems: [{ kind: "invalid", field: "f", message: "f: Secret mail/other needs the data keys" }],
+      },
+    }),
+    "Accepted",
+    "True",
+    "SendersIncomplete",
+    /Secret mail\/other needs/,
   ],
   ["a domain without DKIM", domainWorld(), "KeysReady", "True", "NotSigned", /unsigned/],
   ["a key that is there", withKey, "KeysReady", "True", "KeysReady", /s1/],
