@@ -123,7 +123,7 @@ test("its pods and objects stay as they are, status names the field, and it heal
     await stage.untilCondition("SenderDomain", domain, { type: "Programmed", status: "True" });
   };
   await told();
-  const since = stage.plane.audit().length;
+  const since = await stage.untilQuiet();
   const generation = (await stage.read("MailRelay", place)).metadata["generation"];
   await operator?.stop();
   await lead();
