@@ -81,7 +81,9 @@ class HandoffGiver implements Giver {
   #failure: string | undefined;
   #hasOrder = false;
   #isDown = false;
-  #looking = false;
+  /** All that is left is what peers could not take: delivery has it. */
+  #isLeftToDelivery = false;
+  #looking: Promise<void> | undefined;
   #calledMeanwhile = false;
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
@@ -120,7 +122,9 @@ class HandoffGiver implements Giver {
     clearTimeout(this.#timer);
     const deadline = Promise.withResolvers<void>();
     const timer = setTimeout(deadline.resolve, deadlineMs);
-    await Promise.race([Promise.all(this.#transfers), deadline.promise]);
+    // Not together: what a look has offered is under way when it ends.
+    const ended = Promise.resolve(this.#looking).then(async () => Promise.all(this.#transfers));
+    await Promise.race([ended, deadline.promise]);
     clearTimeout(timer);
     this.#client.close();
     await this.#inquiries.close();
@@ -134,6 +138,7 @@ class HandoffGiver implements Giver {
       this.#setAside.clear();
     }
     this.#hasOrder = order !== undefined;
+    this.#isLeftToDelivery = false;
     const known = new Map(this.#peers.map((state) => [keyOf(state.peer), state]));
     this.#peers = (order?.peers ?? []).map((peer) => known.get(keyOf(peer)) ?? restedPeer(peer));
     this.#look();
@@ -142,20 +147,19 @@ class HandoffGiver implements Giver {
   /** Looks what is to be done now; once more when called meanwhile. */
   #look(): void {
     if (this.#closing) return;
-    if (this.#looking) {
+    if (this.#looking !== undefined) {
       this.#calledMeanwhile = true;
       return;
     }
-    this.#looking = true;
     this.#calledMeanwhile = false;
     clearTimeout(this.#timer);
-    this.#giveNext()
+    this.#looking = this.#giveNext()
       .catch((error: unknown) => {
         this.#options.log.error({ error: String(error) }, "could not offer mail to peers");
         return troubleMs;
       })
       .then((pauseMs) => {
-        this.#looking = false;
+        this.#looking = undefined;
         if (this.#calledMeanwhile || pauseMs === 0) this.#look();
         else if (pauseMs !== undefined && !this.#closing) this.#timer = setTimeout(() => this.#look(), pauseMs);
       })
@@ -175,7 +179,7 @@ class HandoffGiver implements Giver {
       this.#resumeDelivery();
       return Math.max(choice.until - now, 1);
     }
-    if (!choice.isTrial) await this.#standDown();
+    if (!choice.isTrial && !this.#isLeftToDelivery) await this.#standDown();
     const { peer, limit } = choice;
     const offer = randomBytes(8).toString("hex");
     const offered = await this.#options.spool.handoff.offer({ limit, peer, offer, except: [...this.#setAside] });
@@ -183,11 +187,31 @@ class HandoffGiver implements Giver {
     const isWanted = !this.#closing && this.#peers.some((state) => keyOf(state.peer) === keyOf(peer));
     for (const whole of offered) {
       if (isWanted) this.#begin(whole, offer, peer);
-      else await this.#options.spool.handoff.takeBack(whole.message.id);
+      else await this.#takeBackUnsent(whole.message.id, offer, peer);
     }
-    if (offered.length > 0 || !isWanted) return 0;
-    if (this.#setAside.size > 0 && this.#transfers.size === 0) this.#resumeDelivery();
+    if (offered.length > 0 || !isWanted) {
+      this.#isLeftToDelivery = false;
+      return 0;
+    }
+    if (this.#setAside.size > 0 && this.#transfers.size === 0) {
+      this.#isLeftToDelivery = true;
+      this.#resumeDelivery();
+    }
     return lookAgainMs;
+  }
+
+  /** Never rejects. */
+  async #takeBackUnsent(id: SpoolId, offer: string, peer: Peer): Promise<void> {
+    try {
+      await this.#options.spool.handoff.takeBack(id);
+    } catch (error) {
+      this.#doubt({ id, offer, peer }, error);
+    }
+  }
+
+  #doubt(mark: Mark, error: unknown): void {
+    this.#options.log.error({ spoolId: mark.id, error: String(error) }, "could not end an offer in the spool");
+    if (!this.#closing) this.#inquiries.add(mark);
   }
 
   async #standDown(): Promise<void> {
@@ -205,14 +229,10 @@ class HandoffGiver implements Giver {
   #begin(whole: WholeMessage, offer: string, peer: Peer): void {
     this.#change(peer, (state) => ({ ...state, underWay: state.underWay + 1 }));
     const transfer: Promise<void> = this.#give(whole, offer, peer)
-      .catch((error: unknown) => {
-        const { id } = whole.message;
-        this.#options.log.error({ spoolId: id, error: String(error) }, "could not end an offer in the spool");
-        this.#inquiries.add({ id, offer, peer });
-      })
+      .catch((error: unknown) => this.#doubt({ id: whole.message.id, offer, peer }, error))
       .then(() => {
         this.#transfers.delete(transfer);
-        this.#change(peer, (state) => ({ ...state, underWay: state.underWay - 1 }));
+        this.#change(peer, (state) => ({ ...state, underWay: Math.max(0, state.underWay - 1) }));
         this.#look();
       });
     this.#transfers.add(transfer);

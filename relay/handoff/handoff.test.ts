@@ -260,6 +260,31 @@ test("a message that a peer cannot take stays and is left to delivery; the other
   });
   const [left] = (await contentsOf(leaving)).keys();
   assert.equal(left, await refused.promise);
+  // Delivery keeps what is its own, and stands down when there is something to give again.
+  await fill(leaving, 1);
+  await until("all but the one", async () => (await queued(staying)) === 30 && leaving.told.length === 4);
+  assert.deepEqual(leaving.told, ["stand down", "resume", "stand down", "resume"]);
+});
+
+test("a peer that understands no message at all is one that takes no mail, and the pod delivers", async (t) => {
+  const staying = await openPod(t, {
+    name: "outbound-0",
+    between: (route) => ({
+      ...route,
+      answer: async (request, response) => {
+        request.resume();
+        response.writeHead(400).end("the head is not understood: version\n");
+      },
+    }),
+  });
+  const leaving = await openPod(t, { name: "outbound-1" });
+  await fill(leaving, 250);
+  order(leaving, [staying]);
+  await until("delivery to go on", () => leaving.told.at(-1) === "resume");
+  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
+  assert.equal(await queued(leaving), 250);
+  assert.equal(leaving.lines.filter(({ msg }) => msg === "a peer takes no mail").length, 1);
+  assert.match(leaving.giver.progress()?.failure ?? "", /outbound-0: 400 the head is not understood/);
 });
 
 test("a peer that understands no message at all is one that takes no mail, and the pod delivers", async (t) => {
