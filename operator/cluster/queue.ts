@@ -7,6 +7,7 @@ import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
+import { openClientAuthority } from "../mailrelay/own/issuing.ts";
 import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
 import { openOrders } from "../mailrelay/peer/orders.ts";
 import { readReport } from "../mailrelay/reports.ts";
@@ -37,6 +38,7 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     credentials: createCredentialSource(),
     readReport,
     keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now }),
+    keepClientAuthority: openClientAuthority({ kube, namespace: place.namespace, now }),
     giveOrder: openOrders({ mayOrder, now }),
     memory: new RelayMemory(),
     now,

@@ -14,6 +14,7 @@ import type { RelaySources } from "../mailrelay/gather.ts";
 import type { NextHopAddress } from "../mailrelay/world.ts";
 import { authoritySecretName } from "../mailrelay/objects/names.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
+import { openClientAuthority } from "../mailrelay/own/issuing.ts";
 import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
 import { openOrders } from "../mailrelay/peer/orders.ts";
 import { readReport } from "../mailrelay/reports.ts";
@@ -181,6 +182,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
     credentials: createCredentialSource(),
     readReport,
     keepAuthority: openInternalAuthority({ kube, namespace: operatorNamespace, now: run.now }),
+    keepClientAuthority: openClientAuthority({ kube, namespace: operatorNamespace, now: run.now }),
     // A state directory has one local mode.
     giveOrder: openOrders({ mayOrder: () => true, now: run.now }),
     memory: new RelayMemory(),
@@ -309,7 +311,7 @@ function followPods({ kube, queue, printer, addressBook }: BookReaction): Change
 
 /** Clients that want to check our certificates need this file. */
 async function writeAuthority(kube: LocalKube, state: string): Promise<void> {
-  const certificate = secretText(await kube.get("Secret", operatorNamespace, authoritySecretName), "tls.crt");
+  const certificate = secretText(await kube.get("Secret", operatorNamespace, authoritySecretName), "ca.crt");
   if (certificate !== undefined) await writeFileAtomically(join(state, "ca.crt"), certificate);
 }
 

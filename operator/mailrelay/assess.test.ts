@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
 import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding } from "./assess.ts";
-import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "./issue.ts";
+import { leafLifeMs } from "./certificate.ts";
+import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus, roundedCount, summarizeRelay } from "./programmed.ts";
 import type { PodFact } from "./world.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { test } from "node:test";
-import { readCertificate, reissueReason, renewAt } from "./certificate.ts";
-import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "./issue.ts";
+import { leafLifeMs, readCertificate, reissueReason, renewAt } from "./certificate.ts";
+import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
 
 const now = Date.parse("2026-11-23T12:00:00Z");
 const names = ["relay.example.com", "localhost", "127.0.0.1"];

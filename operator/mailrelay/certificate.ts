@@ -3,6 +3,9 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 
+/** Of a certificate that the operator issues, in milliseconds. */
+export const leafLifeMs = 90 * 86_400_000;
+
 export interface CertificateFact {
   /** SHA-256 of the leaf's DER, lower-case hex, as relays report it. */
   readonly fingerprint: string;

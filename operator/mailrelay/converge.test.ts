@@ -7,7 +7,16 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { relayIdentity } from "../../api/administration.ts";
 import { emptySpoolAnnotation, queuedAnnotation, retainedLabel, servingLabel, shardLabel } from "../../api/labels.ts";
-import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
+import {
+  authoritySecretOf,
+  claimOf,
+  now,
+  podOf,
+  relayOf,
+  relayWorld,
+  reportOf,
+  secretOf,
+} from "../../test/support/operatorobjects.ts";
 import type { MetadataChange } from "../kube/kube.ts";
 import { readShard } from "../kube/shard.ts";
 import { readCertificate } from "./certificate.ts";
@@ -30,6 +39,7 @@ const own = secretOf({
   name: "outbound-certificate",
   values: { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey, "ca.crt": authority.certificate },
 });
+const authoritySecret = authoritySecretOf(authority);
 const reading = readCertificate(leaf.certificate, leaf.privateKey);
 const fingerprint = reading.kind === "usable" ? reading.fact.fingerprint : "";
 
@@ -64,7 +74,7 @@ function carriedOut(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWo
     ...world,
     relay: { ...world.relay, metadata: { ...world.relay.metadata, finalizers }, status: plan.status },
     certificate: plan.issueFor === undefined ? world.certificate : own,
-    authority: plan.issueFor === undefined ? world.authority : authority,
+    authority: plan.issueFor === undefined ? world.authority : authoritySecret,
     ...(plan.issuesPeer ? issuedPeer : {}),
     configuration: configuration?.kind === "Secret" ? configuration : world.configuration,
     statefulSet: set?.kind === "StatefulSet" ? set : world.statefulSet,
@@ -161,7 +171,7 @@ const worlds = fc
         one.present === undefined
           ? undefined
           : renderStatefulSet({ relay, image: "mailboat-relay", replicas: one.present, present: undefined }),
-      ...(one.storedCertificate ? { certificate: own, authority } : {}),
+      ...(one.storedCertificate ? { certificate: own, authority: authoritySecret } : {}),
       shards: new Map([["22", shard]]),
       domains: new Set(one.leftOver ? [] : ["example.com"]),
       claims: one.claims.map((claim, ordinal) => claimOf(ordinal, claim)),

@@ -11,7 +11,6 @@ import {
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
-import { secretText } from "../kube/secret.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { judgeConsent } from "./binding.ts";
 import type { CredentialSource } from "./credentials.ts";
@@ -25,17 +24,19 @@ import {
   spoolVolume,
 } from "./objects/names.ts";
 import { namedSecrets } from "./objects/references.ts";
+import type { KeepClientAuthority } from "./own/issuing.ts";
 import type { KeepAuthority } from "./peer/issuing.ts";
 import type { GiveOrder } from "./peer/orders.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
-import type { ClaimFact, CredentialFacts, IssuedCertificate, Place, PodFact, RelayWorld } from "./world.ts";
+import type { ClaimFact, CredentialFacts, Place, PodFact, RelayWorld } from "./world.ts";
 
 export interface RelaySources {
   readonly kube: Kube;
   readonly credentials: CredentialSource;
   readonly readReport: ReadReport;
   readonly keepAuthority: KeepAuthority;
+  readonly keepClientAuthority: KeepClientAuthority;
   readonly giveOrder: GiveOrder;
   readonly memory: RelayMemory;
   readonly place: Place;
@@ -53,7 +54,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     relay,
     credentials: await gatherCredentials(sources, relay),
     secrets: await reader.read(namedSecrets(relay)),
-    authority: authorityIn(await own.get(authoritySecretName)),
+    authority: await own.get(authoritySecretName),
     certificate: await reader.get(certificateSecretName(name)),
     internalAuthority: await own.get(internalAuthoritySecretName),
     peer: await reader.get(peerSecretName(name)),
@@ -113,13 +114,6 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
     selector: credentials.secretSelector,
     field: "spec.authentication.credentials.secretSelector",
   });
-}
-
-/** `secret` is the one in the operator's own namespace. */
-export function authorityIn(secret: Secret | undefined): IssuedCertificate | undefined {
-  const certificate = secretText(secret, "tls.crt");
-  const privateKey = secretText(secret, "tls.key");
-  return certificate === undefined || privateKey === undefined ? undefined : { certificate, privateKey };
 }
 
 /** Where Secrets may not be read at all, the reads by name have said so already. */

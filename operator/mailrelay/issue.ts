@@ -6,6 +6,7 @@ import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
+import { leafLifeMs } from "./certificate.ts";
 import type { IssuedCertificate } from "./world.ts";
 
 const keyAlgorithm = { name: "ECDSA", namedCurve: "P-256" } as const;
@@ -14,7 +15,6 @@ const dayMs = 86_400_000;
 /** Clocks differ: a certificate is valid a little before it was made. */
 const backdateMs = 300_000;
 export const caLifeMs = 3650 * dayMs;
-export const leafLifeMs = 90 * dayMs;
 
 export interface AuthorityKind {
   readonly name: string;

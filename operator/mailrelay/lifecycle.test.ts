@@ -3,11 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RelayReport } from "../../api/relayreport.ts";
 import { drainFinalizer, servingLabel } from "../../api/labels.ts";
-import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
+import {
+  authoritySecretOf,
+  claimOf,
+  now,
+  podOf,
+  relayOf,
+  relayWorld,
+  reportOf,
+  secretOf,
+} from "../../test/support/operatorobjects.ts";
 import type { Certificate } from "../kube/kinds.ts";
 import type { StatefulSet } from "../kube/objects.ts";
-import { readCertificate } from "./certificate.ts";
-import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "./issue.ts";
+import { leafLifeMs, readCertificate } from "./certificate.ts";
+import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
 import { certificateSecretName } from "./objects/names.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { planRelay, type RelayPlan } from "./plan.ts";
@@ -31,7 +40,7 @@ function setOf(replicas: number): StatefulSet {
 function running(queued: readonly number[], spec: object = {}, world: Partial<RelayWorld> = {}): RelayWorld {
   const bare = relayWorld({
     relay: relayOf({ replicas: queued.length, ...spec }),
-    authority,
+    authority: authoritySecretOf(authority),
     certificate: own,
     statefulSet: setOf(queued.length),
     claims: queued.map((_, ordinal) => claimOf(ordinal)),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { authoritySecretOf, relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
 import { readShard } from "../kube/shard.ts";
 import { readRelayDocument } from "./document.ts";
 import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
@@ -107,7 +107,7 @@ test("planRelay() asks for our own certificate once, and copies a given one only
   const leaf = await issueLeaf({ authority, names, now });
   const values = { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey, "ca.crt": authority.certificate };
   const certificate = secretOf({ name: "outbound-certificate", values });
-  assert.equal(planRelay({ ...own, certificate, authority }).issueFor, undefined);
+  assert.equal(planRelay({ ...own, certificate, authority: authoritySecretOf(authority) }).issueFor, undefined);
   const relay = relayOf({ tls: { secretName: "mine" } });
   const mine = secretOf({ name: "mine", values: { "tls.crt": leaf.certificate, "tls.key": authority.privateKey } });
   const kept = planRelay({ ...own, relay, certificate, secrets: new Map([["mine", mine]]) });

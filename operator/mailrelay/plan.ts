@@ -23,6 +23,7 @@ import { renderShard } from "./objects/shard.ts";
 import { renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
+import { decideClientAuthority } from "./own/authority.ts";
 import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
 import { drainEvents, judgeDraining } from "./scale/draining.ts";
@@ -309,9 +310,8 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   const names = [...new Set([hostname, ...clientNames(world.relay.metadata), ...world.place.certificateNames])];
   const own = world.certificate;
   const reading = readingOf(own);
-  // One that was copied from a Secret is not ours to go on with.
-  const isOurs = own !== undefined && secretText(own, "ca.crt") === world.authority?.certificate;
-  if (reading.kind === "usable" && !isOurs) return names;
+  const decision = decideClientAuthority(world.authority, world.now);
+  if (decision.kind !== "keep" || secretText(own, "ca.crt") !== decision.authority.bundle) return names;
   return reissueReason({ reading, names, now: world.now }) === undefined ? undefined : names;
 }
 

@@ -14,6 +14,7 @@ import { createCredentialSource } from "./credentials.ts";
 import { readRelayDocument } from "./document.ts";
 import type { RelaySources } from "./gather.ts";
 import { reconcileRelay } from "./reconcile.ts";
+import { openClientAuthority } from "./own/issuing.ts";
 import { openInternalAuthority } from "./peer/issuing.ts";
 import { RelayMemory } from "./scale/memory.ts";
 
@@ -112,6 +113,7 @@ async function open(context: TestContext, spec: object = {}): Promise<Stage> {
       return reportOf({ revision: document?.revision ?? "none" });
     },
     keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now: () => now }),
+    keepClientAuthority: openClientAuthority({ kube, namespace: place.namespace, now: () => now }),
     giveOrder: () => Promise.resolve(undefined),
     memory,
     place,

@@ -6,17 +6,13 @@ import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, type Kube, nameOf, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Stored } from "../kube/objects.ts";
-import { encodeData } from "../kube/secret.ts";
-import { readCertificate } from "./certificate.ts";
-import { authorityIn, gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
-import { renderCertificate } from "./objects/certificate.ts";
-import { authoritySecretName } from "./objects/names.ts";
+import { gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
+import { issueOwn } from "./own/issuing.ts";
 import { issuePeer } from "./peer/issuing.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
 import { orderDigest, type PodOrder } from "./scale/orders.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
-import type { IssuedCertificate } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
 export async function reconcileRelay(
@@ -141,30 +137,4 @@ async function grow(
     if (!(error instanceof RejectedError)) throw error;
     return memory.refused(key, error.message, now());
   }
-}
-
-async function issueOwn(sources: RelaySources, relay: Stored<MailRelay>, names: readonly string[]): Promise<void> {
-  // Loaded when it is needed, which is four times a year.
-  const { issueLeaf, leafLifeMs, makeCertificateAuthority } = await import("./issue.ts");
-  const { kube, place } = sources;
-  const now = sources.now();
-  const present = authorityIn(await kube.get("Secret", place.namespace, authoritySecretName));
-  const reading = readCertificate(present?.certificate, present?.privateKey);
-  // The authority outlives every certificate it signs, or is made anew.
-  const serves = present !== undefined && reading.kind === "usable" && reading.fact.notAfter - now > leafLifeMs;
-  const authority = serves ? present : await makeCertificateAuthority(now);
-  if (!serves) await storeAuthority(kube, place.namespace, authority);
-  const leaf = await issueLeaf({ authority, names, now });
-  const content = { chain: leaf.certificate, privateKey: leaf.privateKey, authority: authority.certificate };
-  await kube.apply(renderCertificate(relay, content));
-}
-
-async function storeAuthority(kube: Kube, namespace: string, authority: IssuedCertificate): Promise<void> {
-  await kube.apply({
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: { name: authoritySecretName, namespace },
-    type: "kubernetes.io/tls",
-    data: encodeData({ "tls.crt": authority.certificate, "tls.key": authority.privateKey }),
-  });
 }

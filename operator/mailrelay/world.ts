@@ -129,7 +129,7 @@ export interface RelayWorld {
   readonly credentials: CredentialFacts;
   /** Secrets of the relay's namespace that its spec names and that exist, by name. */
   readonly secrets: ReadonlyMap<string, Secret>;
-  readonly authority: IssuedCertificate | undefined;
+  readonly authority: Secret | undefined;
   /** The certificate Secret the pods mount, as it is now. */
   readonly certificate: Secret | undefined;
   /** The Secret of the internal authority, in the operator's namespace. */

@@ -14,7 +14,7 @@ import type { CredentialFacts } from "../mailrelay/world.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 
-export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority" | "giveOrder">;
+export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority" | "keepClientAuthority" | "giveOrder">;
 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { issueLeaf, leafLifeMs, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { leafLifeMs } from "../../operator/mailrelay/certificate.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
 import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
 import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";

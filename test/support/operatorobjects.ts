@@ -4,7 +4,7 @@ import { senderDomain, type SenderDomain } from "../../api/senderdomain.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
-import type { ClaimFact, Place, PodFact, RelayWorld } from "../../operator/mailrelay/world.ts";
+import type { ClaimFact, IssuedCertificate, Place, PodFact, RelayWorld } from "../../operator/mailrelay/world.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
@@ -72,6 +72,12 @@ export function secretOf(fixture: SecretFixture): Secret {
     type,
     data: encodeData(values),
   };
+}
+
+/** The operator's own Secret of an authority that clients trust and that is not near its end. */
+export function authoritySecretOf({ certificate, privateKey }: IssuedCertificate): Secret {
+  const values = { "tls.crt": certificate, "tls.key": privateKey, "ca.crt": certificate };
+  return secretOf({ name: "mailboat-ca", namespace: "mailboat-system", values });
 }
 
 export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {

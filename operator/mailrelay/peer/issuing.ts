@@ -4,6 +4,7 @@
  */
 import { relayIdentity } from "../../../api/administration.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
+import { inTurn } from "../../../runtime/inturn.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { internalAuthoritySecretName } from "../objects/names.ts";
@@ -23,13 +24,7 @@ export interface AuthorityPlace {
 
 /** One for all reconciles: two that found no authority at the same time must not make two. */
 export function openInternalAuthority(place: AuthorityPlace): KeepAuthority {
-  let turn: Promise<unknown> = Promise.resolve();
-  return () => {
-    const mine = turn.then(() => keep(place));
-    // A failure is its caller's to report and must not stop the next one.
-    turn = mine.catch(() => undefined);
-    return mine;
-  };
+  return inTurn(() => keep(place));
 }
 
 async function keep({ kube, namespace, now }: AuthorityPlace): Promise<InternalAuthority> {

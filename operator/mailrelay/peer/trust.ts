@@ -16,6 +16,7 @@ export type AuthorityDecision =
   /** `earlier` are authorities that pods still have certificates of. */
   | { readonly kind: "make"; readonly earlier: readonly string[] };
 
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 /** Certificates of an authority live much shorter than it does: one before the newest is all that pods can still have. */
 const keptAuthorities = 1;
 
@@ -45,13 +46,24 @@ function distinct(certificates: readonly (string | undefined)[]): readonly strin
 }
 
 /** Certificates of authorities that are valid now, each spelled the same way however it was stored. */
-function authoritiesIn(text: string, now: number): readonly string[] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+export function authoritiesIn(text: string, now: number): readonly string[] {
+  const blocks = text.match(pemBlock) ?? [];
   return blocks.flatMap((block) => {
     const certificate = parsed(block);
     const isValid = certificate !== undefined && certificate.ca && now < Date.parse(certificate.validTo);
     return isValid ? [`${certificate.toString().trimEnd()}\n`] : [];
   });
+}
+
+/** Whether one of the authorities of the bundle signed it: names alone can be made by anybody. */
+export function isSignedByOneOf(leaf: string, bundle: string): boolean {
+  const certificate = parsed(leaf);
+  return certificate !== undefined && (bundle.match(pemBlock) ?? []).some((block) => isSignedBy(certificate, block));
+}
+
+function isSignedBy(leaf: X509Certificate, authority: string): boolean {
+  const issuer = parsed(authority);
+  return issuer !== undefined && leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey);
 }
 
 function parsed(pem: string): X509Certificate | undefined {
@@ -78,9 +90,7 @@ export function peerReissueReason({ relay, peer, authority, now }: PeerQuestion)
   const leaf = parsed(chain ?? "");
   if (reading.kind !== "usable" || leaf === undefined) return reading.kind === "invalid" ? reading.why : "it is empty";
   if (secretText(peer, "ca.crt") !== authority.bundle) return "its authorities are not those in force";
-  const issuer = new X509Certificate(authority.certificate);
-  // Names alone can be made by anybody: the signature tells.
-  if (!leaf.checkIssued(issuer) || !leaf.verify(issuer.publicKey)) return "it is not of the authority in force";
+  if (!isSignedBy(leaf, authority.certificate)) return "it is not of the authority in force";
   const identity = relayIdentity(relay);
   if (leaf.subjectAltName !== `URI:${identity}`) return `it is not for ${identity}`;
   if (now >= renewAt(reading.fact)) return `it expires ${new Date(reading.fact.notAfter).toISOString()}`;

@@ -47,10 +47,11 @@ export async function startPods(client: Client, options: PodStandInOptions = {})
   const podMirror = follow(resourceOf("Pod"));
   const server = createServer((request, response) => {
     const pod = pods.get(request.socket.localAddress?.replace("::ffff:", "") ?? "");
-    const told = podMirror.store.get(`${pod?.namespace}/${pod?.name}`)?.metadata.annotations?.[revisionAnnotation];
+    // It is gone: nobody is at its address.
+    if (pod === undefined) return void request.socket.destroy();
+    const told = podMirror.store.get(`${pod.namespace}/${pod.name}`)?.metadata.annotations?.[revisionAnnotation];
     response.setHeader("content-type", "application/json");
-    const own = pod === undefined ? {} : options.report?.(pod);
-    response.end(JSON.stringify({ ...reportOf(pod, told), ...own }));
+    response.end(JSON.stringify({ ...reportOf(pod, told), ...options.report?.(pod) }));
   });
   const port = await listening(server);
   let number = 0;
@@ -164,9 +165,9 @@ async function fingerprintOf(client: Client, relay: { namespace: string; name: s
 }
 
 /** The annotation is the revision, then a part of the certificate's fingerprint. */
-function reportOf(pod: StandingPod | undefined, told: string | undefined): RelayReport {
+function reportOf(pod: StandingPod, told: string | undefined): RelayReport {
   const revision = told?.split(".")[0];
-  const fingerprint = pod?.fingerprint;
+  const { fingerprint } = pod;
   return {
     version: 1,
     ...(revision === undefined ? {} : { revision }),
@@ -177,7 +178,7 @@ function reportOf(pod: StandingPod | undefined, told: string | undefined): Relay
       usedBytes: 0,
       capacityBytes: 1,
       full: false,
-      spoolId: pod?.name ?? "",
+      spoolId: pod.name,
     },
     draining: false,
     acceptedMessages: 0,
