@@ -70,11 +70,23 @@ export class HandoffClient {
       "content-length": String(head.length + bodyBytes),
       ...(context === undefined ? {} : { [headerName.trace]: context }),
     };
+    let unreadable: string | undefined;
     const asked = await this.#ask({ method: "PUT", peer, name: { id, offer }, headers }, async (request) => {
       request.write(head);
-      if (body.kind === "inline") request.end(body.bytes);
-      else await pipeline(this.#options.readBody(id), request);
+      if (body.kind === "inline") {
+        request.end(body.bytes);
+        return;
+      }
+      const stored = this.#options.readBody(id);
+      let isRead = false;
+      stored.once("end", () => (isRead = true));
+      stored.on("error", (error) => {
+        // Its own fault and not the connection's, which ends both. The peer got fewer octets than it was told of, and keeps nothing.
+        if (!isRead && !request.destroyed) unreadable = `the body cannot be read: ${reasonOf(error)}`;
+      });
+      await pipeline(stored, request);
     });
+    if (asked.kind === "unknown" && unreadable !== undefined) return { kind: "set aside", reason: unreadable };
     if (asked.kind !== "answered") return asked;
     const { status, text } = asked;
     if (status === 201) return { kind: "taken" };

@@ -73,7 +73,8 @@ class HandoffGiver implements Giver {
   readonly #slots: Slots;
   readonly #client: HandoffClient;
   readonly #inquiries: Inquiries;
-  readonly #transfers = new Set<Promise<void>>();
+  /** Each with its peer's key; they outlive the order. */
+  readonly #transfers = new Map<Promise<void>, string>();
   /** Messages that a peer could not take: they are left to delivery. */
   readonly #setAside = new Set<SpoolId>();
   #peers: readonly PeerState[] = [];
@@ -123,7 +124,7 @@ class HandoffGiver implements Giver {
     const deadline = Promise.withResolvers<void>();
     const timer = setTimeout(deadline.resolve, deadlineMs);
     // Not together: what a look has offered is under way when it ends.
-    const ended = Promise.resolve(this.#looking).then(async () => Promise.all(this.#transfers));
+    const ended = Promise.resolve(this.#looking).then(async () => Promise.all(this.#transfers.keys()));
     await Promise.race([ended, deadline.promise]);
     clearTimeout(timer);
     this.#client.close();
@@ -140,8 +141,14 @@ class HandoffGiver implements Giver {
     this.#hasOrder = order !== undefined;
     this.#isLeftToDelivery = false;
     const known = new Map(this.#peers.map((state) => [keyOf(state.peer), state]));
-    this.#peers = (order?.peers ?? []).map((peer) => known.get(keyOf(peer)) ?? restedPeer(peer));
+    this.#peers = (order?.peers ?? []).map(
+      (peer) => known.get(keyOf(peer)) ?? restedPeer(peer, this.#underWayTo(keyOf(peer))),
+    );
     this.#look();
+  }
+
+  #underWayTo(key: string): number {
+    return [...this.#transfers.values()].filter((other) => other === key).length;
   }
 
   /** Looks what is to be done now; once more when called meanwhile. */
@@ -232,10 +239,10 @@ class HandoffGiver implements Giver {
       .catch((error: unknown) => this.#doubt({ id: whole.message.id, offer, peer }, error))
       .then(() => {
         this.#transfers.delete(transfer);
-        this.#change(peer, (state) => ({ ...state, underWay: Math.max(0, state.underWay - 1) }));
+        this.#change(peer, (state) => ({ ...state, underWay: state.underWay - 1 }));
         this.#look();
       });
-    this.#transfers.add(transfer);
+    this.#transfers.set(transfer, keyOf(peer));
   }
 
   /** Rejects when the spool could not keep how it ended. */

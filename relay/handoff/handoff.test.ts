@@ -1,6 +1,6 @@
 /** Giver and taker with real spools, over the real administration port; delivery is a record of what it was told. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
@@ -14,7 +14,7 @@ import { DrainState } from "../administration/orders.ts";
 import type { Route } from "../administration/route.ts";
 import { openAdministration } from "../administration/server.ts";
 import { newMessage, relayDocumentOf, silentMetrics, snapshotOf } from "../delivery/fixtures.ts";
-import { createJournal } from "../observe/journal.ts";
+import { createJournal, type Journal } from "../observe/journal.ts";
 import { noHandoffTracer } from "../observe/handoffspan.ts";
 import { inlineLimitBytes } from "../spool/bodies.ts";
 import { openStore, type Store } from "../spool/store.ts";
@@ -37,6 +37,7 @@ after(async () => {
 
 interface Pod {
   readonly name: string;
+  readonly directory: string;
   readonly spool: Store;
   readonly orders: DrainState;
   readonly gate: Gate;
@@ -56,9 +57,11 @@ interface PodWish {
   /** Stands between the port and the taker. */
   readonly between?: (route: Route) => Route;
   readonly directory?: string;
+  readonly journal?: Journal;
 }
 
-async function openPod(t: TestContext, { name, between = (route) => route, directory }: PodWish): Promise<Pod> {
+async function openPod(t: TestContext, wish: PodWish): Promise<Pod> {
+  const { name, between = (route) => route, directory } = wish;
   const place = directory ?? (await mkdtemp(join(tmpdir(), "handoff-")));
   directories.push(place);
   const lines: Record<string, unknown>[] = [];
@@ -89,7 +92,7 @@ async function openPod(t: TestContext, { name, between = (route) => route, direc
   const snapshots = { current: () => snapshot, lastError: undefined, onChange: () => undefined };
   const orders = new DrainState();
   const gate = new Gate({ orders, stopping: new AbortController().signal });
-  const journal = createJournal({ log, clock: systemClock });
+  const journal = wish.journal ?? createJournal({ log, clock: systemClock });
   const shared = { spool, gate, journal, log, clock: systemClock, metrics: silentMetrics, tracer: noHandoffTracer };
   const taker = openTaker(shared);
   const port = await openAdministration({
@@ -117,7 +120,7 @@ async function openPod(t: TestContext, { name, between = (route) => route, direc
   t.after(end);
   assert.ok(port.port !== undefined);
   const asPeer = { name, host: "127.0.0.1", port: port.port };
-  return Object.assign(pod, { name, spool, orders, gate, giver, lines, told, asPeer, end });
+  return Object.assign(pod, { name, directory: place, spool, orders, gate, giver, lines, told, asPeer, end });
 }
 
 /** Some that were tried, some not yet due; the recipient that was delivered already is gone. */
@@ -389,6 +392,140 @@ test("an order that is taken back stops the giving, and what was not given is de
   const [left, gone] = [await queued(leaving), await queued(staying)];
   assert.equal(left + gone, 200);
   assert.ok(gone > 0 && gone <= 64, `${gone} went`);
+});
+
+test("an order that is given again while transfers of the first are under way gives all mail, also after a failure", async (t) => {
+  const [first, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const seen = { puts: 0, isRefusing: true };
+  const staying = await openPod(t, {
+    name: "outbound-0",
+    between: (route) => ({
+      ...route,
+      answer: async (request, response, rest) => {
+        first.resolve();
+        await release.promise;
+        seen.puts += 1;
+        if (seen.puts < 100 || !seen.isRefusing) return route.answer(request, response, rest);
+        request.resume();
+        response.writeHead(503).end("not now\n");
+      },
+    }),
+  });
+  const leaving = await openPod(t, { name: "outbound-1" });
+  await fill(leaving, 200);
+  order(leaving, [staying]);
+  await first.promise;
+  leaving.orders.takeBack();
+  order(leaving, [staying]);
+  release.resolve();
+  await until("a refusal", () => leaving.lines.some(({ msg }) => msg === "a peer takes no mail"));
+  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
+  seen.isRefusing = false;
+  await until("an empty spool", async () => (await queued(leaving)) === 0);
+  assert.equal(await queued(staying), 200);
+});
+
+test("a mark that cannot be taken off at once is taken off later", async (t) => {
+  const [leaving, staying] = [await openPod(t, { name: "outbound-1" }), await openPod(t, { name: "outbound-0" })];
+  await fill(leaving, 8);
+  const { handoff } = leaving.spool;
+  const [offer, takeBack] = [handoff.offer.bind(handoff), handoff.takeBack.bind(handoff)];
+  const failing = { times: 3 };
+  handoff.offer = async (question) => {
+    const offered = await offer(question);
+    leaving.orders.takeBack();
+    return offered;
+  };
+  handoff.takeBack = async (id) => {
+    failing.times -= 1;
+    if (failing.times >= 0) throw new Error("database or disk is full");
+    return takeBack(id);
+  };
+  order(leaving, [staying]);
+  await until("no order", () => leaving.orders.current() === undefined);
+  await until("no marks", async () => failing.times < 0 && (await handoff.marks()).length === 0);
+  assert.deepEqual([await queued(leaving), await queued(staying)], [8, 0]);
+});
+
+test("a message that both have, each without the other's answer, is never removed by both", async (t) => {
+  const other = await openPod(t, { name: "outbound-1" });
+  const one = await openPod(t, { name: "outbound-0" });
+  await fill(one, 1);
+  const [whole] = await one.spool.handoff.offer({ limit: 1, peer: other.asPeer, offer: "lost answer", except: [] });
+  assert.ok(whole);
+  await other.spool.handoff.receive({ ...whole, offer: "lost answer", now: start });
+  // It cannot say that it has the message while it waits to hear that the other does.
+  order(other, [one]);
+  await until("an answer", () => other.giver.progress()?.failure);
+  assert.deepEqual([await queued(one), await queued(other)], [1, 1]);
+  await one.end();
+  const again = await openPod(t, { name: "outbound-0", directory: one.directory });
+  await until("no marks", async () => (await again.spool.handoff.marks()).length === 0);
+  order(other, [again]);
+  await until("an empty spool", async () => (await queued(other)) === 0);
+  assert.deepEqual([...(await contentsOf(again)).keys()], [whole.message.id]);
+});
+
+const largeOctets = 40 * inlineLimitBytes;
+
+async function commitLarge(pod: Pod): Promise<SpoolId> {
+  const { message } = newMessage();
+  const writer = pod.spool.begin(message.id);
+  await writer.write(Buffer.alloc(largeOctets, "0123456789abcdef"));
+  const body = await writer.finish();
+  const recipients = [{ index: 0, address: "a@example.net", attempts: 0 }];
+  await pod.spool.commit({ message: { ...message, body }, recipients, dueAt: start - 10_000 });
+  return message.id;
+}
+
+test("a message whose body cannot be read stays and holds up no other", async (t) => {
+  const [leaving, staying] = [await openPod(t, { name: "outbound-1" }), await openPod(t, { name: "outbound-0" })];
+  const broken = await commitLarge(leaving);
+  await unlink(join(leaving.directory, "bodies", broken));
+  await fill(leaving, 30);
+  order(leaving, [staying]);
+  await until("one message left", async () => (await queued(leaving)) === 1 && (await queued(staying)) === 30);
+  assert.deepEqual([...(await contentsOf(leaving)).keys()], [broken]);
+});
+
+test("a large body whose transfer breaks off in the middle is given once more", async (t) => {
+  let cuts = 0;
+  const staying = await openPod(t, {
+    name: "outbound-0",
+    between: (route) => ({
+      ...route,
+      answer: async (request, response, rest) => {
+        if (request.method !== "PUT" || cuts > 0) return route.answer(request, response, rest);
+        cuts += 1;
+        request.once("data", () => request.socket.destroy());
+      },
+    }),
+  });
+  const leaving = await openPod(t, { name: "outbound-1" });
+  const id = await commitLarge(leaving);
+  order(leaving, [staying]);
+  await until("an empty spool", async () => (await queued(leaving)) === 0);
+  assert.equal(cuts, 1);
+  assert.deepEqual([...(await contentsOf(staying)).keys()], [id]);
+});
+
+test("a message that is in the spool keeps its body, whatever fails after that", async (t) => {
+  const journal: Journal = {
+    write: (): never => {
+      throw new Error("the journal is broken");
+    },
+  };
+  const [leaving, staying] = [
+    await openPod(t, { name: "outbound-1" }),
+    await openPod(t, { name: "outbound-0", journal }),
+  ];
+  const id = await commitLarge(leaving);
+  order(leaving, [staying]);
+  await until("an empty spool", async () => (await queued(leaving)) === 0);
+  assert.equal(await queued(staying), 1);
+  let octets = 0;
+  for await (const chunk of staying.spool.readBody(id)) octets += chunk.length;
+  assert.equal(octets, largeOctets);
 });
 
 test("an offer that was denied is not taken any more, a new one is", async (t) => {

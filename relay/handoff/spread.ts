@@ -36,8 +36,9 @@ export const defaultSlots: Slots = { most: 64, batch: 16 };
 const firstRestMs = 1_000;
 const longestRestMs = 60_000;
 
-export function restedPeer(peer: Peer): PeerState {
-  return { peer, underWay: 0, failures: 0, restsUntil: 0 };
+/** `underWay`: transfers that an earlier order began. */
+export function restedPeer(peer: Peer, underWay = 0): PeerState {
+  return { peer, underWay, failures: 0, restsUntil: 0 };
 }
 
 /** `states` are the peers of the order in force; there is at least one. */

@@ -62,6 +62,12 @@ interface Answer {
   readonly text: string;
 }
 
+interface Commit {
+  readonly request: IncomingMessage;
+  /** Told as soon as the message is in the spool. */
+  readonly progress: { isKept: boolean };
+}
+
 class HandoffTaker {
   readonly #options: TakerOptions;
   /** Messages that are on their way in, until they are committed or given up. */
@@ -113,30 +119,31 @@ class HandoffTaker {
   async #take(name: OfferName, request: IncomingMessage): Promise<Answer> {
     const { spool, gate } = this.#options;
     if (await spool.handoff.knows(name)) return known;
+    if ((await spool.handoff.offered(name.id)) !== undefined) return undecided;
     if (!gate.isOpen()) return closed;
     if (spool.isFull()) return full;
     const writer = spool.begin(name.id);
     // Not destroyed with the iterator: the giver is still to be answered.
     const source = new ByteSource(request.iterator({ destroyOnReturn: false }));
-    let answer: Answer | undefined;
+    const progress = { isKept: false };
     try {
       const incoming = await readHead(source);
       for await (const chunk of source.upTo(incoming.bodyBytes)) await writer.write(chunk);
       await source.end();
       const message = { ...incoming.message, id: name.id, body: await writer.finish() };
-      answer = await this.#commit(name, { message, recipients: incoming.recipients }, request);
-      return answer;
+      return await this.#commit(name, { message, recipients: incoming.recipients }, { request, progress });
     } catch (error) {
       if (error instanceof SpoolFullError) return full;
       if (error instanceof WireError) return { status: 400, text: error.message };
       throw error;
     } finally {
       await source.close();
-      if (answer?.status !== 201) await writer.abort();
+      // Whatever failed after the commit: the body is the message's now.
+      if (!progress.isKept) await writer.abort();
     }
   }
 
-  async #commit(name: OfferName, whole: WholeMessage, request: IncomingMessage): Promise<Answer> {
+  async #commit(name: OfferName, whole: WholeMessage, { request, progress }: Commit): Promise<Answer> {
     const { spool, gate, tracer, clock } = this.#options;
     const from = headerOf(request, headerName.from) ?? "a peer";
     const span = tracer.take({ ...whole, now: clock.now(), context: headerOf(request, headerName.trace) });
@@ -150,6 +157,7 @@ class HandoffTaker {
       );
       outcome = result;
       if (result === "known") return known;
+      progress.isKept = true;
       recordTaken({ whole, peer: from, traceId: span?.traceId }, this.#options.journal);
       return { status: 201, text: "taken" };
     } finally {
@@ -175,6 +183,7 @@ type Answering = (name: OfferName, request: IncomingMessage) => Promise<Answer>;
 
 const known: Answer = { status: 200, text: "known" };
 const closed: Answer = { status: 409, text: "this pod takes no mail: it leaves or stops" };
+const undecided: Answer = { status: 409, text: "it is not known yet whether this message is here" };
 const full: Answer = { status: 507, text: "the spool is full" };
 
 function denialOf({ id, offer }: OfferName): string {

@@ -64,9 +64,11 @@ export interface HandoffSpool {
   offered(id: SpoolId): Promise<WholeMessage | undefined>;
   /**
    * Keeps a message and the name of its offer, in one synced transaction. `known` when it is in the queue or came by this
-   * very offer before, whatever became of it: then nothing is done. Rejects with SpoolFullError as commit() does.
+   * very offer before, whatever became of it: then nothing is done. Rejects with SpoolFullError as commit() does, and when this
+   * spool has the message and offers it to another pod.
    */
   receive(received: ReceivedMessage): Promise<"taken" | "known">;
+  /** As receive() would say it; false for a message that this spool offers to another pod, unless it came by this very offer. */
   knows(name: OfferName): Promise<boolean>;
   /** Forgets offers received before then (ms since the epoch), some at a time. Resolves with how many. */
   forgetReceived(before: number): Promise<number>;

@@ -36,6 +36,7 @@ export class Offers {
   readonly #book: Book;
   readonly #dueInOrder: StatementSync;
   readonly #seqOfId: StatementSync;
+  readonly #unmarkedSeq: StatementSync;
   readonly #messageBySeq: StatementSync;
   readonly #kindOfMessage: StatementSync;
   readonly #recipients: StatementSync;
@@ -53,6 +54,9 @@ export class Offers {
     this.#book = book;
     this.#dueInOrder = database.prepare("SELECT seq FROM recipient ORDER BY due_at");
     this.#seqOfId = database.prepare("SELECT seq FROM message WHERE id = ?");
+    this.#unmarkedSeq = database.prepare(
+      "SELECT seq FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM offered WHERE offered.seq = message.seq)",
+    );
     this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
     this.#kindOfMessage = database.prepare("SELECT domain, body_file FROM message WHERE seq = ?");
     this.#recipients = database.prepare("SELECT * FROM recipient WHERE seq = ? ORDER BY idx");
@@ -148,8 +152,12 @@ export class Offers {
     return true;
   }
 
+  /**
+   * A message that is itself offered to another pod is not known by its id alone: that pod may have it, and then it goes from here.
+   * Who heard that it is here would remove his own, and nobody had it.
+   */
   knows({ id, offer }: OfferName): boolean {
-    return this.#received.get(id, offer) !== undefined || this.#seqOfId.get(id) !== undefined;
+    return this.#received.get(id, offer) !== undefined || this.#unmarkedSeq.get(id) !== undefined;
   }
 
   forgetReceived(before: number): number {
