@@ -5,6 +5,7 @@
 import { z } from "zod";
 import * as names from "./group.ts";
 import { mailRelay } from "./mailrelay.ts";
+import { mailRelayNotYet, type NotYet, senderDomainNotYet } from "./notyet.ts";
 import { senderDomain } from "./senderdomain.ts";
 import { toStructural, type StructuralSchema } from "./words/structural.ts";
 
@@ -20,6 +21,7 @@ interface Kind {
   readonly plural: string;
   readonly shortName: string;
   readonly schema: z.ZodType;
+  readonly notYet: readonly NotYet[];
   readonly columns: readonly PrinterColumn[];
   readonly subresources: Readonly<Record<string, object>>;
   /** Fields that `kubectl get --field-selector` finds, so that nobody has to list all to find one. */
@@ -42,6 +44,7 @@ const mailRelayKind: Kind = {
   plural: names.mailRelayPlural,
   shortName: names.mailRelayShortName,
   schema: mailRelay,
+  notYet: mailRelayNotYet,
   columns: [
     conditionColumn("Ready", "Ready", "Whether mail is taken and delivered as the spec says."),
     { name: "Pods", type: "integer", jsonPath: ".status.readyReplicas", description: "Pods that take mail." },
@@ -70,6 +73,7 @@ const senderDomainKind: Kind = {
   plural: names.senderDomainPlural,
   shortName: names.senderDomainShortName,
   schema: senderDomain,
+  notYet: senderDomainNotYet,
   columns: [
     conditionColumn("Ready", "Ready", "Whether the domain can send."),
     { name: "Domain", type: "string", jsonPath: ".spec.domain", description: "The domain." },
@@ -136,7 +140,7 @@ function versionOf(kind: Kind): CustomResourceVersion {
     name: names.version,
     served: true,
     storage: true,
-    schema: { openAPIV3Schema: rootSchema(kind.schema) },
+    schema: { openAPIV3Schema: rootSchema(kind) },
     subresources: kind.subresources,
     additionalPrinterColumns: kind.columns,
     ...(fields.length > 0 ? { selectableFields: fields } : {}),
@@ -144,8 +148,9 @@ function versionOf(kind: Kind): CustomResourceVersion {
 }
 
 /** Kubernetes owns the three fields every object has; a definition may only name them. */
-function rootSchema(schema: z.ZodType): StructuralSchema {
-  const root = toStructural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }));
+function rootSchema({ schema, notYet }: Kind): StructuralSchema {
+  const whole = toStructural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }));
+  const root = notYet.reduce((told, entry) => tellNotYet(told, entry.path.split("."), entry), whole);
   const properties = {
     ...root.properties,
     apiVersion: { description: "Version of the schema this object is written in.", type: "string" },
@@ -153,4 +158,24 @@ function rootSchema(schema: z.ZodType): StructuralSchema {
     metadata: { type: "object" },
   };
   return { ...root, properties, required: ["spec"] };
+}
+
+/** `kubectl explain` is asked before anything is applied: there as well a field that does nothing must say so. */
+function tellNotYet(schema: StructuralSchema, [step, ...rest]: readonly string[], entry: NotYet): StructuralSchema {
+  if (step === undefined) {
+    const isPlain = schema["default"] === undefined || isEmpty(schema["default"]);
+    const remark = `${isPlain ? "Not" : "Other values than the default are not"} acted on yet: ${entry.until}.`;
+    const description = schema["description"];
+    return { ...schema, description: typeof description === "string" ? `${description} ${remark}` : remark };
+  }
+  const name = step.replace("[]", "");
+  const field = schema.properties?.[name];
+  if (field === undefined) throw new Error(`${entry.path} is no field`);
+  const below =
+    step === name ? tellNotYet(field, rest, entry) : { ...field, items: tellNotYet(field.items ?? {}, rest, entry) };
+  return { ...schema, properties: { ...schema.properties, [name]: below } };
+}
+
+function isEmpty(value: unknown): boolean {
+  return JSON.stringify(value) === "[]";
 }

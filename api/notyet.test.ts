@@ -33,11 +33,13 @@ test("unusedFields() names what is used, with the place in a list", () => {
   assert.deepEqual(pathsOf("SenderDomain", { ...domain, senders }), ["spec.senders[1].clientCertificates"]);
 });
 
-test("every path that is not acted on yet is a field", () => {
+test("every path that is not acted on yet is a field, and kubectl explain says so of it", () => {
   const schemas = customResourceDefinitions().map(({ spec }) => spec.versions[0]?.schema.openAPIV3Schema ?? {});
   for (const [index, table] of [mailRelayNotYet, senderDomainNotYet].entries()) {
-    const unknown = table.filter(({ path }) => fieldAt(schemas[index] ?? {}, path.split(".")) === undefined);
-    assert.deepEqual(unknown, []);
+    for (const { path, until } of table) {
+      const description = fieldAt(schemas[index] ?? {}, path.split("."))?.["description"];
+      assert.ok(typeof description === "string" && description.endsWith(`ot acted on yet: ${until}.`), path);
+    }
   }
 });
 

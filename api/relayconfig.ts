@@ -6,6 +6,7 @@
  * All durations are milliseconds, all sizes bytes: Kubernetes' spellings end in the operator.
  */
 import { z } from "zod";
+import { rsaPrimes } from "./rsakey.ts";
 
 /** Names of the directories under the relay's configuration root; each is one mounted Secret. */
 export const configurationDirectory = "configuration";
@@ -112,8 +113,8 @@ export const domainDocument = z.object({
   senderDomain: z.object({ namespace: z.string(), name: z.string() }),
   /** A-label form, lower case. */
   domain: z.string(),
-  /** PKCS#8 or PKCS#1 PEM. An empty list means the domain asked for DKIM and has no usable key: mail is deferred. */
-  keys: z.array(z.object({ selector: z.string(), privateKey: z.string() })),
+  /** Primes, or PKCS#8 or PKCS#1 PEM. An empty list means the domain asked for DKIM and has no usable key: mail is deferred. */
+  keys: z.array(z.object({ selector: z.string(), privateKey: z.union([z.string(), rsaPrimes]) })),
   /** Present when the manifest asks for no DKIM: mail goes unsigned. Without it no message leaves unsigned. */
   unsigned: z.literal(true).optional(),
   senders: z.object({
@@ -136,6 +137,8 @@ export const domainDocument = z.object({
 
 export type RelayDocument = z.infer<typeof relayDocument>;
 export type DomainDocument = z.infer<typeof domainDocument>;
+/** A private key as domain documents carry it. */
+export type KeyDocument = DomainDocument["keys"][number]["privateKey"];
 export type ScramVerifier = z.infer<typeof scramVerifier>;
 export type CredentialDocument = z.infer<typeof credential>;
 export type SmarthostDocument = z.infer<typeof smarthost>;

@@ -158,7 +158,7 @@ const spec = z.strictObject({
     .strictObject({ to: emailAddress().describe("Address that gets them.") })
     .optional()
     .describe("Where bounces go instead of to the envelope sender."),
-  dns: dns.optional().describe("The DNS records beside DKIM's that should be published and are checked."),
+  dns: dns.optional().describe("The DNS records beside DKIM's that should be published; status lists them."),
 });
 
 const object = z.strictObject({

@@ -70,15 +70,15 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     { reason: "Accepted", when: "True: the spec is valid and every field that is set is acted on." },
     {
       reason: "NotActedOnYet",
-      when: "True: the spec is valid; the message names fields this version does not act on yet.",
+      when: "True: the spec is valid; the message names fields this version does not act on yet. With another reason they are named as well.",
     },
     {
       reason: "AnyDomainAllowed",
-      when: "True, with a warning: allowedNamespaces admits every namespace with any domain, so that one could take another's.",
+      when: "True: with a warning, because allowedNamespaces admits every namespace with any domain, so that one could take another's.",
     },
     {
       reason: "NamespacesForbidden",
-      when: "True, with a warning: allowedNamespaces.selector goes by labels that the operator may not see; the message is the command that allows it.",
+      when: "True: with a warning, because allowedNamespaces.selector goes by labels that the operator may not see; the message is the command that allows it.",
     },
     {
       reason: "StorageNotChanged",
@@ -86,13 +86,13 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     },
     {
       reason: "Invalid",
-      when: "False: the message names the field and what to do; the last valid spec stays in force.",
+      when: "False: Kubernetes refuses an object that the spec asks for, and the message names the field, the object and why: it stays as it was, everything else is in force. Or this version cannot read the stored spec: then the last valid one stays in force.",
     },
     { reason: "Paused", when: "True: spec.paused is true and nothing but status is written." },
   ],
   ResolvedRefs: [
     { reason: "ResolvedRefs", when: "True: every Secret that the spec names is there and readable." },
-    { reason: "SecretNotFound", when: "False: a named Secret does not exist." },
+    { reason: "SecretNotFound", when: "False: a Secret that the spec names does not exist." },
     { reason: "SecretInvalid", when: "False: a Secret lacks a key, or what the key holds cannot be used." },
     {
       reason: "SecretsForbidden",
@@ -190,7 +190,13 @@ export const mailRelayStatus = z
       .max(1024)
       .optional()
       .describe("Label selector of the pods as text, for the scale subresource."),
-    queued: z.int().min(0).optional().describe("Recipients that wait in all spools, rounded to two digits."),
+    queued: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        "Recipients that wait in all spools, rounded to two digits; told once a minute, and at once when they double.",
+      ),
     oldestDueTime: z
       .string()
       .max(64)

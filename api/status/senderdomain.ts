@@ -14,6 +14,8 @@ export const senderDomainConditions = {
 export const senderDomainReasons = {
   Accepted: "Accepted",
   Invalid: "Invalid",
+  TooLarge: "TooLarge",
+  RelayFull: "RelayFull",
   NotActedOnYet: "NotActedOnYet",
   RelayNotFound: "RelayNotFound",
   RelayInvalid: "RelayInvalid",
@@ -31,6 +33,7 @@ export const senderDomainReasons = {
   Programmed: "Programmed",
   WaitingForPods: "WaitingForPods",
   NoReadyPods: "NoReadyPods",
+  Paused: "Paused",
   RecordsPublished: "RecordsPublished",
   RecordsMissing: "RecordsMissing",
   RecordsDiffer: "RecordsDiffer",
@@ -50,7 +53,18 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
   Accepted: [
     { reason: "Accepted", when: "True: the relay serves this domain." },
     { reason: "NotActedOnYet", when: "True: it is served; the message names fields this version does not act on yet." },
-    { reason: "Invalid", when: "False: the message names the field and what to do." },
+    {
+      reason: "Invalid",
+      when: "False: the message names the field and what to do; the pods keep what they have of the domain.",
+    },
+    {
+      reason: "TooLarge",
+      when: "False: the domain with its keys, logins and authorities takes more than 128 KiB; the message names the field that takes most.",
+    },
+    {
+      reason: "RelayFull",
+      when: "False: the relay has no room for another domain; the message says how much there is. Name another MailRelay.",
+    },
     { reason: "RelayNotFound", when: "False: relayRef names no MailRelay." },
     {
       reason: "RelayInvalid",
@@ -80,7 +94,11 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     { reason: "KeysReady", when: "True: every key is there and usable." },
     { reason: "NotSigned", when: "True: the spec has no dkim, and mail goes unsigned." },
     { reason: "SecretNotFound", when: "False: a Secret named in spec.dkim.keys does not exist." },
-    { reason: "SecretInvalid", when: "False: a Secret holds no usable private key." },
+    {
+      reason: "SecretInvalid",
+      when: "False: a Secret holds no usable private key, or Kubernetes refuses the one that the operator would make.",
+    },
+    { reason: "Paused", when: "Unknown: the keys are made when the MailRelay's spec.paused is false again." },
     {
       reason: "SecretsForbidden",
       when: "False: the operator may not read Secrets here; the message is the command that allows it.",
@@ -90,6 +108,7 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     { reason: "Programmed", when: "True: every ready pod of the relay has loaded this domain." },
     { reason: "WaitingForPods", when: "False: a ready pod has not loaded it yet." },
     { reason: "NoReadyPods", when: "False: the relay has no ready pod." },
+    { reason: "Paused", when: "False: the MailRelay's spec.paused is true, and the pods keep what they have." },
   ],
   DNSVerified: [
     { reason: "RecordsPublished", when: "True: every record of status.dnsRecords is published as wanted." },

@@ -7,6 +7,7 @@ import { nameOf } from "../kube/kube.ts";
 import type { Stored } from "../kube/objects.ts";
 import { termOf } from "../kube/selector.ts";
 import { namedSecrets } from "../mailrelay/objects/references.ts";
+import { managedSecretName } from "../senderdomain/keys.ts";
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 
 /** Values are `namespace/name` of the Secret. */
@@ -69,9 +70,11 @@ function whereSpecIsKnown(all: Indexes): Indexes {
   );
 }
 
-function domainSecrets({ metadata: { namespace }, spec }: Stored<SenderDomain>): readonly string[] {
+function domainSecrets({ metadata: { namespace, name }, spec }: Stored<SenderDomain>): readonly string[] {
   const keys = (spec.dkim?.keys ?? []).map((key) => key.secretName);
-  return qualified(namespace, [...keys, ...smarthostSecretNames(spec.smarthosts)]);
+  // One of somebody else's may stand where a key is to be made: when it goes, its place is free.
+  const made = (spec.dkim?.managed?.algorithms ?? []).map((algorithm) => managedSecretName(name, algorithm));
+  return qualified(namespace, [...keys, ...made, ...smarthostSecretNames(spec.smarthosts)]);
 }
 
 function relaySecrets(relay: Stored<MailRelay>): readonly string[] {

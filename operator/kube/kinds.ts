@@ -178,7 +178,16 @@ export interface Pod {
     readonly ready: boolean;
     readonly ports: readonly ContainerPort[];
     readonly phase: string;
+    /** Of one that is not ready, where Kubernetes says why. */
+    readonly hindrance?: PodHindrance;
   };
+}
+
+export interface PodHindrance {
+  /** No node takes it; its image cannot be had; it ended and is started again; something it needs is not there. */
+  readonly kind: "unscheduled" | "image" | "ended" | "waiting";
+  /** Kubernetes' own words. */
+  readonly detail: string;
 }
 
 export interface PersistentVolumeClaim {

@@ -86,9 +86,18 @@ export class ForbiddenError extends Error {
   override readonly name = "ForbiddenError";
 }
 
+/** What an object is refused for: what it says, that somebody else's has its name, or where it would be (a quota, a policy). */
+export type RefusedFor = "content" | "name" | "place";
+
 /** The API server understood and will not do it; the message is its own, for people. */
 export class RejectedError extends Error {
   override readonly name = "RejectedError";
+  readonly refusedFor: RefusedFor;
+
+  constructor(message: string, options: { readonly refusedFor?: RefusedFor; readonly cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.refusedFor = options.refusedFor ?? "content";
+  }
 }
 
 /** `namespace/name`, as people and grants spell it. */

@@ -23,6 +23,7 @@ export type {
   OwnerReference,
   PersistentVolumeClaim,
   Pod,
+  PodHindrance,
   PodTemplate,
   SecretVolume,
   StatefulSet,

@@ -12,12 +12,15 @@ export interface ShardFact {
   readonly digest: string;
   /** SHA-256 of each document, hexadecimal, by data key. */
   readonly documents: ReadonlyMap<string, string>;
+  /** Bytes of each document, by data key. */
+  readonly sizes: ReadonlyMap<string, number>;
 }
 
 export function readShard(secret: Secret): ShardFact {
   const texts = decodeData(secret);
   const documents = new Map(Object.entries(texts).map(([key, text]) => [key, textDigest(text)]));
-  return { digest: textDigest(shardText(texts)), documents };
+  const sizes = new Map(Object.entries(texts).map(([key, text]) => [key, Buffer.byteLength(text)]));
+  return { digest: textDigest(shardText(texts)), documents, sizes };
 }
 
 /** SHA-256, hexadecimal. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
-import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding } from "./assess.ts";
+import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
+import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding, whyUnsent } from "./assess.ts";
 import { leafLifeMs } from "./certificate.ts";
 import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
-import { judgeAvailable, judgeProgrammed, relayStatus, roundedCount, summarizeRelay } from "./programmed.ts";
-import type { PodFact } from "./world.ts";
+import { judgeAvailable, judgeProgrammed, relayStatus, summarizeRelay } from "./programmed.ts";
+import type { PodFact, RelayWorld } from "./world.ts";
 
 const authority = await makeCertificateAuthority(now);
 const leaf = await issueLeaf({ authority, names: ["relay.example.com"], now });
@@ -167,9 +167,40 @@ for (const [name, judge, status, reason, message] of rows) {
   });
 }
 
+const unchanged = { claims: [claimOf(0, { growthRefused: { why: "no expansion", retryAt: now } })] };
+const remarks: readonly (readonly [spec: object, world: Partial<RelayWorld>, reason: string, words: RegExp])[] = [
+  [{ paused: true }, {}, "Paused", /spec\.paused is true/],
+  [{ spool: { storage: { size: "20Gi" } } }, unchanged, "StorageNotChanged", /no expansion/],
+  [{ allowedNamespaces: { from: "All" } }, {}, "AnyDomainAllowed", /admits every namespace with any domain/],
+  [{ delivery: { mode: "Capture" } }, {}, "NotActedOnYet", /spec\.delivery\.mode is not acted on yet/],
+  [{ events: { webhook: { url: "https://example.com/" } } }, {}, "NotActedOnYet", /spec\.events is not acted on yet/],
+];
+
+test("of two things to be said of a valid spec neither hides the other", () => {
+  remarks.forEach(([spec, world, reason, words], first) => {
+    for (const [second, secondWorld, , secondWords] of remarks.slice(first + 1)) {
+      const relay = relayOf({ ...spec, ...second });
+      const found = judgeAccepted(relayWorld({ ...world, ...secondWorld, relay }));
+      assert.deepEqual([found.status, found.reason], ["True", reason], found.message);
+      assert.match(found.message, words);
+      assert.match(found.message, secondWords);
+    }
+  });
+});
+
+test("Ready says that mail is sent where it is sent, and nowhere else", () => {
+  const good = judgeReferences([]);
+  for (const delivery of [{ mode: "Capture" }, { mode: "AllowList", allowRecipients: ["a@example.com"] }]) {
+    const [ready] = summarizeRelay([good], whyUnsent(relayOf({ delivery })));
+    assert.equal(ready?.status, "True");
+    assert.match(ready.message, /^mail is taken, but spec\.delivery\.mode .* nothing is delivered at all/);
+  }
+  assert.match(summarizeRelay([good], whyUnsent(relayOf()))[0]?.message ?? "", /signed and sent/);
+});
+
 test("summarizeRelay() tells a person's mistake from what is on its way", () => {
   const summary = (findings: readonly RelayFinding[]): unknown =>
-    summarizeRelay(findings).map((entry) => `${entry.type}=${entry.status} ${entry.reason}`);
+    summarizeRelay(findings, undefined).map((entry) => `${entry.type}=${entry.status} ${entry.reason}`);
   const mistake = judgeReferences([{ kind: "missing", field: "f", message: "m" }]);
   assert.deepEqual(summary([mistake]), ["Ready=False Invalid", "Reconciling=False Settled", "Stalled=True Invalid"]);
   const underWay = judgeProgrammed(relayWorld(), r1);
@@ -182,12 +213,15 @@ test("summarizeRelay() tells a person's mistake from what is on its way", () => 
   assert.deepEqual(summary([good]), ["Ready=True Ready", "Reconciling=False Settled", "Stalled=False Settled"]);
 });
 
-test("relayStatus() rounds what would churn and keeps transition times of what did not change", () => {
+test("relayStatus() tells the figures it is given and keeps transition times of what did not change", () => {
   const world = relayWorld({ pods: [pod("p0", "r1")] });
   const findings = [judgeProgrammed(world, r1)];
-  const first = relayStatus({ world, findings, revision: "r1", desired: 1, retained: [] });
-  assert.equal(first.queued, 1200);
+  const figures = { at: now, queued: 1200, oldestDueTime: undefined };
+  const first = relayStatus({ world, findings, revision: "r1", desired: 1, retained: [], figures, unsent: undefined });
+  assert.deepEqual([first.queued, "oldestDueTime" in first], [1200, false]);
   const later = { ...world, now: now + 60_000, relay: { ...world.relay, status: first } };
-  assert.deepEqual(relayStatus({ world: later, findings, revision: "r1", desired: 1, retained: [] }), first);
-  assert.deepEqual([99, 100, 1234, 98_765].map(roundedCount), [99, 100, 1200, 99_000]);
+  assert.deepEqual(
+    relayStatus({ world: later, findings, revision: "r1", desired: 1, retained: [], figures, unsent: undefined }),
+    first,
+  );
 });

@@ -5,13 +5,14 @@
  */
 import type { Judgement } from "../../api/condition.ts";
 import { unusedFields } from "../../api/notyet.ts";
+import type { Fault } from "../../api/words/fault.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "./binding.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
 import { bareReferenceProblems } from "./objects/references.ts";
-import { forbiddenProblem, namespacesGrant } from "./rights.ts";
+import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
@@ -20,36 +21,62 @@ export interface RelayFinding extends Judgement {
   readonly reason: MailRelayReason;
 }
 
+interface RelayRemark {
+  readonly reason: MailRelayReason;
+  readonly message: string;
+}
+
 const dayMs = 86_400_000;
 
 export function judgeAccepted(world: RelayWorld): RelayFinding {
-  const { relay } = world;
-  if (relay.spec.paused) {
-    return finding("Accepted", "True", "Paused", "spec.paused is true: only status is written until it is false");
+  const { rejections } = world;
+  if (rejections.length > 0) {
+    return finding("Accepted", "False", "Invalid", rejections.map(rejectionText).join("; "));
   }
-  if (world.rejections.length > 0) return finding("Accepted", "False", "Invalid", world.rejections.join("; "));
+  const remarks = remarksOn(world);
+  const first = remarks[0];
+  if (first === undefined) return finding("Accepted", "True", "Accepted", "the spec is valid");
+  // One reason, and a message that leaves nothing out: the second remark is as true as the first.
+  return finding("Accepted", "True", first.reason, remarks.map((remark) => remark.message).join("; "));
+}
+
+/** What is to be said of a spec that is valid; the weightiest first. */
+function remarksOn(world: RelayWorld): readonly RelayRemark[] {
+  const { relay } = world;
+  const remarks: RelayRemark[] = [];
+  if (relay.spec.paused) {
+    remarks.push({ reason: "Paused", message: "spec.paused is true: only status is written until it is false" });
+  }
   const storage = storageProblem(world);
-  if (storage !== undefined) return finding("Accepted", "True", "StorageNotChanged", storage);
+  if (storage !== undefined) remarks.push({ reason: "StorageNotChanged", message: storage });
   const { allowedNamespaces } = relay.spec;
   if (world.areNamespacesHidden && needsNamespaceLabels(allowedNamespaces)) {
     const message =
       `spec.allowedNamespaces.selector: which namespaces it matches is not known, and no SenderDomain of another ` +
       `namespace is taken or changed: ${namespacesGrant(world.place)}`;
-    return finding("Accepted", "True", "NamespacesForbidden", message);
+    remarks.push({ reason: "NamespacesForbidden", message });
   }
   if (allowedNamespaces.from === "All" && allowedNamespaces.domains === undefined) {
     const message =
       "spec.allowedNamespaces admits every namespace with any domain: list spec.allowedNamespaces.domains, " +
       "so that none can take another's domain";
-    return finding("Accepted", "True", "AnyDomainAllowed", message);
+    remarks.push({ reason: "AnyDomainAllowed", message });
   }
+  for (const fault of unusedIn(relay)) {
+    remarks.push({ reason: "NotActedOnYet", message: `${fault.path} ${fault.message}` });
+  }
+  return remarks;
+}
+
+function unusedIn(relay: RelayWorld["relay"]): readonly Fault[] {
   const { name, namespace } = relay.metadata;
-  const unused = unusedFields({ ...relay, metadata: { name, namespace } });
-  if (unused.length > 0) {
-    const message = unused.map((fault) => `${fault.path} ${fault.message}`).join("; ");
-    return finding("Accepted", "True", "NotActedOnYet", message);
-  }
-  return finding("Accepted", "True", "Accepted", "the spec is valid");
+  return unusedFields({ ...relay, metadata: { name, namespace } });
+}
+
+/** Why nothing that is taken is sent, as a message that continues "mail is taken, but"; undefined when it is sent. */
+export function whyUnsent(relay: RelayWorld["relay"]): string | undefined {
+  const fault = unusedIn(relay).find(({ path }) => path === "spec.delivery.mode");
+  return fault === undefined ? undefined : `${fault.path} ${fault.message}`;
 }
 
 /** `problems` are those of credentials and smarthosts; the certificate has a condition of its own, but for rights. */

@@ -9,7 +9,7 @@ import {
   servingLabel,
 } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
-import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
+import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
 import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { judgeConsent } from "./binding.ts";
@@ -68,7 +68,8 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     forbidden: reader.forbidden,
     isOwnForbidden: own.forbidden.size > 0,
     areNamespacesHidden: (await kube.namespaceLabels(namespace)) === undefined,
-    rejections: sources.memory.rejections(nameOf(relay.metadata)),
+    rejections: sources.memory.rejections(keyOf({ kind: "MailRelay", namespace, name })),
+    figures: sources.memory.figures(nameOf(relay.metadata)),
     recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
   };
 }
@@ -159,6 +160,7 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
     ready: pod.status.ready,
     isGoing: pod.metadata.deletionTimestamp !== undefined,
     phase: pod.status.phase,
+    hindrance: pod.status.hindrance,
     serving: labels?.[servingLabel] === "true",
     annotatedRevision: annotations?.[revisionAnnotation],
     annotatedAt: memory.annotatedAt(uid),

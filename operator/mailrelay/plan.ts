@@ -8,7 +8,7 @@ import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { assessRelay, isBlind, serves, type RelayFinding } from "./assess.ts";
+import { assessRelay, isBlind, serves, type RelayFinding, whyUnsent } from "./assess.ts";
 import { type CertificateReading, readCertificate, reissueReason } from "./certificate.ts";
 import { type DocumentReading, relayDocumentOf } from "./document.ts";
 import { renderCertificate } from "./objects/certificate.ts";
@@ -27,12 +27,13 @@ import { decideClientAuthority } from "./own/authority.ts";
 import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
 import { drainEvents, judgeDraining } from "./scale/draining.ts";
+import { decideFigures } from "./scale/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
 import { decideOrders, type PodOrder } from "./scale/orders.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { planVolumes } from "./scale/volumes.ts";
 import { transitionEvents } from "./transition.ts";
-import type { Recommendation, RelayWorld } from "./world.ts";
+import type { Figures, Recommendation, RelayWorld } from "./world.ts";
 
 /** Data keys that a shard has and no SenderDomain holds. */
 export interface ShardRemoval {
@@ -65,6 +66,7 @@ export interface RelayActions {
 
 export interface RelayPlan extends RelayActions {
   readonly recommendations: readonly Recommendation[];
+  readonly figures: Figures;
   readonly status: MailRelayStatus;
   readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
@@ -101,15 +103,19 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
   const nudging = decideNudges(world.pods, intended, now);
   const findings = judge({ world, reading, scale, intended });
+  const figures = decideFigures({ now, pods: world.pods, retained: scale.retained, told: world.figures });
   const status = relayStatus({
     world,
     findings,
     revision: intended.revision,
     desired: scale.desired,
     retained: scale.retained,
+    figures,
+    unsent: whyUnsent(relay),
   });
   const said = {
     recommendations: scale.recommendations,
+    figures,
     status,
     events: relayEvents(relay, status),
     requeueAfterMs: Math.min(pause(world, findings), nudging.againInMs ?? settledMs),

@@ -1,10 +1,11 @@
 /** What the pods run compared with what they should run, and the summary that people and kstatus read. Pure. */
-import { type Condition, setCondition, timestamp } from "../../api/condition.ts";
+import { type Condition, setCondition } from "../../api/condition.ts";
 import { relayLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { finding, type RelayFinding } from "./assess.ts";
+import { whyUnready } from "./scale/hindrance.ts";
 import { type Intended, runs } from "./scale/nudge.ts";
-import type { ClaimFact, PodFact, RelayWorld } from "./world.ts";
+import type { ClaimFact, Figures, PodFact, RelayWorld } from "./world.ts";
 
 /** What should run: everything that was rendered, and in how many pods. */
 export interface Intention extends Intended {
@@ -21,7 +22,7 @@ export function judgeProgrammed(world: RelayWorld, intention: Intention): RelayF
   }
   const ready = world.pods.filter((pod) => pod.ready);
   if (ready.length === 0 || revision === undefined) {
-    return finding("Programmed", "False", "NoReadyPods", "no pod is ready yet");
+    return finding("Programmed", "False", "NoReadyPods", `no pod is ready yet: ${whyUnready(world)}`);
   }
   const behind = world.pods.filter((pod) => !runs(pod, intention)).map((pod) => pod.name);
   if (behind.length > 0) {
@@ -29,7 +30,9 @@ export function judgeProgrammed(world: RelayWorld, intention: Intention): RelayF
     return finding("Programmed", "False", "WaitingForPods", message);
   }
   if (ready.length < replicas) {
-    const message = `${ready.length} of ${replicas} pods are ready; the ready ones run the newest configuration`;
+    const message =
+      `${ready.length} of ${replicas} pods are ready, which run the newest configuration; of the others: ` +
+      whyUnready(world);
     return finding("Programmed", "False", "WaitingForPods", message);
   }
   return finding("Programmed", "True", "Programmed", "every pod runs the newest configuration");
@@ -39,11 +42,11 @@ export function judgeAvailable(world: RelayWorld): RelayFinding {
   if (world.relay.spec.replicas === 0) return finding("Available", "False", "Hibernating", "spec.replicas is 0");
   const ready = world.pods.filter((pod) => pod.ready).length;
   if (ready > 0) return finding("Available", "True", "PodsAvailable", "mail is taken");
-  return finding("Available", "False", "PodsUnavailable", "no pod takes mail yet");
+  return finding("Available", "False", "PodsUnavailable", `no pod takes mail yet: ${whyUnready(world)}`);
 }
 
-/** Ready, Reconciling and Stalled as kstatus reads them, from the conditions that stand for something. */
-export function summarizeRelay(findings: readonly RelayFinding[]): readonly RelayFinding[] {
+/** Ready, Reconciling and Stalled as kstatus reads them, from the conditions that stand for something; `unsent` as whyUnsent() says it. */
+export function summarizeRelay(findings: readonly RelayFinding[], unsent: string | undefined): readonly RelayFinding[] {
   const judged = findings.filter((entry) => entry.type !== "Draining");
   const broken = judged.find(needsAction) ?? judged.find((entry) => entry.status !== "True");
   const draining = findings.find((entry) => entry.type === "Draining" && isUnderWay(entry));
@@ -53,7 +56,8 @@ export function summarizeRelay(findings: readonly RelayFinding[]): readonly Rela
       : finding("Reconciling", "True", "Progressing", draining.message);
   const moving = finding("Stalled", "False", "Settled", "nothing stands in the way");
   if (broken === undefined) {
-    return [finding("Ready", "True", "Ready", "mail is taken, signed and sent"), reconciling, moving];
+    const message = unsent === undefined ? "mail is taken, signed and sent" : `mail is taken, but ${unsent}`;
+    return [finding("Ready", "True", "Ready", message), reconciling, moving];
   }
   if (broken.reason === "Hibernating") {
     return [finding("Ready", "False", "Hibernating", broken.message), reconciling, moving];
@@ -92,19 +96,27 @@ export interface StatusQuestion {
   /** Pods there should be in the end. */
   readonly desired: number;
   readonly retained: readonly ClaimFact[];
+  readonly figures: Figures;
+  /** Why nothing that is taken is sent. */
+  readonly unsent: string | undefined;
 }
 
-export function relayStatus({ world, findings, revision, desired, retained }: StatusQuestion): MailRelayStatus {
+export function relayStatus({
+  world,
+  findings,
+  revision,
+  desired,
+  retained,
+  figures,
+  unsent,
+}: StatusQuestion): MailRelayStatus {
   const { relay, now, pods } = world;
   const generation = relay.metadata.generation ?? 0;
-  const all = [...findings, ...summarizeRelay(findings)];
+  const all = [...findings, ...summarizeRelay(findings, unsent)];
   const conditions = all.reduce<readonly Condition[]>(
     (list, entry) => setCondition(list, { ...entry, observedGeneration: generation }, now),
     relay.status?.conditions ?? [],
   );
-  const oldest = oldestDue(pods);
-  const waiting = pods.reduce((sum, pod) => sum + (pod.report?.spool.queuedRecipients ?? 0), 0);
-  const kept = retained.reduce((sum, claim) => sum + (claim.queued ?? 0), 0);
   return {
     observedGeneration: generation,
     conditions: [...conditions],
@@ -112,8 +124,8 @@ export function relayStatus({ world, findings, revision, desired, retained }: St
     readyReplicas: pods.filter((pod) => pod.ready).length,
     desiredReplicas: desired,
     selector: `${relayLabel}=${relay.metadata.name}`,
-    queued: roundedCount(waiting + kept),
-    ...(oldest === undefined ? {} : { oldestDueTime: oldest }),
+    queued: figures.queued,
+    ...(figures.oldestDueTime === undefined ? {} : { oldestDueTime: figures.oldestDueTime }),
     ...(revision === undefined ? {} : { revision }),
     pods: pods.map(podStatus),
     ...(retained.length === 0 ? {} : { retainedSpools: retained.map(retainedStatus) }),
@@ -132,19 +144,4 @@ function podStatus(pod: PodFact): NonNullable<MailRelayStatus["pods"]>[number] {
 
 function retainedStatus({ name, queued }: ClaimFact): NonNullable<MailRelayStatus["retainedSpools"]>[number] {
   return { claimName: name, ...(queued === undefined ? {} : { queued }) };
-}
-
-/** Rounded down to a minute: mail that is due all the time must not write status all the time. */
-function oldestDue(pods: readonly PodFact[]): string | undefined {
-  const times = pods.flatMap((pod) => {
-    const time = pod.report?.spool.oldestDueTime;
-    return time === undefined ? [] : [Date.parse(time)];
-  });
-  if (times.length === 0) return undefined;
-  return timestamp(Math.floor(Math.min(...times) / 60_000) * 60_000);
-}
-
-/** Two significant digits: exact below 100. */
-export function roundedCount(count: number): number {
-  return count < 100 ? count : Number(count.toPrecision(2));
 }

@@ -7,7 +7,7 @@ import { test, type TestContext } from "node:test";
 import { relayLabel, revisionAnnotation, servingLabel } from "../../api/labels.ts";
 import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
 import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
-import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim } from "../kube/objects.ts";
+import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim, Secret } from "../kube/objects.ts";
 import { LocalKube } from "../local/kube.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { createCredentialSource } from "./credentials.ts";
@@ -33,6 +33,8 @@ class StrictKube extends LocalKube {
   asked: string[] = [];
   /** A kind that the API server finds fault with. */
   rejected: Kind | undefined;
+  /** Names of Secrets that are somebody else's. */
+  foreign: ReadonlySet<string> = new Set();
   /** What happens while a domain's status is on its way. */
   meanwhile: (() => Promise<void>) | undefined;
 
@@ -47,7 +49,13 @@ class StrictKube extends LocalKube {
 
   override async apply(object: AppliedObject): Promise<void> {
     if (object.kind === this.rejected) throw new RejectedError("spec.template.spec: Invalid value");
+    if (this.foreign.has(object.metadata.name)) throw new RejectedError("not ours", { refusedFor: "name" });
     await super.apply(object);
+  }
+
+  override async mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void> {
+    if (this.foreign.has(secret.metadata.name)) throw new RejectedError("not ours", { refusedFor: "name" });
+    await super.mergeSecret(secret, changes);
   }
 
   override async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined> {
@@ -234,6 +242,27 @@ test("a template that the API server refuses is told in status, holds up nothing
   await run();
   assert.equal(await reasonOf("MailRelay", "Accepted"), "Accepted");
 });
+
+const refusedSecrets: readonly (readonly [name: string, kind: "MailRelay" | "SenderDomain", type: string])[] = [
+  ["example-com-dkim-mbe1", "SenderDomain", "KeysReady"],
+  ["outbound-domains-22", "SenderDomain", "Accepted"],
+  ["outbound-certificate", "MailRelay", "Accepted"],
+  ["outbound-configuration", "MailRelay", "Accepted"],
+  ["mailboat-ca", "MailRelay", "Accepted"],
+];
+
+for (const [name, kind, type] of refusedSecrets) {
+  test(`a Secret ${name} that may not be written is told in ${type}, and it heals`, async (context) => {
+    const { kube, run, reasonOf } = await open(context);
+    kube.foreign = new Set([name]);
+    for (let round = 0; round < 4; round += 1) await run();
+    assert.match((await reasonOf(kind, type)) ?? "none", /^(?:Invalid|SecretInvalid)$/);
+    assert.equal(await kube.get("Secret", name === "mailboat-ca" ? "mailboat-system" : "mail", name), undefined);
+    kube.foreign = new Set();
+    for (let round = 0; round < 4; round += 1) await run();
+    assert.match((await reasonOf(kind, type)) ?? "none", /^(?:Accepted|KeysReady)$/);
+  });
+}
 
 test("a domain whose relay's pods load it before its status says that it waits looks again at once", async (context) => {
   const { kube, run, sources, reasonOf } = await open(context);

@@ -4,15 +4,18 @@
  */
 import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
-import { ForbiddenError, type Kube, nameOf, RejectedError } from "../kube/kube.ts";
+import { keyOf, nameOf, type Reference, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Stored } from "../kube/objects.ts";
 import { gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
+import { certificateSecretName, peerSecretName } from "./objects/names.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
 import { issueOwn } from "./own/issuing.ts";
 import { issuePeer } from "./peer/issuing.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
+import { type RefusedWrite, rejectionOf } from "./rights.ts";
 import { orderDigest, type PodOrder } from "./scale/orders.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
+import type { Rejection } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
 export async function reconcileRelay(
@@ -31,6 +34,7 @@ export async function reconcileRelay(
   const world = await gatherRelay(sources, relay);
   const plan = planRelay(world);
   memory.recommended(nameOf(key), plan.recommendations);
+  memory.told(nameOf(key), plan.figures);
   const isNews = await carryOut(sources, relay, plan);
   await kube.applyStatus("MailRelay", relay, plan.status);
   for (const event of plan.events) await kube.emit(event);
@@ -63,22 +67,41 @@ export async function glanceAtRelay(
 async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: RelayPlan): Promise<boolean> {
   const { kube, memory } = sources;
   const { namespace, name } = relay.metadata;
-  if (plan.finalizer === "put") await kube.setFinalizer({ kind: "MailRelay", namespace, name }, drainFinalizer, true);
-  if (plan.issueFor !== undefined) await issueOwn(sources, relay, plan.issueFor);
-  if (plan.issuesPeer) await issuePeer(sources, relay);
-  for (const removal of plan.removals) {
-    await kube.mergeSecret(removal.secret, Object.fromEntries(removal.keys.map((dataKey) => [dataKey, undefined])));
+  const self: Reference = { kind: "MailRelay", namespace, name };
+  const writes = new Writes();
+  if (plan.finalizer === "put") await writes.attempt(self, () => kube.setFinalizer(self, drainFinalizer, true));
+  // Without it a relay that is deleted would take its mail along: nothing is made before it is there.
+  if (!writes.areTaken) return memory.rejected(keyOf(self), writes.rejections);
+  const { issueFor } = plan;
+  if (issueFor !== undefined) {
+    const own = { kind: "Secret", name: certificateSecretName(name) } as const;
+    await writes.attempt(own, () => issueOwn(sources, relay, issueFor));
   }
-  for (const { reference, change } of plan.marks) await kube.mark(reference, change);
-  let isNews = memory.rejected(nameOf(relay.metadata), await applyAll(kube, plan.apply));
+  if (plan.issuesPeer) {
+    const peer = { kind: "Secret", name: peerSecretName(name) } as const;
+    await writes.attempt(peer, () => issuePeer(sources, relay));
+  }
+  for (const { secret, keys } of plan.removals) {
+    const changes = Object.fromEntries(keys.map((dataKey) => [dataKey, undefined]));
+    await writes.attempt(referenceTo(secret), () => kube.mergeSecret(secret, changes));
+  }
+  for (const { reference, change } of plan.marks) {
+    // An old proof of emptiness that stays on a volume must not meet a pod that fills it.
+    const isMarked = await writes.attempt(reference, () => kube.mark(reference, change));
+    if (!isMarked) return memory.rejected(keyOf(self), writes.rejections);
+  }
+  for (const object of plan.apply) await writes.attempt(referenceTo(object), () => kube.apply(object));
+  let isNews = false;
   for (const claim of plan.grow) isNews = (await grow(sources, namespace, claim)) || isNews;
   for (const { pod, value } of plan.nudges) {
-    await kube.mark({ kind: "Pod", namespace, name: pod.name }, { annotations: { [revisionAnnotation]: value } });
+    const reference: Reference = { kind: "Pod", namespace, name: pod.name };
+    await writes.attempt(reference, () => kube.mark(reference, { annotations: { [revisionAnnotation]: value } }));
     memory.annotated(pod.uid, sources.now());
   }
-  await giveOrders(sources, relay, plan.orders);
-  for (const reference of plan.remove) await kube.remove(reference);
-  return isNews;
+  const orders = { kind: "Secret", name: peerSecretName(name) } as const;
+  await writes.attempt(orders, () => giveOrders(sources, relay, plan.orders));
+  for (const reference of plan.remove) await writes.attempt(reference, () => kube.remove(reference));
+  return memory.rejected(keyOf(self), writes.rejections) || isNews;
 }
 
 /** All at once: a pod that does not answer must not hold up the others. */
@@ -100,26 +123,27 @@ async function giveOrders(
 }
 
 /** What the API server would not take is told in status; the rest must not wait for it. */
-async function applyAll(kube: Kube, objects: readonly AppliedObject[]): Promise<readonly string[]> {
-  const rejections: string[] = [];
-  for (const object of objects) {
+class Writes {
+  readonly rejections: Rejection[] = [];
+
+  get areTaken(): boolean {
+    return this.rejections.length === 0;
+  }
+
+  /** Resolves to false when it was refused; throws what nobody who made the resource can mend. */
+  async attempt(refused: RefusedWrite, write: () => Promise<void>): Promise<boolean> {
     try {
-      await kube.apply(object);
+      await write();
+      return true;
     } catch (error) {
-      rejections.push(rejectionOf(object, error));
+      this.rejections.push(rejectionOf(refused, error));
+      return false;
     }
   }
-  return rejections;
 }
 
-/** For status. Secrets that may not be written are told with the reads. Throws what nobody who made the relay can mend. */
-function rejectionOf({ kind, metadata }: AppliedObject, error: unknown): string {
-  const what = `Kubernetes refuses ${kind} ${metadata.name}`;
-  if (error instanceof RejectedError) {
-    return `${kind === "Service" ? "spec.service" : "spec.pod"}: ${what}: ${error.message}`;
-  }
-  if (!(error instanceof ForbiddenError) || kind === "Secret") throw error;
-  return `${what}, a right of the operator's is missing: ${error.message}`;
+function referenceTo({ kind, metadata: { namespace, name } }: AppliedObject): Reference {
+  return { kind, namespace, name };
 }
 
 /** A storage class that does not allow it is a fact for status, and must not hold up the rest. */

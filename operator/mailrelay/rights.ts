@@ -1,5 +1,10 @@
-/** The words for a read that RBAC does not allow: what cannot be read, and the command that allows it. Pure. */
-import type { Place, ReferenceProblem } from "./world.ts";
+/**
+ * The words for what the API server does not let the operator do: reads for which a right is missing, with the command that
+ * gives it, and writes that it refuses, with the field that they come from. Pure.
+ */
+import { ForbiddenError, RejectedError } from "../kube/kube.ts";
+import type { Kind } from "../kube/objects.ts";
+import type { Place, ReferenceProblem, Rejection } from "./world.ts";
 
 /** The ClusterRole that a namespace's owner binds so that the operator may read and write Secrets there. */
 export const secretsRole = "mailboat-secrets";
@@ -36,4 +41,46 @@ export function forbiddenProblem({ field, namespace, place }: ForbiddenRead): Re
     `${field}: the operator may not read Secrets in namespace ${namespace}; whoever owns it can allow that: ` +
     grantCommand(place, namespace);
   return { kind: "forbidden", field, message };
+}
+
+/** Where in the spec of a MailRelay a person finds what an object of each kind says. */
+const fields: Readonly<Record<Kind, string>> = {
+  MailRelay: "metadata",
+  SenderDomain: "metadata",
+  StatefulSet: "spec.pod",
+  Pod: "spec.pod",
+  PersistentVolumeClaim: "spec.spool.storage",
+  Service: "spec.service",
+  Certificate: "spec.tls.certManager",
+  NetworkPolicy: "spec.monitoring",
+  Secret: "metadata.name",
+  ServiceAccount: "metadata.name",
+  PodDisruptionBudget: "metadata.name",
+  PodMonitor: "metadata.name",
+};
+
+export interface RefusedWrite {
+  readonly kind: Kind;
+  readonly name: string;
+  /** Where the spec asks for this very object; the kind tells when it is absent. */
+  readonly field?: string;
+}
+
+/** Throws what nobody who made the resource can mend. Rights to Secrets that are missing are told with the reads. */
+export function rejectionOf({ kind, name, field }: RefusedWrite, error: unknown): Rejection {
+  const what = `Kubernetes refuses ${kind} ${name}`;
+  if (error instanceof RejectedError) {
+    return { field: field ?? fieldOf(kind, error), message: `${what}: ${error.message}` };
+  }
+  if (!(error instanceof ForbiddenError) || kind === "Secret") throw error;
+  return { field: "metadata.namespace", message: `${what}, a right of the operator's is missing: ${error.message}` };
+}
+
+function fieldOf(kind: Kind, { refusedFor }: RejectedError): string {
+  if (refusedFor === "name") return "metadata.name";
+  return refusedFor === "place" ? "metadata.namespace" : fields[kind];
+}
+
+export function rejectionText({ field, message }: Rejection): string {
+  return `${field}: ${message}`;
 }

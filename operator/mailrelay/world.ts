@@ -6,7 +6,7 @@ import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Certificate } from "../kube/kinds.ts";
 import type { ShardFact } from "../kube/shard.ts";
-import type { OptionalKind, OwnerReference, Secret, StatefulSet, Stored } from "../kube/objects.ts";
+import type { OptionalKind, OwnerReference, PodHindrance, Secret, StatefulSet, Stored } from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
 export interface NextHopAddress {
@@ -50,6 +50,14 @@ export interface ReferenceProblem {
   readonly message: string;
 }
 
+/** Something that was to be written, and that the API server would not take. */
+export interface Rejection {
+  /** The field that it was made for. */
+  readonly field: string;
+  /** Which object, and the server's words. */
+  readonly message: string;
+}
+
 export interface CredentialFacts {
   readonly documents: readonly CredentialDocument[];
   readonly problems: readonly ReferenceProblem[];
@@ -63,6 +71,8 @@ export interface PodFact {
   readonly isGoing: boolean;
   /** Kubernetes' word: Pending, Running and so on. */
   readonly phase: string;
+  /** Why it is not ready, where Kubernetes says so. */
+  readonly hindrance: PodHindrance | undefined;
   /** Whether the client Service may select it. */
   readonly serving: boolean;
   /** What the revision annotation says now. */
@@ -114,6 +124,14 @@ export interface Refusal {
   readonly retryAt: number;
 }
 
+/** What was told of the queue, and when, milliseconds since the epoch. */
+export interface Figures {
+  readonly at: number;
+  readonly queued: number;
+  /** RFC 3339; undefined when nothing is due. */
+  readonly oldestDueTime: string | undefined;
+}
+
 /** How many pods the reports called for at one time. */
 export interface Recommendation {
   /** Milliseconds since the epoch. */
@@ -152,8 +170,10 @@ export interface RelayWorld {
   readonly issuance: Certificate | undefined;
   /** Names of Secrets of the relay's namespace that the operator may not read. */
   readonly forbidden: ReadonlySet<string>;
-  /** What the API server said of objects that were rendered and that it would not take. */
-  readonly rejections: readonly string[];
+  /** What the API server would not take of the last plan. */
+  readonly rejections: readonly Rejection[];
+  /** Undefined when this operator has told none. */
+  readonly figures: Figures | undefined;
   /** Whether the operator may not read the Secrets of its own namespace. */
   readonly isOwnForbidden: boolean;
   /** Whether the operator may not see the labels of namespaces. */

@@ -4,10 +4,16 @@ import { unusedFields } from "../../api/notyet.ts";
 import type { SenderDomainConditionType, SenderDomainReason } from "../../api/status/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
 import { textDigest } from "../kube/shard.ts";
+import { whyUnsent } from "../mailrelay/assess.ts";
 import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
-import { forbiddenProblem, namespacesGrant } from "../mailrelay/rights.ts";
+import { forbiddenProblem, namespacesGrant, rejectionText } from "../mailrelay/rights.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
+import { keysToMake } from "./keys.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
+
+/** The fields that what is written for a domain comes from, as rejections name them. */
+export const managedField = "spec.dkim.managed";
+export const relayField = "spec.relayRef";
 
 export interface DomainFinding extends Judgement {
   readonly type: SenderDomainConditionType;
@@ -58,18 +64,14 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   }
   const unreadable = world.credentials.problems.find((problem) => problem.kind === "forbidden");
   if (unreadable !== undefined) return finding("Accepted", "False", "SecretsForbidden", unreadable.message);
-  const { problems } = world.credentials;
-  if (problems.length > 0) {
-    const reason = canAnybodySend(world) ? "SendersIncomplete" : "NoSenders";
-    return finding("Accepted", "True", reason, problems.map((problem) => problem.message).join("; "));
-  }
+  const troubles = world.credentials.problems.map((problem) => problem.message);
   const { name, namespace } = domain.metadata;
   const unused = unusedFields({ ...domain, metadata: { name, namespace } });
-  if (unused.length > 0) {
-    const message = unused.map((fault) => `${fault.path} ${fault.message}`).join("; ");
-    return finding("Accepted", "True", "NotActedOnYet", message);
-  }
-  return finding("Accepted", "True", "Accepted", `MailRelay ${nameOf(relay.metadata)} serves the domain`);
+  const remarks = [...troubles, ...unused.map((one) => `${one.path} ${one.message}`)];
+  const message = `MailRelay ${nameOf(relay.metadata)} serves the domain`;
+  if (remarks.length === 0) return finding("Accepted", "True", "Accepted", message);
+  const reason = canAnybodySend(world) ? "SendersIncomplete" : "NoSenders";
+  return finding("Accepted", "True", troubles.length === 0 ? "NotActedOnYet" : reason, remarks.join("; "));
 }
 
 /** Senders that have no Secret may use the domain whatever is wrong with the Secrets of the others. */
@@ -86,11 +88,18 @@ export function judgeKeys(world: DomainWorld, keys: KeyFacts): DomainFinding {
   if (world.domain.spec.dkim === undefined) {
     return finding("KeysReady", "True", "NotSigned", "spec.dkim is absent: mail goes unsigned");
   }
+  const refused = world.rejections.filter((one) => one.field === managedField && keysToMake(world).length > 0);
+  if (refused.length > 0) {
+    return finding("KeysReady", "False", "SecretInvalid", refused.map(rejectionText).join("; "));
+  }
   const first = keys.problems[0];
   if (first !== undefined) {
     const isForbidden = keys.problems.some((problem) => problem.kind === "forbidden");
     const reason = isForbidden ? "SecretsForbidden" : first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
     return finding("KeysReady", "False", reason, keys.problems.map((problem) => problem.message).join("; "));
+  }
+  if (keysToMake(world).length > 0 && world.relay?.spec.paused === true) {
+    return finding("KeysReady", "Unknown", "Paused", `the keys are made when ${pauseOf(world.relay)} is false again`);
   }
   if (keys.usable.length === 0) {
     return finding("KeysReady", "Unknown", "SecretNotFound", "the keys are being made");
@@ -113,7 +122,15 @@ export function judgeProgrammed(world: DomainWorld, text: string | undefined): D
   if (hasStayed || (isWritten && isNamed && hasLoaded)) {
     return finding("Programmed", "True", "Programmed", "every ready pod has loaded the domain");
   }
+  if (world.relay?.spec.paused === true) {
+    const message = `the pods keep what they have of the domain until ${pauseOf(world.relay)} is false again`;
+    return finding("Programmed", "False", "Paused", message);
+  }
   return finding("Programmed", "False", "WaitingForPods", "the pods have not loaded the domain yet");
+}
+
+function pauseOf({ metadata }: NonNullable<DomainWorld["relay"]>): string {
+  return `spec.paused of MailRelay ${nameOf(metadata)}`;
 }
 
 /** Whether the shard holds exactly this document of the domain. */
@@ -127,12 +144,24 @@ export function judgeDns(records: number): DomainFinding {
   return finding("DNSVerified", "Unknown", "NotChecked", `DNS has not been asked: ${message}`);
 }
 
-export function judgeReady(findings: readonly DomainFinding[]): DomainFinding {
+/** `world` is undefined where the domain's spec cannot be read. */
+export function judgeReady(world: DomainWorld | undefined, findings: readonly DomainFinding[]): DomainFinding {
   const broken = findings.find((entry) => entry.status !== "True");
-  if (broken === undefined) return finding("Ready", "True", "Ready", "mail of the domain is taken and sent");
+  if (broken === undefined) return finding("Ready", "True", "Ready", readyMessage(world));
   const isUnderWay = broken.type === "Programmed" || broken.status === "Unknown";
   const reason = isUnderWay ? "Progressing" : "Invalid";
   return finding("Ready", "False", reason, broken.message);
+}
+
+function readyMessage(world: DomainWorld | undefined): string {
+  const goes = "mail of the domain is taken and sent";
+  if (world === undefined) return goes;
+  const { relay } = world;
+  const [trouble] = world.credentials.problems;
+  if (trouble !== undefined && !canAnybodySend(world)) return `nobody can use the domain: ${trouble.message}`;
+  const unsent = relay === undefined ? undefined : whyUnsent(relay);
+  if (relay === undefined || unsent === undefined) return goes;
+  return `mail of the domain is taken, but of MailRelay ${nameOf(relay.metadata)} ${unsent}`;
 }
 
 export interface Judged {

@@ -2,7 +2,7 @@
 import { dkimSelectorLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
+import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { judgeConsent } from "../mailrelay/binding.ts";
@@ -18,7 +18,7 @@ export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority" | 
 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;
-  const { namespace } = domain.metadata;
+  const { namespace, name } = domain.metadata;
   const { relayRef } = domain.spec;
   const place = { namespace: relayRef.namespace ?? namespace, name: relayRef.name };
   const relay = await kube.get("MailRelay", place.namespace, place.name);
@@ -38,6 +38,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
     ...(await gatherMounted(sources, domain, relay ?? misfit)),
+    rejections: sources.memory.rejections(keyOf({ kind: "SenderDomain", namespace, name })),
     previous: undefined,
     loaded: sources.memory.loaded(nameOf(domain.metadata)),
   };

@@ -3,9 +3,10 @@
  * last good version in the pods, because mail that is signed today must not wait for a typing mistake to be found.
  */
 import { dkimSelectorLabel } from "../../api/labels.ts";
+import type { KeyDocument } from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./privatekey.ts";
+import { algorithmOf, type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./privatekey.ts";
 import { forbiddenProblem } from "../mailrelay/rights.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
 
@@ -36,6 +37,8 @@ export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFac
   }
   for (const secret of world.managedKeys ?? []) {
     const selector = secret.metadata.labels?.[dkimSelectorLabel];
+    // The Secret stays: who asks for the algorithm again gets the key back that is published.
+    if (selector !== undefined && !isWanted(world, algorithmOf(selector))) continue;
     const privateKey = secretText(secret, privateKeyDataKey);
     const key = selector === undefined || privateKey === undefined ? undefined : usableKey(selector, privateKey);
     if (key !== undefined) usable.push(key);
@@ -52,13 +55,28 @@ function spoiltKey(secret: Secret): KeyProblem {
   return { kind: "invalid", message };
 }
 
-/** Keys that the pods have and that no entry of spec.dkim.keys brings. */
+function isWanted({ domain }: DomainWorld, algorithm: ManagedAlgorithm | undefined): boolean {
+  const wanted = domain.spec.dkim?.managed?.algorithms ?? [];
+  return algorithm === undefined || wanted.includes(algorithm);
+}
+
+/** Keys that the pods have, of algorithms that are wanted, and that no entry of spec.dkim.keys brings. */
 function keptKeys(world: DomainWorld, previous: PreviousDocument): readonly UsableKey[] {
   const named = new Set((world.domain.spec.dkim?.keys ?? []).map((key) => key.selector));
   return (previous?.keys ?? []).flatMap(({ selector, privateKey }) => {
-    const key = named.has(selector) ? undefined : usableKey(selector, privateKey);
+    const isOther = named.has(selector) || !isWanted(world, algorithmOf(selector));
+    const key = isOther ? undefined : usableKey(selector, privateKey);
     return key === undefined ? [] : [key];
   });
+}
+
+/** Name of the Secret of a SenderDomain's first managed key of an algorithm. */
+export function managedSecretName(domainName: string, algorithm: ManagedAlgorithm): string {
+  return keySecretName(domainName, managedSelector(algorithm, 1));
+}
+
+export function keySecretName(domainName: string, selector: string): string {
+  return `${domainName}-dkim-${selector}`;
 }
 
 /** Managed keys that the manifest asks for and that do not exist. */
@@ -103,7 +121,7 @@ function lastGood(previous: PreviousDocument, selector: string): UsableKey | und
   return last === undefined ? undefined : usableKey(selector, last.privateKey);
 }
 
-function usableKey(selector: string, privateKey: string): UsableKey | undefined {
+function usableKey(selector: string, privateKey: KeyDocument): UsableKey | undefined {
   const reading = readPrivateKey(privateKey);
   if (reading.kind !== "usable") return undefined;
   return { selector, privateKey, algorithm: reading.algorithm, publicKey: reading.publicKey };

@@ -57,6 +57,10 @@ const keyOnly = (values: Record<string, string>): DomainWorld => ({
 const byLogin = { credentials: { secretSelector: { matchLabels: { app: "shop" } } } };
 const problems = [{ kind: "missing", field: "f", message: "f selects no Secret" }] as const;
 const scram = { salt: "c2FsdA==", iterations: 4096, storedKey: "a2V5", serverKey: "a2V5" };
+const pausedRelay = {
+  ...relayOf({ paused: true }),
+  status: { pods: [{ name: "outbound-0", ready: true, revision: "r1" }] },
+};
 const rows: readonly Row[] = [
   ["a served domain", withKey, "Accepted", "True", "Accepted", /mail\/outbound serves/],
   [
@@ -151,6 +155,41 @@ const rows: readonly Row[] = [
     /768 bits, receivers want 1024/,
   ],
   ["no ready pod", withKey, "Programmed", "False", "NoReadyPods", /no ready pod/],
+  [
+    "a managed key that Kubernetes refuses",
+    domainWorld({
+      domain: domainOf({ spec: { dkim: { managed: {} } } }),
+      rejections: [{ field: "spec.dkim.managed", message: "Kubernetes refuses Secret k: quota" }],
+    }),
+    "KeysReady",
+    "False",
+    "SecretInvalid",
+    /^spec\.dkim\.managed: Kubernetes refuses Secret k: quota$/,
+  ],
+  [
+    "a document that Kubernetes refuses",
+    { ...withKey, rejections: [{ field: "spec.relayRef", message: "Kubernetes refuses Secret s: quota" }] },
+    "Accepted",
+    "False",
+    "Invalid",
+    /^spec\.relayRef: Kubernetes refuses Secret s: quota$/,
+  ],
+  [
+    "a paused relay",
+    { ...withKey, relay: pausedRelay },
+    "Programmed",
+    "False",
+    "Paused",
+    /until spec\.paused of MailRelay mail\/outbound is false/,
+  ],
+  [
+    "keys to make for a paused relay",
+    domainWorld({ domain: domainOf({ spec: { dkim: { managed: {} } } }), relay: pausedRelay }),
+    "KeysReady",
+    "Unknown",
+    "Paused",
+    /are made when spec\.paused of MailRelay mail\/outbound is false/,
+  ],
   ["DNS that nobody asked", withKey, "DNSVerified", "Unknown", "NotChecked", /status\.dnsRecords/],
 ];
 
@@ -330,6 +369,66 @@ test("planDomain() settles: over the world it leaves, the next plan writes nothi
       assert.equal(JSON.stringify(last.status), JSON.stringify(world.domain.status));
     }),
   );
+});
+
+test("a key of an algorithm that is not asked for any more does not sign, and signs again when it is", () => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  const values = { privateKey: rsa.export({ type: "pkcs8", format: "pem" }).toString() };
+  const managedKeys = [
+    secretOf({ name: "e", labels: { [dkimSelectorLabel]: "mbe1" }, values: { privateKey: ed25519Key } }),
+    secretOf({ name: "r", labels: { [dkimSelectorLabel]: "mbr1" }, values }),
+  ];
+  const selectors = (algorithms: readonly string[]): unknown => {
+    const domain = domainOf({ spec: { dkim: { managed: { algorithms } } } });
+    const plan = planDomain(domainWorld({ domain, managedKeys }));
+    const names = written(plan)?.keys.map((key) => key.selector);
+    assert.deepEqual(plan.status.dkim?.activeSelectors, names);
+    assert.equal(plan.status.dnsRecords?.length, names?.length);
+    return names;
+  };
+  assert.deepEqual(selectors(["RSA2048", "Ed25519"]), ["mbe1", "mbr1"]);
+  assert.deepEqual(selectors(["Ed25519"]), ["mbe1"]);
+  assert.deepEqual(selectors(["RSA2048"]), ["mbr1"]);
+});
+
+test("a paused relay has neither keys made for its domains nor documents written", () => {
+  const domain = domainOf({ spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
+  const plan = planDomain(domainWorld({ domain, relay: pausedRelay }));
+  assert.deepEqual([plan.make, plan.write], [[], undefined]);
+  assert.match(condition(plan, "Ready")?.message ?? "", /spec\.paused of MailRelay mail\/outbound/);
+});
+
+test("Ready says of a domain what it is: that nobody may use it, that nothing is sent, or that mail goes", () => {
+  const ready = (world: Partial<DomainWorld>, spec: object = {}): string => {
+    const bare = domainWorld({ domain: domainOf({ spec }), ...world });
+    const settled = after(bare, planDomain(bare));
+    const mounted = mountedWith(settled);
+    const status = { pods: [{ name: "outbound-0", ready: true, revision: mounted.revision }] };
+    const relay = { ...(settled.relay ?? relayOf()), status };
+    const found = condition(planDomain({ ...settled, mounted, relay }), "Ready");
+    return `${found?.status} ${found?.message}`;
+  };
+  assert.equal(ready({}), "True mail of the domain is taken and sent");
+  const nobody = { kind: "missing", field: "f", message: "f selects no Secret" } as const;
+  const credentials = { documents: [], problems: [nobody] };
+  assert.equal(ready({ credentials }), "True mail of the domain is taken and sent", "who needs no Secret may send");
+  assert.equal(ready({ credentials }, { senders: [byLogin] }), "True nobody can use the domain: f selects no Secret");
+  const capture = ready({ relay: relayOf({ delivery: { mode: "Capture" } }) });
+  assert.match(
+    capture,
+    /^True mail of the domain is taken, but of MailRelay mail\/outbound spec\.delivery\.mode is not/,
+  );
+});
+
+test("what is to be said of a served domain is said whole", () => {
+  const limited = domainOf({ spec: { limits: { messagesPerHour: 10 }, senders: [byLogin] } });
+  const nobody = { kind: "missing", field: "f", message: "f selects no Secret" } as const;
+  const found = condition(
+    planDomain(domainWorld({ domain: limited, credentials: { documents: [], problems: [nobody] } })),
+    "Accepted",
+  );
+  assert.equal(found?.reason, "NoSenders");
+  assert.match(found.message, /^f selects no Secret; spec\.limits is not acted on yet/);
 });
 
 test("planDomain() writes nothing for a domain that is not served", () => {

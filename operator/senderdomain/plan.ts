@@ -21,9 +21,13 @@ import {
   judgeProgrammed,
   judgeReady,
   type Judged,
+  relayField,
 } from "./assess.ts";
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "./dnsrecord.ts";
 import { keyFacts, keysToMake, type ManagedKeyIntent } from "./keys.ts";
+import { rejectionText } from "../mailrelay/rights.ts";
+import { rsaKeyDocument } from "./privatekey.ts";
+import { roomProblem, type RoomProblem } from "./room.ts";
 import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
 
 /** One data key of one shard. */
@@ -44,38 +48,33 @@ export interface DomainPlan {
   readonly requeueAfterMs: number | undefined;
 }
 
-/** Nothing tells that a right to a single Secret was given. */
-const forbiddenMs = 60_000;
+const unheard: ReadonlySet<string> = new Set(["SecretsForbidden", "RelayFull"]);
+/** How often is looked for what nothing tells of. */
+const unheardMs = 60_000;
 
 /** Why a domain is not served as its spec says while the pods keep what they have of it. */
 const keeping: ReadonlySet<string> = new Set(["RelayInvalid", "NamespacesForbidden"]);
 
 export function planDomain(world: DomainWorld): DomainPlan {
   const { domain, relay } = world;
-  const { previous } = world;
-  const keys = keyFacts(world, previous);
-  const make = keysToMake(world);
+  const keys = keyFacts(world, world.previous);
+  const missing = keysToMake(world);
+  const isPaused = relay?.spec.paused === true;
   const accepted = judgeAccepted(world);
-  const isServed = accepted.status === "True" && relay !== undefined;
-  const wayOut = wayOutOf(world);
-  // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
-  const isBlocked = wayOut.problems.length > 0 || cannotBeRead(world) || (make.length > 0 && keys.usable.length === 0);
-  const document = isBlocked ? previous : renderDomain(world, keys, wayOut.documents);
-  const text = document === undefined ? undefined : `${JSON.stringify(document, undefined, 1)}\n`;
-  const blocked = wayOut.problems[0];
-  const reason = blocked?.kind === "forbidden" ? "SecretsForbidden" : "Invalid";
+  const rendered = renderFor(world, keys);
+  const { text } = rendered;
   // What stands in the way of being served at all comes first.
-  const isHeld = blocked !== undefined && accepted.status === "True";
-  const served = isHeld ? finding("Accepted", "False", reason, blocked.message) : accepted;
+  const served = accepted.status === "True" ? (obstacleTo(world, rendered) ?? accepted) : accepted;
+  const isServed = accepted.status === "True" && relay !== undefined && rendered.room === undefined;
   const records = dnsRecords(world, keys);
   const programmed = judgeProgrammed(world, isServed || keeping.has(accepted.reason) ? text : undefined);
   const findings: readonly DomainFinding[] = [served, judgeKeys(world, keys), programmed];
-  const all = [...findings, judgeDns(records.length), judgeReady(findings)];
+  const all = [...findings, judgeDns(records.length), judgeReady(world, findings)];
   const conditions = [...domainConditions(world, all)];
-  const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !relay.spec.paused;
+  const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !isPaused;
   return {
-    make,
-    requeueAfterMs: all.some((entry) => entry.reason === "SecretsForbidden") ? forbiddenMs : undefined,
+    make: isPaused ? [] : missing,
+    requeueAfterMs: waitsUnheard(world, all) ? unheardMs : undefined,
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
     status: {
@@ -95,7 +94,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
 export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): Pick<DomainPlan, "status" | "events"> {
   const message = `${domain.faults.join("; ")}; the relay goes on with the last valid spec until this is corrected`;
   const accepted = finding("Accepted", "False", "Invalid", message);
-  const conditions = domainConditions({ domain, now }, [accepted, judgeReady([accepted])]);
+  const conditions = domainConditions({ domain, now }, [accepted, judgeReady(undefined, [accepted])]);
   const observedGeneration = domain.metadata.generation ?? 0;
   const status = { ...domain.status, observedGeneration, conditions: [...conditions] };
   return { status, events: domainEvents(domain, conditions) };
@@ -114,6 +113,42 @@ function domainEvents(
     underWay: new Set(["NoReadyPods"]),
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
   });
+}
+
+interface Rendering {
+  /** The domain's document as it should be in the pods; undefined while it has none. */
+  readonly text: string | undefined;
+  readonly wayOut: ResolvedSmarthosts;
+  readonly room: RoomProblem | undefined;
+}
+
+function renderFor(world: DomainWorld, keys: KeyFacts): Rendering {
+  const wayOut = wayOutOf(world);
+  const hasNoKey = keysToMake(world).length > 0 && keys.usable.length === 0;
+  // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
+  const isBlocked = wayOut.problems.length > 0 || cannotBeRead(world) || hasNoKey;
+  const document = isBlocked ? world.previous : renderDomain(world, keys, wayOut.documents);
+  if (document === undefined) return { text: undefined, wayOut, room: undefined };
+  const text = `${JSON.stringify(document, undefined, 1)}\n`;
+  return { text, wayOut, room: hasDocument(world, text) ? undefined : roomProblem(world, document, text) };
+}
+
+/** Why a domain that the relay would serve is not served as its spec says. */
+function obstacleTo(world: DomainWorld, { text, wayOut, room }: Rendering): DomainFinding | undefined {
+  const blocked = wayOut.problems[0];
+  if (blocked !== undefined) {
+    const reason = blocked.kind === "forbidden" ? "SecretsForbidden" : "Invalid";
+    return finding("Accepted", "False", reason, blocked.message);
+  }
+  if (room !== undefined) return finding("Accepted", "False", room.reason, room.message);
+  const refused = world.rejections.filter((one) => one.field === relayField);
+  if (refused.length === 0 || text === undefined || hasDocument(world, text)) return undefined;
+  return finding("Accepted", "False", "Invalid", refused.map(rejectionText).join("; "));
+}
+
+/** Nothing tells that a right to a single Secret was given, that a shard has room again, or that a quota was raised. */
+function waitsUnheard(world: DomainWorld, findings: readonly DomainFinding[]): boolean {
+  return world.rejections.length > 0 || findings.some(({ reason }) => unheard.has(reason));
 }
 
 /** Senders whose Secrets may not be read just now keep their access; those whose Secrets are gone lose it. */
@@ -173,7 +208,10 @@ function renderDomain(
     version: 1,
     senderDomain: { namespace: metadata.namespace, name: metadata.name },
     domain: spec.domain,
-    keys: keys.usable.map(({ selector, privateKey }) => ({ selector, privateKey })),
+    keys: keys.usable.map(({ selector, algorithm, privateKey }) => ({
+      selector,
+      privateKey: algorithm === "rsa" ? rsaKeyDocument(privateKey) : privateKey,
+    })),
     ...(spec.dkim === undefined ? { unsigned: true as const } : {}),
     senders: {
       credentials: [...world.credentials.documents],

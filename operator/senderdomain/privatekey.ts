@@ -3,6 +3,8 @@
  * condition and not an exception. Pure.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import type { KeyDocument } from "../../api/relayconfig.ts";
+import { primesOf, rsaKeyOf } from "../../api/rsakey.ts";
 import type { PublicKeyFact } from "./dnsrecord.ts";
 
 export type ManagedAlgorithm = "RSA2048" | "Ed25519";
@@ -19,13 +21,13 @@ export type KeyReading =
 const readings = new Map<string, KeyReading>();
 const keptReadings = 512;
 
-/** Reads a private key in PEM. Never throws. */
-export function readPrivateKey(pem: string): KeyReading {
+/** Reads a private key, in PEM or as documents carry it. Never throws. */
+export function readPrivateKey(given: KeyDocument): KeyReading {
   // No key material is kept, only what is public of it.
-  const digest = createHash("sha256").update(pem).digest("base64");
+  const digest = createHash("sha256").update(JSON.stringify(given)).digest("base64");
   const known = readings.get(digest);
   if (known !== undefined) return known;
-  const reading = parseKey(pem);
+  const reading = parseKey(given);
   readings.set(digest, reading);
   for (const oldest of readings.keys()) {
     if (readings.size <= keptReadings) break;
@@ -34,10 +36,21 @@ export function readPrivateKey(pem: string): KeyReading {
   return reading;
 }
 
-function parseKey(pem: string): KeyReading {
+/** An RSA key that can be read, as documents carry it: as small as it gets. */
+export function rsaKeyDocument(given: KeyDocument): KeyDocument {
+  if (typeof given !== "string") return given;
+  return primesOf(keyObject(given).export({ format: "jwk" })) ?? given;
+}
+
+function keyObject(given: KeyDocument): KeyObject {
+  if (typeof given === "string") return createPrivateKey(given);
+  return createPrivateKey({ key: { ...rsaKeyOf(given) }, format: "jwk" });
+}
+
+function parseKey(given: KeyDocument): KeyReading {
   let key: KeyObject;
   try {
-    key = createPrivateKey(pem);
+    key = keyObject(given);
   } catch {
     // The parser's text may quote the input: it is not repeated.
     return { kind: "invalid", why: "it is not a private key in PEM without a passphrase" };
@@ -61,5 +74,14 @@ function parseKey(pem: string): KeyReading {
  * published side by side. `generation` counts from 1.
  */
 export function managedSelector(algorithm: ManagedAlgorithm, generation: number): string {
-  return `mb${algorithm === "RSA2048" ? "r" : "e"}${generation}`;
+  return `mb${letters[algorithm]}${generation}`;
+}
+
+const letters: Readonly<Record<ManagedAlgorithm, string>> = { RSA2048: "r", Ed25519: "e" };
+
+/** Undefined for a selector that is not that of a managed key. */
+export function algorithmOf(selector: string): ManagedAlgorithm | undefined {
+  const letter = /^mb([re])[0-9]+$/.exec(selector)?.[1];
+  if (letter === undefined) return undefined;
+  return letter === letters.RSA2048 ? "RSA2048" : "Ed25519";
 }

@@ -5,14 +5,16 @@
 import { isDeepStrictEqual } from "node:util";
 import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { nameOf, RejectedError } from "../kube/kube.ts";
+import { keyOf, nameOf, RejectedError } from "../kube/kube.ts";
 import type { Misfit, Secret, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
-import { ownerOf } from "../mailrelay/world.ts";
+import { type RefusedWrite, rejectionOf } from "../mailrelay/rights.ts";
+import { ownerOf, type Rejection } from "../mailrelay/world.ts";
+import { managedField, relayField } from "./assess.ts";
 import { makePrivateKey } from "./dkimkey.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
-import { privateKeyDataKey } from "./keys.ts";
-import { planDomain, planMisfitDomain } from "./plan.ts";
+import { keySecretName, privateKeyDataKey } from "./keys.ts";
+import { type DomainPlan, planDomain, planMisfitDomain } from "./plan.ts";
 import type { DomainWorld } from "./world.ts";
 
 export async function reconcileDomain(
@@ -25,43 +27,64 @@ export async function reconcileDomain(
     const misfit = await kube.misfit("SenderDomain", key.namespace, key.name);
     if (misfit !== undefined) return sayMisfit(sources, misfit);
     memory.sawLoaded(nameOf(key), undefined);
-    memory.rejected(refusedKey(key), []);
+    memory.rejected(keyOf({ kind: "SenderDomain", ...key }), []);
     return undefined;
   }
   const world = await gatherDomain(sources, domain);
   const plan = planDomain(world);
-  const made = await Promise.all(
-    plan.make.map(async ({ algorithm, selector }) => renderKey(domain, selector, await makePrivateKey(algorithm))),
-  );
-  for (const secret of made) await kube.apply(secret);
-  if (plan.write !== undefined) {
-    await kube.mergeSecret(plan.write.secret, { [plan.write.dataKey]: plan.write.text });
-  }
+  const isNews = memory.rejected(keyOf({ kind: "SenderDomain", ...key }), await carryOut(sources, domain, plan));
   memory.sawLoaded(nameOf(key), plan.loaded);
   await kube.applyStatus("SenderDomain", domain, plan.status);
   for (const event of plan.events) await kube.emit(event);
+  // The API server would not take something, or takes it again, and status has yet to say so.
+  if (isNews) return 0;
   if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
   kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
 }
 
+/** Resolves to what the API server would not take. */
+async function carryOut(
+  { kube }: DomainSources,
+  domain: Stored<SenderDomain>,
+  { make, write }: DomainPlan,
+): Promise<readonly Rejection[]> {
+  const rejections: Rejection[] = [];
+  const attempt = async (refused: RefusedWrite, send: () => Promise<void>): Promise<void> => {
+    try {
+      await send();
+    } catch (error) {
+      rejections.push(rejectionOf(refused, error));
+    }
+  };
+  const made = await Promise.all(
+    make.map(async ({ algorithm, selector }) => renderKey(domain, selector, await makePrivateKey(algorithm))),
+  );
+  for (const secret of made) {
+    const { name } = secret.metadata;
+    await attempt({ kind: "Secret", name, field: managedField }, () => kube.apply(secret));
+  }
+  if (write !== undefined) {
+    const { secret, dataKey, text } = write;
+    const name = nameOf(secret.metadata);
+    await attempt({ kind: "Secret", name, field: relayField }, () => kube.mergeSecret(secret, { [dataKey]: text }));
+  }
+  return rejections;
+}
+
 /** Where not even status may be written, the event alone says it. What is wrong ends with a change, of which a watch tells. */
 async function sayMisfit({ kube, memory, now }: DomainSources, domain: Misfit<"SenderDomain">): Promise<undefined> {
+  const { namespace, name } = domain.metadata;
   const { status, events } = planMisfitDomain(domain, now());
-  const refusals: string[] = [];
+  const refusals: Rejection[] = [];
   try {
     await kube.applyStatus("SenderDomain", domain, status);
   } catch (error) {
     if (!(error instanceof RejectedError)) throw error;
-    refusals.push(error.message);
+    refusals.push({ field: "spec", message: error.message });
   }
-  const isNews = memory.rejected(refusedKey(domain.metadata), refusals);
+  const isNews = memory.rejected(keyOf({ kind: "SenderDomain", namespace, name }), refusals);
   if (refusals.length === 0 || isNews) for (const event of events) await kube.emit(event);
-}
-
-/** Relays have names of the same form. */
-function refusedKey(domain: { readonly namespace: string; readonly name: string }): string {
-  return `SenderDomain ${nameOf(domain)}`;
 }
 
 /**
@@ -89,7 +112,7 @@ function renderKey(domain: Stored<SenderDomain>, selector: string, privateKey: s
     apiVersion: "v1",
     kind: "Secret",
     metadata: {
-      name: `${name}-dkim-${selector}`,
+      name: keySecretName(name, selector),
       namespace,
       labels: {
         [managedByLabel]: "mailboat-operator",

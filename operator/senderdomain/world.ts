@@ -1,11 +1,11 @@
 /** All that is known about one SenderDomain at one moment, as plain values. */
 import type { MailRelay } from "../../api/mailrelay.ts";
-import type { DomainDocument, RelayDocument } from "../../api/relayconfig.ts";
+import type { DomainDocument, KeyDocument, RelayDocument } from "../../api/relayconfig.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import type { Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
-import type { CredentialFacts, Place } from "../mailrelay/world.ts";
+import type { CredentialFacts, Place, Rejection } from "../mailrelay/world.ts";
 
 export interface DomainWorld {
   /** Milliseconds since the epoch. */
@@ -31,6 +31,8 @@ export interface DomainWorld {
   readonly isRelayForbidden: boolean;
   /** The shard that holds the domain, as it is now. */
   readonly shard: ShardFact | undefined;
+  /** What the API server would not take when the domain was last carried out. */
+  readonly rejections: readonly Rejection[];
   /** The document that the pods have, where the plan may have to fall back on it. */
   readonly previous: PreviousDocument;
   /** SHA-256 of the document that every ready pod was seen to have loaded; undefined when that was not seen. */
@@ -42,7 +44,7 @@ export interface DomainWorld {
 /** A key that can sign, with what has to be published for it. */
 export interface UsableKey {
   readonly selector: string;
-  readonly privateKey: string;
+  readonly privateKey: KeyDocument;
   readonly algorithm: "rsa" | "ed25519";
   readonly publicKey: string;
 }

@@ -2,7 +2,7 @@
  * Texts to a Snapshot. Each part is judged alone: one that is wrong is reported with its file and field, and its last good
  * version stays in force, so that one bad key does not stop the other domains.
  */
-import { createHash, createPrivateKey } from "node:crypto";
+import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
 import {
   domainDocument,
@@ -10,8 +10,10 @@ import {
   shardText,
   type CredentialDocument,
   type DomainDocument,
+  type KeyDocument,
   type RelayDocument,
 } from "../../api/relayconfig.ts";
+import { rsaKeyOf } from "../../api/rsakey.ts";
 import { decodeCertificate, decodePeer } from "./certificate.ts";
 import type { ConfigurationFiles, Files } from "./files.ts";
 import type { Certificate, DomainSettings, PeerCertificate, SigningKey, Snapshot } from "./snapshot.ts";
@@ -116,11 +118,16 @@ function decodeDomain(text: string): DomainSettings {
 }
 
 function signingKeyOf(key: DomainDocument["keys"][number]): SigningKey {
-  const parsed = createPrivateKey(key.privateKey);
+  const parsed = readKey(key.privateKey);
   const type = parsed.asymmetricKeyType ?? "unknown";
   if (type === "rsa") return { selector: key.selector, algorithm: "rsa-sha256", key: parsed };
   if (type === "ed25519") return { selector: key.selector, algorithm: "ed25519-sha256", key: parsed };
   throw new Error(`keys: selector ${key.selector} is ${type}: use RSA or Ed25519`);
+}
+
+function readKey(key: KeyDocument): KeyObject {
+  if (typeof key === "string") return createPrivateKey(key);
+  return createPrivateKey({ key: { ...rsaKeyOf(key) }, format: "jwk" });
 }
 
 function gatherCredentials(

@@ -1,9 +1,10 @@
 /** From `kubectl apply` of a MailRelay with three SenderDomains to every object, on a real API server. */
 import assert from "node:assert/strict";
-import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { after, before, test } from "node:test";
 import { mailRelay } from "../../api/mailrelay.ts";
 import { domainDocument, relayDocument } from "../../api/relayconfig.ts";
+import { primesOf } from "../../api/rsakey.ts";
 import type { AppliedObject, Secret } from "../../operator/kube/objects.ts";
 import { digestOf, project } from "../../operator/kube/cluster/difference.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
@@ -85,7 +86,9 @@ test("every object of a relay and three domains is there and right within two se
   for (const domain of domains) {
     const shard = await readSecret(namespace, shardSecretName("outbound", shardOf(domain)));
     const document = domainDocument.parse(JSON.parse(secretText(shard, domainDataKey(domain)) ?? ""));
-    assert.deepEqual(document.keys, [{ selector: "s1", privateKey: keys.get(domain) }]);
+    const primes = primesOf(createPrivateKey(keys.get(domain) ?? "").export({ format: "jwk" }));
+    assert.ok(primes !== undefined);
+    assert.deepEqual(document.keys, [{ selector: "s1", privateKey: primes }]);
     assert.equal(shard?.metadata.ownerReferences?.[0]?.uid, relay.metadata["uid"]);
   }
   const certificate = new X509Certificate(

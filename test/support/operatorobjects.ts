@@ -103,6 +103,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     rejections: [],
     isOwnForbidden: false,
     areNamespacesHidden: false,
+    figures: undefined,
     recommendations: [],
     ...world,
   };
@@ -123,6 +124,7 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     forbidden: new Set(),
     isRelayForbidden: false,
     shard: undefined,
+    rejections: [],
     previous: undefined,
     loaded: undefined,
     mounted: undefined,
@@ -174,6 +176,7 @@ export function podOf(name: string, fact: Partial<PodFact> = {}): PodFact {
     ready: true,
     isGoing: false,
     phase: "Running",
+    hindrance: undefined,
     serving: true,
     annotatedRevision: undefined,
     annotatedAt: undefined,

@@ -5,7 +5,8 @@
 import type { Sharing } from "../cache/share.ts";
 import { trimMetadata, trimObject } from "../cache/trim.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
-import type { ContainerPort, KindMap, Misfit, Secret } from "../objects.ts";
+import type { KindMap, Misfit, Secret } from "../objects.ts";
+import { podView } from "../podview.ts";
 import type { CachedKind } from "./resources.ts";
 
 /**
@@ -65,29 +66,6 @@ function render(kind: CachedKind, raw: RawObject, decode: (raw: RawObject) => Ra
   }
 }
 
-/** Of a pod only what its relay's reconcile asks for; its containers' ports are those the report is read from. */
-function podView(raw: RawObject): RawObject {
-  const { apiVersion, kind, metadata } = raw;
-  const status = record(raw["status"]);
-  const conditions = list(status["conditions"]).map(record);
-  const containers = list(record(raw["spec"])["containers"]).map(record);
-  return {
-    ...(apiVersion === undefined ? {} : { apiVersion }),
-    ...(kind === undefined ? {} : { kind }),
-    metadata,
-    status: {
-      podIP: text(status["podIP"]),
-      phase: text(status["phase"]),
-      ready: conditions.some((one) => one["type"] === "Ready" && one["status"] === "True"),
-      ports: containers.flatMap((one) => list(one["ports"]).map(record).map(portView)),
-    },
-  };
-}
-
-function portView(port: Readonly<Record<string, unknown>>): ContainerPort {
-  return { name: text(port["name"]), containerPort: Number(port["containerPort"]) };
-}
-
 /** Secrets are kept as metadata alone, of which annotations of others are left out. */
 export function secretMetadataView(raw: RawObject): RawObject {
   const { annotations, ...metadata } = trimMetadata(raw.metadata);
@@ -115,10 +93,6 @@ export function secretView(raw: RawObject): Secret {
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {};
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function text(value: unknown): string {

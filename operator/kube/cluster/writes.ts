@@ -11,11 +11,10 @@ import type { AppliedObject, Secret } from "../objects.ts";
 import { textDigest } from "../shard.ts";
 import { digestOf, project } from "./difference.ts";
 import { digestIn, InForce, signed } from "./inforce.ts";
+import { type Changes, Merges } from "./merges.ts";
 import { ownerOf } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
 import { resourceOf, secretResource } from "./resources.ts";
-
-type Changes = Readonly<Record<string, string | undefined>>;
 
 interface Status {
   /** Digests of what was wanted and of what the server made of it. */
@@ -23,19 +22,12 @@ interface Status {
   readonly answer: string;
 }
 
-interface Batch {
-  readonly changes: Map<string, string | undefined>;
-  readonly written: Promise<void>;
-}
-
 export class ClusterWrites {
   readonly #reads: ClusterReads;
   readonly #client: Client;
   readonly #inForce = new InForce();
   readonly #statuses = new Map<string, Status>();
-  /** Changes that have not been sent yet, and the last write, by Secret. */
-  readonly #waiting = new Map<string, Batch>();
-  readonly #merging = new Map<string, Promise<void>>();
+  readonly #merges = new Merges((secret, changes) => this.#mergeNow(secret, changes));
 
   constructor(reads: ClusterReads, client: Client) {
     this.#reads = reads;
@@ -100,29 +92,8 @@ export class ClusterWrites {
     await this.#patch(reference, { metadata: { uid, resourceVersion, finalizers } }, finalizerFieldManager);
   }
 
-  /** Changes of one Secret go one after the other; those that wait for their turn go together, as one write. */
   async mergeSecret(secret: Secret, changes: Changes): Promise<void> {
-    const key = keyOf({ kind: "Secret", ...secret.metadata });
-    const waiting = this.#waiting.get(key);
-    if (waiting !== undefined) {
-      for (const [name, text] of Object.entries(changes)) waiting.changes.set(name, text);
-      return waiting.written;
-    }
-    const together = new Map(Object.entries(changes));
-    const before = this.#merging.get(key) ?? Promise.resolve();
-    const written = before
-      // That write failed for those who waited for it; whether the next one does is seen when it is sent.
-      .catch(() => undefined)
-      .then(async () => {
-        this.#waiting.delete(key);
-        await this.#mergeNow(secret, Object.fromEntries(together));
-      })
-      .finally(() => {
-        if (this.#merging.get(key) === written) this.#merging.delete(key);
-      });
-    this.#waiting.set(key, { changes: together, written });
-    this.#merging.set(key, written);
-    return written;
+    await this.#merges.merge(secret, changes);
   }
 
   async #mergeNow(secret: Secret, changes: Changes): Promise<void> {
@@ -179,14 +150,14 @@ export class ClusterWrites {
 
   /** False when it is gone. */
   async #merge(secret: Secret, known: RawObject, changes: Changes): Promise<boolean> {
-    const { labels, ownerReferences } = secret.metadata;
+    const { namespace, name, labels, ownerReferences } = secret.metadata;
+    refuseForeign({ kind: "Secret", namespace, name }, known);
     const metadata = present({ labels, ownerReferences });
     const isKept = digestOf(project(metadata, known.metadata)) === digestOf(metadata);
     const data = await this.#differing(secret, changes);
     if (data.length === 0 && isKept) return true;
     const { uid } = known.metadata;
     const body = { metadata: present({ uid, ...(isKept ? {} : metadata) }), data: Object.fromEntries(data) };
-    const { namespace, name } = secret.metadata;
     return this.#patch({ kind: "Secret", namespace, name }, body, objectFieldManager);
   }
 
@@ -235,7 +206,8 @@ async function sent<T>(write: () => Promise<T>): Promise<T> {
     if (error.kind !== "Forbidden") throw error;
     // 403 stands for missing rights, and for quota, admission policies and namespaces that end.
     const isRight = / cannot \w+ resource /.test(error.said);
-    throw isRight ? new ForbiddenError(error.said, { cause: error }) : new RejectedError(error.said, { cause: error });
+    if (isRight) throw new ForbiddenError(error.said, { cause: error });
+    throw new RejectedError(error.said, { refusedFor: "place", cause: error });
   }
 }
 
@@ -247,6 +219,7 @@ function refuseForeign({ kind, namespace, name }: Reference, actual: RawObject):
   if (isOurs || ownerOf(actual, namespace) !== undefined) return;
   throw new RejectedError(
     `${kind} ${namespace}/${name} is there and was not made by Mailboat: delete it, or give the resource another name`,
+    { refusedFor: "name" },
   );
 }
 

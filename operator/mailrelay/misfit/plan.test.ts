@@ -22,6 +22,7 @@ function worldOf(metadata: Partial<ObjectMeta> = {}, world: Partial<MisfitWorld>
       faults: ["spec.hostname: must be a host name", "spec.next: is no field"],
     },
     statefulSet,
+    figures: undefined,
     pods,
     claims: [claimOf(0), claimOf(1)],
     ...world,

@@ -11,15 +11,17 @@ import type { Misfit } from "../../kube/objects.ts";
 import { finding, type RelayFinding } from "../assess.ts";
 import { podNameAt } from "../objects/names.ts";
 import { type Mark, type RelayActions, relayEvents, settledMs } from "../plan.ts";
-import { relayStatus, roundedCount } from "../programmed.ts";
+import { relayStatus } from "../programmed.ts";
+import { decideFigures, roundedCount } from "../scale/figures.ts";
 import { drainDeadlineMs } from "../scale/scale.ts";
-import type { ClaimFact, PodFact, RelayWorld } from "../world.ts";
+import type { ClaimFact, Figures, PodFact, RelayWorld } from "../world.ts";
 
-export interface MisfitWorld extends Pick<RelayWorld, "now" | "statefulSet" | "pods" | "claims"> {
+export interface MisfitWorld extends Pick<RelayWorld, "now" | "statefulSet" | "pods" | "claims" | "figures"> {
   readonly relay: Misfit<"MailRelay">;
 }
 
 export interface MisfitPlan extends Pick<RelayActions, "finalizer" | "marks"> {
+  readonly figures: Figures;
   readonly status: MailRelayStatus;
   readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
@@ -40,14 +42,18 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
   const draining = deletion === undefined ? [] : [judgeDeletion(deletion)];
   const findings = [judgeSpec(relay), judgePods(world), ...draining];
   const replicas = world.statefulSet?.spec.replicas ?? 0;
+  const retained = world.claims.filter((claim) => isWithoutPod(world, claim) && claim.ordinal >= replicas);
+  const figures = decideFigures({ now: world.now, pods: world.pods, retained, told: world.figures });
   const status = relayStatus({
     world,
     findings,
     revision: relay.status?.revision,
     desired: deletion === undefined ? replicas : 0,
-    retained: world.claims.filter((claim) => isWithoutPod(world, claim) && claim.ordinal >= replicas),
+    retained,
+    figures,
+    unsent: undefined,
   });
-  const said = { status, events: relayEvents(relay, status) };
+  const said = { figures, status, events: relayEvents(relay, status) };
   if (deletion === undefined) {
     // Somebody took it off, or a release that is installed again did: volumes would go unnamed with the relay.
     const isBare = world.claims.length > 0 && !hasFinalizer(relay);

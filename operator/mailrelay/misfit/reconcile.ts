@@ -1,6 +1,6 @@
 /** Reconciles a MailRelay whose stored spec cannot be read: gather what needs no spec, plan, carry out. */
 import { drainFinalizer } from "../../../api/labels.ts";
-import { nameOf, RejectedError } from "../../kube/kube.ts";
+import { keyOf, nameOf, RejectedError } from "../../kube/kube.ts";
 import type { Misfit } from "../../kube/objects.ts";
 import { gatherClaims, gatherPods, type RelaySources } from "../gather.ts";
 import { planMisfit } from "./plan.ts";
@@ -20,7 +20,9 @@ export async function reconcileMisfit(sources: RelaySources, relay: Misfit<"Mail
     statefulSet: await kube.get("StatefulSet", namespace, name),
     pods: await gatherPods(sources, relay),
     claims: await gatherClaims(sources, relay),
+    figures: memory.figures(key),
   });
+  memory.told(key, plan.figures);
   const reference = { kind: "MailRelay", namespace, name } as const;
   const refusals: string[] = [];
   const write = async (send: () => Promise<void>): Promise<void> => {
@@ -36,7 +38,8 @@ export async function reconcileMisfit(sources: RelaySources, relay: Misfit<"Mail
   for (const { reference: marked, change } of plan.marks) await kube.mark(marked, change);
   await write(() => kube.applyStatus("MailRelay", relay, plan.status));
   if (plan.finalizer === "takeOff") await write(() => kube.setFinalizer(reference, drainFinalizer, false));
-  const isNews = memory.rejected(key, refusals);
+  const rejections = refusals.map((message) => ({ field: "spec", message }));
+  const isNews = memory.rejected(keyOf(reference), rejections);
   // While status cannot be written, it would make the same event at each look.
   if (refusals.length === 0 || isNews) for (const event of plan.events) await kube.emit(event);
   const [refused] = refusals;

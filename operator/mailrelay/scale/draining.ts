@@ -6,7 +6,7 @@ import type { KubeEvent, Reference } from "../../kube/kube.ts";
 import { administrationPort } from "../../../api/administration.ts";
 import { finding, type RelayFinding } from "../assess.ts";
 import { podNameAt } from "../objects/names.ts";
-import { roundedCount } from "../programmed.ts";
+import { roundedCount } from "./figures.ts";
 import type { ClaimFact, PodFact, RelayWorld } from "../world.ts";
 import type { ScaleDecision } from "./scale.ts";
 

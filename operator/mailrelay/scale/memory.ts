@@ -3,7 +3,7 @@
  * what pods have loaded. All of it may be lost; a new operator starts with none and is then careful, not wrong.
  */
 import type { RelayReport } from "../../../api/relayreport.ts";
-import type { OrderFailure, Recommendation, Refusal } from "../world.ts";
+import type { Figures, OrderFailure, Recommendation, Refusal, Rejection } from "../world.ts";
 import type { Rest } from "./rest.ts";
 
 interface Sample {
@@ -32,8 +32,9 @@ export class RelayMemory {
   readonly #annotated = new Map<string, number>();
   readonly #recommendations = new Map<string, readonly Recommendation[]>();
   readonly #refusals = new Map<string, Refusal>();
-  readonly #rejections = new Map<string, readonly string[]>();
+  readonly #rejections = new Map<string, readonly Rejection[]>();
   readonly #loaded = new Map<string, string>();
+  readonly #figures = new Map<string, Figures>();
   readonly #rests = new Map<string, Rest>();
 
   /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
@@ -86,6 +87,14 @@ export class RelayMemory {
     else this.#recommendations.set(relay, recommendations);
   }
 
+  figures(relay: string): Figures | undefined {
+    return this.#figures.get(relay);
+  }
+
+  told(relay: string, figures: Figures): void {
+    this.#figures.set(relay, figures);
+  }
+
   refusal(claim: string): Refusal | undefined {
     return this.#refusals.get(claim);
   }
@@ -102,15 +111,16 @@ export class RelayMemory {
     this.#refusals.delete(claim);
   }
 
-  rejections(relay: string): readonly string[] {
-    return this.#rejections.get(relay) ?? [];
+  /** `subject` is a MailRelay or SenderDomain as keyOf() spells it. */
+  rejections(subject: string): readonly Rejection[] {
+    return this.#rejections.get(subject) ?? [];
   }
 
-  /** What the newest plan's objects met; empty when all were taken. True when that is news. */
-  rejected(relay: string, messages: readonly string[]): boolean {
-    const isNews = messages.join("\n") !== this.rejections(relay).join("\n");
-    if (messages.length === 0) this.#rejections.delete(relay);
-    else this.#rejections.set(relay, messages);
+  /** What the newest plan's writes met; empty when all were taken. True when that is news. */
+  rejected(subject: string, rejections: readonly Rejection[]): boolean {
+    const isNews = JSON.stringify(rejections) !== JSON.stringify(this.rejections(subject));
+    if (rejections.length === 0) this.#rejections.delete(subject);
+    else this.#rejections.set(subject, rejections);
     return isNews;
   }
 
@@ -136,8 +146,9 @@ export class RelayMemory {
 
   /** The relay is gone. */
   forget(relay: string): void {
-    this.#rejections.delete(relay);
+    this.#rejections.delete(`MailRelay/${relay}`);
     this.#recommendations.delete(relay);
+    this.#figures.delete(relay);
     this.#rests.delete(relay);
   }
 }

@@ -61,13 +61,18 @@ interface Change {
 
 /** In that namespace. */
 export function generatedManifest(namespace: string): fc.Arbitrary<RawObject> {
-  const manifests = ["mailrelay-full", "mailrelay-minimal", "senderdomain-full", "senderdomain-minimal"].map(
-    (name): RawObject => {
-      const file = join(repositoryRoot, `examples/valid/${name}.yaml`);
-      const manifest = parse(readFileSync(file, "utf8")) as RawObject;
-      return { ...manifest, metadata: { ...manifest.metadata, namespace } };
-    },
-  );
+  const kinds = [
+    "mailrelay-full",
+    "mailrelay-minimal",
+    "mailrelay-staging",
+    "senderdomain-full",
+    "senderdomain-minimal",
+  ];
+  const manifests = kinds.map((name): RawObject => {
+    const file = join(repositoryRoot, `examples/valid/${name}.yaml`);
+    const manifest = parse(readFileSync(file, "utf8")) as RawObject;
+    return { ...manifest, metadata: { ...manifest.metadata, namespace } };
+  });
   return fc.constantFrom(...manifests).chain((manifest) =>
     fc
       .array(changeOf(manifest), { minLength: 0, maxLength: 2 })
