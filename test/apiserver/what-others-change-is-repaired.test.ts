@@ -103,6 +103,13 @@ const edits: readonly Edit[] = [
     part: (object) => spec(object)["selector"],
   },
   {
+    kind: "PodDisruptionBudget",
+    name: "outbound",
+    what: "how many pods may go at a time",
+    body: { spec: { maxUnavailable: "100%" } },
+    part: (object) => spec(object)["maxUnavailable"],
+  },
+  {
     kind: "NetworkPolicy",
     name: "outbound",
     what: "who may come in",
