@@ -195,7 +195,7 @@ export const mailRelayStatus = z
       .min(0)
       .optional()
       .describe(
-        "Recipients that wait in all spools, rounded to two digits; told once a minute, and at once when they double.",
+        "Recipients that wait in all spools, rounded to two digits; told every twenty seconds, and at once when they double.",
       ),
     oldestDueTime: z
       .string()

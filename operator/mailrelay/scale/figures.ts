@@ -1,11 +1,11 @@
 /**
  * What status says of the queue. Mail comes and goes all the time, and every status that is written wakes all who watch: so
- * figures are kept for a minute, and told at once only when the queue has grown to a multiple. Pure.
+ * figures are kept for twenty seconds, and told at once only when the queue has grown to a multiple. Pure.
  */
 import { timestamp } from "../../../api/condition.ts";
 import type { ClaimFact, Figures, PodFact } from "../world.ts";
 
-const keptMs = 60_000;
+const keptMs = 20_000;
 /** A queue of fewer recipients is never news. */
 const manyRecipients = 100;
 
