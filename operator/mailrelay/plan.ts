@@ -27,7 +27,7 @@ import { decideClientAuthority } from "./own/authority.ts";
 import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
 import { drainEvents, judgeDraining } from "./scale/draining.ts";
-import { decideFigures } from "./scale/figures.ts";
+import { areCurrent, decideFigures } from "./scale/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
 import { decideOrders, type PodOrder } from "./scale/orders.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
@@ -67,6 +67,7 @@ export interface RelayActions {
 export interface RelayPlan extends RelayActions {
   readonly recommendations: readonly Recommendation[];
   readonly figures: Figures;
+  readonly areFiguresCurrent: boolean;
   readonly status: MailRelayStatus;
   readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
@@ -115,6 +116,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   });
   const said = {
     recommendations: scale.recommendations,
+    areFiguresCurrent: areCurrent(figures, { now, pods: world.pods, retained: scale.retained }),
     figures,
     status,
     events: relayEvents(relay, status),

@@ -43,7 +43,7 @@ export async function reconcileRelay(
     await kube.setFinalizer({ kind: "MailRelay", ...key }, drainFinalizer, false);
   }
   if (isNews) return 0;
-  if (plan.requeueAfterMs >= settledMs) memory.rests(nameOf(key), restOf(world, plan.status));
+  if (plan.requeueAfterMs >= settledMs && plan.areFiguresCurrent) memory.rests(nameOf(key), restOf(world, plan.status));
   return plan.requeueAfterMs;
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { now, podOf, reportOf } from "../../../test/support/operatorobjects.ts";
 import type { Figures, PodFact } from "../world.ts";
-import { decideFigures, roundedCount } from "./figures.ts";
+import { areCurrent, decideFigures, roundedCount } from "./figures.ts";
 
 function pods(queued: number, dueAgoMs?: number, at = now): readonly PodFact[] {
   const oldest = dueAgoMs === undefined ? {} : { oldestDueTime: new Date(at - dueAgoMs).toISOString() };
@@ -45,6 +45,16 @@ test("the first figures are told, and those that stay are told when a clock was 
   assert.deepEqual([second.at, second.queued], [now, 8]);
   const later = decideFigures({ now: now - 3_600_000, pods: pods(9), retained: [], told: second });
   assert.equal(later.queued, 9);
+});
+
+test("figures that are kept for a while are not current, and a relay does not rest on them", () => {
+  const first = decideFigures({ now, pods: pods(7), retained: [], told: undefined });
+  const second = decideFigures({ now, pods: pods(8), retained: [], told: first });
+  const kept = decideFigures({ now: now + 2_000, pods: pods(0), retained: [], told: second });
+  const question = { now: now + 2_000, pods: pods(0), retained: [] };
+  assert.deepEqual([kept.queued, areCurrent(kept, question)], [8, false]);
+  const later = decideFigures({ ...question, now: now + 20_000, told: kept });
+  assert.deepEqual([later.queued, areCurrent(later, question)], [0, true]);
 });
 
 test("counts are rounded to two digits", () => {

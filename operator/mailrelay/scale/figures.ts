@@ -34,6 +34,12 @@ export function decideFigures({ now, pods, retained, told }: FiguresQuestion): F
   return isFresh && !hasGrown ? told : { at: now, queued, oldestDueTime };
 }
 
+/** Whether these are what is, and not what was told before: only then may the next look wait. */
+export function areCurrent(figures: Figures, question: Omit<FiguresQuestion, "told">): boolean {
+  const now = decideFigures({ ...question, told: undefined });
+  return now.queued === figures.queued && now.oldestDueTime === figures.oldestDueTime;
+}
+
 /** Rounded down to a minute: mail that is due all the time must not write status all the time. */
 function oldestDue(pods: readonly PodFact[]): string | undefined {
   const times = pods.flatMap((pod) => {
