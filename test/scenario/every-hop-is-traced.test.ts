@@ -383,7 +383,9 @@ test("no address, subject or content is in any span, and every name is one of ou
     events.filter((name) => !new Set<string>(Object.values(eventName)).has(name)),
     [],
   );
-  assert.deepEqual(new Set(sink.spans.map(({ name }) => name)), new Set(Object.values(spanName)));
+  // From pod to pod, another scenario's: a-leaving-pod-hands-its-mail-over.
+  const { handoff: _handoff, ...ofOneRelay } = spanName;
+  assert.deepEqual(new Set(sink.spans.map(({ name }) => name)), new Set(Object.values(ofOneRelay)));
 });
 
 async function verdictsOf(message: Buffer, records: Readonly<Record<string, string>>): Promise<unknown> {
