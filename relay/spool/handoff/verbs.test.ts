@@ -137,6 +137,25 @@ test("what is offered is nobody's delivery, also after a restart, until it is ta
   await second.close();
 });
 
+test("what was offered before a restart stays held when the first transaction after it is rolled back", async () => {
+  const directory = await freshDirectory();
+  const first = await openAt(directory);
+  const message = messageOf();
+  await commit(first, message);
+  await offerOne(first);
+  await first.close();
+
+  const second = await openAt(directory);
+  await assert.rejects(second.handoff.takeBack(messageOf().id), /is not offered/);
+  assert.deepEqual(await second.claim({ now: start + 1e9, limit: 10 }), []);
+  await second.handoff.takeBack(message.id);
+  const [entry] = await second.claim({ now: start, limit: 10 });
+  assert.equal(entry?.message.id, message.id);
+  await second.settle({ id: message.id, outcomes: [{ kind: "delivered", index: 0, reply: delivered }] });
+  assert.deepEqual(await counted(second), [0, 0]);
+  await second.close();
+});
+
 test("what was handed over leaves nothing behind, its body file neither", async () => {
   const directory = await freshDirectory();
   const spool = await openAt(directory);

@@ -120,6 +120,8 @@ export class Ledger {
       count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
       total: (messages, recipients) => this.#total(messages, recipients),
     });
+    // What it held above stands in the file: the first rollback must not let go of it.
+    this.#undo = [];
   }
 
   get spoolId(): string {
