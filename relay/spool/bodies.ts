@@ -91,6 +91,7 @@ class SpoolBodyWriter implements BodyWriter {
   readonly #file: BodyFile;
   #chunks: Buffer[] = [];
   #handle: FileHandle | undefined;
+  #hasFile = false;
   #sizeBytes = 0;
 
   constructor(file: BodyFile) {
@@ -107,6 +108,7 @@ class SpoolBodyWriter implements BodyWriter {
       this.#chunks.push(chunk);
       if (this.#sizeBytes <= inlineLimitBytes) return;
       this.#handle = await this.#file.create();
+      this.#hasFile = true;
       this.#file.grow(0);
       const held = this.#chunks;
       this.#chunks = [];
@@ -145,7 +147,8 @@ class SpoolBodyWriter implements BodyWriter {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
-    await this.#file.remove();
+    // A file that was there before is the body of a message that was committed under this id.
+    if (this.#hasFile) await this.#file.remove();
   }
 }
 

@@ -267,6 +267,20 @@ test("the body of a message that was never committed is discarded, now or at the
   await reopened.close();
 });
 
+test("who receives a message that is here already leaves its body alone", async () => {
+  const spool = await openAt(await freshDirectory());
+  const { message, recipients, dueAt } = messageWith(["a@example.net"]);
+  const large = Buffer.alloc(inlineLimitBytes + 1, "x");
+  const first = spool.begin(message.id);
+  await first.write(large);
+  await spool.commit({ message: { ...message, body: await first.finish() }, recipients, dueAt });
+  const second = spool.begin(message.id);
+  await assert.rejects(second.write(large), /EEXIST/);
+  await second.abort();
+  assert.equal(await lengthOf(spool, message.id), large.length);
+  await spool.close();
+});
+
 test("past the high watermark new mail is refused and what is there is kept", async () => {
   let capacityBytes = 1e9;
   const spool = await openAt(await freshDirectory(), { capacity: () => ({ capacityBytes, highWatermarkPercent: 50 }) });
