@@ -90,7 +90,7 @@ class HandoffGiver implements Giver {
   #closing = false;
 
   constructor(options: GiverOptions) {
-    const { spool, snapshots, name, clock, chance, log } = options;
+    const { spool, snapshots, name, chance, log } = options;
     this.#options = options;
     this.#slots = options.slots ?? defaultSlots;
     const readBody = (id: SpoolId): NodeJS.ReadableStream => spool.readBody(id);
@@ -100,7 +100,7 @@ class HandoffGiver implements Giver {
       client: this.#client,
       finish: async (mark) => this.#finishAsked(mark),
       onReturn: () => this.#look(),
-      clock,
+      monotonic: () => performance.now(),
       chance,
       log,
     });

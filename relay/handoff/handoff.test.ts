@@ -290,27 +290,6 @@ test("a peer that understands no message at all is one that takes no mail, and t
   assert.match(leaving.giver.progress()?.failure ?? "", /outbound-0: 400 the head is not understood/);
 });
 
-test("a peer that understands no message at all is one that takes no mail, and the pod delivers", async (t) => {
-  const staying = await openPod(t, {
-    name: "outbound-0",
-    between: (route) => ({
-      ...route,
-      answer: async (request, response) => {
-        request.resume();
-        response.writeHead(400).end("the head is not understood: version\n");
-      },
-    }),
-  });
-  const leaving = await openPod(t, { name: "outbound-1" });
-  await fill(leaving, 250);
-  order(leaving, [staying]);
-  await until("delivery to go on", () => leaving.told.at(-1) === "resume");
-  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
-  assert.equal(await queued(leaving), 250);
-  assert.equal(leaving.lines.filter(({ msg }) => msg === "a peer takes no mail").length, 1);
-  assert.match(leaving.giver.progress()?.failure ?? "", /outbound-0: 400 the head is not understood/);
-});
-
 test("when the answer is lost the peer is asked, and a message is neither lost nor taken twice", async (t) => {
   let cuts = 0;
   const staying = await openPod(t, {
@@ -526,6 +505,20 @@ test("a message that is in the spool keeps its body, whatever fails after that",
   let octets = 0;
   for await (const chunk of staying.spool.readBody(id)) octets += chunk.length;
   assert.equal(octets, largeOctets);
+});
+
+test("an old offer is still known after a start: its giver may have been away as long", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "handoff-"));
+  const former = await openPod(t, { name: "outbound-0", directory });
+  const { message } = newMessage();
+  const name = { id: message.id, offer: "cut off" };
+  const recipients = [{ index: 0, address: "a@example.net", attempts: 0, dueAt: start }];
+  await former.spool.handoff.receive({ message, recipients, offer: name.offer, now: start - 48 * 3_600_000 });
+  await former.spool.handoff.offer({ limit: 1, peer: former.asPeer, offer: "on", except: [] });
+  await former.spool.handoff.remove(message.id);
+  await former.end();
+  const again = await openPod(t, { name: "outbound-0", directory });
+  assert.equal(await again.spool.handoff.knows(name), true);
 });
 
 test("an offer that was denied is not taken any more, a new one is", async (t) => {

@@ -19,10 +19,14 @@ interface Bench {
   readonly lines: Record<string, unknown>[];
 }
 
+/** What the monotonic clock shows. */
+let elapsedMs = 0;
+
 /** Time is the test's: each turn lets what is promised happen, then a second passes. */
 async function pass(t: TestContext, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second += 1) {
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    elapsedMs += 1_000;
     t.mock.timers.tick(1_000);
   }
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
@@ -54,7 +58,7 @@ function benchFor(t: TestContext, answers: readonly Known["kind"][], trouble: Er
     },
     finish: async ({ id }) => done(`finish ${id}`),
     onReturn: () => steps.push("returned"),
-    clock: { now: () => Date.now() },
+    monotonic: () => elapsedMs,
     chance: () => 0,
     log,
   });
@@ -95,4 +99,13 @@ test("an end that the spool cannot keep is asked for again", async (t) => {
   await pass(t, 3);
   assert.deepEqual(steps, ["ask", "ask", `finish ${mark.id}`]);
   assert.equal(lines[0]?.["msg"], "could not end an offer in the spool");
+});
+
+test("a wall clock that is set forward does not end the wait for a peer", async (t) => {
+  const { inquiries, steps } = benchFor(t, []);
+  inquiries.add(mark);
+  await pass(t, 5);
+  t.mock.timers.setTime(Date.now() + 2 * 3_600_000);
+  await pass(t, 60);
+  assert.ok(steps.length > 5 && steps.every((step) => step === "ask"), steps.join(", "));
 });

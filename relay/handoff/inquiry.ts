@@ -5,7 +5,7 @@
  * Promise: a message leaves the spool only when the peer has it. When the peer does not answer for an hour the message is taken
  * back, because mail that waits for ever is lost; the peer may have it as well, so that it may be delivered twice.
  */
-import type { Chance, Clock } from "../../runtime/clock.ts";
+import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { HandoffSpool, Mark } from "../spool/handoffs.ts";
 import type { HandoffClient } from "./client.ts";
@@ -18,7 +18,8 @@ export interface InquiryOptions {
   readonly finish: (mark: Mark) => Promise<void>;
   /** A message may be offered again. */
   readonly onReturn: () => void;
-  readonly clock: Clock;
+  /** Milliseconds, monotonic: a wall clock that is set forward must not end the wait for a peer. */
+  readonly monotonic: () => number;
   readonly chance: Chance;
   readonly log: Log;
 }
@@ -52,8 +53,8 @@ export class Inquiries {
 
   /** Never rejects. */
   async #settle(mark: Mark): Promise<void> {
-    const { clock, chance, log } = this.#options;
-    const startedAt = clock.now();
+    const { monotonic, chance, log } = this.#options;
+    const startedAt = monotonic();
     for (let failures = 0; !this.#closing.signal.aborted; failures += 1) {
       try {
         if (await this.#tryToSettle(mark, startedAt)) return;
@@ -65,7 +66,7 @@ export class Inquiries {
   }
 
   async #tryToSettle(mark: Mark, startedAt: number): Promise<boolean> {
-    const { spool, client, finish, onReturn, clock, log } = this.#options;
+    const { spool, client, finish, onReturn, monotonic, log } = this.#options;
     const { id, offer, peer } = mark;
     const answer = await client.ask({ id, offer }, peer);
     if (answer.kind === "has it") {
@@ -73,7 +74,7 @@ export class Inquiries {
       return true;
     }
     if (answer.kind === "unknown") {
-      if (clock.now() - startedAt < giveUpAfterMs) return false;
+      if (monotonic() - startedAt < giveUpAfterMs) return false;
       log.warn(
         { spoolId: id, peer: peer.name, reason: answer.reason },
         "a message is taken back, its peer may have it",

@@ -47,7 +47,7 @@ export function openTaker(options: TakerOptions): Taker {
       options.log.error({ error: String(error) }, "could not forget old offers of peers");
     });
   };
-  forget();
+  // Not at once: a giver that was away as long as this pod, in hibernation say, must get to ask first.
   const timer = setInterval(forget, forgetEveryMs).unref();
   return { routes: taker.routes, close: () => clearInterval(timer) };
 }
