@@ -138,6 +138,19 @@ for (const { name, change, error } of faults) {
   });
 }
 
+test("a domain that could never be read is known by its name, until it can be read", () => {
+  const loader = new SnapshotLoader();
+  const newer = { "a.example.json": domainOf("a.example"), "b.example.json": '{"version":99}' };
+  const { snapshot, errors } = loader.load(filesOf("r1", newer));
+  assert.match(errors.join("\n"), /^b\.example\.json: version: /);
+  assert.deepEqual([...(snapshot?.domains.keys() ?? [])], ["a.example"]);
+  assert.deepEqual([...(snapshot?.unreadable ?? [])], ["b.example"]);
+  const later = loader.load(filesOf("r2", { ...newer, "b.example.json": domainOf("b.example") }));
+  assert.deepEqual([...(later.snapshot?.unreadable ?? [])], []);
+  // A good version stays in force: the domain goes on.
+  assert.deepEqual([...(loader.load(filesOf("r3", newer)).snapshot?.unreadable ?? [])], []);
+});
+
 test("nothing is in force before the first usable relay document", () => {
   const { snapshot, errors } = new SnapshotLoader().load({ relay: undefined, tls: {}, peer: {}, shards: new Map() });
   assert.equal(snapshot, undefined);

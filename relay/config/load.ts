@@ -36,6 +36,7 @@ export class SnapshotLoader {
   #certificate: Certificate | undefined;
   #peer: PeerCertificate | undefined;
   #domains = new Map<string, DecodedDomain>();
+  #unreadable: ReadonlySet<string> = new Set();
   #credentials = new Map<string, readonly CredentialDocument[]>();
 
   load(files: ConfigurationFiles): Loaded {
@@ -53,6 +54,7 @@ export class SnapshotLoader {
     const relay = this.#relay?.relay;
     if (relay !== undefined) this.#peer = attempt("peer", this.#peer, () => decodePeer(files.peer, relay));
     this.#domains = this.#decodeDomains(files.shards, attempt);
+    this.#unreadable = unreadableDomains(files.shards, this.#domains);
     this.#credentials = gatherCredentials(this.#relay, this.#domains);
     return { snapshot: this.#assemble(files, errors), errors };
   }
@@ -83,11 +85,21 @@ export class SnapshotLoader {
       revision: complete ? relay.revision : undefined,
       relay,
       domains,
+      unreadable: this.#unreadable,
       credentials: this.#credentials,
       certificate: this.#certificate,
       peer: this.#peer,
     };
   }
+}
+
+/** Domains that the operator wrote and of which nothing could be decoded, now or before. */
+function unreadableDomains(
+  shards: ReadonlyMap<string, Files>,
+  decoded: ReadonlyMap<string, DecodedDomain>,
+): ReadonlySet<string> {
+  const names = [...shards.values()].flatMap((files) => Object.keys(files));
+  return new Set(names.filter((name) => !decoded.has(name)).map((name) => name.replace(/\.json$/, "")));
 }
 
 /** Volumes are refreshed one by one: the revision is in force once every shard is the one the operator meant. */

@@ -41,6 +41,8 @@ export interface Snapshot {
   readonly relay: RelayDocument;
   /** By A-label. */
   readonly domains: ReadonlyMap<string, DomainSettings>;
+  /** A-labels of domains that are configured, but not in a way this version can read. */
+  readonly unreadable: ReadonlySet<string>;
   /** By user name as given; several Secrets may hold the same name. */
   readonly credentials: ReadonlyMap<string, readonly CredentialDocument[]>;
   readonly certificate: Certificate | undefined;

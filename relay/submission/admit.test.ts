@@ -15,7 +15,7 @@ const domains: Record<string, DomainWish> = {
   "keyless.example": { identities: ["shop/mail"], keyless: true },
   "xn--mnchen-3ya.example": { identities: ["shop/mail"] },
 };
-const snapshot = snapshotOf({ listeners: [], credentials: [shop], domains });
+const snapshot = snapshotOf({ listeners: [], credentials: [shop], domains, unreadable: ["newer.example"] });
 const user: AuthenticatedUser = {
   kind: "user",
   username: "shop",
@@ -88,6 +88,7 @@ const senders: readonly (readonly [string, Partial<Client>, string])[] = [
   ["a@sub.example.com", {}, "550 5.7.1"],
   ["a@other.example", {}, "550 5.7.1"],
   ["a@unknown.example", {}, "550 5.7.1"],
+  ["a@newer.example", {}, "451 4.3.5"],
   ["a@open.example", {}, "550 5.7.1"],
   ["a@open.example", trusted, "yes"],
   ["a@example.com", trusted, "550 5.7.1"],
@@ -128,6 +129,7 @@ const headers: readonly (readonly [string, string, string])[] = [
   ["an unknown domain", "From: a@unknown.example\r\n", "550 5.7.1"],
   ["a local part that is not allowed", "From: ceo@narrow.example\r\n", "550 5.7.1"],
   ["one allowed local part of two", "From: orders@narrow.example, ceo@narrow.example\r\n", "550 5.7.1"],
+  ["a domain that cannot be read", "From: a@newer.example\r\n", "451 4.3.5"],
   ["a domain without key", "From: a@keyless.example\r\n", "451 4.3.5"],
   ["100 hops", hop("mx.example").repeat(100) + "From: a@example.com\r\n", "example.com"],
   ["101 hops", hop("mx.example").repeat(101) + "From: a@example.com\r\n", "554 5.4.6"],

@@ -95,6 +95,10 @@ interface Claim {
 function admitAddress(snapshot: Snapshot, client: Client, claim: Claim): Refusal | undefined {
   const { domain, local } = claim.address;
   const settings = snapshot.domains.get(domain);
+  // Whose it is cannot be known: a client that may use it must not hear a refusal for good.
+  if (settings === undefined && snapshot.unreadable.has(domain)) {
+    return refusal(451, "4.3.5", `${claim.place}: domain ${domain} cannot be served yet, try again later`);
+  }
   if (settings === undefined || !isGranted(snapshot, client, settings)) {
     const cause = settings === undefined ? "no such sender domain" : "not granted";
     return { ...refusal(550, "5.7.1", `${claim.place}: domain ${domain} is not granted to this client`), cause };

@@ -93,6 +93,7 @@ export interface SnapshotWish {
   readonly limits?: Readonly<Record<string, number>>;
   readonly credentials?: readonly CredentialDocument[];
   readonly domains?: Readonly<Record<string, DomainWish>>;
+  readonly unreadable?: readonly string[];
   readonly certificate?: Certificate | undefined;
 }
 
@@ -126,6 +127,7 @@ export function snapshotOf(wish: SnapshotWish): Snapshot {
     revision: "r1",
     relay,
     domains: new Map(domains),
+    unreadable: new Set(wish.unreadable),
     credentials,
     certificate: wish.certificate,
     peer: undefined,
