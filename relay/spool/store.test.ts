@@ -435,6 +435,28 @@ test("a spool of the first version is taken over with all it holds", async () =>
   await reopened.close();
 });
 
+test("a spool of a newer version is refused, and its mail is whole when that version runs again", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const message = messageWith(["a@example.net"]);
+  await spool.commit(message);
+  await spool.close();
+  const versionBecomes = (change: (version: number) => number): void => {
+    const database = new DatabaseSync(join(directory, "spool.db"), { timeout: 10_000 });
+    const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+    database.exec(`PRAGMA user_version = ${change(version)}`);
+    database.close();
+  };
+  versionBecomes((version) => version + 1);
+  await assert.rejects(openAt(directory), /written by a newer version/);
+  versionBecomes((version) => version - 1);
+  // The thread that refused may still be ending.
+  const again = await openAt(directory, { ownerTimeoutMs: 10_000 });
+  const entry = only(await again.claim({ now: start, limit: 10 }));
+  assert.deepEqual(entry.message, message.message);
+  await again.close();
+});
+
 test("a spool has one owner", async () => {
   const directory = await freshDirectory();
   const spool = await openAt(directory);
