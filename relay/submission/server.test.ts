@@ -207,6 +207,17 @@ test("the third failed login ends the session", async () => {
   await client.closed;
 });
 
+test("a login that may be of a domain that cannot be read is to be tried again, and failures are counted", async (t) => {
+  const complete = bed.snapshots.current();
+  bed.snapshots.set({ ...complete, unreadable: new Set(["newer.example"]) });
+  t.after(() => bed.snapshots.set(complete));
+  const client = await session("submissions");
+  assert.equal(codes(await client.login("newer", "a")), "454 4.7.0");
+  assert.equal(codes(await client.login("newer", "a")), "454 4.7.0");
+  assert.equal(codes(await client.login("newer", "a")), "421 4.7.0");
+  await client.closed;
+});
+
 test("AUTH LOGIN asks for name and password", async () => {
   const client = await session("submissions");
   assert.equal(await client.command("AUTH LOGIN"), "334 VXNlcm5hbWU6");

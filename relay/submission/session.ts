@@ -48,6 +48,7 @@ const greetingDelayMs = 100;
 const loginFailuresAllowed = 3;
 const loginDelayMs = 250;
 const idOctets = 6;
+const incomplete = refusal(454, "4.7.0", "This login cannot be checked yet, try again later");
 
 export class SubmissionSession implements SessionRules {
   readonly #room: Room;
@@ -145,7 +146,8 @@ export class SubmissionSession implements SessionRules {
     this.#loginFailures += 1;
     if (this.#loginFailures >= loginFailuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
     await delay(loginDelayMs * this.#loginFailures);
-    return result;
+    // It may be a login of a domain that cannot be read, and 535 would be for good (RFC 4954 section 6).
+    return this.#snapshot.unreadable.size > 0 ? incomplete : result;
   }
 
   mayMail(state: SessionState): Refusal | undefined {
