@@ -65,6 +65,14 @@ test("nothing is touched, and status says what to correct and what runs all the 
   );
 });
 
+test("a volume that was proven empty is proven no longer: somebody may scale by hand meanwhile", () => {
+  const { marks } = planMisfit(worldOf({}, { claims: [claimOf(0), claimOf(1, { emptySpool: "one" })] }));
+  assert.deepEqual(
+    marks.map(({ reference, change }) => [reference.name, change]),
+    [["spool-outbound-1", { annotations: { "mailboat.dev/empty-spool": undefined } }]],
+  );
+});
+
 test("a second look finds the status as it is to be", () => {
   const first = planMisfit(worldOf());
   const world = worldOf();

@@ -4,7 +4,13 @@
  * needs no spec, and then it goes: it must not wait for ever for somebody who could read it. Pure.
  */
 import { timestamp } from "../../../api/condition.ts";
-import { drainFinalizer, queuedAnnotation, retainedLabel, servingLabel } from "../../../api/labels.ts";
+import {
+  drainFinalizer,
+  emptySpoolAnnotation,
+  queuedAnnotation,
+  retainedLabel,
+  servingLabel,
+} from "../../../api/labels.ts";
 import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import type { KubeEvent } from "../../kube/kube.ts";
 import type { Misfit } from "../../kube/objects.ts";
@@ -57,7 +63,7 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
   if (deletion === undefined) {
     // Somebody took it off, or a release that is installed again did: volumes would go unnamed with the relay.
     const isBare = world.claims.length > 0 && !hasFinalizer(relay);
-    return { finalizer: isBare ? "put" : undefined, marks: [], ...said, requeueAfterMs: settledMs };
+    return { finalizer: isBare ? "put" : undefined, marks: withoutProofs(world), ...said, requeueAfterMs: settledMs };
   }
   const finalizer = hasFinalizer(relay) && deletion.isDone ? "takeOff" : undefined;
   const marks = hasFinalizer(relay) ? [...withoutClients(world), ...retaining(world)] : [];
@@ -108,6 +114,17 @@ function withoutClients({ relay, pods }: MisfitWorld): readonly Mark[] {
     .map(({ name }) => ({
       reference: { kind: "Pod", namespace, name },
       change: { labels: { [servingLabel]: undefined } },
+    }));
+}
+
+/** Whoever scales by hand meanwhile may put mail into a volume that was proven empty before: the proof must not outlive that. */
+function withoutProofs({ relay, claims }: MisfitWorld): readonly Mark[] {
+  const { namespace } = relay.metadata;
+  return claims
+    .filter((claim) => claim.emptySpool !== undefined)
+    .map(({ name }) => ({
+      reference: { kind: "PersistentVolumeClaim", namespace, name },
+      change: { annotations: { [emptySpoolAnnotation]: undefined } },
     }));
 }
 

@@ -83,6 +83,13 @@ const rows: readonly Row[] = [
     told: {},
   },
   {
+    name: "a pod that goes now and was started again without its order",
+    pods: [pod(0), pod(1, { report: reportOf(), ordered: orderDigest(order(0)) })],
+    leaving: [1],
+    replicas: 1,
+    told: { 1: order(0) },
+  },
+  {
     name: "nobody before hibernation",
     pods: [pod(0, { report: full })],
     leaving: [0],

@@ -39,7 +39,9 @@ export function decideOrders(question: OrderQuestion): readonly PodOrder[] {
     const isGoing = (ordinalOf(world.relay.metadata.name, pod.name) ?? 0) >= replicas;
     // One that stops takes nothing in any more, whatever it was told.
     const isStopping = report.draining && report.drain === undefined;
-    if (isGoing || isStopping || (report.drain !== undefined && pod.ordered === digest)) return [];
+    if (isStopping) return [];
+    // Started again after it had proven its spool empty, it would take mail into a volume that goes: it is told like any other.
+    if (report.drain !== undefined && (isGoing || pod.ordered === digest)) return [];
     return [{ pod, order }];
   });
 }
