@@ -166,12 +166,12 @@ test("the CustomResourceDefinitions are those of the schemas, kept and left out 
 test("benches start the operator as its Deployment does, memory as a share of its limit", { skip }, () => {
   const started = startAsIn(only(helm().render(), "Deployment"));
   assert.deepEqual(started, {
-    nodeFlags: ["--max-semi-space-size=2", "--max-old-space-size=153"],
+    nodeFlags: ["--max-semi-space-size=2", "--max-old-space-size=128"],
     env: { MALLOC_ARENA_MAX: "1" },
   });
   const set = { "operator.resources": { limits: { memory: "1Gi" } } };
   const [, oldSpace] = startAsIn(only(helm().render(set), "Deployment")).nodeFlags;
-  assert.equal(oldSpace, "--max-old-space-size=307");
+  assert.equal(oldSpace, "--max-old-space-size=256");
 });
 
 test("the operator understands what its Deployment tells it", { skip }, () => {
