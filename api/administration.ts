@@ -19,6 +19,20 @@ export function relayIdentity(relay: { readonly namespace: string; readonly name
   return `mailboat://relay/${relay.namespace}/${relay.name}`;
 }
 
+/**
+ * Who a certificate of the internal authority speaks for: the URI among its subject alternative names, from the text that Node
+ * makes of them (`URI:mailboat://operator, DNS:a`). Host names say nothing here, because pods come and go; the chain is checked
+ * by TLS before this is asked. Undefined unless there is exactly one URI. Node quotes a name with special characters, which none
+ * of ours has: such a certificate speaks for nobody.
+ */
+export function identityOf(subjectAltName: string | undefined): string | undefined {
+  if (subjectAltName === undefined || subjectAltName.includes('"')) return undefined;
+  const names = subjectAltName.split(", ").filter((name) => name.startsWith(scheme));
+  return names.length === 1 ? names[0]?.slice(scheme.length) : undefined;
+}
+
+const scheme = "URI:";
+
 /** `POST` gives or renews the order, `DELETE` takes it back; both are for the operator and may be said again at any time. */
 export const drainPath = "/drain";
 

@@ -156,7 +156,7 @@ const rooms: readonly Room[] = [
   {
     // What the parts that obey an order and answer on the administration port know of it.
     name: "relay administration words",
-    files: /^relay\/administration\/(?:gate|identity|orders|route)\.ts$/,
+    files: /^relay\/administration\/(?:gate|orders|route)\.ts$/,
     rooms: ["api"],
     packages: [],
     node: ["node:http", "node:util"],
@@ -215,7 +215,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay config",
     files: /^relay\/config\//,
-    rooms: ["api", "runtime", "relay pure", "relay words", "relay administration words"],
+    rooms: ["api", "runtime", "relay pure", "relay words"],
     packages: ["zod"],
     node: "any",
   },

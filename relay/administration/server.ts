@@ -11,12 +11,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
-import { administrationPort, administrationPortName } from "../../api/administration.ts";
+import { administrationPort, administrationPortName, identityOf } from "../../api/administration.ts";
 import { hostToBind } from "../../runtime/everywhere.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { PeerCertificate, SnapshotSource } from "../config/snapshot.ts";
 import { admit, type Admission } from "./admission.ts";
-import { identityOf } from "./identity.ts";
 import type { Route } from "./route.ts";
 
 export interface AdministrationOptions {

@@ -1,9 +1,8 @@
 /** Mounted certificates as texts to values that have been found usable together. Throws with what is wrong, for people. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
-import { relayIdentity } from "../../api/administration.ts";
+import { identityOf, relayIdentity } from "../../api/administration.ts";
 import type { RelayDocument } from "../../api/relayconfig.ts";
-import { identityOf } from "../administration/identity.ts";
 import type { Files } from "./files.ts";
 import type { Certificate, PeerCertificate } from "./snapshot.ts";
 

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLog } from "../../runtime/log.ts";
-import { createTelemetry } from "../../runtime/telemetry.ts";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { createHopTracer, type DeliverHop } from "../observe/hop.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
@@ -9,6 +7,7 @@ import type { Fate } from "./attempt.ts";
 import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "./fixtures.ts";
 import { traceConclusion } from "./record.ts";
 import { concludeAttempt, type Conclusion } from "./settlement.ts";
+import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 
 const snapshot = snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com")]);
 
@@ -16,15 +15,7 @@ async function conclude(
   message: Message,
   fates: readonly Fate[],
 ): Promise<{ readonly conclusion: Conclusion; readonly hop: DeliverHop; readonly spans: readonly SpanLine[] }> {
-  const spans: SpanLine[] = [];
-  const telemetry = createTelemetry({
-    resource: {},
-    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
-    log: createLog({ level: "silent", program: "test" }),
-    counts: { spansExported: () => undefined, spansDropped: () => undefined },
-    sink: (line) => spans.push(line),
-  });
-  await telemetry.configure({ samplingRatio: 1, headers: {} });
+  const { telemetry, spans } = await tracedAt(1);
   const recipients = fates.map(({ recipient }) => recipient);
   const now = message.acceptedAt;
   const hop = createHopTracer(telemetry).deliver({ message, recipients, now });

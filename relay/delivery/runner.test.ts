@@ -220,7 +220,8 @@ test("delivery follows a route that changed while the message waited for its ret
   assert.equal(spool.settlements.at(-1)?.outcomes[0]?.kind, "delivered");
 });
 
-test("close() waits for the delivery in flight and starts no other", async (t) => {
+/** One delivery at a time, which stays in flight from `reached` until `release`. */
+async function heldBenchFor(t: TestContext) {
   const release = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
   const hop = await hopFor(t, {
@@ -233,6 +234,11 @@ test("close() waits for the delivery in flight and starts no other", async (t) =
   });
   const window = { messages: 10, bytes: 1 << 20, inFlight: 1, inFlightPerRoute: 1 };
   const { spool, delivery } = benchFor(t, { window, delivery: { smarthosts: [smarthostAt(hop.port)] } });
+  return { hop, spool, delivery, reached, release };
+}
+
+test("close() waits for the delivery in flight and starts no other", async (t) => {
+  const { spool, delivery, reached, release } = await heldBenchFor(t);
   await spool.commit(newMessage());
   await spool.commit(newMessage());
   await reached.promise;
@@ -244,18 +250,7 @@ test("close() waits for the delivery in flight and starts no other", async (t) =
 });
 
 test("standDown() ends what is in flight, puts back what waits as it was, and resume() goes on", async (t) => {
-  const release = Promise.withResolvers<void>();
-  const reached = Promise.withResolvers<void>();
-  const hop = await hopFor(t, {
-    answer: async (line) => {
-      if (line !== "END") return undefined;
-      reached.resolve();
-      await release.promise;
-      return undefined;
-    },
-  });
-  const window = { messages: 10, bytes: 1 << 20, inFlight: 1, inFlightPerRoute: 1 };
-  const { spool, delivery } = benchFor(t, { window, delivery: { smarthosts: [smarthostAt(hop.port)] } });
+  const { hop, spool, delivery, reached, release } = await heldBenchFor(t);
   for (let count = 0; count < 3; count += 1) await spool.commit(newMessage());
   await reached.promise;
   await delivery.standDown();

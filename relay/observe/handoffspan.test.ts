@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLog } from "../../runtime/log.ts";
-import { createTelemetry } from "../../runtime/telemetry.ts";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { newMessage } from "../delivery/fixtures.ts";
 import { createHandoffTracer, type HandoffTracer } from "./handoffspan.ts";
 import { sameTraceMs } from "./hop.ts";
+import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 
 const trace = "0af7651916cd43dd8448eb211c80319c";
 const spooled = `00-${trace}-b7ad6b7169203331`;
@@ -15,15 +14,7 @@ const peer = { name: "outbound-0", host: "outbound-0.peers", port: 9465 };
 async function bench(
   samplingRatio: number,
 ): Promise<{ readonly tracer: HandoffTracer; readonly spans: readonly SpanLine[] }> {
-  const spans: SpanLine[] = [];
-  const telemetry = createTelemetry({
-    resource: {},
-    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
-    log: createLog({ level: "silent", program: "test" }),
-    counts: { spansExported: () => undefined, spansDropped: () => undefined },
-    sink: (line) => spans.push(line),
-  });
-  await telemetry.configure({ samplingRatio, headers: {} });
+  const { telemetry, spans } = await tracedAt(samplingRatio);
   return { tracer: createHandoffTracer(telemetry), spans };
 }
 

@@ -8,23 +8,16 @@ import { newMessage } from "../delivery/fixtures.ts";
 import type { Message, Recipient, RecipientOutcome } from "../spool/entry.ts";
 import { createHopTracer, sameTraceMs, type DeliverHop, type HopTracer, type ReceiveFacts } from "./hop.ts";
 import { noTraceFields } from "./tracefields.ts";
+import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 
 interface Bench {
   readonly hops: HopTracer;
-  readonly spans: SpanLine[];
+  readonly spans: readonly SpanLine[];
   span(name: string): SpanLine;
 }
 
 async function bench(samplingRatio: number): Promise<Bench> {
-  const spans: SpanLine[] = [];
-  const telemetry = createTelemetry({
-    resource: {},
-    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
-    log: createLog({ level: "silent", program: "test" }),
-    counts: { spansExported: () => undefined, spansDropped: () => undefined },
-    sink: (line) => spans.push(line),
-  });
-  await telemetry.configure({ samplingRatio, headers: {} });
+  const { telemetry, spans } = await tracedAt(samplingRatio);
   return {
     hops: createHopTracer(telemetry),
     spans,

@@ -1,41 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { after, test } from "node:test";
-import { createLog } from "../../runtime/log.ts";
+import { test } from "node:test";
 import { inlineLimitBytes } from "./bodies.ts";
 import { spoolIdOf, type Entry, type NewMessage, type SpoolId } from "./entry.ts";
 import { SpoolFullError, type DeliverySink, type Spool } from "./spool.ts";
-import { openStore, spoolChance, type StoreOptions } from "./store.ts";
+import { spoolChance } from "./store.ts";
+import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
 
-const directories: string[] = [];
-after(async () => {
-  for (const directory of directories) await rm(directory, { recursive: true, force: true });
-});
-
-async function freshDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "spool-"));
-  directories.push(directory);
-  return directory;
-}
-
-const start = 1_800_000_000_000;
-
-async function openAt(directory: string, change: Partial<StoreOptions> = {}): Promise<Spool> {
-  return openStore({
-    directory,
-    clock: { now: () => start },
-    log: createLog({ level: "silent", program: "test" }),
-    capacity: () => ({ capacityBytes: 1e9, highWatermarkPercent: 85 }),
-    retryDelayMs: (attempt) => (attempt === 1 ? 60_000 : 120_000),
-    ownerTimeoutMs: 0,
-    onCommit: () => undefined,
-    onLost: (error) => assert.fail(error),
-    ...change,
-  });
-}
 
 function messageWith(addresses: readonly string[], body = Buffer.from("Hello\r\n")): NewMessage {
   return {

@@ -1,28 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLog } from "../../runtime/log.ts";
-import { createTelemetry } from "../../runtime/telemetry.ts";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { parseHeader } from "../mail/header.ts";
 import { refusal } from "../mail/reply.ts";
 import { createHopTracer, noHopTracer } from "../observe/hop.ts";
 import { spoolIdOf } from "../spool/entry.ts";
 import { SessionTrace } from "./sessiontrace.ts";
+import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 
 const opening = { listener: "submission", peerAddress: "192.0.2.7" };
 const id = spoolIdOf(1_700_000_000_000, Buffer.alloc(6));
 const accepted = { code: 250, enhanced: "2.6.0", text: "ok" };
 
 async function session(): Promise<{ readonly trace: SessionTrace; readonly spans: readonly SpanLine[] }> {
-  const spans: SpanLine[] = [];
-  const telemetry = createTelemetry({
-    resource: {},
-    names: { endpoint: "endpoint", headers: "headers", ca: "ca" },
-    log: createLog({ level: "silent", program: "test" }),
-    counts: { spansExported: () => undefined, spansDropped: () => undefined },
-    sink: (line) => spans.push(line),
-  });
-  await telemetry.configure({ samplingRatio: 1, headers: {} });
+  const { telemetry, spans } = await tracedAt(1);
   return { trace: new SessionTrace(createHopTracer(telemetry), opening), spans };
 }
 

@@ -79,19 +79,25 @@ test(
   },
 );
 
+/** A relay, and a domain of another namespace that it selects by a label. */
+function applySelected(): { readonly namespace: string; readonly shop: string } {
+  const namespace = stage.makeNamespace();
+  const shop = stage.makeNamespace({ labels: { mail: "yes" } });
+  const allowedNamespaces = { from: "Selector", selector: { matchLabels: { mail: "yes" } } };
+  stage.apply(
+    relayManifest({ namespace, name: "outbound", spec: { allowedNamespaces } }),
+    domainManifest({ namespace: shop, name: "example-com", spec: { relayRef: { name: "outbound", namespace } } }),
+  );
+  return { namespace, shop };
+}
+
 test(
   "namespaces that cannot be listed at the first try cost no domain of a selected namespace",
   { skip, timeout },
   async () => {
     operator = stage.operator();
     await operator.leading();
-    const namespace = stage.makeNamespace();
-    const shop = stage.makeNamespace({ labels: { mail: "yes" } });
-    const allowedNamespaces = { from: "Selector", selector: { matchLabels: { mail: "yes" } } };
-    stage.apply(
-      relayManifest({ namespace, name: "outbound", spec: { allowedNamespaces } }),
-      domainManifest({ namespace: shop, name: "example-com", spec: { relayRef: { name: "outbound", namespace } } }),
-    );
+    const { shop } = applySelected();
     const place = { namespace: shop, name: "example-com" };
     await stage.untilCondition("SenderDomain", place, { type: "Ready", status: "True" });
     await operator.stop();
@@ -119,13 +125,7 @@ test(
   async () => {
     operator = stage.operator();
     await operator.leading();
-    const namespace = stage.makeNamespace();
-    const shop = stage.makeNamespace({ labels: { mail: "yes" } });
-    const allowedNamespaces = { from: "Selector", selector: { matchLabels: { mail: "yes" } } };
-    stage.apply(
-      relayManifest({ namespace, name: "outbound", spec: { allowedNamespaces } }),
-      domainManifest({ namespace: shop, name: "example-com", spec: { relayRef: { name: "outbound", namespace } } }),
-    );
+    const { namespace, shop } = applySelected();
     const [relay, place] = [
       { namespace, name: "outbound" },
       { namespace: shop, name: "example-com" },

@@ -5,7 +5,13 @@
  */
 import { request } from "node:https";
 import type { TLSSocketOptions } from "node:tls";
-import { drainPath, operatorIdentity, relayIdentity, type DrainOrder } from "../../../api/administration.ts";
+import {
+  drainPath,
+  identityOf,
+  operatorIdentity,
+  relayIdentity,
+  type DrainOrder,
+} from "../../../api/administration.ts";
 import type { InternalAuthority, IssuedCertificate, NextHopAddress } from "../world.ts";
 
 export interface OrderRequest {
@@ -83,7 +89,9 @@ function send({ address, relay, order, authority }: OrderRequest, own: IssuedCer
   function check(_host: string, certificate: { readonly subjectaltname?: string }): Error | undefined {
     const names = certificate.subjectaltname ?? "no name";
     const identity = relayIdentity(relay);
-    return names === `URI:${identity}` ? undefined : new Error(`${names} answers, not ${identity}`);
+    return identityOf(certificate.subjectaltname) === identity
+      ? undefined
+      : new Error(`${names} answers, not ${identity}`);
   }
   return new Promise((resolve, reject) => {
     const sent = request(

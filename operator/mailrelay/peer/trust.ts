@@ -3,7 +3,7 @@
  * the one that clients trust, and one certificate a relay that its pods share. Decides when either has to be made anew. Pure.
  */
 import { X509Certificate } from "node:crypto";
-import { relayIdentity } from "../../../api/administration.ts";
+import { identityOf, relayIdentity } from "../../../api/administration.ts";
 import type { Secret } from "../../kube/objects.ts";
 import { secretText } from "../../kube/secret.ts";
 import { readCertificate, renewAt } from "../certificate.ts";
@@ -92,7 +92,7 @@ export function peerReissueReason({ relay, peer, authority, now }: PeerQuestion)
   if (secretText(peer, "ca.crt") !== authority.bundle) return "its authorities are not those in force";
   if (!isSignedBy(leaf, authority.certificate)) return "it is not of the authority in force";
   const identity = relayIdentity(relay);
-  if (leaf.subjectAltName !== `URI:${identity}`) return `it is not for ${identity}`;
+  if (identityOf(leaf.subjectAltName) !== identity) return `it is not for ${identity}`;
   if (now >= renewAt(reading.fact)) return `it expires ${new Date(reading.fact.notAfter).toISOString()}`;
   return undefined;
 }

@@ -1,46 +1,18 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { after, test } from "node:test";
-import { createLog } from "../../../runtime/log.ts";
+import { test } from "node:test";
 import { inlineLimitBytes } from "../bodies.ts";
 import { spoolIdOf, type Message } from "../entry.ts";
 import type { ScheduledRecipient, WholeMessage } from "../handoffs.ts";
 import { SpoolFullError, type DeliverySink } from "../spool.ts";
-import { openStore, spoolChance, type Store, type StoreOptions } from "../store.ts";
+import { spoolChance, type Store } from "../store.ts";
+import { freshDirectory, openAt, start } from "../../../test/support/spoolplace.ts";
 
-const directories: string[] = [];
-after(async () => {
-  for (const directory of directories) await rm(directory, { recursive: true, force: true });
-});
-
-async function freshDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "spool-"));
-  directories.push(directory);
-  return directory;
-}
-
-const start = 1_800_000_000_000;
 const peer = { name: "outbound-0", host: "outbound-0.peers.mail.svc", port: 9465 };
 const reply = { code: 451, enhanced: "4.2.0", text: "later" };
 const delivered = { code: 250, enhanced: "2.0.0", text: "ok" };
-
-async function openAt(directory: string, change: Partial<StoreOptions> = {}): Promise<Store> {
-  return openStore({
-    directory,
-    clock: { now: () => start },
-    log: createLog({ level: "silent", program: "test" }),
-    capacity: () => ({ capacityBytes: 1e9, highWatermarkPercent: 85 }),
-    retryDelayMs: (attempt) => (attempt === 1 ? 60_000 : 120_000),
-    ownerTimeoutMs: 0,
-    onCommit: () => undefined,
-    onLost: (error) => assert.fail(error),
-    ...change,
-  });
-}
 
 function messageOf(changes: Partial<Message> = {}): Message {
   return {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { operatorIdentity } from "../../api/administration.ts";
-import { identityOf } from "./identity.ts";
+import { identityOf, operatorIdentity } from "./administration.ts";
 
 const cases = [
   { names: `URI:${operatorIdentity}`, identity: operatorIdentity },
