@@ -9,7 +9,6 @@ import { SpoolFullError, type DeliverySink, type Spool } from "./spool.ts";
 import { spoolChance } from "./store.ts";
 import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
 
-
 function messageWith(addresses: readonly string[], body = Buffer.from("Hello\r\n")): NewMessage {
   return {
     message: {

@@ -20,3 +20,15 @@ test("a refusal is believed for a while, and not when somebody has touched what 
   now = 10_000;
   assert.equal(refusals.get("other/key"), undefined);
 });
+
+test("refusals that nobody asks about any more do not make the others wait longer", () => {
+  let now = 0;
+  const refusals = new Refusals(() => now);
+  for (let count = 0; count < 60; count += 1) refusals.add(`gone-${count}/key`, "forbidden");
+  now = 300_001;
+  refusals.add("shop/key", "forbidden");
+  now += 9_999;
+  assert.equal(refusals.get("shop/key"), "forbidden");
+  now += 1;
+  assert.equal(refusals.get("shop/key"), undefined);
+});

@@ -32,7 +32,10 @@ export class Refusals {
   }
 
   add(key: string, said: string): void {
-    this.#said.set(key, { said, at: this.#now() });
+    const now = this.#now();
+    // What nobody has asked for since then is of resources that are gone, and must not slow the others down.
+    for (const [other, { at }] of this.#said) if (now - at > longestRefusalMs) this.#said.delete(other);
+    this.#said.set(key, { said, at: now });
   }
 
   forget(key: string): void {
