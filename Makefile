@@ -25,10 +25,10 @@ help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(INSTALLED) ## Run operator and relay without a cluster (MANIFESTS=dir STATE=dir; examples/local by default)
-	@exec $(NODE) operator/main.ts local $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
+	@exec $(NODE) local/main.ts run $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
 
 demo: $(INSTALLED) ## Send a handful of messages to the local mode that runs, or to one of its own
-	@exec $(NODE) operator/main.ts demo $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
+	@exec $(NODE) local/main.ts demo $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
 
 test: $(INSTALLED) ## Run everything that shows Mailboat works (LAYERS="check unit scenario" picks)
 	@exec $(NODE) test/run.ts $(LAYERS) </dev/null

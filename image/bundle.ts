@@ -6,7 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { licenceTexts } from "./licences.ts";
-import { leaveOutLocalMode, threadsAsFiles } from "./plugins.ts";
+import { threadsAsFiles } from "./plugins.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -40,7 +40,7 @@ function optionsOf(name: ProgramName, folder: string) {
     metafile: true,
     write: false,
     banner: { js: requireForLibraries },
-    plugins: [threadsAsFiles(sources.map((source) => join(root, source))), leaveOutLocalMode],
+    plugins: [threadsAsFiles(sources.map((source) => join(root, source)))],
     logLevel: "warning",
   } satisfies BuildOptions;
 }

@@ -28,16 +28,3 @@ export function threadsAsFiles(sources: readonly string[]): Plugin {
     },
   };
 }
-
-/** Local mode runs the relay from its sources, so it belongs to a checkout and its libraries not into the image. */
-export const leaveOutLocalMode: Plugin = {
-  name: "leave out local mode",
-  setup: (build) => {
-    build.onResolve({ filter: /\/local\/(?:demo\/)?run\.ts$/ }, () => ({ path: "local mode", namespace: "left-out" }));
-    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
-      contents:
-        'export async function runLocal() { throw new Error("local mode is not in the image: run `make run` in a checkout"); }\n' +
-        "export const runDemo = runLocal;",
-    }));
-  },
-};

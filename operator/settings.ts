@@ -2,24 +2,18 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import {
+  accepted,
+  type Environment,
+  ipAddress,
+  logLevel,
+  UsageError,
+  variablesOf,
+  verbOf,
+} from "../runtime/commandline.ts";
 import { gatherTracing, tracingSettings } from "./tracingsettings.ts";
 
 export const usage = `Mailboat operator
-
-  node operator/main.ts local [--manifests DIR] [--state DIR]
-
-    Runs operator and relays on this machine, with no cluster: a folder of manifests takes the place of the API server.
-
-    --manifests DIR   folder of *.yaml with MailRelays, SenderDomains and Secrets (MANIFESTS; default examples/local)
-    --state DIR       keys, spools, captured messages and ports (STATE; default .mailboat); one local mode a directory
-    --page-port PORT  where the page that shows each message is (PAGE_PORT; default 8025, or a free one)
-    --host ADDRESS    where listeners bind (LISTEN_HOST; default 127.0.0.1)
-    --log-level LEVEL what relays log: trace, debug, info, warn, error (LOG_LEVEL; default info)
-
-  node operator/main.ts demo [--state DIR]
-
-    Sends a handful of messages to the local mode that runs on DIR, or to one that it starts itself, and tells what
-    becomes of them.
 
   node operator/main.ts run --relay-image IMAGE
 
@@ -51,29 +45,9 @@ export const usage = `Mailboat operator
   --help                    this text
 `;
 
-/** A mistake in the command line or the environment; the message is for people. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-const logLevel = z.enum(["trace", "debug", "info", "warn", "error"]);
-const address = z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address, for example 127.0.0.1" });
 const label = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { error: "must be lower-case letters, digits and '-'" });
-
-const localSettings = z.object({
-  manifests: z.string().min(1),
-  state: z.string().min(1),
-  host: address,
-  logLevel,
-  pagePort: z.coerce
-    .number({ error: "must be a port, 1 to 65535" })
-    .int({ error: "must be a port, 1 to 65535" })
-    .min(1, { error: "must be a port, 1 to 65535" })
-    .max(65535, { error: "must be a port, 1 to 65535" })
-    .optional(),
-});
 
 const clusterSettings = z.object({
   relayImage: z.string({ error: "name the image of relay pods with --relay-image or RELAY_IMAGE" }).min(1),
@@ -84,7 +58,7 @@ const clusterSettings = z.object({
   serviceAccount: z.string().min(1),
   leaseName: label,
   identity: z.string().min(1),
-  listenHost: address,
+  listenHost: ipAddress,
   port: z.coerce.number({ error: "must be a port number" }).int().min(0).max(65_535),
   workers: z.coerce.number({ error: "must be a number from 1 to 64" }).int().min(1).max(64),
   /** Every resource is looked at this often even when nothing changed, in milliseconds. */
@@ -111,53 +85,25 @@ const releaseSettings = clusterSettings
     patienceMs: z.int(),
   });
 
-export type LocalSettings = z.infer<typeof localSettings>;
 export type ReleaseSettings = z.infer<typeof releaseSettings>;
 export type ClusterSettings = z.infer<typeof clusterSettings>;
 
 export type Command =
   | { readonly verb: "help" }
-  | { readonly verb: "local" | "demo"; readonly settings: LocalSettings }
   | { readonly verb: "run"; readonly settings: ClusterSettings }
   | { readonly verb: "release"; readonly settings: ReleaseSettings };
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws UsageError. */
 export function readCommand(args: readonly string[], environment: Environment): Command {
   const { values, positionals } = parseFlags(args);
   if (values.help === true) return { verb: "help" };
-  const [verb, ...rest] = positionals;
-  if (verb === undefined) throw new UsageError("which verb? `local`, `demo`, `run` or `release`; --help says more");
-  if (verb !== "local" && verb !== "demo" && verb !== "run" && verb !== "release") {
-    throw new UsageError(
-      `unknown verb ${verb}: there are \`local\`, \`demo\`, \`run\` and \`release\`; --help says more`,
-    );
-  }
-  if (rest.length > 0) throw new UsageError(`unexpected ${rest.join(" ")}: every setting goes behind a flag`);
-  for (const flag of Object.keys(values)) {
-    if (!flagsOf[verb].has(flag)) throw new UsageError(`--${flag} is no flag of \`${verb}\`; --help lists them`);
-  }
-  // `make run` passes empty variables on: they are as good as none.
-  const set = (name: string): string | undefined => (environment[name] === "" ? undefined : environment[name]);
-  if (verb === "local" || verb === "demo") return { verb, settings: readLocal(values, set) };
+  const verb = verbOf(positionals, Object.keys(values), flagsOf);
+  const set = variablesOf(environment);
   return verb === "run" ? readCluster(values, set) : readRelease(values, set);
 }
 
 type Flags = ReturnType<typeof parseFlags>["values"];
 type Variable = (name: string) => string | undefined;
-
-function readLocal(values: Flags, set: Variable): LocalSettings {
-  const pagePort = values["page-port"] ?? set("PAGE_PORT");
-  const settings = localSettings.safeParse({
-    manifests: values.manifests ?? set("MANIFESTS") ?? "examples/local",
-    state: values.state ?? set("STATE") ?? ".mailboat",
-    host: values.host ?? set("LISTEN_HOST") ?? "127.0.0.1",
-    logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
-    ...(pagePort === undefined ? {} : { pagePort }),
-  });
-  return accepted(settings);
-}
 
 const tenHoursMs = 36_000_000;
 /** Bookmarks come about once a minute. */
@@ -199,21 +145,12 @@ function whoAndWhere(values: Flags, set: Variable) {
   };
 }
 
-function accepted<T>(result: z.ZodSafeParseResult<T>): T {
-  if (result.success) return result.data;
-  const mistakes = result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new UsageError(mistakes.join("; "));
-}
-
 const text = { type: "string" } as const;
 
 const whoAndWhereFlags = ["kubeconfig", "context", "namespaces", "namespace", "lease-name", "identity", "log-level"];
 const tracingFlags = ["otlp-endpoint", "trace-sampling-ratio"];
-const localFlags = ["manifests", "state", "host", "log-level", "page-port"];
 
-const flagsOf: Readonly<Record<"local" | "demo" | "run" | "release", ReadonlySet<string>>> = {
-  local: new Set(localFlags),
-  demo: new Set(localFlags),
+const flagsOf: Readonly<Record<"run" | "release", ReadonlySet<string>>> = {
   run: new Set(["relay-image", "service-account", "host", "port", "workers", ...tracingFlags, ...whoAndWhereFlags]),
   release: new Set(whoAndWhereFlags),
 };
@@ -224,11 +161,8 @@ function parseFlags(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        manifests: text,
-        state: text,
         host: text,
         "log-level": text,
-        "page-port": text,
         "relay-image": text,
         kubeconfig: text,
         context: text,

@@ -52,7 +52,7 @@ const rooms: readonly Room[] = [
         "operator kinds",
         "operator edges",
       ])
-      .concat(["operator local", "operator cluster", "operator settings", "dashboards", "image"]),
+      .concat(["local", "operator cluster", "operator settings", "dashboards", "image"]),
     packages: [
       "zod",
       "dns-packet",
@@ -78,7 +78,7 @@ const rooms: readonly Room[] = [
   },
   {
     name: "main",
-    files: /^(?:relay|operator)\/main\.ts$/,
+    files: /^(?:relay|operator|local)\/main\.ts$/,
     rooms: [
       "api",
       "runtime",
@@ -101,7 +101,7 @@ const rooms: readonly Room[] = [
         "operator words",
         "operator kube",
         "operator edges",
-        "operator local",
+        "local",
         "operator cluster",
       ])
       .concat(["operator settings"]),
@@ -115,6 +115,7 @@ const rooms: readonly Room[] = [
     files: /^runtime\//,
     rooms: [],
     packages: [
+      "zod",
       "pino",
       "@opentelemetry/api",
       "@opentelemetry/core",
@@ -296,8 +297,8 @@ const rooms: readonly Room[] = [
     node: "any",
   },
   {
-    name: "operator local",
-    files: /^operator\/local\//,
+    name: "local",
+    files: /^local\//,
     rooms: [
       "api",
       "runtime",
@@ -323,15 +324,15 @@ const rooms: readonly Room[] = [
 
 /** One adapter a library: nobody else sees its types and callbacks. Tests are free. */
 const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
-  { target: "smtp-server", files: /^relay\/submission\/(?:server|commandstream)\.ts$|^operator\/local\// },
-  { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$|^operator\/local\/demo\/run\.ts$/ },
+  { target: "smtp-server", files: /^relay\/submission\/(?:server|commandstream)\.ts$|^local\// },
+  { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$|^local\/demo\/run\.ts$/ },
   { target: "@kubernetes/client-node", files: /^operator\/kube\// },
   { target: "prom-client", files: /^relay\/observe\/|^operator\/cluster\// },
   { target: "dns-packet", files: /^relay\/dns\// },
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
   { target: "pino", files: /^runtime\/log\.ts$/ },
-  { target: "postal-mime", files: /^operator\/local\/capture\/mime\.ts$/ },
-  { target: "node:sqlite", files: /^relay\/spool\/|^operator\/local\/(?:lock|page\/spoolpeek)\.ts$/ },
+  { target: "postal-mime", files: /^local\/capture\/mime\.ts$/ },
+  { target: "node:sqlite", files: /^relay\/spool\/|^local\/(?:lock|page\/spoolpeek)\.ts$/ },
 ];
 
 const forbiddenWords = ["util", "helper", "common", "manager", "handler", "processor", "misc", "service"];
@@ -530,7 +531,7 @@ test("pure files take clock, chance and shutdown as arguments", () => {
 test("only mains and worker threads have side effects when they are loaded", () => {
   const effect = /^(?:await |process\.|setInterval|setTimeout|console\.|\w+\([^=]*\);$)/m;
   const isEntry = (source: SourceFile): boolean =>
-    /^(?:relay|operator)\/main\.ts$|^crds\/generate\.ts$/.test(source.path) || source.code.includes("parentPort");
+    /^(?:relay|operator|local)\/main\.ts$|^crds\/generate\.ts$/.test(source.path) || source.code.includes("parentPort");
   none(production.filter((source) => !isEntry(source) && effect.test(source.code)).map((source) => source.path));
 });
 

@@ -41,7 +41,7 @@ const layers: readonly Layer[] = [
     concurrency: Math.max(2, Math.min(4, availableParallelism())),
     tasks: () =>
       testFiles(
-        "{api,charts,crds,examples,image,operator,relay,runtime,test}/**/*.test.ts",
+        "{api,charts,crds,examples,image,local,operator,relay,runtime,test}/**/*.test.ts",
         ["test/apiserver/**", "test/chart/**", "test/cluster/**", "test/scenario/**"],
         unitLimits,
       ),

@@ -1,5 +1,5 @@
 /**
- * All that the reconcilers know of an API server. `operator/local` implements it over a folder; a cluster's client
+ * All that the reconcilers know of an API server. `local` implements it over a folder; a cluster's client
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
 import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "./objects.ts";

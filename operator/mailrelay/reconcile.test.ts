@@ -8,7 +8,7 @@ import { relayLabel, revisionAnnotation, servingLabel } from "../../api/labels.t
 import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
 import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim, Secret } from "../kube/objects.ts";
-import { LocalKube } from "../local/kube.ts";
+import { LocalKube } from "../../local/kube.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { createCredentialSource } from "./credentials.ts";
 import { readRelayDocument } from "./document.ts";

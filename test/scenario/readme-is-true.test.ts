@@ -4,7 +4,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
-import { behaviourRows, codeRow } from "../../operator/local/capture/behaviour.ts";
+import { behaviourRows, codeRow } from "../../local/capture/behaviour.ts";
 import { runCommand } from "../gate/command.ts";
 import { LocalMode } from "../support/local.ts";
 import { Program } from "../support/program.ts";
@@ -60,7 +60,7 @@ test("make demo starts a local mode of its own when none runs, and all ends as i
   const directory = makeResultsDirectory(import.meta.url, "demo");
   const flags = ["--manifests", join(repositoryRoot, "examples/local"), "--state", join(directory, "state")];
   const program = new Program({
-    command: [process.execPath, join(repositoryRoot, "operator/main.ts"), "demo", ...flags],
+    command: [process.execPath, join(repositoryRoot, "local/main.ts"), "demo", ...flags],
     logFile: join(directory, "demo.log"),
   });
   t.after(() => program.kill("SIGKILL"));

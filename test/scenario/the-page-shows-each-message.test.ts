@@ -260,7 +260,7 @@ test("the page answers to its own names only, and changes nothing", async (t) =>
 test("make demo shows all of it; its screenshot is the one in README", { skip }, async (t) => {
   const local = await startLocal(t, "demo");
   const page = await openPage(t, local);
-  const demo = spawn(process.execPath, ["operator/main.ts", "demo", "--state", join(local.directory, "state")], {
+  const demo = spawn(process.execPath, ["local/main.ts", "demo", "--state", join(local.directory, "state")], {
     cwd: repositoryRoot,
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -91,7 +91,7 @@ function writeManifest(directory: string, name: string, text: string): void {
 async function launch(directory: string): Promise<Program> {
   const flags = ["--manifests", join(directory, "manifests"), "--state", join(directory, "state")];
   const program = new Program({
-    command: [process.execPath, join(repositoryRoot, "operator/main.ts"), "local", ...flags],
+    command: [process.execPath, join(repositoryRoot, "local/main.ts"), "run", ...flags],
     logFile: join(directory, "local.log"),
   });
   await program.waitFor("ready", (line) => line === "ready", 60_000);

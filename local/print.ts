@@ -1,7 +1,7 @@
 /** What local mode says while it runs: one line for each thing that happened, and nothing that only repeats. */
-import type { Condition } from "../../api/condition.ts";
+import type { Condition } from "../api/condition.ts";
 import { capturedFile, type CapturedMessage } from "./capture/record.ts";
-import { nameOf } from "../kube/kube.ts";
+import { nameOf } from "../operator/kube/kube.ts";
 import type { StatusChange } from "./kube.ts";
 import { lineKey, type MailEvent, mailLine, type Paint } from "./mailline.ts";
 import type { Problem } from "./manifests.ts";

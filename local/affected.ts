@@ -1,9 +1,9 @@
 /** Which resources have to be looked at again after a change. Pure. */
-import { keyOf, type Reference } from "../kube/kube.ts";
-import type { MailRelay } from "../../api/mailrelay.ts";
-import type { SenderDomain } from "../../api/senderdomain.ts";
-import { isPart, type Stored } from "../kube/objects.ts";
-import { refersTo } from "../mailrelay/binding.ts";
+import { keyOf, type Reference } from "../operator/kube/kube.ts";
+import type { MailRelay } from "../api/mailrelay.ts";
+import type { SenderDomain } from "../api/senderdomain.ts";
+import { isPart, type Stored } from "../operator/kube/objects.ts";
+import { refersTo } from "../operator/mailrelay/binding.ts";
 
 export interface Given {
   readonly relays: readonly Stored<MailRelay>[];

@@ -1,11 +1,11 @@
 /**
  * The cluster DNS of local mode: names of Services, which here lead to the port that the pod behind them was given. Pure.
  */
-import { relayLabel } from "../../api/labels.ts";
-import type { MailRelay } from "../../api/mailrelay.ts";
-import type { Pod, Stored } from "../kube/objects.ts";
-import { clientNames } from "../mailrelay/objects/names.ts";
-import type { NextHopAddress } from "../mailrelay/world.ts";
+import { relayLabel } from "../api/labels.ts";
+import type { MailRelay } from "../api/mailrelay.ts";
+import type { Pod, Stored } from "../operator/kube/objects.ts";
+import { clientNames } from "../operator/mailrelay/objects/names.ts";
+import type { NextHopAddress } from "../operator/mailrelay/world.ts";
 
 export type AddressBook = ReadonlyMap<string, NextHopAddress>;
 

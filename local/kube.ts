@@ -7,9 +7,9 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
-import { relayLabel, shardLabel } from "../../api/labels.ts";
-import { mailRelayStatus } from "../../api/mailrelay.ts";
-import { senderDomainStatus } from "../../api/senderdomain.ts";
+import { relayLabel, shardLabel } from "../api/labels.ts";
+import { mailRelayStatus } from "../api/mailrelay.ts";
+import { senderDomainStatus } from "../api/senderdomain.ts";
 import {
   type ChangeListener,
   keyOf,
@@ -19,7 +19,7 @@ import {
   type ListOptions,
   type MetadataChange,
   type Reference,
-} from "../kube/kube.ts";
+} from "../operator/kube/kube.ts";
 import type {
   AppliedObject,
   Kind,
@@ -29,9 +29,9 @@ import type {
   OptionalKind,
   PersistentVolumeClaim,
   Pod,
-} from "../kube/objects.ts";
-import { type Labels, matchesSelector, namespaceNameLabel } from "../kube/selector.ts";
-import { readShard, type ShardFact } from "../kube/shard.ts";
+} from "../operator/kube/objects.ts";
+import { type Labels, matchesSelector, namespaceNameLabel } from "../operator/kube/selector.ts";
+import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import type { GivenObject, InForce } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";

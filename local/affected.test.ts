@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { domainOf, relayOf } from "../../test/support/operatorobjects.ts";
-import type { Reference } from "../kube/kube.ts";
+import { domainOf, relayOf } from "../test/support/operatorobjects.ts";
+import type { Reference } from "../operator/kube/kube.ts";
 import { affectedBy } from "./affected.ts";
 
 const given = {

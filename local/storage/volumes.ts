@@ -5,10 +5,10 @@
 import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { emptySpoolAnnotation, labelsFor } from "../../../api/labels.ts";
-import type { MailRelay } from "../../../api/mailrelay.ts";
-import type { ObjectMeta, PersistentVolumeClaim } from "../../kube/objects.ts";
-import { claimNameAt, ordinalOf, spoolVolume } from "../../mailrelay/objects/names.ts";
+import { emptySpoolAnnotation, labelsFor } from "../../api/labels.ts";
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { ObjectMeta, PersistentVolumeClaim } from "../../operator/kube/objects.ts";
+import { claimNameAt, ordinalOf, spoolVolume } from "../../operator/mailrelay/objects/names.ts";
 import { makeDirectory, writeFileAtomically } from "../files.ts";
 
 const storedClaim = z.object({

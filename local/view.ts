@@ -1,15 +1,15 @@
 /** Waits until the relays take mail, then shows the first page. */
 import { setTimeout as pause } from "node:timers/promises";
-import { administrationPortName } from "../../api/administration.ts";
-import type { MailRelay } from "../../api/mailrelay.ts";
-import type { SenderDomain } from "../../api/senderdomain.ts";
-import type { ContainerPort, Pod, Secret, Stored } from "../kube/objects.ts";
-import { secretText } from "../kube/secret.ts";
-import { matchesSelector } from "../kube/selector.ts";
-import { refersTo } from "../mailrelay/binding.ts";
-import { basicAuthType } from "../mailrelay/credentials.ts";
-import { relayLabel } from "../../api/labels.ts";
-import type { LocalSettings } from "../settings.ts";
+import { administrationPortName } from "../api/administration.ts";
+import type { MailRelay } from "../api/mailrelay.ts";
+import type { SenderDomain } from "../api/senderdomain.ts";
+import type { ContainerPort, Pod, Secret, Stored } from "../operator/kube/objects.ts";
+import { secretText } from "../operator/kube/secret.ts";
+import { matchesSelector } from "../operator/kube/selector.ts";
+import { refersTo } from "../operator/mailrelay/binding.ts";
+import { basicAuthType } from "../operator/mailrelay/credentials.ts";
+import { relayLabel } from "../api/labels.ts";
+import type { LocalSettings } from "./settings.ts";
 import { banner, type ListenerRow } from "./banner.ts";
 import type { LocalKube } from "./kube.ts";
 import { painter } from "./mailline.ts";

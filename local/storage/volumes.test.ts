@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { emptySpoolAnnotation, queuedAnnotation } from "../../../api/labels.ts";
-import { relayOf } from "../../../test/support/operatorobjects.ts";
-import { renderStatefulSet } from "../../mailrelay/objects/statefulset.ts";
+import { emptySpoolAnnotation, queuedAnnotation } from "../../api/labels.ts";
+import { relayOf } from "../../test/support/operatorobjects.ts";
+import { renderStatefulSet } from "../../operator/mailrelay/objects/statefulset.ts";
 import { LocalKube } from "../kube.ts";
 
 const folders: string[] = [];

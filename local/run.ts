@@ -5,22 +5,23 @@
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
-import { systemChance, systemTimers } from "../../runtime/clock.ts";
-import { type ChangeListener, keyOf, type Reference } from "../kube/kube.ts";
-import { secretText } from "../kube/secret.ts";
-import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
-import { createCredentialSource } from "../mailrelay/credentials.ts";
-import type { RelaySources } from "../mailrelay/gather.ts";
-import type { NextHopAddress } from "../mailrelay/world.ts";
-import { authoritySecretName } from "../mailrelay/objects/names.ts";
-import { reconcileRelay } from "../mailrelay/reconcile.ts";
-import { openClientAuthority } from "../mailrelay/own/issuing.ts";
-import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
-import { openOrders } from "../mailrelay/peer/orders.ts";
-import { readReport } from "../mailrelay/reports.ts";
-import { RelayMemory } from "../mailrelay/scale/memory.ts";
-import { reconcileDomain } from "../senderdomain/reconcile.ts";
-import { type LocalSettings, UsageError } from "../settings.ts";
+import { systemChance, systemTimers } from "../runtime/clock.ts";
+import { type ChangeListener, keyOf, type Reference } from "../operator/kube/kube.ts";
+import { secretText } from "../operator/kube/secret.ts";
+import { workBackoff, WorkQueue } from "../operator/kube/workqueue.ts";
+import { createCredentialSource } from "../operator/mailrelay/credentials.ts";
+import type { RelaySources } from "../operator/mailrelay/gather.ts";
+import type { NextHopAddress } from "../operator/mailrelay/world.ts";
+import { authoritySecretName } from "../operator/mailrelay/objects/names.ts";
+import { reconcileRelay } from "../operator/mailrelay/reconcile.ts";
+import { openClientAuthority } from "../operator/mailrelay/own/issuing.ts";
+import { openInternalAuthority } from "../operator/mailrelay/peer/issuing.ts";
+import { openOrders } from "../operator/mailrelay/peer/orders.ts";
+import { readReport } from "../operator/mailrelay/reports.ts";
+import { RelayMemory } from "../operator/mailrelay/scale/memory.ts";
+import { reconcileDomain } from "../operator/senderdomain/reconcile.ts";
+import { UsageError } from "../runtime/commandline.ts";
+import type { LocalSettings } from "./settings.ts";
 import { type AddressBook, rewriteBook, relayAddresses } from "./addressbook.ts";
 import { affectedBy } from "./affected.ts";
 import { type CaptureExchanger, startCapture } from "./capture/exchanger.ts";
@@ -48,7 +49,7 @@ const captureAddress = "127.0.0.1";
 const pageAddress = "127.0.0.1";
 /** Taken when it is free: people come to know it. */
 const usualPagePort = 8025;
-const program = fileURLToPath(new URL("../../relay/main.ts", import.meta.url));
+const program = fileURLToPath(new URL("../relay/main.ts", import.meta.url));
 /** A port that a predecessor still holds is waited for this long. */
 const portWaitMs = 3000;
 

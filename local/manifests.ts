@@ -6,8 +6,8 @@
  */
 import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { readManifest } from "../../api/manifest.ts";
-import type { KindMap } from "../kube/objects.ts";
+import { readManifest } from "../api/manifest.ts";
+import type { KindMap } from "../operator/kube/objects.ts";
 
 export type GivenKind = "MailRelay" | "SenderDomain" | "Secret";
 export type GivenObject = KindMap[GivenKind];

@@ -1,6 +1,6 @@
 /** Labels and annotations that are set or taken off, on a copy. Pure. */
-import type { MetadataChange } from "../../kube/kube.ts";
-import type { PersistentVolumeClaim, Pod } from "../../kube/objects.ts";
+import type { MetadataChange } from "../../operator/kube/kube.ts";
+import type { PersistentVolumeClaim, Pod } from "../../operator/kube/objects.ts";
 
 export function marked<T extends Pod | PersistentVolumeClaim>(pod: T, change: MetadataChange | undefined): T {
   if (change === undefined) return pod;

@@ -4,9 +4,9 @@
  * operator removes the claim.
  */
 import { join } from "node:path";
-import { emptySpoolAnnotation } from "../../api/labels.ts";
-import type { ContainerPort, Pod, Secret, StatefulSet } from "../kube/objects.ts";
-import { claimNameAt } from "../mailrelay/objects/names.ts";
+import { emptySpoolAnnotation } from "../api/labels.ts";
+import type { ContainerPort, Pod, Secret, StatefulSet } from "../operator/kube/objects.ts";
+import { claimNameAt } from "../operator/mailrelay/objects/names.ts";
 import type { LocalKube } from "./kube.ts";
 import { LocalPod, type PodIntent, type PodObserver, type PodPorts } from "./pod.ts";
 import type { PortBook } from "./ports.ts";

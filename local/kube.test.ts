@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { domainOf, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
-import { ownerOf } from "../mailrelay/world.ts";
+import { domainOf, relayOf, secretOf } from "../test/support/operatorobjects.ts";
+import { ownerOf } from "../operator/mailrelay/world.ts";
 import { LocalKube, type StatusChange } from "./kube.ts";
 import type { InForce } from "./manifests.ts";
 

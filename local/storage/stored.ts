@@ -1,7 +1,7 @@
 /** What local mode wrote into its state directory and reads again at the next start. */
 import { z } from "zod";
-import { mailRelay } from "../../../api/mailrelay.ts";
-import { senderDomain } from "../../../api/senderdomain.ts";
+import { mailRelay } from "../../api/mailrelay.ts";
+import { senderDomain } from "../../api/senderdomain.ts";
 import type { InForce } from "../manifests.ts";
 
 const storedMetadata = z.looseObject({

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { relayOf } from "../../test/support/operatorobjects.ts";
-import type { Pod } from "../kube/objects.ts";
-import type { NextHopAddress } from "../mailrelay/world.ts";
+import { relayOf } from "../test/support/operatorobjects.ts";
+import type { Pod } from "../operator/kube/objects.ts";
+import type { NextHopAddress } from "../operator/mailrelay/world.ts";
 import { rewriteBook, relayAddresses } from "./addressbook.ts";
 
 function pod(index: number, ready: boolean, ports: Readonly<Record<string, number>>): Pod {
