@@ -144,12 +144,41 @@ test("a domain that could never be read is known by its name, until it can be re
   const { snapshot, errors } = loader.load(filesOf("r1", newer));
   assert.match(errors.join("\n"), /^b\.example\.json: version: /);
   assert.deepEqual([...(snapshot?.domains.keys() ?? [])], ["a.example"]);
-  assert.deepEqual([...(snapshot?.unreadable ?? [])], ["b.example"]);
+  assert.deepEqual(snapshot?.gaps, { domains: new Set(["b.example"]), shards: false, relay: false });
   const later = loader.load(filesOf("r2", { ...newer, "b.example.json": domainOf("b.example") }));
-  assert.deepEqual([...(later.snapshot?.unreadable ?? [])], []);
-  // A good version stays in force: the domain goes on.
-  assert.deepEqual([...(loader.load(filesOf("r3", newer)).snapshot?.unreadable ?? [])], []);
+  assert.deepEqual(later.snapshot?.gaps, none);
+  // A good version stays in force: the domain goes on, and who it does not know may be in the newer one.
+  const again = loader.load(filesOf("r3", newer)).snapshot;
+  assert.deepEqual([...(again?.domains.keys() ?? [])], ["a.example", "b.example"]);
+  assert.deepEqual([...(again?.gaps.domains ?? [])], ["b.example"]);
 });
+
+const none = { domains: new Set(), shards: false, relay: false };
+const present = { "example.com.json": domainOf("example.com") };
+for (const [what, files, gaps] of [
+  ["everything that was meant", filesOf("r2", present), none],
+  ["no shard although one was meant", filesOf("r2", present, {}), { ...none, shards: true }],
+  [
+    "no directory of a shard that was meant",
+    { ...filesOf("r2", present), shards: new Map() },
+    { ...none, shards: true },
+  ],
+  ["a shard that was not meant", filesOf("r2", {}, present), { ...none, shards: true }],
+  [
+    "a relay document of another version",
+    { ...filesOf("r2", present), relay: '{"version":99}' },
+    { ...none, relay: true },
+  ],
+] as const) {
+  test(`a configuration with ${what} says where its gaps are`, () => {
+    const loader = new SnapshotLoader();
+    loader.load(filesOf("r1", present));
+    const { snapshot } = loader.load(files);
+    assert.deepEqual(snapshot?.gaps, gaps);
+    assert.equal(snapshot.revision, gaps === none ? "r2" : undefined);
+    assert.deepEqual(loader.load(filesOf("r3", present)).snapshot?.gaps, none);
+  });
+}
 
 test("nothing is in force before the first usable relay document", () => {
   const { snapshot, errors } = new SnapshotLoader().load({ relay: undefined, tls: {}, peer: {}, shards: new Map() });

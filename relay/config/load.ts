@@ -36,7 +36,7 @@ export class SnapshotLoader {
   #certificate: Certificate | undefined;
   #peer: PeerCertificate | undefined;
   #domains = new Map<string, DecodedDomain>();
-  #unreadable: ReadonlySet<string> = new Set();
+  #hasOldRelay = false;
   #credentials = new Map<string, readonly CredentialDocument[]>();
 
   load(files: ConfigurationFiles): Loaded {
@@ -50,11 +50,11 @@ export class SnapshotLoader {
       }
     };
     this.#relay = attempt("relay.json", this.#relay, () => decodeRelay(files.relay));
+    this.#hasOldRelay = errors.length > 0;
     this.#certificate = attempt("tls", this.#certificate, () => decodeCertificate(files.tls));
     const relay = this.#relay?.relay;
     if (relay !== undefined) this.#peer = attempt("peer", this.#peer, () => decodePeer(files.peer, relay));
     this.#domains = this.#decodeDomains(files.shards, attempt);
-    this.#unreadable = unreadableDomains(files.shards, this.#domains);
     this.#credentials = gatherCredentials(this.#relay, this.#domains);
     return { snapshot: this.#assemble(files, errors), errors };
   }
@@ -78,14 +78,15 @@ export class SnapshotLoader {
   #assemble(files: ConfigurationFiles, errors: readonly string[]): Snapshot | undefined {
     const relay = this.#relay;
     if (relay === undefined) return undefined;
-    const complete = errors.length === 0 && hasArrived(relay, files.shards);
+    const haveArrived = hasArrived(relay, files.shards);
+    const complete = errors.length === 0 && haveArrived;
     const domains = new Map<string, DomainSettings>();
     for (const { settings } of this.#domains.values()) domains.set(settings.document.domain, settings);
     return {
       revision: complete ? relay.revision : undefined,
       relay,
       domains,
-      unreadable: this.#unreadable,
+      gaps: { domains: outdatedDomains(files.shards, this.#domains), shards: !haveArrived, relay: this.#hasOldRelay },
       credentials: this.#credentials,
       certificate: this.#certificate,
       peer: this.#peer,
@@ -93,22 +94,20 @@ export class SnapshotLoader {
   }
 }
 
-/** Domains that the operator wrote and of which nothing could be decoded, now or before. */
-function unreadableDomains(
+/** Domains whose document as it is mounted is not the one in force. */
+function outdatedDomains(
   shards: ReadonlyMap<string, Files>,
   decoded: ReadonlyMap<string, DecodedDomain>,
 ): ReadonlySet<string> {
-  const names = [...shards.values()].flatMap((files) => Object.keys(files));
-  return new Set(names.filter((name) => !decoded.has(name)).map((name) => name.replace(/\.json$/, "")));
+  const mounted = [...shards.values()].flatMap((files) => Object.entries(files));
+  const outdated = mounted.filter(([name, text]) => decoded.get(name)?.text !== text);
+  return new Set(outdated.map(([name]) => name.replace(/\.json$/, "")));
 }
 
 /** Volumes are refreshed one by one: the revision is in force once every shard is the one the operator meant. */
 function hasArrived(relay: RelayDocument, shards: ReadonlyMap<string, Files>): boolean {
-  for (const [name, files] of shards) {
-    const wanted = relay.shards[name] ?? digestOf({});
-    if (digestOf(files) !== wanted) return false;
-  }
-  return true;
+  const names = new Set([...shards.keys(), ...Object.keys(relay.shards)]);
+  return [...names].every((name) => digestOf(shards.get(name) ?? {}) === (relay.shards[name] ?? digestOf({})));
 }
 
 function digestOf(files: Files): string {

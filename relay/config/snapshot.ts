@@ -35,14 +35,31 @@ export interface PeerCertificate extends Certificate {
   readonly authorities: string;
 }
 
+/**
+ * Where what is in force is known not to be what the operator meant. Whoever is refused for want of it is refused for now: a
+ * refusal for good would cost mail that the whole configuration lets through.
+ */
+export interface Gaps {
+  /** A-labels of domains whose newest document could not be read; of some an earlier one is in force. */
+  readonly domains: ReadonlySet<string>;
+  /** Some shard is not the one that was meant, or not there: domains and logins may be missing. */
+  readonly shards: boolean;
+  /** The newest document of the relay itself could not be read. */
+  readonly relay: boolean;
+}
+
+/** Whether a login or a domain that is not known may be known to the operator. */
+export function hasGaps({ domains, shards, relay }: Gaps): boolean {
+  return shards || relay || domains.size > 0;
+}
+
 export interface Snapshot {
   /** The operator's revision once all its parts are loaded, undefined while a part is still missing. */
   readonly revision: string | undefined;
   readonly relay: RelayDocument;
   /** By A-label. */
   readonly domains: ReadonlyMap<string, DomainSettings>;
-  /** A-labels of domains that are configured, but not in a way this version can read. */
-  readonly unreadable: ReadonlySet<string>;
+  readonly gaps: Gaps;
   /** By user name as given; several Secrets may hold the same name. */
   readonly credentials: ReadonlyMap<string, readonly CredentialDocument[]>;
   readonly certificate: Certificate | undefined;

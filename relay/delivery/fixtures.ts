@@ -78,7 +78,7 @@ export function snapshotOf(relay: RelayDocument, domains: readonly DomainSetting
     revision: relay.revision,
     relay,
     domains: new Map(domains.map((settings) => [settings.document.domain, settings])),
-    unreadable: new Set(),
+    gaps: { domains: new Set(), shards: false, relay: false },
     credentials: new Map(),
     certificate: undefined,
     peer: undefined,

@@ -12,7 +12,7 @@ import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { domainOf } from "../mail/address.ts";
 import { policyFor, type DestinationPolicy } from "../mail/destination.ts";
 import { Pace } from "../mail/pace.ts";
-import { routeOf, type Route } from "../mail/route.ts";
+import { routeIn, type Route } from "../mail/route.ts";
 import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { AttemptPhase } from "../observe/families/delivery.ts";
@@ -357,7 +357,7 @@ function laneResult(fates: readonly Fate[]): LaneResult | undefined {
 }
 
 function routeFor(snapshot: Snapshot, message: Message, recipient: Recipient): Route {
-  return routeOf(snapshot.relay, snapshot.domains.get(message.domain), domainOf(recipient.address));
+  return routeIn(snapshot, message.domain, domainOf(recipient.address));
 }
 
 async function* bodyChunks(stream: NodeJS.ReadableStream): AsyncIterable<Buffer | string> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RelayDocument, SmarthostDocument } from "../../api/relayconfig.ts";
 import type { DomainSettings } from "../config/snapshot.ts";
-import { routeOf } from "./route.ts";
+import { routeIn, routeOf } from "./route.ts";
 
 const first: SmarthostDocument = { host: "one.test", port: 587, tlsMode: "Required" };
 const second: SmarthostDocument = { host: "two.test", port: 25, tlsMode: "None" };
@@ -74,5 +74,20 @@ for (const mode of ["Capture", "AllowList"] as const) {
   test(`routeOf() lets nothing out in mode ${mode}`, () => {
     const route = routeOf(relayDocumentOf({ mode, smarthosts: [first] }), undefined, "example.net");
     assert.equal(route.kind, "held");
+  });
+}
+
+const gap = { domains: new Set<string>(), shards: false, relay: false };
+for (const [what, gaps, known, kind] of [
+  ["whose shard has not arrived waits", { ...gap, shards: true }, false, "held"],
+  ["that cannot be read waits", { ...gap, domains: new Set(["example.com"]) }, false, "held"],
+  ["that is known goes on while another is not", { ...gap, shards: true }, true, "mx"],
+  ["whose earlier document is in force goes on", { ...gap, domains: new Set(["example.com"]) }, true, "mx"],
+  ["that was taken away goes the relay's way", gap, false, "mx"],
+] as const) {
+  test(`routeIn(): mail of a domain ${what}`, () => {
+    const domains = new Map(known ? [["example.com", domainWith([])]] : []);
+    const route = routeIn({ relay: relayDocumentOf(), domains, gaps }, "example.com", "example.net");
+    assert.equal(route.kind, kind);
   });
 }

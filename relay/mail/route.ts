@@ -11,6 +11,23 @@ export type Route =
   | { readonly kind: "mx"; readonly key: string; readonly domain: string }
   | { readonly kind: "held"; readonly key: string; readonly reason: string };
 
+/** Mail of a domain that has not arrived waits for it: the relay's way may not be the domain's own. */
+export function routeIn(
+  { relay, domains, gaps }: Pick<Snapshot, "relay" | "domains" | "gaps">,
+  senderDomain: string,
+  recipientDomain: string,
+): Route {
+  const settings = domains.get(senderDomain);
+  if (settings === undefined && (gaps.shards || gaps.domains.has(senderDomain))) return notArrived;
+  return routeOf(relay, settings, recipientDomain);
+}
+
+const notArrived: Route = {
+  kind: "held",
+  key: "held",
+  reason: "the configuration of the sender's domain is not there yet",
+};
+
 /**
  * The sender domain's own smarthosts first, else the relay's, else the MX of the recipient's domain.
  * `recipientDomain` is an A-label in lower case; "" when the address has none.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { credentialOf, snapshotOf, type DomainWish } from "../../test/support/submission.ts";
+import type { Snapshot } from "../config/snapshot.ts";
 import { parseAddress } from "../mail/address.ts";
 import { parseHeader } from "../mail/header.ts";
 import type { Refusal } from "../mail/reply.ts";
@@ -15,7 +16,12 @@ const domains: Record<string, DomainWish> = {
   "keyless.example": { identities: ["shop/mail"], keyless: true },
   "xn--mnchen-3ya.example": { identities: ["shop/mail"] },
 };
-const snapshot = snapshotOf({ listeners: [], credentials: [shop], domains, unreadable: ["newer.example"] });
+const snapshot = snapshotOf({
+  listeners: [],
+  credentials: [shop],
+  domains,
+  gaps: { domains: new Set(["newer.example"]) },
+});
 const user: AuthenticatedUser = {
   kind: "user",
   username: "shop",
@@ -104,6 +110,57 @@ for (const [address, change, expected] of senders) {
     const sender = address === "" ? undefined : parseAddress(address);
     assert.equal(verdict(admitSender(snapshot, { ...client, ...change }, sender)), expected);
   });
+}
+
+const gap = { domains: new Set<string>(), shards: false, relay: false };
+const optional: Partial<Client> = { user: undefined, listener: { authentication: "Optional", tlsMode: "None" } };
+const incomplete: readonly (readonly [string, Snapshot["gaps"], readonly [string, Partial<Client>, string][]])[] = [
+  [
+    "a shard that has not arrived",
+    { ...gap, shards: true },
+    [
+      ["a@example.com", {}, "yes, yes"],
+      ["a@unknown.example", {}, "yes, 451 4.3.5"],
+      ["a@other.example", {}, "yes, 451 4.3.5"],
+      ["ceo@narrow.example", {}, "yes, 451 4.3.5"],
+      ["a@example.com", { user: { ...user, credentials: [] } }, "451 4.3.5, 451 4.3.5"],
+      ["a@example.com", { user: undefined }, "530 5.7.0, 451 4.3.5"],
+      ["a@open.example", optional, "550 5.7.1, 451 4.3.5"],
+    ],
+  ],
+  [
+    "a newer document of the domain that cannot be read",
+    { ...gap, domains: new Set(["other.example", "narrow.example"]) },
+    [
+      ["a@other.example", {}, "yes, 451 4.3.5"],
+      ["orders@narrow.example", {}, "yes, yes"],
+      ["ceo@narrow.example", {}, "yes, 451 4.3.5"],
+      ["a@unknown.example", {}, "yes, 550 5.7.1"],
+      ["a@other.example", { user: { ...user, credentials: [] } }, "451 4.3.5, 451 4.3.5"],
+    ],
+  ],
+  [
+    "a newer document of the relay that cannot be read",
+    { ...gap, relay: true },
+    [
+      ["a@open.example", optional, "451 4.3.5, 550 5.7.1"],
+      ["a@example.com", { user: { ...user, credentials: [] } }, "451 4.3.5, 550 5.7.1"],
+      ["a@example.com", { user: undefined }, "530 5.7.0, 550 5.7.1"],
+      ["a@example.com", {}, "yes, yes"],
+    ],
+  ],
+];
+for (const [what, gaps, rows] of incomplete) {
+  for (const [address, change, expected] of rows) {
+    test(`with ${what}, <${address}> ${JSON.stringify(change)} is answered ${expected}`, () => {
+      const [asked, asker] = [
+        { ...snapshot, gaps },
+        { ...client, ...change },
+      ];
+      const sent = admitSender(asked, asker, parseAddress(address));
+      assert.equal(`${verdict(admitClient(asked, asker))}, ${verdict(sent)}`, expected);
+    });
+  }
 }
 
 test("a domain of another tenant and one that is not ours are refused in the same words", () => {

@@ -5,7 +5,7 @@
  * authenticated nor inside a network that a manifest trusts gets nowhere; nor does one that writes another's domain.
  */
 import type { CredentialDocument, ListenerDocument } from "../../api/relayconfig.ts";
-import type { DomainSettings, Snapshot } from "../config/snapshot.ts";
+import { type DomainSettings, hasGaps, type Snapshot } from "../config/snapshot.ts";
 import { matchesLocalPart, type Address } from "../mail/address.ts";
 import { fieldsNamed, fieldValue, type Header } from "../mail/header.ts";
 import { ownReceivedFields, receivedFields } from "../mail/limit.ts";
@@ -44,6 +44,9 @@ export function admitClient(snapshot: Snapshot, client: Client): Refusal | undef
   if (liveIdentities(snapshot, client.user).size > 0) return undefined;
   if (client.listener.authentication === "Optional" && client.trusted) return undefined;
   const { tlsMode, authentication } = client.listener;
+  const mayBeKnown = client.user !== undefined && hasGaps(snapshot.gaps);
+  const mayBeTrusted = authentication === "Optional" && snapshot.gaps.relay;
+  if (mayBeKnown || mayBeTrusted) return refusal(451, "4.3.5", "This client cannot be checked yet, try again later");
   if (authentication === "Required" && tlsMode === "StartTLS" && !client.secure) {
     return refusal(530, "5.7.0", "Must issue a STARTTLS command first");
   }
@@ -95,18 +98,17 @@ interface Claim {
 function admitAddress(snapshot: Snapshot, client: Client, claim: Claim): Refusal | undefined {
   const { domain, local } = claim.address;
   const settings = snapshot.domains.get(domain);
-  // Whose it is cannot be known: a client that may use it must not hear a refusal for good.
-  if (settings === undefined && snapshot.unreadable.has(domain)) {
+  const isAllowed = settings !== undefined && isGranted(snapshot, client, settings);
+  if (isAllowed && matchesLocalPart(settings.document.addresses, local)) return undefined;
+  // What the operator says of it is not known: a client that may use it must not hear a refusal for good.
+  if (snapshot.gaps.shards || snapshot.gaps.domains.has(domain)) {
     return refusal(451, "4.3.5", `${claim.place}: domain ${domain} cannot be served yet, try again later`);
   }
-  if (settings === undefined || !isGranted(snapshot, client, settings)) {
+  if (!isAllowed) {
     const cause = settings === undefined ? "no such sender domain" : "not granted";
     return { ...refusal(550, "5.7.1", `${claim.place}: domain ${domain} is not granted to this client`), cause };
   }
-  if (!matchesLocalPart(settings.document.addresses, local)) {
-    return refusal(550, "5.7.1", `${claim.place}: this local part may not be used in domain ${domain}`);
-  }
-  return undefined;
+  return refusal(550, "5.7.1", `${claim.place}: this local part may not be used in domain ${domain}`);
 }
 
 /** What the header decides: loops first, then the From domain, its grant, and that it can be signed. */

@@ -207,9 +207,29 @@ test("the third failed login ends the session", async () => {
   await client.closed;
 });
 
+for (const [what, gaps] of [
+  ["a shard that has not arrived", { shards: true }],
+  ["a newer document of the relay that cannot be read", { relay: true }],
+] as const) {
+  test(`with ${what} no login and no sender is refused for good`, async (t) => {
+    const complete = bed.snapshots.current();
+    const old = await session("submissions");
+    assert.equal(codes(await old.login("shop")), "235 2.7.0");
+    const lost = { ...complete, domains: new Map(), credentials: new Map(), gaps: { ...complete.gaps, ...gaps } };
+    bed.snapshots.set(lost);
+    t.after(() => bed.snapshots.set(complete));
+    assert.equal(codes(await old.command("MAIL FROM:<a@example.com>")), "451 4.3.5");
+    const client = await session("submissions");
+    assert.equal(codes(await client.login("shop")), "454 4.7.0");
+    bed.snapshots.set(complete);
+    assert.equal(codes(await old.command("MAIL FROM:<a@example.com>")), "250 2.1.0");
+    assert.equal(codes(await client.login("shop")), "235 2.7.0");
+  });
+}
+
 test("a login that may be of a domain that cannot be read is to be tried again, and failures are counted", async (t) => {
   const complete = bed.snapshots.current();
-  bed.snapshots.set({ ...complete, unreadable: new Set(["newer.example"]) });
+  bed.snapshots.set({ ...complete, gaps: { ...complete.gaps, domains: new Set(["newer.example"]) } });
   t.after(() => bed.snapshots.set(complete));
   const client = await session("submissions");
   assert.equal(codes(await client.login("newer", "a")), "454 4.7.0");

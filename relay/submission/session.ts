@@ -10,7 +10,7 @@ import type { ListenerDocument } from "../../api/relayconfig.ts";
 import { octetsOf, type Chance, type Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Gate } from "../administration/gate.ts";
-import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import { hasGaps, type Snapshot, type SnapshotSource } from "../config/snapshot.ts";
 import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
@@ -146,8 +146,8 @@ export class SubmissionSession implements SessionRules {
     this.#loginFailures += 1;
     if (this.#loginFailures >= loginFailuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
     await delay(loginDelayMs * this.#loginFailures);
-    // It may be a login of a domain that cannot be read, and 535 would be for good (RFC 4954 section 6).
-    return this.#snapshot.unreadable.size > 0 ? incomplete : result;
+    // It may be a login that has not arrived, and 535 would be for good (RFC 4954 section 6).
+    return hasGaps(this.#snapshot.gaps) ? incomplete : result;
   }
 
   mayMail(state: SessionState): Refusal | undefined {

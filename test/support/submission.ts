@@ -7,7 +7,7 @@ import * as x509 from "@peculiar/x509";
 import { domainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
-import type { Certificate, DomainSettings, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
+import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
 import type { RelayMetrics } from "../../relay/observe/metrics.ts";
 import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/spool.ts";
@@ -93,7 +93,7 @@ export interface SnapshotWish {
   readonly limits?: Readonly<Record<string, number>>;
   readonly credentials?: readonly CredentialDocument[];
   readonly domains?: Readonly<Record<string, DomainWish>>;
-  readonly unreadable?: readonly string[];
+  readonly gaps?: Partial<Gaps>;
   readonly certificate?: Certificate | undefined;
 }
 
@@ -127,7 +127,7 @@ export function snapshotOf(wish: SnapshotWish): Snapshot {
     revision: "r1",
     relay,
     domains: new Map(domains),
-    unreadable: new Set(wish.unreadable),
+    gaps: { domains: new Set(), shards: false, relay: false, ...wish.gaps },
     credentials,
     certificate: wish.certificate,
     peer: undefined,
