@@ -4,6 +4,7 @@ import type { MailRelay } from "../api/mailrelay.ts";
 import type { SenderDomain } from "../api/senderdomain.ts";
 import { isPart, type Stored } from "../operator/kube/objects.ts";
 import { refersTo } from "../operator/mailrelay/binding.ts";
+import { rivalriesOf } from "../operator/mailrelay/rivals/contests.ts";
 
 export interface Given {
   readonly relays: readonly Stored<MailRelay>[];
@@ -22,7 +23,10 @@ export function affectedBy(changed: Reference, given: Given): readonly string[] 
         (candidate) => keyOf({ kind: "MailRelay", ...placeOf(candidate) }) === keyOf(changed),
       );
       const domains = given.domains.filter((domain) => relay === undefined || refersTo(domain, relay));
-      return [...domains.map(domainKey), keyOf(changed)];
+      // One that comes or goes decides who has the names that both would use.
+      const names = new Set(rivalriesOf(changed.name).map(({ rival }) => rival));
+      const rivals = inNamespace(given.relays, changed).filter(({ metadata }) => names.has(metadata.name));
+      return [...domains.map(domainKey), keyOf(changed), ...rivals.map(relayKey)];
     }
     case "SenderDomain":
       // A rival may move up, and the relay it has left forgets it.

@@ -243,3 +243,16 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
 for (const [name, change, keys] of rows) {
   test(name, () => assert.equal(keysFor(change), keys));
 }
+
+test("affectedBy() answers for a relay that comes: those whose objects would have its names", () => {
+  const rival = relay({ name: "three-pods" });
+  const store = storeOf("MailRelay", [...relays, rival]);
+  const withRival: Lookup = {
+    find: (kind, index, value) => (kind === "MailRelay" ? store : stores.SenderDomain).find(index, value),
+    all: () => [],
+  };
+  const after = relay({ name: "three" });
+  const change: ObjectChange = { kind: "MailRelay", namespace: "mail", name: "three", before: undefined, after };
+  const keys = affectedBy({ change, lookup: withRival, operatorNamespace: "mailboat-system" });
+  assert.deepEqual(keys, new Set(["MailRelay/mail/three", "MailRelay/mail/three-pods"]));
+});

@@ -10,6 +10,7 @@ import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
 import { needsNamespaceLabels } from "../mailrelay/binding.ts";
+import { rivalriesOf } from "../mailrelay/rivals/contests.ts";
 import { authoritySecretName, domainOfDataKey, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
@@ -53,6 +54,8 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
     case "MailRelay":
       return new Set([
         ...(isAsWritten(change) ? [] : [keyOf({ kind, namespace, name })]),
+        // One that comes or goes decides who has the names that both would use.
+        ...(versions(change).length < 2 ? rivalsOf({ namespace, name }, lookup) : []),
         // While pods load something new, only those domains wait for it that were not loaded before.
         ...(concernsAll(change) ? found("SenderDomain", byRelay, `${namespace}/${name}`) : []),
         ...(mayHaveLoaded(change) ? found("SenderDomain", byRelayWaiting, `${namespace}/${name}`) : []),
@@ -97,6 +100,15 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
       ]);
     }
   }
+}
+
+function rivalsOf(relay: { readonly namespace: string; readonly name: string }, lookup: Lookup): readonly string[] {
+  const names = new Set(rivalriesOf(relay.name).map(({ rival }) => rival));
+  const others = lookup.find("MailRelay", byNamespace, relay.namespace);
+  return keysOf(
+    "MailRelay",
+    others.filter(({ metadata }) => names.has(metadata.name)),
+  );
 }
 
 /** A relay that selects namespaces by label, and its domains. */

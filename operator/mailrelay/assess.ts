@@ -10,6 +10,7 @@ import type { MailRelayConditionType, MailRelayReason } from "../../api/status/m
 import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "./binding.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
+import { lostContests } from "./rivals/contests.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
 import { bareReferenceProblems } from "./objects/references.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
@@ -30,6 +31,13 @@ const dayMs = 86_400_000;
 
 export function judgeAccepted(world: RelayWorld): RelayFinding {
   const { rejections } = world;
+  const [lost] = lostContests(world.relay.metadata.name, world.contests);
+  if (lost !== undefined) {
+    const message =
+      `metadata.name: ${lost.kind} ${lost.name} belongs to MailRelay ${lost.rival}, and nothing is made for this one: ` +
+      `give it another name`;
+    return finding("Accepted", "False", "Invalid", message);
+  }
   if (rejections.length > 0) {
     return finding("Accepted", "False", "Invalid", rejections.map(rejectionText).join("; "));
   }

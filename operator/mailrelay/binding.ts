@@ -5,7 +5,7 @@
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
-import type { Stored } from "../kube/objects.ts";
+import type { ObjectMeta, Stored } from "../kube/objects.ts";
 import { type Labels, matchesAsFarAsKnown, matchesSelector, namespaceNameLabel } from "../kube/selector.ts";
 
 export type Consent =
@@ -78,13 +78,16 @@ function matchesDomain(pattern: string, domain: string): boolean {
   return pattern === domain || (pattern.startsWith("*.") && domain.endsWith(pattern.slice(1)));
 }
 
+/** Something that came to be at some time. */
+type Aged = { readonly metadata: Pick<ObjectMeta, "namespace" | "name" | "creationTimestamp"> };
+
 /** Oldest first, then by namespace/name: the order does not depend on who asks. */
-export function isOlder(left: Stored<SenderDomain>, right: Stored<SenderDomain>): boolean {
+export function isOlder(left: Aged, right: Aged): boolean {
   const [leftTime, rightTime] = [createdAt(left), createdAt(right)];
   if (leftTime !== rightTime) return leftTime < rightTime;
   return nameOf(left.metadata) < nameOf(right.metadata);
 }
 
-function createdAt(domain: Stored<SenderDomain>): number {
-  return Date.parse(domain.metadata.creationTimestamp ?? "") || 0;
+function createdAt({ metadata }: Aged): number {
+  return Date.parse(metadata.creationTimestamp ?? "") || 0;
 }

@@ -12,8 +12,9 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
 import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
-import { judgeConsent } from "./binding.ts";
+import { isOlder, judgeConsent } from "./binding.ts";
 import type { CredentialSource } from "./credentials.ts";
+import { type Contest, rivalriesOf } from "./rivals/contests.ts";
 import {
   authoritySecretName,
   certificateSecretName,
@@ -62,6 +63,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     statefulSet: await kube.get("StatefulSet", namespace, name),
     shards: await readShards(kube, { namespace, name }),
     domains: await gatherDomains(kube, relay),
+    contests: await gatherContests(kube, relay),
     pods: await gatherPods(sources, relay),
     claims: await gatherClaims(sources, relay),
     ...(await gatherOptional(kube, relay)),
@@ -137,6 +139,21 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Read
     if (judgeConsent({ relay, domain, namespaceLabels }).kind !== "refused") domains.add(domain.spec.domain);
   }
   return domains;
+}
+
+/** Those with MailRelays that exist, read or not: what was made for one whose spec cannot be read is still its own. */
+async function gatherContests(kube: Kube, relay: Stored<MailRelay>): Promise<readonly Contest[]> {
+  const { namespace, name } = relay.metadata;
+  const contests: Contest[] = [];
+  for (const rivalry of rivalriesOf(name)) {
+    const { rival, kind } = rivalry;
+    const other = (await kube.get("MailRelay", namespace, rival)) ?? (await kube.misfit("MailRelay", namespace, rival));
+    if (other === undefined) continue;
+    const object = await kube.get(kind, namespace, rivalry.name);
+    const owner = object?.metadata.ownerReferences?.find((one) => one.kind === "MailRelay")?.name;
+    contests.push({ ...rivalry, isRivalOlder: isOlder(other, relay), owner });
+  }
+  return contests;
 }
 
 type Named = Pick<Stored<MailRelay>, "metadata">;

@@ -14,6 +14,7 @@ import { type DocumentReading, relayDocumentOf } from "./document.ts";
 import { renderCertificate } from "./objects/certificate.ts";
 import { renderIssuance } from "./objects/issuance.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
+import { lostContests } from "./rivals/contests.ts";
 import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
 import { clientNames, domainDataKey, issuedSecretName } from "./objects/names.ts";
 import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
@@ -122,8 +123,9 @@ export function planRelay(world: RelayWorld): RelayPlan {
     events: relayEvents(relay, status),
     requeueAfterMs: Math.min(pause(world, findings), nudging.againInMs ?? settledMs),
   };
-  // A pause keeps what runs as it is; neither it nor a missing right keeps a relay from being deleted.
-  if ((isBlind(world) || relay.spec.paused) && scale.deletion === undefined) return { ...nothing, ...said };
+  // A pause keeps what runs as it is; nothing of the kind keeps a relay from being deleted.
+  const isHeld = isBlind(world) || relay.spec.paused || lostContests(relay.metadata.name, world.contests).length > 0;
+  if (isHeld && scale.deletion === undefined) return { ...nothing, ...said };
   const actions =
     scale.deletion === undefined
       ? actionsFor({ world, reading, scale, nudges: nudging.nudges })

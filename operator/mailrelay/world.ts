@@ -6,6 +6,7 @@ import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Certificate } from "../kube/kinds.ts";
 import type { ShardFact } from "../kube/shard.ts";
+import type { Contest } from "./rivals/contests.ts";
 import type { OptionalKind, OwnerReference, PodHindrance, Secret, StatefulSet, Stored } from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
@@ -161,6 +162,8 @@ export interface RelayWorld {
   readonly shards: ReadonlyMap<string, ShardFact>;
   /** Domains that SenderDomains hold on this relay; whatever else a shard has is left over. */
   readonly domains: ReadonlySet<string>;
+  /** Objects that another MailRelay of the namespace would have under the same name. */
+  readonly contests: readonly Contest[];
   readonly pods: readonly PodFact[];
   /** In order of their ordinals. */
   readonly claims: readonly ClaimFact[];

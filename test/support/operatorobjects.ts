@@ -95,6 +95,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     statefulSet: undefined,
     shards: new Map(),
     domains: new Set(),
+    contests: [],
     pods: [],
     claims: [],
     kinds: new Set(),

@@ -49,7 +49,7 @@ export class ClusterWrites {
     const actual = await this.#reads.whole(reference);
     if (actual !== undefined) {
       if (this.#inForce.holds(keyOf(reference), wanted, actual)) return;
-      refuseForeign(reference, actual);
+      refuseForeign(reference, actual, ownerOf(wanted, reference.namespace));
     }
     const options = { fieldManager: objectFieldManager };
     const answer = await this.#sent(reference, () => this.#client.apply(resourceOf(kind), wanted, options));
@@ -151,7 +151,7 @@ export class ClusterWrites {
   /** False when it is gone. */
   async #merge(secret: Secret, known: RawObject, changes: Changes): Promise<boolean> {
     const { namespace, name, labels, ownerReferences } = secret.metadata;
-    refuseForeign({ kind: "Secret", namespace, name }, known);
+    refuseForeign({ kind: "Secret", namespace, name }, known, ownerOf(secret, namespace));
     const metadata = present({ labels, ownerReferences });
     const isKept = digestOf(project(metadata, known.metadata)) === digestOf(metadata);
     const data = await this.#differing(secret, changes);
@@ -211,12 +211,22 @@ async function sent<T>(write: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What is made for a resource has our label or our resource as its owner; what has neither is somebody's. */
-function refuseForeign({ kind, namespace, name }: Reference, actual: RawObject): void {
+/**
+ * What is made for a resource has our label or our resource as its owner; what has neither is somebody's. What has another
+ * resource of ours as its owner is that one's, and two that wrote it in turn would never end.
+ */
+function refuseForeign({ kind, namespace, name }: Reference, actual: RawObject, maker: Reference | undefined): void {
   const { labels } = actual.metadata;
+  const owner = ownerOf(actual, namespace);
+  if (owner !== undefined && (maker === undefined || keyOf(owner) !== keyOf(maker))) {
+    throw new RejectedError(
+      `${kind} ${namespace}/${name} belongs to ${owner.kind} ${owner.name}: give the resource another name`,
+      { refusedFor: "name" },
+    );
+  }
   // The operator's own certificate authority belongs to no relay: its digest shows that we made it.
   const isOurs = labels?.[managedByLabel] === "mailboat-operator" || digestIn(actual) !== undefined;
-  if (isOurs || ownerOf(actual, namespace) !== undefined) return;
+  if (isOurs || owner !== undefined) return;
   throw new RejectedError(
     `${kind} ${namespace}/${name} is there and was not made by Mailboat: delete it, or give the resource another name`,
     { refusedFor: "name" },
