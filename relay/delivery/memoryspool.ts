@@ -5,12 +5,22 @@
 import { Readable } from "node:stream";
 import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../spool/entry.ts";
 import { domainOf } from "../mail/address.ts";
-import type { BodyWriter, ClaimQuestion, DeliverySink, Spool, Census, SpoolDepth } from "../spool/spool.ts";
+import type {
+  BodyWriter,
+  Census,
+  ClaimQuestion,
+  DeliverySink,
+  LapsedClaims,
+  Spool,
+  SpoolDepth,
+} from "../spool/spool.ts";
 
 interface Waiting {
   recipient: Recipient;
   dueAt: number;
   claimed: boolean;
+  /** The round in which delivery did not name its message. */
+  missedIn?: number | undefined;
 }
 
 export class MemorySpool implements Spool {
@@ -32,6 +42,7 @@ export class MemorySpool implements Spool {
     this.add(message, claimed);
     const recipients = message.recipients.map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
     if (claimed) this.#sink?.deliver({ message: message.message, recipients });
+    else this.#sink?.arrived(message.dueAt);
   }
 
   /** Puts a message into the spool without telling delivery. */
@@ -45,16 +56,21 @@ export class MemorySpool implements Spool {
     this.#messages.set(message.id, { message, waiting });
   }
 
-  async claim({ now, limit, passOver }: ClaimQuestion): Promise<readonly Entry[]> {
+  async claim(question: ClaimQuestion): Promise<readonly Entry[]> {
+    const { now, limit, passOver, recipients = Number.MAX_SAFE_INTEGER, octets = Number.MAX_SAFE_INTEGER } = question;
     this.claims += 1;
     const entries: Entry[] = [];
+    let [leftRecipients, leftOctets] = [recipients, octets];
     for (const { message, waiting } of this.#messages.values()) {
-      if (entries.length >= limit) break;
+      if (entries.length >= limit || leftRecipients <= 0 || leftOctets <= 0) break;
       const isPassedOver = ({ recipient }: Waiting): boolean =>
         passOver?.senders.includes(message.domain) === true ||
         passOver?.destinations.includes(domainOf(recipient.address)) === true;
-      const due = waiting.filter((one) => !one.claimed && one.dueAt <= now && !isPassedOver(one));
+      const all = waiting.filter((one) => !one.claimed && one.dueAt <= now && !isPassedOver(one));
+      const due = all.slice(0, leftRecipients);
       if (due.length === 0) continue;
+      leftRecipients -= due.length;
+      leftOctets -= message.header.length + (message.body.kind === "inline" ? message.body.bytes.length : 0);
       for (const one of due) {
         one.claimed = true;
         one.recipient = { ...one.recipient, attempts: one.recipient.attempts + 1 };
@@ -96,6 +112,26 @@ export class MemorySpool implements Spool {
     this.settlements.push(settlement);
     for (const notice of settlement.notices ?? []) await this.commit(notice);
     for (const wake of this.#wakers) wake();
+  }
+
+  async renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims> {
+    let dueAt: number | undefined;
+    let messages = 0;
+    for (const [id, { waiting }] of this.#messages) {
+      const claimed = waiting.filter((one) => one.claimed);
+      for (const one of claimed) {
+        if (held.includes(id)) one.missedIn = undefined;
+        else one.missedIn ??= round;
+      }
+      const lapsed = claimed.filter(({ missedIn = round }) => missedIn < round);
+      if (lapsed.length > 0) messages += 1;
+      for (const one of lapsed) {
+        one.claimed = false;
+        one.missedIn = undefined;
+        dueAt = Math.min(dueAt ?? Number.MAX_SAFE_INTEGER, one.dueAt);
+      }
+    }
+    return { messages, dueAt };
   }
 
   readBody(id: SpoolId): NodeJS.ReadableStream {

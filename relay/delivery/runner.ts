@@ -116,7 +116,10 @@ class Runner implements Delivery {
         this.#startJobs();
       },
       cancel: (id) => this.#schedule.release(id, 1),
-      arrived: (dueAt) => this.#intake.wakeBy(dueAt),
+      arrived: (dueAt) => {
+        if (dueAt <= this.#options.clock.now()) this.#intake.noteBacklog();
+        else this.#intake.wakeBy(dueAt);
+      },
     });
     this.#intake.claimDue();
   }
@@ -153,7 +156,6 @@ class Runner implements Delivery {
     if (this.#closing || this.#isDown) return false;
     const claimant = this.#claimant(message, recipients);
     if (!this.#schedule.mayHold(claimant)) {
-      this.#intake.noteBacklog();
       return false;
     }
     this.#schedule.hold(claimant, 1);

@@ -71,6 +71,8 @@ export type Operation =
       readonly kind: "claim";
       readonly now: number;
       readonly limit: number;
+      readonly recipients: number;
+      readonly octets: number;
       /** Delay to register before dialing, by number of the attempt; the last one repeats. */
       readonly delaysMs: readonly number[];
       readonly passOver?: PassOver | undefined;
@@ -83,6 +85,7 @@ export type Operation =
       readonly notices: readonly NewRow[];
     }
   | HandoffOperation
+  | { readonly kind: "renew"; readonly round: number; readonly held: readonly SpoolId[] }
   | { readonly kind: "nextDue"; readonly after: number }
   | { readonly kind: "census"; readonly now: number; readonly limit: number }
   | { readonly kind: "close" };
@@ -118,7 +121,15 @@ export type OperationResult =
   | { readonly kind: "census"; readonly census: Census }
   /** `removed` names a message whose last recipient is final and whose body file may go. */
   | { readonly kind: "settled"; readonly removed: SpoolId | undefined }
-  | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean };
+  /** `messages` claims came to their end; the first of their recipients is due then. */
+  | { readonly kind: "lapsed"; readonly messages: number; readonly dueAt: number | undefined }
+  | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean; readonly scope: ErrorScope };
+
+/**
+ * Whom an error concerns: the whole `spool` (disk, lock, memory: nobody's writes succeed now), or this `operation` alone; one
+ * that writes for a claim that is no more is `unclaimed`.
+ */
+export type ErrorScope = "spool" | "operation" | "unclaimed";
 
 /** How much there is, as of the last transaction. */
 export interface Gauges {

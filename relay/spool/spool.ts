@@ -34,7 +34,7 @@ export interface DeliverySink {
   deliver(entry: Entry): void;
   /** The message was refused after all. */
   cancel(id: SpoolId): void;
-  /** A message came into the spool, or back into it, by another way than commit(): the first of its recipients is due then. */
+  /** A message is in the spool, or back in it, that was not given to deliver(): the first of its recipients is due then. */
   arrived(dueAt: number): void;
 }
 
@@ -43,6 +43,10 @@ export interface ClaimQuestion {
   readonly now: number;
   /** Messages. */
   readonly limit: number;
+  /** Recipients of all of them; one message may be taken in part. Any number when absent. */
+  readonly recipients?: number;
+  /** Octets in memory; the message that exceeds it is the last one. Any number when absent. */
+  readonly octets?: number;
   /** Sender domains and recipient domains that have their share in delivery: theirs stay, and the others take turns. */
   readonly passOver?: PassOver;
 }
@@ -60,8 +64,17 @@ export interface Spool {
   claim(question: ClaimQuestion): Promise<readonly Entry[]>;
   /** The earliest due time after `after` (ms since the epoch) of an unclaimed recipient; undefined when none waits. */
   nextDueAt(after?: number): Promise<number | undefined>;
-  /** Applies what an attempt ended in; resolves only after it is synced. */
+  /**
+   * Applies what an attempt ended in; resolves only after it is synced. Rejects at once with ClaimLostError, with
+   * SettlementRefusedError when it is this one that cannot be kept, with SpoolFullError or another error when none can now:
+   * whoever has an outcome asks again until it is kept, or the message is sent twice.
+   */
   settle(settlement: Settlement): Promise<void>;
+  /**
+   * Says which messages delivery holds. Claims that it has not named in this round nor in one before come to their end: the time
+   * at which the first of them is due, undefined when none did. Rounds are asked one after the other, with growing numbers.
+   */
+  renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims>;
   /** Streams the bytes of a body kept as a file. */
   readBody(id: SpoolId): NodeJS.ReadableStream;
   depth(now: number): Promise<SpoolDepth>;
@@ -93,6 +106,22 @@ export interface Census {
   readonly destinations: CensusLines;
   /** Senders of the recipients that are overdue longest, each with the time its first became due. */
   readonly oldest: readonly { readonly domain: string; readonly dueAt: number }[];
+}
+
+export interface LapsedClaims {
+  readonly messages: number;
+  /** ms since the epoch. */
+  readonly dueAt: number | undefined;
+}
+
+/** An outcome that cannot be kept, while others can: what is wrong is in it. */
+export class SettlementRefusedError extends Error {
+  override readonly name = "SettlementRefusedError";
+}
+
+/** An outcome of a message that its holder does not hold any more. */
+export class ClaimLostError extends Error {
+  override readonly name = "ClaimLostError";
 }
 
 /** New mail cannot be kept now: the client should come again later (452 4.3.1). */

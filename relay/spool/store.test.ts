@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { inlineLimitBytes } from "./bodies.ts";
 import { spoolIdOf, type Entry, type NewMessage, type SpoolId } from "./entry.ts";
-import { SpoolFullError, type DeliverySink, type Spool } from "./spool.ts";
+import { ClaimLostError, SettlementRefusedError, SpoolFullError, type DeliverySink, type Spool } from "./spool.ts";
 import { spoolChance } from "./store.ts";
 import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
 
@@ -475,4 +475,106 @@ test("the census follows every coming and going, a rollback and a restart", asyn
   const again = await openAt(directory);
   assert.equal(line(await again.census(start, 2)), left);
   await again.close();
+});
+
+test("a claim takes as many recipients as were asked for, and the rest of the message by the next ones", async (t) => {
+  const spool = await openAt(await freshDirectory());
+  t.after(() => spool.close());
+  const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `r${index}@example.net`);
+  await spool.commit(messageWith(many(25)));
+  await spool.commit(messageWith(many(10)));
+  const taken: (readonly number[])[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const entries = await spool.claim({ now: start, limit: 10, recipients: 10 });
+    taken.push(entries.map(({ recipients }) => recipients.length));
+  }
+  assert.deepEqual(taken, [[10], [10], [5, 5], [5], []]);
+  const selective = { senders: ["nobody.example"], destinations: [] };
+  await spool.commit(messageWith(many(25)));
+  const [entry] = await spool.claim({ now: start, limit: 10, recipients: 10, passOver: selective });
+  assert.equal(entry?.recipients.length, 10);
+});
+
+test("a claim ends with the message that exceeds the octets that were asked for", async (t) => {
+  const spool = await openAt(await freshDirectory());
+  t.after(() => spool.close());
+  for (let count = 0; count < 4; count += 1) await spool.commit(messageWith(["a@example.net"], Buffer.alloc(1_000)));
+  assert.equal((await spool.claim({ now: start, limit: 10, octets: 1_500 })).length, 2);
+  assert.equal((await spool.claim({ now: start, limit: 10 })).length, 2);
+});
+
+test("what is small does not wait behind messages of a thousand recipients, and the spool closes after them", async () => {
+  const groups: number[] = [];
+  const spool = await openAt(await freshDirectory(), { onCommit: (writes) => groups.push(writes) });
+  const many = Array.from({ length: 1_000 }, (_, index) => `r${index}@example.net`);
+  const ended: string[] = [];
+  const kept = Array.from({ length: 20 }, async () => {
+    await spool.commit(messageWith(many));
+    ended.push("large");
+  });
+  const small = spool.commit(messageWith(["a@example.net"])).then(() => ended.push("small"));
+  const asked = spool.depth(start).then(() => ended.push("depth"));
+  const closed = spool.close();
+  await Promise.all([...kept, small, asked, closed]);
+  assert.ok(ended.indexOf("small") <= 3 && ended.indexOf("depth") <= 3, ended.join(" "));
+  assert.ok(Math.max(...groups) <= 3, `${groups.join(", ")} writes a transaction`);
+});
+
+test("a claim that delivery does not name in two rounds comes back at its registered time, one that it names stays", async (t) => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  t.after(() => spool.close());
+  await spool.commit(messageWith(["a@example.net"]));
+  const forgotten = only(await spool.claim({ now: start, limit: 10 })).message.id;
+  await spool.commit(messageWith(["b@example.net"]));
+  const named = only(await spool.claim({ now: start, limit: 10 })).message.id;
+  assert.deepEqual(await spool.renew(1, [named]), { messages: 0, dueAt: undefined });
+  assert.deepEqual(await spool.renew(2, [named]), { messages: 1, dueAt: start + 60_000 });
+  assert.deepEqual(await spool.renew(3, [named]), { messages: 0, dueAt: undefined });
+  const late = { id: forgotten, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] } as const;
+  await assert.rejects(spool.settle(late), ClaimLostError);
+  assert.deepEqual(await spool.claim({ now: start, limit: 10 }), []);
+  const again = only(await spool.claim({ now: start + 1e9, limit: 10 }));
+  assert.equal(again.message.id, forgotten);
+  assert.equal(again.recipients[0]?.attempts, 2);
+});
+
+test("a message that went straight to delivery and was forgotten there is found by who passes others over", async (t) => {
+  const spool = await openAt(await freshDirectory());
+  t.after(() => spool.close());
+  spool.deliverTo(sinkWithRoom(1, []));
+  await spool.commit(messageWith(["a@example.net"]));
+  for (const round of [1, 2]) await spool.renew(round, []);
+  const passOver = { senders: ["nobody.example"], destinations: [] };
+  assert.equal((await spool.claim({ now: start + 60_000, limit: 10, passOver })).length, 1);
+});
+
+test("a settlement that is wrong in itself is told from one that cannot be kept now", async (t) => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  t.after(() => spool.close());
+  const first = messageWith(["a@example.net"]);
+  await spool.commit(first);
+  const { message } = only(await spool.claim({ now: start, limit: 10 }));
+  const outcomes = [{ kind: "failed", index: 0, reply: { code: 550, text: "no" } }] as const;
+  // Its notice has the name of a message that is there.
+  await assert.rejects(spool.settle({ id: message.id, outcomes, notices: [first] }), SettlementRefusedError);
+  const intruder = new DatabaseSync(join(directory, "spool.db"));
+  t.after(() => intruder.close());
+  intruder.exec("BEGIN IMMEDIATE");
+  const locked = await spool.settle({ id: message.id, outcomes }).catch((error: unknown) => error);
+  assert.ok(locked instanceof Error && !(locked instanceof SettlementRefusedError), String(locked));
+  intruder.exec("ROLLBACK");
+  await spool.settle({ id: message.id, outcomes });
+  assert.deepEqual(await queued(spool), [0, 0]);
+});
+
+test("what is offered to another pod is no lease of delivery's", async (t) => {
+  const spool = await openAt(await freshDirectory());
+  t.after(() => spool.close());
+  await spool.commit(messageWith(["a@example.net"]));
+  const peer = { name: "outbound-1", host: "10.0.0.2", port: 9465 };
+  assert.equal((await spool.handoff.offer({ limit: 1, peer, offer: "o1", except: [] })).length, 1);
+  for (const round of [1, 2, 3]) assert.equal((await spool.renew(round, [])).messages, 0);
+  assert.deepEqual(await spool.claim({ now: start + 1e9, limit: 10 }), []);
 });

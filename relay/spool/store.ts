@@ -1,11 +1,10 @@
 /**
  * The spool on disk: SQLite for messages, recipients and their schedule, files for large bodies.
  *
- * Promise: what commit() or settle() resolved for is synced. On a full disk commit() refuses, settle() releases the reserve
- * and waits: delivery then pauses rather than sends twice, because an attempt holds its place until it is settled.
+ * Promise: what commit() or settle() resolved for is synced. On a full disk both refuse; settle() releases the reserve, so that
+ * the next try has room. Delivery tries until its outcome is kept, and pauses meanwhile rather than sends twice.
  */
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { BodyFiles } from "./bodies.ts";
@@ -18,10 +17,13 @@ import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
 import { entryOf, newRowOf, registered } from "./rowform.ts";
 import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult } from "./protocol.ts";
 import {
+  ClaimLostError,
+  SettlementRefusedError,
   SpoolFullError,
   type BodyWriter,
   type ClaimQuestion,
   type DeliverySink,
+  type LapsedClaims,
   type Spool,
   type Census,
   type SpoolDepth,
@@ -42,9 +44,9 @@ export interface StoreOptions {
   readonly onLost: (error: Error) => void;
 }
 
-const settleRetryMs = 1000;
 /** Attempts after which the delay is the same each time: it doubles up to a cap that is reached well before. */
 const longestSchedule = 24;
+const unbounded = Number.MAX_SAFE_INTEGER;
 
 export interface Store extends Spool {
   readonly handoff: HandoffSpool;
@@ -121,16 +123,23 @@ class SpoolStore implements Store {
         throw new Error(`spool: ${result.message}`);
       }
       if (claimed) this.#sink.deliver({ message: entry.message, recipients: entry.recipients });
+      else this.#sink.arrived(entry.dueAt);
     } catch (error) {
       if (claimed) this.#sink.cancel(message.message.id);
       throw error;
     }
   }
 
-  async claim({ now, limit, passOver }: ClaimQuestion): Promise<readonly Entry[]> {
+  async claim({
+    now,
+    limit,
+    recipients = unbounded,
+    octets = unbounded,
+    passOver,
+  }: ClaimQuestion): Promise<readonly Entry[]> {
     const { retryDelayMs } = this.#options;
     const delaysMs = Array.from({ length: longestSchedule }, (_, index) => retryDelayMs(index + 1));
-    const result = await this.#request({ kind: "claim", now, limit, delaysMs, passOver });
+    const result = await this.#request({ kind: "claim", now, limit, recipients, octets, delaysMs, passOver });
     if (result.kind === "claimed") return result.rows.map(entryOf);
     throw new Error(`spool: could not claim: ${result.kind === "error" ? result.message : result.kind}`);
   }
@@ -150,13 +159,14 @@ class SpoolStore implements Store {
     const reserved = entries.filter(({ claimed }) => claimed).map(({ entry }) => entry);
     let removed: SpoolId | undefined;
     try {
-      removed = await this.#settleUntilKept(settlement, entries);
+      removed = await this.#keep(settlement, entries);
     } catch (error) {
       for (const { message } of reserved) this.#sink.cancel(message.id);
       throw error;
     }
     if (removed !== undefined) await this.#removeBody(removed);
     for (const { message, recipients } of reserved) this.#sink.deliver({ message, recipients });
+    for (const { entry, claimed } of entries) if (!claimed) this.#sink.arrived(entry.dueAt);
   }
 
   /** Never rejects: the outcome is durable, and who was told otherwise would write it again. The next start finds the file. */
@@ -168,23 +178,25 @@ class SpoolStore implements Store {
     }
   }
 
-  async #settleUntilKept(
-    settlement: Settlement,
+  async #keep(
+    { id, outcomes, postponed = [] }: Settlement,
     notices: readonly { readonly entry: NewMessage; readonly claimed: boolean }[],
   ): Promise<SpoolId | undefined> {
-    for (;;) {
-      const { id, outcomes, postponed = [] } = settlement;
-      const rows = notices.map(({ entry, claimed }) => newRowOf(entry, claimed));
-      const result = await this.#request({ kind: "settle", id, outcomes, postponed, notices: rows });
-      if (result.kind === "settled") return result.removed;
-      if (result.kind !== "error" || !result.diskFull) {
-        throw new Error(`spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`);
-      }
-      // An outcome that cannot be written must not be forgotten: the message would be sent again.
-      this.#options.log.error({ spoolId: id }, "disk full: an outcome waits to be written");
-      await this.#space.releaseReserve();
-      await delay(settleRetryMs, undefined, { signal: this.#closing.signal });
-    }
+    const rows = notices.map(({ entry, claimed }) => newRowOf(entry, claimed));
+    const result = await this.#request({ kind: "settle", id, outcomes, postponed, notices: rows });
+    if (result.kind === "settled") return result.removed;
+    const message = `spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`;
+    if (result.kind !== "error" || result.scope === "operation") throw new SettlementRefusedError(message);
+    if (result.scope === "unclaimed") throw new ClaimLostError(message);
+    if (!result.diskFull) throw new Error(message);
+    await this.#space.releaseReserve();
+    throw new SpoolFullError(message);
+  }
+
+  async renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims> {
+    const result = await this.#request({ kind: "renew", round, held });
+    if (result.kind === "lapsed") return { messages: result.messages, dueAt: result.dueAt };
+    throw new Error(`spool: could not renew claims: ${result.kind === "error" ? result.message : result.kind}`);
   }
 
   readBody(id: SpoolId): NodeJS.ReadableStream {

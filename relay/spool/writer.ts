@@ -10,10 +10,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { Ledger } from "./ledger/ledger.ts";
+import { Ledger, UnclaimedError } from "./ledger/ledger.ts";
 import type {
   BatchReply,
   BatchRequest,
+  ErrorScope,
   HandoffOperation,
   Operation,
   OperationResult,
@@ -23,6 +24,9 @@ import type {
 
 /** SQLITE_FULL, and the two I/O errors by which a full disk can show (WRITE, FSYNC) */
 const diskFullCodes = new Set([13, 778, 1034]);
+
+/** SQLITE_ERROR, CORRUPT (of a page: others may be whole), TOOBIG, CONSTRAINT, MISMATCH, MISUSE and RANGE. */
+const operationCodes = new Set([1, 11, 18, 19, 20, 21, 25]);
 
 function open(settings: WriterSettings): { database: DatabaseSync; owner: DatabaseSync; ledger: Ledger } {
   mkdirSync(settings.directory, { recursive: true });
@@ -46,6 +50,7 @@ const writes: ReadonlySet<Operation["kind"]> = new Set([
   "commit",
   "settle",
   "claim",
+  "renew",
   "offer",
   "takeBack",
   "remove",
@@ -66,6 +71,8 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
       return { kind: "claimed", rows: ledger.claim(operation) };
     case "settle":
       return { kind: "settled", removed: ledger.settle(operation).removed };
+    case "renew":
+      return { kind: "lapsed", ...ledger.renew(operation) };
     case "nextDue":
       return { kind: "due", dueAt: ledger.nextDueAt(operation.after) };
     case "census":
@@ -177,7 +184,14 @@ function failureOf(error: unknown): OperationResult {
     kind: "error",
     message: error instanceof Error ? error.message : String(error),
     diskFull: diskFullCodes.has(code),
+    scope: scopeOf(error, code),
   };
+}
+
+/** The low octet is the primary code. What did not come from SQLite is ours, and about one operation. */
+function scopeOf(error: unknown, code: number): ErrorScope {
+  if (error instanceof UnclaimedError) return "unclaimed";
+  return code === 0 || operationCodes.has(code & 0xff) ? "operation" : "spool";
 }
 
 function serve(settings: WriterSettings): void {

@@ -235,6 +235,10 @@ export class MemorySpool implements Spool {
     return this.full;
   }
 
+  renew(): never {
+    throw new Error("nothing is claimed here");
+  }
+
   claim(): never {
     throw new Error("submission claims nothing");
   }

@@ -11,6 +11,7 @@ export interface LaneQuestion {
   readonly now: number;
   /** Messages. */
   readonly limit: number;
+  readonly recipients: number;
   readonly passOver: PassOver;
   readonly isClaimed: (seq: number, index: number) => boolean;
 }
@@ -45,13 +46,14 @@ export class Lanes {
   }
 
   /** Sequence numbers of messages with recipients that are due and not passed over. */
-  pick({ now, limit, passOver, isClaimed }: LaneQuestion): ReadonlySet<number> {
+  pick({ now, limit, recipients, passOver, isClaimed }: LaneQuestion): ReadonlySet<number> {
     const senders = new Set(passOver.senders);
     const destinations = new Set(passOver.destinations);
     const found = new Set<number>();
     let turn = recipientsPerTurn;
     let foundBefore = -1;
-    for (let looked = 0; looked < lanesPerCall && found.size < limit; looked += 1) {
+    let left = recipients;
+    for (let looked = 0; looked < lanesPerCall && found.size < limit && left > 0; looked += 1) {
       const lane = this.#next(senders.has(this.#at.sender));
       if (lane === undefined) {
         // Round again, unless a whole round brought nothing.
@@ -63,7 +65,9 @@ export class Lanes {
       if (senders.has(lane.sender) || destinations.has(lane.destination)) continue;
       for (const row of this.#dueInLane.iterate(lane.sender, lane.destination, now, turn)) {
         const seq = Number(row["seq"]);
-        if (found.size < limit && !isClaimed(seq, Number(row["idx"]))) found.add(seq);
+        if (found.size >= limit || left <= 0 || isClaimed(seq, Number(row["idx"]))) continue;
+        found.add(seq);
+        left -= 1;
       }
     }
     return found;

@@ -9,38 +9,26 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { domainOf } from "../../mail/address.ts";
 import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "../entry.ts";
 import { Counts } from "./census.ts";
-import { Lanes } from "./lanes.ts";
+import { Claims } from "./claims.ts";
+import { Lanes, type LaneQuestion } from "./lanes.ts";
 import type { Census } from "../spool.ts";
 import type { ClaimedRow, Gauges, NewRow, ScheduledRow, StoredMessage } from "../protocol.ts";
 import { Offers } from "./offers.ts";
-import { messageOf, recipientOf, replyText, type Row } from "./rows.ts";
+import { messageOf, recipientOf, replyText, text, type Row } from "./rows.ts";
 import { laneColumns, migrate, resume } from "./schema.ts";
-
-/** What delivery holds of a message: these recipients must not be claimed again before they are settled. */
-interface Claim {
-  readonly seq: number;
-  /** Sender domain of the message. */
-  readonly domain: string;
-  /** By the recipient's index. */
-  readonly recipients: Map<number, HeldRecipient>;
-}
-
-type Claimed = Pick<ScheduledRow, "index" | "address"> & { readonly dueAt?: number };
-
-interface HeldRecipient {
-  readonly destination: string;
-  /** As it was before the attempt was registered, ms since the epoch. */
-  readonly dueAt: number;
-}
 
 export interface ClaimOrder {
   readonly now: number;
+  /** Messages. */
   readonly limit: number;
+  readonly recipients: number;
+  /** Header and body; the message that exceeds it is the last one. */
+  readonly octets: number;
   readonly delaysMs: readonly number[];
   readonly passOver?: PassOver | undefined;
 }
 
-interface MessageOrder extends Pick<ClaimOrder, "now" | "delaysMs"> {
+interface MessageOrder extends Pick<ClaimOrder, "now" | "delaysMs" | "recipients"> {
   readonly isWanted: (address: string) => boolean;
 }
 
@@ -53,6 +41,23 @@ export interface SettleOrder {
 
 export interface SettleResult {
   readonly removed: SpoolId | undefined;
+}
+
+export interface RenewOrder {
+  /** Grows with each round. */
+  readonly round: number;
+  readonly held: readonly SpoolId[];
+}
+
+export interface Lapsed {
+  readonly messages: number;
+  /** The earliest of them is due then. */
+  readonly dueAt: number | undefined;
+}
+
+/** Nobody may write outcomes for what he does not hold: his claim came to its end, or never was. */
+export class UnclaimedError extends Error {
+  override readonly name = "UnclaimedError";
 }
 
 export class Ledger {
@@ -74,8 +79,8 @@ export class Ledger {
   readonly #freeCount: StatementSync;
   readonly #pageBytes: number;
   readonly offers: Offers;
-  readonly #claims = new Map<SpoolId, Claim>();
-  readonly #claimedSeqs = new Map<number, SpoolId>();
+  readonly #laneOfLapsed: StatementSync;
+  readonly #claims = new Claims((undo) => this.#undo.push(undo));
   #undo: (() => void)[] = [];
   #queuedMessages: number;
   #queuedRecipients: number;
@@ -99,6 +104,9 @@ export class Ledger {
     this.#postponeRecipient = database.prepare(
       `UPDATE recipient SET due_at = ?, attempts = max(attempts - 1, 0), ${laneColumns} WHERE seq = ? AND idx = ?`,
     );
+    this.#laneOfLapsed = database.prepare(
+      `UPDATE recipient SET ${laneColumns} WHERE seq = ? AND idx = ? RETURNING due_at`,
+    );
     this.#lanes = new Lanes(database);
     this.#counts = new Counts(database);
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
@@ -112,10 +120,10 @@ export class Ledger {
     this.#queuedMessages = readNumber(database.prepare("SELECT count(*) FROM message"));
     this.#queuedRecipients = readNumber(database.prepare("SELECT count(*) FROM recipient"));
     this.offers = new Offers(database, {
-      isHeld: (seq) => this.#claimedSeqs.has(seq),
+      isHeld: (seq) => this.#claims.isHeld(seq),
       heldSeq: (id) => this.#claims.get(id)?.seq,
-      hold: (message, seq, recipients) => this.#claim(message, seq, recipients),
-      letGo: (id) => this.#letGo(id),
+      hold: (message, seq, recipients) => this.#claims.hold({ message, seq, recipients, holder: "offer" }),
+      letGo: (id) => this.#claims.letGo(id),
       insert: (message) => Number(this.#insertMessage.run(...columnsOf(message)).lastInsertRowid),
       count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
       total: (messages, recipients) => this.#total(messages, recipients),
@@ -166,56 +174,73 @@ export class Ledger {
       );
       this.#count(message.domain, destination, 1);
     }
-    if (row.claimed) this.#claim(message, seq, row.recipients);
+    if (row.claimed) this.#claims.hold({ message, seq, recipients: row.recipients, holder: "delivery" });
     this.#total(1, row.recipients.length);
   }
 
   /**
    * Takes due recipients, grouped by message, and registers their next attempt: oldest first, unless some senders or
-   * destinations are passed over; then lanes take turns.
+   * destinations are passed over; then lanes take turns. A message with more recipients than are wanted is taken in part.
    */
-  claim({ now, limit, delaysMs, passOver }: ClaimOrder): readonly ClaimedRow[] {
+  claim({ now, limit, recipients, octets, delaysMs, passOver }: ClaimOrder): readonly ClaimedRow[] {
     const isSelective = passOver !== undefined && passOver.senders.length + passOver.destinations.length > 0;
-    const isClaimed = (seq: number, index: number): boolean => this.#isClaimed(seq, index);
-    const found = isSelective ? this.#lanes.pick({ now, limit, passOver, isClaimed }) : this.#oldestDue(now, limit);
+    const isClaimed = (seq: number, index: number): boolean => this.#claims.isClaimed(seq, index);
+    const wish = { now, limit, recipients, isClaimed };
+    const found = isSelective ? this.#lanes.pick({ ...wish, passOver }) : this.#oldestDue(wish);
     const passedOver = new Set(passOver?.destinations);
     const isWanted = (address: string): boolean => !isSelective || !passedOver.has(domainOf(address));
-    return [...found].flatMap((seq) => this.#claimMessage(seq, { now, delaysMs, isWanted }));
+    const rows: ClaimedRow[] = [];
+    let [leftRecipients, leftOctets] = [recipients, octets];
+    for (const seq of found) {
+      if (leftRecipients <= 0 || leftOctets <= 0) break;
+      for (const row of this.#claimMessage(seq, { now, delaysMs, isWanted, recipients: leftRecipients })) {
+        rows.push(row);
+        leftRecipients -= row.recipients.length;
+        leftOctets -= row.message.content.length;
+      }
+    }
+    return rows;
   }
 
-  #oldestDue(now: number, limit: number): ReadonlySet<number> {
+  #oldestDue({ now, limit, recipients, isClaimed }: Omit<LaneQuestion, "passOver">): ReadonlySet<number> {
     const found = new Set<number>();
+    let left = recipients;
     for (const due of this.#dueInOrder.iterate(Number.MIN_SAFE_INTEGER)) {
-      if (Number(due["due_at"]) > now || found.size >= limit) break;
-      if (!this.#isClaimed(Number(due["seq"]), Number(due["idx"]))) found.add(Number(due["seq"]));
+      if (Number(due["due_at"]) > now || found.size >= limit || left <= 0) break;
+      const seq = Number(due["seq"]);
+      if (isClaimed(seq, Number(due["idx"]))) continue;
+      found.add(seq);
+      left -= 1;
     }
     return found;
   }
 
-  #claimMessage(seq: number, { now, delaysMs, isWanted }: MessageOrder): ClaimedRow[] {
+  #claimMessage(seq: number, { now, delaysMs, isWanted, recipients: most }: MessageOrder): ClaimedRow[] {
     const stored = this.#messageBySeq.get(seq);
     if (stored === undefined) throw new Error(`spool: recipients of message ${seq} have no message`);
-    const recipients = this.#dueRecipients
-      .all(seq, now)
-      .map((row) => nextAttemptOf(row))
-      .filter((recipient) => !this.#isClaimed(seq, recipient.index) && isWanted(recipient.address));
+    const recipients: ScheduledRow[] = [];
+    for (const row of this.#dueRecipients.iterate(seq, now)) {
+      if (recipients.length >= most) break;
+      if (this.#claims.isClaimed(seq, Number(row["idx"])) || !isWanted(text(row, "address"))) continue;
+      recipients.push(nextAttemptOf(row));
+    }
     for (const recipient of recipients) {
       const delay = delaysMs[Math.min(recipient.attempts, delaysMs.length) - 1] ?? 60_000;
       this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
     }
     const message = messageOf(stored);
-    this.#claim(message, seq, recipients);
+    this.#claims.hold({ message, seq, recipients, holder: "delivery" });
     return [{ message, recipients }];
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
   settle({ id, outcomes, postponed, notices }: SettleOrder): SettleResult {
     const claim = this.#claims.get(id);
-    if (claim === undefined) throw new Error(`spool: ${id} is not claimed`);
+    if (claim === undefined) throw new UnclaimedError(`spool: ${id} is not claimed`);
     let final = 0;
     for (const outcome of outcomes) {
       const held = claim.recipients.get(outcome.index);
-      if (held === undefined) throw new Error(`spool: recipient ${outcome.index} of ${id} is not claimed`);
+      if (held === undefined) throw new UnclaimedError(`spool: recipient ${outcome.index} of ${id} is not claimed`);
       if (outcome.kind === "deferred") {
         this.#deferRecipient.run(
           Math.round(outcome.dueAt),
@@ -231,21 +256,37 @@ export class Ledger {
         final += 1;
       }
     }
-    for (const { index, dueAt = claim.recipients.get(index)?.dueAt ?? 0 } of postponed) {
-      this.#postponeRecipient.run(Math.round(dueAt), claim.seq, index);
+    for (const { index, dueAt } of postponed) {
+      const held = claim.recipients.get(index);
+      if (held === undefined) throw new UnclaimedError(`spool: recipient ${index} of ${id} is not claimed`);
+      this.#postponeRecipient.run(Math.round(dueAt ?? held.dueAt), claim.seq, index);
     }
     for (const notice of notices) this.commit(notice);
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
-    this.#release(id, claim, [...outcomes, ...postponed]);
+    this.#claims.release(id, claim, [...outcomes, ...postponed]);
     this.#total(empty ? -1 : 0, -final);
     return { removed: empty ? id : undefined };
+  }
+
+  /** Ends the claims that delivery has forgotten: their recipients wait for the time that was registered with the attempt. */
+  renew({ round, held }: RenewOrder): Lapsed {
+    let dueAt: number | undefined;
+    const lapsed = this.#claims.lapsed(round, new Set(held));
+    for (const [id, { seq, recipients }] of lapsed) {
+      for (const index of recipients.keys()) {
+        const row = this.#laneOfLapsed.get(seq, index);
+        if (row !== undefined) dueAt = Math.min(dueAt ?? Number.MAX_SAFE_INTEGER, Number(row["due_at"]));
+      }
+      this.#claims.letGo(id);
+    }
+    return { messages: lapsed.length, dueAt };
   }
 
   /** Earliest due time, later than `after`, of a recipient that delivery does not hold. */
   nextDueAt(after: number): number | undefined {
     for (const due of this.#dueInOrder.iterate(after)) {
-      if (!this.#isClaimed(Number(due["seq"]), Number(due["idx"]))) return Number(due["due_at"]);
+      if (!this.#claims.isClaimed(Number(due["seq"]), Number(due["idx"]))) return Number(due["due_at"]);
     }
     return undefined;
   }
@@ -259,49 +300,6 @@ export class Ledger {
   rolledBack(): void {
     for (const undo of this.#undo.toReversed()) undo();
     this.#undo = [];
-  }
-
-  #isClaimed(seq: number, index: number): boolean {
-    const id = this.#claimedSeqs.get(seq);
-    return id !== undefined && this.#claims.get(id)?.recipients.has(index) === true;
-  }
-
-  /** A recipient without a time of its own was due at acceptance: its first attempt is registered with it. */
-  #claim({ id, domain, acceptedAt }: StoredMessage, seq: number, recipients: readonly Claimed[]): void {
-    const claim = this.#claims.get(id) ?? { seq, domain, recipients: new Map<number, HeldRecipient>() };
-    for (const { index, address, dueAt = acceptedAt } of recipients) {
-      claim.recipients.set(index, { destination: domainOf(address), dueAt });
-    }
-    this.#claims.set(id, claim);
-    this.#claimedSeqs.set(seq, id);
-    this.#undo.push(() => this.#forget(id, claim, recipients));
-  }
-
-  #letGo(id: SpoolId): void {
-    const claim = this.#claims.get(id);
-    if (claim !== undefined)
-      this.#release(
-        id,
-        claim,
-        [...claim.recipients.keys()].map((index) => ({ index })),
-      );
-  }
-
-  #release(id: SpoolId, claim: Claim, ended: readonly { readonly index: number }[]): void {
-    const held = [...claim.recipients];
-    this.#forget(id, claim, ended);
-    this.#undo.push(() => {
-      for (const [index, recipient] of held) claim.recipients.set(index, recipient);
-      this.#claims.set(id, claim);
-      this.#claimedSeqs.set(claim.seq, id);
-    });
-  }
-
-  #forget(id: SpoolId, claim: Claim, ended: readonly { readonly index: number }[]): void {
-    for (const { index } of ended) claim.recipients.delete(index);
-    if (claim.recipients.size > 0) return;
-    this.#claims.delete(id);
-    this.#claimedSeqs.delete(claim.seq);
   }
 
   #count(sender: string, destination: string, recipients: number): void {
