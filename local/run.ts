@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { systemChance, systemTimers } from "../runtime/clock.ts";
 import { type ChangeListener, keyOf, type Reference } from "../operator/kube/kube.ts";
 import { secretText } from "../operator/kube/secret.ts";
-import { workBackoff, WorkQueue } from "../operator/kube/workqueue.ts";
+import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts";
 import { createCredentialSource } from "../operator/mailrelay/credentials.ts";
 import type { RelaySources } from "../operator/mailrelay/gather.ts";
 import type { NextHopAddress } from "../operator/mailrelay/world.ts";
@@ -245,6 +245,8 @@ function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
     // One at a time: all documents of a burst of changes are then written before the revision that covers them.
     workers: 1,
     backoff: workBackoff,
+    pace: workPace,
+    now: () => performance.now(),
     timers: systemTimers,
     chance: systemChance,
     work: (key) => {

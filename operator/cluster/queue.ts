@@ -3,7 +3,7 @@ import type { Chance } from "../../runtime/clock.ts";
 import { systemTimers } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Kube } from "../kube/kube.ts";
-import { workBackoff, WorkQueue } from "../kube/workqueue.ts";
+import { workBackoff, workPace, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
@@ -49,7 +49,9 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     backoff: workBackoff,
     timers: systemTimers,
     chance,
-    waits: { now: monotonic, told: (key, ms) => metrics.waited(kindIn(key), ms / 1000) },
+    now: monotonic,
+    pace: workPace,
+    waited: (key, ms) => metrics.waited(kindIn(key), ms / 1000),
     // In turn: no relay waits for the last of ten thousand domains.
     rank: () => 0,
     work: async (key, isOwnTime) => {

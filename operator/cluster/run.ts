@@ -5,7 +5,7 @@
  */
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import { objectFieldManager } from "../../api/labels.ts";
-import { type ReflectorEvent, reflectorTimes } from "../kube/cache/reflector.ts";
+import { reflectorTimes } from "../kube/cache/reflector.ts";
 import { Client, type RequestObserver } from "../kube/client/client.ts";
 import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
 import { ClusterReads } from "../kube/cluster/reads.ts";
@@ -23,6 +23,7 @@ import { giveUpLease, openElection, type Opened, type Opening, openServer } from
 import { openPages } from "./pages.ts";
 import { openQueue } from "./queue.ts";
 import { createReconcileTracer, type ReconcileTracer } from "./reconciletrace.ts";
+import { tellOnce } from "./tellonce.ts";
 import { openTelemetry, startTracing } from "./tracing.ts";
 
 export interface ClusterRun extends Opening {
@@ -202,18 +203,4 @@ function openReads({ run, client, metrics, ended, operatorNamespace }: ReadParts
     indexes,
     counted: conditionsOf,
   });
-}
-
-/** What is refused is asked for again every few seconds for as long as the right is missing: the log has it once. */
-function tellOnce(): (resource: string, event: ReflectorEvent) => boolean {
-  const told = new Map<string, Set<string>>();
-  return (resource, event) => {
-    if (event.kind === "listed") told.delete(resource);
-    if (event.kind !== "failed" || (event.error.kind !== "Forbidden" && event.error.kind !== "NotFound")) return false;
-    const messages = told.get(resource) ?? new Set();
-    told.set(resource, messages);
-    if (messages.has(event.error.message)) return true;
-    messages.add(event.error.message);
-    return false;
-  };
 }

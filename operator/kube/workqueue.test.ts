@@ -40,6 +40,8 @@ function queueOf(settings: Partial<WorkQueueSettings> & Pick<WorkQueueSettings, 
     rank: () => 0,
     onError: () => {},
     backoff: { firstMs: 100, maxMs: 1000 },
+    now: () => timers.now,
+    pace: { burst: 1_000, refillMs: 1_000 },
     timers,
     chance: () => 0.5,
     ...settings,
@@ -63,6 +65,64 @@ test("a key that is added twice while it waits runs once, and again when it chan
   assert.deepEqual(ran, ["a", "b", "b"]);
 });
 
+test("a key whose own work calls for it again and again is looked at once a second after a burst", async () => {
+  const timers = new HandTimers();
+  const ran: number[] = [];
+  const queue: WorkQueue = queueOf(
+    {
+      work: async (key) => {
+        ran.push(timers.now);
+        queue.add(key);
+        return undefined;
+      },
+      pace: { burst: 3, refillMs: 1_000 },
+    },
+    timers,
+  );
+  queue.add("x");
+  await queue.settled();
+  assert.deepEqual(ran, [0, 0, 0]);
+  for (let rounds = 0; rounds < 3; rounds += 1) {
+    queue.add("x");
+    queue.addLast("x");
+    timers.step();
+    await queue.settled();
+  }
+  assert.deepEqual(ran, [0, 0, 0, 1_000, 2_000, 3_000]);
+  await queue.stop();
+  assert.deepEqual(timers.delays, []);
+});
+
+test("a key that comes too often holds up no other, and is itself as new after a rest", async () => {
+  const timers = new HandTimers();
+  const ran: string[] = [];
+  const queue: WorkQueue = queueOf(
+    {
+      work: async (key) => {
+        ran.push(key);
+        return undefined;
+      },
+      pace: { burst: 2, refillMs: 1_000 },
+    },
+    timers,
+  );
+  for (const key of ["busy", "busy", "busy", "other"]) {
+    queue.add(key);
+    await queue.settled();
+  }
+  assert.deepEqual(ran, ["busy", "busy", "other"]);
+  timers.step();
+  await queue.settled();
+  assert.deepEqual(ran, ["busy", "busy", "other", "busy"]);
+  timers.now += 2_000;
+  for (const key of ["busy", "busy"]) {
+    queue.add(key);
+    await queue.settled();
+  }
+  assert.equal(ran.filter((key) => key === "busy").length, 5);
+  assert.deepEqual(timers.delays, []);
+});
+
 test("what nothing called for runs after everything that something called for, and once", async () => {
   const ran: string[] = [];
   const waited: string[] = [];
@@ -71,7 +131,8 @@ test("what nothing called for runs after everything that something called for, a
       ran.push(key);
       return undefined;
     },
-    waits: { now: () => 7, told: (key, ms) => waited.push(`${key} ${ms}`) },
+    now: () => 7,
+    waited: (key, ms) => waited.push(`${key} ${ms}`),
   });
   for (const key of ["a", "b", "c"]) queue.addLast(key);
   queue.add("c");
@@ -262,7 +323,7 @@ test("whatever happens, no key runs twice at a time, no more run than there are 
         assert.ok(open.size <= workers, "more run than there are workers");
         return gate.promise;
       };
-      const queue = queueOf({ work, workers }, timers);
+      const queue = queueOf({ work, workers, pace: { burst: 2, refillMs: 50 } }, timers);
       const finish = async (key: string, fails: boolean): Promise<void> => {
         const gate = open.get(key);
         open.delete(key);

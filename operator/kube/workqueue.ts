@@ -1,10 +1,12 @@
 /**
  * Keys that have to be looked at. A key that is added twice while it waits runs once; one that is added while it runs runs
  * again afterwards, never twice at a time; one whose work failed comes back after a delay of its own that grows with
- * each failure in a row. Of the keys that wait, the smallest rank runs first, and of one rank the oldest.
+ * each failure in a row. Of the keys that wait, the smallest rank runs first, and of one rank the oldest. A key that comes
+ * again and again waits until its pace lets it: what calls for it may be its own work.
  */
 import type { Chance, Timers } from "../../runtime/clock.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
+import { Pace, type PaceLimits } from "./pace.ts";
 
 /**
  * Resolves to the milliseconds after which to look again; undefined when only a change matters. `isOwnTime`: the key comes
@@ -21,11 +23,17 @@ export interface WorkQueueSettings {
   readonly backoff: BackoffLimits;
   readonly timers: Timers;
   readonly chance: Chance;
-  /** Hears how long each key waited for its turn. */
-  readonly waits?: { readonly now: () => number; readonly told: (key: string, ms: number) => void } | undefined;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now: () => number;
+  readonly pace: PaceLimits;
+  /** Hears how long each key waited for its turn, in milliseconds. */
+  readonly waited?: ((key: string, ms: number) => void) | undefined;
 }
 
 export const workBackoff: BackoffLimits = { firstMs: 500, maxMs: 60_000 };
+
+/** A relay that comes is looked at some twenty times within two seconds. */
+export const workPace: PaceLimits = { burst: 40, refillMs: 1_000 };
 
 export class WorkQueue {
   readonly #settings: WorkQueueSettings;
@@ -37,6 +45,9 @@ export class WorkQueue {
   /** Calls off what would bring a key forward that waits behind all others. */
   readonly #hurried = new Map<string, () => void>();
   readonly #delayed = new Map<string, () => void>();
+  readonly #pace: Pace;
+  /** Keys that came too often, with their rank and what calls off the wait. */
+  readonly #held = new Map<string, { readonly rank: number; readonly callOff: () => void }>();
   /** Keys that wait because their time has come, and for nothing else. */
   readonly #inTime = new Set<string>();
   readonly #failures = new Map<string, number>();
@@ -46,6 +57,7 @@ export class WorkQueue {
 
   constructor(settings: WorkQueueSettings) {
     this.#settings = settings;
+    this.#pace = new Pace(settings.pace);
   }
 
   /** Keys that wait, without those that wait for their time. */
@@ -71,7 +83,8 @@ export class WorkQueue {
     if (this.#isStopped) return;
     this.#add(key, Infinity);
     // One that runs now waits from when it has ended.
-    const isLast = this.#waiting.get(Infinity)?.has(key) === true || this.#again.get(key) === Infinity;
+    const ranks = [this.#again.get(key), this.#held.get(key)?.rank];
+    const isLast = this.#waiting.get(Infinity)?.has(key) === true || ranks.includes(Infinity);
     if (withinMs === undefined || this.#hurried.has(key) || !isLast) return;
     const hurry = (): void => {
       this.#hurried.delete(key);
@@ -88,7 +101,7 @@ export class WorkQueue {
       this.#again.set(key, Math.min(rank, this.#again.get(key) ?? rank));
       return;
     }
-    this.#wait(key, rank);
+    this.#enter(key, rank);
     this.#start();
   }
 
@@ -120,6 +133,8 @@ export class WorkQueue {
     this.#again.clear();
     for (const callOff of this.#delayed.values()) callOff();
     this.#delayed.clear();
+    for (const { callOff } of this.#held.values()) callOff();
+    this.#held.clear();
     for (const callOff of this.#hurried.values()) callOff();
     this.#hurried.clear();
     await this.settled();
@@ -129,13 +144,28 @@ export class WorkQueue {
     return this.#running.size === 0 && !this.#isStarting && this.depth === 0;
   }
 
+  /** At once, or when its pace lets it. */
+  #enter(key: string, rank: number): void {
+    const held = this.#held.get(key);
+    const pauseMs = this.#pace.waitMs(key, this.#settings.now());
+    if (pauseMs === 0 && held === undefined) return this.#wait(key, rank);
+    const release = (): void => {
+      const { rank: lowest = rank } = this.#held.get(key) ?? {};
+      this.#held.delete(key);
+      this.#wait(key, lowest);
+      this.#start();
+    };
+    const callOff = held?.callOff ?? this.#settings.timers.after(pauseMs, release);
+    this.#held.set(key, { rank: Math.min(rank, held?.rank ?? rank), callOff });
+  }
+
   /** A key waits once; of two ranks the smaller holds. */
   #wait(key: string, rank: number): void {
     for (const [other, keys] of this.#waiting) {
       if (other < rank && keys.has(key)) return;
       if (other > rank) keys.delete(key);
     }
-    const since = this.#settings.waits?.now() ?? 0;
+    const since = this.#settings.now();
     const keys = this.#waiting.get(rank);
     if (keys === undefined) this.#waiting.set(rank, new Map([[key, since]]));
     else if (!keys.has(key)) keys.set(key, since);
@@ -170,8 +200,9 @@ export class WorkQueue {
       keys?.delete(key);
       this.#hurried.get(key)?.();
       this.#hurried.delete(key);
-      const { waits } = this.#settings;
-      waits?.told(key, waits.now() - since);
+      const { now, waited } = this.#settings;
+      this.#pace.take(key, now());
+      waited?.(key, now() - since);
       return key;
     }
     return undefined;
@@ -189,7 +220,7 @@ export class WorkQueue {
     this.#running.delete(key);
     const again = this.#again.get(key);
     this.#again.delete(key);
-    if (again !== undefined) this.#wait(key, again);
+    if (again !== undefined) this.#enter(key, again);
     else if (delayMs !== undefined && !this.#delayed.has(key)) this.addAfter(key, delayMs);
     this.#fill();
   }

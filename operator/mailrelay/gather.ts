@@ -70,7 +70,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     forbidden: reader.forbidden,
     isOwnForbidden: own.forbidden.size > 0,
     areNamespacesHidden: (await kube.namespaceLabels(namespace)) === undefined,
-    rejections: sources.memory.rejections(keyOf({ kind: "MailRelay", namespace, name })),
+    rejections: sources.memory.rejections.of(keyOf({ kind: "MailRelay", namespace, name })),
     figures: sources.memory.figures(nameOf(relay.metadata)),
     recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
   };

@@ -33,6 +33,8 @@ class StrictKube extends LocalKube {
   asked: string[] = [];
   /** A kind that the API server finds fault with. */
   rejected: Kind | undefined;
+  /** What it says then. */
+  fault: () => string = () => "spec.template.spec: Invalid value";
   /** Names of Secrets that are somebody else's. */
   foreign: ReadonlySet<string> = new Set();
   /** What happens while a domain's status is on its way. */
@@ -48,12 +50,13 @@ class StrictKube extends LocalKube {
   }
 
   override async apply(object: AppliedObject): Promise<void> {
-    if (object.kind === this.rejected) throw new RejectedError("spec.template.spec: Invalid value");
+    if (object.kind === this.rejected) throw new RejectedError(this.fault());
     if (this.foreign.has(object.metadata.name)) throw new RejectedError("not ours", { refusedFor: "name" });
     await super.apply(object);
   }
 
   override async mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void> {
+    if (this.rejected === "Secret") throw new RejectedError(this.fault());
     if (this.foreign.has(secret.metadata.name)) throw new RejectedError("not ours", { refusedFor: "name" });
     await super.mergeSecret(secret, changes);
   }
@@ -242,6 +245,50 @@ test("a template that the API server refuses is told in status, holds up nothing
   await run();
   assert.equal(await reasonOf("MailRelay", "Accepted"), "Accepted");
 });
+
+let request = 0;
+
+const words: readonly (readonly [what: string, fault: () => string, mostWrites: number])[] = [
+  // The Secrets that the relay needs come first, and each is another status.
+  ["names another request", () => `denied (request ${(request += 1)}-${request.toString(16)})`, 3],
+  ["is another sentence", () => `denied for ${String.fromCharCode(97 + ((request += 1) % 26))}`, 30],
+];
+
+for (const [what, fault, mostWrites] of words) {
+  test(`a refusal that ${what} each time is said at once, and looked at a second later at the earliest`, async (context) => {
+    const { kube, sources, run, writes, reasonOf } = await open(context);
+    for (let round = 0; round < 3; round += 1) await run();
+    kube.fault = fault;
+    kube.rejected = "StatefulSet";
+    await kube.remove({ kind: "StatefulSet", namespace: "mail", name: "outbound" });
+    const before = writes.length;
+    const pauses = [await reconcileRelay(sources, relayKey)];
+    assert.equal(await reasonOf("MailRelay", "Accepted"), "Invalid");
+    for (let look = 1; look < 30; look += 1) pauses.push(await reconcileRelay(sources, relayKey));
+    for (const pause of pauses) assert.ok(pause !== undefined && pause >= 1_000, `looks again after ${pause} ms`);
+    const told = writes.slice(before).filter((write) => write === "status of MailRelay");
+    assert.ok(told.length <= mostWrites, `${told.length} writes`);
+    if (mostWrites >= 30) assert.deepEqual(pauses.slice(-2), [60_000, 60_000]);
+  });
+
+  test(`a refusal that ${what} each time is said of a domain at once, and looked at later`, async (context) => {
+    const { kube, sources, run, writes, reasonOf } = await open(context);
+    await reconcileRelay(sources, relayKey);
+    kube.fault = fault;
+    kube.rejected = "Secret";
+    const pauses = [await reconcileDomain(sources, domainKey)];
+    assert.equal(await reasonOf("SenderDomain", "KeysReady"), "SecretInvalid");
+    const before = writes.length;
+    for (let look = 1; look < 30; look += 1) pauses.push(await reconcileDomain(sources, domainKey));
+    for (const pause of pauses) assert.ok(pause !== undefined && pause >= 1_000, `looks again after ${pause} ms`);
+    const told = writes.slice(before).filter((write) => write === "status of SenderDomain");
+    assert.ok(told.length <= mostWrites, `${told.length} writes`);
+    kube.rejected = undefined;
+    await reconcileDomain(sources, domainKey);
+    await run();
+    assert.equal(await reasonOf("SenderDomain", "KeysReady"), "KeysReady");
+  });
+}
 
 const refusedSecrets: readonly (readonly [name: string, kind: "MailRelay" | "SenderDomain", type: string])[] = [
   ["example-com-dkim-mbe1", "SenderDomain", "KeysReady"],

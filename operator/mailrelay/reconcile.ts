@@ -6,7 +6,7 @@ import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { keyOf, nameOf, type Reference, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Stored } from "../kube/objects.ts";
-import { gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
+import { gatherClaims, gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
 import { certificateSecretName, peerSecretName } from "./objects/names.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
 import { issueOwn } from "./own/issuing.ts";
@@ -15,7 +15,7 @@ import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
 import { type RefusedWrite, rejectionOf } from "./rights.ts";
 import { orderDigest, type PodOrder } from "./scale/orders.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
-import type { Rejection } from "./world.ts";
+import type { Rejection, RelayWorld } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
 export async function reconcileRelay(
@@ -36,15 +36,28 @@ export async function reconcileRelay(
   memory.recommended(nameOf(key), plan.recommendations);
   memory.told(nameOf(key), plan.figures);
   const isNews = await carryOut(sources, relay, plan);
-  await kube.applyStatus("MailRelay", relay, plan.status);
-  for (const event of plan.events) await kube.emit(event);
+  const told = isNews ? planRelay(await withRefusals(sources, world)) : plan;
+  await kube.applyStatus("MailRelay", relay, told.status);
+  for (const event of told.events) await kube.emit(event);
   // Last of all: without it the relay is gone.
   if (plan.finalizer === "takeOff") {
     await kube.setFinalizer({ kind: "MailRelay", ...key }, drainFinalizer, false);
   }
-  if (isNews) return 0;
-  if (plan.requeueAfterMs >= settledMs && plan.areFiguresCurrent) memory.rests(nameOf(key), restOf(world, plan.status));
-  return plan.requeueAfterMs;
+  if (!isNews && plan.requeueAfterMs >= settledMs && plan.areFiguresCurrent) {
+    memory.rests(nameOf(key), restOf(world, plan.status));
+  }
+  return Math.max(told.requeueAfterMs, memory.rejections.pauseMs(keyOf({ kind: "MailRelay", ...key })));
+}
+
+/**
+ * The world with what the API server has just refused, or takes again: status says it now, and no further look has to come
+ * for it, which would meet another refusal and so on without end.
+ */
+async function withRefusals(sources: RelaySources, world: RelayWorld): Promise<RelayWorld> {
+  const { relay } = world;
+  const { namespace, name } = relay.metadata;
+  const rejections = sources.memory.rejections.of(keyOf({ kind: "MailRelay", namespace, name }));
+  return { ...world, rejections, claims: await gatherClaims(sources, relay) };
 }
 
 /**
@@ -63,15 +76,17 @@ export async function glanceAtRelay(
   return settledMs;
 }
 
-/** Resolves to true when the API server would not take something and status has yet to say so. */
+/** Resolves to true when the API server would not take something, or takes it again, and the plan did not know of it. */
 async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: RelayPlan): Promise<boolean> {
   const { kube, memory } = sources;
-  const { namespace, name } = relay.metadata;
+  const { namespace, name, generation } = relay.metadata;
   const self: Reference = { kind: "MailRelay", namespace, name };
+  const meet = (rejections: readonly Rejection[]): boolean =>
+    memory.rejections.met(keyOf(self), rejections, { generation, now: sources.now() });
   const writes = new Writes();
   if (plan.finalizer === "put") await writes.attempt(self, () => kube.setFinalizer(self, drainFinalizer, true));
   // Without it a relay that is deleted would take its mail along: nothing is made before it is there.
-  if (!writes.areTaken) return memory.rejected(keyOf(self), writes.rejections);
+  if (!writes.areTaken) return meet(writes.rejections);
   const { issueFor } = plan;
   if (issueFor !== undefined) {
     const own = { kind: "Secret", name: certificateSecretName(name) } as const;
@@ -88,7 +103,7 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
   for (const { reference, change } of plan.marks) {
     // An old proof of emptiness that stays on a volume must not meet a pod that fills it.
     const isMarked = await writes.attempt(reference, () => kube.mark(reference, change));
-    if (!isMarked) return memory.rejected(keyOf(self), writes.rejections);
+    if (!isMarked) return meet(writes.rejections);
   }
   for (const object of plan.apply) await writes.attempt(referenceTo(object), () => kube.apply(object));
   let isNews = false;
@@ -101,7 +116,7 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
   const orders = { kind: "Secret", name: peerSecretName(name) } as const;
   await writes.attempt(orders, () => giveOrders(sources, relay, plan.orders));
   for (const reference of plan.remove) await writes.attempt(reference, () => kube.remove(reference));
-  return memory.rejected(keyOf(self), writes.rejections) || isNews;
+  return meet(writes.rejections) || isNews;
 }
 
 /** All at once: a pod that does not answer must not hold up the others. */

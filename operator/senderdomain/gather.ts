@@ -38,7 +38,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
     ...(await gatherMounted(sources, domain, relay ?? misfit)),
-    rejections: sources.memory.rejections(keyOf({ kind: "SenderDomain", namespace, name })),
+    rejections: sources.memory.rejections.of(keyOf({ kind: "SenderDomain", namespace, name })),
     previous: undefined,
     loaded: sources.memory.loaded(nameOf(domain.metadata)),
   };

@@ -27,17 +27,22 @@ export async function reconcileDomain(
     const misfit = await kube.misfit("SenderDomain", key.namespace, key.name);
     if (misfit !== undefined) return sayMisfit(sources, misfit);
     memory.sawLoaded(nameOf(key), undefined);
-    memory.rejected(keyOf({ kind: "SenderDomain", ...key }), []);
+    memory.rejections.forget(keyOf({ kind: "SenderDomain", ...key }));
     return undefined;
   }
   const world = await gatherDomain(sources, domain);
-  const plan = planDomain(world);
-  const isNews = memory.rejected(keyOf({ kind: "SenderDomain", ...key }), await carryOut(sources, domain, plan));
+  const intended = planDomain(world);
+  const refusals = await carryOut(sources, domain, intended);
+  const subject = keyOf({ kind: "SenderDomain", ...key });
+  const look = { generation: domain.metadata.generation, now: world.now };
+  // What is refused now, or taken again, status says now: a look of its own would meet another refusal, without end.
+  const isNews = memory.rejections.met(subject, refusals, look);
+  const plan = isNews ? planDomain({ ...world, rejections: memory.rejections.of(subject) }) : intended;
   memory.sawLoaded(nameOf(key), plan.loaded);
   await kube.applyStatus("SenderDomain", domain, plan.status);
   for (const event of plan.events) await kube.emit(event);
-  // The API server would not take something, or takes it again, and status has yet to say so.
-  if (isNews) return 0;
+  const pauseMs = memory.rejections.pauseMs(subject);
+  if (pauseMs > 0) return Math.max(pauseMs, plan.requeueAfterMs ?? 0);
   if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
   kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
@@ -83,7 +88,8 @@ async function sayMisfit({ kube, memory, now }: DomainSources, domain: Misfit<"S
     if (!(error instanceof RejectedError)) throw error;
     refusals.push({ field: "spec", message: error.message });
   }
-  const isNews = memory.rejected(keyOf({ kind: "SenderDomain", namespace, name }), refusals);
+  const look = { generation: domain.metadata.generation, now: now() };
+  const isNews = memory.rejections.met(keyOf({ kind: "SenderDomain", namespace, name }), refusals, look);
   if (refusals.length === 0 || isNews) for (const event of events) await kube.emit(event);
 }
 

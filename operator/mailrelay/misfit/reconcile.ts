@@ -39,7 +39,8 @@ export async function reconcileMisfit(sources: RelaySources, relay: Misfit<"Mail
   await write(() => kube.applyStatus("MailRelay", relay, plan.status));
   if (plan.finalizer === "takeOff") await write(() => kube.setFinalizer(reference, drainFinalizer, false));
   const rejections = refusals.map((message) => ({ field: "spec", message }));
-  const isNews = memory.rejected(keyOf(reference), rejections);
+  const { generation } = relay.metadata;
+  const isNews = memory.rejections.met(keyOf(reference), rejections, { generation, now: now() });
   // While status cannot be written, it would make the same event at each look.
   if (refusals.length === 0 || isNews) for (const event of plan.events) await kube.emit(event);
   const [refused] = refusals;

@@ -3,7 +3,9 @@
  * what pods have loaded. All of it may be lost; a new operator starts with none and is then careful, not wrong.
  */
 import type { RelayReport } from "../../../api/relayreport.ts";
-import type { Figures, OrderFailure, Recommendation, Refusal, Rejection } from "../world.ts";
+import type { Figures, OrderFailure, Recommendation, Refusal } from "../world.ts";
+import { gistOf } from "./likeness.ts";
+import { Rejections } from "./rejections.ts";
 import type { Rest } from "./rest.ts";
 
 interface Sample {
@@ -27,12 +29,12 @@ const refusalMs = 600_000;
 const forgetMs = 3_600_000;
 
 export class RelayMemory {
+  readonly rejections = new Rejections();
   readonly #samples = new Map<string, Sample>();
   readonly #orders = new Map<string, GivenOrder>();
   readonly #annotated = new Map<string, number>();
   readonly #recommendations = new Map<string, readonly Recommendation[]>();
   readonly #refusals = new Map<string, Refusal>();
-  readonly #rejections = new Map<string, readonly Rejection[]>();
   readonly #loaded = new Map<string, string>();
   readonly #figures = new Map<string, Figures>();
   readonly #rests = new Map<string, Rest>();
@@ -74,8 +76,11 @@ export class RelayMemory {
 
   /** An order did not reach the pod. */
   orderFailed(podUid: string, why: string, now: number): void {
-    const last = this.#orders.get(podUid);
-    this.#orders.set(podUid, { at: now, digest: undefined, failure: { why, since: last?.failure?.since ?? now } });
+    const last = this.#orders.get(podUid)?.failure;
+    // Status says it: words that only name another port or time are not worth a write at each look.
+    const isSame = last !== undefined && gistOf(last.why) === gistOf(why);
+    const failure = { why: isSame ? last.why : why, since: last?.since ?? now };
+    this.#orders.set(podUid, { at: now, digest: undefined, failure });
   }
 
   recommendations(relay: string): readonly Recommendation[] {
@@ -111,19 +116,6 @@ export class RelayMemory {
     this.#refusals.delete(claim);
   }
 
-  /** `subject` is a MailRelay or SenderDomain as keyOf() spells it. */
-  rejections(subject: string): readonly Rejection[] {
-    return this.#rejections.get(subject) ?? [];
-  }
-
-  /** What the newest plan's writes met; empty when all were taken. True when that is news. */
-  rejected(subject: string, rejections: readonly Rejection[]): boolean {
-    const isNews = JSON.stringify(rejections) !== JSON.stringify(this.rejections(subject));
-    if (rejections.length === 0) this.#rejections.delete(subject);
-    else this.#rejections.set(subject, rejections);
-    return isNews;
-  }
-
   /** SHA-256 of the document of a SenderDomain that every ready pod was seen to have; undefined when none was seen. */
   loaded(domain: string): string | undefined {
     return this.#loaded.get(domain);
@@ -146,7 +138,7 @@ export class RelayMemory {
 
   /** The relay is gone. */
   forget(relay: string): void {
-    this.#rejections.delete(`MailRelay/${relay}`);
+    this.rejections.forget(`MailRelay/${relay}`);
     this.#recommendations.delete(relay);
     this.#figures.delete(relay);
     this.#rests.delete(relay);
