@@ -1,13 +1,15 @@
 /**
- * Writes what the chart carries and TypeScript knows: the dashboards and the alert rules. With `--check` nothing is
- * written, and stale files end with status 1 and the command that mends them.
+ * Writes what the chart carries and TypeScript knows: the dashboards, the alert rules and its README. With `--check` nothing
+ * is written, and stale files end with status 1 and the command that mends them.
  */
+import { readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { ruleGroups } from "./alerts/rules.ts";
 import { buildDashboard } from "./dashboards/dashboard.ts";
 import { dashboards } from "./dashboards/dashboards.ts";
+import { renderValuesReference } from "./valuesreference.ts";
 
 const root = join(import.meta.dirname, "mailboat");
 const comment = "# Generated from charts/alerts/ by `make generate`; do not edit.\n";
@@ -18,7 +20,11 @@ export function renderChartFiles(): ReadonlyMap<string, string> {
     const name = words.uid.replace(/^mailboat-/, "");
     return [`dashboards/${name}.json`, `${JSON.stringify(buildDashboard(words), undefined, 2)}\n`] as const;
   });
-  return new Map([...files, ["alerts/rules.yaml", comment + stringify({ groups: ruleGroups }, { lineWidth: 0 })]]);
+  return new Map([
+    ...files,
+    ["alerts/rules.yaml", comment + stringify({ groups: ruleGroups }, { lineWidth: 0 })],
+    ["README.md", renderValuesReference(readFileSync(join(root, "values.yaml"), "utf8"))],
+  ]);
 }
 
 async function staleFiles(): Promise<string[]> {

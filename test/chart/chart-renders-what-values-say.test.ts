@@ -122,8 +122,8 @@ for (const { set, says } of refused) {
 test("every value is in the schema, and the schema knows no other", { skip }, () => {
   const values: unknown = parse(readFileSync(join(chartFolder, "values.yaml"), "utf8"));
   const schema: unknown = JSON.parse(readFileSync(join(chartFolder, "values.schema.json"), "utf8"));
-  const inSchema = schemaPaths(schema as Schema, "").filter((path) => path !== "global");
-  const free = ["resources.", "env.", "dashboards.labels."];
+  const inSchema = schemaPaths(schema as Schema, "").filter((path) => !/^(?:global|enabled)\b/.test(path));
+  const free = ["resources.", "env.", "dashboards.labels.", "SecurityContext."];
   const inValues = valuePaths(values, "").filter((path) => !free.some((part) => path.includes(part)));
   assert.deepEqual(
     inValues.toSorted(),

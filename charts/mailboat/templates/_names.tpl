@@ -35,11 +35,27 @@ app.kubernetes.io/component: operator
 {{- end -}}
 
 {{- define "mailboat.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
-{{ include "mailboat.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: mailboat
+{{ include "mailboat.labelsOf" (dict "root" . "component" "operator") }}
+{{- end -}}
+
+{{/*
+Labels of an object: what pods are selected by wins over `extra`, `extra` over commonLabels, those over the chart's own. Each
+stands once, which a template that lists them one after the other could not promise.
+*/}}
+{{- define "mailboat.labelsOf" -}}
+{{- $root := .root -}}
+{{- $selected := include "mailboat.selectorLabels" $root | fromYaml -}}
+{{- $_ := set $selected "app.kubernetes.io/component" .component -}}
+{{- $own := dict "helm.sh/chart" (printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace "+" "_")) "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/managed-by" $root.Release.Service "app.kubernetes.io/part-of" "mailboat" -}}
+{{- merge $selected (default dict .extra) $root.Values.commonLabels $own | toYaml -}}
+{{- end -}}
+
+{{/* `annotations:` with `extra` before commonAnnotations, or nothing. */}}
+{{- define "mailboat.annotations" -}}
+{{- with merge (dict) (default dict .extra) .root.Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* REPOSITORY@DIGEST or REPOSITORY:TAG of the fields given in a dict, each with what it falls back to. */}}
@@ -78,41 +94,75 @@ app.kubernetes.io/part-of: mailboat
 {{- if or (not .Values.watchNamespaces) (has .Release.Namespace .Values.watchNamespaces) -}}true{{- end -}}
 {{- end -}}
 
-{{/* What the restricted pod security standard asks of a container. */}}
-{{- define "mailboat.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{/* OpenShift gives each namespace a range of ids and refuses pods that ask for another. */}}
+{{- define "mailboat.podSecurityContext" -}}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
+{{- omit .Values.operator.podSecurityContext "runAsUser" "runAsGroup" "fsGroup" | toYaml -}}
+{{- else -}}
+{{- toYaml .Values.operator.podSecurityContext -}}
+{{- end -}}
 {{- end -}}
 
-{{- define "mailboat.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 64464
-runAsGroup: 64464
-seccompProfile:
-  type: RuntimeDefault
+{{/* Names of all Secrets with registry credentials, joined by commas: charts write an entry as a name or as an object. */}}
+{{- define "mailboat.pullSecretNames" -}}
+{{- $names := list -}}
+{{- range concat .Values.imagePullSecrets (default list (default dict .Values.global).imagePullSecrets) -}}
+{{- $names = append $names (kindIs "string" . | ternary . (get (kindIs "string" . | ternary dict .) "name")) -}}
+{{- end -}}
+{{- uniq $names | join "," -}}
+{{- end -}}
+
+{{/* What every pod of the release has alike: where it runs, as whom, and how its image is had. */}}
+{{- define "mailboat.podPlace" -}}
+enableServiceLinks: false
+{{- with include "mailboat.pullSecretNames" . }}
+imagePullSecrets:
+  {{- range splitList "," . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  {{- include "mailboat.podSecurityContext" . | nindent 2 }}
+{{- with .Values.operator }}
+{{- with .runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Of what the test makes, in order of its weight; all of it goes once the test has passed. */}}
 {{- define "mailboat.testMetadata" -}}
 labels:
-  {{- include "mailboat.labels" .root | replace "component: operator" "component: test" | nindent 2 }}
-  {{- with .label }}
-  {{ . }}
-  {{- end }}
-annotations:
-  helm.sh/hook: test
-  helm.sh/hook-weight: {{ .weight | quote }}
-  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- include "mailboat.labelsOf" (dict "root" .root "component" "test" "extra" .extra) | nindent 2 }}
+{{ include "mailboat.annotations" (dict "root" .root "extra" (dict "helm.sh/hook" "test" "helm.sh/hook-weight" (toString .weight) "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded")) }}
 {{- end }}
 
 {{/* Of what the uninstallation makes. */}}
 {{- define "mailboat.releaseMetadata" -}}
 labels:
-  {{- include "mailboat.labels" .root | replace "component: operator" "component: release" | nindent 2 }}
-annotations:
-  helm.sh/hook: post-delete
-  helm.sh/hook-weight: {{ .weight | quote }}
-  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- include "mailboat.labelsOf" (dict "root" .root "component" "release") | nindent 2 }}
+{{ include "mailboat.annotations" (dict "root" .root "extra" (dict "helm.sh/hook" "post-delete" "helm.sh/hook-weight" (toString .weight) "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded")) }}
 {{- end }}
