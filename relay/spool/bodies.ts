@@ -3,43 +3,63 @@
  *
  * Up to the inline limit a body stays in memory and is committed with its message. A larger one is streamed to a file
  * that is synced, and its directory with it, before the message is committed: a committed message always has its body.
+ * Where all receptions together hold as much memory as they may, a small body goes to a file as well: many clients at once cost
+ * time and not memory. A file grows only while there is room: what is left of the disk is for outcomes.
  */
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../../runtime/log.ts";
+import type { DiskFaults } from "./disk/faults.ts";
 import type { Body, SpoolId } from "./entry.ts";
 import { recoverBodies } from "./recover.ts";
-import type { BodyWriter } from "./spool.ts";
+import { SpoolFullError, type BodyWriter } from "./spool.ts";
 
 export const inlineLimitBytes = 256 * 1024;
+/** Of all bodies that are being received, until they are committed: 128 clients that send as much as fits inline. */
+export const receptionMemoryBytes = 32 * 1024 * 1024;
+
+export interface BodyFilesOptions {
+  readonly directory: string;
+  /** Asked before a file grows. */
+  readonly hasRoom: () => boolean;
+  /** Told of each growth of a file. */
+  readonly onWritten: (bytes: number) => void;
+  readonly faults?: DiskFaults | undefined;
+}
 
 export class BodyFiles {
+  readonly #options: BodyFilesOptions;
   readonly #directory: string;
   readonly #quarantine: string;
   readonly #sizes = new Map<SpoolId, number>();
   #totalBytes = 0;
+  /** Bodies in memory, by message; until ended(). */
+  readonly #held = new Map<SpoolId, number>();
+  #heldBytes = 0;
 
-  constructor(spoolDirectory: string) {
-    this.#directory = join(spoolDirectory, "bodies");
-    this.#quarantine = join(spoolDirectory, "quarantine");
+  constructor(options: BodyFilesOptions) {
+    this.#options = options;
+    this.#directory = join(options.directory, "bodies");
+    this.#quarantine = join(options.directory, "quarantine");
   }
 
   get totalBytes(): number {
     return this.#totalBytes;
   }
 
+  /** Of bodies that are being received or wait for their commit. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Brings the folder in line with what is committed. Unknown files are moved aside, never deleted. */
   async recover(committed: readonly SpoolId[], log: Log): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     for (const action of recoverBodies(await readdir(this.#directory), new Set(committed))) {
-      if (action.kind === "discard") await unlink(join(this.#directory, action.name));
+      if (action.kind === "discard") await this.#discard(action.name, log);
       if (action.kind === "missing") log.error({ spoolId: action.id }, "body file is missing");
-      if (action.kind === "quarantine") {
-        await mkdir(this.#quarantine, { recursive: true });
-        await rename(join(this.#directory, action.name), join(this.#quarantine, action.name));
-        log.error({ file: action.name }, "unknown file moved to quarantine");
-      }
+      if (action.kind === "quarantine") await this.#moveAside(action.name, log);
     }
     for (const id of committed) {
       const size = await stat(join(this.#directory, id)).then(
@@ -51,12 +71,42 @@ export class BodyFiles {
   }
 
   writer(id: SpoolId): BodyWriter {
+    const { hasRoom, onWritten, faults } = this.#options;
     return new SpoolBodyWriter({
       create: async () => open(join(this.#directory, id), "wx", 0o600),
-      syncDirectory: async () => syncDirectory(this.#directory),
-      grow: (bytes) => this.#grow(id, bytes),
+      write: async (handle, bytes) => {
+        if (!hasRoom()) throw new SpoolFullError("there is no room for more of the body");
+        faults?.strike("bodyWrite");
+        await writeAll(handle, bytes);
+        this.#grow(id, bytes.length);
+        onWritten(bytes.length);
+      },
+      sync: async (handle) => {
+        faults?.strike("bodySync");
+        await handle.sync();
+      },
+      syncDirectory: async () => {
+        faults?.strike("directorySync");
+        await syncDirectory(this.#directory);
+      },
+      created: () => this.#grow(id, 0),
       remove: async () => this.remove(id),
+      hold: (bytes) => this.#hold(id, bytes),
+      letGo: () => this.ended(id),
     });
+  }
+
+  /** The body of this message is in memory for its reception no more: it is in a file, committed, or thrown away. */
+  ended(id: SpoolId): void {
+    this.#heldBytes -= this.#held.get(id) ?? 0;
+    this.#held.delete(id);
+  }
+
+  /** False when all receptions together hold more than they may. */
+  #hold(id: SpoolId, bytes: number): boolean {
+    this.#held.set(id, (this.#held.get(id) ?? 0) + bytes);
+    this.#heldBytes += bytes;
+    return this.#heldBytes <= receptionMemoryBytes;
   }
 
   read(id: SpoolId): NodeJS.ReadableStream {
@@ -67,11 +117,35 @@ export class BodyFiles {
   async remove(id: SpoolId): Promise<void> {
     const size = this.#sizes.get(id);
     if (size === undefined) return;
-    this.#sizes.delete(id);
-    this.#totalBytes -= size;
+    this.#options.faults?.strike("bodyRemove");
     await unlink(join(this.#directory, id)).catch((error: unknown) => {
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
     });
+    // Not before: the room of a file that could not be removed is still taken.
+    this.#sizes.delete(id);
+    this.#totalBytes -= size;
+  }
+
+  /** A file that cannot be removed stays where it is: it is no reason not to open. */
+  async #discard(name: string, log: Log): Promise<void> {
+    try {
+      this.#options.faults?.strike("bodyRemove");
+      await unlink(join(this.#directory, name));
+    } catch (error) {
+      log.error({ file: name, error: String(error) }, "could not discard a body that was never acknowledged");
+    }
+  }
+
+  /** A file that cannot be moved stays where it is and stands in nobody's way. */
+  async #moveAside(name: string, log: Log): Promise<void> {
+    try {
+      this.#options.faults?.strike("quarantine");
+      await mkdir(this.#quarantine, { recursive: true });
+      await rename(join(this.#directory, name), join(this.#quarantine, name));
+      log.error({ file: name }, "unknown file moved to quarantine");
+    } catch (error) {
+      log.error({ file: name, error: String(error) }, "could not move an unknown file to quarantine");
+    }
   }
 
   #grow(id: SpoolId, bytes: number): void {
@@ -82,9 +156,15 @@ export class BodyFiles {
 
 interface BodyFile {
   create(): Promise<FileHandle>;
+  created(): void;
+  /** Rejects when there is no room. */
+  write(handle: FileHandle, bytes: Buffer): Promise<void>;
+  sync(handle: FileHandle): Promise<void>;
   syncDirectory(): Promise<void>;
-  grow(bytes: number): void;
   remove(): Promise<void>;
+  /** Counts octets that are kept in memory; false when that is more than receptions may hold together. */
+  hold(bytes: number): boolean;
+  letGo(): void;
 }
 
 class SpoolBodyWriter implements BodyWriter {
@@ -106,25 +186,18 @@ class SpoolBodyWriter implements BodyWriter {
     this.#sizeBytes += chunk.length;
     if (this.#handle === undefined) {
       this.#chunks.push(chunk);
-      if (this.#sizeBytes <= inlineLimitBytes) return;
+      const mayHold = this.#file.hold(chunk.length);
+      if (mayHold && this.#sizeBytes <= inlineLimitBytes) return;
       this.#handle = await this.#file.create();
       this.#hasFile = true;
-      this.#file.grow(0);
-      const held = this.#chunks;
+      this.#file.created();
+      const held = Buffer.concat(this.#chunks);
       this.#chunks = [];
-      await this.#append(this.#handle, Buffer.concat(held));
+      await this.#file.write(this.#handle, held);
+      this.#file.letGo();
       return;
     }
-    await this.#append(this.#handle, chunk);
-  }
-
-  async #append(handle: FileHandle, bytes: Buffer): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      const result = await handle.write(bytes, written);
-      written += result.bytesWritten;
-    }
-    this.#file.grow(bytes.length);
+    await this.#file.write(this.#handle, chunk);
   }
 
   async finish(): Promise<Body> {
@@ -134,7 +207,7 @@ class SpoolBodyWriter implements BodyWriter {
       const bytes = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
       return { kind: "inline", bytes };
     }
-    await handle.sync();
+    await this.#file.sync(handle);
     await handle.close();
     this.#handle = undefined;
     // The name must be as durable as the bytes, or a crash leaves a committed message without its body.
@@ -144,11 +217,20 @@ class SpoolBodyWriter implements BodyWriter {
 
   async abort(): Promise<void> {
     this.#chunks = [];
+    this.#file.letGo();
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
     // A file that was there before is the body of a message that was committed under this id.
     if (this.#hasFile) await this.#file.remove();
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const result = await handle.write(bytes, written);
+    written += result.bytesWritten;
   }
 }
 

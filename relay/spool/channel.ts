@@ -5,7 +5,7 @@
 import { Worker } from "node:worker_threads";
 import type {
   BatchReply,
-  Gauges,
+  LogEndedReply,
   NewRow,
   OpenedReply,
   Operation,
@@ -24,6 +24,8 @@ interface Waiting {
 export interface ChannelListener {
   /** After each transaction, with the number of writes that joined it. */
   batch(reply: BatchReply): void;
+  /** After each endLog(). */
+  logEnded(reply: LogEndedReply): void;
   /** The thread ended unasked: nothing can be kept any more. */
   lost(error: Error): void;
 }
@@ -49,6 +51,7 @@ export class WriterChannel {
     this.#listener = listener;
     worker.on("message", (reply: WriterReply) => {
       if (reply.kind === "batch") this.#receive(reply);
+      else if (reply.kind === "logEnded") this.#listener.logEnded(reply);
     });
     worker.on("error", (error) => this.#lose(error instanceof Error ? error : new Error(String(error))));
     worker.on("exit", () => this.#lose(new Error("the spool is closed")));
@@ -75,8 +78,8 @@ export class WriterChannel {
     });
   }
 
-  finishCheckpoint(): void {
-    this.#worker.postMessage({ kind: "finishCheckpoint" });
+  endLog(): void {
+    this.#worker.postMessage({ kind: "endLog" });
   }
 
   #send(): void {
@@ -152,8 +155,4 @@ function transferable(operation: Operation): ArrayBuffer[] {
 function rowsOf(operation: Operation): readonly { readonly message: StoredMessage }[] {
   if (operation.kind === "commit" || operation.kind === "receive") return [operation.row];
   return operation.kind === "settle" ? operation.notices : [];
-}
-
-export function emptyGauges(): Gauges {
-  return { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0 };
 }

@@ -14,6 +14,8 @@ export interface WriterSettings {
   /** How long to wait for a predecessor to let go of the spool. */
   readonly ownerTimeoutMs: number;
   readonly now: number;
+  /** Of DiskFaults; absent in a relay. */
+  readonly faults?: SharedArrayBuffer | undefined;
 }
 
 export interface StoredRecipient {
@@ -135,7 +137,10 @@ export type ErrorScope = "spool" | "operation" | "unclaimed";
 export interface Gauges {
   readonly queuedMessages: number;
   readonly queuedRecipients: number;
+  /** Live pages. */
   readonly databaseBytes: number;
+  /** Pages of the file that hold nothing. */
+  readonly freeBytes: number;
 }
 
 export interface BatchRequest {
@@ -159,9 +164,17 @@ export interface OpenedReply {
   readonly bodyFiles: readonly SpoolId[];
 }
 
+/** The writer's part of a checkpoint is over. */
+export interface LogEndedReply {
+  readonly kind: "logEnded";
+  /** Why it failed. */
+  readonly error?: string | undefined;
+  readonly gauges: Gauges;
+}
+
 export interface FailedReply {
   readonly kind: "failed";
   readonly message: string;
 }
 
-export type WriterReply = BatchReply | OpenedReply | FailedReply;
+export type WriterReply = BatchReply | OpenedReply | LogEndedReply | FailedReply;

@@ -10,12 +10,14 @@ import type { Log } from "../../runtime/log.ts";
 import { BodyFiles } from "./bodies.ts";
 import { WriterChannel } from "./channel.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import { DiskSpace } from "./diskspace.ts";
+import type { CheckpointResult } from "./checkpointing.ts";
+import type { DiskFaults } from "./disk/faults.ts";
+import { DiskSpace } from "./disk/space.ts";
 import { HandoffVerbs } from "./handoff/verbs.ts";
 import type { HandoffSpool } from "./handoffs.ts";
 import type { Entry, NewMessage, Settlement, SpoolId } from "./entry.ts";
 import { entryOf, newRowOf, registered } from "./rowform.ts";
-import type { BatchReply, Gauges, OpenedReply, Operation, OperationResult } from "./protocol.ts";
+import type { BatchReply, Gauges, LogEndedReply, OpenedReply, Operation, OperationResult } from "./protocol.ts";
 import {
   ClaimLostError,
   SettlementRefusedError,
@@ -40,6 +42,10 @@ export interface StoreOptions {
   readonly ownerTimeoutMs: number;
   /** Told after each transaction: how many writes joined it and how long it took with its sync. */
   readonly onCommit: (writes: number, seconds: number) => void;
+  /** Told how each checkpoint ended; what failed or is blocked is tried again by itself. */
+  readonly onCheckpoint?: (result: CheckpointResult) => void;
+  /** Makes the disk fail on purpose. */
+  readonly faults?: DiskFaults;
   /** The writer thread ended unasked: nothing can be kept or settled any more, so the process should end and start anew. */
   readonly onLost: (error: Error) => void;
 }
@@ -65,7 +71,7 @@ class SpoolStore implements Store {
   readonly #space: DiskSpace;
   #channel: WriterChannel | undefined;
   #checkpoints: Checkpoints | undefined;
-  #gauges: Gauges = { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0 };
+  #gauges: Gauges = { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0, freeBytes: 0 };
   #spoolId = "";
   readonly handoff: HandoffSpool;
   #sink: DeliverySink = {
@@ -75,37 +81,53 @@ class SpoolStore implements Store {
     arrived: () => undefined,
   };
   readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
 
   constructor(options: StoreOptions) {
     this.#options = options;
-    this.#bodies = new BodyFiles(options.directory);
-    this.#space = new DiskSpace(options.directory, options.clock);
+    const { directory, clock, log, faults } = options;
+    this.#space = new DiskSpace({ directory, clock, log, faults });
+    this.#bodies = new BodyFiles({
+      directory,
+      hasRoom: () => !this.#isFull(),
+      onWritten: (bytes) => this.#space.wroteBody(bytes),
+      faults,
+    });
     this.handoff = new HandoffVerbs({
       spoolId: () => this.#spoolId,
       request: async (operation) => this.#request(operation),
       isFull: () => this.#isFull(),
       releaseReserve: async () => this.#space.releaseReserve(),
+      ended: (id) => this.#bodies.ended(id),
       arrived: (dueAt) => this.#sink.arrived(dueAt),
       removeBody: async (id) => this.#removeBody(id),
     });
   }
 
   async open(): Promise<void> {
-    const { directory, ownerTimeoutMs, clock, log } = this.#options;
+    const { directory, ownerTimeoutMs, clock, log, faults } = this.#options;
     const listener = {
       batch: (reply: BatchReply) => this.#account(reply),
+      logEnded: (reply: LogEndedReply) => this.#checkpoints?.endedLog(reply),
       lost: (error: Error) => {
         if (!this.#closing.signal.aborted) this.#options.onLost(error);
       },
     };
-    const settings = { directory, ownerTimeoutMs, now: clock.now() };
+    const settings = { directory, ownerTimeoutMs, now: clock.now(), faults: faults?.shared };
     const [channel, opened]: [WriterChannel, OpenedReply] = await WriterChannel.open(settings, listener);
     this.#channel = channel;
     this.#gauges = opened.gauges;
     this.#spoolId = opened.spoolId;
-    await this.#bodies.recover(opened.bodyFiles, log);
-    await this.#space.open();
-    this.#checkpoints = new Checkpoints(directory, log, () => channel.finishCheckpoint());
+    try {
+      await this.#bodies.recover(opened.bodyFiles, log);
+      await this.#space.open();
+    } catch (error) {
+      // Its thread would keep the spool for itself.
+      await this.close();
+      throw error;
+    }
+    const onCheckpoint = this.#options.onCheckpoint ?? (() => undefined);
+    this.#checkpoints = new Checkpoints({ directory, log, endLog: () => channel.endLog(), onCheckpoint, faults });
   }
 
   begin(id: SpoolId): BodyWriter {
@@ -127,6 +149,8 @@ class SpoolStore implements Store {
     } catch (error) {
       if (claimed) this.#sink.cancel(message.message.id);
       throw error;
+    } finally {
+      this.#bodies.ended(message.message.id);
     }
   }
 
@@ -229,14 +253,26 @@ class SpoolStore implements Store {
     return this.#isFull();
   }
 
+  /** Resolves whatever the disk and the threads do, and as often as it is asked. */
   async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#closing.abort();
+    await this.#space.close();
     await this.#checkpoints?.close();
-    await this.#request({ kind: "close" });
+    try {
+      await this.#request({ kind: "close" });
+    } catch (error) {
+      this.#options.log.error({ error: String(error) }, "the spool's writer had ended before it was closed");
+    }
   }
 
   async #request(operation: Operation): Promise<OperationResult> {
     if (this.#channel === undefined) throw new Error("the spool is not open");
+    this.#space.wroteLog(logBytesOf(operation));
     return this.#channel.request(operation);
   }
 
@@ -244,7 +280,7 @@ class SpoolStore implements Store {
     this.#gauges = reply.gauges;
     if (reply.writes === 0) return;
     this.#options.onCommit(reply.writes, reply.seconds);
-    this.#checkpoints?.written();
+    this.#checkpoints?.written(reply.gauges);
     this.#space.refresh();
   }
 
@@ -257,9 +293,23 @@ class SpoolStore implements Store {
   }
 
   #isFull(): boolean {
+    this.#space.refresh();
     const { capacityBytes, highWatermarkPercent } = this.#options.capacity();
     return this.#space.nearlyFull || this.#usedBytes() > (capacityBytes * highWatermarkPercent) / 100;
   }
+}
+
+/** Shares of a message and of a recipient in the pages that are written for them, indexes included. */
+const messageBytes = 8_192;
+const recipientBytes = 512;
+
+/** About what an operation adds to the log, rather too much than too little. */
+function logBytesOf(operation: Operation): number {
+  if (operation.kind === "commit" || operation.kind === "receive") {
+    return operation.row.message.content.length + messageBytes + recipientBytes * operation.row.recipients.length;
+  }
+  if (operation.kind !== "settle") return 0;
+  return operation.notices.reduce((sum, row) => sum + row.message.content.length + messageBytes, messageBytes);
 }
 
 /** 48 bits of chance for a spool id. */

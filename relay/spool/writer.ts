@@ -10,20 +10,25 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import { DiskFaults } from "./disk/faults.ts";
 import { Ledger, UnclaimedError } from "./ledger/ledger.ts";
 import type {
   BatchReply,
   BatchRequest,
   ErrorScope,
+  Gauges,
   HandoffOperation,
+  LogEndedReply,
   Operation,
   OperationResult,
   WriterReply,
   WriterSettings,
 } from "./protocol.ts";
 
-/** SQLITE_FULL, and the two I/O errors by which a full disk can show (WRITE, FSYNC) */
-const diskFullCodes = new Set([13, 778, 1034]);
+/** SQLITE_FULL, and the I/O errors by which a full disk can show: WRITE, FSYNC, and SHMSIZE, the log's index that cannot grow. */
+const diskFullCodes = new Set([13, 778, 1034, 4874]);
+/** In one step, which takes some milliseconds and which commits wait for. */
+const pagesGivenBack = 256;
 
 /** SQLITE_ERROR, CORRUPT (of a page: others may be whole), TOOBIG, CONSTRAINT, MISMATCH, MISUSE and RANGE. */
 const operationCodes = new Set([1, 11, 18, 19, 20, 21, 25]);
@@ -116,13 +121,17 @@ function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
 class Writer {
   readonly #database: DatabaseSync;
   readonly #owner: DatabaseSync;
+  readonly #faults: DiskFaults | undefined;
   readonly ledger: Ledger;
+  #gauges: Gauges;
 
   constructor(settings: WriterSettings) {
     const opened = open(settings);
     this.#database = opened.database;
     this.#owner = opened.owner;
     this.ledger = opened.ledger;
+    this.#faults = settings.faults === undefined ? undefined : new DiskFaults(settings.faults);
+    this.#gauges = this.ledger.gauges();
   }
 
   batch(operations: readonly Operation[]): BatchReply {
@@ -130,7 +139,17 @@ class Writer {
     const written = operations.filter(isWrite).length;
     const results = this.#transaction(operations) ?? operations.map((operation) => this.#alone(operation));
     const seconds = written === 0 ? 0 : (performance.now() - started) / 1000;
-    return { kind: "batch", results, gauges: this.ledger.gauges(), seconds, writes: written };
+    return { kind: "batch", results, gauges: this.gauges(), seconds, writes: written };
+  }
+
+  /** The last figures, when the file cannot be asked now: no reply is lost for them. */
+  gauges(): Gauges {
+    try {
+      this.#gauges = this.ledger.gauges();
+    } catch {
+      return this.#gauges;
+    }
+    return this.#gauges;
   }
 
   /** Undefined when it failed and was rolled back. */
@@ -156,25 +175,44 @@ class Writer {
     try {
       this.#database.exec("BEGIN IMMEDIATE");
       const results = operations.map((operation) => carryOut(this.ledger, operation));
+      this.#faults?.strike("commit");
       this.#database.exec("COMMIT");
       this.ledger.committed();
       return results;
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      this.ledger.rolledBack();
+      try {
+        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      } finally {
+        this.ledger.rolledBack();
+      }
       throw error;
     }
   }
 
-  /** Ends the write-ahead log when the checkpoint thread has copied nearly all of it; a few pages are left to do. */
-  finishCheckpoint(): void {
-    this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    this.#database.exec("PRAGMA incremental_vacuum(256)");
+  /**
+   * Ends the write-ahead log when the checkpoint thread has copied nearly all of it: a few pages are left to do. Never throws:
+   * a disk that refuses this has the log as it was, and every message in it.
+   */
+  endLog(): LogEndedReply {
+    try {
+      this.#faults?.strike("endLog");
+      this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+      this.#database.exec(`PRAGMA incremental_vacuum(${pagesGivenBack})`);
+      return { kind: "logEnded", gauges: this.gauges() };
+    } catch (error) {
+      return { kind: "logEnded", error: String(error), gauges: this.gauges() };
+    }
   }
 
+  /** What cannot be closed is left to the end of the thread; the log holds what the database lacks. */
   close(): void {
-    this.#database.close();
-    this.#owner.close();
+    for (const database of [this.#database, this.#owner]) {
+      try {
+        database.close();
+      } catch {
+        continue;
+      }
+    }
   }
 }
 
@@ -207,10 +245,10 @@ function serve(settings: WriterSettings): void {
     return;
   }
   const { ledger } = writer;
-  answer({ kind: "opened", spoolId: ledger.spoolId, gauges: ledger.gauges(), bodyFiles: ledger.bodyFiles() });
-  port.on("message", (request: BatchRequest | { readonly kind: "finishCheckpoint" }) => {
+  answer({ kind: "opened", spoolId: ledger.spoolId, gauges: writer.gauges(), bodyFiles: ledger.bodyFiles() });
+  port.on("message", (request: BatchRequest | { readonly kind: "endLog" }) => {
     if ("kind" in request) {
-      writer.finishCheckpoint();
+      answer(writer.endLog());
       return;
     }
     const reply = writer.batch(request.operations);

@@ -1,4 +1,4 @@
-/** A real spool in a directory that goes with the test file. */
+/** A real spool in a directory that goes with the test file, closed with it when the test did not get so far. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,8 +11,10 @@ import { createLog } from "../../runtime/log.ts";
 export const start = 1_800_000_000_000;
 
 const directories: string[] = [];
+const stores: Store[] = [];
 
 after(async () => {
+  for (const store of stores) await store.close();
   for (const directory of directories) await rm(directory, { recursive: true, force: true });
 });
 
@@ -23,7 +25,7 @@ export async function freshDirectory(): Promise<string> {
 }
 
 export async function openAt(directory: string, change: Partial<StoreOptions> = {}): Promise<Store> {
-  return openStore({
+  const store = await openStore({
     directory,
     clock: { now: () => start },
     log: createLog({ level: "silent", program: "test" }),
@@ -34,4 +36,6 @@ export async function openAt(directory: string, change: Partial<StoreOptions> = 
     onLost: (error) => assert.fail(error),
     ...change,
   });
+  stores.push(store);
+  return store;
 }

@@ -26,6 +26,8 @@ export interface HandoffVerbsOptions {
   readonly releaseReserve: () => Promise<void>;
   /** Delivery is told of messages that it may take now. */
   readonly arrived: (dueAt: number) => void;
+  /** The body of a message that was received is committed, or was refused. */
+  readonly ended: (id: SpoolId) => void;
   readonly removeBody: (id: SpoolId) => Promise<void>;
 }
 
@@ -72,8 +74,12 @@ export class HandoffVerbs implements HandoffSpool {
 
   async receive({ message, recipients, offer, now }: ReceivedMessage): Promise<"taken" | "known"> {
     if (this.#options.isFull()) throw new SpoolFullError("the spool is past its high watermark");
-    const row = { message: storedMessageOf(message), recipients };
-    const result = await this.#options.request({ kind: "receive", row, offer, now });
+    const result = await this.#keep({
+      kind: "receive",
+      row: { message: storedMessageOf(message), recipients },
+      offer,
+      now,
+    });
     if (result.kind === "error" && result.diskFull) throw new SpoolFullError(result.message);
     if (result.kind !== "known") throw unexpected(result);
     if (result.isKnown) return "known";
@@ -91,6 +97,14 @@ export class HandoffVerbs implements HandoffSpool {
     const result = await this.#options.request({ kind: "forgetReceived", before });
     if (result.kind !== "count") throw unexpected(result);
     return result.count;
+  }
+
+  async #keep(operation: Extract<HandoffOperation, { kind: "receive" }>): Promise<OperationResult> {
+    try {
+      return await this.#options.request(operation);
+    } finally {
+      this.#options.ended(operation.row.message.id);
+    }
   }
 
   async #give(operation: HandoffOperation): Promise<OperationResult> {

@@ -143,11 +143,12 @@ export class Ledger {
   }
 
   gauges(): Gauges {
-    const pages = readNumber(this.#pageCount) - readNumber(this.#freeCount);
+    const free = readNumber(this.#freeCount);
     return {
       queuedMessages: this.#queuedMessages,
       queuedRecipients: this.#queuedRecipients,
-      databaseBytes: pages * this.#pageBytes,
+      databaseBytes: (readNumber(this.#pageCount) - free) * this.#pageBytes,
+      freeBytes: free * this.#pageBytes,
     };
   }
 
