@@ -13,6 +13,7 @@ await runProgram(async () => {
     return 0;
   }
   const run = {
+    environment: process.env,
     log: createLog({ level: command.settings.logLevel, program: "operator" }),
     now: () => Date.now(),
     monotonic: () => performance.now(),

@@ -326,7 +326,7 @@ const rooms: readonly Room[] = [
 const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
   { target: "smtp-server", files: /^relay\/submission\/(?:server|commandstream)\.ts$|^local\// },
   { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$|^local\/demo\/run\.ts$/ },
-  { target: "@kubernetes/client-node", files: /^operator\/kube\// },
+  { target: "@kubernetes/client-node", files: /^operator\/kube\/client\/kubeconfig\.ts$/ },
   { target: "prom-client", files: /^relay\/observe\/|^operator\/cluster\// },
   { target: "dns-packet", files: /^relay\/dns\// },
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },

@@ -4,7 +4,7 @@ import { objectFieldManager } from "../../api/labels.ts";
 import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Client } from "../kube/client/client.ts";
-import { openConnection } from "../kube/client/connection.ts";
+import { type ConnectionSettings, openConnection } from "../kube/client/connection.ts";
 import { Transport } from "../kube/client/transport.ts";
 import { Election } from "../kube/lease.ts";
 import { leaseTimes } from "../kube/leaserecord.ts";
@@ -12,6 +12,7 @@ import type { ClusterSettings } from "../settings.ts";
 
 export interface Opening {
   readonly settings: Pick<ClusterSettings, "kubeconfig" | "context" | "namespace" | "leaseName" | "identity">;
+  readonly environment: ConnectionSettings["environment"];
   readonly log: Log;
   readonly now: () => number;
   readonly monotonic: () => number;
@@ -27,8 +28,10 @@ export interface Opened {
   readonly leaseTransport: Transport;
 }
 
-export function openServer({ settings, monotonic }: Opening): Opened {
-  const connection = openConnection({ kubeconfig: settings.kubeconfig, context: settings.context, now: monotonic });
+/** Rejects when there is no cluster to talk to. */
+export async function openServer({ settings, environment, monotonic }: Opening): Promise<Opened> {
+  const { kubeconfig, context } = settings;
+  const connection = await openConnection({ kubeconfig, context, environment, now: monotonic });
   return {
     host: connection.server.host,
     namespace: settings.namespace ?? connection.namespace ?? "mailboat-system",

@@ -23,7 +23,7 @@ const rounds = 5;
 /** Resolves to the exit code. */
 export async function runRelease(release: Release): Promise<number> {
   const { settings, log, monotonic } = release;
-  const opened = openServer(release);
+  const opened = await openServer(release);
   const { transport, leaseTransport } = opened;
   const client = new Client({ transport, concurrency: 4, now: monotonic });
   const election = openElection(release, client, opened);

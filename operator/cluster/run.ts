@@ -41,7 +41,7 @@ const concurrency = 32;
 export async function runCluster(run: ClusterRun): Promise<number> {
   const { settings, log, stopping } = run;
   const ended = new AbortController();
-  const opened = openServer(run);
+  const opened = await openServer(run);
   const { host, namespace, transport, leaseTransport } = opened;
   const parts = openParts({ run, opened, ended: ended.signal });
   const { election, reads, events, kube, metrics, state, telemetry, traces } = parts;

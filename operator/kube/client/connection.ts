@@ -1,29 +1,17 @@
 /**
- * Which API server, and as whom: kubeconfig or the pod's own account, read by @kubernetes/client-node. Only that is taken
- * from the library; requests are ours (transport.ts), because its typed models drop fields they do not know and its
- * watch cannot be told how long silence may last.
+ * Which API server, and as whom: a kubeconfig, or in a pod its account. Requests are ours (transport.ts), because the typed
+ * models of @kubernetes/client-node drop fields they do not know and its watch cannot be told how long silence may last.
  *
- * Credentials are read again every half minute: a rotated token, client certificate or CA is in use within that time.
- * client-node by itself keeps the first CA for ever, together with the agent that it caches.
+ * Credentials are read again every half minute: a rotated token, client certificate or CA is in use within that time. Where
+ * they cannot be read, requests fail until they can.
  */
-import { KubeConfig } from "@kubernetes/client-node";
-import type { Agent, OutgoingHttpHeaders } from "node:http";
-import type { RequestOptions } from "node:https";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Access, Credentials } from "./access.ts";
+import { accountFolder, openPodAccount, type PodEnvironment } from "./podaccount.ts";
 
-const tlsOptions = ["ca", "cert", "key", "passphrase", "pfx", "rejectUnauthorized", "servername"] as const;
-
-export interface Credentials {
-  readonly headers: OutgoingHttpHeaders;
-  /** TLS options of a connection. */
-  readonly tls: Pick<RequestOptions, (typeof tlsOptions)[number]>;
-  /** Present where the kubeconfig names a proxy. */
-  readonly proxy: Agent | undefined;
-}
-
-export interface Connection {
-  readonly server: URL;
-  /** The namespace of the context, or of the pod. */
-  readonly namespace: string | undefined;
+export interface Connection extends Omit<Access, "read"> {
   /** `isRefused` asks for credentials that are read anew, because the server refused the last ones. */
   credentials(isRefused?: boolean): Promise<Credentials>;
 }
@@ -32,59 +20,41 @@ export interface ConnectionSettings {
   /** Path of a kubeconfig; without one KUBECONFIG, ~/.kube/config or the pod's account, in this order. */
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
+  readonly environment: PodEnvironment & { readonly KUBECONFIG?: string | undefined };
   /** Milliseconds, monotonic. */
   readonly now: () => number;
 }
 
 const credentialLifeMs = 30_000;
 
-/** @throws When there is no cluster to talk to, or the file cannot be read. */
-export function openConnection(settings: ConnectionSettings): Connection {
-  const config = loadConfig(settings);
-  const cluster = config.getCurrentCluster();
-  if (cluster === null) {
-    throw new Error("no cluster: name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod");
-  }
-  const server = new URL(cluster.server);
+/** Rejects when there is no cluster to talk to, or the file cannot be read. */
+export async function openConnection(settings: ConnectionSettings): Promise<Connection> {
+  return keptFresh(await openAccess(settings), settings.now);
+}
+
+/** With credentials that are half a minute old at most. */
+export function keptFresh(access: Access, clock: () => number): Connection {
   let known: { readonly credentials: Credentials; readonly readAt: number } | undefined;
   return {
-    server,
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
+    server: access.server,
+    namespace: access.namespace,
     async credentials(isRefused = false) {
-      const now = settings.now();
+      const now = clock();
       if (known === undefined || isRefused || now - known.readAt > credentialLifeMs) {
-        known = { credentials: await readCredentials(config, server, cluster.proxyUrl !== undefined), readAt: now };
+        known = { credentials: await access.read(), readAt: now };
       }
       return known.credentials;
     },
   };
 }
 
-function loadConfig(settings: ConnectionSettings): KubeConfig {
-  const config = new KubeConfig();
-  if (settings.kubeconfig === undefined) config.loadFromDefault();
-  else config.loadFromFile(settings.kubeconfig);
-  if (settings.context === undefined) return config;
-  if (config.getContextObject(settings.context) === null) {
-    throw new Error(`the kubeconfig has no context ${settings.context}`);
+async function openAccess({ kubeconfig, context, environment }: ConnectionSettings): Promise<Access> {
+  const isNamed = kubeconfig !== undefined || context !== undefined || (environment.KUBECONFIG ?? "") !== "";
+  if (!isNamed && !existsSync(join(homedir(), ".kube/config"))) {
+    const pod = await openPodAccount(environment, accountFolder);
+    if (pod !== undefined) return pod;
   }
-  config.setCurrentContext(settings.context);
-  return config;
-}
-
-async function readCredentials(config: KubeConfig, server: URL, hasProxy: boolean): Promise<Credentials> {
-  const options: RequestOptions = {};
-  // client-node refuses plain HTTP unless verification is off, which means nothing there: `kubectl proxy` speaks it.
-  if (server.protocol === "http:") return { headers: {}, tls: {}, proxy: undefined };
-  await config.applyToHTTPSOptions(options);
-  const { auth, headers, agent } = options;
-  const basic = typeof auth === "string" ? { authorization: `Basic ${Buffer.from(auth).toString("base64")}` } : {};
-  // node:tls takes an option that is there and undefined for one that was set.
-  const tls = tlsOptions.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]] as const]));
-  return {
-    // The type allows a list of pairs as well; client-node makes a record.
-    headers: { ...(headers as OutgoingHttpHeaders | undefined), ...basic },
-    tls: Object.fromEntries(tls),
-    proxy: hasProxy && typeof agent === "object" ? agent : undefined,
-  };
+  // It weighs tens of megabytes: in a pod, where three files say everything, it is never loaded.
+  const { openKubeconfig } = await import("./kubeconfig.ts");
+  return openKubeconfig({ kubeconfig, context });
 }

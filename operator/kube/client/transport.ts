@@ -6,7 +6,8 @@
 import { createHash } from "node:crypto";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import type { Connection, Credentials } from "./connection.ts";
+import type { Credentials } from "./access.ts";
+import type { Connection } from "./connection.ts";
 import { RequestError } from "./failure.ts";
 
 export interface Call {

@@ -3,7 +3,8 @@ import { Reflector, type ReflectorEvent, type ReflectorTimes } from "../../../op
 import { type Change, Store } from "../../../operator/kube/cache/store.ts";
 import { trimObject } from "../../../operator/kube/cache/trim.ts";
 import { Client, type ClientSettings, type ListQuery } from "../../../operator/kube/client/client.ts";
-import { openConnection } from "../../../operator/kube/client/connection.ts";
+import { keptFresh } from "../../../operator/kube/client/connection.ts";
+import { openKubeconfig } from "../../../operator/kube/client/kubeconfig.ts";
 import type { RawObject, Resource } from "../../../operator/kube/client/resource.ts";
 import { Transport } from "../../../operator/kube/client/transport.ts";
 import { until } from "../until.ts";
@@ -13,7 +14,7 @@ export const secrets: Resource = { apiVersion: "v1", kind: "Secret", plural: "se
 
 export function openClient(kubeconfig: string, settings: Partial<ClientSettings> = {}): Client {
   const now = (): number => performance.now();
-  const transport = new Transport(openConnection({ kubeconfig, now }));
+  const transport = new Transport(keptFresh(openKubeconfig({ kubeconfig, context: undefined }), now));
   return new Client({ transport, concurrency: 16, now, ...settings });
 }
 
