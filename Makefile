@@ -19,7 +19,7 @@ LAYERS ?=
 # make image: what the image is called.
 IMAGE ?= mailboat:dev
 
-.PHONY: help run demo test check generate format pictures bench image cluster clean
+.PHONY: help run demo test check generate format pictures bench soak image cluster clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ pictures: $(INSTALLED) ## Draw the pictures in docs/: dashboards from a real Pro
 bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the same load, the cost of tracing, and the operator with 10,000 domains
 	@$(NODE) test/bench/bench.ts
 	@exec $(NODE) test/bench/operator.ts
+
+soak: $(INSTALLED) ## Ten minutes of load with kills, failures and a disk that fills (root, Linux; MINUTES=n)
+	@exec $(NODE) test/soak/storm.ts --minutes "$(or $(MINUTES),10)"
 
 image: $(INSTALLED) ## Build the container image with docker, podman or buildah (IMAGE=name:tag)
 	@exec $(NODE) image/build.ts "$(IMAGE)"

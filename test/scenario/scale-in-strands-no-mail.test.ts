@@ -179,7 +179,13 @@ test("nothing is lost or sent twice while five pods become one and five again un
       accepted += 1;
       if (accepted === 300) scaled.push(scaleInAndOut());
     };
-    return flood({ port, messages: name === "gone" ? 100 : 400, connections: 8, recipient, onAccepted });
+    return flood({
+      port,
+      messages: name === "gone" ? 100 : 400,
+      connections: 8,
+      recipientOf: () => recipient,
+      onAccepted,
+    });
   });
   const [good, later, gone] = await Promise.all(floods);
   await Promise.all(scaled);

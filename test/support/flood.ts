@@ -5,6 +5,7 @@
 import { ConnectionLost, WireClient } from "./send.ts";
 import { sender, simpleMessage, subjectOf } from "./stage.ts";
 import { until } from "./until.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ReceivedMail } from "./nexthop.ts";
 
 export interface FloodOptions {
@@ -16,7 +17,12 @@ export interface FloodOptions {
   /** Told after each 250. */
   readonly onAccepted?: (accepted: number) => void;
   readonly sender?: string;
-  readonly recipient?: string;
+  /** Of the message with that number. */
+  readonly recipientOf?: (number: number) => string;
+  /** Asked before each message; true ends the flood before its number of messages. */
+  readonly isOver?: () => boolean;
+  /** Before each try of a message. */
+  readonly pauseMs?: number;
 }
 
 export interface FloodLedger {
@@ -32,12 +38,15 @@ export async function flood(options: FloodOptions): Promise<FloodLedger> {
   let next = 0;
   const client = async (): Promise<void> => {
     let connection: WireClient | undefined;
-    for (let number = next++; number < options.messages; number = next++) {
+    const isOver = options.isOver ?? (() => false);
+    for (let number = next++; number < options.messages && !isOver(); number = next++) {
+      const recipient = options.recipientOf?.(number) ?? "someone@example.org";
       for (let attempt = 1; ; attempt += 1) {
+        if (options.pauseMs !== undefined) await pause(options.pauseMs);
         const subject = `message ${number} attempt ${attempt}`;
         connection ??= await until("a connection to the relay", () => tryOpen(options), 60_000);
         sent.add(subject);
-        if (await trySend(connection, options, subject)) {
+        if (await trySend(connection, { subject, recipient, from: options.sender ?? sender })) {
           accepted.add(subject);
           options.onAccepted?.(accepted.size);
           break;
@@ -72,10 +81,12 @@ async function tryOpen(options: FloodOptions): Promise<WireClient | undefined> {
 }
 
 /** False means try again on a new connection: it broke, or the answer was 4xx. Rejects on 5xx, which no repetition mends. */
-async function trySend(client: WireClient, options: FloodOptions, subject: string): Promise<boolean> {
+async function trySend(
+  client: WireClient,
+  { subject, recipient, from }: { readonly subject: string; readonly recipient: string; readonly from: string },
+): Promise<boolean> {
   try {
-    const from = options.sender ?? sender;
-    const reply = await client.send(from, [options.recipient ?? "someone@example.org"], simpleMessage(subject, from));
+    const reply = await client.send(from, [recipient], simpleMessage(subject, from));
     if (reply.code >= 500) throw new Error(`${subject}: ${reply.code} ${reply.text}`);
     return reply.code === 250;
   } catch (error) {
