@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth, type HealthServer } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
-import { createLog, type Log } from "../runtime/log.ts";
+import { createLog, standardOutput, type Log } from "../runtime/log.ts";
 import { drainRoutes } from "./administration/drainroutes.ts";
 import { Gate } from "./administration/gate.ts";
 import { DrainState } from "./administration/orders.ts";
@@ -28,6 +28,8 @@ import { openStore, type Store } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
 import { openSubmission, type SubmissionOptions } from "./submission/listener.ts";
 
+const program = "relay";
+
 const usage = `usage: node relay/main.ts run | spool | trace
   run
         relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR; the administration port
@@ -48,6 +50,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
     depth: async () => (await spoolOpened.promise).depth(clock.now()),
     census: async (limit) => (await spoolOpened.promise).census(clock.now(), limit),
     snapshots: () => loaded.snapshots,
+    droppedLines: () => standardOutput(program).dropped,
   });
   const snapshots = await watchConfiguration({
     directory: settings.configurationDirectory,
@@ -149,7 +152,7 @@ async function main([verb, ...args]: readonly string[]): Promise<number> {
     return 2;
   }
   const settings = readSettings(process.env);
-  const log = createLog({ level: settings.logLevel, program: "relay" });
+  const log = createLog({ level: settings.logLevel, program });
   const lifecycle = createLifecycle(log);
   // In local mode the parent holds a channel: when it is gone, so is the reason to run.
   process.on("disconnect", () => lifecycle.stop("parent ended"));

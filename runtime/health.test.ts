@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { get } from "node:http";
 import { after, test } from "node:test";
 import { openHealth } from "./health.ts";
 import { createLog } from "./log.ts";
@@ -50,3 +51,31 @@ test("a page that cannot be made gives nothing of the reason away", async () => 
   assert.equal(status, 500);
   assert.doesNotMatch(body, /secret/);
 });
+
+/** fetch() writes the Host field itself. */
+async function askAs(host: string | undefined): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const headers = host === undefined ? {} : { host };
+  const options = { host: "127.0.0.1", port: server.port, path: "/asked", headers, setHost: false };
+  get(options, (response) => {
+    response.setEncoding("utf8");
+    let body = "";
+    response.on("data", (text: string) => (body += text)).on("end", () => resolve(body));
+  }).on("error", reject);
+  return promise;
+}
+
+for (const [host, isLocal] of [
+  ["localhost", true],
+  ["LocalHost:9464", true],
+  ["127.0.0.1:9464", true],
+  ["[::1]:9464", true],
+  ["rebound.example:9464", false],
+  ["localhost.rebound.example", false],
+  ["127.0.0.1.rebound.example", false],
+  ["10.0.0.7:9464", false],
+] as const) {
+  test(`who asks over loopback for ${host} is ${isLocal ? "" : "not "}taken for this machine`, async () => {
+    assert.equal(await askAs(host), `[null,${isLocal}]`);
+  });
+}

@@ -15,7 +15,10 @@ export interface Page {
 
 export interface PageRequest {
   readonly query: URLSearchParams;
-  /** Asked by a process of this machine or container, over loopback. */
+  /**
+   * Asked by a process of this machine or container, over loopback and by a name of loopback: a page of somebody else's that a
+   * browser shows may ask over loopback too, by a name that it made point there.
+   */
   readonly isLocal: boolean;
 }
 
@@ -60,7 +63,8 @@ async function answer(options: HealthOptions, request: IncomingMessage, response
     response.writeHead(404).end(`not found; there are ${Object.keys(options.pages).join(" ")}\n`);
     return;
   }
-  const asked = { query: new URLSearchParams(query), isLocal: isLoopback(request.socket.remoteAddress ?? "") };
+  const isLocal = isLoopback(request.socket.remoteAddress ?? "") && isLoopbackHost(request.headers.host ?? "");
+  const asked = { query: new URLSearchParams(query), isLocal };
   const page = await render(asked).catch((error: unknown) => {
     options.log.error({ path, error: String(error) }, "could not answer");
     return { status: 500, contentType: "text/plain", body: "internal error, see the log\n" };
@@ -72,6 +76,11 @@ async function answer(options: HealthOptions, request: IncomingMessage, response
 /** RFC 6890: 127.0.0.0/8 and ::1; the first also as a dual-stack socket shows it. */
 function isLoopback(address: string): boolean {
   return address === "::1" || /^(?:::ffff:)?127\./.test(address);
+}
+
+/** RFC 9110 section 7.2: a name or a literal, and perhaps a port. */
+function isLoopbackHost(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host);
 }
 
 function portOf(server: Server): number {

@@ -324,7 +324,10 @@ const rooms: readonly Room[] = [
 
 /** One adapter a library: nobody else sees its types and callbacks. Tests are free. */
 const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
-  { target: "smtp-server", files: /^relay\/submission\/(?:server|commandstream)\.ts$|^local\// },
+  {
+    target: "smtp-server",
+    files: /^relay\/submission\/smtp\/(?:server|connection|commandstream)\.ts$|^local\//,
+  },
   { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$|^local\/demo\/run\.ts$/ },
   { target: "@kubernetes/client-node", files: /^operator\/kube\/client\/kubeconfig\.ts$/ },
   { target: "prom-client", files: /^relay\/observe\/|^operator\/cluster\// },

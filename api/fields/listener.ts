@@ -23,10 +23,20 @@ const authenticationNeedsTls: Rule<{ tlsMode: string; authentication: string }> 
   holds: ({ tlsMode, authentication }) => !(tlsMode === "None" && authentication === "Required"),
 };
 
+/** A line feed that ends a line for one server and not for the next lets a message hide another in it. */
+const lenientNeedsTrust: Rule<{ lineEnds?: string | undefined; trustedNetworks: readonly string[] }> = {
+  cel: "!has(self.lineEnds) || self.lineEnds == 'Strict' || (has(self.trustedNetworks) && size(self.trustedNetworks) > 0)",
+  message: "Lenient is for clients of trustedNetworks only: name their networks there, or set lineEnds to Strict",
+  at: ["lineEnds"],
+  holds: (value) => value.lineEnds !== "Lenient" || value.trustedNetworks.length > 0,
+};
+
 const proxyProtocol = z.strictObject({
   trustedNetworks: listSet(network(), 64)
     .min(1)
-    .describe("Networks of the load balancers whose PROXY header is believed; others are refused."),
+    .describe(
+      "Networks of the load balancers whose PROXY header is believed (version 1 or 2); whoever else connects is refused.",
+    ),
 });
 
 /** A container port's name as Kubernetes checks it, which asks for a letter and takes no two dashes in a row. */
@@ -55,6 +65,12 @@ const listener = z.strictObject({
     .default([])
     .describe(
       "CIDR blocks whose clients may relay without AUTH, for sender domains that say `trustedNetworks: true`. Empty trusts nobody; the pod network is not trusted by itself.",
+    ),
+  lineEnds: z
+    .enum(["Strict", "Lenient"])
+    .optional()
+    .describe(
+      "How lines of clients in trustedNetworks may end. Strict, when absent: with CRLF, everything else is refused, because a line feed alone can hide a message inside another. Lenient: also with a line feed alone, which leaves as CRLF. Other clients are always held to CRLF.",
     ),
   proxyProtocol: proxyProtocol
     .optional()
@@ -85,6 +101,8 @@ const nameIsFree: Rule<readonly { name: string }[]> = {
 };
 
 export const listeners = ruled(
-  listMap(ruled(listener, [authenticationNeedsTls]), "name", 16).min(1, { error: "must have at least one listener" }),
+  listMap(ruled(listener, [authenticationNeedsTls, lenientNeedsTrust]), "name", 16).min(1, {
+    error: "must have at least one listener",
+  }),
   [portsAreDistinct, portsAreFree, nameIsFree],
 ).describe("Where clients hand in mail; at least one. Each is a port of the client Service.");

@@ -135,6 +135,7 @@ function listenerDocument(listener: ListenerSpec): ListenerDocument {
     tlsMode: listener.tlsMode,
     authentication: listener.authentication,
     trustedNetworks: [...listener.trustedNetworks],
+    ...(listener.lineEnds === undefined ? {} : { lineEnds: listener.lineEnds }),
     ...(proxy === undefined ? {} : { proxyProtocol: { trustedNetworks: [...proxy.trustedNetworks] } }),
   };
 }

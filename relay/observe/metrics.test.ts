@@ -25,6 +25,7 @@ const traceparent = `00-${trace}-b7ad6b7169203331-01`;
 
 function endpoint(snapshots?: SnapshotSource): MetricsEndpoint {
   return createMetrics({
+    droppedLines: () => 0,
     depth: () => Promise.resolve(depth),
     census: () => Promise.resolve(census),
     snapshots: () => snapshots,

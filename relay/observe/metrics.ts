@@ -7,6 +7,7 @@ import { administrationMetrics, type AdministrationMetrics } from "./families/ad
 import { configurationMetrics, type ConfigurationMetrics } from "./families/configuration.ts";
 import { deliveryMetrics, type DeliveryMetrics } from "./families/delivery.ts";
 import type { OpenMetricsRegistry } from "./families/family.ts";
+import { logMetrics } from "./families/log.ts";
 import { handoffMetrics, type HandoffMetrics } from "./families/handoff.ts";
 import { spanMetrics, type SpanMetrics } from "./families/telemetry.ts";
 import { spoolMetrics, type MetricSources, type SpoolMetrics } from "./families/spool.ts";
@@ -31,7 +32,12 @@ export interface MetricsEndpoint extends RelayMetrics, SpanMetrics, Administrati
 const labelledDomains = 500;
 const labelledDestinations = 200;
 
-export function createMetrics(sources: MetricSources): MetricsEndpoint {
+export interface RelaySources extends MetricSources {
+  /** Lines of the log, since the start. */
+  readonly droppedLines: () => number;
+}
+
+export function createMetrics(sources: RelaySources): MetricsEndpoint {
   const registry: OpenMetricsRegistry = new Registry();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   collectDefaultMetrics({ register: registry });
@@ -40,6 +46,7 @@ export function createMetrics(sources: MetricSources): MetricsEndpoint {
   const submission = submissionMetrics(registry, domains);
   const spool = spoolMetrics(registry, sources);
   const configuration = configurationMetrics(registry, sources.snapshots);
+  const log = logMetrics(registry, sources.droppedLines);
   let acceptedMessages = 0;
   return {
     ...submission,
@@ -56,6 +63,7 @@ export function createMetrics(sources: MetricSources): MetricsEndpoint {
     async render() {
       // Before rendering, not in prom-client's collect: a gauge that another one sets would be a scrape late.
       configuration.refresh();
+      log.refresh();
       await spool.refresh();
       return registry.metrics();
     },

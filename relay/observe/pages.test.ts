@@ -25,6 +25,7 @@ function deskOf(change: Partial<PagesOptions> = {}): Desk {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf({ listeners: [] }));
   const metrics = createMetrics({
+    droppedLines: () => 0,
     depth: () => spool.depth(),
     census: () => spool.census(),
     snapshots: () => snapshots,

@@ -17,7 +17,7 @@ import { formatDate, renderReceived, type Reception } from "../mail/received.ts"
 import { refusal, type Refusal } from "../mail/reply.ts";
 import { traceFieldNames } from "../observe/tracefields.ts";
 import type { Admission } from "./admit.ts";
-import type { MailCommand } from "./command.ts";
+import type { MailCommand } from "./smtp/command.ts";
 
 export interface Delivery {
   readonly id: SpoolId;

@@ -72,3 +72,21 @@ test("a flood of logins is answered 454 instead of filling the thread pool", asy
   assert.equal(codes.filter((code) => code === 535).length, 258);
   assert.equal(codes.filter((code) => code === 454).length, 142);
 });
+
+/** CPU of the process, its thread pool included: how busy the machine is does not count. */
+async function costOf(work: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+test("an unknown user costs what a wrong password costs: time tells nobody which names exist", async () => {
+  const authenticator = createAuthenticator();
+  const credential = credentialOf("shop", "a/one");
+  const costly = mapOf({ ...credential, scram: { ...credential.scram, iterations: 200_000 } });
+  const attempt = (username: string) => () => authenticator.authenticate(costly, { username, password: "wrong" });
+  const wrong = await costOf(attempt("shop"));
+  const unknown = await costOf(attempt("nobody"));
+  assert.ok(unknown > wrong / 2 && unknown < wrong * 2, `${unknown} and ${wrong} microseconds`);
+});

@@ -1,4 +1,11 @@
-/** How many connections are open, in all and of each client, over all listeners. */
+/**
+ * The places for connections, over all listeners: how many there are in all, for one client, and for strangers.
+ *
+ * A client is an IPv4 address, or the /64 network that one machine may use of IPv6. A stranger is who has neither logged in nor is
+ * trusted, from its first octet on. Strangers cannot take the places of the others: a quarter is kept from them, and when theirs
+ * are taken, a newcomer gets that of the client who holds more of them than the newcomer, the oldest first. So who opens
+ * connections and never logs in hinders himself.
+ */
 import { refusal, type Refusal } from "../mail/reply.ts";
 
 export interface ConnectionLimits {
@@ -6,30 +13,86 @@ export interface ConnectionLimits {
   readonly connectionsPerClient: number;
 }
 
+export interface Arrival {
+  readonly client: string;
+  readonly isKnown: boolean;
+  /** Told when the place is given to another; it is free already. */
+  readonly giveWay: () => void;
+}
+
+/** One connection's place, until it is left; leaving twice is leaving once. */
+export interface Seat {
+  readonly kind: "seat";
+  /** The client has logged in. */
+  know(): void;
+  leave(): void;
+}
+
+interface Holding {
+  all: number;
+  /** In order of arrival. */
+  readonly strangers: Map<Seat, () => void>;
+}
+
+const full = refusal(421, "4.3.2", "Too many connections, try again later");
+const clientFull = refusal(421, "4.7.0", "Too many connections from your address, try again later");
+const keptShare = 1 / 4;
+
 export class ConnectionCount {
-  readonly #byClient = new Map<string, number>();
+  readonly #byClient = new Map<string, Holding>();
   #total = 0;
+  #strangers = 0;
 
   get total(): number {
     return this.#total;
   }
 
-  /** Counts the connection, or says why there may not be another; a refused one is not counted. */
-  open(client: string, limits: ConnectionLimits): Refusal | undefined {
-    const own = this.#byClient.get(client) ?? 0;
-    if (this.#total >= limits.connections) return refusal(421, "4.3.2", "Too many connections, try again later");
-    if (own >= limits.connectionsPerClient) {
-      return refusal(421, "4.7.0", "Too many connections from your address, try again later");
-    }
-    this.#total += 1;
-    this.#byClient.set(client, own + 1);
-    return undefined;
+  /** Takes a place, or says why there is none; who is refused is not counted. */
+  enter(arrival: Arrival, limits: ConnectionLimits): Seat | Refusal {
+    const own = this.#byClient.get(arrival.client);
+    if ((own?.all ?? 0) >= limits.connectionsPerClient) return clientFull;
+    const forStrangers = limits.connections - Math.floor(limits.connections * keptShare);
+    const isFull = this.#total >= limits.connections || (!arrival.isKnown && this.#strangers >= forStrangers);
+    if (isFull && !this.#makeRoom(own?.strangers.size ?? 0)) return full;
+    return this.#seat(arrival);
   }
 
-  close(client: string): void {
-    const own = this.#byClient.get(client) ?? 0;
-    this.#total -= 1;
-    if (own > 1) this.#byClient.set(client, own - 1);
-    else this.#byClient.delete(client);
+  /** True when a stranger has left for the newcomer. */
+  #makeRoom(newcomerHolds: number): boolean {
+    let most: Holding | undefined;
+    for (const holding of this.#byClient.values()) {
+      if (holding.strangers.size > (most?.strangers.size ?? newcomerHolds)) most = holding;
+    }
+    const [oldest] = most?.strangers ?? [];
+    if (oldest === undefined) return false;
+    const [seat, giveWay] = oldest;
+    seat.leave();
+    giveWay();
+    return true;
+  }
+
+  #seat({ client, isKnown, giveWay }: Arrival): Seat {
+    const holding = this.#byClient.get(client) ?? { all: 0, strangers: new Map<Seat, () => void>() };
+    this.#byClient.set(client, holding);
+    holding.all += 1;
+    this.#total += 1;
+    let isTaken = true;
+    const know = (): void => {
+      if (holding.strangers.delete(seat)) this.#strangers -= 1;
+    };
+    const leave = (): void => {
+      if (!isTaken) return;
+      isTaken = false;
+      know();
+      this.#total -= 1;
+      holding.all -= 1;
+      if (holding.all === 0) this.#byClient.delete(client);
+    };
+    const seat: Seat = { kind: "seat", know, leave };
+    if (!isKnown) {
+      holding.strangers.set(seat, giveWay);
+      this.#strangers += 1;
+    }
+    return seat;
   }
 }

@@ -168,6 +168,47 @@ test("leaving cuts what is still inside DATA at the deadline, and keeps nothing 
   assert.equal(bed.spool.kept.length, 0);
 });
 
+test("leaving cuts an idle client that does not hang up itself, long before the deadline", async () => {
+  const bed = await bedOf();
+  const deaf = await bed.connect("pods", { halfOpen: true });
+  await deaf.reply();
+  await deaf.command("EHLO x");
+  const goodbye = deaf.reply();
+  const started = performance.now();
+  await bed.submission.close(60_000);
+  const tookMs = performance.now() - started;
+  assert.equal(codes(await goodbye), "421 4.3.2");
+  // The library itself would wait for it for five seconds.
+  assert.ok(tookMs >= 400 && tookMs < 3000, `${tookMs} ms`);
+});
+
+test("a lenient listener takes lines that end with a line feed alone from trusted clients, and hands on CRLF", async () => {
+  const lenient = { ...pods, trustedNetworks: ["127.0.0.1/32"], lineEnds: "Lenient" };
+  const bed = await bedOf({ listeners: [lenient] });
+  const device = await bed.connect("pods");
+  await device.reply();
+  const replies = Array.from({ length: 6 }, () => device.reply());
+  device.write("HELO old printer\nMAIL FROM:a@example.com\nRCPT TO:b@example.net\nDATA\n");
+  device.write("From: a@example.com\n\nx\n..y\n.\nQUIT\n");
+  assert.equal((await Promise.all(replies)).map((reply) => reply.slice(0, 3)).join(" "), "250 250 250 354 250 221");
+  assert.equal(bed.spool.kept[0]?.body.toString(), "x\r\n.y\r\n");
+  const other = await bed.connect("pods", { from: "127.0.0.2" });
+  await other.reply();
+  const refused = other.reply();
+  other.write("NOOP\n");
+  assert.equal(codes(await refused), "500 5.5.2");
+});
+
+test("on a lenient listener a dot between line feeds ends no message of a client that ends its commands with CRLF", async () => {
+  const bed = await bedOf({ listeners: [{ ...pods, lineEnds: "Lenient" }] });
+  const client = await greeted(bed, "pods");
+  const smuggled =
+    "\n.\nMAIL FROM:<a@example.com>\nRCPT TO:<victim@example.net>\nDATA\nFrom: a@example.com\n\nhidden\n.\n";
+  assert.equal(codes(await client.send("a@example.com", ["b@example.net"], `${message}${smuggled}`)), "250 2.6.0");
+  assert.equal(bed.spool.kept.length, 1);
+  assert.match(bed.spool.kept[0]?.body.toString() ?? "", /^x\r\n\.\r\nMAIL FROM/);
+});
+
 test("leaving waits for nobody when nobody is there", async () => {
   const bed = await bedOf();
   const started = performance.now();

@@ -20,9 +20,12 @@ import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Spool } from "../spool/spool.ts";
 import { createAuthenticator } from "./auth.ts";
+import { ClientLog } from "./clientlog.ts";
+import type { MailConnection } from "./smtp/connection.ts";
 import { ConnectionCount } from "./connections.ts";
-import { NetworkCache } from "./network.ts";
-import { MailServer, type MailConnection } from "./server.ts";
+import { clientOf, NetworkCache } from "./network.ts";
+import { usualPatience, type Patience } from "./patience.ts";
+import { MailServer } from "./smtp/server.ts";
 import { SubmissionSession, type Room } from "./session.ts";
 
 export interface SubmissionOptions {
@@ -39,6 +42,8 @@ export interface SubmissionOptions {
   readonly listenHost: string;
   /** Listener name to the port that replaces the configured one; 0 lets the system choose. */
   readonly ports: ReadonlyMap<string, number>;
+  /** The usual when absent. */
+  readonly patience?: Patience;
 }
 
 export interface Submission {
@@ -48,14 +53,18 @@ export interface Submission {
   close(deadlineMs: number): Promise<void>;
 }
 
+/** What the library adds to an error. */
+interface FailedConnection extends Error {
+  readonly remoteAddress?: string;
+  readonly meta?: { readonly remoteAddress?: string };
+}
+
 interface OpenListener {
   readonly document: ListenerDocument;
   readonly server: MailServer;
   fingerprint: string | undefined;
 }
 
-/** RFC 5321 section 4.5.3.2.7 asks for five minutes. */
-const idleTimeoutMs = 300_000;
 /** How long a client that was told 421 may take to read it. */
 const goodbyeMs = 500;
 /**
@@ -96,6 +105,7 @@ class Listeners {
       snapshots,
       spool,
       log,
+      clientLog: new ClientLog(log, clock),
       clock,
       chance,
       metrics,
@@ -134,7 +144,6 @@ class Listeners {
   }
 
   #renew(open: OpenListener, snapshot: Snapshot): void {
-    open.server.options.maxClients = snapshot.relay.limits.connections;
     const { certificate } = snapshot;
     if (certificate === undefined || certificate.fingerprint === open.fingerprint) return;
     open.server.setCertificate(certificate);
@@ -149,7 +158,7 @@ class Listeners {
       log.warn({ listener: document.name, tlsMode: document.tlsMode }, "listener has no certificate");
       if (document.tlsMode === "Implicit") return;
     }
-    const server = this.#createServer(document, snapshot);
+    const server = this.#createServer(document);
     const open: OpenListener = { document, server, fingerprint: undefined };
     this.#renew(open, snapshot);
     const listening = once(server.server, "listening");
@@ -161,24 +170,28 @@ class Listeners {
     log.info({ listener: document.name, port }, "listening");
   }
 
-  #createServer(document: ListenerDocument, snapshot: Snapshot): MailServer {
-    const { log } = this.#options;
+  #createServer(document: ListenerDocument): MailServer {
+    const { snapshots, patience = usualPatience } = this.#options;
     const proxies = (): readonly string[] => {
-      const now = this.#options.snapshots.current().relay.listeners.find((each) => each.name === document.name);
+      const now = snapshots.current().relay.listeners.find((each) => each.name === document.name);
       return (now ?? document).proxyProtocol?.trustedNetworks ?? [];
     };
     const server = new MailServer({
       implicitTls: document.tlsMode === "Implicit",
-      idleTimeoutMs,
-      maxClients: snapshot.relay.limits.connections,
-      rulesFor: (clientAddress) => new SubmissionSession(this.#room, document, clientAddress),
+      patience,
+      maxConnections: () => snapshots.current().relay.limits.connections,
+      rulesFor: (client) => new SubmissionSession(this.#room, document, client),
+      expectsProxies: () => proxies().length > 0,
       isProxy: (peerAddress) => this.#room.networks.has(proxies(), peerAddress),
     });
     // Broken connections and failed handshakes: the client's affair, and an event without listener would end the process.
-    server.on("error", (error: Error) =>
-      log.debug({ listener: document.name, error: error.message }, "connection failed"),
-    );
+    server.on("error", (error: Error) => this.#failed(document.name, error));
     return server;
+  }
+
+  #failed(listener: string, error: FailedConnection): void {
+    const client = clientOf(error.remoteAddress ?? error.meta?.remoteAddress ?? "");
+    this.#room.clientLog.debug(client, { listener, error: error.message }, "connection failed");
   }
 
   #retire(name: string, open: OpenListener): void {
@@ -216,6 +229,7 @@ class Listeners {
     clearTimeout(this.#cut);
     await this.#following;
     await Promise.all(this.#servers.map((server) => closeServer(server, deadlineMs)));
+    this.#room.clientLog.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createNetworks, NetworkCache } from "./network.ts";
+import { clientOf, createNetworks, NetworkCache } from "./network.ts";
 
 const cases: readonly (readonly [readonly string[], string, boolean])[] = [
   [["10.0.0.0/8"], "10.200.3.4", true],
@@ -30,5 +30,30 @@ for (const [blocks, address, inside] of cases) {
   test(`${address || "an empty address"} is ${inside ? "inside" : "outside"} ${JSON.stringify(blocks)}`, () => {
     assert.equal(createNetworks(blocks).has(address), inside);
     assert.equal(new NetworkCache().has(blocks, address), inside);
+  });
+}
+
+for (const [client, addresses] of [
+  ["192.0.2.7", ["192.0.2.7", "::ffff:192.0.2.7"]],
+  ["192.0.2.8", ["192.0.2.8"]],
+  [
+    "2001:db8:1:2::/64",
+    [
+      "2001:db8:1:2::",
+      "2001:db8:1:2::7",
+      "2001:DB8:1:2:ffff:ffff:ffff:ffff",
+      "2001:0db8:0001:0002:0:0:0:7",
+      "2001:db8:1:2::192.0.2.7",
+      "2001:db8:1:2:0:0:192.0.2.7",
+    ],
+  ],
+  ["2001:db8:1:3::/64", ["2001:db8:1:3::7"]],
+  ["2001:db8:0:0::/64", ["2001:db8::7", "2001:db8:0:0:1::", "2001:db8::1:0:0:7", "2001:db8::"]],
+  ["fe80:0:0:0::/64", ["fe80::1%eth0", "fe80::2"]],
+  ["0:0:0:0::/64", ["::1", "::"]],
+  ["", [""]],
+] as const) {
+  test(`${addresses.join(", ")} count as one client`, () => {
+    for (const address of addresses) assert.equal(clientOf(address), client, address);
   });
 }

@@ -15,6 +15,30 @@ export function normalizeAddress(address: string): string {
   return address.replace(mapped, "").toLowerCase();
 }
 
+/**
+ * What counts as one client: an IPv4 address, or the /64 network of an IPv6 address, of which one machine has them all (RFC 6177
+ * section 2).
+ */
+export function clientOf(address: string): string {
+  const plain = normalizeAddress(address.replace(/%.*$/, ""));
+  if (isIP(plain) !== 6) return plain;
+  const [head = "", tail] = plain.split("::");
+  const before = groupsOf(head);
+  const after = groupsOf(tail ?? "");
+  // An IPv4 address at the end stands for two groups.
+  const written = before.length + after.length + (plain.includes(".") ? 1 : 0);
+  const groups = [...before, ...Array.from({ length: Math.max(0, 8 - written) }, () => "0"), ...after];
+  return `${groups.slice(0, 4).map(shortest).join(":")}::/64`;
+}
+
+function groupsOf(text: string): string[] {
+  return text === "" ? [] : text.split(":");
+}
+
+function shortest(group: string): string {
+  return group.replace(/^0+(?=.)/, "");
+}
+
 export function createNetworks(blocks: readonly string[]): Networks {
   const list = new BlockList();
   for (const block of blocks) addBlock(list, block);

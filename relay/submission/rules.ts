@@ -6,7 +6,8 @@ import type { Readable } from "node:stream";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
 import type { AuthenticatedUser } from "./admit.ts";
-import type { MailCommand } from "./command.ts";
+import type { MailCommand } from "./smtp/command.ts";
+import type { Patience } from "./patience.ts";
 
 /** What is true of a session right now. */
 export interface SessionState {
@@ -30,14 +31,28 @@ export interface Login {
   readonly password: string;
 }
 
+/** Who opened a connection, as far as its address tells. */
+export interface ClientPlace {
+  /**
+   * `proxy`: a load balancer that has not said for whom. `unknown`: it said that it does not know. `outsider`: comes past the load
+   * balancers that alone may come.
+   */
+  readonly kind: "client" | "proxy" | "unknown" | "outsider";
+  readonly address: string;
+}
+
 /** What the library asks us, one session each. Refusals are values; a rejection is our own failure. */
 export interface SessionRules {
   readonly hostname: string;
   readonly sizeLimitBytes: number;
   /** `unready` is a listener that wants TLS and has no certificate yet. */
   readonly startTls: "offered" | "unready" | "absent";
-  /** Asked once, when the socket is there. */
-  open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number };
+  /** Lenient: a line feed alone ends a line too. */
+  readonly lineEnds: "Strict" | "Lenient";
+  /** Asked once, with the first octet: takes a place. `giveWay` is called when the place is given to another. */
+  enter(giveWay: () => void): Refusal | undefined;
+  /** Asked once, when something can be said. Known is whose network is trusted. */
+  open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number; readonly isKnown: boolean };
   login(login: Login): Promise<AuthenticatedUser | Refusal>;
   /** Told of every EHLO and HELO that is answered 250. */
   greeted(): void;
@@ -60,9 +75,11 @@ export interface SessionRules {
 
 export interface MailServerOptions {
   readonly implicitTls: boolean;
-  readonly idleTimeoutMs: number;
-  readonly maxClients: number;
-  readonly rulesFor: (clientAddress: string) => SessionRules;
+  readonly patience: Patience;
+  readonly maxConnections: () => number;
+  readonly rulesFor: (client: ClientPlace) => SessionRules;
+  /** Only load balancers may connect. */
+  readonly expectsProxies: () => boolean;
   /** Whether a PROXY header is expected from this peer. */
   readonly isProxy: (peerAddress: string) => boolean;
 }
@@ -107,6 +124,19 @@ const libraryCodes: ReadonlyMap<number, string> = new Map([
   [504, "5.5.4"],
   [535, "5.7.8"],
 ]);
+
+/** RFC 5321 section 4.2 and RFC 2034 section 4: each line has both codes. No text of a reply may begin another line. */
+export function replyLines(code: number, enhanced: string, lines: readonly string[]): string {
+  const last = lines.length - 1;
+  return lines
+    .map((line, index) => {
+      const words = [enhanced, line.replace(controlCharacters, " ")].filter((part) => part !== "");
+      return `${code}${index < last ? "-" : " "}${words.join(" ")}\r\n`;
+    })
+    .join("");
+}
+
+const controlCharacters = /[\p{Cc}]/gu;
 
 export function libraryEnhanced(code: number, text: string): string {
   if (code === 421) {

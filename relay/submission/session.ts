@@ -21,17 +21,21 @@ import type { Spool } from "../spool/spool.ts";
 import { acceptMessage, insufficientStorage, oversize } from "./accept.ts";
 import { admitClient, admitHeader, admitSender, type AuthenticatedUser, type Client } from "./admit.ts";
 import type { Authenticator } from "./auth.ts";
-import type { MailCommand } from "./command.ts";
-import type { ConnectionCount } from "./connections.ts";
-import type { NetworkCache } from "./network.ts";
+import type { ClientLog } from "./clientlog.ts";
+import type { MailCommand } from "./smtp/command.ts";
+import type { ConnectionCount, Seat } from "./connections.ts";
+import { clientOf, type NetworkCache } from "./network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
-import { goodbyeOf, type Login, type SessionRules, type SessionState, type Transaction } from "./rules.ts";
+import { goodbyeOf } from "./rules.ts";
+import type { ClientPlace, Login, SessionRules, SessionState, Transaction } from "./rules.ts";
 
 /** What all sessions share. */
 export interface Room {
   readonly snapshots: SnapshotSource;
   readonly spool: Spool;
   readonly log: Log;
+  /** For what a client can cause at will. */
+  readonly clientLog: ClientLog;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly metrics: RelayMetrics;
@@ -48,23 +52,28 @@ const greetingDelayMs = 100;
 const loginFailuresAllowed = 3;
 const loginDelayMs = 250;
 const idOctets = 6;
+const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
 const incomplete = refusal(454, "4.7.0", "This login cannot be checked yet, try again later");
 
 export class SubmissionSession implements SessionRules {
   readonly #room: Room;
   readonly #opened: ListenerDocument;
-  readonly #address: string;
-  #counted = false;
+  readonly #place: ClientPlace;
+  readonly #client: string;
+  /** Undefined before it entered, and after it left. */
+  #seat: Seat | undefined;
+  #notEntered: Refusal | undefined;
   #loginFailures = 0;
   #senderDomain: string | undefined;
   #trust: { readonly networks: readonly string[]; readonly isTrusted: boolean } | undefined;
   readonly #trace: SessionTrace;
 
-  constructor(room: Room, listener: ListenerDocument, clientAddress: string) {
+  constructor(room: Room, listener: ListenerDocument, place: ClientPlace) {
     this.#room = room;
     this.#opened = listener;
-    this.#address = clientAddress;
-    this.#trace = new SessionTrace(room.hops, { listener: listener.name, peerAddress: clientAddress });
+    this.#place = place;
+    this.#client = clientOf(place.address);
+    this.#trace = new SessionTrace(room.hops, { listener: listener.name, peerAddress: place.address });
   }
 
   get #snapshot(): Snapshot {
@@ -76,11 +85,12 @@ export class SubmissionSession implements SessionRules {
     return this.#snapshot.relay.listeners.find((each) => each.name === this.#opened.name) ?? this.#opened;
   }
 
-  /** Found out once for each list, which belongs to a snapshot. */
+  /** Found out once for each list, which belongs to a snapshot. A proxy's own address is nobody's who is trusted. */
   get #trusted(): boolean {
     const { trustedNetworks: networks } = this.#listener;
     if (this.#trust?.networks !== networks) {
-      this.#trust = { networks, isTrusted: this.#room.networks.has(networks, this.#address) };
+      const isTrusted = this.#place.kind === "client" && this.#room.networks.has(networks, this.#place.address);
+      this.#trust = { networks, isTrusted };
     }
     return this.#trust.isTrusted;
   }
@@ -98,26 +108,46 @@ export class SubmissionSession implements SessionRules {
     return this.#snapshot.certificate === undefined ? "unready" : "offered";
   }
 
+  get lineEnds(): SessionRules["lineEnds"] {
+    return this.#listener.lineEnds === "Lenient" && this.#trusted ? "Lenient" : "Strict";
+  }
+
   leaving(): Refusal | undefined {
     return this.#room.gate.isOpen() ? undefined : goodbyeOf(this.hostname);
   }
 
-  open(): ReturnType<SessionRules["open"]> {
-    const leaving = this.leaving();
-    if (leaving !== undefined) return leaving;
-    const refused = this.#room.connections.open(this.#address, this.#snapshot.relay.limits);
-    if (refused !== undefined) return refused;
-    this.#counted = true;
+  enter(giveWay: () => void): Refusal | undefined {
+    this.#notEntered = this.#place.kind === "outsider" ? pastTheProxies : this.#takeSeat(giveWay);
+    return this.#notEntered;
+  }
+
+  #takeSeat(giveWay: () => void): Refusal | undefined {
+    const arrival = { client: this.#client, isKnown: this.#trusted, giveWay: () => this.#gaveWay(giveWay) };
+    const seat = this.#room.connections.enter(arrival, this.#snapshot.relay.limits);
+    if (seat.kind === "refusal") return seat;
+    this.#seat = seat;
     this.#room.metrics.connectionOpened(this.#opened.name);
-    const known = this.#listener.authentication === "Required" || this.#trusted;
-    return { kind: "open", greetingDelayMs: known ? 0 : greetingDelayMs };
+    return undefined;
+  }
+
+  #gaveWay(giveWay: () => void): void {
+    this.closed();
+    giveWay();
+  }
+
+  open(): ReturnType<SessionRules["open"]> {
+    const refused = this.leaving() ?? this.#notEntered;
+    if (refused !== undefined) return refused;
+    const isKnown = this.#trusted;
+    const isServedAtOnce = isKnown || this.#listener.authentication === "Required";
+    return { kind: "open", greetingDelayMs: isServedAtOnce ? 0 : greetingDelayMs, isKnown };
   }
 
   closed(): void {
     this.#trace.reset();
-    if (!this.#counted) return;
-    this.#counted = false;
-    this.#room.connections.close(this.#address);
+    if (this.#seat === undefined) return;
+    this.#seat.leave();
+    this.#seat = undefined;
     this.#room.metrics.connectionClosed(this.#opened.name);
   }
 
@@ -139,6 +169,7 @@ export class SubmissionSession implements SessionRules {
     if (result.kind === "user") {
       this.#room.metrics.authenticated(login.mechanism, "success");
       this.#trace.loggedIn(login.mechanism);
+      this.#seat?.know();
       return result;
     }
     if (result.code !== 535) return result;
@@ -153,7 +184,7 @@ export class SubmissionSession implements SessionRules {
   mayMail(state: SessionState): Refusal | undefined {
     this.#senderDomain = undefined;
     this.#trace.mailAsked();
-    return admitClient(this.#snapshot, this.#client(state));
+    return admitClient(this.#snapshot, this.#clientIn(state));
   }
 
   mail(state: SessionState, command: MailCommand): Refusal | undefined {
@@ -161,7 +192,7 @@ export class SubmissionSession implements SessionRules {
     this.#trace.mailFrom(this.#senderDomain);
     if (command.sizeBytes !== undefined && command.sizeBytes > this.sizeLimitBytes)
       return oversize(this.sizeLimitBytes);
-    const refused = admitSender(this.#snapshot, this.#client(state), command.sender);
+    const refused = admitSender(this.#snapshot, this.#clientIn(state), command.sender);
     if (refused !== undefined) return refused;
     if (this.#room.spool.isFull()) return insufficientStorage;
     this.#trace.mailAdmitted();
@@ -195,7 +226,7 @@ export class SubmissionSession implements SessionRules {
       sizeLimitBytes: this.sizeLimitBytes,
       reception: this.#reception(state, transaction, id),
       admit: (header) => {
-        const client = this.#client(state);
+        const client = this.#clientIn(state);
         // Who may relay now, which is not who might when the session began.
         this.#trace.headerRead(header, () => admitClient(this.#snapshot, client) === undefined);
         return admitHeader(this.#snapshot, client, header);
@@ -233,10 +264,11 @@ export class SubmissionSession implements SessionRules {
     const listener = this.#opened.name;
     this.#room.metrics.refused(listener, code, enhanced);
     const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };
-    this.#room.log.info({ listener, code, enhanced, reply: withoutAddresses(text), ...domain }, "refused");
+    const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain };
+    this.#room.clientLog.info(this.#client, line, "refused");
   }
 
-  #client(state: SessionState): Client {
+  #clientIn(state: SessionState): Client {
     return { listener: this.#listener, trusted: this.#trusted, secure: state.secure, user: state.user };
   }
 
@@ -247,7 +279,7 @@ export class SubmissionSession implements SessionRules {
   ): Parameters<typeof acceptMessage>[2]["reception"] {
     return {
       helo: state.helo,
-      clientAddress: this.#address,
+      clientAddress: this.#place.address,
       by: this.hostname,
       extended: state.extended,
       secure: state.secure,

@@ -2,6 +2,14 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
+export interface ClientWish {
+  readonly implicitTls: boolean;
+  /** One of this machine's addresses; the system chooses when absent. */
+  readonly from?: string;
+  /** Goes on reading after it has closed its own side, and leaves its side open when the server closes. */
+  readonly halfOpen?: boolean;
+}
+
 /** Writes bytes as they are and reads whole replies; multi-line replies keep their lines, joined by LF. */
 export class SmtpClient {
   #socket: Socket | TLSSocket;
@@ -18,10 +26,14 @@ export class SmtpClient {
     this.#listen();
   }
 
-  static async connect(port: number, implicitTls: boolean): Promise<SmtpClient> {
-    const socket = implicitTls
-      ? connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false })
-      : connect({ port, host: "127.0.0.1" });
+  static async connect(port: number, { implicitTls, from, halfOpen = false }: ClientWish): Promise<SmtpClient> {
+    const place = {
+      port,
+      host: "127.0.0.1",
+      allowHalfOpen: halfOpen,
+      ...(from === undefined ? {} : { localAddress: from }),
+    };
+    const socket = implicitTls ? connectTls({ ...place, rejectUnauthorized: false }) : connect(place);
     const client = new SmtpClient(socket);
     return Promise.resolve(client);
   }
@@ -115,6 +127,11 @@ export class SmtpClient {
     this.write(message);
     this.write("\r\n.\r\n");
     return reply;
+  }
+
+  /** Closes this side only. */
+  end(bytes: string | Buffer = ""): void {
+    this.#socket.end(bytes);
   }
 
   destroy(): void {

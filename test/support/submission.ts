@@ -4,6 +4,7 @@
 import "reflect-metadata";
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
+import { z } from "zod";
 import { domainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
@@ -15,7 +16,8 @@ import { createJournal } from "../../relay/observe/journal.ts";
 import { openSubmission, type Submission } from "../../relay/submission/listener.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock } from "../../runtime/clock.ts";
-import { SmtpClient } from "./smtpclient.ts";
+import { usualPatience, type Patience } from "../../relay/submission/patience.ts";
+import { SmtpClient, type ClientWish } from "./smtpclient.ts";
 
 export const password = "correct horse";
 
@@ -267,33 +269,65 @@ export interface Bed {
   readonly gate: Gate;
   /** `listener code enhanced` of each refusal counted. */
   readonly refusals: string[];
-  connect(listener: string): Promise<SmtpClient>;
+  /** Lines of the log, when the wish names a level. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
+  /** Connections that count, of all listeners. */
+  readonly connections: () => number;
+  connect(
+    listener: string,
+    wish?: Omit<ClientWish, "implicitTls"> & { readonly implicitTls?: boolean },
+  ): Promise<SmtpClient>;
   close(): Promise<void>;
 }
 
-export async function openBed(wish: SnapshotWish): Promise<Bed> {
+export interface BedWish {
+  readonly patience?: Partial<Patience>;
+  readonly logLevel?: string;
+}
+
+/** What a bed counts and logs, where a relay has metrics and standard output. */
+class Notes {
+  readonly refusals: string[] = [];
+  readonly lines: Record<string, unknown>[] = [];
+  connections = 0;
+
+  /** As a log's output. */
+  readonly dropped = 0;
+  write(line: string): void {
+    this.lines.push(z.record(z.string(), z.unknown()).parse(JSON.parse(line)));
+  }
+
+  get metrics(): RelayMetrics {
+    const nothing = (): void => undefined;
+    return {
+      connectionOpened: () => {
+        this.connections += 1;
+      },
+      connectionClosed: () => {
+        this.connections -= 1;
+      },
+      authenticated: nothing,
+      accepted: nothing,
+      refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),
+      attempted: nothing,
+      delivered: nothing,
+      nextHopConnection: nothing,
+      phaseEnded: nothing,
+      notified: nothing,
+      doubleBounced: nothing,
+      given: nothing,
+      taken: nothing,
+      committed: nothing,
+      configurationLoaded: nothing,
+    };
+  }
+}
+
+export async function openBed(wish: SnapshotWish, { patience, logLevel = "silent" }: BedWish = {}): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
-  const refusals: string[] = [];
-  const nothing = (): void => undefined;
-  const metrics: RelayMetrics = {
-    connectionOpened: nothing,
-    connectionClosed: nothing,
-    authenticated: nothing,
-    accepted: nothing,
-    refused: (listener, code, enhanced) => refusals.push(`${listener} ${code} ${enhanced}`),
-    attempted: nothing,
-    delivered: nothing,
-    nextHopConnection: nothing,
-    phaseEnded: nothing,
-    notified: nothing,
-    doubleBounced: nothing,
-    given: nothing,
-    taken: nothing,
-    committed: nothing,
-    configurationLoaded: nothing,
-  };
-  const log = createLog({ level: "silent", program: "test" });
+  const notes = new Notes();
+  const log = createLog({ level: logLevel, program: "test" }, notes);
   const orders = new DrainState();
   const gate = new Gate({ orders, stopping: new AbortController().signal });
   const submission = await openSubmission({
@@ -303,10 +337,11 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     journal: createJournal({ log, clock: systemClock }),
     clock: systemClock,
     chance: systemChance,
-    metrics,
+    metrics: notes.metrics,
     gate,
     listenHost: "127.0.0.1",
     ports: new Map(),
+    ...(patience === undefined ? {} : { patience: { ...usualPatience, ...patience } }),
   });
   const clients: SmtpClient[] = [];
   return {
@@ -315,12 +350,14 @@ export async function openBed(wish: SnapshotWish): Promise<Bed> {
     snapshots,
     orders,
     gate,
-    refusals,
-    async connect(listener) {
+    refusals: notes.refusals,
+    lines: notes.lines,
+    connections: () => notes.connections,
+    async connect(listener, wished = {}) {
       const port = submission.addresses.get(listener);
       const document = snapshots.current().relay.listeners.find((each) => each.name === listener);
       if (port === undefined) throw new Error(`listener ${listener} is not open`);
-      const client = await SmtpClient.connect(port, document?.tlsMode === "Implicit");
+      const client = await SmtpClient.connect(port, { implicitTls: document?.tlsMode === "Implicit", ...wished });
       clients.push(client);
       return client;
     },

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { CommandLines } from "./commandline.ts";
 
 /** Runs lines of at most eight octets; `DATA` ends them, `SLOW` finishes a turn later. */
-async function run(chunks: readonly Buffer[]): Promise<readonly string[]> {
+async function run(chunks: readonly Buffer[], isLenient = false): Promise<readonly string[]> {
   const seen: string[] = [];
   let data = false;
   const lines = new CommandLines({
@@ -20,6 +20,7 @@ async function run(chunks: readonly Buffer[]): Promise<readonly string[]> {
       seen.push(`<${fault}>`);
       next();
     },
+    isLenient: () => isLenient,
     isOver: () => false,
     isData: () => data,
     data: (rest, done) => {

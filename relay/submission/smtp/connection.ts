@@ -1,45 +1,67 @@
 /**
- * With commandstream.ts the only file that knows smtp-server: its connection and server, with every decision taken away.
+ * A session of smtp-server, with every decision taken away. With server.ts and commandstream.ts the only file that knows the library.
  *
- * The library keeps what it does well (the TLS upgrade, SASL exchanges, the order of replies, half-closed sockets). What it
- * decides wrongly for us is overridden here and pinned by server.test.ts against the installed package: which commands exist,
- * what EHLO offers, who may MAIL, and the enhanced code of every reply. A rule that fails unexpectedly is a 451.
+ * The library keeps what it does well (the TLS upgrade, SASL exchanges, the order of replies). What it decides wrongly for us is
+ * overridden here and pinned by server.test.ts against the installed package: which commands exist, what EHLO offers, who may
+ * MAIL, the enhanced code of every reply, how long a client may take and how often it may be refused, and that a client which
+ * has sent all it wants to say hears every reply to it. A rule that fails unexpectedly is a 451.
  */
+import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { SMTPServer } from "smtp-server";
-import type { SMTPServerSession } from "smtp-server";
+import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import { commandLineOctets } from "../mail/limit.ts";
-import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
-import type { AuthenticatedUser } from "./admit.ts";
+import { commandLineOctets } from "../../mail/limit.ts";
+import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
+import type { AuthenticatedUser } from "../admit.ts";
 import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
 import { refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
-import { actsForAnother, goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls } from "./rules.ts";
-import type { Login, MailServerOptions, ServerCertificate, SessionRules, SessionState, Transaction } from "./rules.ts";
+import { deadlineOf, handshaken, handshaking, isTooMany, known, progressed } from "../patience.ts";
+import type { Patience, Standing } from "../patience.ts";
+import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "../rules.ts";
+import type { Login, SessionRules, SessionState, Transaction } from "../rules.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
 const servedCommands: ReadonlySet<string> = new Set(
   "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT".split(" "),
 );
 const badCommandsAllowed = 10;
+/** How soon a session is looked at again whose time is over while a login is still being checked. */
+const pendingMs = 1000;
+/** What a client is called that logs in without having said its name inside TLS. */
+const noName = "unknown";
 const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
+const tooManyErrors = refusal(421, "4.7.0", "Too many errors");
+/** RFC 3463 section 3.6: it may send the rest in another transaction, and has done nothing wrong. */
+const tooManyRecipients = "4.5.3";
+
+export interface SessionOpening {
+  readonly rules: SessionRules;
+  readonly patience: Patience;
+}
 
 export class MailConnection extends SMTPConnection {
   readonly #rules: SessionRules;
   #transaction: Transaction | undefined;
   #user: AuthenticatedUser | undefined;
   #ownEnhanced: string | undefined;
-  #enhanced = "";
   #leaving = false;
   #receiving = false;
+  /** Since the last message that was taken. */
+  #refusals = 0;
+  readonly #patience: Patience;
+  #standing: Standing = { kind: "stranger", since: performance.now() };
+  #watch: NodeJS.Timeout | undefined;
+  /** The socket that the others are below: during a handshake the one that is being made secure. */
+  #top: Socket;
 
-  constructor(server: MailServer, ...[socket, options]: Parameters<SMTPServer["connect"]>) {
+  constructor(server: SMTPServer, opening: SessionOpening, ...[socket, options]: Parameters<SMTPServer["connect"]>) {
     super(server, socket, options);
-    this.#rules = server.rulesFor(this.remoteAddress);
+    this.#rules = opening.rules;
+    this.#patience = opening.patience;
+    this.#top = socket;
     this.name = this.#rules.hostname;
-    server.sessions.set(this.session, this);
   }
 
   get #state(): SessionState {
@@ -48,7 +70,8 @@ export class MailConnection extends SMTPConnection {
       secure: this.secure,
       cipher,
       helo: this.hostNameAppearsAs === false ? "" : this.hostNameAppearsAs,
-      extended: this.openingCommand === "EHLO",
+      // Who logs in speaks the extended protocol, whatever it was called by before TLS.
+      extended: this.openingCommand === "EHLO" || this.#user !== undefined,
       user: this.#user,
     };
   }
@@ -58,6 +81,8 @@ export class MailConnection extends SMTPConnection {
     this._setListeners(() => {
       const opening = this.#rules.open();
       if (opening.kind === "refusal") return this.reply(opening);
+      if (opening.isKnown) this.#standing = known(this.#standing, performance.now());
+      this.#watchTime();
       if (opening.greetingDelayMs === 0) return this.connectionReady();
       setTimeout(() => this.connectionReady(), opening.greetingDelayMs).unref();
     });
@@ -65,13 +90,57 @@ export class MailConnection extends SMTPConnection {
 
   /** The place is free from the goodbye on, so that a client that quits and comes back finds it. */
   override close(): void {
+    clearTimeout(this.#watch);
     super.close();
     this.#rules.closed();
   }
 
   override _onClose(): void {
+    clearTimeout(this.#watch);
     super._onClose();
     this.#rules.closed();
+  }
+
+  /** The place is another's now. */
+  giveWay(): void {
+    if (this._upgrading) return this.destroy();
+    this.reply(refusal(421, "4.3.2", "Too many connections, log in sooner"));
+  }
+
+  /** One timer a session, which looks again when the deadline has moved on meanwhile. */
+  #watchTime(): void {
+    clearTimeout(this.#watch);
+    const waitMs = Math.max(1, deadlineOf(this.#standing, this.#patience) - performance.now());
+    this.#watch = setTimeout(() => this.#lookAtTime(), waitMs).unref();
+  }
+
+  #lookAtTime(): void {
+    if (this._closing || this._closed) return;
+    // It waits for us, or sends its message: the idle timeout of the socket counts then.
+    if (this._handlerPending || this.#receiving) this.#standing = progressed(this.#standing, performance.now());
+    const isOver = performance.now() >= deadlineOf(this.#standing, this.#patience);
+    if (isOver && this._upgrading) return this.destroy();
+    if (isOver && !this._handlerPending) return this.#timeOut();
+    if (!isOver) return this.#watchTime();
+    this.#watch = setTimeout(() => this.#lookAtTime(), pendingMs).unref();
+  }
+
+  #timeOut(): void {
+    const text = this.#standing.kind === "stranger" ? "Timeout, you have not logged in" : "Timeout, nothing was sent";
+    this.reply(refusal(421, "4.4.2", text));
+  }
+
+  /** Everything that the client had to say was read and answered: it may have closed its side only to say so. */
+  #inputEnded(): void {
+    if (this._upgrading || this._closing || this._closed) return;
+    // A message that will never be whole.
+    if (this.#receiving) return this.destroy();
+    this.close();
+  }
+
+  override _armTimeout(socket: Socket = this._socket): void {
+    this.#top = socket;
+    super._armTimeout(socket);
   }
 
   /** Called by the library's constructor, before any field of ours exists. */
@@ -81,6 +150,8 @@ export class MailConnection extends SMTPConnection {
       fault: (fault, next) => this.#lineFault(fault, next),
       batch: (run) => this.#together(run),
       flood: () => this.#cut(),
+      isLenient: () => this.#rules.lineEnds === "Lenient",
+      end: () => this.#inputEnded(),
     });
   }
 
@@ -90,14 +161,24 @@ export class MailConnection extends SMTPConnection {
     this.send(reply.code, reply.text);
   }
 
+  /**
+   * The only place that writes. The library's says nothing any more to a client that has closed its own side, which is when it
+   * waits for its replies. While a handshake runs nothing can be said, as it would be in the clear and in its midst.
+   */
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    const text = Array.isArray(data) ? (data[0] ?? "") : (data ?? "");
+    const lines = Array.isArray(data) ? data : [data ?? ""];
+    const [text = ""] = lines;
     // RFC 2034 section 4: none for 3xx, for the greeting and for what answers HELO and EHLO.
     const silent = context === false || (code >= 300 && code < 400);
-    this.#enhanced = this.#ownEnhanced ?? (silent ? "" : libraryEnhanced(code, text));
+    const enhanced = this.#ownEnhanced ?? (silent ? "" : libraryEnhanced(code, text));
     this.#ownEnhanced = undefined;
-    if (code >= 400) this.#rules.refused({ code, enhanced: this.#enhanced, text });
-    super.send(code, data, context);
+    if (code >= 400 && enhanced !== tooManyRecipients) this.#refusals += 1;
+    // Each costs us more than the client.
+    if (code >= 400 && code !== 421 && isTooMany(this.#refusals, this.#standing)) return this.reply(tooManyErrors);
+    if (code >= 400) this.#rules.refused({ code, enhanced, text });
+    const socket = this._socket;
+    if (!this._upgrading && socket.writable) socket.write(replyLines(code, enhanced, lines));
+    if (code === 421) this.close();
   }
 
   /** The replies to commands that came together leave together (RFC 2920 section 3.2): a packet and a system call, not ten. */
@@ -109,10 +190,6 @@ export class MailConnection extends SMTPConnection {
     } finally {
       socket.uncork();
     }
-  }
-
-  override _getEnhancedStatusCode(): string {
-    return this.#enhanced;
   }
 
   #answer(reply: { readonly code: number; readonly enhanced?: string; readonly text: string }, next: () => void): void {
@@ -130,7 +207,17 @@ export class MailConnection extends SMTPConnection {
     const exchange = this._nextHandler !== false || line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
     if (!exchange && line.length > commandLineOctets) return this.#lineFault("long", next);
     if (controlCharacter.test(line.toString("latin1"))) return this.#lineFault("control", next);
+    if (this.hostNameAppearsAs === false && this.#needsNoName(line)) this.hostNameAppearsAs = noName;
     super._onCommand(line, next);
+  }
+
+  /**
+   * RFC 3207 section 4.2 has us forget the name that was said before TLS, and many clients do not say it again: AUTH is taken all
+   * the same, and so is mail from who has logged in.
+   */
+  #needsNoName(line: Buffer): boolean {
+    const isAuth = line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
+    return this.secure && this.#rules.startTls !== "absent" && (isAuth || this.#user !== undefined);
   }
 
   #lineFault(fault: LineFault, next: () => void): void {
@@ -138,8 +225,8 @@ export class MailConnection extends SMTPConnection {
     // RFC 4954 section 4: a line that is too long ends the exchange.
     this._nextHandler = false;
     this._unrecognizedCommands += 1;
-    if (this._unrecognizedCommands >= badCommandsAllowed) return this.reply(refusal(421, "4.7.0", "Too many errors"));
-    this.#answer(refuseLine(fault), () => setImmediate(next));
+    if (this._unrecognizedCommands >= badCommandsAllowed) return this.reply(tooManyErrors);
+    this.#answer(refuseLine(fault), () => setImmediate(() => this._whenWritable(next)));
   }
 
   override _resetSession(): void {
@@ -185,6 +272,12 @@ export class MailConnection extends SMTPConnection {
     super.handler_STARTTLS(command, callback);
   }
 
+  override upgrade(...[callback, secureCallback]: Parameters<SMTPConnection["upgrade"]>): void {
+    this.#standing = handshaking(this.#standing, performance.now());
+    super.upgrade(callback, secureCallback);
+    this.#watchTime();
+  }
+
   override handler_AUTH(command: Buffer, callback: () => void): void {
     const inside = this.#transaction !== undefined;
     const refused = refuseAuth(this.#rules.startTls, { secure: this.secure, inside });
@@ -194,6 +287,7 @@ export class MailConnection extends SMTPConnection {
 
   /** The handshake is over. */
   secured(): void {
+    this.#standing = handshaken(this.#standing);
     this.#rules.secured(this._socket instanceof TLSSocket ? (this._socket.getProtocol() ?? "") : "");
   }
 
@@ -202,6 +296,7 @@ export class MailConnection extends SMTPConnection {
     const result = await this.#rules.login(login).catch(() => internalError);
     if (result.kind === "user") {
       this.#user = result;
+      this.#standing = known(this.#standing, performance.now());
       return result;
     }
     // Taken up by the send that the library makes of this error at once.
@@ -220,17 +315,20 @@ export class MailConnection extends SMTPConnection {
     const decision = this.#rules.mail(this.#state, mail);
     if (decision !== undefined) return this.#answer(decision, callback);
     this.#transaction = { mail, recipients: new Map() };
+    this.#progressed();
     this.#answer({ code: 250, enhanced: "2.1.0", text: "Sender accepted" }, callback);
   }
 
   override handler_RCPT(command: Buffer, callback: () => void): void {
     const transaction = this.#transaction;
     if (transaction === undefined) return this.#answer(refusal(503, "5.5.1", "Need MAIL command first"), callback);
-    const parsed = parseRcpt(command, transaction.mail.smtpUtf8);
+    const session = { smtpUtf8: transaction.mail.smtpUtf8, hostname: this.#rules.hostname };
+    const parsed = parseRcpt(command, session);
     if (parsed.kind === "refusal") return this.#answer(parsed, callback);
     const refused = this.#rules.recipient(transaction, parsed.recipient.address);
     if (refused !== undefined) return this.#answer(refused, callback);
     transaction.recipients.set(parsed.recipient.address, parsed.recipient);
+    this.#progressed();
     this.#answer({ code: 250, enhanced: "2.1.5", text: "Recipient accepted" }, callback);
   }
 
@@ -252,12 +350,18 @@ export class MailConnection extends SMTPConnection {
   #endData(reply: Reply | Refusal | undefined): void {
     this._dataStream = false;
     this.#receiving = false;
+    this.#progressed();
+    if (reply?.code === 250) this.#refusals = 0;
     if (reply !== undefined) this.reply(reply);
     this._transactionCounter += 1;
     this._unrecognizedCommands = 0;
     this._resetSession();
     if (this.#leaving) return this.#goodbye();
     if (this._parser !== false) this._parser.continue();
+  }
+
+  #progressed(): void {
+    this.#standing = progressed(this.#standing, performance.now());
   }
 
   /** A client that sends on past twice the limit does not read replies either: it hears 552 and loses the connection. */
@@ -287,76 +391,8 @@ export class MailConnection extends SMTPConnection {
     this.reply(goodbyeOf(this.name));
   }
 
+  /** From the top: a handshake whose socket is taken away below it ends the process. */
   destroy(): void {
-    this._socket.destroy();
-  }
-}
-
-export class MailServer extends SMTPServer {
-  readonly rulesFor: (clientAddress: string) => SessionRules;
-  readonly sessions = new WeakMap<SMTPServerSession, MailConnection>();
-  /** Until their sockets are closed; the library forgets a connection when it says goodbye. */
-  readonly open = new Set<MailConnection>();
-  readonly #isProxy: (peerAddress: string) => boolean;
-
-  constructor(options: MailServerOptions) {
-    super({
-      logger: false,
-      secure: options.implicitTls,
-      minVersion: "TLSv1.2",
-      // Our rules decide who may do what: no check of the library's may stand in front of them.
-      authOptional: true,
-      authMethods: ["PLAIN", "LOGIN"],
-      disableReverseLookup: true,
-      maxAllowedUnauthenticatedCommands: false,
-      socketTimeout: options.idleTimeoutMs,
-      maxClients: options.maxClients,
-    });
-    this.rulesFor = options.rulesFor;
-    this.#isProxy = options.isProxy;
-  }
-
-  /** Existing sessions keep what they negotiated. */
-  setCertificate(certificate: ServerCertificate): void {
-    this.updateSecureContext({ cert: certificate.chain, key: certificate.privateKey, minVersion: "TLSv1.2" });
-  }
-
-  /** Without a certificate of ours there is no context at all: the library would fall back to its published key. */
-  override updateSecureContext(options?: Parameters<SMTPServer["updateSecureContext"]>[0]): void {
-    Object.assign(this.options, options);
-    if (this.options.cert === undefined) this.secureContext = new Map();
-    else super.updateSecureContext();
-  }
-
-  override connect(...parameters: Parameters<SMTPServer["connect"]>): void {
-    const connection = new MailConnection(this, ...parameters);
-    this.connections.add(connection);
-    this.open.add(connection);
-    parameters[0].once("close", () => this.open.delete(connection));
-    connection.on("error", (error: Error) => this._onError(error));
-    connection.init();
-  }
-
-  override _expectsProxyHeader(socket: Parameters<SMTPServer["connect"]>[0]): boolean {
-    return this.#isProxy(socket.remoteAddress ?? "");
-  }
-
-  /** Both at once: the library's defer to the next turn, and a client that talks in that gap would be cut off. */
-  override onConnect(...[, callback]: Parameters<SMTPServer["onConnect"]>): void {
-    callback();
-  }
-
-  override onSecure(...[, session, callback]: Parameters<SMTPServer["onSecure"]>): void {
-    this.sessions.get(session)?.secured();
-    callback();
-  }
-
-  override onAuth(...[auth, session, respond]: Parameters<SMTPServer["onAuth"]>): void {
-    const connection = this.sessions.get(session);
-    if (connection === undefined || actsForAnother(auth))
-      return respond(null, { message: "Authentication credentials invalid" });
-    connection
-      .login({ mechanism: auth.method, username: auth.username ?? "", password: auth.password ?? "" })
-      .then((result) => (result instanceof Error ? respond(result) : respond(null, { user: result })), respond);
+    this.#top.destroy();
   }
 }

@@ -1,15 +1,16 @@
 /** The library's parser of one connection, with lines and DATA taken out of its hands. */
 import type { SMTPServerDataStream } from "smtp-server";
 import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
-import { authenticationLineOctets } from "../mail/limit.ts";
+import { authenticationLineOctets } from "../../mail/limit.ts";
 import { CommandLines, type StreamEvents } from "./commandline.ts";
 import { DataFrame } from "./dataframe.ts";
+import { LenientDataFrame } from "./lenientframe.ts";
 
 /** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
 export class CommandStream extends SMTPStream {
   readonly #lines: CommandLines;
   readonly #events: StreamEvents;
-  #frame = new DataFrame();
+  #frame: DataFrame | LenientDataFrame = new DataFrame();
   #flooded = false;
 
   constructor(events: StreamEvents) {
@@ -22,6 +23,7 @@ export class CommandStream extends SMTPStream {
       isData: () => this._dataMode,
       data: (rest, done) => this._write(rest, "buffer", done),
     });
+    this.once("finish", () => events.end());
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding | "buffer", done: (error?: Error | null) => void): void {
@@ -31,7 +33,7 @@ export class CommandStream extends SMTPStream {
   }
 
   override startDataMode(maxBytes?: number): SMTPServerDataStream {
-    this.#frame = new DataFrame();
+    this.#frame = this.#events.isLenient() ? new LenientDataFrame(this.#lines.endedBare) : new DataFrame();
     return super.startDataMode(maxBytes);
   }
 

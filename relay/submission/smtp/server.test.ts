@@ -1,8 +1,8 @@
 /** What smtp-server must do and not do, asked over the wire of the installed package: each override has its row here. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { credentialOf, makeCertificate, openBed, type Bed } from "../../test/support/submission.ts";
-import type { SmtpClient } from "../../test/support/smtpclient.ts";
+import { credentialOf, makeCertificate, openBed, type Bed } from "../../../test/support/submission.ts";
+import type { SmtpClient } from "../../../test/support/smtpclient.ts";
 
 let bed: Bed;
 before(async () => {
@@ -120,7 +120,16 @@ const exchanges: readonly Exchange[] = [
   { name: "a non-ASCII sender", listener: "pods", lines: ["MAIL FROM:<é@example.com>"], reply: "553 5.6.7" },
   { name: "a non-ASCII recipient", listener: "pods", lines: [mail, "RCPT TO:<é@example.net>"], reply: "553 5.6.7" },
   { name: "a recipient without domain", listener: "pods", lines: [mail, "RCPT TO:<b>"], reply: "501 5.1.3" },
-  { name: "a sender without brackets", listener: "pods", lines: ["MAIL FROM:a@example.com"], reply: "501 5.1.7" },
+  { name: "a sender without brackets", listener: "pods", lines: ["MAIL FROM:a@example.com"], reply: "250 2.1.0" },
+  { name: "no sender at all", listener: "pods", lines: ["MAIL FROM:"], reply: "501 5.1.7" },
+  {
+    name: "a recipient without brackets",
+    listener: "pods",
+    lines: [mail, "RCPT TO:b@example.net"],
+    reply: "250 2.1.5",
+  },
+  { name: "Postmaster alone", listener: "pods", lines: [mail, "RCPT TO:<Postmaster>"], reply: "250 2.1.5" },
+  { name: "a name with spaces", listener: "pods", lines: ["HELO front office pc", mail], reply: "250 2.1.0" },
   { name: "nested MAIL", listener: "pods", lines: [mail, mail], reply: "503 5.5.1" },
   { name: "RCPT without MAIL", listener: "pods", lines: [rcpt], reply: "503 5.5.1" },
   { name: "RCPT after RSET", listener: "pods", lines: [mail, "RSET", rcpt], reply: "503 5.5.1" },
@@ -260,6 +269,60 @@ test("STARTTLS forgets who the client said it was", async () => {
   const client = await session("trusted");
   assert.match(await client.startTls(), /^220 /);
   assert.equal(codes(await client.command(mail)), "503 5.5.1");
+});
+
+test("AUTH straight after STARTTLS is taken, and mail after it, which says so in its Received field", async () => {
+  const client = await session("submission");
+  assert.match(await client.startTls(), /^220 /);
+  assert.equal(codes(await client.login("shop")), "235 2.7.0");
+  assert.equal(
+    codes(await client.send("a@example.com", ["b@example.net"], "From: a@example.com\r\n\r\nx")),
+    "250 2.6.0",
+  );
+  const received = bed.spool.kept.at(-1)?.message.header.toString().split("\r\n").slice(0, 2).join("");
+  assert.match(received ?? "", /^Received: from unknown \(\[127\.0\.0\.1\]\)\tby relay\.example\.com with ESMTPSA id /);
+});
+
+test("before STARTTLS, and inside implicit TLS, AUTH still needs a name first", async () => {
+  const client = await bed.connect("submissions");
+  await client.reply();
+  assert.equal(codes(await client.login("shop")), "503 5.5.1");
+});
+
+test("mail to Postmaster alone goes to the postmaster of the relay's own name", async () => {
+  const client = await session("pods");
+  await client.command(mail);
+  await client.command("RCPT TO:<Postmaster>");
+  await client.command("DATA");
+  assert.equal(codes(await client.command("From: a@example.com\r\n\r\nx\r\n.")), "250 2.6.0");
+  assert.equal(bed.spool.kept.at(-1)?.recipients[0]?.address, "Postmaster@relay.example.com");
+});
+
+test("refusals without end finish a session with 421, and a message that is taken counts from the start again", async () => {
+  const stranger = await session("plain");
+  for (let count = 1; count <= 30; count += 1) assert.equal(codes(await stranger.command(mail)), "550 5.7.1");
+  assert.equal(codes(await stranger.command(mail)), "421 4.7.0");
+  await stranger.closed;
+  const known = await session("pods");
+  for (const most of [150, 150]) {
+    for (let count = 1; count <= most; count += 1) assert.equal(codes(await known.command(rcpt)), "503 5.5.1");
+    assert.equal(
+      codes(await known.send("a@example.com", ["b@example.net"], "From: a@example.com\r\n\r\nx")),
+      "250 2.6.0",
+    );
+  }
+  for (let count = 1; count <= 200; count += 1) assert.equal(codes(await known.command(rcpt)), "503 5.5.1");
+  assert.equal(codes(await known.command(rcpt)), "421 4.7.0");
+});
+
+test("recipients beyond the limit are no errors of the client", async () => {
+  const client = await session("pods");
+  await client.command(mail);
+  for (const name of ["b", "c", "d"]) await client.command(`RCPT TO:<${name}@example.net>`);
+  for (let count = 1; count <= 250; count += 1) {
+    assert.equal(codes(await client.command(`RCPT TO:<e${count}@example.net>`)), "452 4.5.3");
+  }
+  assert.match(await client.command("DATA"), /^354 /);
 });
 
 test("TLS 1.1 is refused", async () => {

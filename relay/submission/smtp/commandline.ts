@@ -1,11 +1,12 @@
 /**
- * Command lines out of a socket's bytes (RFC 5321 section 2.3.8 and 4.1.1): a line ends with CRLF and nothing else.
+ * Command lines out of a socket's bytes (RFC 5321 section 2.3.8 and 4.1.1): a line ends with CRLF and nothing else, but where a
+ * listener is lenient with the client.
  *
  * Lines that are too long or end with a bare LF are reported and skipped, and the session goes on. A last line without its
  * end is never run. The next line waits until the command before it has finished.
  */
 
-import { refusal, type Refusal } from "../mail/reply.ts";
+import { refusal, type Refusal } from "../../mail/reply.ts";
 
 export type LineFault = "long" | "bareLineFeed" | "control";
 
@@ -24,6 +25,8 @@ export interface LineEvents {
   /** `next` resumes reading; it may be called at once or later, or never when the session is over. */
   readonly command: (line: Buffer, next: () => void) => void;
   readonly fault: (fault: LineFault, next: () => void) => void;
+  /** A line feed alone ends a line too. */
+  readonly isLenient: () => boolean;
   /** Nothing more is to be read. */
   readonly isOver: () => boolean;
   /** The last command was DATA: the rest is a message. */
@@ -32,11 +35,13 @@ export interface LineEvents {
 }
 
 /** What a session wants to know of its stream, lines included. */
-export interface StreamEvents extends Pick<LineEvents, "command" | "fault"> {
+export interface StreamEvents extends Pick<LineEvents, "command" | "fault" | "isLenient"> {
   /** Runs what reads a chunk of commands. */
   readonly batch: (run: () => void) => void;
   /** A message has passed twice the size it may have. */
   readonly flood: () => void;
+  /** The client has closed its side, and all that came before was answered. */
+  readonly end: () => void;
 }
 
 const lineFeed = 0x0a;
@@ -50,9 +55,15 @@ export class CommandLines {
   #partial: Buffer = nothing;
   /** A line is too long already, and its end has not come. */
   #skipping = false;
+  #endedBare = false;
 
   constructor(events: LineEvents) {
     this.#events = events;
+  }
+
+  /** The last command ended with a line feed alone. */
+  get endedBare(): boolean {
+    return this.#endedBare;
   }
 
   /** `done` is called when all of the chunk was taken. */
@@ -99,7 +110,13 @@ export class CommandLines {
     const long = this.#skipping || line.length > this.#events.limitOctets + 1;
     this.#skipping = false;
     if (long) this.#events.fault("long", next);
-    else if (line.at(-1) !== carriageReturn) this.#events.fault("bareLineFeed", next);
-    else this.#events.command(line.subarray(0, -1), next);
+    else this.#dispatchEnded(line, next);
+  }
+
+  #dispatchEnded(line: Buffer, next: () => void): void {
+    this.#endedBare = line.at(-1) !== carriageReturn;
+    if (!this.#endedBare) this.#events.command(line.subarray(0, -1), next);
+    else if (this.#events.isLenient()) this.#events.command(line, next);
+    else this.#events.fault("bareLineFeed", next);
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseMail, parseRcpt } from "./command.ts";
+import { parseHelo, parseMail, parseRcpt } from "./command.ts";
 
 interface MailCase {
   readonly line: string;
@@ -34,7 +34,16 @@ const mails: readonly MailCase[] = [
   },
   { line: "MAIL FROM:<jörg@example.com>", refused: "553 5.6.7" },
   { line: "MAIL FROM:<a@münchen.example>", refused: "553 5.6.7" },
-  { line: "MAIL FROM:a@example.com", refused: "501 5.1.7" },
+  { line: "MAIL FROM:a@example.com", sender: "a@example.com" },
+  { line: "MAIL FROM: a@example.com SIZE=1000", sender: "a@example.com", rest: { sizeBytes: 1000 } },
+  { line: 'MAIL FROM:"a > b"@example.com SIZE=7', sender: '"a > b"@example.com', rest: { sizeBytes: 7 } },
+  { line: "MAIL FROM:a@example.com> SIZE=1", refused: "501 5.1.7" },
+  { line: "MAIL FROM:a@example.com<>", refused: "501 5.1.7" },
+  { line: "MAIL FROM:", refused: "501 5.1.7" },
+  { line: "MAIL FROM: ", refused: "501 5.1.7" },
+  { line: "MAIL FROM:SIZE=1000", refused: "501 5.1.7" },
+  { line: 'MAIL FROM:"a@example.com', refused: "501 5.1.7" },
+  { line: "MAIL FROM:a@example.com b@example.com", refused: "501 5.5.4" },
   { line: "MAIL FROM:<a@example.com", refused: "501 5.1.7" },
   { line: "MAIL FROM:<a>", refused: "501 5.1.7" },
   { line: "MAIL FROM:<<a@example.com>>", refused: "501 5.1.7" },
@@ -49,6 +58,7 @@ const mails: readonly MailCase[] = [
   { line: "MAIL FROM:<a@example.com> SMTPUTF8=yes", refused: "501 5.5.4" },
   { line: "MAIL FROM:<a@example.com> RET=ALL", refused: "501 5.5.4" },
   { line: "MAIL FROM:<a@example.com> ENVID=a+0D+0Ab", refused: "501 5.5.4" },
+  { line: "MAIL FROM:<a@example.com> ENVID=a+b", sender: "a@example.com", rest: { envid: "a+2Bb" } },
   { line: "MAIL FROM:<a@example.com> ENVID=a+7F", refused: "501 5.5.4" },
   { line: `MAIL FROM:<a@example.com> ENVID=${"a".repeat(101)}`, refused: "501 5.5.4" },
   { line: "MAIL FROM:<a@example.com> =1", refused: "501 5.5.4" },
@@ -94,8 +104,31 @@ const rcpts: readonly RcptCase[] = [
   { line: "RCPT TO:<b@bücher.example>", smtpUtf8: true, recipient: { address: "b@xn--bcher-kva.example" } },
   { line: "RCPT TO:<b@bücher.example>", refused: "553 5.6.7" },
   { line: "RCPT TO:<>", refused: "501 5.1.3" },
-  { line: "RCPT TO:<postmaster>", refused: "501 5.1.3" },
-  { line: "RCPT TO:b@example.net", refused: "501 5.1.3" },
+  { line: "RCPT TO:<postmaster>", recipient: { address: "postmaster@relay.example.com" } },
+  {
+    line: "RCPT TO:<Postmaster> NOTIFY=NEVER",
+    recipient: { address: "Postmaster@relay.example.com", notify: ["NEVER"] },
+  },
+  { line: "RCPT TO:postmaster", recipient: { address: "postmaster@relay.example.com" } },
+  { line: "RCPT TO:<postmasters>", refused: "501 5.1.3" },
+  { line: "RCPT TO:b@example.net", recipient: { address: "b@example.net" } },
+  { line: "RCPT TO:b@example.net NOTIFY=NEVER", recipient: { address: "b@example.net", notify: ["NEVER"] } },
+  { line: "RCPT TO:", refused: "501 5.1.3" },
+  {
+    line: "RCPT TO:<b+x@example.net> ORCPT=rfc822;b+x@example.net",
+    recipient: { address: "b+x@example.net", orcpt: "rfc822;b+2Bx@example.net" },
+  },
+  {
+    line: "RCPT TO:<b@example.net> ORCPT=rfc822;b+15+@example.net",
+    recipient: { address: "b@example.net", orcpt: "rfc822;b+2B15+2B@example.net" },
+  },
+  {
+    line: "RCPT TO:<b@example.net> ORCPT=utf-8;jürgen+x@example.org",
+    smtpUtf8: true,
+    recipient: { address: "b@example.net", orcpt: "utf-8;jürgen+2Bx@example.org" },
+  },
+  { line: `RCPT TO:<b@example.net> ORCPT=rfc822;${"+".repeat(200)}`, refused: "501 5.5.4" },
+  { line: "RCPT TO:<b@example.net> ORCPT=rfc822;a+0D", refused: "501 5.5.4" },
   { line: "RCPT TO:<b@example.net> NOTIFY=NEVER,DELAY", refused: "501 5.5.4" },
   { line: "RCPT TO:<b@example.net> NOTIFY=", refused: "501 5.5.4" },
   { line: "RCPT TO:<b@example.net> NOTIFY=SUCCESS,SUCCESS", refused: "501 5.5.4" },
@@ -106,8 +139,21 @@ const rcpts: readonly RcptCase[] = [
 ];
 for (const { line, smtpUtf8, recipient, refused } of rcpts) {
   test(`parseRcpt() answers ${refused ?? JSON.stringify(recipient)} to ${line}`, () => {
-    const parsed = parseRcpt(Buffer.from(line), smtpUtf8 ?? false);
+    const parsed = parseRcpt(Buffer.from(line), { smtpUtf8: smtpUtf8 ?? false, hostname: "relay.example.com" });
     assert.equal(parsed.kind === "refusal" ? `${parsed.code} ${parsed.enhanced}` : undefined, refused);
     assert.deepEqual(parsed.kind === "rcpt" ? parsed.recipient : undefined, recipient);
+  });
+}
+
+for (const [line, name] of [
+  ["EHLO Client.example", "client.example"],
+  ["HELO front office pc", "front office pc"],
+  ["HELO  [192.0.2.1] ", "[192.0.2.1]"],
+  ["EHLO", undefined],
+  ["EHLO ", undefined],
+  [`EHLO ${"a".repeat(301)}`, undefined],
+] as const) {
+  test(`parseHelo() answers ${name} to ${line.slice(0, 40)}`, () => {
+    assert.equal(parseHelo(Buffer.from(line)), name);
   });
 }

@@ -3,10 +3,10 @@
  *
  * Pure. Whatever cannot be read is a refusal that says which part is wrong; nothing is guessed and nothing is skipped.
  */
-import { parseAddress, type Address } from "../mail/address.ts";
-import type { EnvelopeRecipient, NotifyKeyword } from "../mail/envelope.ts";
-import { envidOctets, orcptOctets } from "../mail/limit.ts";
-import { refusal, type Refusal } from "../mail/reply.ts";
+import { parseAddress, type Address } from "../../mail/address.ts";
+import type { EnvelopeRecipient, NotifyKeyword } from "../../mail/envelope.ts";
+import { envidOctets, orcptOctets } from "../../mail/limit.ts";
+import { refusal, type Refusal } from "../../mail/reply.ts";
 
 export interface MailCommand {
   readonly kind: "mail";
@@ -42,10 +42,13 @@ const needsSmtpUtf8 = refusal(553, "5.6.7", "A non-ASCII address needs the SMTPU
 
 const heloOctets = 300;
 
-/** The name of a HELO or EHLO line in lower case. Its form is not judged: real clients send worse than the grammar allows. */
+/**
+ * The name of a HELO or EHLO line in lower case. Its form is not judged: real clients send worse than the grammar allows, such
+ * as the name of a computer with spaces in it.
+ */
 export function parseHelo(line: Buffer): string | undefined {
-  const [, name = "", ...rest] = line.toString("latin1").trim().split(/ +/);
-  return name === "" || rest.length > 0 || name.length > heloOctets ? undefined : name.toLowerCase();
+  const name = /^\S+ +(.+)$/.exec(line.toString("latin1").trim())?.[1];
+  return name === undefined || name.length > heloOctets ? undefined : name.toLowerCase();
 }
 
 export function parseMail(line: Buffer): MailCommand | Refusal {
@@ -60,7 +63,7 @@ export function parseMail(line: Buffer): MailCommand | Refusal {
   if (wrong !== undefined) return refusal(501, "5.5.4", wrong);
   const size = parameters.get("SIZE");
   const ret = parameters.get("RET")?.toUpperCase();
-  const envid = parameters.get("ENVID");
+  const envid = parameters.has("ENVID") ? readXtext(parameters.get("ENVID"), envidOctets) : undefined;
   return {
     kind: "mail",
     sender,
@@ -79,24 +82,35 @@ function wrongMailParameter(parameters: Parameters): string | undefined {
   if (parameters.has("BODY") && !/^(?:7BIT|8BITMIME)$/i.test(value("BODY"))) return "BODY is 7BIT or 8BITMIME";
   if (parameters.get("SMTPUTF8") !== undefined) return "SMTPUTF8 takes no value";
   if (parameters.has("RET") && !/^(?:FULL|HDRS)$/i.test(value("RET"))) return "RET is FULL or HDRS";
-  if (parameters.has("ENVID") && !isXtext(value("ENVID"), envidOctets)) return "ENVID is xtext of at most 100 octets";
+  if (parameters.has("ENVID") && readXtext(value("ENVID"), envidOctets) === undefined) {
+    return "ENVID is xtext of at most 100 octets";
+  }
   // RFC 4954 section 5: taken and ignored, as its value is not trusted.
   if (parameters.has("AUTH") && value("AUTH") === "") return "AUTH needs a value";
   return undefined;
 }
 
-export function parseRcpt(line: Buffer, smtpUtf8: boolean): RcptCommand | Refusal {
+export interface RcptSession {
+  /** MAIL had the parameter SMTPUTF8. */
+  readonly smtpUtf8: boolean;
+  /** The relay's own name: its postmaster is meant by who names no domain. */
+  readonly hostname: string;
+}
+
+export function parseRcpt(line: Buffer, { smtpUtf8, hostname }: RcptSession): RcptCommand | Refusal {
   const command = parsePathCommand(line, { opening: /^RCPT TO: */i, known: rcptParameters, enhanced: "5.1.3" });
   if ("kind" in command) return command;
-  const recipient = parseAddress(command.path);
+  // RFC 5321 section 4.5.1: the one name that needs no domain, in any letter case.
+  const isPostmaster = command.path.toLowerCase() === "postmaster";
+  const recipient = parseAddress(isPostmaster ? `${command.path}@${hostname}` : command.path);
   if (recipient === undefined) return refusal(501, "5.1.3", "The recipient address is malformed or has no domain");
   if (!recipient.ascii && !smtpUtf8) return needsSmtpUtf8;
   const notify = command.parameters.has("NOTIFY") ? readNotify(command.parameters.get("NOTIFY")) : undefined;
   if (command.parameters.has("NOTIFY") && notify === undefined) {
     return refusal(501, "5.5.4", "NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY");
   }
-  const orcpt = command.parameters.get("ORCPT");
-  if (command.parameters.has("ORCPT") && !isOrcpt(orcpt, smtpUtf8)) {
+  const orcpt = command.parameters.has("ORCPT") ? readOrcpt(command.parameters.get("ORCPT"), smtpUtf8) : undefined;
+  if (command.parameters.has("ORCPT") && orcpt === undefined) {
     return refusal(501, "5.5.4", "ORCPT is an address type, a semicolon and xtext");
   }
   return {
@@ -124,18 +138,29 @@ function readNotify(value: string | undefined): readonly NotifyKeyword[] | undef
 }
 
 /** RFC 3461 section 4.2; RFC 6533 section 3: the type utf-8 may hold UTF-8 itself in a transaction with SMTPUTF8. */
-function isOrcpt(value: string | undefined, smtpUtf8: boolean): boolean {
+function readOrcpt(value: string | undefined, smtpUtf8: boolean): string | undefined {
   const [, type = "", address = ""] = /^([A-Za-z0-9-]+);(.+)$/s.exec(value ?? "") ?? [];
   const unitext = smtpUtf8 && type.toLowerCase() === "utf-8";
-  if (unitext && (/[\p{Cc}\p{Cs}\ufffd]/u.test(address) || Buffer.byteLength(address) > orcptOctets)) return false;
-  return isXtext(unitext ? address.replace(/[^\0-\x7f]/gu, "u") : address, orcptOctets);
+  if (unitext && /[\p{Cc}\p{Cs}\ufffd]/u.test(address)) return undefined;
+  const ascii = readXtext(unitext ? address.replace(/[^\0-\x7f]/gu, "u") : address, orcptOctets);
+  if (ascii === undefined || type === "") return undefined;
+  const encoded = `${type};${unitext ? withEncodedPlus(address) : ascii}`;
+  return Buffer.byteLength(encoded) > orcptOctets + type.length + 1 ? undefined : encoded;
 }
 
-/** RFC 3461 section 4: printable, and what is encoded is printable too, so that no line end hides in a notice. */
-function isXtext(value: string, octets: number): boolean {
-  return (
-    value !== "" && value.length <= octets && /^(?:[!-*,-<>-~]|\+[2-7][0-9A-F])*$/.test(value) && !value.includes("+7F")
-  );
+/**
+ * RFC 3461 section 4: printable, and what is encoded is printable too, so that no line end hides in a notice. A plus sign that
+ * encodes nothing stands for itself, because many clients copy an address here as it is; it goes on encoded.
+ */
+function readXtext(value: string | undefined, octets: number): string | undefined {
+  const encoded = withEncodedPlus(value ?? "");
+  const isWhole = encoded !== "" && encoded.length <= octets && /^(?:[!-*,-<>-~]|\+[2-7][0-9A-F])*$/.test(encoded);
+  return isWhole && !encoded.includes("+7F") ? encoded : undefined;
+}
+
+/** What looks like an encoded line end, NUL or other such octet stays as it is, to be refused. */
+function withEncodedPlus(value: string): string {
+  return value.replace(/\+(?![02-7][0-9A-F])/g, "+2B");
 }
 
 interface PathSyntax {
@@ -153,21 +178,26 @@ function parsePathCommand(line: Buffer, syntax: PathSyntax): PathCommand | Refus
   if (end === undefined) return refusal(501, syntax.enhanced, "The address must stand in angle brackets");
   const parameters = parseParameters(rest.slice(end), syntax.known);
   if (!(parameters instanceof Map)) return parameters;
-  return { path: rest.slice(1, end - 1).replace(sourceRoute, ""), parameters };
+  const path = rest.startsWith("<") ? rest.slice(1, end - 1) : rest.slice(0, end);
+  return { path: path.replace(sourceRoute, ""), parameters };
 }
 
-/** Position after the closing bracket; a quoted local part may hold brackets itself (RFC 5321 section 4.1.2). */
+/**
+ * Position after the path. A quoted local part may hold brackets and spaces itself (RFC 5321 section 4.1.2). An address that was
+ * written without brackets ends at a space; nothing at all is no path, as it might be meant for `<>`.
+ */
 function pathEnd(text: string): number | undefined {
-  if (!text.startsWith("<")) return undefined;
+  const bracketed = text.startsWith("<");
   let quoted = false;
-  for (let at = 1; at < text.length; at += 1) {
+  for (let at = bracketed ? 1 : 0; at < text.length; at += 1) {
     const character = text[at];
     if (quoted && character === "\\") at += 1;
     else if (character === '"') quoted = !quoted;
-    else if (!quoted && character === ">") return at + 1;
-    else if (!quoted && (character === "<" || character === " ")) return undefined;
+    else if (!quoted && character === ">") return bracketed ? at + 1 : undefined;
+    else if (!quoted && character === "<") return undefined;
+    else if (!quoted && character === " ") return bracketed || at === 0 ? undefined : at;
   }
-  return undefined;
+  return bracketed || quoted || text === "" ? undefined : text.length;
 }
 
 /** RFC 5321 section 4.1.1.11: an unknown parameter is 555; one given twice is a mistake (RFC 3461 section 4). */

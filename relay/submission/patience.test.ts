@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  deadlineOf,
+  handshaken,
+  handshaking,
+  isTooMany,
+  known,
+  progressed,
+  usualPatience,
+  type Standing,
+} from "./patience.ts";
+
+const patience = { arrivalMs: 1, handshakeMs: 30, loginMs: 60, idleMs: 300 };
+const stranger: Standing = { kind: "stranger", since: 1000 };
+
+test("a stranger's time runs from the start, whatever it does", () => {
+  assert.equal(deadlineOf(stranger, patience), 1060);
+  assert.equal(deadlineOf(progressed(stranger, 1050), patience), 1060);
+});
+
+test("who is known has the idle time since it last got on", () => {
+  const user = known(stranger, 1010);
+  assert.equal(deadlineOf(user, patience), 1310);
+  assert.equal(deadlineOf(progressed(user, 1200), patience), 1500);
+});
+
+test("a handshake shortens every time and lengthens none", () => {
+  assert.equal(deadlineOf(handshaking(stranger, 1010), patience), 1040);
+  assert.equal(deadlineOf(handshaking(stranger, 1050), patience), 1060);
+  assert.equal(deadlineOf(handshaking(known(stranger, 1010), 1020), patience), 1050);
+  assert.equal(deadlineOf(handshaken(handshaking(stranger, 1010)), patience), 1060);
+});
+
+test("the usual times are those that RFC 5321 asks for and less for strangers", () => {
+  assert.deepEqual(usualPatience, { arrivalMs: 30_000, handshakeMs: 30_000, loginMs: 60_000, idleMs: 300_000 });
+});
+
+test("a stranger is refused some tens of times, who is known more often", () => {
+  assert.equal(isTooMany(30, stranger), false);
+  assert.equal(isTooMany(31, stranger), true);
+  assert.equal(isTooMany(200, known(stranger, 0)), false);
+  assert.equal(isTooMany(201, known(stranger, 0)), true);
+});

@@ -1,0 +1,61 @@
+/**
+ * How long a client may take, and how often it may be refused. Pure.
+ *
+ * A stranger has a time to log in, whatever it says meanwhile: NOOP and RSET are no reason to live. Who is known has the five
+ * minutes of RFC 5321 section 4.5.3.2.7 since it last got on with a message.
+ */
+
+export interface Patience {
+  /** From the first octet to a session: PROXY header and handshake. */
+  readonly arrivalMs: number;
+  /** A handshake after STARTTLS. */
+  readonly handshakeMs: number;
+  /** From the greeting to a login. */
+  readonly loginMs: number;
+  readonly idleMs: number;
+}
+
+export const usualPatience: Patience = {
+  arrivalMs: 30_000,
+  handshakeMs: 30_000,
+  loginMs: 60_000,
+  // RFC 5321 section 4.5.3.2.7 asks for five minutes.
+  idleMs: 300_000,
+};
+
+/** Times are those of one monotonic clock in ms. */
+export type Standing =
+  | { readonly kind: "stranger"; readonly since: number; readonly handshakeSince?: number }
+  | { readonly kind: "known"; readonly progressAt: number; readonly handshakeSince?: number };
+
+/** When a session has waited long enough for its client. */
+export function deadlineOf(standing: Standing, patience: Patience): number {
+  const own = standing.kind === "stranger" ? standing.since + patience.loginMs : standing.progressAt + patience.idleMs;
+  const { handshakeSince } = standing;
+  return handshakeSince === undefined ? own : Math.min(own, handshakeSince + patience.handshakeMs);
+}
+
+export function known(standing: Standing, now: number): Standing {
+  return { ...standing, kind: "known", progressAt: now };
+}
+
+/** Who is a stranger stays one. */
+export function progressed(standing: Standing, now: number): Standing {
+  return standing.kind === "known" ? { ...standing, progressAt: now } : standing;
+}
+
+export function handshaking(standing: Standing, now: number): Standing {
+  return { ...standing, handshakeSince: now };
+}
+
+export function handshaken(standing: Standing): Standing {
+  const { handshakeSince: _over, ...rest } = standing;
+  return rest;
+}
+
+/** Since the last message that was taken; a mailing list may hold many addresses that nobody can read. */
+const refusalsAllowed = { stranger: 30, known: 200 } as const;
+
+export function isTooMany(refusals: number, standing: Standing): boolean {
+  return refusals > refusalsAllowed[standing.kind];
+}
