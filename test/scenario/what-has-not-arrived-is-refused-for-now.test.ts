@@ -11,7 +11,7 @@ import { openStage, sender, simpleMessage, type Stage } from "../support/stage.t
 import { until } from "../support/until.ts";
 
 async function loginReply(stage: Stage): Promise<string> {
-  const client = await SmtpClient.connect(stage.relay.port("submissions"), true);
+  const client = await SmtpClient.connect(stage.relay.port("submissions"), { implicitTls: true });
   try {
     await client.reply();
     await client.command("EHLO client.example");
@@ -51,7 +51,7 @@ test("a relay document that cannot be read leaves the last one in force, and unk
   placeText(join(stage.directory, "config"), '{"version":99}');
   await revisionIs(stage, undefined);
   assert.match(await loginReply(stage), /^235 /);
-  const client = await SmtpClient.connect(stage.relay.port("submissions"), true);
+  const client = await SmtpClient.connect(stage.relay.port("submissions"), { implicitTls: true });
   t.after(() => client.destroy());
   await client.reply();
   await client.command("EHLO client.example");
