@@ -20,6 +20,14 @@ const ipv6Literal = /^\[ipv6:[0-9a-f:.]{2,45}\]$/;
 // Dots may stand anywhere: addresses like `name.@example.jp` exist, and refusing them is the next hop's business.
 const dotString = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u0080-\u{10ffff}-]+$/u;
 const quotedString = /^"(?:[^"\\\p{Cc}]|\\[\x20-\x7e])*"$/u;
+/**
+ * Characters that nobody sees, that end a line for some readers (U+0085, U+2028) or turn the direction of what follows
+ * (RFC 8264 section 9.13 and 9.14 bar them from identifiers), and white space beyond SP.
+ */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/u;
+/** As `unseen`, but for the two joiners, which IDNA allows where a script needs them (RFC 5892 appendix A). */
+const unseenInDomain = /[^\P{Cf}\u200c\u200d]/u;
+const meaningful = /[@<>,;:()[\]\\". ]/;
 
 /** The domain of an address in lower case; "" for the null path. An address that went through parseAddress has an A-label. */
 export function domainOf(address: string): string {
@@ -38,6 +46,7 @@ export function asciiDomain(domain: string): string | undefined {
     return hostName.test(lower) || ipv4Literal.test(lower) || ipv6Literal.test(lower) ? lower : undefined;
   }
   // Characters that URLs give a meaning would end the host early and yield another domain.
+  if (unseenInDomain.test(domain)) return undefined;
   if (/[\p{Cc}\p{Cs}\s/\\?#@:%[\]<>^|]/u.test(domain) || domain.includes("\ufffd")) return undefined;
   const url = URL.parse(`http://${domain}/`);
   return url !== null && hostName.test(url.hostname) ? url.hostname : undefined;
@@ -49,12 +58,26 @@ export function parseAddress(text: string): Address | undefined {
   const local = text.slice(0, Math.max(at, 0));
   if (local === "" || text.includes("\ufffd")) return undefined;
   if (!dotString.test(local) && !quotedString.test(local)) return undefined;
+  if (!asciiOnly.test(local) && !isVisible(local)) return undefined;
   const written = text.slice(at + 1);
   const domain = asciiDomain(written);
   if (domain === undefined) return undefined;
   const address = `${local}@${domain}`;
   if (Buffer.byteLength(address) > addressOctets) return undefined;
   return { address, local, domain, ascii: asciiOnly.test(text) };
+}
+
+/** Nothing that is unseen, and no other form of a character that has a meaning, such as the fullwidth U+FF20 of `@`. */
+function isVisible(local: string): boolean {
+  if (unseen.test(local)) return false;
+  const foreign = local.replace(/[\x20-\x7e]/g, "");
+  return !meaningful.test(foreign.normalize("NFKC"));
+}
+
+/** For people: the character itself where every terminal shows it, its code point otherwise. */
+export function nameOfCharacter(character: string): string {
+  if (/^[\x21-\x7e]$/.test(character)) return character;
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** RFC 5321 section 4.1.2: quotes that are not needed do not make another mailbox. */

@@ -1,10 +1,12 @@
 /**
- * The mailboxes of an address field such as From (RFC 5322 section 3.4, obsolete forms of section 4.4 included).
+ * The mailboxes of an address field such as From (RFC 5322 section 3.4).
  *
  * The domain found here decides whose key signs, so anything that two readers could read in two ways is a fault and not a
- * guess: a display name with an unquoted @, text after the closing bracket, a missing bracket.
+ * guess: routes, white space or comments inside an address, a display name with an unquoted @, text after the closing
+ * bracket. What is refused is held against other people's parsers by test/scenario/no-parser-reads-another-sender.test.ts.
+ * A fault says which character is wrong and what to write instead; it never repeats what the field holds.
  */
-import { parseAddress, type Address } from "./address.ts";
+import { nameOfCharacter, parseAddress, type Address } from "./address.ts";
 
 export interface MailboxFault {
   readonly kind: "fault";
@@ -16,75 +18,93 @@ export interface MailboxList {
   readonly mailboxes: readonly Address[];
 }
 
-type Token =
-  | { readonly kind: "word"; readonly text: string }
-  | { readonly kind: "quoted"; readonly text: string }
-  | { readonly kind: "literal"; readonly text: string }
-  | { readonly kind: "special"; readonly text: string };
+interface Token {
+  readonly kind: "word" | "quoted" | "literal" | "special";
+  readonly text: string;
+  /** What stands before it. */
+  readonly gap: "none" | "space" | "comment";
+}
 
 const specials = new Set(["<", ">", ",", ":", ";", "@", "."]);
 const wordCharacter = /[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]/u;
+/** What some reader takes for the end of a line, or of the text (RFC 5322 section 4.1 has them obsolete). */
+const lineControl = /[^\P{Cc}\t]|[\u2028\u2029]/u;
+/** Quoting (RFC 5322 section 3.2.4) makes letters of them, and there are readers that split at them nevertheless. */
+const quotedSpecial = /^".*?([@<>,;:()[\]\\"]).*"$/;
+const example = "<name@domain>";
 
 function fault(reason: string): MailboxFault {
   return { kind: "fault", reason };
 }
 
+const notPlain = fault(`the address is malformed: white space or a comment inside it, write ${example}`);
+
 /** Reads the unfolded value of the field. */
 export function parseMailboxes(value: string): MailboxList | MailboxFault {
   if (value.includes("\ufffd")) return fault("it is not UTF-8");
+  const control = lineControl.exec(value);
+  if (control !== null) return fault(`it holds the control character ${nameOfCharacter(control[0])}, leave it out`);
   const tokens = tokenize(value);
   if (!Array.isArray(tokens)) return tokens;
+  const elements = elementsOf(tokens);
   const mailboxes: Address[] = [];
-  for (const element of elementsOf(tokens)) {
+  for (const element of elements) {
     if (element.length === 0) continue; // RFC 5322 section 4.4: obsolete lists have empty elements.
     const mailbox = readMailbox(element);
-    if ("kind" in mailbox) return mailbox;
-    mailboxes.push(mailbox);
+    if (!("kind" in mailbox)) mailboxes.push(mailbox);
+    else return elements.length > 1 && isPhrase(element) ? unquoted("comma (,)", "Last, First") : mailbox;
   }
   return mailboxes.length === 0 ? fault("it holds no address") : { kind: "mailboxes", mailboxes };
+}
+
+/** What people most often get wrong: a name with a character that has a meaning. */
+function unquoted(what: string, name: string): MailboxFault {
+  return fault(`a display name with a ${what} must be quoted, write "${name}" ${example}`);
+}
+
+function isPhrase(tokens: readonly Token[]): boolean {
+  return tokens.every((token) => token.kind === "word" || token.kind === "quoted" || isSpecial(token, "."));
 }
 
 function tokenize(value: string): Token[] | MailboxFault {
   const tokens: Token[] = [];
   const characters = Array.from(value);
   let at = 0;
+  let gap: Token["gap"] = "none";
+  const push = (kind: Token["kind"], end: number): void => {
+    tokens.push({ kind, text: characters.slice(at, end).join(""), gap });
+    gap = "none";
+    at = end;
+  };
   while (at < characters.length) {
     const character = characters[at] ?? "";
     if (character === " " || character === "\t") {
+      if (gap === "none") gap = "space";
       at += 1;
     } else if (character === "(") {
-      const end = commentEnd(characters, at);
-      if (end === undefined) return fault("a comment is not closed");
-      at = end;
+      const end = characters.indexOf(")", at);
+      if (end === -1) return fault("a comment that begins with ( is not closed, write ) or quote the name");
+      // Comments nest (RFC 5322 section 3.2.2), and there are readers for which the first ) ends them all.
+      const nested = characters.slice(at + 1, end).find((inner) => inner === "(" || inner === "\\");
+      if (nested !== undefined) return fault(`a ${nested} within a comment, quote the name instead`);
+      gap = "comment";
+      at = end + 1;
     } else if (character === '"' || character === "[") {
       const end = closing(characters, at + 1, character === '"' ? '"' : "]");
-      if (end === undefined)
-        return fault(character === '"' ? "a quoted string is not closed" : "a literal is not closed");
-      tokens.push({ kind: character === '"' ? "quoted" : "literal", text: characters.slice(at, end).join("") });
-      at = end;
+      if (end === undefined) {
+        return fault(`a ${character === '"' ? 'quoted string (")' : "literal ([)"} is not closed`);
+      }
+      push(character === '"' ? "quoted" : "literal", end);
     } else if (specials.has(character)) {
-      tokens.push({ kind: "special", text: character });
-      at += 1;
+      push("special", at + 1);
     } else {
-      const start = at;
-      while (wordCharacter.test(characters[at] ?? "")) at += 1;
-      if (at === start) return fault("it holds a character that must be quoted");
-      tokens.push({ kind: "word", text: characters.slice(start, at).join("") });
+      let end = at;
+      while (wordCharacter.test(characters[end] ?? "")) end += 1;
+      if (end === at) return unquoted(nameOfCharacter(character), "Name");
+      push("word", end);
     }
   }
   return tokens;
-}
-
-/** Position after the comment that opens at `start`; comments nest (RFC 5322 section 3.2.2). */
-function commentEnd(characters: readonly string[], start: number): number | undefined {
-  let depth = 0;
-  for (let at = start; at < characters.length; at += 1) {
-    const character = characters[at];
-    if (character === "\\") at += 1;
-    else if (character === "(") depth += 1;
-    else if (character === ")" && (depth -= 1) === 0) return at + 1;
-  }
-  return undefined;
 }
 
 function closing(characters: readonly string[], start: number, close: string): number | undefined {
@@ -99,7 +119,7 @@ function isSpecial(token: Token | undefined, text: string): boolean {
   return token?.kind === "special" && token.text === text;
 }
 
-/** Splits at the commas outside angle brackets: those inside belong to an obsolete route. */
+/** Splits at the commas outside angle brackets. */
 function elementsOf(tokens: readonly Token[]): Token[][] {
   const elements: Token[][] = [[]];
   let inside = false;
@@ -115,43 +135,69 @@ function elementsOf(tokens: readonly Token[]): Token[][] {
 function readMailbox(tokens: readonly Token[]): Address | MailboxFault {
   const open = tokens.findIndex((token) => isSpecial(token, "<"));
   const before = open === -1 ? tokens : tokens.slice(0, open);
-  // RFC 6854 allows groups in From; a group has no domain that could answer for the message.
-  if (before.some((token) => isSpecial(token, ":") || isSpecial(token, ";"))) {
-    return fault("group syntax has no single sender");
-  }
+  const separator = before.find((token) => isSpecial(token, ":") || isSpecial(token, ";"));
+  if (separator !== undefined) return misplaced(tokens, separator.text);
   if (open === -1) return readAddrSpec(tokens);
-  if (before.some((token) => isSpecial(token, ">") || (token.kind !== "quoted" && token.text.includes("@")))) {
-    return fault("a display name with @ must be quoted");
-  }
   const close = tokens.findIndex((token) => isSpecial(token, ">"));
-  if (close !== tokens.length - 1) return fault("the angle brackets do not match");
-  const inner = tokens.slice(open + 1, close);
-  const colon = inner.findIndex((token) => isSpecial(token, ":"));
-  // RFC 5322 section 4.4: an obsolete route `@a,@b:` is accepted and ignored.
-  if (colon !== -1 && !isSpecial(inner[0], "@")) return fault("the address is malformed");
-  return readAddrSpec(inner.slice(colon + 1));
+  if (close !== tokens.length - 1) return fault(`the angle brackets do not match, write one ${example}`);
+  const [first, ...rest] = tokens.slice(open + 1, close);
+  // RFC 5322 section 4.4 has `<@a,@b:c@d>`, which some read as c@d and others as what stands behind a comma.
+  if (isSpecial(first, "@")) return fault(`a route (@host:) must not stand before the address, write ${example}`);
+  if (first?.gap === "comment" || tokens[close]?.gap === "comment") return notPlain;
+  const address = readAddrSpec(first === undefined ? [] : [first, ...rest]);
+  return "kind" in address ? address : (displayNameFault(before, address) ?? address);
 }
 
-/** addr-spec; white space and comments around its dots are gone already (RFC 5322 section 4.4, obs-local-part). */
+function displayNameFault(name: readonly Token[], address: Address): MailboxFault | undefined {
+  const bare = name.filter((token) => token.kind !== "quoted");
+  const holds = (pattern: RegExp): boolean => bare.some((token) => pattern.test(token.text));
+  if (holds(/[@>]/) && !isSame(name, address)) return unquoted("@ that is not its address", "Name");
+  // A literal is no part of a name (RFC 5322 section 3.2.5). Readers pass over it, unless they begin to guess.
+  const guessed = holds(/=\?/) || bare.length < name.length;
+  return holds(/^\[/) && guessed ? unquoted("[ beside quotes or an encoded word", "[Name]") : undefined;
+}
+
+/** `app@example.com <app@example.com>`: not allowed (RFC 5322 section 3.4), often seen, and of one meaning. */
+function isSame(name: readonly Token[], address: Address): boolean {
+  const read = readAddrSpec(name);
+  return !("kind" in read) && read.address === address.address && name.every((token) => token.kind !== "quoted");
+}
+
+/** RFC 6854 allows groups in From; a group has no domain that could answer for the message. */
+function misplaced(tokens: readonly Token[], character: string): MailboxFault {
+  if (character === ";" && tokens.some((token) => isSpecial(token, "@"))) {
+    return fault("a semicolon (;) does not part addresses, write a comma (,)");
+  }
+  if (tokens.some((token) => isSpecial(token, ";")) || !tokens.some((token) => isSpecial(token, "<"))) {
+    return fault(`a colon (:) begins a group, and group syntax has no single sender, write ${example}`);
+  }
+  return character === ":" ? unquoted("colon (:)", "Shop: News") : unquoted("semicolon (;)", "Name");
+}
+
 function readAddrSpec(tokens: readonly Token[]): Address | MailboxFault {
   const at = tokens.findLastIndex((token) => isSpecial(token, "@"));
-  if (at <= 0) return fault("the address has no domain");
+  if (at <= 0) return fault(`the address has no domain, write ${example}`);
+  // RFC 5322 section 4.4 has them there, and readers differ on what they part.
+  if (tokens.slice(1).some((token) => token.gap !== "none")) return notPlain;
   const local = joined(tokens.slice(0, at));
   const domain = joined(tokens.slice(at + 1));
   const address = local === undefined || domain === undefined ? undefined : parseAddress(`${local}@${domain}`);
-  return address ?? fault("the address is malformed");
+  if (address === undefined) return fault(`the address is malformed, write ${example}`);
+  // Encoded words have no place in an address (RFC 2047 section 5), and some readers decode them there.
+  if (/=\?/.test(address.local)) return fault(`an encoded word (=?...?=) in an address, write ${example}`);
+  const special = quotedSpecial.exec(address.local);
+  return special === null
+    ? address
+    : fault(`a quoted ${special[1] ?? ""} in the local part, which readers take for more than a letter`);
 }
 
 /** Words and dots in a row; two words side by side are two things, not one. */
 function joined(tokens: readonly Token[]): string | undefined {
-  let text = "";
   let wordBefore = false;
-  const quoted = tokens.some((token) => token.kind === "quoted");
   for (const token of tokens) {
     const isDot = isSpecial(token, ".");
     if ((token.kind === "special" && !isDot) || (!isDot && wordBefore)) return undefined;
     wordBefore = !isDot;
-    text += token.kind === "quoted" ? token.text.slice(1, -1) : token.text;
   }
-  return quoted ? `"${text}"` : text;
+  return tokens.map((token) => token.text).join("");
 }

@@ -1,0 +1,3 @@
+module mailboat.dev/test/fromreaders
+
+go 1.24.0
