@@ -4,8 +4,15 @@
  * Pure: no key comes near. relaxed/relaxed throughout, because next hops refold headers. No l= (it would let others add
  * to the body), no i= and no x=. It cannot fail: any header has a canonical form.
  */
+import { repeatedFields } from "./limit.ts";
 
-/** RFC 6376 section 5.4.1, lower case; List-* and Resent-* are signed too. Trace fields never: hops change them. */
+/**
+ * Listed once more than they occur (RFC 6376 section 5.4.2 and 8.15), so that a field that is added breaks the signature: they
+ * decide who a message is from and to, what it says it is and how its body is read.
+ */
+const overSigned = ["From", "To", "Subject", "Date", "Message-ID", "Reply-To", "MIME-Version", "Content-Type"] as const;
+
+/** RFC 6376 section 5.4.1, lower case. Trace fields never: hops change them. */
 const signedNames: ReadonlySet<string> = new Set([
   "from",
   "sender",
@@ -23,10 +30,27 @@ const signedNames: ReadonlySet<string> = new Set([
   "content-id",
   "content-description",
   "content-language",
+  // RFC 2369, 2919 and 8058, which wants them signed.
+  "list-id",
+  "list-help",
+  "list-subscribe",
+  "list-unsubscribe",
+  "list-unsubscribe-post",
+  "list-post",
+  "list-owner",
+  "list-archive",
+  // RFC 5322 section 3.6.6, but for Resent-Bcc, which does not leave.
+  "resent-date",
+  "resent-from",
+  "resent-sender",
+  "resent-reply-to",
+  "resent-to",
+  "resent-cc",
+  "resent-message-id",
 ]);
 
 export interface SignedHeader {
-  /** Field names in the order they are signed, as h= lists them: From once more than it is there. */
+  /** Field names in the order they are signed, as h= lists them: those that are over-signed once more than they are there. */
   readonly names: readonly string[];
   /** The canonical fields in that order, each with its CRLF. Latin-1: one character a byte. */
   readonly canonical: string;
@@ -34,26 +58,28 @@ export interface SignedHeader {
 
 /**
  * Picks the fields to sign from a header (fields with their CRLFs, no empty line).
- * Several fields of one name are taken from the bottom up, as a verifier will (RFC 6376 section 5.4.2).
+ * Several fields of one name are taken from the bottom up, as a verifier will (RFC 6376 section 5.4.2), and no more of them
+ * than a message may have when it is accepted, so that no header makes a signature long.
  */
 export function selectHeader(header: Buffer): SignedHeader {
   const names: string[] = [];
+  const counts = new Map<string, number>();
   let canonical = "";
   for (const field of splitFields(header.toString("latin1")).toReversed()) {
     const colon = field.indexOf(":");
     if (colon <= 0) continue;
     const name = field.slice(0, colon).trimEnd();
-    if (!isSigned(name.toLowerCase())) continue;
+    const key = name.toLowerCase();
+    if (!signedNames.has(key)) continue;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    if (count > repeatedFields) continue;
     names.push(name);
     canonical += `${relaxField(field)}\r\n`;
   }
-  // RFC 6376 section 8.15: a From listed once more than it occurs makes an added one break the signature.
-  names.push("From");
+  // One listed once more where some are left out would stand for one of those.
+  names.push(...overSigned.filter((name) => (counts.get(name.toLowerCase()) ?? 0) <= repeatedFields));
   return { names, canonical };
-}
-
-function isSigned(name: string): boolean {
-  return signedNames.has(name) || name.startsWith("list-") || (name.startsWith("resent-") && name !== "resent-bcc");
 }
 
 function splitFields(header: string): string[] {
