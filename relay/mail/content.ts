@@ -4,7 +4,7 @@
  * RFC 5321 section 2.3.8 and 4.1.1.4: CR and LF appear only together. Whatever else a message holds would be read as other
  * lines, or as the end of the message, by somebody further on, so it is a fault with its line.
  */
-import { lineOctets } from "./limit.ts";
+import { contentLineOctets, lineOctets } from "./limit.ts";
 
 export interface ContentFault {
   /** Line of the message, from 1. */
@@ -22,6 +22,7 @@ export class ContentScan {
   #carriageReturn = false;
   #bits = 0;
   #bodyOffset = -1;
+  #longest = 0;
 
   /** Octets from the start of the message to just behind its first empty line; -1 while there was none. */
   get bodyOffset(): number {
@@ -30,6 +31,11 @@ export class ContentScan {
 
   get eightBit(): boolean {
     return this.#bits > 0x7f;
+  }
+
+  /** A line of the body is longer than the next host may pass on; the header has its own way. */
+  get hasLongBodyLine(): boolean {
+    return this.#longest > contentLineOctets;
   }
 
   get sizeBytes(): number {
@@ -87,12 +93,17 @@ export class ContentScan {
 
   /** `end` is the position in the chunk behind the line end. */
   #endLine(lineLength: number, end: number): void {
-    if (lineLength === 0 && this.#bodyOffset === -1) this.#bodyOffset = this.#offset + end;
+    if (this.#bodyOffset === -1) {
+      if (lineLength === 0) this.#bodyOffset = this.#offset + end;
+    } else if (lineLength > this.#longest) {
+      this.#longest = lineLength;
+    }
     this.#line += 1;
   }
 
-  /** What only the end can tell: a CR whose LF never came. */
+  /** What only the end can tell: a CR whose LF never came, and how long a last line without an end is. */
   end(): ContentFault | undefined {
+    if (this.#bodyOffset !== -1) this.#longest = Math.max(this.#longest, this.#lineLength);
     return this.#carriageReturn ? this.#fault("bare CR, send CRLF") : undefined;
   }
 

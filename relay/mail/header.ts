@@ -4,15 +4,20 @@
  * Whatever is kept is kept byte for byte, in its order, with its folding. A line that is neither a field nor the
  * continuation of one is a fault with its number: two readers would disagree about where such a header ends.
  */
+import { contentLineOctets } from "./limit.ts";
 
 export interface HeaderField {
   /** Lower case. */
   readonly name: string;
   readonly start: number;
+  /** Position after the name. */
+  readonly nameEnd: number;
   /** Position after the colon. */
   readonly valueStart: number;
   /** Position after the field's last line end. */
   readonly end: number;
+  /** Nothing in its form that readers or hosts differ on: see relay/mail/fields/tidy.ts. */
+  readonly tidy: boolean;
 }
 
 export interface Header {
@@ -32,11 +37,13 @@ const lineFeed = 0x0a;
 const colon = 0x3a;
 const space = 0x20;
 const tab = 0x09;
+const carriageReturn = 0x0d;
 
 /** `bytes` are all lines before the empty one, each with its CRLF; that they are free of bare CR and LF was checked before. */
 export function parseHeader(bytes: Buffer): Header | HeaderFault {
   const fields: HeaderField[] = [];
-  let open: { name: string; start: number; valueStart: number } | undefined;
+  let open: { name: string; start: number; nameEnd: number; valueStart: number } | undefined;
+  let tidy = true;
   let at = 0;
   for (let line = 1; at < bytes.length; line += 1) {
     const found = bytes.indexOf(lineFeed, at);
@@ -44,30 +51,57 @@ export function parseHeader(bytes: Buffer): Header | HeaderFault {
     const first = bytes[at];
     if (first === space || first === tab) {
       if (open === undefined) return { kind: "fault", line, reason: "a continuation line continues no field" };
+      if (isBlank(bytes, at, end)) tidy = false;
     } else {
-      const nameEnd = fieldNameEnd(bytes, at, end);
-      if (nameEnd === undefined)
-        return { kind: "fault", line, reason: "it is neither a header field nor a continuation" };
-      if (open !== undefined) fields.push({ ...open, end: at });
-      open = { name: bytes.toString("latin1", at, nameEnd).toLowerCase(), start: at, valueStart: nameEnd + 1 };
+      const colonAt = bytes.indexOf(colon, at);
+      const nameEnd = colonAt === -1 || colonAt >= end ? at : fieldNameEnd(bytes, at, colonAt);
+      if (nameEnd === at) return { kind: "fault", line, reason: notAField(bytes.subarray(at, end)) };
+      if (open !== undefined) fields.push({ ...open, end: at, tidy });
+      const name = bytes.toString("latin1", at, nameEnd).toLowerCase();
+      open = { name, start: at, nameEnd, valueStart: colonAt + 1 };
+      tidy = nameEnd === colonAt;
     }
+    if (end - at > contentLineOctets + 2) tidy = false;
     at = end;
   }
-  if (open !== undefined) fields.push({ ...open, end: bytes.length });
+  if (open !== undefined) fields.push({ ...open, end: bytes.length, tidy });
   return { kind: "header", bytes, fields };
 }
 
 /**
- * RFC 5322 section 3.6.8: a name is printable ASCII without the colon. White space before the colon (section 4.5.8,
- * obsolete) is refused: readers differ on whether such a field counts, and `From :` would be a second From for some.
+ * RFC 5322 section 3.6.8: a name is printable ASCII without the colon. White space behind it (section 4.5.8, obsolete) is
+ * no part of it, so that `From :` is the From that it is for most readers. `start` when there is no name.
  */
-function fieldNameEnd(bytes: Buffer, start: number, end: number): number | undefined {
+function fieldNameEnd(bytes: Buffer, start: number, colonAt: number): number {
+  let end = colonAt;
+  while (end > start && isSpace(bytes[end - 1])) end -= 1;
   for (let at = start; at < end; at += 1) {
     const octet = bytes[at] ?? 0;
-    if (octet === colon) return at > start ? at : undefined;
-    if (octet <= 0x20 || octet >= 0x7f) return undefined;
+    if (octet <= 0x20 || octet >= 0x7f) return start;
   }
-  return undefined;
+  return end;
+}
+
+function isSpace(octet: number | undefined): boolean {
+  return octet === space || octet === tab;
+}
+
+function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at < end && isSpace(bytes[at])) at += 1;
+  return at === end || bytes[at] === carriageReturn;
+}
+
+/** What people put before a header, or forget behind it. */
+function notAField(line: Buffer): string {
+  const text = line.toString("latin1");
+  if (text.startsWith("\u00ef\u00bb\u00bf")) return "a byte order mark stands before the field's name, leave it out";
+  if (/^>?From /.test(text)) return 'a line of an mbox file ("From ...") is no header field, leave it out';
+  if (!text.includes(":")) return "it is no header field (name: value), and an empty line must stand before the body";
+  if (text.startsWith(":")) return "it is no header field: no name stands before the colon";
+  const octet = /[^\x21-\x7e]/.exec(text.slice(0, text.indexOf(":")))?.[0]?.charCodeAt(0) ?? 0;
+  const named = octet === space ? "a space" : `the octet 0x${octet.toString(16).toUpperCase().padStart(2, "0")}`;
+  return `it is no header field: ${named} in the field's name`;
 }
 
 export function fieldsNamed(header: Header, name: string): readonly HeaderField[] {
@@ -82,13 +116,19 @@ export function fieldValue(header: Header, field: HeaderField): string {
     .trim();
 }
 
-/** The fields whose names are not in `dropped`, as few slices as possible. */
-export function keptFields(header: Header, dropped: ReadonlySet<string>): Buffer[] {
+/** What stands instead of a field, with its line end; nothing (an empty buffer) takes it out. */
+export type FieldChanges = ReadonlyMap<HeaderField, Buffer>;
+
+/** The header with its changes and otherwise byte for byte, as few slices as possible. */
+export function changedFields(header: Header, changes: FieldChanges): Buffer[] {
+  if (changes.size === 0) return header.bytes.length === 0 ? [] : [header.bytes];
   const slices: Buffer[] = [];
   let start = 0;
   for (const field of header.fields) {
-    if (!dropped.has(field.name)) continue;
+    const instead = changes.get(field);
+    if (instead === undefined) continue;
     if (field.start > start) slices.push(header.bytes.subarray(start, field.start));
+    if (instead.length > 0) slices.push(instead);
     start = field.end;
   }
   if (start < header.bytes.length) slices.push(header.bytes.subarray(start));

@@ -118,7 +118,12 @@ const sound: readonly Sound[] = [
   { name: "no empty line at all", data: `${full}.\r\n`, body: "" },
   { name: "a body of one empty line", data: `${full}\r\n\r\n.\r\n`, body: "\r\n" },
   { name: "dots at the start of lines", data: `${full}\r\n..\r\n...\r\n..a\r\n.\r\n`, body: ".\r\n..\r\n.a\r\n" },
-  { name: "a line far over 998 octets", data: `${full}\r\n${longLine}\r\n.\r\n`, body: `${longLine}\r\n` },
+  { name: "a line of 998 octets", data: `${full}\r\n${"y".repeat(998)}\r\n.\r\n`, body: `${"y".repeat(998)}\r\n` },
+  {
+    name: "a line far over 998 octets, signed already",
+    data: `DKIM-Signature: v=1\r\n${full}\r\n${longLine}\r\n.\r\n`,
+    body: `${longLine}\r\n`,
+  },
   { name: "8-bit content without BODY=8BITMIME", data: `${full}\r\n\xe9\r\n.\r\n`, body: "\xe9\r\n", eightBit: true },
   { name: "an 8-bit header", data: `Subject: \xc3\xa9\r\n${full}\r\nx\r\n.\r\n`, body: "x\r\n", eightBit: true },
   { name: "control characters", data: `${full}\r\n\x01\x0b\x7f\r\n.\r\n`, body: "\x01\x0b\x7f\r\n" },
@@ -138,6 +143,63 @@ for (const { name, data, body, eightBit = false } of sound) {
   });
 }
 
+test("a line over 998 octets is encoded, the header says so, and the hash and the 8-bit mark are of what leaves", async () => {
+  const client = await session();
+  const open = bed.spool.open.size;
+  const line = `${"\xe9=".repeat(600)} `;
+  const reply = await sendRaw(client, `${full}\r\n${line}\r\n..\r\n.\r\n`);
+  const { message, body } = lastKept();
+  // The message has the id of its second writing everywhere, and the first is gone.
+  assert.equal(reply, `250 2.6.0 Message accepted as ${message.id}`);
+  assert.match(message.header.toString("latin1"), new RegExp(` id ${message.id};`));
+  assert.equal(bed.spool.open.size, open);
+  const fields = message.header.toString("latin1").split("\r\n").slice(3).join("\r\n");
+  assert.equal(fields, `${full}MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n`);
+  const text = body.toString("latin1");
+  assert.ok(text.split("\r\n").every((each) => each.length <= 76));
+  assert.equal(text.replaceAll("=\r\n", ""), `${"=E9=3D".repeat(600)}=20\r\n.\r\n`);
+  const hash = new RelaxedBodyHash();
+  hash.update(body);
+  assert.equal(message.bodyHash, hash.digest());
+  assert.equal(message.eightBit, false);
+});
+
+test("a message that says 8-bit in its header stays 8-bit when its body is encoded", async () => {
+  await sendRaw(await session(), `Subject: \xc3\xa9\r\n${full}\r\n${"\xe9".repeat(1200)}\r\n.\r\n`);
+  assert.equal(lastKept().message.eightBit, true);
+});
+
+test("a Message-ID that was replaced is the one that the message has, and a space before a colon goes", async () => {
+  const reply = await sendRaw(await session(), `X-Mailer : x\r\n${from}Message-ID: <>\r\nDate: now\r\n\r\nx\r\n.\r\n`);
+  assert.equal(codes(reply), "250 2.6.0");
+  const { id, header } = lastKept().message;
+  const rest = header.toString("latin1").split("\r\n").slice(3);
+  assert.deepEqual(rest.slice(0, 2), ["X-Mailer: x", "From: a@example.com"]);
+  assert.match(rest[2] ?? "", /^Date: \w{3}, /);
+  assert.deepEqual(rest.slice(3), [`Message-ID: <${id}@relay.example.com>`, ""]);
+});
+
+test("a disk that refuses the second writing is 451, and nothing of either is left", async () => {
+  const client = await session();
+  const { spool } = bed;
+  const begin = spool.begin.bind(spool);
+  let begun = 0;
+  spool.begin = (id) => {
+    const writer = begin(id);
+    begun += 1;
+    return begun % 2 === 1
+      ? writer
+      : { ...writer, sizeBytes: 0, write: () => Promise.reject(new Error("disk I/O error")) };
+  };
+  assert.equal(codes(await sendRaw(client, `${full}\r\n${longLine}\r\n.\r\n`)), "451 4.3.0");
+  spool.begin = begin;
+  assert.equal(begun, 2);
+  assert.equal(spool.open.size, 0);
+  spool.failure = new Error("disk I/O error");
+  assert.equal(codes(await sendRaw(client, `${full}\r\n${longLine}\r\n.\r\n`)), "451 4.3.0");
+  assert.equal(spool.open.size, 0);
+});
+
 interface Refused {
   readonly name: string;
   readonly data: string;
@@ -154,6 +216,31 @@ const refused: readonly Refused[] = [
     name: "a line that is no field",
     data: `${from}oops\r\n\r\nx\r\n.\r\n`,
     reply: /^550 5\.6\.0 Line 2 of the message/,
+  },
+  {
+    name: "an mbox line on top",
+    data: `From a@b Thu Jan  1\r\n${full}\r\nx\r\n.\r\n`,
+    reply: /^550 5\.6\.0 Line 1 .*mbox/,
+  },
+  {
+    name: "another's Sender",
+    data: `Sender: a@other.example\r\n${full}\r\nx\r\n.\r\n`,
+    reply: /^550 5\.7\.1 Sender: /,
+  },
+  {
+    name: "two Subjects",
+    data: `Subject: a\r\nSubject: b\r\n${full}\r\nx\r\n.\r\n`,
+    reply: /^550 5\.6\.0 .*2 Subject/,
+  },
+  {
+    name: "30,000 Cc fields",
+    data: `${full}${"Cc:\r\n".repeat(30_000)}\r\nx\r\n.\r\n`,
+    reply: /^550 5\.6\.0 .* fields, more than/,
+  },
+  {
+    name: "a header line that cannot be folded",
+    data: `${full}X-Long: ${"y".repeat(1000)}\r\n\r\nx\r\n.\r\n`,
+    reply: /^550 5\.6\.0 The field X-Long has a line of more than 998 octets/,
   },
   { name: "a foreign From", data: "From: a@other.example\r\n\r\nx\r\n.\r\n", reply: /^550 5\.7\.1 .*other\.example/ },
   { name: "a From without key", data: "From: a@keyless.example\r\n\r\nx\r\n.\r\n", reply: /^451 4\.3\.5 .*keyless/ },

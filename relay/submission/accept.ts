@@ -2,8 +2,9 @@
  * DATA: a stream of octets becomes a message in the spool, or a refusal and nothing.
  *
  * The header is held in memory and judged as soon as it is complete; the body runs through the scan and the hash into the
- * spool's writer, one chunk at a time. The client gets its 250 only from the line behind the commit. Whatever goes wrong,
- * the writer is aborted, the rest of the stream is read and thrown away, and the spool holds nothing of it.
+ * spool's writer, one chunk at a time. Only a body with lines that the next host may break is written a second time. The
+ * client gets its 250 only from the line behind the commit. Whatever goes wrong, the writer is aborted, the rest of the
+ * stream is read and thrown away, and the spool holds nothing of it.
  */
 import type { Readable } from "node:stream";
 import { SpoolFullError, type BodyWriter, type Spool } from "../spool/spool.ts";
@@ -11,25 +12,29 @@ import type { Body, NewMessage, SpoolId } from "../spool/entry.ts";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import { ContentScan, type ContentFault } from "../mail/content.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
-import { fieldsNamed, fieldValue, keptFields, parseHeader, type Header, type HeaderFault } from "../mail/header.ts";
+import { addedMessageId, planHeader, renderOutgoing, type HeaderPlan } from "../mail/fields/outgoing.ts";
+import { parseHeader, type Header, type HeaderFault } from "../mail/header.ts";
 import { headerOctets } from "../mail/limit.ts";
-import { formatDate, renderReceived, type Reception } from "../mail/received.ts";
+import type { Reception } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
 import { traceFieldNames } from "../observe/tracefields.ts";
 import type { Admission } from "./admit.ts";
+import { recodeBody, type Recoded } from "./data/recode.ts";
 import type { MailCommand } from "./smtp/command.ts";
 
 export interface Delivery {
   readonly id: SpoolId;
+  /** Another id, for a message whose body is written twice: then it is the message's. */
+  readonly anotherId: () => SpoolId;
   readonly mail: MailCommand;
   readonly recipients: readonly EnvelopeRecipient[];
   readonly sizeLimitBytes: number;
-  /** Everything of the Received field but its time. */
-  readonly reception: Omit<Reception, "at">;
+  /** Everything of the Received field but its time and id. */
+  readonly reception: Omit<Reception, "at" | "id">;
   readonly admit: (header: Header) => Admission | Refusal;
   readonly now: () => number;
   /** Told when the message is complete and admitted; returns the trace context that is kept with it. */
-  readonly spooling?: (domain: string) => string | undefined;
+  readonly spooling?: (id: SpoolId, domain: string) => string | undefined;
 }
 
 export interface Accepted {
@@ -72,7 +77,7 @@ export async function acceptMessage(
     }
     await spool.commit(message);
     const { id, domain, acceptedAt } = message.message;
-    return { kind: "accepted", id, domain, sizeBytes: intake.sizeBytes, acceptedAt, messageId: intake.messageId };
+    return { kind: "accepted", id, domain, sizeBytes: intake.sizeBytes, acceptedAt, messageId: intake.messageId(id) };
   } catch (error) {
     await intake.abort();
     return storageRefusal(error);
@@ -116,6 +121,16 @@ function contentRefusal(fault: ContentFault | HeaderFault): Refusal {
   return refusal(550, "5.6.0", `Line ${fault.line} of the message: ${fault.reason}`);
 }
 
+/** A header that may pass, and what becomes of it. */
+interface Judged {
+  readonly header: Header;
+  readonly plan: HeaderPlan;
+  readonly admission: Admission;
+}
+
+/** A body that the spool holds, and how the header speaks of it where that changed. */
+type Stored = Pick<Recoded, "id" | "body" | "bodyHash" | "eightBit"> & Partial<Pick<Recoded, "encoding">>;
+
 /** The state of one DATA: gathering the header, then writing the body; or refused, and then only swallowing. */
 class Intake {
   readonly #spool: Spool;
@@ -124,8 +139,7 @@ class Intake {
   readonly #hash = new RelaxedBodyHash();
   #headerChunks: Buffer[] = [];
   #headerBytes = 0;
-  #header: Header | undefined;
-  #admission: Admission | undefined;
+  #judged: Judged | undefined;
   #writer: BodyWriter | undefined;
   #refusal: Refusal | undefined;
   #sizeBytes = 0;
@@ -139,12 +153,8 @@ class Intake {
     return this.#sizeBytes;
   }
 
-  get messageId(): string {
-    const header = this.#header;
-    const [field] = header === undefined ? [] : fieldsNamed(header, "message-id");
-    return header === undefined || field === undefined
-      ? addedMessageId(this.#delivery.reception)
-      : fieldValue(header, field);
+  messageId(id: SpoolId): string {
+    return this.#judged?.plan.messageId ?? addedMessageId({ id, by: this.#delivery.reception.by });
   }
 
   refuse(refused: Refusal): void {
@@ -163,7 +173,7 @@ class Intake {
       this.refuse(contentRefusal(fault));
       return undefined;
     }
-    const body = this.#header === undefined ? this.#gatherHeader(chunk) : chunk;
+    const body = this.#judged === undefined ? this.#gatherHeader(chunk) : chunk;
     const writer = this.#writer;
     if (writer === undefined || body.length === 0) return undefined;
     this.#hash.update(body);
@@ -191,8 +201,9 @@ class Intake {
     if (header.kind === "fault") return this.refuse(contentRefusal(header));
     const admission = this.#delivery.admit(header);
     if (admission.kind === "refusal") return this.refuse(admission);
-    this.#header = header;
-    this.#admission = admission;
+    const plan = planHeader(header, droppedFields);
+    if (plan.kind === "fault") return this.refuse(refusal(550, "5.6.0", plan.reason));
+    this.#judged = { header, plan, admission };
     this.#writer = this.#spool.begin(this.#delivery.id);
   }
 
@@ -201,36 +212,49 @@ class Intake {
     const fault = this.#refusal === undefined ? this.#scan.end() : undefined;
     if (fault !== undefined) this.refuse(contentRefusal(fault));
     // A message without an empty line is all header (RFC 5322 section 3.5: the body is optional).
-    if (this.#refusal === undefined && this.#header === undefined) this.#judge(Buffer.concat(this.#headerChunks));
-    const header = this.#header;
+    if (this.#refusal === undefined && this.#judged === undefined) this.#judge(Buffer.concat(this.#headerChunks));
     const writer = this.#writer;
+    const judged = this.#judged;
     if (this.#refusal !== undefined) return this.#refusal;
-    const admission = this.#admission;
-    if (header === undefined || writer === undefined || admission === undefined) {
-      throw new Error("a message without header was not refused");
-    }
-    const traceparent = this.#delivery.spooling?.(admission.domain);
+    if (judged === undefined || writer === undefined) throw new Error("a message without header was not refused");
     const body = await writer.finish();
-    const message = this.#compose(header, admission, body);
+    const asSent = { id: this.#delivery.id, body, bodyHash: this.#hash.digest(), eightBit: this.#scan.eightBit };
+    const stored = (await this.#recoded(judged, body)) ?? asSent;
+    const traceparent = this.#delivery.spooling?.(stored.id, judged.admission.domain);
+    const message = this.#compose(judged, stored);
     return traceparent === undefined ? message : { ...message, message: { ...message.message, traceparent } };
   }
 
-  #compose(header: Header, admission: Admission, body: Body): NewMessage {
-    const { id, mail, recipients } = this.#delivery;
+  /** The body as it leaves where it cannot leave as it came. */
+  async #recoded({ header }: Judged, body: Body): Promise<Recoded | undefined> {
+    if (!this.#scan.hasLongBodyLine) return undefined;
+    const { id, anotherId } = this.#delivery;
+    const recoded = await recodeBody(this.#spool, { header, id, body, anotherId });
+    if (recoded === undefined) return undefined;
+    const asSent = this.#writer;
+    this.#writer = recoded.writer;
+    await asSent?.abort();
+    return recoded;
+  }
+
+  #compose({ header, plan, admission }: Judged, stored: Stored): NewMessage {
+    const { mail, recipients } = this.#delivery;
+    const { id, body, bodyHash, eightBit, encoding } = stored;
     const acceptedAt = this.#delivery.now();
+    const reception = { ...this.#delivery.reception, id, at: acceptedAt };
     const message: NewMessage["message"] = {
       id,
       acceptedAt,
       sender: mail.sender?.address ?? "",
       smtpUtf8: mail.smtpUtf8,
-      eightBit: this.#scan.eightBit,
+      eightBit,
       ...(mail.ret === undefined ? {} : { ret: mail.ret }),
       ...(mail.envid === undefined ? {} : { envid: mail.envid }),
       domain: admission.domain,
       mustSign: admission.mustSign,
-      header: completeHeader(header, { ...this.#delivery.reception, at: acceptedAt }),
+      header: renderOutgoing({ header, plan, reception, ...(encoding === undefined ? {} : { encoding }) }),
       body,
-      bodyHash: this.#hash.digest(),
+      bodyHash,
     };
     return {
       message,
@@ -248,19 +272,4 @@ class Intake {
 
 export function oversize(limitBytes: number): Refusal {
   return refusal(552, "5.3.4", `The message is larger than the limit of ${limitBytes} octets`);
-}
-
-/** Received on top, then what was kept as it came, then what RFC 6409 section 8 lets a submission server add. */
-function completeHeader(header: Header, reception: Reception): Buffer {
-  const parts = [Buffer.from(renderReceived(reception), "latin1"), ...keptFields(header, droppedFields)];
-  if (fieldsNamed(header, "date").length === 0)
-    parts.push(Buffer.from(`Date: ${formatDate(reception.at)}\r\n`, "latin1"));
-  if (fieldsNamed(header, "message-id").length === 0) {
-    parts.push(Buffer.from(`Message-ID: ${addedMessageId(reception)}\r\n`, "latin1"));
-  }
-  return Buffer.concat(parts);
-}
-
-function addedMessageId({ id, by }: Pick<Reception, "id" | "by">): string {
-  return `<${id}@${by}>`;
 }

@@ -188,6 +188,37 @@ const headers: readonly (readonly [string, string, string])[] = [
   ["one allowed local part of two", "From: orders@narrow.example, ceo@narrow.example\r\n", "550 5.7.1"],
   ["a domain that cannot be read", "From: a@newer.example\r\n", "451 4.3.5"],
   ["a domain without key", "From: a@keyless.example\r\n", "451 4.3.5"],
+  ["a Sender of one's own", "Sender: b@example.com\r\nFrom: a@example.com\r\n", "example.com"],
+  [
+    "a Sender of another domain of one's own",
+    "From: a@example.com\r\nSender: orders@narrow.example\r\n",
+    "example.com",
+  ],
+  ["a Sender that names nobody", "From: a@example.com\r\nSender: \r\n", "example.com"],
+  ["another's Sender", "From: a@example.com\r\nSender: a@other.example\r\n", "550 5.7.1"],
+  [
+    "another's Sender with a space before the colon",
+    "From: a@example.com\r\nSender : a@other.example\r\n",
+    "550 5.7.1",
+  ],
+  ["a Sender that is not ours", "From: a@example.com\r\nSender: root@localhost\r\n", "550 5.7.1"],
+  ["a local part that is not allowed in Sender", "From: a@example.com\r\nSender: ceo@narrow.example\r\n", "550 5.7.1"],
+  ["two addresses in Sender", "From: a@example.com\r\nSender: a@example.com, b@example.com\r\n", "550 5.6.0"],
+  ["an unreadable Sender", "From: a@example.com\r\nSender: Anne\r\n", "550 5.6.0"],
+  ["another's Resent-From", "From: a@example.com\r\nResent-From: a@other.example\r\n", "550 5.7.1"],
+  [
+    "another's among Resent-From",
+    "From: a@example.com\r\nResent-From: a@example.com, a@other.example\r\n",
+    "550 5.7.1",
+  ],
+  [
+    "another's second Resent-From",
+    "Resent-From: a@example.com\r\nFrom: a@example.com\r\nResent-From: a@other.example\r\n",
+    "550 5.7.1",
+  ],
+  ["Resent-From of one's own", "From: a@example.com\r\nResent-From: a@example.com, b@example.com\r\n", "example.com"],
+  ["another's Resent-Sender", "From: a@example.com\r\nResent-Sender: a@other.example\r\n", "550 5.7.1"],
+  ["a Reply-To of anybody", "From: a@example.com\r\nReply-To: a@other.example\r\n", "example.com"],
   ["100 hops", hop("mx.example").repeat(100) + "From: a@example.com\r\n", "example.com"],
   ["101 hops", hop("mx.example").repeat(101) + "From: a@example.com\r\n", "554 5.4.6"],
   ["five own hops", hop("Relay.example.com").repeat(5) + "From: a@example.com\r\n", "example.com"],
@@ -198,5 +229,38 @@ for (const [what, text, expected] of headers) {
     const header = parseHeader(Buffer.from(text));
     assert.equal(header.kind, "header");
     assert.equal(verdict(admitHeader(snapshot, client, header)), expected);
+  });
+}
+
+const reasons: readonly (readonly [string, RegExp])[] = [
+  [
+    "From: a@example.com\r\nSender: a@other.example\r\n",
+    /^Sender: domain other\.example is not granted to this client$/,
+  ],
+  ["From: a@example.com\r\nResent-From: a@other.example\r\n", /^Resent-From: domain other\.example is not granted/],
+  [
+    "From: a@example.com\r\nResent-Sender: Anne\r\n",
+    /^The Resent-Sender field cannot be used: the address has no domain/,
+  ],
+  [
+    "From: a@example.com\r\nSender: a@example.com, b@example.com\r\n",
+    /^The Sender field must hold one address, it has 2$/,
+  ],
+  [
+    "From: Doe, Jane <jane@example.com>\r\n",
+    /^The From field cannot be used: a display name with a comma \(,\) must be quoted, write "Last, First" <name@domain>$/,
+  ],
+  [
+    "From: Shop: Orders <orders@example.com>\r\n",
+    /^The From field cannot be used: a display name with a colon \(:\) must be quoted/,
+  ],
+];
+for (const [text, reason] of reasons) {
+  test(`admitHeader() names the field and what is wrong in ${JSON.stringify(text)}`, () => {
+    const header = parseHeader(Buffer.from(text));
+    assert.equal(header.kind, "header");
+    const refused = admitHeader(snapshot, client, header);
+    assert.equal(refused.kind, "refusal");
+    assert.match(refused.text, reason);
   });
 }

@@ -130,12 +130,40 @@ export function admitHeader(snapshot: Snapshot, client: Client, header: Header):
     const refused = admitAddress(snapshot, client, { address, place: "From" });
     if (refused !== undefined) return refused;
   }
+  const others = admitOthers(snapshot, client, header);
+  if (others !== undefined) return others;
   const settings = snapshot.domains.get(domain);
   const mustSign = settings?.document.unsigned !== true;
   if (mustSign && settings?.keys.length === 0) {
     return refusal(451, "4.3.5", `Domain ${domain} has no usable DKIM key yet, try again later`);
   }
   return { kind: "admission", domain, mustSign };
+}
+
+/** Fields beside From that say whose hand a message is from (RFC 5322 section 3.6.2 and 3.6.6): readers show them beside it. */
+const handFields: ReadonlyMap<string, string> = new Map([
+  ["sender", "Sender"],
+  ["resent-from", "Resent-From"],
+  ["resent-sender", "Resent-Sender"],
+]);
+
+function admitOthers(snapshot: Snapshot, client: Client, header: Header): Refusal | undefined {
+  for (const field of header.fields) {
+    const place = handFields.get(field.name);
+    const value = place === undefined ? "" : fieldValue(header, field);
+    // An empty field names nobody.
+    if (place === undefined || value === "") continue;
+    const parsed = parseMailboxes(value);
+    if (parsed.kind === "fault") return refusal(550, "5.6.0", `The ${place} field cannot be used: ${parsed.reason}`);
+    if (parsed.mailboxes.length > 1 && place !== "Resent-From") {
+      return refusal(550, "5.6.0", `The ${place} field must hold one address, it has ${parsed.mailboxes.length}`);
+    }
+    for (const address of parsed.mailboxes) {
+      const refused = admitAddress(snapshot, client, { address, place });
+      if (refused !== undefined) return refused;
+    }
+  }
+  return undefined;
 }
 
 /** RFC 5321 section 6.3: count the hops; and count ourselves, which catches a loop before it has gone round a hundred times. */

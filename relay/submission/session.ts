@@ -221,10 +221,11 @@ export class SubmissionSession implements SessionRules {
     const id = this.#newId(startedAt);
     const result = await acceptMessage(stream, spool, {
       id,
+      anotherId: () => this.#newId(startedAt),
       mail: transaction.mail,
       recipients: [...transaction.recipients.values()],
       sizeLimitBytes: this.sizeLimitBytes,
-      reception: this.#reception(state, transaction, id),
+      reception: this.#reception(state, transaction),
       admit: (header) => {
         const client = this.#clientIn(state);
         // Who may relay now, which is not who might when the session began.
@@ -232,7 +233,7 @@ export class SubmissionSession implements SessionRules {
         return admitHeader(this.#snapshot, client, header);
       },
       now: () => clock.now(),
-      spooling: (domain) => this.#trace.spooling(id, domain),
+      spooling: (storedId, domain) => this.#trace.spooling(storedId, domain),
     });
     if (result === undefined) return undefined;
     if (result.kind === "refusal") {
@@ -240,20 +241,20 @@ export class SubmissionSession implements SessionRules {
         log.error({ spoolId: id, error: result.cause }, "could not store");
       return result;
     }
-    const { domain, sizeBytes, acceptedAt, messageId } = result;
+    const { id: spoolId, domain, sizeBytes, acceptedAt, messageId } = result;
     const listener = this.#opened.name;
     // The cipher is "<version> <suite>" once the session is inside TLS.
     const tls = state.cipher?.split(" ")[0];
     const seconds = (clock.now() - startedAt) / 1000;
     const recipients = transaction.recipients.size;
-    const reply = { code: 250, enhanced: "2.6.0", text: `Message accepted as ${id}` };
+    const reply = { code: 250, enhanced: "2.6.0", text: `Message accepted as ${spoolId}` };
     const { traceparent, traceId } = this.#trace.accepted(reply, { sizeBytes, recipients });
     metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent });
     const { code, enhanced } = reply;
-    const line = { spoolId: id, domain, listener, sizeBytes, recipients, code, enhanced, traceId };
+    const line = { spoolId, domain, listener, sizeBytes, recipients, code, enhanced, traceId };
     journal.write({ kind: "accepted", line }, () => {
       const destinations = destinationsOf(transaction.recipients.values());
-      return { spoolId: id, domain, acceptedAt, sizeBytes, destinations, messageId };
+      return { spoolId, domain, acceptedAt, sizeBytes, destinations, messageId };
     });
     return reply;
   }
@@ -272,11 +273,7 @@ export class SubmissionSession implements SessionRules {
     return { listener: this.#listener, trusted: this.#trusted, secure: state.secure, user: state.user };
   }
 
-  #reception(
-    state: SessionState,
-    transaction: Transaction,
-    id: SpoolId,
-  ): Parameters<typeof acceptMessage>[2]["reception"] {
+  #reception(state: SessionState, transaction: Transaction): Parameters<typeof acceptMessage>[2]["reception"] {
     return {
       helo: state.helo,
       clientAddress: this.#place.address,
@@ -286,7 +283,6 @@ export class SubmissionSession implements SessionRules {
       authenticated: state.user !== undefined,
       smtpUtf8: transaction.mail.smtpUtf8,
       ...(state.cipher === undefined ? {} : { cipher: state.cipher }),
-      id,
     };
   }
 

@@ -20,11 +20,14 @@ const noFrom = /^5\.6\.0 The message must have exactly one From field, it has 0$
 
 /** Why a message of the corpus is refused with 550 5.6.0: what the reply says. Every other message is accepted. */
 const refused: Readonly<Record<string, { readonly because: string; readonly reply: RegExp }>> = {
-  "msg_05.txt": { because: "From: foo, without a domain", reply: /^5\.6\.0 The From field .*no domain$/ },
+  "msg_05.txt": {
+    because: "From: foo, without a domain",
+    reply: /^5\.6\.0 The From field .*no domain, write <name@domain>$/,
+  },
   "msg_11.txt": { because: "only a Subject", reply: noFrom },
   "msg_18.txt": { because: "no From", reply: noFrom },
   "msg_19.txt": { because: "the first line is a sentence", reply: /^5\.6\.0 Line 1 of the message: / },
-  "msg_25.txt": { because: "an mbox line on top", reply: /^5\.6\.0 Line 1 of the message: / },
+  "msg_25.txt": { because: "an mbox line on top", reply: /^5\.6\.0 Line 1 of the message: .*mbox/ },
   "msg_35.txt": { because: "the header ends without an empty line", reply: /^5\.6\.0 Line 4 of the message: / },
   "msg_37.txt": { because: "no From", reply: noFrom },
   "msg_38.txt": { because: "no From", reply: noFrom },
@@ -33,9 +36,11 @@ const refused: Readonly<Record<string, { readonly because: string; readonly repl
   "msg_43.txt": { because: "an mbox line on top", reply: /^5\.6\.0 Line 1 of the message: / },
 };
 
-/** Domains of the corpus's From fields. */
+/** Domains of the corpus's From and Sender fields. */
 const domains = ["bar.baz", "ddd.com", "digicool.com", "dom.ain", "example.com", "example.net", "ietf.org"].concat([
+  "freebsd.org",
   "python.org",
+  "socal-raves.org",
   "ucla.edu",
   "xcar.wooster.local",
   "xx.dk",

@@ -95,6 +95,7 @@ tlsmgr    unix  - - n 1000 1 tlsmgr
 error     unix  - - n -    - error
 retry     unix  - - n -    - error
 virtual   unix  - n n -    - virtual
+smtp      unix  - - n -    - smtp
 anvil     unix  - - n -    1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 `;
@@ -103,7 +104,12 @@ postlog   unix-dgram n - n - 1 postlogd
  * Postfix with every mail for example.org in one maildir, and every mail for example.com too: its own notices to the
  * senders of the tests. Nobody has the address `nobody@example.org`. Needs root, as its master does.
  */
-export async function startPostfix(t: TestContext, logDirectory: string): Promise<MailHost> {
+export async function startPostfix(
+  t: TestContext,
+  logDirectory: string,
+  /** Where it sends everything on instead, as the hosts between us and a mailbox do. */
+  relayTo?: MailHost["address"],
+): Promise<MailHost> {
   const directory = makeDirectory();
   const path = (name: string): string => join(directory, name);
   for (const name of ["etc", "queue", "data", "mail"]) mkdirSync(path(name));
@@ -125,7 +131,8 @@ export async function startPostfix(t: TestContext, logDirectory: string): Promis
     inet_interfaces: "127.0.0.1",
     inet_protocols: "ipv4",
     mynetworks: "127.0.0.0/8",
-    virtual_mailbox_domains: "example.org, example.com",
+    virtual_mailbox_domains: relayTo === undefined ? "example.org, example.com" : "",
+    relayhost: relayTo === undefined ? "" : `[${relayTo.host}]:${relayTo.port}`,
     virtual_mailbox_base: path("mail"),
     virtual_mailbox_maps: "regexp:{{!/^nobody@/ inbox/}}",
     virtual_uid_maps: `static:${mailbox.uid}`,

@@ -28,16 +28,29 @@ export function fieldName(field: string): string {
 const removed = new Set(["bcc", "resent-bcc", "return-path"]);
 const added = ["dkim-signature", "dkim-signature", "received"];
 
+/** RFC 5322 section 4.5.3: several lists of recipients are read as one. */
+function joined(fields: readonly string[]): readonly string[] {
+  return fields.flatMap((field) => {
+    const name = fieldName(field);
+    const same = name === "to" || name === "cc" ? fields.filter((each) => fieldName(each) === name) : [field];
+    if (same.length === 1) return [field];
+    if (same[0] !== field) return [];
+    const lists = same.map((each) => each.slice(each.indexOf(":") + 1).trim());
+    return [`${name === "to" ? "To" : "Cc"}: ${lists.join(",\r\n ")}\r\n`];
+  });
+}
+
 /**
  * What is wrong with a message that went through the relay, compared with what was sent: undefined when nothing but the
- * stated changes happened. Signatures and Received on top; Bcc and the like gone; Date and Message-ID, when missing, last.
+ * stated changes happened. Signatures and Received on top; Bcc and the like gone; several To or Cc fields one; Date and
+ * Message-ID, when missing, last.
  */
 export function unstatedChange(sent: Buffer, arrived: Buffer): string | undefined {
   const before = splitMessage(sent);
   const after = splitMessage(arrived);
   const names = after.fields.map(fieldName);
   if (names.slice(0, 3).join() !== added.join()) return `starts with ${names.slice(0, 3).join()}`;
-  const kept = before.fields.filter((field) => !removed.has(fieldName(field)));
+  const kept = joined(before.fields.filter((field) => !removed.has(fieldName(field))));
   const has = (name: string): boolean => before.fields.some((field) => fieldName(field) === name);
   const missing = ["date", "message-id"].filter((name) => !has(name));
   const tail = names.slice(names.length - missing.length);

@@ -82,3 +82,25 @@ export async function verifyWithDkimpy(
 ): Promise<readonly Readonly<Record<string, string>>[]> {
   return runPython(verifyScript, { keys, paths }, z.array(z.record(z.string(), z.string())));
 }
+
+const partsScript = `
+import base64, email, email.policy, hashlib, json, sys
+answers = []
+for path in json.load(sys.stdin)["paths"]:
+    with open(path, "rb") as file:
+        message = email.message_from_binary_file(file, policy=email.policy.compat32)
+    parts = []
+    for part in message.walk():
+        payload = b"" if part.is_multipart() else part.get_payload(decode=True)
+        # The line end before a boundary belongs to the boundary, the one at the end of a message to nobody.
+        parts.append([part.get_content_type(), str(part.get_filename()), hashlib.sha256(payload.rstrip(b"\\r\\n")).hexdigest()])
+    answers.append(parts)
+json.dump(answers, sys.stdout)
+`;
+
+/** For each message file its parts in order as Python decodes them: type, file name, SHA-256 of the content. */
+export async function decodePartsWithPython(
+  paths: readonly string[],
+): Promise<readonly (readonly (readonly string[])[])[]> {
+  return runPython(partsScript, { paths }, z.array(z.array(z.array(z.string()))));
+}

@@ -3,7 +3,8 @@
  * section 5). Pure; octets come back as they were, in an encoding that the way of the notice can carry.
  */
 import type { OriginalMessage } from "./facts.ts";
-import { quotedPrintable, type Charset } from "./text.ts";
+import { quotedPrintable } from "../mime/encode.ts";
+import type { Charset } from "./text.ts";
 
 export interface Part {
   readonly type: string;

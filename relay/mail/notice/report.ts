@@ -5,12 +5,13 @@
  * is known to carry it, while a notice to an ASCII address must not be lost because some hop cannot (RFC 6533 section 3 has
  * forms for both).
  */
+import { quotedPrintable } from "../mime/encode.ts";
 import { fieldsNamed, fieldValue, parseHeader } from "../header.ts";
 import { formatDate } from "../received.ts";
 import type { NoticeFacts } from "./facts.ts";
 import { statusFields } from "./fields.ts";
 import { hasEightBit, originalPart, type Part } from "./original.ts";
-import { isAscii, quotedPrintable, type Charset } from "./text.ts";
+import { isAscii, type Charset } from "./text.ts";
 import { humanText, subjects } from "./words.ts";
 
 export interface NoticeBytes {

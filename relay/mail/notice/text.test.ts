@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diagnostic, oneLine, quotedPrintable, wrap } from "./text.ts";
+import { quotedPrintable } from "../mime/encode.ts";
+import { diagnostic, oneLine, wrap } from "./text.ts";
 
 const quoted: readonly { readonly text: string; readonly is: string }[] = [
   { text: "", is: "" },

@@ -65,33 +65,3 @@ function words(text: string): string[] {
 export function paragraph(text: string, indent = ""): string {
   return indent + wrap(text, indent);
 }
-
-const quotedLineOctets = 75;
-
-/** Quoted-printable of text whose lines end with CRLF: 7-bit, lines of at most 76 characters, readable where it is ASCII. */
-export function quotedPrintable(bytes: Buffer): Buffer {
-  const lines = bytes.toString("latin1").split("\r\n");
-  return Buffer.from(lines.map(quotedLine).join("\r\n"), "latin1");
-}
-
-function quotedLine(line: string): string {
-  const parts: string[] = [];
-  let current = "";
-  for (let at = 0; at < line.length; at += 1) {
-    const octet = quotedOctet(line, at);
-    if (current.length + octet.length > quotedLineOctets) {
-      parts.push(`${current}=`);
-      current = "";
-    }
-    current += octet;
-  }
-  return [...parts, current].join("\r\n");
-}
-
-function quotedOctet(line: string, at: number): string {
-  const code = line.charCodeAt(at);
-  const isSpace = code === 0x20 || code === 0x09;
-  // RFC 2045 section 6.7 (3): white space at the end of a line would be lost on the way.
-  const literal = isSpace ? at < line.length - 1 : code > 0x20 && code < 0x7f && code !== 0x3d;
-  return literal ? line.charAt(at) : `=${code.toString(16).toUpperCase().padStart(2, "0")}`;
-}

@@ -1,0 +1,102 @@
+/**
+ * The header as it leaves: what of the client's goes, what is mended, what is added. Decided while the message arrives, so
+ * that whoever is refused hears it; written when the message is complete.
+ *
+ * Everything else stays byte for byte and in its order. A header that somebody signed (DKIM, ARC) is mended in nothing
+ * that a signature covers: it stays as it is, also where it is worse for it.
+ */
+import { changedFields, fieldValue, type FieldChanges, type Header, type HeaderField } from "../header.ts";
+import { formatDate, renderReceived, type Reception } from "../received.ts";
+import { countFault, repeatChanges, repeatedNames, unfoldable, type FieldFault } from "./repeats.ts";
+import { isUsableDate, isUsableMessageId } from "./stamp.ts";
+import { tidyField, withPlainName } from "./tidy.ts";
+
+export interface HeaderPlan {
+  readonly kind: "plan";
+  readonly changes: FieldChanges;
+  /** False when it is added. */
+  readonly hasDate: boolean;
+  /** As it leaves; undefined when it is added. */
+  readonly messageId: string | undefined;
+}
+
+const nothing = Buffer.alloc(0);
+
+/** Signatures over header and body that a change would break (RFC 6376, RFC 8617 section 4.1.2, RFC 4870). */
+const signatures: ReadonlySet<string> = new Set(["dkim-signature", "arc-message-signature", "domainkey-signature"]);
+
+export function isSealed(header: Header): boolean {
+  return header.fields.some(({ name }) => signatures.has(name));
+}
+
+/** `dropped` are names of fields that never leave as they came, in lower case. */
+export function planHeader(header: Header, dropped: ReadonlySet<string>): HeaderPlan | FieldFault {
+  const fault = countFault(header);
+  if (fault !== undefined) return fault;
+  const changes = new Map<HeaderField, Buffer>();
+  const sealed = isSealed(header);
+  for (const field of header.fields) {
+    if (dropped.has(field.name)) changes.set(field, nothing);
+    else if (!field.tidy) {
+      const instead = sealed ? withPlainName(header, field) : tidyField(header, field);
+      if (instead === undefined) {
+        const name = header.bytes.toString("latin1", field.start, Math.min(field.nameEnd, field.start + 60));
+        return { kind: "fault", reason: unfoldable(name) };
+      }
+      changes.set(field, instead);
+    }
+  }
+  const stamps = takeStamps(header, changes, sealed);
+  const repeats = sealed ? undefined : addRepeatChanges(header, changes);
+  return repeats ?? { kind: "plan", changes, ...stamps };
+}
+
+/** Takes out what nobody could use, and says what is left. */
+function takeStamps(
+  header: Header,
+  changes: Map<HeaderField, Buffer>,
+  sealed: boolean,
+): Pick<HeaderPlan, "hasDate" | "messageId"> {
+  let hasDate = false;
+  let messageId: string | undefined;
+  for (const field of header.fields) {
+    if (field.name !== "date" && field.name !== "message-id") continue;
+    const value = fieldValue(header, field);
+    const isUsable = sealed || (field.name === "date" ? isUsableDate(value) : isUsableMessageId(value));
+    if (!isUsable) changes.set(field, nothing);
+    else if (field.name === "date") hasDate = true;
+    else messageId ??= value;
+  }
+  return { hasDate, messageId };
+}
+
+function addRepeatChanges(header: Header, changes: Map<HeaderField, Buffer>): FieldFault | undefined {
+  for (const name of repeatedNames(header)) {
+    const repeats = repeatChanges(header, name, changes);
+    if ("kind" in repeats) return repeats;
+    for (const [field, instead] of repeats) changes.set(field, instead);
+  }
+  return undefined;
+}
+
+export interface Outgoing {
+  readonly header: Header;
+  readonly plan: HeaderPlan;
+  readonly reception: Reception;
+  /** Of a body that was encoded anew: fields that are written otherwise, and fields that come. */
+  readonly encoding?: { readonly changes: FieldChanges; readonly added: Buffer };
+}
+
+/** Received on top, then what was kept, then what RFC 6409 section 8 lets a submission server add. */
+export function renderOutgoing({ header, plan, reception, encoding }: Outgoing): Buffer {
+  const changes = encoding === undefined ? plan.changes : new Map([...plan.changes, ...encoding.changes]);
+  const parts = [Buffer.from(renderReceived(reception), "latin1"), ...changedFields(header, changes)];
+  if (encoding !== undefined) parts.push(encoding.added);
+  if (!plan.hasDate) parts.push(Buffer.from(`Date: ${formatDate(reception.at)}\r\n`, "latin1"));
+  if (plan.messageId === undefined) parts.push(Buffer.from(`Message-ID: ${addedMessageId(reception)}\r\n`, "latin1"));
+  return Buffer.concat(parts);
+}
+
+export function addedMessageId({ id, by }: Pick<Reception, "id" | "by">): string {
+  return `<${id}@${by}>`;
+}
