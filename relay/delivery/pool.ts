@@ -9,7 +9,8 @@
  */
 import type { Clock } from "../../runtime/clock.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
-import { ConnectError, openConnection, type HopConnection, type NextHop } from "./transport.ts";
+import { PlainHosts } from "./session/plainhosts.ts";
+import { ConnectError, openConnection, patience, type HopConnection, type NextHop } from "./transport.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
@@ -69,7 +70,9 @@ class HopPool implements Pool {
   #closed = false;
 
   constructor(options: PoolOptions) {
-    const defaults = { open: openConnection, maxConnections: 20, messagesPerConnection: 100, idleMs: 5_000 };
+    const plainHosts = new PlainHosts(options.clock);
+    const open = (hop: NextHop): Promise<HopConnection> => openConnection(hop, patience, plainHosts);
+    const defaults = { open, maxConnections: 20, messagesPerConnection: 100, idleMs: 5_000 };
     this.#options = { ...defaults, ...options };
   }
 

@@ -6,11 +6,13 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { TLSSocket, createSecureContext } from "node:tls";
 
-/** A reply, `close` to hang up without one, or undefined for what a friendly server says. */
+/** A reply, `close` to hang up without one, `silence` for none, or undefined for what a friendly server says. */
 export type ScriptAnswer = string | undefined;
 
 /** The reply after which the server hangs up: a TLS handshake that comes to nothing. */
 export const replyAndClose = "220 2.0.0 and gone";
+/** The reply after which the server says nothing any more, whatever it is sent. */
+export const replyAndSilence = "220 2.0.0 and silent";
 
 export interface Script {
   readonly extensions?: readonly string[];
@@ -173,10 +175,12 @@ class Conversation implements HopSession {
   }
 
   async #readContent(): Promise<boolean> {
-    const end = this.#buffer.indexOf("\r\n.\r\n");
-    if (end === -1) return false;
-    const raw = this.#buffer.subarray(0, end + 5);
-    this.#buffer = this.#buffer.subarray(end + 5);
+    // RFC 5321 section 4.1.1.4: the CRLF of DATA itself begins the first line.
+    const isEmpty = this.#buffer.indexOf(".\r\n") === 0;
+    const end = isEmpty ? 3 : this.#buffer.indexOf("\r\n.\r\n") + 5;
+    if (end < 5 && !isEmpty) return false;
+    const raw = this.#buffer.subarray(0, end);
+    this.#buffer = this.#buffer.subarray(end);
     this.#inData = false;
     const message = { session: this.number, mail: this.#mail, recipients: this.#recipients, raw };
     await this.#reply("END", "250 2.0.0 taken");
@@ -192,11 +196,16 @@ class Conversation implements HopSession {
       this.#socket?.destroy();
       return;
     }
+    if (answer === "silence") return;
     this.#socket?.write(`${answer}\r\n`);
     this.#follow(line, answer);
   }
 
   #follow(line: string, answer: string): void {
+    if (answer === replyAndSilence) {
+      this.#socket?.removeAllListeners("data").resume();
+      return;
+    }
     const verb = line.toUpperCase();
     const taken = answer.startsWith("2");
     if (answer.startsWith("421")) this.#socket?.end();

@@ -2,13 +2,14 @@
  * One mail transaction over an open connection: MAIL, RCPT, DATA, and what came back for each recipient.
  *
  * Promise: transact() never rejects; every recipient gets a result. A message that the hop can not carry unchanged is
- * refused here before MAIL. After trouble inside DATA the connection is dropped: nobody knows where its dialogue stands.
+ * refused here before MAIL. A refusal at any point leaves the dialogue where RFC 5321 says that it is, and the connection is
+ * kept; only what breaks off inside the message drops it, because nobody knows what the hop would take for a command then.
  */
 import type { Writable } from "node:stream";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
 import { asciiOrcpt } from "../mail/notice/recipientform.ts";
-import type { Reply } from "../mail/reply.ts";
+import { formatReply, type Reply } from "../mail/reply.ts";
 import { DotStuffing, stuffWhole } from "./dotstuffing.ts";
 
 export interface Outgoing {
@@ -55,6 +56,8 @@ export interface SmtpLine {
   readonly output: Writable;
   /** 0 when the hop named no limit. */
   readonly maxSizeBytes: number;
+  /** False when the hop refused EHLO: what it does not offer then, it may still have. */
+  readonly knowsOffers: boolean;
   offers(extension: string): boolean;
   /** Sends the commands in one write and expects a reply for each. */
   command(commands: readonly string[]): void;
@@ -64,9 +67,13 @@ export interface SmtpLine {
   nextReply(): Promise<Reply>;
   /** Aborted when the connection is gone. */
   readonly lost: AbortSignal;
-  /** Inactivity after which the connection counts as lost (RFC 5321 section 4.5.3.2). */
-  setPatience(phase: "command" | "end"): void;
-  drop(): void;
+  /** A reply is here that nobody has asked for yet. */
+  readonly hasReply: boolean;
+  /** How long what is said next may take before the connection counts as lost (RFC 5321 section 4.5.3.2). */
+  setPatience(phase: "command" | "data" | "body" | "end"): void;
+  /** Says QUIT and goes; only where the hop waits for a command. */
+  leave(detail?: string): void;
+  drop(detail?: string): void;
 }
 
 export async function transact(line: SmtpLine, mail: Outgoing): Promise<TransactionReport> {
@@ -96,7 +103,11 @@ class Transaction {
   async run(): Promise<void> {
     const needsUtf8 = this.#refuseWhatTheHopCannotCarry();
     const asked = this.#undecided();
-    if (asked.length === 0) return;
+    if (asked.length === 0) {
+      // The next session may begin with an answer to EHLO.
+      if (!this.#line.knowsOffers) this.#line.leave("the next hop refused EHLO");
+      return;
+    }
     const pipelined = this.#line.offers("PIPELINING");
     const commands = [
       mailCommand(this.#line, this.#mail, needsUtf8),
@@ -130,7 +141,7 @@ class Transaction {
       if (!pipelined && command !== undefined) this.#line.command([command]);
       return this.#line.nextReply();
     };
-    const mailReply = await ask(commands[0]);
+    const mailReply = inPlace(await ask(commands[0]));
     this.#judged = mailReply.code !== 421;
     const mailAccepted = isPositive(mailReply);
     if (!mailAccepted) this.#decide({ phase: "mail", reply: mailReply });
@@ -138,7 +149,7 @@ class Transaction {
     if (mailAccepted) this.#phase = "rcpt";
     let position = 1;
     for (const index of asked) {
-      const reply = await ask(commands[position++]);
+      const reply = inPlace(await ask(commands[position++]));
       if (!isPositive(reply) && mailAccepted) this.#refuse(index, { phase: "rcpt", reply });
     }
     const wanted = this.#undecided().length > 0;
@@ -147,7 +158,9 @@ class Transaction {
       return false;
     }
     if (mailAccepted) this.#phase = "data";
+    this.#line.setPatience("data");
     const dataReply = await ask("DATA");
+    this.#line.setPatience("command");
     return this.#judgeData(dataReply, wanted);
   }
 
@@ -155,19 +168,30 @@ class Transaction {
     const ready = reply.code >= 300 && reply.code <= 399;
     if (ready && wanted) return true;
     if (wanted) this.#decide({ phase: "data", reply });
-    // A hop that takes DATA with nobody to deliver to, or says 250 to it, is not to be trusted with another message.
-    if (reply.code < 400) this.#line.drop();
+    if (ready) await this.#endWithNobody();
+    // A hop that says 250 to DATA may wait for a command or for the message.
+    else if (reply.code < 400) this.#line.leave("the next hop does not say what it waits for");
     else await this.#reset();
     return false;
+  }
+
+  /** RFC 2920 section 3.1: a hop that takes DATA with nobody to deliver to is given a single dot. */
+  async #endWithNobody(): Promise<void> {
+    this.#line.expectReply();
+    this.#line.setPatience("end");
+    this.#line.output.write(".\r\n");
+    await this.#line.nextReply();
+    this.#line.setPatience("command");
   }
 
   /** The message itself and the reply that passes responsibility (RFC 5321 section 6.1). */
   async #content(): Promise<void> {
     this.#phase = "body";
-    this.#line.expectReply();
     const { head, body } = this.#mail;
+    this.#line.setPatience("body");
+    this.#line.expectReply();
     if (Buffer.isBuffer(body)) this.#line.output.write(stuffWhole([head, body]));
-    else await this.#stream(head, body());
+    else if (!(await this.#stream(head, body()))) return this.#breakOff();
     if (!this.#line.lost.aborted) {
       this.#phase = "end";
       this.#line.setPatience("end");
@@ -179,19 +203,32 @@ class Transaction {
       for (const index of this.#undecided()) this.#results[index] = { kind: "accepted", reply, dsn };
       return;
     }
+    // RFC 5321 section 4.1.1.4: the transaction is over, whatever came of it, and the next may begin.
     this.#decide({ phase: "end", reply });
+    // RFC 5321 section 4.2.1: what is neither yes nor no to a message leaves open what the hop waits for.
+    if (reply.code < 400) this.#line.leave("the next hop does not say what it waits for");
+  }
+
+  /** A reply that came before the message was whole: a refusal is one, a consent cannot be meant for it. */
+  async #breakOff(): Promise<void> {
+    const reply = await this.#line.nextReply();
+    if (isPositive(reply)) this.#decide({ phase: "body", detail: "the next hop answered before the message was sent" });
+    else this.#decide({ phase: "end", reply });
     this.#line.drop();
   }
 
-  async #stream(head: Buffer, body: AsyncIterable<Buffer | string>): Promise<void> {
+  /** False when the hop said something before all of it was sent; the final dot is not sent then. */
+  async #stream(head: Buffer, body: AsyncIterable<Buffer | string>): Promise<boolean> {
     const stuffing = new DotStuffing();
     await this.#write(stuffing.stuff(head));
     for await (const chunk of body) {
       // Leaving the loop destroys the source: nothing is read for a connection that is gone.
-      if (this.#line.lost.aborted) break;
+      if (this.#line.lost.aborted || this.#line.hasReply) break;
       await this.#write(stuffing.stuff(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, "latin1")));
     }
+    if (this.#line.hasReply) return false;
     if (!this.#line.lost.aborted) this.#line.output.write(stuffing.end());
+    return true;
   }
 
   async #write(pieces: readonly Buffer[]): Promise<void> {
@@ -214,20 +251,22 @@ class Transaction {
 
   async #reset(): Promise<void> {
     this.#line.command(["RSET"]);
-    if (!isPositive(await this.#line.nextReply())) this.#line.drop();
+    if (!isPositive(await this.#line.nextReply())) this.#line.leave("the next hop refuses RSET");
   }
 
   #refuseWhatTheHopCannotCarry(): boolean {
     const mail = this.#mail;
     const headNeedsUtf8 = mail.smtpUtf8 && (!isAscii(mail.sender) || !isAscii(mail.head.toString("latin1")));
+    const isKnown = this.#line.knowsOffers;
     const refuseAll = (reason: LocalReason): void => this.#decide({ phase: "local", reason });
     if (!this.#line.offers("SMTPUTF8")) {
-      if (headNeedsUtf8) refuseAll("no-smtputf8");
+      const reason = isKnown ? "no-smtputf8" : "smtputf8-unknown";
+      if (headNeedsUtf8) refuseAll(reason);
       mail.recipients.forEach(({ address }, index) => {
-        if (!isAscii(address)) this.#refuse(index, { phase: "local", reason: "no-smtputf8" });
+        if (!isAscii(address)) this.#refuse(index, { phase: "local", reason });
       });
     }
-    if (mail.eightBit && !this.#line.offers("8BITMIME")) refuseAll("no-8bitmime");
+    if (mail.eightBit && !this.#line.offers("8BITMIME")) refuseAll(isKnown ? "no-8bitmime" : "8bitmime-unknown");
     const { maxSizeBytes } = this.#line;
     if (maxSizeBytes > 0 && mail.sizeBytes > maxSizeBytes) refuseAll("too-large");
     return headNeedsUtf8 || this.#undecided().some((index) => !isAscii(mail.recipients[index]?.address ?? ""));
@@ -270,6 +309,12 @@ function mailCommand(line: SmtpLine, mail: Outgoing, needsUtf8: boolean): string
     if (mail.envid !== undefined) words.push(`ENVID=${mail.envid}`);
   }
   return words.join(" ");
+}
+
+/** RFC 5321 section 4.3.2: no 3xx answers MAIL or RCPT; it answers another command, and so would what comes next. */
+function inPlace(reply: Reply): Reply {
+  if (reply.code < 300 || reply.code > 399) return reply;
+  throw new LineLostError(`the next hop answers out of turn: ${formatReply(reply)}`);
 }
 
 function isPositive(reply: Reply): boolean {

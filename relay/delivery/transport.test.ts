@@ -162,8 +162,25 @@ const refusals: readonly { line: string; answer: string; fates: readonly string[
   { line: "MAIL", answer: "452 4.3.1 full", fates: ["deferred host 4.3.1", "deferred host 4.3.1"], alive: true },
   { line: "DATA", answer: "554 5.7.1 no", fates: ["failed message 5.7.1", "failed message 5.7.1"], alive: true },
   { line: "DATA", answer: "250 2.0.0 what", fates: ["deferred message 4.5.0", "deferred message 4.5.0"], alive: false },
-  { line: "END", answer: "554 5.6.0 spam", fates: ["failed message 5.6.0", "failed message 5.6.0"], alive: false },
-  { line: "END", answer: "451 4.3.0 no", fates: ["deferred message 4.3.0", "deferred message 4.3.0"], alive: false },
+  { line: "END", answer: "554 5.6.0 spam", fates: ["failed message 5.6.0", "failed message 5.6.0"], alive: true },
+  { line: "END", answer: "451 4.3.0 no", fates: ["deferred message 4.3.0", "deferred message 4.3.0"], alive: true },
+  { line: "END", answer: "354 what", fates: ["deferred message 4.5.0", "deferred message 4.5.0"], alive: false },
+  { line: "RCPT TO:<a", answer: "251 2.1.5 will forward", fates: ["delivered", "delivered"], alive: true },
+  { line: "RCPT TO:<a", answer: "252 2.1.5 will try", fates: ["delivered", "delivered"], alive: true },
+  { line: "RCPT TO:<a", answer: "551 5.1.6 <x@y.test>", fates: ["failed recipient 5.1.6", "delivered"], alive: true },
+  {
+    line: "END",
+    answer: "250-scanning\r\n550 5.7.1 rejected",
+    fates: ["failed message 5.7.1", "failed message 5.7.1"],
+    alive: true,
+  },
+  { line: "RCPT TO:<a", answer: "250-hm\r\n550 5.1.1 no", fates: ["failed recipient 5.1.1", "delivered"], alive: true },
+  {
+    line: "END",
+    answer: "250-ok\r\nwhat?\r\n250 ok",
+    fates: ["deferred message 4.4.2", "deferred message 4.4.2"],
+    alive: false,
+  },
   { line: "MAIL", answer: "421 4.3.2 bye", fates: ["deferred host 4.3.2", "deferred host 4.3.2"], alive: false },
   { line: "RCPT TO:<b", answer: "421 4.3.2 bye", fates: ["deferred host 4.3.2", "deferred host 4.3.2"], alive: false },
   { line: "DATA", answer: "421 4.3.2 bye", fates: ["deferred host 4.3.2", "deferred host 4.3.2"], alive: false },
@@ -192,15 +209,22 @@ for (const row of refusals) {
   }
 }
 
-test("a connection that the hop takes DATA on with nobody to deliver to is dropped", async (t) => {
-  const answer = (line: string): string | undefined =>
-    line.startsWith("RCPT") ? "550 5.1.1 no" : line === "DATA" ? "354 go on" : undefined;
-  const hop = await hopFor(t, { answer });
-  const connection = await connectionTo(t, hop);
-  const report = await connection.transact(mail());
-  assert.deepEqual(fates(report.results), ["failed recipient 5.1.1", "failed recipient 5.1.1"]);
-  assert.equal(connection.alive, false);
-});
+for (const refused of ["RCPT", "MAIL"]) {
+  test(`a connection whose hop refuses ${refused} and takes DATA all the same sends a single dot, and is kept`, async (t) => {
+    const answer = (line: string): string | undefined =>
+      line.startsWith(refused) ? "550 5.1.1 no" : line === "DATA" ? "354 go on" : undefined;
+    const hop = await hopFor(t, { answer });
+    const connection = await connectionTo(t, hop);
+    for (let count = 0; count < 3; count += 1) {
+      const report = await connection.transact(mail());
+      const fate = refused === "RCPT" ? "failed recipient 5.1.1" : "failed message 5.1.1";
+      assert.deepEqual(fates(report.results), [fate, fate]);
+      assert.equal(connection.alive, true);
+    }
+    assert.deepEqual(new Set(hop.messages.map(({ raw }) => raw.toString())), new Set([".\r\n"]));
+    assert.equal(hop.sessions.length, 1);
+  });
+}
 
 test("a kept connection that died before MAIL was judged says that it was stale", async (t) => {
   const answer = (line: string, session: { number: number; lines: string[] }): string | undefined =>

@@ -1,19 +1,22 @@
 /**
- * Connections to next hops: the only importer of nodemailer. The library connects, negotiates TLS, logs in and puts
- * replies together; what is said between MAIL and the final reply is ours (transaction.ts).
+ * Connections to next hops: the only importer of nodemailer. The library connects, says EHLO, negotiates TLS and logs in; the
+ * dialogue after that is ours (session.ts, transaction.ts), over the socket that it hands out.
  *
- * Its internals that we rely on are listed in `Internals` and pinned by the contract test beside this file.
- * Every error leaves here as Trouble, so that relay/mail/outcome.ts can decide.
+ * Of the library we use what it declares: its options, its socket, its events, and its transaction log, which tells what was
+ * said (transcript.ts). Every error leaves here as Trouble, so that relay/mail/outcome.ts can decide. A hop that refused
+ * something is told QUIT before the connection ends.
  */
 import { TLSSocket } from "node:tls";
-import { isIP, type Socket } from "node:net";
+import { isIP, Socket } from "node:net";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import type { SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
 import type { ConnectionLimits } from "../mail/destination.ts";
 import { parseReply, type Reply } from "../mail/reply.ts";
-import { LineLostError, transact, type Outgoing, type SmtpLine, type TransactionReport } from "./transaction.ts";
+import type { PlainHosts } from "./session/plainhosts.ts";
+import { HopSession, type ReplyPatience } from "./session/session.ts";
+import { Transcript, type HopOffers } from "./session/transcript.ts";
+import { LineLostError, transact, type Outgoing, type TransactionReport } from "./transaction.ts";
 
 export interface NextHop {
   /** Connections with the same key are interchangeable. */
@@ -25,19 +28,29 @@ export interface NextHop {
   readonly helo: string;
   /** Hops with the same key share them; absent: the pool's own, for this hop alone. */
   readonly limits?: ConnectionLimits;
+  /** Most recipients of a transaction; absent: as many as there are. */
+  readonly recipientsPerMessage?: number;
 }
 
-/** RFC 5321 section 4.5.3.2; connecting is given less, because another host may be waiting for its turn. */
-export interface Patience {
+/** RFC 5321 section 4.5.3.2; connecting is given less, because another host may be waiting for its turn, and so is TLS. */
+export interface Patience extends ReplyPatience {
   readonly connectMs: number;
   readonly greetingMs: number;
-  readonly commandMs: number;
-  readonly endMs: number;
+  readonly handshakeMs: number;
 }
 
-export const patience: Patience = { connectMs: 30_000, greetingMs: 300_000, commandMs: 300_000, endMs: 600_000 };
+export const patience: Patience = {
+  connectMs: 30_000,
+  greetingMs: 300_000,
+  handshakeMs: 30_000,
+  commandMs: 300_000,
+  dataMs: 120_000,
+  blockMs: 180_000,
+  endMs: 600_000,
+};
 
-const quitMs = 2_000;
+/** Of what a hop says before the first message; nobody's EHLO or greeting is as long. */
+const longestOpeningReply = 65_536;
 
 /** A connection could not be opened. */
 export class ConnectError extends Error {
@@ -62,296 +75,208 @@ export interface HopConnection {
   transact(mail: Outgoing): Promise<TransactionReport>;
   /** Says QUIT and closes. */
   quit(): void;
+  /** At once, whatever is on its way. */
   destroy(): void;
   onEnd(listener: () => void): void;
 }
 
-interface Internals {
-  _responseActions: ((raw: string) => void)[];
-  _responseQueue: string[];
-  _supportedExtensions: string[];
-  _maxAllowedSize: number;
-  _pendingSend: { callback: (error: unknown) => void; stream: false; onStreamError: () => void } | false;
-  _remainingSetupTime(): number;
-  _onConnect(): void;
-  _actionGreeting(raw: string): void;
-  _actionEHLO(raw: string): void;
-  _actionSTARTTLS(raw: string): void;
-  _processResponse(): void;
-  _onServerClosing(raw: string): void;
-  _upgradeConnection(done: (error: Error | null, secured?: boolean) => void): void;
-}
-
-const Connection = SMTPConnection as unknown as new (options: SMTPConnectionOptions) => SMTPConnection & Internals;
-
-class Session extends Connection implements SmtpLine {
-  readonly nextHop: string;
-  phase: Phase = "connect";
-  tlsOffered = false;
-  readonly #patience: Patience;
-  readonly #lost = new AbortController();
-  readonly #inbox: Reply[] = [];
-  #loss: LineLostError | undefined;
-  #wake: (() => void) | undefined;
-  #inDialogue = false;
-  #extensions: ReadonlySet<string> = new Set();
-
-  constructor(options: SMTPConnectionOptions, nextHop: string, times: Patience) {
-    super(options);
-    this.nextHop = nextHop;
-    this.#patience = times;
-  }
-
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
-  get output(): Socket {
-    const socket = this._socket;
-    if (!socket) throw new LineLostError("there is no connection");
-    return socket;
-  }
-
-  get maxSizeBytes(): number {
-    return this._maxAllowedSize;
-  }
-
-  offers(extension: string): boolean {
-    return this.#extensions.has(extension);
-  }
-
-  /** From here on losing the connection is told to whoever waits for a reply, not as an error event. */
-  startDialogue(): void {
-    this.#inDialogue = true;
-    this.#extensions = new Set(this._supportedExtensions);
-    this.on("error", (error: unknown) => this.lose(lossOf(error)));
-    this.once("end", () => this.lose(new LineLostError("the connection was closed")));
-  }
-
-  beginTransaction(): void {
-    this.#inbox.length = 0;
-    this._pendingSend = {
-      callback: (error) => this.lose(lossOf(error)),
-      stream: false,
-      onStreamError: () => undefined,
-    };
-  }
-
-  endTransaction(): void {
-    this._pendingSend = false;
-  }
-
-  lose(loss: LineLostError): void {
-    this.#loss ??= loss;
-    this.#lost.abort();
-    this.#wake?.();
-  }
-
-  command(commands: readonly string[]): void {
-    const text = commands.join("\r\n");
-    if (/[\0\r\n]/.test(commands.join(""))) throw new Error("a command would hold a line end");
-    for (const _ of commands) this.expectReply();
-    this.output.write(`${text}\r\n`, "utf8");
-  }
-
-  expectReply(): void {
-    this._responseActions.push((raw) => {
-      const reply = parseReply(raw);
-      // Whatever is in the way there, it has not judged the message, and nobody knows what its next reply answers.
-      if (reply === undefined) return this.drop(`no SMTP reply: ${raw.slice(0, 100)}`);
-      this.#inbox.push(reply);
-      // RFC 5321 section 3.8: nothing follows a 421, so that what is still expected is answered by it too.
-      if (reply.code === 421) this.#loss ??= new LineLostError("the next hop closes the connection", reply);
-      this.#wake?.();
-    });
-  }
-
-  async nextReply(): Promise<Reply> {
-    for (;;) {
-      const reply = this.#inbox.shift();
-      if (reply !== undefined) return reply;
-      if (this.#loss !== undefined) throw this.#loss;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = undefined;
-    }
-  }
-
-  setPatience(phase: "command" | "end"): void {
-    this.output.setTimeout(phase === "end" ? this.#patience.endMs : this.#patience.commandMs);
-  }
-
-  drop(detail = "the connection was dropped"): void {
-    this.lose(new LineLostError(detail));
-    this.close();
-  }
-
-  /** The library would cut the greeting by what is left of the time to connect, which is far less than RFC 5321 asks. */
-  override _remainingSetupTime(): number {
-    return this.#patience.greetingMs;
-  }
-
-  /**
-   * The library takes one reply a turn of the event loop, and forgets those that arrived together with the end of the
-   * connection. Replies to a transaction are taken all at once.
-   */
-  override _processResponse(): void {
-    while (this.#inDialogue && !this.destroyed && this._responseActions.length > 0) {
-      const raw = this._responseQueue.shift();
-      if (raw === undefined) return;
-      if (raw.trim() === "") continue;
-      // The library holds bytes as Latin-1; RFC 6531 section 3.7.4 makes UTF-8 of replies possible.
-      const text = Buffer.from(raw, "latin1").toString("utf8");
-      this._responseActions.shift()?.call(this, text);
-      if (text.startsWith("421")) {
-        this._onServerClosing(text);
-        return;
-      }
-    }
-    if (this._responseQueue.length > 0) super._processResponse();
-  }
-
-  override _onConnect(): void {
-    this.phase = "greeting";
-    super._onConnect();
-  }
-
-  override _actionGreeting(raw: string): void {
-    if (raw.startsWith("220")) this.phase = "ehlo";
-    super._actionGreeting(raw);
-  }
-
-  override _actionEHLO(raw: string): void {
-    this.tlsOffered = /^\d+[ -]STARTTLS\b/im.test(raw);
-    super._actionEHLO(raw);
-  }
-
-  override _actionSTARTTLS(raw: string): void {
-    this.phase = "tls";
-    super._actionSTARTTLS(raw);
-  }
-
-  override _upgradeConnection(done: (error: Error | null, secured?: boolean) => void): void {
-    super._upgradeConnection((error, secured) => {
-      if (!error) this.phase = "ehlo";
-      done(error, secured);
-    });
-  }
-}
-
-/** Connects, says EHLO, negotiates TLS and logs in. Rejects with ConnectError. */
-export async function openConnection(hop: NextHop, times: Patience = patience): Promise<HopConnection> {
+/**
+ * Connects, says EHLO, negotiates TLS and logs in. Rejects with ConnectError. `plainHosts` remembers where opportunistic
+ * TLS came to nothing.
+ */
+export async function openConnection(
+  hop: NextHop,
+  times: Patience = patience,
+  plainHosts?: PlainHosts,
+): Promise<HopConnection> {
+  const { host, port, tlsMode, credentials } = hop.smarthost;
+  // RFC 7435: opportunistic security prefers mail in the clear to no mail; who wants otherwise says Required.
+  if (tlsMode !== "Opportunistic" || credentials !== undefined) return dial(hop, tlsMode, times);
+  const place = `${hop.address ?? host} ${port}`;
+  if (plainHosts?.has(place)) return dial(hop, "None", times);
   try {
-    return await dial(hop, hop.smarthost.tlsMode, times);
+    return await dial(hop, tlsMode, times);
   } catch (error) {
-    const opportunistic = hop.smarthost.tlsMode === "Opportunistic" && hop.smarthost.credentials === undefined;
-    // RFC 7435: opportunistic security prefers mail in the clear to no mail; who wants otherwise says Required.
-    if (!opportunistic || !(error instanceof ConnectError) || error.trouble.phase !== "tls") throw error;
+    if (!(error instanceof ConnectError) || error.trouble.phase !== "tls") throw error;
+    plainHosts?.add(place);
     return dial(hop, "None", times);
   }
 }
 
 async function dial(hop: NextHop, tlsMode: SmarthostDocument["tlsMode"], times: Patience): Promise<HopConnection> {
-  const { host, port, ca } = hop.smarthost;
-  const verified = tlsMode === "Required" || tlsMode === "Implicit";
-  const session = new Session(
-    {
-      host: hop.address ?? host,
+  const opening = new Opening(hop, tlsMode, times);
+  await opening.connect();
+  await opening.login(hop.smarthost.credentials);
+  return connectionOver(opening, hop, times);
+}
+
+/** A session that is being opened: what the library does, and how long it may take. */
+class Opening {
+  readonly connection: SMTPConnection;
+  readonly nextHop: string;
+  readonly #transcript = new Transcript();
+  readonly #times: Patience;
+  #refuse: ((error: unknown) => void) | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+
+  constructor({ smarthost, address, helo }: NextHop, tlsMode: SmarthostDocument["tlsMode"], times: Patience) {
+    const { host, port, ca } = smarthost;
+    const verified = tlsMode === "Required" || tlsMode === "Implicit";
+    this.nextHop = `${host}:${port}`;
+    this.#times = times;
+    this.connection = new SMTPConnection({
+      host: address ?? host,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       port,
-      name: hop.helo,
+      name: helo,
       secure: tlsMode === "Implicit",
       requireTLS: tlsMode === "Required",
       ignoreTLS: tlsMode === "None",
       opportunisticTLS: tlsMode === "Opportunistic",
       allowInternalNetworkInterfaces: true,
-      connectionTimeout: times.connectMs,
+      // The library counts the greeting into it, which RFC 5321 gives more time than connecting is worth.
+      connectionTimeout: times.connectMs + times.greetingMs,
       dnsTimeout: times.connectMs,
       greetingTimeout: times.greetingMs,
       socketTimeout: times.commandMs,
       socketCloseTimeout: 2_000,
+      maxResponseSize: longestOpeningReply,
       tls: { rejectUnauthorized: verified, minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca }) },
-    },
-    `${host}:${port}`,
-    times,
-  );
-  await settled(session, (done) => session.connect(done));
-  await login(session, hop.smarthost.credentials);
-  session.startDialogue();
-  return connectionOver(session, hop);
-}
+      transactionLog: true,
+      logger: { debug: (entry: { readonly tnx?: string }, text?: unknown) => this.#heard(entry.tnx, text) },
+    });
+  }
 
-/** Runs one step of opening the session. Rejects with ConnectError, and then the session is closed. */
-function settled(session: Session, step: (done: (error?: unknown) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
+  get offers(): HopOffers {
+    return this.#transcript.offers;
+  }
+
+  /** Rejects with ConnectError, and then the session is closed. */
+  async connect(): Promise<void> {
+    // The library's own times take over once there is a connection.
+    this.#allow(this.#times.connectMs, "could not connect", () => this.connection.stage === "init");
+    await this.#step((done) => this.connection.connect(done));
+  }
+
+  /** RFC 4954 section 4: PLAIN and LOGIN show the password to whoever is at the other end, so that end must be proven. */
+  async login(credentials: SmarthostDocument["credentials"]): Promise<void> {
+    if (credentials === undefined) return;
+    const socket = this.connection._socket;
+    if (!(socket instanceof TLSSocket) || !socket.authorized) {
+      this.#sayQuit();
+      this.connection.close();
+      throw new ConnectError({ phase: "auth", reason: "credentials-unprotected", nextHop: this.nextHop });
+    }
+    const { username, password } = credentials;
+    await this.#step((done) => this.connection.login({ user: username, pass: password }, done));
+  }
+
+  #step(run: (done: (error?: unknown) => void) => void): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { connection } = this;
     const refuse = (error: unknown): void => {
+      clearTimeout(this.#deadline);
       // First the reason, then the close: closing is reported as an end of its own.
-      reject(new ConnectError(connectTrouble(session, error)));
-      session.close();
+      reject(new ConnectError(this.#trouble(error)));
+      this.#sayQuit();
+      connection.close();
     };
     const closed = (): void => refuse(new Error("connection closed"));
-    session.on("error", refuse);
-    session.once("end", closed);
-    step((error) => {
+    this.#refuse = refuse;
+    connection.on("error", refuse);
+    connection.once("end", closed);
+    run((error) => {
       if (error) {
         refuse(error);
         return;
       }
-      session.off("error", refuse);
-      session.off("end", closed);
+      clearTimeout(this.#deadline);
+      connection.off("error", refuse);
+      connection.off("end", closed);
       resolve();
     });
-  });
-}
-
-/** RFC 4954 section 4: PLAIN and LOGIN show the password to whoever is at the other end, so that end must be proven. */
-async function login(session: Session, credentials: SmarthostDocument["credentials"]): Promise<void> {
-  if (credentials === undefined) return;
-  session.phase = "auth";
-  const socket = session._socket;
-  if (!(socket instanceof TLSSocket) || !socket.authorized) {
-    session.close();
-    throw new ConnectError({ phase: "auth", reason: "credentials-unprotected", nextHop: session.nextHop });
+    return promise;
   }
-  const { username, password } = credentials;
-  await settled(session, (done) => session.login({ user: username, pass: password }, done));
+
+  #heard(side: string | undefined, text: unknown): void {
+    if (typeof text !== "string" || (side !== "client" && side !== "server")) return;
+    this.#transcript.note(side, text);
+    if (this.#transcript.isShakingHands) this.#allow(this.#times.handshakeMs, "no TLS handshake");
+    // The library's time begins anew with each octet; a reply has this long, whole.
+    else if (side === "client") this.#allow(this.#times.commandMs, "no reply");
+  }
+
+  #allow(ms: number, what: string, isDue = (): boolean => true): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => {
+      if (isDue()) this.#refuse?.(new Error(`${what} within ${ms / 1_000} s`));
+    }, ms);
+  }
+
+  /** RFC 5321 section 4.1.1.10: not before QUIT is the connection closed, whatever went wrong. Not into a handshake. */
+  #sayQuit(): void {
+    const { connection } = this;
+    const socket = connection._socket;
+    const isInDialogue = connection.stage === "connected" && connection.upgrading !== true;
+    if (isInDialogue && socket instanceof Socket && socket.writable) socket.write("QUIT\r\n", "latin1");
+  }
+
+  #trouble(error: unknown): Trouble {
+    const { nextHop } = this;
+    if (!isLibraryError(error)) return { phase: this.#phaseOf(undefined), detail: String(error), nextHop };
+    const phase = this.#phaseOf(error);
+    const reply = replyOf(error);
+    const isTlsThere = this.#transcript.wasTlsOffered || this.connection.secureConnection;
+    const reason: LocalReason | undefined = phase !== "tls" ? undefined : isTlsThere ? "tls-failed" : "tls-not-offered";
+    const found = reason !== undefined && reply?.code !== 421 ? { reason } : reply === undefined ? {} : { reply };
+    return { phase, detail: detailOf(error), nextHop, ...found };
+  }
+
+  #phaseOf(error: LibraryError | undefined): Phase {
+    const { connection } = this;
+    if (error?.code === "EDNS") return "dns";
+    if (error?.code === "ETLS") return "tls";
+    if (connection.stage === "connected") return this.#transcript.phase;
+    // Implicit TLS: the library knows one step for both, but only connecting ends in a failed system call.
+    const socket = connection._socket;
+    const isConnected = socket instanceof TLSSocket && !socket.connecting && error?.syscall === undefined;
+    return isConnected ? "tls" : "connect";
+  }
 }
 
-function connectionOver(session: Session, hop: NextHop): HopConnection {
+function connectionOver(opening: Opening, hop: NextHop, times: Patience): HopConnection {
+  const { connection, nextHop, offers } = opening;
+  const socket = connection._socket;
+  if (!(socket instanceof Socket)) throw new ConnectError({ phase: "ehlo", detail: "connection closed", nextHop });
+  // Its reader of replies is for its own dialogue; it goes on to watch over the socket.
+  socket.removeAllListeners("data");
+  const session = new HopSession({ socket, nextHop, offers, patience: times, close: () => connection.close() });
+  connection.on("error", (error: unknown) => session.lose(lossOf(error)));
+  connection.once("end", () => session.lose(new LineLostError("the connection was closed")));
   let messages = 0;
   return {
     hop,
-    ...peerOf(session._socket),
+    ...peerOf(socket),
     get messages() {
       return messages;
     },
     get alive() {
-      const socket = session._socket;
-      return !session.destroyed && !session.lost.aborted && socket instanceof Object && socket.writable;
+      return !session.lost.aborted && socket.writable;
     },
     async transact(mail) {
       messages += 1;
-      session.beginTransaction();
-      const report = await transact(session, mail);
-      session.endTransaction();
-      return report;
+      return transact(session, mail);
     },
-    quit: () => {
-      if (session.destroyed || session.lost.aborted) return;
-      session.quit();
-      // A hop that does not answer QUIT is not waited for (RFC 5321 section 4.1.1.10 asks only that QUIT is sent).
-      setTimeout(() => session.close(), quitMs).unref();
-    },
+    quit: () => session.leave(),
     destroy: () => {
       session.drop();
-      const socket = session._socket;
-      if (socket) socket.destroy();
+      socket.destroy();
     },
-    onEnd: (listener) => void session.once("end", listener),
+    onEnd: (listener) => void connection.once("end", listener),
   };
 }
 
-function peerOf(socket: Session["_socket"]): Pick<HopConnection, "peerAddress" | "tlsVersion"> {
-  if (!socket) return { peerAddress: undefined, tlsVersion: undefined };
+function peerOf(socket: Socket): Pick<HopConnection, "peerAddress" | "tlsVersion"> {
   const protocol = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
   return { peerAddress: socket.remoteAddress, tlsVersion: /^TLSv(\d(?:\.\d)?)$/.exec(protocol)?.[1] };
 }
@@ -379,22 +304,4 @@ function detailOf(error: LibraryError): string {
 
 function lossOf(error: unknown): LineLostError {
   return isLibraryError(error) ? new LineLostError(detailOf(error), replyOf(error)) : new LineLostError(String(error));
-}
-
-function connectTrouble(session: Session, error: unknown): Trouble {
-  if (!isLibraryError(error)) return { phase: session.phase, detail: String(error), nextHop: session.nextHop };
-  const phase = connectPhase(session, error);
-  const reply = replyOf(error);
-  const reason: LocalReason | undefined =
-    phase === "tls" ? (session.tlsOffered || session.secureConnection ? "tls-failed" : "tls-not-offered") : undefined;
-  const found = reason !== undefined && reply?.code !== 421 ? { reason } : reply === undefined ? {} : { reply };
-  return { phase, detail: detailOf(error), nextHop: session.nextHop, ...found };
-}
-
-function connectPhase(session: Session, error: LibraryError): Phase {
-  if (error.code === "EDNS") return "dns";
-  if (error.code === "ETLS") return "tls";
-  // Implicit TLS: the library knows one step for both, but only connecting ends in a failed system call.
-  const handshake = session.phase === "connect" && session.secureConnection && error.code === "ESOCKET";
-  return handshake && error.syscall === undefined ? "tls" : session.phase;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { expire, judge, type LocalReason, type Phase, type Trouble } from "./outcome.ts";
+import { expire, fewerRecipients, judge, type LocalReason, type Phase, type Trouble } from "./outcome.ts";
 import { parseReply, type Reply } from "./reply.ts";
 
 function said(phase: Phase, raw: string): Trouble {
@@ -43,6 +43,10 @@ const rows: readonly { trouble: Trouble; verdict: string }[] = [
   { trouble: { phase: "local", reason: "no-smtputf8" }, verdict: "failed message 553 5.6.7" },
   { trouble: { phase: "local", reason: "no-8bitmime" }, verdict: "failed message 554 5.6.3" },
   { trouble: { phase: "local" }, verdict: "deferred message 451 4.3.0" },
+  { trouble: { phase: "local", reason: "smtputf8-unknown" }, verdict: "deferred host 451 4.6.7" },
+  { trouble: { phase: "local", reason: "8bitmime-unknown" }, verdict: "deferred host 451 4.6.3" },
+  { trouble: { phase: "dns", reason: "mx-loop" }, verdict: "failed recipient 554 5.4.6" },
+  { trouble: { phase: "dns", reason: "blocked-network" }, verdict: "failed recipient 550 5.7.1" },
   { trouble: { phase: "dns", reason: "null-mx" }, verdict: "failed recipient 556 5.1.10" },
   { trouble: { phase: "dns", reason: "no-such-domain" }, verdict: "failed recipient 550 5.1.2" },
   { trouble: { phase: "dns", detail: "SERVFAIL" }, verdict: "deferred host 451 4.4.3" },
@@ -104,4 +108,48 @@ test("expire() makes a failure of a deferral, with status 4.4.7 and the last ans
 test("expire() leaves a failure as it is", () => {
   const verdict = judge(said("rcpt", "550 5.1.1 no"));
   assert.equal(expire(verdict), verdict);
+});
+
+/** What next hops say about the number of recipients, and what only sounds like it. */
+const numbers: readonly [phase: Phase, said: string, verdict: string][] = [
+  ["rcpt", "452 4.5.3 Error: too many recipients", "deferred recipient 452 4.5.3 smaller"],
+  ["rcpt", "550 5.5.3 Too many recipients", "deferred recipient 451 4.5.3 smaller"],
+  ["rcpt", "552 too many", "deferred recipient 451 4.5.3 smaller"],
+  ["rcpt", "452 come back with the rest", "deferred recipient 452 4.0.0 smaller"],
+  ["rcpt", "550 5.7.1 Too many recipients", "deferred recipient 451 4.5.3 smaller"],
+  ["rcpt", "451 max. 10 rcpts reached", "deferred recipient 451 4.0.0 smaller"],
+  ["data", "554 Transaction failed: Recipient count exceeds 50.", "deferred message 451 4.5.3 smaller"],
+  ["data", "550 5.5.3 no", "deferred message 451 4.5.3 smaller"],
+  ["end", "552 Maximum number of recipients exceeded", "deferred message 451 4.5.3 smaller"],
+  ["end", "554 5.7.0 exceeded the limit of 20 recipients", "deferred message 451 4.5.3 smaller"],
+  ["rcpt", "452 4.2.2 The recipient limit of this mailbox", "deferred recipient 452 4.2.2"],
+  ["rcpt", "550 5.1.1 too many recipients of that name", "failed recipient 550 5.1.1"],
+  ["rcpt", "452 4.3.1 disk full", "deferred recipient 452 4.3.1"],
+  ["rcpt", "550 5.7.1 the recipient has exceeded their quota", "failed recipient 550 5.7.1"],
+  ["data", "452 too busy", "deferred host 452 4.0.0"],
+  ["mail", "554 5.5.3 too many recipients", "failed message 554 5.5.3"],
+];
+
+for (const [phase, raw, verdict] of numbers) {
+  test(`judge() of "${raw}" at ${phase} is ${verdict}`, () => {
+    const { kind, scope, reply, tooManyRecipients } = judge(said(phase, raw));
+    const words = `${kind} ${scope} ${reply.code} ${reply.enhanced}${tooManyRecipients ? " smaller" : ""}`;
+    assert.equal(words, verdict);
+  });
+}
+
+test("fewerRecipients() takes the number that the next hop names, or half of those it refused", () => {
+  const fewer = (text: string, tried: number): number => fewerRecipients({ code: 554, text }, tried);
+  assert.equal(fewer("Recipient count exceeds 50.", 60), 50);
+  assert.equal(fewer("60 recipients, 50 allowed", 60), 50);
+  assert.equal(fewer("too many", 60), 30);
+  assert.equal(fewer("too many (10.0.0.1 5.5.3 a50)", 7), 3);
+  assert.equal(fewer("at most 100", 60), 30);
+  assert.equal(fewer("too many", 1), 1);
+  fc.assert(
+    fc.property(fc.string(), fc.integer({ min: 2, max: 1_000 }), (text, tried) => {
+      const count = fewer(text, tried);
+      assert.ok(count >= 1 && count < tried);
+    }),
+  );
 });

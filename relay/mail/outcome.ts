@@ -17,6 +17,8 @@ export type LocalReason =
   | "no-route"
   | "no-smtputf8"
   | "no-8bitmime"
+  | "smtputf8-unknown"
+  | "8bitmime-unknown"
   | "too-large"
   | "tls-not-offered"
   | "tls-failed"
@@ -25,6 +27,7 @@ export type LocalReason =
   | "no-mail-host"
   | "mx-unusable"
   | "mx-loop"
+  | "blocked-network"
   | "no-such-domain"
   | "dns-trouble";
 
@@ -46,6 +49,8 @@ export interface Verdict {
   readonly kind: "deferred" | "failed";
   readonly scope: Scope;
   readonly reply: Reply;
+  /** Not the recipients but their number was refused: fewer at a time may be taken, at once. */
+  readonly tooManyRecipients?: true;
 }
 
 /** Phases before MAIL: what goes wrong there says nothing about the message. */
@@ -64,6 +69,9 @@ const localRules: Readonly<Record<LocalReason, LocalRule>> = {
   "no-smtputf8": ["failed", "message", 553, "5.6.7", "the next hop does not offer SMTPUTF8"],
   // RFC 6152 section 3: converting the body would break its signature.
   "no-8bitmime": ["failed", "message", 554, "5.6.3", "the next hop does not offer 8BITMIME"],
+  // RFC 5321 section 4.1.1.1: without an answer to EHLO nobody knows what the host can do; another, or the same one later, says.
+  "smtputf8-unknown": ["deferred", "host", 451, "4.6.7", "the next hop did not say whether it has SMTPUTF8"],
+  "8bitmime-unknown": ["deferred", "host", 451, "4.6.3", "the next hop did not say whether it has 8BITMIME"],
   // RFC 1870 section 6.1.
   "too-large": ["failed", "message", 552, "5.3.4", "larger than the next hop accepts"],
   "tls-not-offered": ["deferred", "host", 451, "4.7.4", "TLS is required and the next hop does not offer it"],
@@ -78,6 +86,14 @@ const localRules: Readonly<Record<LocalReason, LocalRule>> = {
   "mx-unusable": ["failed", "recipient", 550, "5.4.4", "no mail host of the recipient's domain can be used"],
   // RFC 3463 section 3.5: X.4.6, routing loop.
   "mx-loop": ["failed", "recipient", 554, "5.4.6", "mail for the recipient's domain would come back to this relay"],
+  // RFC 3463 section 3.8: X.7.1, delivery not authorized.
+  "blocked-network": [
+    "failed",
+    "recipient",
+    550,
+    "5.7.1",
+    "no mail is delivered to the network of the recipient's host",
+  ],
   "dns-trouble": ["deferred", "recipient", 451, "4.4.3", "the recipient's domain could not be looked up"],
 };
 
@@ -94,6 +110,7 @@ function judgeReply(phase: Phase, reply: Reply): Verdict {
   // RFC 5321 section 4.2: refused before MAIL, so whatever it says, this message was not judged.
   if (sessionPhases.has(phase)) return { kind: "deferred", scope: "host", reply: temporary(phase, reply) };
   if (authenticationCodes.has(reply.code)) return { kind: "deferred", scope: "host", reply: temporary("auth", reply) };
+  if (isAboutTheNumber(phase, reply)) return judgeTheNumber(phase, reply);
   // RFC 5321 section 4.5.3.1.10: a 552 to RCPT means too many recipients and is to be taken as 452.
   if (phase === "rcpt" && reply.code === 552)
     return { kind: "deferred", scope: "recipient", reply: temporary(phase, reply) };
@@ -111,6 +128,38 @@ function judgeReply(phase: Phase, reply: Reply): Verdict {
   // RFC 5321 section 4.2.1: a reply out of place; the session can not be trusted, the message can wait.
   const text = `unexpected reply at ${phase}: ${formatReply(reply)}`;
   return { kind: "deferred", scope: "message", reply: { code: 451, enhanced: "4.5.0", text } };
+}
+
+/** Phases in which a next hop says how many recipients it takes at once. */
+const countingPhases: ReadonlySet<Phase> = new Set(["rcpt", "data", "end"]);
+
+/** As Postfix, Exim, Exchange, Sendmail, qmail and their kin say it. One recipient who is over a quota is none of them. */
+const countingWords =
+  /\btoo (?:many|much) (?:rcpts?|recipients?|addresses)\b|\b(?:recipients?|rcpts?) (?:count|limit|number)\b|\b(?:max(?:imum)?|limit)\b[^\n]{0,40}\b(?:recipients|rcpts)\b|\b(?:recipients|rcpts)\b[^\n]{0,40}\bexceed/i;
+
+/** RFC 3463 section 3.6: X.5.3, too many recipients. RFC 5321 section 4.5.3.1.10: so does 452, or 552, to RCPT say. */
+function isAboutTheNumber(phase: Phase, { code, enhanced, text }: Reply): boolean {
+  if (!countingPhases.has(phase) || code < 400 || code > 599) return false;
+  if (/^[45]\.5\.3$/.test(enhanced ?? "")) return true;
+  // An address or a mailbox is at fault, whatever the words are.
+  if (/^[45]\.[12]\./.test(enhanced ?? "")) return false;
+  const isBareStorage = phase === "rcpt" && enhanced === undefined && (code === 452 || code === 552);
+  return isBareStorage || countingWords.test(text);
+}
+
+function judgeTheNumber(phase: Phase, reply: Reply): Verdict {
+  const scope = phase === "rcpt" ? "recipient" : "message";
+  return { kind: "deferred", scope, reply: temporary("rcpt", reply, phase), tooManyRecipients: true };
+}
+
+/**
+ * How many recipients a host takes at once, when it refused `tried` of them together: the number in its words when there
+ * is one that is less, half of them otherwise.
+ */
+export function fewerRecipients({ text }: Reply, tried: number): number {
+  const named = [...text.matchAll(/(?<![\w.])\d{1,5}(?![\w]|\.\d)/g)].map(([digits]) => Number(digits));
+  const fitting = named.filter((count) => count > 0 && count < tried);
+  return fitting.length > 0 ? Math.max(...fitting) : Math.max(1, Math.floor(tried / 2));
 }
 
 function judgeReason([kind, scope, code, enhanced, text]: LocalRule, trouble: Trouble): Verdict {
@@ -152,11 +201,11 @@ function withEnhanced(reply: Reply, enhanced: string): Reply {
   return reply.enhanced === undefined ? { ...reply, enhanced } : reply;
 }
 
-/** A permanent reply that is not taken as one: our code says temporary, the text keeps what was said. */
-function temporary(phase: Phase, reply: Reply): Reply {
+/** A permanent reply that is not taken as one: our code says temporary, the text keeps what was said and where. */
+function temporary(phase: Phase, reply: Reply, said: Phase = phase): Reply {
   if (reply.code >= 400 && reply.code <= 499) return withEnhanced(reply, "4.0.0");
   const enhanced = phase === "auth" ? "4.7.8" : phase === "tls" ? "4.7.5" : phase === "rcpt" ? "4.5.3" : "4.3.2";
-  return { code: 451, enhanced, text: `next hop said at ${phase.toUpperCase()}: ${formatReply(reply)}` };
+  return { code: 451, enhanced, text: `next hop said at ${said.toUpperCase()}: ${formatReply(reply)}` };
 }
 
 /**

@@ -32,25 +32,39 @@ export function refusal(code: number, enhanced: string, text: string): Refusal {
 export const longestReply = 4_000;
 
 /**
- * Parses the text of a reply as nodemailer hands it over: lines of `250-...` or `250 ...` joined by LF.
- * Returns undefined when it does not start with a code (RFC 5321 section 4.2).
+ * Parses the whole text of a reply: lines of `250-...` that end in one of `250 ...`, joined by LF or CRLF.
+ * Returns undefined when the last line does not begin with a code (RFC 5321 section 4.2).
+ *
+ * The last line decides. RFC 5321 section 4.2.1 wants the same code on every line; where they differ, those before were
+ * written before the next hop knew better.
  */
 export function parseReply(raw: string): Reply | undefined {
-  const lines = raw
-    .slice(0, longestReply)
-    .split(/\r?\n/)
-    .filter((line) => line !== "");
-  const first = /^([2-5]\d\d)(?:[ -]|$)/.exec(lines[0] ?? "");
-  if (first === null) return undefined;
-  const code = Number(first[1]);
-  const texts = lines.map((line) => line.slice(4));
-  const enhanced = /^([245]\.\d{1,3}\.\d{1,3})(?:\s|$)/.exec(texts[0] ?? "")?.[1];
+  const lines = raw.split(/\r?\n/).filter((line) => line !== "");
+  const last = lines.at(-1) ?? "";
+  const code = /^([2-5]\d\d)(?: |$)/.exec(last)?.[1];
+  if (code === undefined) return undefined;
   // RFC 2034 section 4: the class of the enhanced code agrees with the reply's; one that does not is noise.
-  const trusted = enhanced !== undefined && enhanced.startsWith(String(Math.floor(code / 100)));
-  const text = texts
-    .map((line) => (trusted && line.startsWith(enhanced) ? line.slice(enhanced.length).trimStart() : line))
-    .join("\n");
-  return { code, text, ...(trusted ? { enhanced } : {}) };
+  const deciding = [last, ...lines].filter((line) => line.startsWith(code));
+  const enhanced = deciding.map(enhancedOf).find((found) => found?.startsWith(code.charAt(0)));
+  const texts = lines.map((line) => withoutCode(line, enhanced));
+  return { code: Number(code), text: bounded(texts), ...(enhanced === undefined ? {} : { enhanced }) };
+}
+
+function enhancedOf(line: string): string | undefined {
+  return /^([245]\.\d{1,3}\.\d{1,3})(?:\s|$)/.exec(line.slice(4))?.[1];
+}
+
+function withoutCode(line: string, enhanced: string | undefined): string {
+  const text = line.slice(4);
+  return enhanced !== undefined && text.startsWith(enhanced) ? text.slice(enhanced.length).trimStart() : text;
+}
+
+/** The beginning, and of a text that is too long the last line too: it is the one that decided. */
+function bounded(lines: readonly string[]): string {
+  const text = lines.join("\n");
+  if (text.length <= longestReply) return text;
+  const last = (lines.at(-1) ?? "").slice(0, longestReply / 2);
+  return lines.length === 1 ? text.slice(0, longestReply) : `${text.slice(0, longestReply - last.length - 1)}\n${last}`;
 }
 
 /** One line for logs and notices: `550 5.1.1 no such user`. */
