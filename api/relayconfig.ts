@@ -60,6 +60,7 @@ const destination = z.object({
   maxConnections: z.int().min(1).optional(),
   messagesPerMinute: z.int().min(1).optional(),
   messagesPerConnection: z.int().min(1).optional(),
+  recipientsPerMessage: z.int().min(1).optional(),
   tlsMode: z.enum(outboundTlsModes).optional(),
 });
 
@@ -97,6 +98,8 @@ export const relayDocument = z.object({
     }),
     destinations: z.array(destination),
     dnsServers: z.array(z.string()),
+    /** CIDR blocks that no MX host may lie in; absent in documents of operators that did not know of them. */
+    blockedNetworks: z.array(z.string()).optional(),
   }),
   limits: z.object({
     messageSizeBytes: z.number().positive(),

@@ -113,7 +113,7 @@ async function openMail(
   const orders = new DrainState();
   orders.onChange((order) => metrics.drainOrdered(order !== undefined));
   const gate = new Gate({ orders, stopping: lifecycle.stopping });
-  const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort } });
+  const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort, ownPorts: [...ports.values()] } });
   const submission = await openSubmission({ ...shared, gate, listenHost, ports });
   const taker = openTaker({ ...shared, gate });
   const giver = await openGiver({ ...shared, orders, delivery, name: hostname() });

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { spelled } from "../words/pattern.ts";
 import { duration, parseDuration } from "../duration.ts";
 import { outboundTlsModes } from "../relayconfig.ts";
-import { listMap, listSet } from "../words/list.ts";
-import { nameServer } from "../words/network.ts";
+import { listAtomic, listMap, listSet } from "../words/list.ts";
+import { nameServer, network } from "../words/network.ts";
 import { ruled, type Rule } from "../words/rule.ts";
 import { smarthosts } from "./smarthost.ts";
 import { domainPattern, labelName } from "../words/text.ts";
@@ -76,6 +76,14 @@ const destination = z.strictObject({
     .max(100_000)
     .optional()
     .describe("Messages after which a connection is closed; 100 when absent."),
+  recipientsPerMessage: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe(
+      "Most recipients of one transaction; 100 when absent, which every server has to take (RFC 5321). A host that refuses as many gets fewer at once.",
+    ),
   tlsMode: z
     .enum(outboundTlsModes)
     .optional()
@@ -83,6 +91,9 @@ const destination = z.strictObject({
       "TLS towards these domains: None, Opportunistic (when absent), Required (STARTTLS with a certificate of the MX host's name) or Implicit.",
     ),
 });
+
+/** Loopback and link-local (RFC 1122 section 3.2.1.3, RFC 3927, RFC 4291 sections 2.5.3 and 2.5.6); the cloud's metadata live there. */
+const unreachableNetworks = ["127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10"] as const;
 
 const warmUp = z.strictObject({
   firstDayMessages: z
@@ -139,6 +150,11 @@ export const delivery = ruled(
       .default([])
       .describe(
         "Limits and TLS for particular recipient domains, where mail goes by MX; smarthosts say their own TLS.",
+      ),
+    blockedNetworks: listAtomic(network(), 64)
+      .default([...unreachableNetworks])
+      .describe(
+        "Networks that no mail goes to by MX or by address literal, in CIDR form: whoever may name a recipient would otherwise choose what the pods connect to. Add the cluster's own networks where strangers name recipients; an empty list blocks nothing. Smarthosts are not subject to it.",
       ),
     warmUp: warmUp.optional().describe("Slow start of a new sending address, so that receivers learn to trust it."),
     dns,

@@ -109,6 +109,7 @@ function resolveWayOut(world: RelayWorld): WayOut {
       retry: retryDocument(delivery.retry),
       destinations: delivery.destinations.map(destinationDocument),
       dnsServers: [...delivery.dns.servers],
+      blockedNetworks: [...delivery.blockedNetworks],
     },
     problems: [...smarthosts.problems, ...fallbacks.problems],
   };
@@ -116,13 +117,14 @@ function resolveWayOut(world: RelayWorld): WayOut {
 
 /** Absent stays absent: the document has no room for undefined. */
 function destinationDocument(destination: Spec["delivery"]["destinations"][number]): DestinationDocument {
-  const { maxConnections, messagesPerMinute, messagesPerConnection, tlsMode } = destination;
+  const { maxConnections, messagesPerMinute, messagesPerConnection, recipientsPerMessage, tlsMode } = destination;
   return {
     name: destination.name,
     match: [...destination.match],
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(messagesPerMinute === undefined ? {} : { messagesPerMinute }),
     ...(messagesPerConnection === undefined ? {} : { messagesPerConnection }),
+    ...(recipientsPerMessage === undefined ? {} : { recipientsPerMessage }),
     ...(tlsMode === undefined ? {} : { tlsMode }),
   };
 }

@@ -5,7 +5,7 @@
  * sent unsigned when its domain has DKIM.
  */
 import type { Snapshot } from "../config/snapshot.ts";
-import { judge, type Trouble, type Verdict } from "../mail/outcome.ts";
+import { fewerRecipients, judge, type Trouble, type Verdict } from "../mail/outcome.ts";
 import type { Reply } from "../mail/reply.ts";
 import { keepsFailing } from "../mail/retry.ts";
 import type { Route } from "../mail/route.ts";
@@ -63,6 +63,37 @@ export async function attemptDelivery(
   const attempt = new Attempt(message, recipients, context);
   await attempt.run();
   return attempt.fates();
+}
+
+/** A recipient whom the host did not take, and why. */
+interface Refused {
+  readonly recipient: Recipient;
+  readonly trouble: Trouble;
+}
+
+interface BatchVerdict {
+  readonly again: readonly Recipient[];
+  readonly elsewhere: readonly Refused[];
+}
+
+/**
+ * Who of those refused for their number is tried again at once, and how many recipients the host takes, as far as it shows.
+ * Nobody, when one recipient alone is already too many: that is a quota, and it will pass.
+ */
+function smallerTransaction(
+  tried: number,
+  crowded: readonly Refused[],
+): { readonly again: readonly Recipient[]; readonly most?: number } {
+  const [first, ...others] = crowded.filter(({ trouble }) => trouble.phase !== "rcpt");
+  if (first?.trouble.reply !== undefined && others.length > 0) {
+    const most = fewerRecipients(first.trouble.reply, others.length + 1);
+    return { again: crowded.map(({ recipient }) => recipient), most };
+  }
+  const late = crowded.filter(({ trouble }) => trouble.phase === "rcpt");
+  const taken = tried - late.length;
+  return taken === 0 || late.length === 0
+    ? { again: [] }
+    : { again: late.map(({ recipient }) => recipient), most: taken };
 }
 
 class Attempt {
@@ -135,43 +166,86 @@ class Attempt {
     return this.#context.hop === undefined || keys.length === 0 ? sign() : this.#context.hop.sign(keys.length, sign);
   }
 
-  /** Sends to the pending recipients by this host; those it judged, or took, are pending no more. */
+  /**
+   * Sends to the pending recipients by this host, as many at a time as it takes; those it judged, or took, are pending no more.
+   * Each round judges one of them at least, or the next is smaller.
+   */
   async #tryHop(hop: NextHop, signatures: Buffer): Promise<void> {
-    let report: TransactionReport;
-    const recipients = this.#pending;
+    const left: Recipient[] = [];
+    let waiting = this.#pending;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, this.#mostAtOnce(hop));
+      const rest = waiting.slice(batch.length);
+      const sent = await this.#send(hop, batch, signatures);
+      if ("unreachable" in sent) {
+        this.#pending = [...left, ...waiting];
+        this.#judgeAll("unreachable", sent.unreachable, hop);
+        return;
+      }
+      const { again, elsewhere } = this.#judgeBatch(hop, batch, sent.results);
+      left.push(...elsewhere.map(({ recipient }) => recipient));
+      waiting = [...again, ...rest];
+      const [first] = elsewhere;
+      if (first === undefined) continue;
+      // The host is in trouble: whom it was not asked about has the same fate, unless another host does better.
+      for (const recipient of waiting) this.#judge(recipient, first.trouble, hop);
+      left.push(...waiting);
+      break;
+    }
+    // It may have been this message: others still try the host, after those without trouble.
+    if (left.length > 0) this.#context.hosts.stumbled(hop);
+    this.#pending = left;
+  }
+
+  #mostAtOnce(hop: NextHop): number {
+    const { recipientsPerMessage = Number.POSITIVE_INFINITY } = hop;
+    return Math.min(recipientsPerMessage, this.#context.hosts.mostRecipients(hop));
+  }
+
+  async #send(
+    hop: NextHop,
+    batch: readonly Recipient[],
+    signatures: Buffer,
+  ): Promise<TransactionReport | { readonly unreachable: Trouble }> {
     const send = this.#context.hop?.send({ ...hop.smarthost, address: hop.address });
     try {
-      const mail = this.#outgoing(recipients, [this.#traceFields(hop, send), signatures]);
-      report = await this.#transact(hop, mail, send);
+      const mail = this.#outgoing(batch, [this.#traceFields(hop, send), signatures]);
+      const report = await this.#transact(hop, mail, send);
       send?.end(report.results.map(sendResultOf));
+      return report;
     } catch (error) {
       const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
-      send?.end(recipients.map(() => sendResultOf({ kind: "trouble", trouble })));
-      const { firstMs } = this.#context.snapshot.relay.delivery.retry;
-      this.#context.hosts.failed(hop, trouble, firstMs);
-      this.#judgeAll("unreachable", trouble, hop);
-      return;
+      send?.end(batch.map(() => sendResultOf({ kind: "trouble", trouble })));
+      this.#context.hosts.failed(hop, trouble, this.#context.snapshot.relay.delivery.retry.firstMs);
+      return { unreachable: trouble };
     }
-    const left: Recipient[] = [];
-    recipients.forEach((recipient, position) => {
-      const result = report.results[position];
+  }
+
+  /** Everybody's fate by the results; who is to be tried again at once, in a smaller transaction or by another host. */
+  #judgeBatch(hop: NextHop, batch: readonly Recipient[], results: readonly RecipientResult[]): BatchVerdict {
+    const elsewhere: Refused[] = [];
+    const crowded: Refused[] = [];
+    batch.forEach((recipient, position) => {
+      const result = results[position];
       if (result?.kind === "accepted") {
+        const nextHop = hop.smarthost.host;
         this.#fates.set(recipient.index, {
           kind: "delivered",
           recipient,
           reply: result.reply,
-          nextHop: hop.smarthost.host,
+          nextHop,
           dsn: result.dsn,
         });
         return;
       }
       const trouble = result?.trouble ?? { phase: "local" };
-      if (this.#judge(recipient, trouble, hop).scope !== "host") return;
-      left.push(recipient);
+      const { scope, tooManyRecipients } = this.#judge(recipient, trouble, hop);
+      if (scope === "host") elsewhere.push({ recipient, trouble });
+      if (tooManyRecipients) crowded.push({ recipient, trouble });
     });
-    // It may have been this message: others still try the host, after those without trouble.
-    if (left.length > 0) this.#context.hosts.stumbled(hop);
-    this.#pending = left;
+    const { again, most } = smallerTransaction(batch.length, crowded);
+    if (most !== undefined) this.#context.hosts.takesAtMost(hop, most);
+    return { again, elsewhere };
   }
 
   /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */

@@ -74,3 +74,15 @@ test("HostMemory knows since when every host fails", () => {
   memory.answered(b);
   assert.equal(memory.choose([a, b]).failingSince, undefined);
 });
+
+test("HostMemory knows for an hour how many recipients a host takes at once", () => {
+  const { memory, at } = memoryAt();
+  assert.equal(memory.mostRecipients(a), Number.POSITIVE_INFINITY);
+  memory.takesAtMost(a, 50);
+  memory.takesAtMost(a, 10);
+  at(3_599_999);
+  assert.equal(memory.mostRecipients(a), 10);
+  assert.equal(memory.mostRecipients(b), Number.POSITIVE_INFINITY);
+  at(3_600_000);
+  assert.equal(memory.mostRecipients(a), Number.POSITIVE_INFINITY);
+});

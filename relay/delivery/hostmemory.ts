@@ -1,5 +1,5 @@
 /**
- * Which hosts failed lately, so that a dead one does not cost its timeout for every message.
+ * Which hosts failed lately, so that a dead one does not cost its timeout for every message, and what else they taught.
  * Pure: time is an argument's.
  *
  * A host that could not be reached rests: five seconds or half the first retry's wait, whichever is less, twice as long after
@@ -33,6 +33,8 @@ export interface Choice<H> {
 
 /** How long a host that broke off a transaction is tried after the others. */
 const stumbleMs = 30_000;
+/** How long it is remembered how many recipients a host takes at once: it may take more by then. */
+const numberMs = 3_600_000;
 const firstRestMs = 5_000;
 const longestRestMs = 300_000;
 const rememberedHosts = 20_000;
@@ -41,6 +43,7 @@ export class HostMemory {
   readonly #clock: Clock;
   readonly #rests = new Map<string, Rest>();
   readonly #stumbles = new Map<string, number>();
+  readonly #numbers = new Map<string, { readonly most: number; readonly until: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -69,6 +72,19 @@ export class HostMemory {
   answered(host: Host): void {
     if (this.#rests.size > 0) this.#rests.delete(host.key);
     if (this.#stumbles.size > 0) this.#stumbles.delete(host.key);
+  }
+
+  /** It refused more recipients than these in one transaction. */
+  takesAtMost(host: Host, most: number): void {
+    this.#numbers.delete(host.key);
+    this.#numbers.set(host.key, { most, until: this.#clock.now() + numberMs });
+    dropOldest(this.#numbers);
+  }
+
+  /** Infinity while nothing else is known. */
+  mostRecipients(host: Host): number {
+    const known = this.#numbers.get(host.key);
+    return known === undefined || known.until <= this.#clock.now() ? Number.POSITIVE_INFINITY : known.most;
   }
 
   choose<H extends Host>(all: readonly H[]): Choice<H> {

@@ -49,7 +49,7 @@ export interface DeliveryOptions {
   readonly window?: Window;
   readonly pool?: Pool;
   /** Where MX hosts listen and who answers for the DNS, in tests. */
-  readonly resolving?: Partial<Pick<HopFinderOptions, "mxPort" | "openLookup">>;
+  readonly resolving?: Partial<Omit<HopFinderOptions, "clock" | "chance">>;
 }
 
 export interface Delivery {

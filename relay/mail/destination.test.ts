@@ -37,3 +37,8 @@ test("policyFor() fills in what an entry leaves open", () => {
     tlsMode: "Required",
   });
 });
+
+test("policyFor() takes recipientsPerMessage of the entry", () => {
+  const limited = [{ name: "few", match: ["few.test"], recipientsPerMessage: 5 }];
+  assert.equal(policyFor(limited, { domain: "few.test", hosts: [], site: "s" }).recipientsPerMessage, 5);
+});

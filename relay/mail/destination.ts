@@ -11,6 +11,8 @@ export interface DestinationPolicy {
   readonly key: string;
   readonly maxConnections: number;
   readonly messagesPerConnection: number;
+  /** Recipients of one transaction; absent: the default. */
+  readonly recipientsPerMessage?: number;
   /** Absent: as fast as it goes. */
   readonly messagesPerMinute?: number;
   readonly tlsMode: OutboundTlsMode;
@@ -21,6 +23,8 @@ export type ConnectionLimits = Pick<DestinationPolicy, "key" | "maxConnections" 
 /** What receivers commonly stand from a stranger; 100 messages a connection is below every limit that is published. */
 export const defaultMaxConnections = 20;
 export const defaultMessagesPerConnection = 100;
+/** RFC 5321 section 4.5.3.1.8: every server has to take as many; more are a matter of luck. */
+export const defaultRecipientsPerMessage = 100;
 
 export interface DestinationFacts {
   /** A-label in lower case. */
@@ -37,6 +41,7 @@ export function policyFor(entries: readonly Entry[], facts: DestinationFacts): D
     key: entry === undefined ? `site ${facts.site}` : `destination ${entry.name}`,
     maxConnections: entry?.maxConnections ?? defaultMaxConnections,
     messagesPerConnection: entry?.messagesPerConnection ?? defaultMessagesPerConnection,
+    ...(entry?.recipientsPerMessage === undefined ? {} : { recipientsPerMessage: entry.recipientsPerMessage }),
     ...(entry?.messagesPerMinute === undefined ? {} : { messagesPerMinute: entry.messagesPerMinute }),
     tlsMode: entry?.tlsMode ?? "Opportunistic",
   };

@@ -23,7 +23,7 @@ import { createAuthenticator } from "./auth.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "./smtp/connection.ts";
 import { ConnectionCount } from "./connections.ts";
-import { clientOf, NetworkCache } from "./network.ts";
+import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "./patience.ts";
 import { MailServer } from "./smtp/server.ts";
 import { SubmissionSession, type Room } from "./session.ts";

@@ -24,7 +24,7 @@ import type { Authenticator } from "./auth.ts";
 import type { ClientLog } from "./clientlog.ts";
 import type { MailCommand } from "./smtp/command.ts";
 import type { ConnectionCount, Seat } from "./connections.ts";
-import { clientOf, type NetworkCache } from "./network.ts";
+import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { goodbyeOf } from "./rules.ts";
 import type { ClientPlace, Login, SessionRules, SessionState, Transaction } from "./rules.ts";

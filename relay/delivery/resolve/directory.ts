@@ -5,6 +5,7 @@
  * it now and then and not for each message.
  */
 import { createSocket } from "node:dgram";
+import { isIP } from "node:net";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Answer, Lookup } from "../../dns/answer.ts";
 import {
@@ -83,6 +84,8 @@ export class Directory {
   async #find(domain: string, ownName: string): Promise<Found<Destination>> {
     const literal = literalAddress(domain);
     if (literal !== undefined) {
+      // Digits that are no address would be a name to whoever dials, and some names are addresses to the system.
+      if (isIP(literal) === 0) return { trouble: { phase: "dns", reason: "no-such-domain", detail: domain } };
       const host = { name: literal, preference: 0, addresses: [literal] };
       return { hosts: [host], site: literal, ttlSeconds: keepSeconds };
     }

@@ -45,9 +45,10 @@ async function hopsOf(domain: string, table: Table): Promise<string> {
     clock: systemClock,
     chance: () => 0,
     mxPort: 25,
+    ownAddresses: () => ["203.0.113.7", "2001:db8::7"],
     openLookup: () => lookupIn(table),
   });
-  return wordsOf(await finder.hops(route, relayDocumentOf()));
+  return wordsOf(await finder.hops(route, relayDocumentOf({ blockedNetworks: ["10.0.0.0/8", "fe80::/10"] })));
 }
 
 const one = { a: ["192.0.2.1"] };
@@ -131,8 +132,56 @@ const rows: readonly (readonly [name: string, table: Table, hops: string])[] = [
   ["MX records that name no host", { "x.test": { mx: [[10, "not a host"]] } }, "failed 5.4.4"],
   [
     "addresses that no host has",
-    { "x.test": { a: ["0.0.0.0", "224.0.0.1"], aaaa: ["::", "ff02::1"] } },
+    { "x.test": { a: ["0.1.2.3", "224.0.0.1", "255.255.255.255"], aaaa: ["ff02::1"] } },
     "failed 5.1.2",
+  ],
+  ["this host, by its address 0.0.0.0", { "x.test": { a: ["0.0.0.0"] } }, "failed 5.4.6"],
+  ["this host, by its address ::", { "x.test": { aaaa: ["::"] } }, "failed 5.4.6"],
+  [
+    "this host, by loopback",
+    { "x.test": { mx: [[10, "one.test"]] }, "one.test": { a: ["127.0.0.53"] } },
+    "failed 5.4.6",
+  ],
+  ["this host, by loopback of IPv6", { "x.test": { aaaa: ["::1"] } }, "failed 5.4.6"],
+  ["this host, by loopback as IPv4 in IPv6", { "x.test": { aaaa: ["::ffff:127.0.0.1"] } }, "failed 5.4.6"],
+  ["this host, by an address that it has", { "x.test": { a: ["203.0.113.7"] } }, "failed 5.4.6"],
+  ["this host, by an IPv6 address that it has", { "x.test": { aaaa: ["2001:0db8:0::0007"] } }, "failed 5.4.6"],
+  [
+    "this host among the MX: only better ones are tried, and none of its own addresses",
+    {
+      "x.test": {
+        mx: [
+          [5, "one.test"],
+          [10, "here.test"],
+          [10, "equal.test"],
+          [20, "two.test"],
+        ],
+      },
+      "here.test": { a: ["192.0.2.9", "203.0.113.7"] },
+      "one.test": one,
+      "equal.test": two,
+      "two.test": two,
+    },
+    "one.test=192.0.2.1",
+  ],
+  ["a blocked network", { "x.test": { a: ["10.1.2.3"] } }, "failed 5.7.1"],
+  ["a blocked network of IPv6", { "x.test": { aaaa: ["fe80::1"] } }, "failed 5.7.1"],
+  ["a blocked network as IPv4 in IPv6", { "x.test": { aaaa: ["::ffff:10.1.2.3"] } }, "failed 5.7.1"],
+  ["a blocked network as IPv4 in the digits of IPv6", { "x.test": { aaaa: ["::ffff:a01:203"] } }, "failed 5.7.1"],
+  ["a host with an address beside a blocked one", { "x.test": { a: ["10.1.2.3", "192.0.2.1"] } }, "x.test=192.0.2.1"],
+  [
+    "a blocked host beside a worse one",
+    {
+      "x.test": {
+        mx: [
+          [1, "inside.test"],
+          [2, "one.test"],
+        ],
+      },
+      "inside.test": { a: ["10.1.2.3"] },
+      "one.test": one,
+    },
+    "one.test=192.0.2.1",
   ],
   ["SERVFAIL for the domain", { "x.test": { trouble: "SERVFAIL" } }, "deferred 4.4.3"],
   [
@@ -178,6 +227,71 @@ for (const [name, table, hops] of rows) {
 test("hops() of an address literal are that address, whatever the DNS says", async () => {
   assert.equal(await hopsOf("[192.0.2.7]", {}), "192.0.2.7=192.0.2.7");
   assert.equal(await hopsOf("[ipv6:2001:db8::1]", {}), "2001:db8::1=2001:db8::1");
+});
+
+const literals: readonly (readonly [literal: string, hops: string])[] = [
+  ["[127.0.0.1]", "failed 5.4.6"],
+  ["[ipv6:::1]", "failed 5.4.6"],
+  ["[ipv6:::ffff:127.0.0.1]", "failed 5.4.6"],
+  ["[0.0.0.0]", "failed 5.4.6"],
+  ["[203.0.113.7]", "failed 5.4.6"],
+  ["[10.0.0.1]", "failed 5.7.1"],
+  ["[ipv6:fe80::1]", "failed 5.7.1"],
+  // To the system a name, and an address: 127.0.0.1.
+  ["[2130706433]", "failed 5.1.2"],
+  ["[127.1]", "failed 5.1.2"],
+  ["[1.2.3.4.5]", "failed 5.1.2"],
+];
+
+for (const [literal, hops] of literals) {
+  test(`hops() of the address literal ${literal}: ${hops}`, async () => assert.equal(await hopsOf(literal, {}), hops));
+}
+
+test("hops() of smarthosts go on at addresses of this machine and of blocked networks: a manifest names them", async () => {
+  const blockedNetworks = ["127.0.0.0/8", "10.0.0.0/8"];
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
+  const hosts = [smarthostAt(25), smarthostAt(25, { host: "10.0.0.1" })];
+  const hops = await finder.hops({ kind: "smarthosts", key: "s", hosts }, relayDocumentOf({ blockedNetworks }));
+  assert.ok(!("trouble" in hops));
+  assert.deepEqual(
+    hops.map(({ smarthost }) => smarthost.host),
+    ["127.0.0.1", "10.0.0.1"],
+  );
+});
+
+test("hops() tell the hosts of a test on this machine from the relay by the ports that it listens on", async () => {
+  const verdictAt = async (mxPort: number): Promise<string> => {
+    const finder = new HopFinder({
+      clock: systemClock,
+      chance: () => 0,
+      mxPort,
+      ownPorts: [2525],
+      openLookup: () => lookupIn({ "x.test": { a: ["127.0.0.1"] } }),
+    });
+    const listener = { name: "smtp", port: 2025, tlsMode: "None", authentication: "Optional" } as const;
+    const listeners = [{ ...listener, trustedNetworks: [] }];
+    return wordsOf(await finder.hops({ kind: "mx", key: "k", domain: "x.test" }, { ...relayDocumentOf(), listeners }));
+  };
+  assert.equal(await verdictAt(2024), "x.test=127.0.0.1");
+  assert.equal(await verdictAt(2025), "failed 5.4.6");
+  assert.equal(await verdictAt(2525), "failed 5.4.6");
+});
+
+test("HopFinder closes its resolver, and the one before it when the name servers change", async () => {
+  const closed: string[] = [];
+  const openLookup = (servers: readonly string[]) => ({
+    ...lookupIn({ "x.test": one }),
+    close: () => void closed.push(servers.join()),
+  });
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25, openLookup });
+  const route: Route = { kind: "mx", key: "k", domain: "x.test" };
+  await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.53"] }));
+  await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.53"] }));
+  assert.deepEqual(closed, []);
+  await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.54"] }));
+  assert.deepEqual(closed, ["192.0.2.53"]);
+  finder.close();
+  assert.deepEqual(closed, ["192.0.2.53", "192.0.2.54"]);
 });
 
 test("hops() of smarthosts keep their order, and their credentials make another connection", async () => {

@@ -1,18 +1,21 @@
 /**
- * From a route to the hosts that are tried, in order: smarthosts as configured, MX hosts by their addresses.
+ * From a route to the hosts that are tried, in order: smarthosts as configured, MX hosts by their addresses, as far as those are
+ * no addresses of this machine or of a network that is blocked: who names a recipient must not choose what we connect to.
  * Never rejects; what stands in the way is a Trouble. The name servers of the configuration may change at any time.
  */
 import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import type { RelayDocument, SmarthostDocument } from "../../../api/relayconfig.ts";
 import type { Chance, Clock } from "../../../runtime/clock.ts";
+import { createNetworks, NetworkCache } from "../../../runtime/network.ts";
 import type { Lookup } from "../../dns/answer.ts";
 import { Resolver } from "../../dns/resolver.ts";
 import { parseServer } from "../../dns/servers.ts";
-import { policyFor, type DestinationPolicy } from "../../mail/destination.ts";
+import { defaultRecipientsPerMessage, policyFor, type DestinationPolicy } from "../../mail/destination.ts";
 import type { Route } from "../../mail/route.ts";
 import type { NextHop } from "../transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
-import { attemptOrder, type Destination, type Found, type HostAddress } from "./mailhosts.ts";
+import { attemptOrder, permittedHosts, type Destination, type Found, type HostAddress } from "./mailhosts.ts";
 
 export interface ClosableLookup extends Lookup {
   close(): void;
@@ -23,6 +26,10 @@ export interface HopFinderOptions {
   readonly chance: Chance;
   /** 25, unless a test has MX hosts on another. */
   readonly mxPort: number;
+  /** Ports that this machine's relay listens on beside those of its document. */
+  readonly ownPorts?: readonly number[];
+  /** Addresses of this machine; those of its interfaces when absent. */
+  readonly ownAddresses?: () => readonly string[];
   /** Tests answer for the DNS. */
   readonly openLookup?: (servers: readonly string[]) => ClosableLookup;
 }
@@ -32,6 +39,11 @@ export const standardMxPort = 25;
 const routeCheckMs = 60_000;
 const namedSites = 1_000;
 
+const nowhere: readonly string[] = [];
+/** RFC 1122 section 3.2.1.3 and RFC 4291 sections 2.5.2 and 2.5.3. */
+const unspecified = createNetworks(["0.0.0.0/32", "::/128"]);
+const loopback = createNetworks(["127.0.0.0/8", "::1/128"]);
+
 export class HopFinder {
   readonly #options: HopFinderOptions;
   #lookup: ClosableLookup | undefined;
@@ -39,6 +51,8 @@ export class HopFinder {
   #servers = "";
   /** By site: the domain by which an entry of `destinations` fitted. */
   readonly #namedDomains = new Map<string, string>();
+  readonly #networks = new NetworkCache();
+  #own = createNetworks([]);
   #hasIPv6 = false;
   #checkedAt = Number.NEGATIVE_INFINITY;
 
@@ -57,8 +71,13 @@ export class HopFinder {
       case "mx": {
         const found = await this.#find(route.domain, relay);
         if ("trouble" in found) return found;
+        const permitted = permittedHosts(found, {
+          isOwn: (address) => this.#isOwn(address, relay),
+          isBlocked: (address) => this.#networks.has(relay.delivery.blockedNetworks ?? nowhere, address),
+        });
+        if ("trouble" in permitted) return permitted;
         const policy = this.#policyOf(route.domain, found, relay);
-        const order = attemptOrder(found, { chance: this.#options.chance, hasIPv6: this.#hasIPv6 });
+        const order = attemptOrder(permitted, { chance: this.#options.chance, hasIPv6: this.#hasIPv6 });
         return order.map((target) => this.#mxHop(target, relay.hostname, policy));
       }
     }
@@ -127,10 +146,11 @@ export class HopFinder {
 
   #mxHop({ host, address }: HostAddress, helo: string, policy: DestinationPolicy): NextHop {
     const { key, maxConnections, messagesPerConnection, tlsMode } = policy;
+    const { recipientsPerMessage = defaultRecipientsPerMessage } = policy;
     const smarthost: SmarthostDocument = { host, port: this.#options.mxPort, tlsMode };
     const hop = hopOf(smarthost, helo);
     const limits = { key, maxConnections, messagesPerConnection };
-    return { ...hop, key: `${hop.key} ${address} ${key}`, address, limits };
+    return { ...hop, key: `${hop.key} ${address} ${key}`, address, limits, recipientsPerMessage };
   }
 
   #directoryFor(servers: readonly string[]): Directory {
@@ -149,8 +169,26 @@ export class HopFinder {
     const now = this.#options.clock.now();
     if (now - this.#checkedAt < routeCheckMs) return;
     this.#checkedAt = now;
+    this.#own = createNetworks((this.#options.ownAddresses ?? addressesOfThisMachine)());
     this.#hasIPv6 = await hasRouteToIPv6();
   }
+
+  /**
+   * Where MX hosts have a port of their own they are a test's, on this machine like the relay; then its ports are what tells it
+   * from them.
+   */
+  #isOwn(address: string, relay: RelayDocument): boolean {
+    const { mxPort, ownPorts = [] } = this.#options;
+    if (unspecified.has(address)) return true;
+    if (!loopback.has(address) && !this.#own.has(address)) return false;
+    return (
+      mxPort === standardMxPort || ownPorts.includes(mxPort) || relay.listeners.some(({ port }) => port === mxPort)
+    );
+  }
+}
+
+function addressesOfThisMachine(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }
 
 export function hopOf(smarthost: SmarthostDocument, helo: string): NextHop {

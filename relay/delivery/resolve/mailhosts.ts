@@ -122,11 +122,40 @@ function ttlOf(answer: Answer | undefined): number {
   return answer === undefined || answer.kind === "trouble" ? 5 : answer.ttlSeconds;
 }
 
-/** RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2 and 2.7: no host has "this host", a multicast or a reserved address. */
+/**
+ * RFC 1122 section 3.2.1.3, RFC 4291 section 2.7: no host has a multicast or a reserved address, or one of "this network". "This
+ * host" is left to permittedHosts(): whoever connects to it comes back to itself.
+ */
 function isReachable(address: string): boolean {
-  if (address.includes(":")) return !/^(?:::|0(?::0){7}|ff[0-9a-f]{2}:.*)$/i.test(address);
+  if (address.includes(":")) return !/^ff[0-9a-f]{2}:/i.test(address);
   const first = Number(address.split(".")[0]);
-  return first > 0 && first < 224;
+  return address === "0.0.0.0" || (first > 0 && first < 224);
+}
+
+/** What is known of addresses before anybody connects to them. */
+export interface AddressFacts {
+  /** A connection to it would come back to this relay. */
+  readonly isOwn: (address: string) => boolean;
+  /** The configuration says that no mail goes there by MX. */
+  readonly isBlocked: (address: string) => boolean;
+}
+
+/** The hosts that mail may go to; a Trouble for good when there is none. */
+export function permittedHosts(found: Destination, { isOwn, isBlocked }: AddressFacts): Found<Destination> {
+  const own = found.hosts.find(({ addresses }) => addresses.some(isOwn));
+  // RFC 5321 section 5.1: whoever is an MX itself hands on to better ones only, or mail would go round in a circle.
+  const others = own === undefined ? found.hosts : found.hosts.filter(({ preference }) => preference < own.preference);
+  if (own !== undefined && others.length === 0) {
+    return dnsTrouble("mx-loop", `${own.name} has the address ${own.addresses.find(isOwn)}, which is this machine`);
+  }
+  const hosts = others.flatMap((host) => {
+    const addresses = host.addresses.filter((address) => !isBlocked(address));
+    return addresses.length === 0 ? [] : [{ ...host, addresses }];
+  });
+  const [blocked] = others;
+  return hosts.length === 0 && blocked !== undefined
+    ? dnsTrouble("blocked-network", `${blocked.name} has the address ${blocked.addresses[0]}`)
+    : { ...found, hosts };
 }
 
 export interface AttemptFacts {
