@@ -37,7 +37,7 @@ const smarthost = z.object({
   port: z.int().min(1).max(65535),
   tlsMode: z.enum(outboundTlsModes),
   credentials: z.object({ username: z.string(), password: z.string() }).optional(),
-  /** PEM bundle that the next hop's certificate must chain to; the system's roots when absent. */
+  /** PEM bundle that the next hop's certificate must chain to; the system's roots when absent, and none when it is empty. */
   ca: z.string().optional(),
 });
 

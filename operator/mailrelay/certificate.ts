@@ -48,6 +48,57 @@ export function readCertificate(chain: string | undefined, privateKey: string | 
   };
 }
 
+export type AuthorityReading =
+  | { readonly kind: "usable"; readonly pem: string }
+  /** Continues "Secret x": what its ca.crt is instead, and what to do. */
+  | { readonly kind: "invalid"; readonly why: string };
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * What is to be trusted in place of the system's roots, from a data key `ca.crt`. Programs take a text without an authority for
+ * no text at all and may then trust the system's roots: whatever is not an authority that is valid now is refused here.
+ */
+export function readAuthorities(text: string | undefined, now: number): AuthorityReading {
+  const invalid = (why: string): AuthorityReading => ({ kind: "invalid", why });
+  if (text === undefined) return invalid("lacks the data key ca.crt: add it");
+  if (text.includes("PRIVATE KEY-----")) {
+    return invalid("holds a private key in ca.crt: leave there the certificate of the authority alone");
+  }
+  const blocks = text.match(pemBlock) ?? [];
+  if (blocks.length === 0)
+    return invalid(`holds no certificate in ca.crt${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
+  const certificates = blocks.map(parsedCertificate);
+  const broken = certificates.indexOf(undefined);
+  if (broken >= 0) return invalid(`holds no certificate in ca.crt at place ${broken + 1}: it must be PEM`);
+  const authorities = certificates.filter((one) => one !== undefined).filter(signsOthers);
+  if (authorities.length === 0) {
+    return invalid(
+      "holds a certificate in ca.crt that is no authority's: put there the one of the authority that signed it",
+    );
+  }
+  if (authorities.some((one) => Date.parse(one.validFrom) <= now && now < Date.parse(one.validTo))) {
+    return { kind: "usable", pem: text };
+  }
+  const [first] = authorities;
+  const from = new Date(first?.validFrom ?? 0).toISOString();
+  const to = new Date(first?.validTo ?? 0).toISOString();
+  return invalid(`holds an authority in ca.crt that is valid from ${from} to ${to}: renew it`);
+}
+
+/** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */
+function signsOthers(certificate: X509Certificate): boolean {
+  return certificate.ca || (certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey));
+}
+
+function parsedCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
 /** DNS names and IP addresses the leaf is for (RFC 6125 looks at nothing else). */
 function alternativeNames(leaf: X509Certificate): readonly string[] {
   return (leaf.subjectAltName ?? "")

@@ -97,6 +97,7 @@ function resolveWayOut(world: RelayWorld): WayOut {
       secrets,
       forbidden,
       place,
+      now: world.now,
     });
   const smarthosts = resolve("smarthosts");
   const fallbacks = resolve("fallbackSmarthosts");

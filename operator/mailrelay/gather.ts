@@ -109,13 +109,15 @@ export function secretReader(kube: Kube, namespace: string): SecretReader {
 
 async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>): Promise<CredentialFacts> {
   const { credentials } = relay.spec.authentication;
-  if (credentials === undefined) return { documents: [], problems: [] };
+  const field = "spec.authentication.credentials.secretSelector";
+  const { namespace, name } = relay.metadata;
   return sources.credentials.select({
     kube: sources.kube,
     place: sources.place,
-    namespace: relay.metadata.namespace,
-    selector: credentials.secretSelector,
-    field: "spec.authentication.credentials.secretSelector",
+    asker: keyOf({ kind: "MailRelay", namespace, name }),
+    relay: nameOf(relay.metadata),
+    namespace,
+    selectors: credentials === undefined ? [] : [{ selector: credentials.secretSelector, field }],
   });
 }
 

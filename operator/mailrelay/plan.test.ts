@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { authoritySecretOf, relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { authorityPem, authoritySecretOf, relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
 import { readShard } from "../kube/shard.ts";
 import { readRelayDocument } from "./document.ts";
 import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
@@ -32,7 +32,7 @@ function fullWorld(): RelayWorld {
     relay,
     secrets: new Map([
       ["hop", secretOf({ name: "hop", values: { username: "u", password: "p" } })],
-      ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": "PEM" } })],
+      ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": authorityPem } })],
     ]),
     certificate: secretOf({ name: "outbound-certificate", values: { "tls.crt": "PEM", "tls.key": "PEM" } }),
     shards: new Map([["22", shard]]),

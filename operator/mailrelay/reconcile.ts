@@ -28,6 +28,7 @@ export async function reconcileRelay(
     const misfit = await kube.misfit("MailRelay", key.namespace, key.name);
     if (misfit !== undefined) return reconcileMisfit(sources, misfit);
     memory.forget(nameOf(key));
+    sources.credentials.forget(keyOf({ kind: "MailRelay", ...key }));
     return undefined;
   }
   memory.rests(nameOf(key), undefined);

@@ -20,9 +20,9 @@ test("scramVerifier() gives the keys of the exchange in RFC 7677 section 3", asy
   assert.equal(serverSignature.digest("base64"), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 });
 
-test("stableSalt() depends on the Secret and the user name, and on nothing else", () => {
-  assert.deepEqual(stableSalt("mail/app", "app"), stableSalt("mail/app", "app"));
-  assert.notDeepEqual(stableSalt("mail/app", "app"), stableSalt("mail/other", "app"));
-  assert.notDeepEqual(stableSalt("mail/app", "app"), stableSalt("mail/app", "erp"));
-  assert.equal(stableSalt("mail/app", "app").length, 16);
+test("stableSalt() depends on the relay and the user name, and on nothing else", () => {
+  assert.deepEqual(stableSalt("mail/outbound", "app"), stableSalt("mail/outbound", "app"));
+  assert.notDeepEqual(stableSalt("mail/outbound", "app"), stableSalt("mail/other", "app"));
+  assert.notDeepEqual(stableSalt("mail/outbound", "app"), stableSalt("mail/outbound", "erp"));
+  assert.equal(stableSalt("mail/outbound", "app").length, 16);
 });

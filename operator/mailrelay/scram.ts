@@ -4,6 +4,7 @@
  */
 import { createHash, createHmac, pbkdf2 } from "node:crypto";
 import { promisify } from "node:util";
+import { preparePassword } from "../../api/login.ts";
 import type { ScramVerifier } from "../../api/relayconfig.ts";
 
 const deriveKey = promisify(pbkdf2);
@@ -17,9 +18,9 @@ export interface ScramInput {
   readonly iterations: number;
 }
 
-/** Derives on the thread pool. The password is normalised to NFKC, the part of SASLprep that changes real passwords. */
+/** Derives on the thread pool. */
 export async function scramVerifier(input: ScramInput): Promise<ScramVerifier> {
-  const password = Buffer.from(input.password.normalize("NFKC"), "utf8");
+  const password = Buffer.from(preparePassword(input.password), "utf8");
   const salted = await deriveKey(password, input.salt, input.iterations, 32, "sha256");
   const clientKey = createHmac("sha256", salted).update("Client Key").digest();
   return {
@@ -30,7 +31,10 @@ export async function scramVerifier(input: ScramInput): Promise<ScramVerifier> {
   };
 }
 
-/** 16 octets that depend on whose password it is and not on the password. */
-export function stableSalt(identity: string, username: string): Buffer {
-  return createHmac("sha256", identity).update(username, "utf8").digest().subarray(0, 16);
+/**
+ * 16 octets that depend on who logs in where and not on the password. All passwords of a user at a relay have one salt: a relay
+ * derives once for a login, however many there are.
+ */
+export function stableSalt(relay: string, username: string): Buffer {
+  return createHmac("sha256", relay).update(username, "utf8").digest().subarray(0, 16);
 }

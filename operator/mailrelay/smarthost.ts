@@ -2,6 +2,8 @@
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
+import { readAuthorities } from "./certificate.ts";
+import { type Login, readLogin } from "./login.ts";
 import { forbiddenProblem } from "./rights.ts";
 import type { Place, ReferenceProblem } from "./world.ts";
 
@@ -24,6 +26,7 @@ export interface SmarthostQuestion {
   /** Names of those that may not be read. */
   readonly forbidden: ReadonlySet<string>;
   readonly place: Place;
+  readonly now: number;
 }
 
 export interface ResolvedSmarthosts {
@@ -43,12 +46,9 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
   const problems: ReferenceProblem[] = [];
   question.smarthosts.forEach((smarthost, index) => {
     const field = `${question.field}[${index}]`;
-    const username = referred({ ...question, field, smarthost, member: "credentialsSecretName", key: "username" });
-    const password = referred({ ...question, field, smarthost, member: "credentialsSecretName", key: "password" });
-    const ca = referred({ ...question, field, smarthost, member: "caSecretName", key: "ca.crt" });
-    const problem = username.problem ?? password.problem;
-    if (problem !== undefined) problems.push(problem);
-    if (ca.problem !== undefined) problems.push(ca.problem);
+    const login = loginOf({ ...question, field, smarthost, member: "credentialsSecretName" });
+    const ca = authorityOf({ ...question, field, smarthost, member: "caSecretName" });
+    problems.push(...[login.problem, ca.problem].filter((problem) => problem !== undefined));
     const { addressBook } = question.place;
     const { host, port } = smarthost;
     const address = addressBook.get(`${host}:${port}`) ?? addressBook.get(host) ?? smarthost;
@@ -56,10 +56,8 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
       host: address.host,
       port: address.port,
       tlsMode: smarthost.tlsMode,
-      ...(username.text === undefined || password.text === undefined
-        ? {}
-        : { credentials: { username: username.text, password: password.text } }),
-      ...(ca.text === undefined ? {} : { ca: ca.text }),
+      ...(login.value === undefined ? {} : { credentials: login.value }),
+      ...(ca.value === undefined ? {} : { ca: ca.value }),
     });
   });
   return { documents, problems };
@@ -68,10 +66,31 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
 interface Referral extends Omit<SmarthostQuestion, "smarthosts"> {
   readonly smarthost: SmarthostSpec;
   readonly member: "credentialsSecretName" | "caSecretName";
-  readonly key: string;
 }
 
-function referred(referral: Referral): { readonly text?: string; readonly problem?: ReferenceProblem } {
+interface Found<T> {
+  readonly value?: T;
+  readonly problem?: ReferenceProblem;
+}
+
+function loginOf(referral: Referral): Found<Login> {
+  return referred(referral, (secret) => {
+    const reading = readLogin(secret);
+    return reading.kind === "usable" ? { value: reading.login } : { why: `: ${reading.why}` };
+  });
+}
+
+function authorityOf(referral: Referral): Found<string> {
+  return referred(referral, (secret) => {
+    const reading = readAuthorities(secretText(secret, "ca.crt"), referral.now);
+    return reading.kind === "usable" ? { value: reading.pem } : { why: ` ${reading.why}` };
+  });
+}
+
+function referred<T>(
+  referral: Referral,
+  read: (secret: Secret) => { readonly value: T } | { readonly why: string },
+): Found<T> {
   const name = referral.smarthost[referral.member];
   if (name === undefined) return {};
   const field = `${referral.field}.${referral.member}`;
@@ -82,8 +101,7 @@ function referred(referral: Referral): { readonly text?: string; readonly proble
     const message = `${field}: Secret ${name} does not exist: create it or correct the name`;
     return { problem: { kind: "missing", field, message } };
   }
-  const text = secretText(secret, referral.key);
-  if (text !== undefined) return { text };
-  const message = `${field}: Secret ${name} lacks the data key ${referral.key}: add it`;
-  return { problem: { kind: "invalid", field, message } };
+  const found = read(secret);
+  if ("value" in found) return found;
+  return { problem: { kind: "invalid", field, message: `${field}: Secret ${name}${found.why}` } };
 }

@@ -95,21 +95,19 @@ function selectorOf(secret: Secret): string {
 }
 
 async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDomain>): Promise<CredentialFacts> {
-  const found: CredentialFacts[] = [];
-  for (const [index, sender] of domain.spec.senders.entries()) {
-    if (sender.credentials === undefined) continue;
-    found.push(
-      await sources.credentials.select({
-        kube: sources.kube,
-        place: sources.place,
-        namespace: domain.metadata.namespace,
-        selector: sender.credentials.secretSelector,
-        field: `spec.senders[${index}].credentials.secretSelector`,
-      }),
-    );
-  }
-  const byIdentity = new Map(found.flatMap((facts) => facts.documents.map((one) => [one.identity, one] as const)));
-  return { documents: [...byIdentity.values()], problems: found.flatMap((facts) => facts.problems) };
+  const { namespace, name } = domain.metadata;
+  const { relayRef, senders } = domain.spec;
+  return sources.credentials.select({
+    kube: sources.kube,
+    place: sources.place,
+    asker: keyOf({ kind: "SenderDomain", namespace, name }),
+    relay: nameOf({ namespace: relayRef.namespace ?? namespace, name: relayRef.name }),
+    namespace,
+    selectors: senders.flatMap(({ credentials }, index) => {
+      const field = `spec.senders[${index}].credentials.secretSelector`;
+      return credentials === undefined ? [] : [{ selector: credentials.secretSelector, field }];
+    }),
+  });
 }
 
 async function gatherMounted(

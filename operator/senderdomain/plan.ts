@@ -172,6 +172,7 @@ function wayOutOf(world: DomainWorld): ResolvedSmarthosts {
     secrets: world.secrets,
     forbidden: world.forbidden,
     place: world.place,
+    now: world.now,
   });
 }
 

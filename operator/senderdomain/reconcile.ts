@@ -28,6 +28,7 @@ export async function reconcileDomain(
     if (misfit !== undefined) return sayMisfit(sources, misfit);
     memory.sawLoaded(nameOf(key), undefined);
     memory.rejections.forget(keyOf({ kind: "SenderDomain", ...key }));
+    sources.credentials.forget(keyOf({ kind: "SenderDomain", ...key }));
     return undefined;
   }
   const world = await gatherDomain(sources, domain);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { domainOf, domainWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import { authorityPem, domainOf, domainWorld, secretOf } from "../../test/support/operatorobjects.ts";
 import { readShard } from "../kube/shard.ts";
 import { encodeData } from "../kube/secret.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
@@ -67,7 +67,10 @@ test("a domain that is in a full shard may change, and what it has there already
 
 test("one domain does not fill a shard: the condition names what is large, and the pods keep what they have", () => {
   const hop = { host: "smtp.example.net", port: 25, tlsMode: "Required", caSecretName: "ca" };
-  const ca = secretOf({ name: "ca", values: { "ca.crt": "x".repeat(70_000) } });
+  const ca = secretOf({
+    name: "ca",
+    values: { "ca.crt": authorityPem + "x".repeat(70_000 - JSON.stringify(authorityPem).length) },
+  });
   const domain = domainOf({ spec: { smarthosts: [hop, { ...hop, host: "smtp2.example.net" }] } });
   const plan = planDomain(domainWorld({ domain, secrets: new Map([["ca", ca]]) }));
   assert.equal(plan.write, undefined);

@@ -4,6 +4,7 @@
  */
 import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
+import { prepareUsername } from "../../api/login.ts";
 import {
   domainDocument,
   relayDocument,
@@ -152,9 +153,10 @@ function gatherCredentials(
   }
   const byName = new Map<string, CredentialDocument[]>();
   for (const credential of byIdentity.values()) {
-    const same = byName.get(credential.username) ?? [];
+    const username = prepareUsername(credential.username);
+    const same = byName.get(username) ?? [];
     same.push(credential);
-    byName.set(credential.username, same);
+    byName.set(username, same);
   }
   return byName;
 }

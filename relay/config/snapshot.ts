@@ -60,7 +60,7 @@ export interface Snapshot {
   /** By A-label. */
   readonly domains: ReadonlyMap<string, DomainSettings>;
   readonly gaps: Gaps;
-  /** By user name as given; several Secrets may hold the same name. */
+  /** By user name, prepared; several Secrets may hold the same name. */
   readonly credentials: ReadonlyMap<string, readonly CredentialDocument[]>;
   readonly certificate: Certificate | undefined;
   /** Its identity is this relay's. Undefined until one was mounted. */

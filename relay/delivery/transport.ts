@@ -141,7 +141,7 @@ class Opening {
       socketTimeout: times.commandMs,
       socketCloseTimeout: 2_000,
       maxResponseSize: longestOpeningReply,
-      tls: { rejectUnauthorized: verified, minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca }) },
+      tls: { rejectUnauthorized: verified, minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca: [ca] }) },
       transactionLog: true,
       logger: { debug: (entry: { readonly tnx?: string }, text?: unknown) => this.#heard(entry.tnx, text) },
     });

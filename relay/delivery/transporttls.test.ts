@@ -2,6 +2,7 @@ import "reflect-metadata";
 import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
 import { before, test, type TestContext } from "node:test";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import { judge } from "../mail/outcome.ts";
@@ -64,6 +65,17 @@ test("tlsMode Required delivers inside STARTTLS when the certificate chains to t
   const hop = await hopFor(t);
   assert.equal(await delivers(t, hop, { ca: tls.cert }), true);
   assert.equal(hop.sessions[0]?.secure, true);
+});
+
+test("an authority that is empty or rubbish is no reason to trust the system's roots", async (t) => {
+  const roots = getCACertificates("default");
+  t.after(() => setDefaultCACertificates(roots));
+  setDefaultCACertificates([tls.cert]);
+  assert.equal(await delivers(t, await hopFor(t), {}), true, "the system's roots would believe it");
+  for (const ca of ["", "\n", "garbage"]) {
+    const hop = await hopFor(t);
+    await assert.rejects(connectTo(t, hop, { ca }), ConnectError, JSON.stringify(ca));
+  }
 });
 
 const refused: readonly { name: string; changes: () => Partial<SmarthostDocument>; script?: Partial<Script> }[] = [

@@ -6,10 +6,11 @@
  * because DKIM signing shares the thread pool; when too many wait, the answer is 454 and the client comes back.
  */
 import { createHmac, randomBytes } from "node:crypto";
+import { loginOctets, preparePassword, prepareUsername } from "../../api/login.ts";
 import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
 import type { AuthenticatedUser } from "./admit.ts";
-import { matchesVerifier } from "./scram.ts";
+import { matchesVerifier, matchingVerifiers } from "./scram.ts";
 
 export interface Authenticator {
   authenticate(
@@ -22,7 +23,6 @@ const rememberedLogins = 10_000;
 const derivationsAtOnce = 2;
 const derivationsWaiting = 256;
 const minimumIterations = 4096;
-const passwordOctets = 1024;
 
 const invalid = refusal(535, "5.7.8", "Authentication credentials invalid");
 const busy = refusal(454, "4.7.0", "Too many logins at once, try again later");
@@ -40,14 +40,20 @@ export function createAuthenticator(): Authenticator {
     password: string,
   ): Promise<CredentialDocument[]> => {
     const matches: CredentialDocument[] = [];
-    for (const candidate of candidates) {
-      if (await matchesVerifier(password, candidate.scram)) matches.push(candidate);
+    // One salt is one derivation, however many passwords the user has.
+    const bySalt = Map.groupBy(candidates, ({ scram }) => `${scram.iterations} ${scram.salt}`);
+    for (const same of bySalt.values()) {
+      const scrams = same.map(({ scram }) => scram);
+      const matching = await matchingVerifiers(password, scrams);
+      matches.push(...same.filter(({ scram }) => matching.has(scram)));
     }
     return matches;
   };
 
   return {
-    async authenticate(credentials, { username, password }) {
+    async authenticate(credentials, login) {
+      const username = prepareUsername(login.username);
+      const password = preparePassword(login.password);
       const candidates = credentials.get(username) ?? [];
       const key = loginKey(secret, [
         username,
@@ -62,7 +68,7 @@ export function createAuthenticator(): Authenticator {
           candidates.filter((candidate) => known.has(candidate.identity)),
         );
       }
-      if (Buffer.byteLength(password) > passwordOctets) return invalid;
+      if (Buffer.byteLength(password) > loginOctets) return invalid;
       if (!(await turnstile.enter())) return busy;
       try {
         if (candidates.length === 0) {

@@ -14,9 +14,25 @@ export async function storedKeyOf(password: string, salt: Buffer, iterations: nu
   return createHash("sha256").update(createHmac("sha256", salted).update("Client Key").digest()).digest();
 }
 
-/** Compares in constant time. A verifier whose key has another length never matches. */
 export async function matchesVerifier(password: string, verifier: ScramVerifier): Promise<boolean> {
-  const wanted = Buffer.from(verifier.storedKey, "base64");
-  const given = await storedKeyOf(password, Buffer.from(verifier.salt, "base64"), verifier.iterations);
-  return wanted.length === given.length && timingSafeEqual(wanted, given);
+  return (await matchingVerifiers(password, [verifier])).has(verifier);
+}
+
+/**
+ * Those of verifiers with one salt and one number of iterations that the password has. Compares in constant time. A verifier
+ * whose key has another length never matches.
+ */
+export async function matchingVerifiers(
+  password: string,
+  verifiers: readonly ScramVerifier[],
+): Promise<ReadonlySet<ScramVerifier>> {
+  const [first] = verifiers;
+  if (first === undefined) return new Set();
+  const given = await storedKeyOf(password, Buffer.from(first.salt, "base64"), first.iterations);
+  return new Set(
+    verifiers.filter(({ storedKey }) => {
+      const wanted = Buffer.from(storedKey, "base64");
+      return wanted.length === given.length && timingSafeEqual(wanted, given);
+    }),
+  );
 }

@@ -25,7 +25,8 @@ export function openExporter(
       timeoutMillis: exportMs,
       concurrencyLimit: exportsAtOnce,
       compression: "none",
-      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...(ca === undefined ? {} : { ca }) }),
+      // In a list also an empty authority counts: alone it would be taken for none, and the system's roots be trusted.
+      agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...(ca === undefined ? {} : { ca: [ca] }) }),
     },
     {
       serializeRequest: (spans: readonly SpanRecord[]) => encoder.encode(spans),

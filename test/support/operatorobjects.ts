@@ -209,3 +209,16 @@ export function claimOf(ordinal: number, fact: Partial<ClaimFact> = {}): ClaimFa
 /** The Ed25519 key of RFC 8463 appendix A.2. */
 export const ed25519Key =
   "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+
+/** Certificate of an authority that is valid at `now` and for a hundred years. */
+export const authorityPem = `-----BEGIN CERTIFICATE-----
+MIIBaTCCAQ+gAwIBAgIQAZ2mzp6wffNt5mXETp4jfTAKBggqhkjOPQQDAjASMRAw
+DgYDVQQDEwdUZXN0IENBMCAXDTI2MTEyMzExNTUwMFoYDzIxMjYxMDMwMTIwMDAw
+WjASMRAwDgYDVQQDEwdUZXN0IENBMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE
+7hSC2HNM1G19xWSfD76t6inMK/l8vCD/s8mfVy5Ep8v9gE5WZthcBmV/g26B2fN1
+EokNBYOZHGHffnTqw4Ag86NFMEMwEgYDVR0TAQH/BAgwBgEB/wIBADAOBgNVHQ8B
+Af8EBAMCAQYwHQYDVR0OBBYEFE95rxhWWwdqUCQH8LiKnITriMBBMAoGCCqGSM49
+BAMCA0gAMEUCIHvLbFbrgka4Vx0I7YPrWsjfzudZCehgtDVBvmuvV1jYAiEA1CRA
+bBBHheGxJEIL3maqDvQDZRnMTULOgoBbQfQTs1E=
+-----END CERTIFICATE-----
+`;

@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
+  authorityPem,
   domainOf,
   domainWorld,
   ed25519Key,
@@ -100,7 +101,7 @@ function everything(addresses: readonly string[] = ["*"]): readonly AppliedObjec
       kinds: new Set(["Certificate", "PodMonitor"]),
       secrets: new Map([
         ["hop", secretOf({ name: "hop", values: { username: "u", password: "p" } })],
-        ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": "PEM" } })],
+        ["hop-ca", secretOf({ name: "hop-ca", values: { "ca.crt": authorityPem } })],
         ["collector-headers", secretOf({ name: "collector-headers", values: { authorization: "Bearer t\n" } })],
       ]),
       certificate: secretOf({ name: "outbound-certificate", values: { "tls.crt": "PEM", "tls.key": "PEM" } }),

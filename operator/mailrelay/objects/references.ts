@@ -2,6 +2,7 @@
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { secretText } from "../../kube/secret.ts";
+import { readAuthorities } from "../certificate.ts";
 import { issuedSecretName } from "./names.ts";
 import { tracingSecretNames } from "./tracing.ts";
 import { forbiddenProblem } from "../rights.ts";
@@ -49,6 +50,11 @@ export function bareReferenceProblems(world: RelayWorld): readonly ReferenceProb
     if (secret === undefined) {
       const message = `${field}: Secret ${name} does not exist: create it or correct the name`;
       return [{ kind: "missing", field, message }];
+    }
+    if (dataKey === "ca.crt") {
+      const reading = readAuthorities(secretText(secret, dataKey), world.now);
+      const message = `${field}: Secret ${name} ${reading.kind === "usable" ? "" : reading.why}`;
+      return reading.kind === "usable" ? [] : [{ kind: "invalid", field, message }];
     }
     if (secretText(secret, dataKey) !== undefined) return [];
     return [{ kind: "invalid", field, message: `${field}: Secret ${name} lacks the data key ${dataKey}: add it` }];

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { makeCertificateAuthority } from "../issue.ts";
 import { planRelay } from "../plan.ts";
 import type { RelayWorld } from "../world.ts";
-import { relayOf, relayWorld, secretOf } from "../../../test/support/operatorobjects.ts";
+import { now, relayOf, relayWorld, secretOf } from "../../../test/support/operatorobjects.ts";
 import { readRelayDocument } from "../document.ts";
 import { readTracing } from "./tracing.ts";
 
@@ -15,7 +15,7 @@ function worldWith(spec: object, secrets: Readonly<Record<string, Readonly<Recor
 }
 
 test("readTracing() inlines headers and authority, and says nothing without spec.tracing", async () => {
-  const { certificate } = await makeCertificateAuthority(Date.now());
+  const { certificate } = await makeCertificateAuthority(now);
   const spec = {
     ...tracing,
     samplingRatio: "0.25",

@@ -1,8 +1,8 @@
 /** What the configuration Secret says of traces: the collector, with its headers and authority inlined. Pure. */
-import { X509Certificate } from "node:crypto";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { TracingDocument } from "../../../api/relayconfig.ts";
 import { secretText } from "../../kube/secret.ts";
+import { readAuthorities } from "../certificate.ts";
 import { forbiddenProblem } from "../rights.ts";
 import type { Secret } from "../../kube/objects.ts";
 import type { ReferenceProblem, RelayWorld } from "../world.ts";
@@ -85,21 +85,9 @@ function readAuthority(world: RelayWorld, { caSecretName: name }: TracingSpec): 
   const field = "spec.tracing.caSecretName";
   const { secret, problem } = secretNamed(world, field, name);
   if (secret === undefined) return problem === undefined ? {} : { problem };
-  const value = secretText(secret, "ca.crt");
-  const invalid = (why: string): Found<string> => ({
-    problem: { kind: "invalid", field, message: `${field}: Secret ${name} ${why}` },
-  });
-  if (value === undefined) return invalid("lacks the data key ca.crt: add it");
-  if (!isCertificate(value)) return invalid("holds no certificate in ca.crt: it must be PEM");
-  return { value };
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
-  }
+  const reading = readAuthorities(secretText(secret, "ca.crt"), world.now);
+  if (reading.kind === "usable") return { value: reading.pem };
+  return { problem: { kind: "invalid", field, message: `${field}: Secret ${name} ${reading.why}` } };
 }
 
 function secretNamed(
