@@ -88,7 +88,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       reason: "SendersIncomplete",
       when: "True: some senders can use the domain; the message names a selector without Secrets, or a Secret that cannot be used.",
     },
-    { reason: "NoSenders", when: "True: no Secret or client matches senders, so nobody can use the domain yet." },
+    {
+      reason: "NoSenders",
+      when: "True: the relay serves the domain, and nobody can use it yet; the message says why of each of senders. Ready is False.",
+    },
   ],
   KeysReady: [
     { reason: "KeysReady", when: "True: every key is there and usable." },
@@ -122,6 +125,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     {
       reason: "Progressing",
       when: "False: it is on its way; the message is that of the first condition that is not True.",
+    },
+    {
+      reason: "NoSenders",
+      when: "False: nothing stands in the way of mail, but nobody can use the domain; the message says why.",
     },
     { reason: "Invalid", when: "False: a person has to act; the message names the field or object." },
   ],

@@ -1,6 +1,5 @@
 /** Judges one SenderDomain: each check gives one condition. Pure; mistakes are findings that name the field and what to do. */
 import { type Condition, type Judgement, setCondition } from "../../api/condition.ts";
-import { unusedFields } from "../../api/notyet.ts";
 import type { SenderDomainConditionType, SenderDomainReason } from "../../api/status/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
 import { textDigest } from "../kube/shard.ts";
@@ -9,6 +8,7 @@ import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "../mailrelay/rights.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import { keysToMake } from "./keys.ts";
+import { judgeSenders, whyNobodySends } from "./senders.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 
 /** The fields that what is written for a domain comes from, as rejections name them. */
@@ -64,19 +64,12 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   }
   const unreadable = world.credentials.problems.find((problem) => problem.kind === "forbidden");
   if (unreadable !== undefined) return finding("Accepted", "False", "SecretsForbidden", unreadable.message);
-  const troubles = world.credentials.problems.map((problem) => problem.message);
-  const { name, namespace } = domain.metadata;
-  const unused = unusedFields({ ...domain, metadata: { name, namespace } });
-  const remarks = [...troubles, ...unused.map((one) => `${one.path} ${one.message}`)];
+  const { troubles, unused, canAnybodySend } = judgeSenders(world);
+  const remarks = [...troubles, ...unused];
   const message = `MailRelay ${nameOf(relay.metadata)} serves the domain`;
   if (remarks.length === 0) return finding("Accepted", "True", "Accepted", message);
-  const reason = canAnybodySend(world) ? "SendersIncomplete" : "NoSenders";
-  return finding("Accepted", "True", troubles.length === 0 ? "NotActedOnYet" : reason, remarks.join("; "));
-}
-
-/** Senders that have no Secret may use the domain whatever is wrong with the Secrets of the others. */
-function canAnybodySend({ domain, credentials }: DomainWorld): boolean {
-  return credentials.documents.length > 0 || domain.spec.senders.some((sender) => sender.credentials === undefined);
+  const reason = troubles.length === 0 ? "NotActedOnYet" : "SendersIncomplete";
+  return finding("Accepted", "True", canAnybodySend ? reason : "NoSenders", remarks.join("; "));
 }
 
 /** Of all that bring the domain to this relay, the one that has it. */
@@ -147,6 +140,10 @@ export function judgeDns(records: number): DomainFinding {
 /** `world` is undefined where the domain's spec cannot be read. */
 export function judgeReady(world: DomainWorld | undefined, findings: readonly DomainFinding[]): DomainFinding {
   const broken = findings.find((entry) => entry.status !== "True");
+  const nobody = world === undefined ? undefined : whyNobodySends(world);
+  if (broken === undefined && nobody !== undefined) {
+    return finding("Ready", "False", "NoSenders", `nobody can use the domain: ${nobody}`);
+  }
   if (broken === undefined) return finding("Ready", "True", "Ready", readyMessage(world));
   const isUnderWay = broken.type === "Programmed" || broken.status === "Unknown";
   const reason = isUnderWay ? "Progressing" : "Invalid";
@@ -157,8 +154,6 @@ function readyMessage(world: DomainWorld | undefined): string {
   const goes = "mail of the domain is taken and sent";
   if (world === undefined) return goes;
   const { relay } = world;
-  const [trouble] = world.credentials.problems;
-  if (trouble !== undefined && !canAnybodySend(world)) return `nobody can use the domain: ${trouble.message}`;
   const unsent = relay === undefined ? undefined : whyUnsent(relay);
   if (relay === undefined || unsent === undefined) return goes;
   return `mail of the domain is taken, but of MailRelay ${nameOf(relay.metadata)} ${unsent}`;

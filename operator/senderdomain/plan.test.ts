@@ -412,13 +412,73 @@ test("Ready says of a domain what it is: that nobody may use it, that nothing is
   const nobody = { kind: "missing", field: "f", message: "f selects no Secret" } as const;
   const credentials = { documents: [], problems: [nobody] };
   assert.equal(ready({ credentials }), "True mail of the domain is taken and sent", "who needs no Secret may send");
-  assert.equal(ready({ credentials }, { senders: [byLogin] }), "True nobody can use the domain: f selects no Secret");
+  assert.equal(ready({ credentials }, { senders: [byLogin] }), "False nobody can use the domain: f selects no Secret");
   const capture = ready({ relay: relayOf({ delivery: { mode: "Capture" } }) });
   assert.match(
     capture,
     /^True mail of the domain is taken, but of MailRelay mail\/outbound spec\.delivery\.mode is not/,
   );
 });
+
+const byToken = { serviceAccounts: [{ namespace: "shop", name: "checkout" }] };
+const byCertificate = { clientCertificates: [{ commonName: "erp" }] };
+const login = { documents: [{ identity: "mail/app", username: "app", scram }], problems: [] };
+const plainOnly = relayOf({ listeners: [{ name: "smtp", port: 25, tlsMode: "None", authentication: "Optional" }] });
+const trustsNobody = relayOf({ listeners: [{ name: "smtp", port: 25, authentication: "Optional" }] });
+const mustLogIn = relayOf({ listeners: [{ name: "smtp", port: 25, trustedNetworks: ["10.0.0.0/8"] }] });
+const nobodySends: readonly (readonly [
+  what: string,
+  world: Partial<DomainWorld>,
+  senders: readonly object[],
+  said: RegExp,
+])[] = [
+  ["a token", {}, [byToken], /spec\.senders\[0\]\.serviceAccounts is not acted on yet: this entry lets nobody in/],
+  ["a certificate", {}, [byCertificate], /spec\.senders\[0\]\.clientCertificates is not acted on yet/],
+  [
+    "a token or a certificate",
+    {},
+    [byToken, byCertificate],
+    /serviceAccounts is .*; spec\.senders\[1\]\.clientCertificates is/,
+  ],
+  [
+    "a network that no listener trusts",
+    { relay: trustsNobody },
+    [{ trustedNetworks: true }],
+    /trustedNetworks: MailRelay mail\/outbound has no listener/,
+  ],
+  [
+    "a network whose clients must log in",
+    { relay: mustLogIn },
+    [{ trustedNetworks: true }],
+    /has no listener with authentication Optional/,
+  ],
+  [
+    "a login at a relay without TLS",
+    { relay: plainOnly, credentials: login },
+    [byLogin],
+    /spec\.senders: MailRelay mail\/outbound has no listener with TLS/,
+  ],
+];
+for (const [what, world, senders, said] of nobodySends) {
+  test(`a domain whose only way in is ${what} is not Ready, and Accepted says why`, () => {
+    const bare = domainWorld({ domain: domainOf({ spec: { senders } }), ...world });
+    const settled = after(bare, planDomain(bare));
+    const mounted = mountedWith(settled);
+    const status = { pods: [{ name: "outbound-0", ready: true, revision: mounted.revision }] };
+    const plan = planDomain({ ...settled, mounted, relay: { ...(settled.relay ?? relayOf()), status } });
+    const [ready, accepted] = [condition(plan, "Ready"), condition(plan, "Accepted")];
+    assert.deepEqual([ready?.status, ready?.reason], ["False", "NoSenders"]);
+    assert.match(ready?.message ?? "", /^nobody can use the domain: /);
+    assert.match(ready?.message ?? "", said);
+    assert.deepEqual([accepted?.status, accepted?.reason], ["True", "NoSenders"]);
+    assert.match(accepted?.message ?? "", said);
+    // One way in that works is enough.
+    const also = domainOf({ spec: { senders: [...senders, byLogin, { trustedNetworks: true }] } });
+    const relay = { ...relayOf(), status };
+    const enough = planDomain({ ...settled, domain: also, relay, credentials: login });
+    assert.notEqual(condition(enough, "Accepted")?.reason, "NoSenders");
+  });
+}
 
 test("what is to be said of a served domain is said whole", () => {
   const limited = domainOf({ spec: { limits: { messagesPerHour: 10 }, senders: [byLogin] } });

@@ -25,7 +25,10 @@ export function relayOf(spec: object = {}): Stored<MailRelay> {
     metadata: { name: "outbound", namespace: "mail", uid: "relay-uid", generation: 3 },
     spec: {
       hostname: "relay.example.com",
-      listeners: [{ name: "submission", port: 587 }],
+      listeners: [
+        { name: "submission", port: 587 },
+        { name: "smtp", port: 25, authentication: "Optional", trustedNetworks: ["10.0.0.0/8"] },
+      ],
       delivery: { smarthosts: [{ host: "capture.mailboat.localhost", port: 25, tlsMode: "None" }] },
       ...spec,
     },

@@ -15,7 +15,10 @@ export function relayManifest({ namespace, name, spec = {} }: Manifest): RawObje
     metadata: { namespace, name },
     spec: {
       hostname: "relay.example.com",
-      listeners: [{ name: "submission", port: 587 }],
+      listeners: [
+        { name: "submission", port: 587 },
+        { name: "smtp", port: 25, authentication: "Optional", trustedNetworks: ["10.0.0.0/8"] },
+      ],
       delivery: { smarthosts: [{ host: "smtp.example.net", port: 25, tlsMode: "Opportunistic" }] },
       ...spec,
     },

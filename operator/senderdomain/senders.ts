@@ -1,0 +1,59 @@
+/**
+ * Whether anybody can use a domain. Ready is a promise: a domain whose senders are all of a kind that lets nobody in, for want of a
+ * Secret, of a listener, or of this version's doing, is not ready. Pure.
+ */
+import { unusedFields } from "../../api/notyet.ts";
+import type { MailRelay } from "../../api/mailrelay.ts";
+import { nameOf } from "../kube/kube.ts";
+import type { DomainWorld } from "./world.ts";
+
+export interface SendersJudgement {
+  readonly canAnybodySend: boolean;
+  /** What is wrong with senders that would have worked; each names its field. */
+  readonly troubles: readonly string[];
+  /** Fields, also others than senders, that this version does not act on. */
+  readonly unused: readonly string[];
+}
+
+export function judgeSenders(world: DomainWorld): SendersJudgement {
+  const { domain, relay, credentials } = world;
+  const { name, namespace } = domain.metadata;
+  const faults = unusedFields({ ...domain, metadata: { name, namespace } });
+  const listeners = relay?.spec.listeners ?? [];
+  const mayLogIn = credentials.documents.length > 0 && (relay === undefined || listeners.some(takesLogins));
+  const trusting = domain.spec.senders.findIndex((sender) => sender.trustedNetworks === true);
+  const mayBeTrusted = trusting >= 0 && (relay === undefined || listeners.some(trustsSomebody));
+  const troubles = credentials.problems.map((problem) => problem.message);
+  if (relay !== undefined && trusting >= 0 && !mayBeTrusted) {
+    const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener with authentication Optional and trustedNetworks`;
+    troubles.push(`spec.senders[${trusting}].trustedNetworks: ${lacks}: its owner can add one, or use credentials`);
+  }
+  if (relay !== undefined && credentials.documents.length > 0 && !mayLogIn) {
+    const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener with TLS, and logins are taken inside TLS alone`;
+    troubles.push(`spec.senders: ${lacks}: its owner can set tlsMode of one to StartTLS or Implicit`);
+  }
+  return {
+    canAnybodySend: mayLogIn || mayBeTrusted,
+    troubles,
+    unused: faults.map(({ path, message }) => `${path} ${message}`),
+  };
+}
+
+/** Undefined where somebody can use the domain. */
+export function whyNobodySends(world: DomainWorld): string | undefined {
+  const { canAnybodySend, troubles, unused } = judgeSenders(world);
+  if (canAnybodySend) return undefined;
+  const senders = unused.filter((text) => text.startsWith("spec.senders"));
+  return [...troubles, ...senders].join("; ");
+}
+
+type Listener = MailRelay["spec"]["listeners"][number];
+
+/** RFC 4954 section 4: AUTH is offered inside TLS alone. */
+function takesLogins({ tlsMode }: Listener): boolean {
+  return tlsMode !== "None";
+}
+
+function trustsSomebody({ authentication, trustedNetworks }: Listener): boolean {
+  return authentication === "Optional" && trustedNetworks.length > 0;
+}
