@@ -1,6 +1,6 @@
 /** The way out: to whom, by which hops, how fast, how often again. */
 import { z } from "zod";
-import { spelled } from "../words/pattern.ts";
+import { lowerCased } from "../words/pattern.ts";
 import { duration, parseDuration } from "../duration.ts";
 import { outboundTlsModes } from "../relayconfig.ts";
 import { listAtomic, listMap, listSet } from "../words/list.ts";
@@ -122,9 +122,9 @@ const allowListNeedsRecipients: Rule<{ mode: string; allowRecipients: readonly s
 };
 
 /** `*@example.com` admits a whole domain, `alice@example.com` one person. */
-const recipientPattern = spelled(
+const recipientPattern = lowerCased(
   z.string().max(320),
-  /^[^\s<>@]{1,64}@[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/,
+  /^[^\s<>@]{1,64}@[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
   "must be an address such as alice@example.com, or *@example.com for a whole domain",
 );
 

@@ -8,3 +8,23 @@ import type { z } from "zod";
 export function spelled(schema: z.ZodString, pattern: RegExp, wrong: string): z.ZodString {
   return schema.regex(pattern, { error: wrong, abort: true }).meta({ "x-mailboat-wrong": wrong });
 }
+
+/**
+ * A name in DNS: compared octet by octet by whoever reads it, and so written in one way, which is lower case (RFC 4343 section 3
+ * lets clients write any). Refused otherwise with the text to write. `pattern` knows no upper case.
+ */
+export function lowerCased(schema: z.ZodString, pattern: RegExp, wrong: string): z.ZodString {
+  const error = ({ input }: { readonly input?: unknown }): string => {
+    const lower = typeof input === "string" ? lowerCaseOf(input) : "";
+    return pattern.test(lower) ? `must be in lower case: write ${lower}` : wrong;
+  };
+  return schema
+    .regex(pattern, { error, abort: true })
+    .meta({ "x-mailboat-wrong": wrong, "x-mailboat-lower-case": true });
+}
+
+/** Of an address the domain alone: the case of a local part is its owner's (RFC 5321 section 2.4). */
+function lowerCaseOf(text: string): string {
+  const at = text.lastIndexOf("@") + 1;
+  return text.slice(0, at) + text.slice(at).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}

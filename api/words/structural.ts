@@ -38,6 +38,7 @@ const dropped = [
   "propertyNames",
   "x-mailboat-decoded-default",
   "x-mailboat-wrong",
+  "x-mailboat-lower-case",
 ];
 const shaped = ["properties", "required", "items"];
 
@@ -106,8 +107,20 @@ function validations(written: Node, matches: (pattern: string) => string): Node 
   const { pattern, "x-mailboat-wrong": message, "x-kubernetes-validations": rules } = written;
   const list: readonly unknown[] = Array.isArray(rules) ? rules : [];
   const own = typeof pattern === "string" && message !== undefined;
-  const all = own ? [{ rule: matches(JSON.stringify(pattern)), message }, ...list] : list;
+  const all = own ? [{ rule: matches(JSON.stringify(pattern)), message, ...lowerCaseHint(written) }, ...list] : list;
   return all.length === 0 ? {} : { "x-kubernetes-validations": all };
+}
+
+/** What to write, where upper case is all that is wrong: said by the server as pattern.ts says it. */
+function lowerCaseHint({ pattern, "x-mailboat-wrong": message, "x-mailboat-lower-case": isLower }: Node): Node {
+  if (isLower !== true) return {};
+  const domain = "self.lastIndexOf('@') + 1";
+  const isAddress = String(pattern).includes("@");
+  const lower = isAddress
+    ? `self.substring(0, ${domain}) + self.substring(${domain}).lowerAscii()`
+    : "self.lowerAscii()";
+  const fits = `(${lower}).matches(${JSON.stringify(pattern)})`;
+  return { messageExpression: `${fits} ? 'must be in lower case: write ' + ${lower} : ${JSON.stringify(message)}` };
 }
 
 function children(written: Node, path: string): StructuralSchema {

@@ -3,13 +3,17 @@
  * rules over lists of them stays within an API server's budget, and says in its message what to write instead.
  */
 import { z } from "zod";
-import { spelled } from "./pattern.ts";
+import { lowerCased, spelled } from "./pattern.ts";
 
 const label = "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?";
 const lowerLabel = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 
 function text(pattern: string, maxLength: number, wrong: string) {
   return spelled(z.string().min(1).max(maxLength), new RegExp(`^${pattern}$`), wrong);
+}
+
+function name(pattern: string, maxLength: number, wrong: string) {
+  return lowerCased(z.string().min(1).max(maxLength), new RegExp(`^${pattern}$`), wrong);
 }
 
 /** Name of any namespaced object (RFC 1123 subdomain). */
@@ -26,24 +30,24 @@ export function labelName() {
 /** A host name of one or more labels (RFC 1123 section 2.1), which includes the written form of an IPv4 address. */
 export function hostName() {
   const wrong = "must be a host name of letters, digits, '-' and '.'; write other scripts as A-labels (xn--...)";
-  return text(`${label}(\\.${label})*`, 253, wrong);
+  return name(`${lowerLabel}(\\.${lowerLabel})*`, 253, wrong);
 }
 
-/** A mail domain: at least two labels, as A-labels (RFC 5890 section 2.3.2.1). Compared in lower case. */
+/** A mail domain: at least two labels, as A-labels (RFC 5890 section 2.3.2.1). */
 export function domainName() {
   const wrong = "must be a domain such as example.com; write a domain of another script as A-labels (xn--...)";
-  return text(`${label}(\\.${label})+`, 253, wrong);
+  return name(`${lowerLabel}(\\.${lowerLabel})+`, 253, wrong);
 }
 
 /** Any name in DNS, also those of records: `_spf.example.com`. */
 export function recordName() {
-  return text(`_?${label}(\\._?${label})+`, 253, "must be a name in DNS such as _spf.example.com");
+  return name(`_?${lowerLabel}(\\._?${lowerLabel})+`, 253, "must be a name in DNS such as _spf.example.com");
 }
 
 /** A domain, or `*.` and a domain for everything below it. */
 export function domainPattern() {
   const wrong = "must be a domain such as example.com, or *.example.com for those below it; other scripts as A-labels";
-  return text(`(\\*\\.)?${label}(\\.${label})+`, 255, wrong);
+  return name(`(\\*\\.)?${lowerLabel}(\\.${lowerLabel})+`, 255, wrong);
 }
 
 /**
@@ -58,12 +62,12 @@ export function httpUrl() {
 
 /** A DKIM selector (RFC 6376 section 3.1). */
 export function dkimSelector() {
-  return text(`${label}(\\.${label})*`, 63, "must be a DKIM selector: letters, digits, '-' and '.'");
+  return name(`${lowerLabel}(\\.${lowerLabel})*`, 63, "must be a DKIM selector: letters, digits, '-' and '.'");
 }
 
 export function emailAddress() {
-  return text(
-    `[^\\s<>@"(),:;\\\\]{1,64}@${label}(\\.${label})+`,
+  return name(
+    `[^\\s<>@"(),:;\\\\]{1,64}@${lowerLabel}(\\.${lowerLabel})+`,
     320,
     "must be an address such as postmaster@example.com",
   );

@@ -82,7 +82,7 @@ export class SnapshotLoader {
     const haveArrived = hasArrived(relay, files.shards);
     const complete = errors.length === 0 && haveArrived;
     const domains = new Map<string, DomainSettings>();
-    for (const { settings } of this.#domains.values()) domains.set(settings.document.domain, settings);
+    for (const { settings } of this.#domains.values()) domains.set(settings.document.domain.toLowerCase(), settings);
     return {
       revision: complete ? relay.revision : undefined,
       relay,
