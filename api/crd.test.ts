@@ -144,3 +144,12 @@ test("what a person types and sees stays as it is", () => {
     },
   ]);
 });
+
+test("no definition gives a default inside a list item: every apply of an unchanged manifest would be a change", () => {
+  const given = new Set(pathsWhere((schema) => schema["default"] !== undefined));
+  assert.deepEqual(
+    [...given].filter((path) => path.includes("[]")),
+    [],
+  );
+  assert.ok(given.has("spec.replicas"), "elsewhere they are given");
+});

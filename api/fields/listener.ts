@@ -17,7 +17,7 @@ export const reservedPorts: readonly number[] = [9464, administrationPort];
 
 /** RFC 4954 section 4 wants passwords under TLS only; without TLS, AUTH is not offered and so can never be given. */
 const authenticationNeedsTls: Rule<{ tlsMode: string; authentication: string }> = {
-  cel: "!(self.tlsMode == 'None' && self.authentication == 'Required')",
+  cel: "!(has(self.tlsMode) && self.tlsMode == 'None') || (has(self.authentication) && self.authentication != 'Required')",
   message: "Required needs TLS, because AUTH is offered only inside TLS: set tlsMode to StartTLS or Implicit",
   at: ["authentication"],
   holds: ({ tlsMode, authentication }) => !(tlsMode === "None" && authentication === "Required"),

@@ -6,7 +6,7 @@ import { ruled, type Rule } from "../words/rule.ts";
 import { hostName, objectName, portNumber } from "../words/text.ts";
 
 const credentialsNeedTls: Rule<{ credentialsSecretName?: string | undefined; tlsMode: string }> = {
-  cel: "!has(self.credentialsSecretName) || self.tlsMode in ['Required', 'Implicit']",
+  cel: "!has(self.credentialsSecretName) || !has(self.tlsMode) || self.tlsMode in ['Required', 'Implicit']",
   message:
     "must be Required or Implicit when credentialsSecretName is set: a password never travels to an unverified host",
   at: ["tlsMode"],

@@ -38,6 +38,37 @@ const forms: readonly { name: string; schema: z.ZodType; expected: object }[] = 
     },
   },
   {
+    name: "a default inside a list item is told and not given",
+    schema: z.strictObject({
+      list: z
+        .array(
+          z.strictObject({
+            mode: z.string().default("a").describe("How."),
+            more: z.array(z.string()).default([]).describe("What else."),
+            deep: z.strictObject({ count: z.int().default(1) }).prefault({}),
+          }),
+        )
+        .default([]),
+    }),
+    expected: {
+      type: "object",
+      properties: {
+        list: {
+          type: "array",
+          default: [],
+          items: {
+            type: "object",
+            properties: {
+              mode: { type: "string", description: "How. a when absent." },
+              more: { type: "array", description: "What else.", items: { type: "string" } },
+              deep: { type: "object", properties: { count: { type: "integer" } } },
+            },
+          },
+        },
+      },
+    },
+  },
+  {
     name: "a default for decoders alone is not said",
     schema: z.strictObject({ a: z.int().optional() }).prefault({ a: 1 }).meta({ "x-mailboat-decoded-default": true }),
     expected: { type: "object", properties: { a: { type: "integer" } } },

@@ -53,7 +53,7 @@ const node = z.record(z.string(), z.unknown());
 type Node = z.infer<typeof node>;
 
 export function toStructural(schema: unknown, path = ""): StructuralSchema {
-  const written = withinBudget(node.parse(schema), path);
+  const written = decodedInItems(withinBudget(node.parse(schema), path), path);
   refuseUnknown(written, path);
   if (written["x-kubernetes-int-or-string"] === true) return intOrString(written);
   if (typeof written["type"] !== "string") throw new Error(`${path}: has no type, so it is not structural`);
@@ -72,6 +72,18 @@ function withinBudget(written: Node, path: string): Node {
   if (path.split("[]").length <= 2) return written;
   const { "x-mailboat-wrong": _wrong, ...rest } = written;
   return rest;
+}
+
+/**
+ * A default of a field inside a list item is filled in where the object is read. On the server it would make every client-side
+ * apply a change: a merge patch replaces a list whole, as it is written, and the server fills the defaults in again.
+ */
+function decodedInItems(written: Node, path: string): Node {
+  const { default: fallback, ...rest } = written;
+  if (fallback === undefined || !path.includes("[]")) return written;
+  const { description } = rest;
+  if (typeof description !== "string" || typeof fallback !== "string") return rest;
+  return { ...rest, description: `${description} ${fallback} when absent.` };
 }
 
 /**
