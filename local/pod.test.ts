@@ -83,7 +83,7 @@ test("a pod gets its mounts as files and the places of them in its environment",
   assert.deepEqual(told["args"], ["run"]);
   assert.deepEqual(told["env"], {
     configuration: join(directory, "config"),
-    ports: JSON.stringify({ submission: 2587, http: 9464, admin: 9465 }),
+    ports: JSON.stringify({ submission: 2587, smtp: 2025, http: 9464, admin: 9465 }),
   });
   await next("ready");
   assert.equal(pod.ready, true);

@@ -11,6 +11,7 @@ import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { type Condition, OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { authorityPem } from "../support/operatorobjects.ts";
 
 const skip = lackingControlPlane();
 const withinMs = 2_000;
@@ -304,6 +305,6 @@ test("Secrets of fields that are not acted on yet are missed as well", { skip },
     words: [authority, "lacks the data key ca.crt"],
   });
   assert.ok(!invalid.message.includes(webhook), invalid.message);
-  stage.apply(secretManifest({ namespace, name: "authority", values: { "ca.crt": "PEM" } }));
+  stage.apply(secretManifest({ namespace, name: "authority", values: { "ca.crt": authorityPem } }));
   await says("MailRelay", relay, { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", words: [] });
 });

@@ -1,0 +1,130 @@
+/**
+ * Secrets that are there and cannot be used, on a real API server: an authority that is none, a login of another type or with
+ * nobody who could send it, one user with more passwords than a relay looks through, a domain whose senders let nobody in.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { passwordsOfAUser } from "../../operator/mailrelay/logins.ts";
+import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
+import { OperatorStage } from "../support/controlplane/operatorstage.ts";
+import { lackingControlPlane } from "../support/controlplane/programs.ts";
+
+const skip = lackingControlPlane();
+const withinMs = 4_000;
+const basicAuth = "kubernetes.io/basic-auth";
+const labels = { app: "shop" };
+let stage: OperatorStage;
+
+before(
+  async () => {
+    if (skip !== false) return;
+    stage = await OperatorStage.open(import.meta.url);
+    await stage.operator().leading();
+  },
+  { timeout: 1_800_000 },
+);
+
+after(async () => {
+  if (skip === false) await stage.close();
+});
+
+async function configurationOf(namespace: string): Promise<string> {
+  return JSON.stringify((await stage.read("Secret", { namespace, name: "outbound-configuration" }))["data"]);
+}
+
+test("a smarthost's authority that is none keeps the last good one in the pods, and is told", { skip }, async () => {
+  const namespace = stage.makeNamespace();
+  const relay = { namespace, name: "outbound" };
+  const authority = await makeCertificateAuthority(Date.now());
+  const giveAuthority = (text: string): void =>
+    stage.apply(secretManifest({ namespace, name: "ca", values: { "ca.crt": text } }));
+  const says = async (reason: string): Promise<string> =>
+    (await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason, withinMs })).message;
+  giveAuthority(authority.certificate);
+  const smarthosts = [{ host: "smtp.example.net", port: 587, caSecretName: "ca" }];
+  stage.apply(relayManifest({ ...relay, spec: { delivery: { smarthosts } } }));
+  await says("ResolvedRefs");
+  await stage.until("Secret", { namespace, name: "outbound-configuration" }, { what: "is there", fits: () => true });
+  const good = await configurationOf(namespace);
+  for (const [text, words] of [
+    ["", "which is empty"],
+    ["garbage", "no certificate in ca.crt"],
+    [authority.privateKey, "a private key in ca.crt"],
+  ] as const) {
+    giveAuthority(text);
+    assert.ok((await says("SecretInvalid")).includes(words));
+    assert.equal(await configurationOf(namespace), good);
+    giveAuthority(authority.certificate);
+    await says("ResolvedRefs");
+  }
+});
+
+test("selected Secrets that let nobody in are named with what is wrong, on relay and domain", { skip }, async () => {
+  const namespace = stage.makeNamespace();
+  const [relay, domain] = [
+    { namespace, name: "outbound" },
+    { namespace, name: "example-com" },
+  ];
+  const login = { username: "app\n", password: "correct horse\n" };
+  stage.apply(
+    secretManifest({ namespace, name: "good", type: basicAuth, labels, values: login }),
+    secretManifest({ namespace, name: "opaque", labels, values: login }),
+    secretManifest({ namespace, name: "lines", type: basicAuth, labels, values: { ...login, password: "a\nb" } }),
+  );
+  const credentials = { secretSelector: { matchLabels: labels } };
+  stage.apply(
+    relayManifest({ ...relay, spec: { authentication: { credentials } } }),
+    domainManifest({ ...domain, spec: { senders: [{ credentials }] } }),
+  );
+  const refs = { type: "ResolvedRefs", reason: "SecretInvalid", withinMs };
+  const told = await stage.untilCondition("MailRelay", relay, refs);
+  assert.match(
+    told.message,
+    /Secret test-[^/]+\/opaque: has type Opaque: make it anew with type kubernetes.io\/basic-auth/,
+  );
+  assert.match(told.message, /Secret test-[^/]+\/lines: data key password holds a line end/);
+  assert.ok(!told.message.includes("/good"), told.message);
+  const incomplete = { type: "Accepted", status: "True", reason: "SendersIncomplete", withinMs };
+  assert.match((await stage.untilCondition("SenderDomain", domain, incomplete)).message, /opaque: has type Opaque/);
+});
+
+test("a user with more Secrets than a relay looks through is told of, in a few words", { skip }, async () => {
+  const namespace = stage.makeNamespace();
+  const relay = { namespace, name: "outbound" };
+  const count = passwordsOfAUser + 8;
+  const secrets = Array.from({ length: count }, (_, index) =>
+    secretManifest({
+      namespace,
+      name: `device-${String(index).padStart(2, "0")}`,
+      type: basicAuth,
+      labels,
+      values: { username: "app", password: `password ${index}` },
+    }),
+  );
+  stage.apply(...secrets);
+  stage.apply(
+    relayManifest({ ...relay, spec: { authentication: { credentials: { secretSelector: { matchLabels: labels } } } } }),
+  );
+  const refs = { type: "ResolvedRefs", reason: "SecretInvalid", withinMs };
+  const { message } = await stage.untilCondition("MailRelay", relay, refs);
+  assert.match(message, /device-\d\d, \S+ and 3 more: user name app has more than 32 Secrets/);
+});
+
+test(
+  "a domain whose only senders are of a kind that is not built yet is not Ready, and says so",
+  { skip },
+  async () => {
+    const namespace = stage.makeNamespace();
+    const domain = { namespace, name: "example-com" };
+    const senders = [{ serviceAccounts: [{ namespace, name: "checkout" }] }];
+    stage.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ ...domain, spec: { senders } }));
+    const accepted = { type: "Accepted", status: "True", reason: "NoSenders", withinMs };
+    assert.match(
+      (await stage.untilCondition("SenderDomain", domain, accepted)).message,
+      /lets nobody in; use credentials/,
+    );
+    const ready = await stage.untilCondition("SenderDomain", domain, { type: "Ready", withinMs });
+    assert.equal(ready.status, "False");
+  },
+);
