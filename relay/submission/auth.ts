@@ -44,8 +44,8 @@ export function createAuthenticator(): Authenticator {
     const bySalt = Map.groupBy(candidates, ({ scram }) => `${scram.iterations} ${scram.salt}`);
     for (const same of bySalt.values()) {
       const scrams = same.map(({ scram }) => scram);
-      const matching = await matchingVerifiers(password, scrams);
-      matches.push(...same.filter(({ scram }) => matching.has(scram)));
+      const proven = await matchingVerifiers(password, scrams);
+      matches.push(...same.filter(({ scram }) => proven.has(scram)));
     }
     return matches;
   };
