@@ -9,7 +9,7 @@ import { systemChance, systemTimers } from "../runtime/clock.ts";
 import { type ChangeListener, keyOf, type Reference } from "../operator/kube/kube.ts";
 import { secretText } from "../operator/kube/secret.ts";
 import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts";
-import { createCredentialSource } from "../operator/mailrelay/credentials.ts";
+import { createCredentialSource } from "../operator/mailrelay/login/credentials.ts";
 import type { RelaySources } from "../operator/mailrelay/gather.ts";
 import type { NextHopAddress } from "../operator/mailrelay/world.ts";
 import { authoritySecretName } from "../operator/mailrelay/objects/names.ts";

@@ -7,7 +7,7 @@ import type { ContainerPort, Pod, Secret, Stored } from "../operator/kube/object
 import { secretText } from "../operator/kube/secret.ts";
 import { matchesSelector } from "../operator/kube/selector.ts";
 import { refersTo } from "../operator/mailrelay/binding.ts";
-import { basicAuthType } from "../operator/mailrelay/logins.ts";
+import { basicAuthType } from "../operator/mailrelay/login/logins.ts";
 import { relayLabel } from "../api/labels.ts";
 import type { LocalSettings } from "./settings.ts";
 import { banner, type ListenerRow } from "./banner.ts";

@@ -4,7 +4,7 @@ import { systemTimers } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Kube } from "../kube/kube.ts";
 import { workBackoff, workPace, WorkQueue } from "../kube/workqueue.ts";
-import { createCredentialSource } from "../mailrelay/credentials.ts";
+import { createCredentialSource } from "../mailrelay/login/credentials.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
 import { openClientAuthority } from "../mailrelay/own/issuing.ts";

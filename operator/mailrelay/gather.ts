@@ -13,7 +13,7 @@ import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
 import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "./binding.ts";
-import type { CredentialSource } from "./credentials.ts";
+import type { CredentialSource } from "./login/credentials.ts";
 import { type Contest, rivalriesOf } from "./rivals/contests.ts";
 import {
   authoritySecretName,

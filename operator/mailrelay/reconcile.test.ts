@@ -10,7 +10,7 @@ import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts
 import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim, Secret } from "../kube/objects.ts";
 import { LocalKube } from "../../local/kube.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
-import { createCredentialSource } from "./credentials.ts";
+import { createCredentialSource } from "./login/credentials.ts";
 import { readRelayDocument } from "./document.ts";
 import type { RelaySources } from "./gather.ts";
 import { reconcileRelay } from "./reconcile.ts";

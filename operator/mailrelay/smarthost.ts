@@ -3,7 +3,7 @@ import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { readAuthorities } from "./certificate.ts";
-import { type Login, readLogin } from "./login.ts";
+import { type Login, readLogin } from "./login/login.ts";
 import { forbiddenProblem } from "./rights.ts";
 import type { Place, ReferenceProblem } from "./world.ts";
 

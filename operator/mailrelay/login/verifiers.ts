@@ -3,7 +3,7 @@
  * asked for must not live on in memory.
  */
 import { createHash } from "node:crypto";
-import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts";
+import type { CredentialDocument, ScramVerifier } from "../../../api/relayconfig.ts";
 import type { ChosenLogin } from "./logins.ts";
 import { scramIterations, scramVerifier, stableSalt } from "./scram.ts";
 

@@ -2,13 +2,13 @@
  * The credentials that selectors of basic-auth Secrets stand for. Verifiers are derived once for each user and password and
  * remembered as long as somebody asks for them, because the derivation is meant to be slow.
  */
-import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
-import type { Secret } from "../kube/objects.ts";
-import type { Selector } from "../kube/selector.ts";
+import { ForbiddenError, type Kube, nameOf } from "../../kube/kube.ts";
+import type { Secret } from "../../kube/objects.ts";
+import type { Selector } from "../../kube/selector.ts";
 import { basicAuthType, chooseLogins, type SelectedSecret } from "./logins.ts";
-import { forbiddenProblem } from "./rights.ts";
+import { forbiddenProblem } from "../rights.ts";
 import { Verifiers } from "./verifiers.ts";
-import type { CredentialFacts, Place, ReferenceProblem } from "./world.ts";
+import type { CredentialFacts, Place, ReferenceProblem } from "../world.ts";
 
 export interface CredentialSource {
   /** Credentials of the Secrets that the questions select, each once, in order of their names. */

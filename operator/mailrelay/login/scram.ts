@@ -4,8 +4,8 @@
  */
 import { createHash, createHmac, pbkdf2 } from "node:crypto";
 import { promisify } from "node:util";
-import { preparePassword } from "../../api/login.ts";
-import type { ScramVerifier } from "../../api/relayconfig.ts";
+import { preparePassword } from "../../../api/login.ts";
+import type { ScramVerifier } from "../../../api/relayconfig.ts";
 
 const deriveKey = promisify(pbkdf2);
 

@@ -1,8 +1,8 @@
 /** Which of the selected Secrets let somebody in, and what is to be said of the others. Pure. */
-import { nameOf } from "../kube/kube.ts";
-import type { Secret } from "../kube/objects.ts";
+import { nameOf } from "../../kube/kube.ts";
+import type { Secret } from "../../kube/objects.ts";
 import { readClientLogin, type Login } from "./login.ts";
-import type { ReferenceProblem } from "./world.ts";
+import type { ReferenceProblem } from "../world.ts";
 
 export const basicAuthType = "kubernetes.io/basic-auth";
 

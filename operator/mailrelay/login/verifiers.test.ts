@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { secretOf } from "../../test/support/operatorobjects.ts";
-import type { CredentialDocument } from "../../api/relayconfig.ts";
-import { createAuthenticator } from "../../relay/submission/auth.ts";
+import { secretOf } from "../../../test/support/operatorobjects.ts";
+import type { CredentialDocument } from "../../../api/relayconfig.ts";
+import { createAuthenticator } from "../../../relay/submission/auth.ts";
 import { readClientLogin } from "./login.ts";
 import { Verifiers } from "./verifiers.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { secretOf } from "../../test/support/operatorobjects.ts";
-import type { Secret } from "../kube/objects.ts";
+import { secretOf } from "../../../test/support/operatorobjects.ts";
+import type { Secret } from "../../kube/objects.ts";
 import { basicAuthType, chooseLogins, passwordsOfAUser } from "./logins.ts";
 import { readLogin } from "./login.ts";
 

@@ -1,6 +1,6 @@
 /** The user name and password that a basic-auth Secret holds, and what is wrong with those that nobody could log in with. Pure. */
-import { loginOctets, preparePassword, prepareUsername } from "../../api/login.ts";
-import type { Secret } from "../kube/objects.ts";
+import { loginOctets, preparePassword, prepareUsername } from "../../../api/login.ts";
+import type { Secret } from "../../kube/objects.ts";
 
 export interface Login {
   readonly username: string;
