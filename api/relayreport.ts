@@ -34,6 +34,15 @@ export const relayReport = z.object({
       failure: z.string().optional(),
     })
     .optional(),
+  /** Absent from relays that do not tell. */
+  delivery: z
+    .object({
+      /** No outcome can be written now, so that nothing is sent. */
+      paused: z.boolean(),
+      /** Outcomes that could not be written so far, and are tried again. */
+      unwrittenOutcomes: z.int().min(0),
+    })
+    .optional(),
   /** Messages accepted since the process started; the operator derives rates from two reports. */
   acceptedMessages: z.int().min(0),
   startedAt: z.iso.datetime(),

@@ -40,6 +40,15 @@ export const relayAlerts: readonly AlertRule[] = [
     description: "Past the high watermark new mail is answered 452. Nothing that was accepted is lost.",
   }),
   alert({
+    name: "MailboatOutcomesUnwritten",
+    severity: "critical",
+    expr: `max by (${relay}, instance, cause) (mailboat_delivery_unwritten_outcomes) > 0`,
+    for: "2m",
+    summary: `{{ $labels.instance }} of relay ${name} cannot write what became of mail`,
+    description:
+      "{{ $value }} outcomes are kept in memory and tried again. With cause spool the pod sends nothing meanwhile, because it would send it twice after a crash; with cause outcome each holds one place in flight and the others go on.",
+  }),
+  alert({
     name: "MailboatCertificateExpiring",
     severity: "critical",
     expr: `min by (${relay}) (mailboat_tls_certificate_not_after_timestamp_seconds - time()) < 7 * 86400`,

@@ -25,6 +25,7 @@ test("what a person must be woken for has an alert each", () => {
     "MailboatMailWaiting",
     "MailboatDestinationFailing",
     "MailboatSpoolNearlyFull",
+    "MailboatOutcomesUnwritten",
     "MailboatCertificateExpiring",
     "MailboatDomainNotVerified",
     "MailboatConfigurationStale",

@@ -5,7 +5,7 @@
  * sent unsigned when its domain has DKIM.
  */
 import type { Snapshot } from "../config/snapshot.ts";
-import { fewerRecipients, judge, type Trouble, type Verdict } from "../mail/outcome.ts";
+import { fewerRecipients, judge, type Phase, type Trouble, type Verdict } from "../mail/outcome.ts";
 import type { Reply } from "../mail/reply.ts";
 import { keepsFailing } from "../mail/retry.ts";
 import type { Route } from "../mail/route.ts";
@@ -34,6 +34,8 @@ export type Fate =
       readonly kind: "undelivered";
       readonly recipient: Recipient;
       readonly verdict: Verdict;
+      /** Where in the dialogue it happened. */
+      readonly phase: Phase;
       readonly nextHop?: string;
       /** What the host said, as it said it, when the trouble was its words. */
       readonly remote?: { readonly host: string; readonly reply: Reply };
@@ -49,6 +51,8 @@ export interface AttemptContext {
   readonly readBody: (message: Message) => AsyncIterable<Buffer | string>;
   readonly findHops: (route: Route) => Promise<Found<readonly NextHop[]>>;
   readonly now: number;
+  /** See Outgoing. */
+  readonly place: () => Promise<void> | undefined;
   /** Measures a phase of the attempt. */
   readonly timed: <T>(phase: AttemptPhase, work: () => Promise<T>) => Promise<T>;
   /** Absent when nothing is traced. */
@@ -286,6 +290,7 @@ class Attempt {
       ...(ret === undefined ? {} : { ret }),
       ...(envid === undefined ? {} : { envid }),
       head,
+      place: this.#context.place,
       body: body.kind === "inline" ? body.bytes : () => this.#context.readBody(message),
       sizeBytes: head.length + (body.kind === "inline" ? body.bytes.length : body.sizeBytes),
     };
@@ -298,6 +303,7 @@ class Attempt {
       kind: "undelivered",
       recipient,
       verdict,
+      phase: trouble.phase,
       ...(nextHop === undefined ? {} : { nextHop }),
       ...(nextHop === undefined || trouble.reply === undefined
         ? {}

@@ -18,6 +18,7 @@ export const silentMetrics: RelayMetrics = {
   phaseEnded: () => undefined,
   notified: () => undefined,
   doubleBounced: () => undefined,
+  outcomesUnwritten: () => undefined,
   given: () => undefined,
   taken: () => undefined,
   committed: () => undefined,

@@ -27,6 +27,8 @@ export class MemorySpool implements Spool {
   readonly settlements: Settlement[] = [];
   readonly bodies = new Map<SpoolId, Buffer>();
   claims = 0;
+  /** Of leases. */
+  rounds = 0;
   /** Errors that the next calls of settle reject with. */
   readonly settleErrors: Error[] = [];
   readonly #messages = new Map<SpoolId, { message: Message; waiting: Waiting[] }>();
@@ -115,6 +117,7 @@ export class MemorySpool implements Spool {
   }
 
   async renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims> {
+    this.rounds = round;
     let dueAt: number | undefined;
     let messages = 0;
     for (const [id, { waiting }] of this.#messages) {
@@ -167,6 +170,16 @@ export class MemorySpool implements Spool {
 
   get queuedMessages(): number {
     return this.#messages.size;
+  }
+
+  /** That delivery holds. */
+  get claimedRecipients(): number {
+    return [...this.#messages.values()].flatMap(({ waiting }) => waiting).filter(({ claimed }) => claimed).length;
+  }
+
+  /** Tells delivery of what add() brought. */
+  arrive(dueAt: number): void {
+    this.#sink?.arrived(dueAt);
   }
 
   /** Resolves when this many settlements were written. */

@@ -34,6 +34,7 @@ function fate(kind: "deferred" | "failed", recipient: Partial<Recipient> = {}): 
     kind: "undelivered",
     recipient: { index, address: `rcpt${index}@example.net`, attempts: 1, ...recipient },
     verdict: { kind, scope: "recipient", reply },
+    phase: "rcpt",
     nextHop: "mx.example.net",
   };
 }

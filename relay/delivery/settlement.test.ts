@@ -24,11 +24,12 @@ function fateOf({ recipient: changes, ...what }: Row, recipient: Recipient): Fat
     const reply = { code: 250, enhanced: "2.1.5", text: "taken" };
     return { kind: "delivered", ...base, reply, dsn: what.taken === "dsn" };
   }
-  if ("trouble" in what) return { kind: "undelivered", recipient: base.recipient, verdict: judge(what.trouble) };
+  if ("trouble" in what)
+    return { kind: "undelivered", recipient: base.recipient, verdict: judge(what.trouble), phase: what.trouble.phase };
   const [code = "", enhanced = "", ...text] = what.said.split(" ");
   const reply = { code: Number(code), enhanced, text: text.join(" ") };
   const verdict = judge({ phase: "rcpt", reply });
-  return { kind: "undelivered", ...base, verdict, remote: { host: base.nextHop, reply } };
+  return { kind: "undelivered", ...base, verdict, phase: "rcpt", remote: { host: base.nextHop, reply } };
 }
 
 function conclude(rows: readonly Row[], atHours: number, changes: Partial<Message> = {}): Conclusion {

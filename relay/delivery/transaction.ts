@@ -5,6 +5,7 @@
  * refused here before MAIL. A refusal at any point leaves the dialogue where RFC 5321 says that it is, and the connection is
  * kept; only what breaks off inside the message drops it, because nobody knows what the hop would take for a command then.
  */
+import { once } from "node:events";
 import type { Writable } from "node:stream";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
@@ -25,6 +26,8 @@ export interface Outgoing {
   readonly body: Buffer | (() => AsyncIterable<Buffer | string>);
   /** Of head and body. */
   readonly sizeBytes: number;
+  /** Asked before the first octet of the message leaves, which waits for what it returns: its outcome must have a place. */
+  readonly place?: () => Promise<void> | undefined;
 }
 
 export type RecipientResult =
@@ -186,6 +189,8 @@ class Transaction {
 
   /** The message itself and the reply that passes responsibility (RFC 5321 section 6.1). */
   async #content(): Promise<void> {
+    const place = this.#mail.place?.();
+    if (place !== undefined) await Promise.race([place, gone(this.#line.lost)]);
     this.#phase = "body";
     const { head, body } = this.#mail;
     this.#line.setPatience("body");
@@ -315,6 +320,10 @@ function mailCommand(line: SmtpLine, mail: Outgoing, needsUtf8: boolean): string
 function inPlace(reply: Reply): Reply {
   if (reply.code < 300 || reply.code > 399) return reply;
   throw new LineLostError(`the next hop answers out of turn: ${formatReply(reply)}`);
+}
+
+async function gone(lost: AbortSignal): Promise<void> {
+  if (!lost.aborted) await once(lost, "abort");
 }
 
 function isPositive(reply: Reply): boolean {

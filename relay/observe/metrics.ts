@@ -5,7 +5,7 @@
 import { Registry, collectDefaultMetrics } from "prom-client";
 import { administrationMetrics, type AdministrationMetrics } from "./families/administration.ts";
 import { configurationMetrics, type ConfigurationMetrics } from "./families/configuration.ts";
-import { deliveryMetrics, type DeliveryMetrics } from "./families/delivery.ts";
+import { deliveryMetrics, type DeliveryMetrics, type UnwrittenCause } from "./families/delivery.ts";
 import type { OpenMetricsRegistry } from "./families/family.ts";
 import { logMetrics } from "./families/log.ts";
 import { handoffMetrics, type HandoffMetrics } from "./families/handoff.ts";
@@ -26,6 +26,8 @@ export interface MetricsEndpoint extends RelayMetrics, SpanMetrics, Administrati
   readonly contentType: string;
   /** Messages accepted since the start, for the report. */
   readonly acceptedMessages: number;
+  /** Outcomes that could not be written so far, for the report. */
+  readonly unwrittenOutcomes: Readonly<Record<UnwrittenCause, number>>;
 }
 
 /** Four series each at most: 10,000 domains and 100,000 destinations are still a page of less than a MiB. */
@@ -47,10 +49,12 @@ export function createMetrics(sources: RelaySources): MetricsEndpoint {
   const spool = spoolMetrics(registry, sources);
   const configuration = configurationMetrics(registry, sources.snapshots);
   const log = logMetrics(registry, sources.droppedLines);
+  const delivery = deliveryMetrics(registry, domains, destinations);
+  const unwrittenOutcomes = { spool: 0, outcome: 0 };
   let acceptedMessages = 0;
   return {
     ...submission,
-    ...deliveryMetrics(registry, domains, destinations),
+    ...delivery,
     ...handoffMetrics(registry),
     ...spanMetrics(registry),
     ...administrationMetrics(registry),
@@ -60,6 +64,11 @@ export function createMetrics(sources: RelaySources): MetricsEndpoint {
       acceptedMessages += 1;
       submission.accepted(acceptance);
     },
+    outcomesUnwritten(cause, count) {
+      unwrittenOutcomes[cause] = count;
+      delivery.outcomesUnwritten(cause, count);
+    },
+    unwrittenOutcomes,
     async render() {
       // Before rendering, not in prom-client's collect: a gauge that another one sets would be a scrape late.
       configuration.refresh();

@@ -88,9 +88,14 @@ function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): 
       spoolId: depth.spoolId,
     },
     ...drainOf(options.drain()),
+    delivery: deliveryOf(options.metrics),
     acceptedMessages: options.metrics.acceptedMessages,
     startedAt: new Date(startedAt).toISOString(),
   };
+}
+
+function deliveryOf({ unwrittenOutcomes: { spool, outcome } }: MetricsEndpoint): RelayReport["delivery"] {
+  return { paused: spool > 0, unwrittenOutcomes: spool + outcome };
 }
 
 function drainOf(progress: DrainProgress | undefined): Pick<RelayReport, "drain"> {

@@ -33,7 +33,7 @@ export interface DeliverySink {
   /** The message is durable and its first attempt registered. */
   deliver(entry: Entry): void;
   /** The message was refused after all. */
-  cancel(id: SpoolId): void;
+  cancel(message: NewMessage): void;
   /** A message is in the spool, or back in it, that was not given to deliver(): the first of its recipients is due then. */
   arrived(dueAt: number): void;
 }

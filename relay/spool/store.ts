@@ -147,7 +147,7 @@ class SpoolStore implements Store {
       if (claimed) this.#sink.deliver({ message: entry.message, recipients: entry.recipients });
       else this.#sink.arrived(entry.dueAt);
     } catch (error) {
-      if (claimed) this.#sink.cancel(message.message.id);
+      if (claimed) this.#sink.cancel(message);
       throw error;
     } finally {
       this.#bodies.ended(message.message.id);
@@ -185,7 +185,7 @@ class SpoolStore implements Store {
     try {
       removed = await this.#keep(settlement, entries);
     } catch (error) {
-      for (const { message } of reserved) this.#sink.cancel(message.id);
+      for (const notice of reserved) this.#sink.cancel(notice);
       throw error;
     }
     if (removed !== undefined) await this.#removeBody(removed);

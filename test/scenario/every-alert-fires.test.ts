@@ -94,6 +94,14 @@ const cases: Readonly<Record<string, Case>> = {
     at: 10,
     labels: { ...place, instance: "outbound-0" },
   },
+  MailboatOutcomesUnwritten: {
+    series: [
+      relaySeries("mailboat_delivery_unwritten_outcomes", 'cause="spool"', "0x4 3x30"),
+      relaySeries("mailboat_delivery_unwritten_outcomes", 'cause="outcome"', "0x40"),
+    ],
+    at: 10,
+    labels: { ...place, instance: "outbound-0", cause: "spool" },
+  },
   MailboatCertificateExpiring: {
     series: [relaySeries("mailboat_tls_certificate_not_after_timestamp_seconds", 'fingerprint="ab"', "500000x120")],
     at: 90,
@@ -177,6 +185,7 @@ const healthy: readonly Series[] = [
   relaySeries("mailboat_spool_used_bytes", "", "10x1600"),
   relaySeries("mailboat_spool_capacity_bytes", "", "100x1600"),
   relaySeries("mailboat_spool_full", "", "0x1600"),
+  relaySeries("mailboat_delivery_unwritten_outcomes", 'cause="spool"', "0x1600"),
   relaySeries("mailboat_tls_certificate_not_after_timestamp_seconds", 'fingerprint="ab"', "9000000x1600"),
   relaySeries("mailboat_configuration_sender_domains", 'dkim="none"', "0x1600"),
   relaySeries("mailboat_configuration_info", 'revision="new"', "1x1600"),

@@ -315,6 +315,7 @@ class Notes {
       phaseEnded: nothing,
       notified: nothing,
       doubleBounced: nothing,
+      outcomesUnwritten: nothing,
       given: nothing,
       taken: nothing,
       committed: nothing,

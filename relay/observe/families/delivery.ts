@@ -1,5 +1,5 @@
 /** What next hops did and what senders were told. */
-import { Counter, Histogram } from "prom-client";
+import { Counter, Gauge, Histogram } from "prom-client";
 import type { NoticeAction } from "../../mail/notice/due.ts";
 import { replyClass, type BoundedLabel } from "../labels.ts";
 import { latencyBuckets, observeTraced, type OpenMetricsRegistry } from "./family.ts";
@@ -31,7 +31,12 @@ export interface DeliveryMetrics {
   notified(notice: NoticeAction): void;
   /** A recipient of mail from nobody, such as a notice, failed: nobody can be told. */
   doubleBounced(): void;
+  /** So many outcomes could not be written so far, and are tried again. */
+  outcomesUnwritten(cause: UnwrittenCause, count: number): void;
 }
+
+/** What is in the way of an outcome: the whole spool, or what the outcome itself says. */
+export type UnwrittenCause = "spool" | "outcome";
 
 export function deliveryMetrics(
   registry: OpenMetricsRegistry,
@@ -63,6 +68,13 @@ export function deliveryMetrics(
     help: "Failed recipients of mail with a null sender, of which nobody can be told",
     registers,
   });
+  const unwritten = new Gauge({
+    name: "mailboat_delivery_unwritten_outcomes",
+    help: "Outcomes that could not be written and are tried again: cause spool stops all deliveries, cause outcome holds its own place",
+    labelNames: ["cause"],
+    registers,
+  });
+  for (const cause of ["spool", "outcome"]) unwritten.set({ cause }, 0);
   const phases = new Histogram({
     name: "mailboat_delivery_phase_seconds",
     help: "Time that attempts spend waiting for their start, resolving, signing, connecting and in the SMTP transaction",
@@ -77,6 +89,7 @@ export function deliveryMetrics(
     nextHopConnection: (result, tls = "none") => nextHops.inc({ result, tls }),
     notified: (notice) => notices.inc({ notice }),
     doubleBounced: () => doubleBounces.inc(),
+    outcomesUnwritten: (cause, count) => unwritten.set({ cause }, count),
   };
 }
 

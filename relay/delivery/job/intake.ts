@@ -5,11 +5,12 @@
  *
  * On failure of the spool a claim is tried again.
  */
-import type { Clock } from "../../runtime/clock.ts";
-import type { Log } from "../../runtime/log.ts";
-import type { Entry, PassOver } from "../spool/entry.ts";
-import type { Spool } from "../spool/spool.ts";
-import type { DeliverySchedule } from "./schedule.ts";
+import type { Clock } from "../../../runtime/clock.ts";
+import type { Log } from "../../../runtime/log.ts";
+import type { Entry, PassOver } from "../../spool/entry.ts";
+import type { Spool } from "../../spool/spool.ts";
+import { spoolPauseMs } from "./outcomes.ts";
+import type { DeliverySchedule, Room } from "./schedule.ts";
 
 export interface IntakeOptions {
   readonly spool: Spool;
@@ -17,14 +18,11 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly take: (entries: readonly Entry[]) => void;
-  /** Messages in memory at most. */
-  readonly windowMessages: number;
+  readonly window: Room;
 }
 
-/** Messages asked for at once: enough to keep the hops busy, few enough that the spool's thread stays responsive. */
-const claimLimit = 100;
-/** After trouble with the spool. */
-export const spoolPauseMs = 1_000;
+/** Asked for at once: enough to keep the hops busy, few enough that the spool's thread is free again within some 50 ms. */
+const claimLimit: Room = { messages: 100, recipients: 1_000, bytes: 8 * 1024 * 1024 };
 /** The longest sleep: whatever event is missed, the schedule is read again. */
 const longestSleepMs = 30_000;
 /**
@@ -50,14 +48,17 @@ export class Intake {
   #crowdedPauseMs = crowdedPauseMs;
   #isDown = false;
   #closed = false;
+  #underWay: Promise<void> = Promise.resolve();
 
   constructor(options: IntakeOptions) {
     this.#options = options;
   }
 
-  close(): void {
+  /** Claims nothing any more. Resolves when what a claim under way brought was taken. */
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    await this.#underWay;
   }
 
   /** Claims nothing until resume(). What a claim under way brings is still taken. */
@@ -79,8 +80,11 @@ export class Intake {
 
   /** Refills in large steps. */
   claimBacklog(): void {
-    const { schedule, clock, windowMessages } = this.#options;
-    if (!this.#backlog || schedule.room() < Math.min(windowMessages / 2, claimLimit)) return;
+    const { schedule, clock, window } = this.#options;
+    if (!this.#backlog) return;
+    const { messages, recipients } = schedule.room();
+    if (messages < Math.min(window.messages / 2, claimLimit.messages)) return;
+    if (recipients < Math.min(window.recipients / 2, claimLimit.recipients)) return;
     // Until then the same senders and destinations would be passed over, in vain.
     if (clock.now() < this.#notBefore && schedule.isCrowded(this.#passedOver)) return;
     this.claimDue();
@@ -102,7 +106,7 @@ export class Intake {
   claimDue(): void {
     if (this.#claiming || this.#closed || this.#isDown) return;
     this.#claiming = true;
-    this.#claim()
+    this.#underWay = this.#claim()
       .catch((error: unknown) => {
         this.#options.log.error({ error: String(error) }, "could not read due messages from the spool");
         return this.#options.clock.now() + spoolPauseMs;
@@ -120,16 +124,19 @@ export class Intake {
   async #claim(): Promise<number> {
     const { spool, clock, schedule, take } = this.#options;
     for (;;) {
-      const limit = Math.min(claimLimit, schedule.room());
+      const room = schedule.room();
       // Full: the backlog stays noted. Deliveries that end ask again when there is room for many, and we when there is for few.
-      if (limit === 0 || this.#closed || this.#isDown) return clock.now() + fullPauseMs;
+      if (room.messages === 0 || this.#closed || this.#isDown) return clock.now() + fullPauseMs;
+      const limit = Math.min(claimLimit.messages, room.messages);
+      const recipients = Math.min(claimLimit.recipients, room.recipients);
+      const octets = Math.min(claimLimit.bytes, room.bytes);
       const passOver = schedule.crowded();
       const isSelective = passOver.senders.length + passOver.destinations.length > 0;
       this.#backlog = false;
       const now = clock.now();
-      const entries = await spool.claim({ now, limit, passOver });
+      const entries = await spool.claim({ now, limit, recipients, octets, passOver });
       take(entries);
-      if (entries.length === limit) {
+      if (entries.length === limit || sizeOf(entries) >= recipients || octetsOf(entries) >= octets) {
         this.#backlog = true;
         continue;
       }
@@ -143,4 +150,15 @@ export class Intake {
       return Math.min(nextDueAt, clock.now() + this.#crowdedPauseMs);
     }
   }
+}
+
+function sizeOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { recipients }) => sum + recipients.length, 0);
+}
+
+function octetsOf(entries: readonly Entry[]): number {
+  return entries.reduce(
+    (sum, { message: { header, body } }) => sum + header.length + (body.kind === "inline" ? body.bytes.length : 0),
+    0,
+  );
 }

@@ -3,64 +3,40 @@
  *
  * Promise: whoever has little in delivery always finds room. Memory and deliveries in flight are shared by dynamic thresholds:
  * nobody may hold more than a share of what is still free, so that the busier somebody is, the more others keep in reserve.
- * A destination starts with few deliveries at a time, gets more with each success and one after a failure; a delivery that
- * takes long stands aside and no longer counts against the others.
+ * A destination starts with few deliveries at a time, gets more with each success and one after a failure. A delivery that
+ * takes long stands aside and no longer counts against the others, until it has a message to hand over: for that it needs a
+ * place again, and keeps it until its outcome is written.
  */
-import type { Message, PassOver, Recipient } from "../spool/entry.ts";
-
-/** Destinations with the same key are one: they share connections, and success and failure. */
-export interface Lane {
-  readonly key: string;
-  /** Deliveries at a time, at most. */
-  readonly cap: number;
-}
-
-/** Recipients of one message that share a route and go in one transaction. */
-export interface Job {
-  readonly message: Message;
-  readonly recipients: readonly Recipient[];
-  readonly routeKey: string;
-  readonly lane: Lane;
-}
+import type { Message, PassOver, SpoolId } from "../../spool/entry.ts";
+import { aside, isAside, waiting, type Job, type Lane } from "./job.ts";
 
 /** What a delivery says about its destination: `untried` when it was not dialed because it had failed just before. */
 export type LaneResult = "good" | "bad" | "untried";
 
-/** RFC 5321 section 4.5.3.1.8: a server must take at least 100 recipients; more in one transaction is asking for 452. */
-export const recipientsPerTransaction = 100;
-
 export interface Window {
   readonly messages: number;
+  readonly recipients: number;
   readonly bytes: number;
   readonly inFlight: number;
   readonly inFlightPerRoute: number;
 }
 
+/** What may still be taken into memory. */
+export type Room = Pick<Window, "messages" | "recipients" | "bytes">;
+
 export const defaultWindow: Window = {
   messages: 1_000,
+  // A recipient is some kilobyte while it is in delivery.
+  recipients: 10_000,
   bytes: 64 * 1024 * 1024,
   inFlight: 64,
   inFlightPerRoute: 48,
 };
 
-/** Splits recipients by route, keeping their order, and each group at the limit of a transaction. */
-export function groupRecipients(
-  recipients: readonly Recipient[],
-  routeKeyOf: (recipient: Recipient) => string,
-): { readonly routeKey: string; readonly recipients: readonly Recipient[] }[] {
-  const byRoute = Map.groupBy(recipients, routeKeyOf);
-  return [...byRoute].flatMap(([routeKey, all]) => {
-    const count = Math.ceil(all.length / recipientsPerTransaction);
-    return Array.from({ length: count }, (_, part) => ({
-      routeKey,
-      recipients: all.slice(part * recipientsPerTransaction, (part + 1) * recipientsPerTransaction),
-    }));
-  });
-}
-
 /** Whose share a message counts in. */
 export interface Claimant {
   readonly message: Message;
+  readonly recipients: number;
   /** Recipient domains with a way of their own; none when all mail goes by the same smarthosts. */
   readonly destinations: readonly string[];
 }
@@ -68,6 +44,7 @@ export interface Claimant {
 interface Held {
   /** Jobs of the message that are not settled. */
   parts: number;
+  recipients: number;
   readonly bytes: number;
   readonly sender: string;
   readonly destinations: readonly string[];
@@ -75,6 +52,7 @@ interface Held {
 
 interface Share {
   messages: number;
+  recipients: number;
   bytes: number;
 }
 
@@ -91,28 +69,35 @@ const rememberedLanes = 10_000;
 const flightShare = 3;
 /** A single destination holds a third of the memory, a single sender a half. */
 const destinationShare = 0.5;
+const noRoom: Room = { messages: 0, recipients: 0, bytes: 0 };
 
 export class DeliverySchedule {
   readonly #window: Window;
   /** Waiting jobs by sender domain, then by lane. The order of the map is the order of turns. */
   readonly #waiting = new Map<string, Map<string, Job[]>>();
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<SpoolId, Held>();
   readonly #senders = new Map<string, Share>();
   readonly #destinations = new Map<string, Share>();
   readonly #lanes = new Map<string, LaneState>();
   readonly #flightsOfSender = new Map<string, number>();
-  readonly #aside = new Set<Job>();
+  #aside = 0;
   #inFlight = 0;
+  #recipients = 0;
   #bytes = 0;
 
   constructor(window: Window) {
     this.#window = window;
   }
 
-  /** Messages that may still be taken into memory. */
-  room(): number {
-    if (this.#bytes >= this.#window.bytes) return 0;
-    return Math.max(0, this.#window.messages - this.#held.size);
+  /** All is zero when there is none of one. */
+  room(): Room {
+    const { messages, recipients, bytes } = this.#window;
+    const room = {
+      messages: messages - this.#held.size,
+      recipients: recipients - this.#recipients,
+      bytes: bytes - this.#bytes,
+    };
+    return room.messages <= 0 || room.recipients <= 0 || room.bytes <= 0 ? noRoom : room;
   }
 
   get inFlight(): number {
@@ -123,8 +108,15 @@ export class DeliverySchedule {
     return this.#held.size === 0;
   }
 
+  /** Messages of which something is in memory. */
+  heldIds(): readonly SpoolId[] {
+    return [...this.#held.keys()];
+  }
+
   /** Whether one more message may be taken without taking from others. */
-  mayHold({ message, destinations }: Claimant): boolean {
+  mayHold({ message, recipients, destinations }: Claimant): boolean {
+    // One that is larger than the room is taken in parts, by claims.
+    if (this.#recipients + recipients > this.#window.recipients) return false;
     if (this.#isFull(this.#senders.get(message.domain), 1)) return false;
     return !destinations.some((one) => this.#isFull(this.#destinations.get(one), destinationShare));
   }
@@ -144,34 +136,56 @@ export class DeliverySchedule {
     );
   }
 
-  /** Takes jobs of a message in; they count until each was given to finish() or release(). */
-  hold({ message, destinations }: Claimant, parts: number): void {
+  /** Takes jobs of a message in; they count until each was given to finish() or release(), their recipients with them. */
+  hold({ message, recipients, destinations }: Claimant, parts: number): void {
     const { id, body, domain } = message;
     const known = this.#held.get(id);
+    this.#recipients += recipients;
     if (known !== undefined) {
       known.parts += parts;
+      known.recipients += recipients;
+      this.#count(known, { messages: 0, recipients, bytes: 0 });
       return;
     }
     const bytes = message.header.length + (body.kind === "inline" ? body.bytes.length : 0);
-    const held = { parts, bytes, sender: domain, destinations };
+    const held = { parts, recipients, bytes, sender: domain, destinations };
     this.#held.set(id, held);
     this.#bytes += bytes;
-    this.#count(held, 1);
+    this.#count(held, { messages: 1, recipients, bytes });
   }
 
-  /** Jobs of the message are done with, without having been in flight. */
-  release(id: string, parts: number): void {
+  /** What was held as one part is so many jobs. */
+  split(id: SpoolId, jobs: number): void {
+    const held = this.#held.get(id);
+    if (held !== undefined) held.parts += jobs - 1;
+  }
+
+  /** The job is done with, without having been in flight. */
+  release(job: Pick<Job, "message" | "recipients">): void {
+    this.letGo(job.message.id, job.recipients.length);
+  }
+
+  /** As release(), for what was held before there was a job. */
+  letGo(id: SpoolId, recipients: number): void {
     const held = this.#held.get(id);
     if (held === undefined) return;
-    held.parts -= parts;
-    if (held.parts > 0) return;
+    held.parts -= 1;
+    held.recipients -= recipients;
+    this.#recipients -= recipients;
+    if (held.parts > 0) {
+      this.#count(held, { messages: 0, recipients: -recipients, bytes: 0 });
+      return;
+    }
     this.#held.delete(id);
     this.#bytes -= held.bytes;
-    this.#count(held, -1);
+    // None of its recipients is left, whatever it was released with.
+    this.#recipients -= held.recipients;
+    this.#count(held, { messages: -1, recipients: -recipients - held.recipients, bytes: -held.bytes });
   }
 
   /** A job of a message that is held may start. */
   enqueue(job: Job): void {
+    job.state = waiting;
     const { domain } = job.message;
     const lanes = this.#waiting.get(domain) ?? new Map<string, Job[]>();
     const lane = lanes.get(job.lane.key);
@@ -180,8 +194,8 @@ export class DeliverySchedule {
     this.#waiting.set(domain, lanes);
   }
 
-  /** The next job that may start now, counted as in flight; undefined when none may. */
-  take(): Job | undefined {
+  /** The next job that may start now, counted as in flight since then; undefined when none may. */
+  take(now: number): Job | undefined {
     const most = flightShare * (this.#window.inFlight - this.#inFlight);
     if (most <= 0) return undefined;
     for (const [domain, lanes] of this.#waiting) {
@@ -193,8 +207,8 @@ export class DeliverySchedule {
         jobs.shift();
         this.#endTurn(domain, lanes, laneKey);
         this.#laneOf(job.lane).flights += 1;
-        this.#flightsOfSender.set(domain, flights + 1);
-        this.#inFlight += 1;
+        this.#enterFlight(job);
+        job.state = { kind: "under way", since: now };
         return job;
       }
     }
@@ -208,30 +222,55 @@ export class DeliverySchedule {
     return jobs;
   }
 
-  /** The job takes long: others may fly in its place, and its destination gets no more than it needs. */
-  standAside(job: Job): void {
-    if (this.#aside.has(job) || this.#aside.size >= this.#window.messages / 2) return;
-    this.#aside.add(job);
-    this.#leaveFlight(job);
+  /**
+   * The job takes long: its destination gets no more than it needs, and others may fly in its place while the next hop has
+   * nothing of it. Waiting for the disk is not waiting for a host: a job that is settling stays what it is.
+   */
+  slow(job: Job): void {
+    const { state } = job;
+    if (state.kind === "handed over" && !state.isSlow) job.state = { ...state, isSlow: true };
+    else if (state.kind === "under way" && this.#aside < this.#window.messages / 2) {
+      this.#aside += 1;
+      this.#leaveFlight(job);
+      job.state = aside;
+    } else return;
     const lane = this.#laneOf(job.lane);
     lane.allowed = Math.max(1, Math.floor(lane.allowed / 2));
   }
 
+  /** The message may be handed to the next hop; false when there is no place for its outcome now. */
+  handOver(job: Job, now: number): boolean {
+    if (job.state.kind === "aside") {
+      const most = flightShare * (this.#window.inFlight - this.#inFlight);
+      if ((this.#flightsOfSender.get(job.message.domain) ?? 0) >= most) return false;
+      this.#aside -= 1;
+      this.#enterFlight(job);
+    }
+    job.state = { kind: "handed over", since: now, isSlow: false };
+    return true;
+  }
+
   /** The job taken is settled, or was given back in parts by hold(). */
   finish(job: Job, result?: LaneResult): void {
-    if (!this.#aside.delete(job)) this.#leaveFlight(job);
+    if (isAside(job)) this.#aside -= 1;
+    else this.#leaveFlight(job);
     const lane = this.#laneOf(job.lane);
     lane.flights -= 1;
     if (result === "good") lane.allowed = Math.min(lane.allowed * 2, this.#window.inFlightPerRoute);
     // Putting mail off costs little; only dialing is kept to one.
     else if (result !== undefined) lane.allowed = result === "bad" ? 1 : firstAllowed;
-    this.release(job.message.id, 1);
+    this.release(job);
   }
 
   #mayFly(lane: Lane, most: number): boolean {
     const state = this.#lanes.get(lane.key);
     if (state === undefined) return true;
     return state.flights < Math.min(lane.cap, state.allowed, this.#window.inFlightPerRoute, Math.max(most, 1));
+  }
+
+  #enterFlight({ message: { domain } }: Job): void {
+    this.#inFlight += 1;
+    this.#flightsOfSender.set(domain, (this.#flightsOfSender.get(domain) ?? 0) + 1);
   }
 
   #leaveFlight(job: Job): void {
@@ -259,15 +298,19 @@ export class DeliverySchedule {
   }
 
   #isFull(share: Share | undefined, part: number): boolean {
-    const room = this.room();
-    if (room === 0) return true;
+    const messages = this.#window.messages - this.#held.size;
+    const recipients = this.#window.recipients - this.#recipients;
+    const bytes = this.#window.bytes - this.#bytes;
+    if (messages <= 0 || recipients <= 0 || bytes <= 0) return true;
     if (share === undefined) return false;
-    return share.messages >= room * part || share.bytes >= (this.#window.bytes - this.#bytes) * part;
+    return share.messages >= messages * part || share.recipients >= recipients * part || share.bytes >= bytes * part;
   }
 
-  #count({ sender, destinations, bytes }: Held, sign: 1 | -1): void {
-    countIn(this.#senders, sender, { messages: sign, bytes: sign * bytes });
-    for (const one of destinations) countIn(this.#destinations, one, { messages: sign, bytes: sign * bytes });
+  /** The recipients of a message count in each of its destinations as if they were spread evenly. */
+  #count({ sender, destinations }: Held, change: Readonly<Share>): void {
+    countIn(this.#senders, sender, change);
+    const part = destinations.length < 2 ? change : { ...change, recipients: change.recipients / destinations.length };
+    for (const one of destinations) countIn(this.#destinations, one, part);
   }
 
   /** The domain, and the lane within it, go to the end of the row; empty ones leave it. */
@@ -281,8 +324,9 @@ export class DeliverySchedule {
 }
 
 function countIn(shares: Map<string, Share>, key: string, change: Readonly<Share>): void {
-  const share = shares.get(key) ?? { messages: 0, bytes: 0 };
+  const share = shares.get(key) ?? { messages: 0, recipients: 0, bytes: 0 };
   share.messages += change.messages;
+  share.recipients += change.recipients;
   share.bytes += change.bytes;
   if (share.messages > 0) shares.set(key, share);
   else shares.delete(key);

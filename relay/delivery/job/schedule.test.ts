@@ -1,26 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newMessage } from "./fixtures.ts";
-import { DeliverySchedule, groupRecipients, recipientsPerTransaction, type Job } from "./schedule.ts";
+import { newMessage } from "../fixtures.ts";
+import { failToWrite, settle, waiting, type Job } from "./job.ts";
+import { DeliverySchedule, type Claimant, type Room } from "./schedule.ts";
 
-const wide = { messages: 1_000, bytes: 1 << 20, inFlight: 100, inFlightPerRoute: 100 };
+const wide = { messages: 1_000, recipients: 100_000, bytes: 1 << 20, inFlight: 100, inFlightPerRoute: 100 };
 
 function jobOf(domain: string, routeKey = "r", cap = 1_000): Job {
   const { message, recipients } = newMessage({ domain });
-  return { message, recipients, routeKey, lane: { key: routeKey, cap } };
+  return { message, recipients, routeKey, lane: { key: routeKey, cap }, state: waiting };
 }
+
+function claimantOf(message: Claimant["message"], destinations: readonly string[], recipients = 1): Claimant {
+  return { message, recipients, destinations };
+}
+
+const messagesOf = ({ messages }: Room): number => messages;
 
 /** Holds and enqueues; the lane's key is taken for the recipients' domain. */
 function add(schedule: DeliverySchedule, jobs: readonly Job[]): void {
   for (const job of jobs) {
-    schedule.hold({ message: job.message, destinations: [job.lane.key] }, 1);
+    schedule.hold(claimantOf(job.message, [job.lane.key], job.recipients.length), 1);
     schedule.enqueue(job);
   }
 }
 
 function takeAll(schedule: DeliverySchedule): Job[] {
   const jobs: Job[] = [];
-  for (let job = schedule.take(); job !== undefined; job = schedule.take()) jobs.push(job);
+  for (let job = schedule.take(0); job !== undefined; job = schedule.take(0)) jobs.push(job);
   return jobs;
 }
 
@@ -52,20 +59,20 @@ test("DeliverySchedule passes over a lane that has its share in flight", () => {
     ["a slow", "a fast"],
   );
   schedule.finish(slow);
-  assert.equal(schedule.take()?.message.domain, "b");
+  assert.equal(schedule.take(0)?.message.domain, "b");
 });
 
 test("DeliverySchedule gives out all that waits at once, and holds it until it is released", () => {
   const schedule = new DeliverySchedule({ ...wide, inFlight: 1 });
   const jobs = [jobOf("a"), jobOf("a", "other"), jobOf("b")];
   add(schedule, jobs);
-  const flying = schedule.take();
-  const waiting = schedule.takeWaiting();
-  assert.deepEqual(new Set([flying, ...waiting]), new Set(jobs));
+  const flying = schedule.take(0);
+  const given = schedule.takeWaiting();
+  assert.deepEqual(new Set([flying, ...given]), new Set(jobs));
   assert.deepEqual(schedule.takeWaiting(), []);
-  assert.equal(schedule.room(), wide.messages - 3);
-  for (const { message } of waiting) schedule.release(message.id, 1);
-  assert.equal(schedule.room(), wide.messages - 1);
+  assert.equal(messagesOf(schedule.room()), wide.messages - 3);
+  for (const job of given) schedule.release(job);
+  assert.equal(messagesOf(schedule.room()), wide.messages - 1);
 });
 
 test("DeliverySchedule never has more in flight than the window allows", () => {
@@ -82,11 +89,11 @@ test("DeliverySchedule counts a message until its last job is finished", () => {
   const schedule = new DeliverySchedule({ ...wide, messages: 1 });
   const job = jobOf("a", "one");
   add(schedule, [job, { ...job, lane: { key: "two", cap: 1 } }]);
-  assert.equal(schedule.room(), 0);
+  assert.equal(messagesOf(schedule.room()), 0);
   const jobs = takeAll(schedule);
   assert.equal(jobs.length, 2);
   for (const taken of jobs) schedule.finish(taken);
-  assert.equal(schedule.room(), 1);
+  assert.equal(messagesOf(schedule.room()), 1);
   assert.ok(schedule.isEmpty());
 });
 
@@ -94,10 +101,10 @@ test("DeliverySchedule has no room once the bytes in memory reach the window", (
   const schedule = new DeliverySchedule({ ...wide, bytes: 10 });
   const job = jobOf("a");
   add(schedule, [job]);
-  assert.equal(schedule.room(), 0);
-  schedule.take();
+  assert.equal(messagesOf(schedule.room()), 0);
+  schedule.take(0);
   schedule.finish(job);
-  assert.equal(schedule.room(), 1_000);
+  assert.equal(messagesOf(schedule.room()), 1_000);
 });
 
 test("DeliverySchedule lets nobody take the last room: a newcomer always finds some", () => {
@@ -105,7 +112,7 @@ test("DeliverySchedule lets nobody take the last room: a newcomer always finds s
   const fill = (domain: string, destination: string): number => {
     for (let count = 0; ; count += 1) {
       const { message } = newMessage({ domain });
-      const claimant = { message, destinations: [destination] };
+      const claimant = claimantOf(message, [destination]);
       if (!schedule.mayHold(claimant)) return count;
       schedule.hold(claimant, 1);
     }
@@ -116,17 +123,17 @@ test("DeliverySchedule lets nobody take the last room: a newcomer always finds s
   assert.deepEqual(schedule.crowded().senders, ["noisy"]);
   assert.ok(fill("quiet", "other") >= 16);
   assert.ok(fill("quieter", "another") >= 8);
-  assert.ok(schedule.room() > 0);
+  assert.ok(messagesOf(schedule.room()) > 0);
 });
 
 test("DeliverySchedule counts a sender's bytes like its messages", () => {
   const schedule = new DeliverySchedule({ ...wide, bytes: 100_000 });
   const large = newMessage({ domain: "large", body: { kind: "inline", bytes: Buffer.alloc(60_000) } });
-  const claimant = { message: large.message, destinations: [] };
+  const claimant = claimantOf(large.message, []);
   assert.ok(schedule.mayHold(claimant));
   schedule.hold(claimant, 1);
-  assert.ok(!schedule.mayHold({ message: newMessage({ domain: "large" }).message, destinations: [] }));
-  assert.ok(schedule.mayHold({ message: newMessage({ domain: "small" }).message, destinations: [] }));
+  assert.ok(!schedule.mayHold(claimantOf(newMessage({ domain: "large" }).message, [])));
+  assert.ok(schedule.mayHold(claimantOf(newMessage({ domain: "small" }).message, [])));
 });
 
 test("DeliverySchedule keeps a quarter of the flights from a single sender", () => {
@@ -191,7 +198,7 @@ test("DeliverySchedule lets others fly in the place of a delivery that takes lon
   );
   const slow = takeAll(schedule);
   assert.equal(slow.length, 4);
-  for (const job of slow) schedule.standAside(job);
+  for (const job of slow) schedule.slow(job);
   assert.equal(schedule.inFlight, 0);
   assert.equal(takeAll(schedule).length, 0, "its destination gets no more");
   add(schedule, [jobOf("other", "fast")]);
@@ -200,16 +207,70 @@ test("DeliverySchedule lets others fly in the place of a delivery that takes lon
   assert.equal(schedule.inFlight, 1);
 });
 
-test("groupRecipients() keeps the order, splits by route and at the limit of a transaction", () => {
-  const recipients = Array.from({ length: 250 }, (_, index) => ({ index, address: `${index}@x.test`, attempts: 1 }));
-  const groups = groupRecipients(recipients, ({ index }) => (index % 5 === 0 ? "fifth" : "rest"));
-  assert.deepEqual(
-    groups.map((group) => [group.routeKey, group.recipients.length]),
-    [
-      ["fifth", 50],
-      ["rest", recipientsPerTransaction],
-      ["rest", recipientsPerTransaction],
-    ],
+test("DeliverySchedule keeps the place of a message that the next hop has, until its outcome is written", () => {
+  const schedule = new DeliverySchedule({ ...wide, inFlight: 4 });
+  add(
+    schedule,
+    Array.from({ length: 20 }, (_, index) => jobOf(`s${index}`, `d${index}`)),
   );
-  assert.deepEqual(groups[0]?.recipients[1]?.index, 5);
+  const [first, second, third, ...others] = takeAll(schedule);
+  assert.ok(first && second && third);
+  assert.equal(others.length, 1);
+  assert.ok(schedule.handOver(first, 0));
+  settle(second);
+  failToWrite(third);
+  for (const job of [first, second, third]) schedule.slow(job);
+  assert.equal(schedule.take(0), undefined, "waiting for the disk is not waiting for a host");
+  schedule.finish(first);
+  assert.ok(schedule.take(0));
+});
+
+test("DeliverySchedule wants a place again for who stood aside and has a message to hand over", () => {
+  const schedule = new DeliverySchedule({ ...wide, inFlight: 2 });
+  add(
+    schedule,
+    Array.from({ length: 6 }, (_, index) => jobOf(`s${index}`, `d${index}`)),
+  );
+  const slow = takeAll(schedule);
+  for (const job of slow) schedule.slow(job);
+  const fast = takeAll(schedule);
+  assert.deepEqual([slow.length, fast.length], [2, 2]);
+  const [one, other] = slow;
+  const [quick] = fast;
+  assert.ok(one && other && quick);
+  assert.ok(!schedule.handOver(one, 0));
+  schedule.finish(quick);
+  assert.ok(schedule.handOver(one, 0));
+  assert.ok(!schedule.handOver(other, 0));
+  // What was not handed over needs no place for its outcome.
+  settle(other);
+  schedule.finish(other);
+  assert.equal(schedule.inFlight, 2);
+});
+
+test("DeliverySchedule has room by recipients as by messages, and gives it back job by job", () => {
+  const schedule = new DeliverySchedule({ ...wide, recipients: 1_000 });
+  const addressed = (count: number): ReturnType<typeof newMessage> =>
+    newMessage(
+      {},
+      Array.from({ length: count }, () => ({})),
+    );
+  const { message, recipients } = addressed(600);
+  assert.ok(!schedule.mayHold(claimantOf(addressed(1_001).message, [], 1_001)));
+  assert.ok(schedule.mayHold(claimantOf(message, [], 600)));
+  schedule.hold(claimantOf(message, ["big.test"], 600), 1);
+  schedule.split(message.id, 2);
+  assert.deepEqual(schedule.crowded(), { senders: ["example.com"], destinations: ["big.test"] });
+  assert.ok(!schedule.mayHold(claimantOf(newMessage().message, [])), "its sender has its share");
+  assert.equal(schedule.room().recipients, 400);
+  const jobs = [recipients.slice(0, 100), recipients.slice(100)].map((part): Job => ({
+    ...jobOf("a"),
+    message,
+    recipients: part,
+  }));
+  for (const job of jobs) schedule.enqueue(job);
+  schedule.finish(schedule.take(0) ?? assert.fail());
+  assert.equal(schedule.room().recipients, 500);
+  schedule.hold(claimantOf(addressed(600).message, [], 600), 1);
+  assert.deepEqual(schedule.room(), { messages: 0, recipients: 0, bytes: 0 });
 });

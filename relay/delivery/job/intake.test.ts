@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLog } from "../../runtime/log.ts";
-import type { Spool } from "../spool/spool.ts";
-import { newMessage } from "./fixtures.ts";
+import { createLog } from "../../../runtime/log.ts";
+import type { Spool } from "../../spool/spool.ts";
+import { newMessage } from "../fixtures.ts";
 import { Intake } from "./intake.ts";
-import { MemorySpool } from "./memoryspool.ts";
+import { MemorySpool } from "../memoryspool.ts";
 import { DeliverySchedule, defaultWindow } from "./schedule.ts";
 
 function intakeOf(spool: Spool, schedule: DeliverySchedule): Intake {
@@ -13,7 +13,7 @@ function intakeOf(spool: Spool, schedule: DeliverySchedule): Intake {
     clock: { now: () => Date.now() },
     log: createLog({ level: "silent", program: "test" }),
     schedule,
-    windowMessages: defaultWindow.messages,
+    window: defaultWindow,
     take: () => undefined,
   });
 }
@@ -35,7 +35,7 @@ test("Intake looks again for what came due while the spool was asked", async (t)
   }
   const spool = new SlowSpool();
   const intake = intakeOf(spool, new DeliverySchedule(defaultWindow));
-  t.after(() => intake.close());
+  t.after(async () => intake.close());
   intake.claimDue();
   await asked.promise;
   intake.wakeBy(Date.now() + 5);
@@ -51,10 +51,11 @@ test("Intake goes on looking while somebody has his share: the lanes of others m
   const spool = new MemorySpool();
   const window = { ...defaultWindow, messages: 10 };
   const schedule = new DeliverySchedule(window);
-  for (let count = 0; count < 6; count += 1) schedule.hold({ ...newMessage(), destinations: [] }, 1);
+  for (let count = 0; count < 6; count += 1)
+    schedule.hold({ message: newMessage().message, recipients: 1, destinations: [] }, 1);
   assert.equal(schedule.crowded().senders.length, 1);
   const intake = intakeOf(spool, schedule);
-  t.after(() => intake.close());
+  t.after(async () => intake.close());
   intake.claimDue();
   for (let ms = 0; ms < 2_000; ms += 10) {
     await turns();

@@ -1,0 +1,67 @@
+/**
+ * How the recipients of a message are parted into transactions. Pure.
+ *
+ * One recipient can end a transaction for all that are in it (421 to its RCPT, or the connection is cut). The others were not
+ * judged, and would share its trouble at each retry until they expire; so the next transactions of the message are a tenth as
+ * large, and after two such ends everybody is alone. This is remembered for the newest messages and not kept over a restart: then
+ * the message learns it again, at one retry more.
+ */
+import type { Phase, Verdict } from "../../mail/outcome.ts";
+import type { Recipient, SpoolId } from "../../spool/entry.ts";
+
+/** RFC 5321 section 4.5.3.1.8: a server must take at least 100 recipients; more in one transaction is asking for 452. */
+export const recipientsPerTransaction = 100;
+
+const shrink = 10;
+const rememberedMessages = 10_000;
+/** Where the recipients are what differs between transactions; before, trouble is the host's or the sender's. */
+const partingPhases: ReadonlySet<Phase> = new Set(["rcpt", "data"]);
+
+export interface Part {
+  readonly routeKey: string;
+  readonly recipients: readonly Recipient[];
+}
+
+/** Splits recipients by route, keeping their order, and each group at the limit of a transaction. */
+export function groupRecipients(
+  recipients: readonly Recipient[],
+  routeKeyOf: (recipient: Recipient) => string,
+  most = recipientsPerTransaction,
+): readonly Part[] {
+  const byRoute = Map.groupBy(recipients, routeKeyOf);
+  return [...byRoute].flatMap(([routeKey, all]) =>
+    Array.from({ length: Math.ceil(all.length / most) }, (_, part) => ({
+      routeKey,
+      recipients: all.slice(part * most, (part + 1) * most),
+    })),
+  );
+}
+
+/** What became of a recipient, as far as parting goes. */
+export type Ending =
+  { readonly kind: "delivered" } | { readonly kind: "undelivered"; readonly verdict: Verdict; readonly phase: Phase };
+
+export class Parting {
+  readonly #sizes = new Map<SpoolId, number>();
+
+  /** Recipients of the message in one transaction, at most. */
+  sizeFor(id: SpoolId): number {
+    return this.#sizes.get(id) ?? recipientsPerTransaction;
+  }
+
+  /** Learns from the ends of one transaction. */
+  learn(id: SpoolId, endings: readonly Ending[]): void {
+    if (endings.length < 2 || !endings.some(brokeOff)) return;
+    const size = Math.min(this.sizeFor(id), Math.ceil(endings.length / shrink));
+    this.#sizes.delete(id);
+    this.#sizes.set(id, size);
+    for (const oldest of this.#sizes.keys()) {
+      if (this.#sizes.size <= rememberedMessages) return;
+      this.#sizes.delete(oldest);
+    }
+  }
+}
+
+function brokeOff(ending: Ending): boolean {
+  return ending.kind === "undelivered" && ending.verdict.scope === "host" && partingPhases.has(ending.phase);
+}
