@@ -35,6 +35,7 @@ function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial
     },
     findHops: () => Promise.resolve(ways),
     now: Date.now(),
+    place: () => undefined,
     timed: async (_phase, work) => work(),
   };
   return {
@@ -197,6 +198,7 @@ test("8-bit mail goes to another host when the first refuses EHLO", async (t) =>
     },
     findHops: () => Promise.resolve([first, second].map(({ port }) => hopOf(smarthostAt(port), "relay.test"))),
     now: Date.now(),
+    place: () => undefined,
     timed: async (_phase, work) => work(),
   });
   assert.deepEqual(countsOf(fates), { delivered: 1 });
