@@ -1,8 +1,8 @@
 /**
- * The lines of the log that a client can cause at will: so many of each client, so many of all, and then only how many there were.
+ * What a client can cause at will: lines of the log, so many of each client, so many of all, and then only how many there were.
  *
  * A line costs more than the command that causes it: whoever may write the log fills disks and hides what others did. Metrics
- * count everything.
+ * count everything. A client that has used up its rate is loud, and is served more slowly until it is quiet for a while.
  */
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -57,6 +57,16 @@ export class ClientLog {
     if (this.#log.isLevelEnabled("debug") && this.#may(client)) this.#log.debug(fields, message);
   }
 
+  /** Something happened that no line tells of, such as a session that ended without a login. */
+  disturbed(client: string): void {
+    this.#spend(client, this.#clock.now());
+  }
+
+  isLoud(client: string): boolean {
+    const bucket = this.#clients.get(client);
+    return bucket !== undefined && spend(bucket, this.#rates.client, this.#clock.now()) === undefined;
+  }
+
   /** Says what is still to be said. */
   close(): void {
     clearTimeout(this.#summary);
@@ -65,14 +75,20 @@ export class ClientLog {
 
   #may(client: string): boolean {
     const now = this.#clock.now();
-    const own = spend(this.#clients.get(client), this.#rates.client, now);
-    const all = own === undefined ? undefined : spend(this.#all, this.#rates.all, now);
-    if (own === undefined || all === undefined) {
+    const isWithin = this.#spend(client, now);
+    const all = isWithin ? spend(this.#all, this.#rates.all, now) : undefined;
+    if (all === undefined) {
       this.#withheld += 1;
       this.#summary ??= setTimeout(() => this.#summarize(), summaryMs).unref();
       return false;
     }
     this.#all = all;
+    return true;
+  }
+
+  #spend(client: string, now: number): boolean {
+    const own = spend(this.#clients.get(client), this.#rates.client, now);
+    if (own === undefined) return false;
     this.#clients.delete(client);
     this.#clients.set(client, own);
     const [oldest] = this.#clients.keys();

@@ -4,6 +4,7 @@ import {
   deadlineOf,
   handshaken,
   handshaking,
+  isSlowed,
   isTooMany,
   known,
   progressed,
@@ -11,7 +12,7 @@ import {
   type Standing,
 } from "./patience.ts";
 
-const patience = { arrivalMs: 1, handshakeMs: 30, loginMs: 60, idleMs: 300 };
+const patience = { arrivalMs: 1, handshakeMs: 30, loginMs: 60, idleMs: 300, pauseMs: 5 };
 const stranger: Standing = { kind: "stranger", since: 1000 };
 
 test("a stranger's time runs from the start, whatever it does", () => {
@@ -33,7 +34,13 @@ test("a handshake shortens every time and lengthens none", () => {
 });
 
 test("the usual times are those that RFC 5321 asks for and less for strangers", () => {
-  assert.deepEqual(usualPatience, { arrivalMs: 30_000, handshakeMs: 30_000, loginMs: 60_000, idleMs: 300_000 });
+  assert.deepEqual(usualPatience, {
+    arrivalMs: 30_000,
+    handshakeMs: 30_000,
+    loginMs: 60_000,
+    idleMs: 300_000,
+    pauseMs: 500,
+  });
 });
 
 test("a stranger is refused some tens of times, who is known more often", () => {
@@ -41,4 +48,11 @@ test("a stranger is refused some tens of times, who is known more often", () => 
   assert.equal(isTooMany(31, stranger), true);
   assert.equal(isTooMany(200, known(stranger, 0)), false);
   assert.equal(isTooMany(201, known(stranger, 0)), true);
+});
+
+test("a stranger that is loud or talks a lot is slowed down, who is known never is", () => {
+  assert.equal(isSlowed(stranger, { commands: 20, isLoud: false }), false);
+  assert.equal(isSlowed(stranger, { commands: 21, isLoud: false }), true);
+  assert.equal(isSlowed(stranger, { commands: 1, isLoud: true }), true);
+  assert.equal(isSlowed(known(stranger, 0), { commands: 1000, isLoud: true }), false);
 });

@@ -13,6 +13,8 @@ export interface Patience {
   /** From the greeting to a login. */
   readonly loginMs: number;
   readonly idleMs: number;
+  /** Before a loud client's next connection, and before each further command of a stranger that is loud or has said a lot. */
+  readonly pauseMs: number;
 }
 
 export const usualPatience: Patience = {
@@ -21,6 +23,7 @@ export const usualPatience: Patience = {
   loginMs: 60_000,
   // RFC 5321 section 4.5.3.2.7 asks for five minutes.
   idleMs: 300_000,
+  pauseMs: 500,
 };
 
 /** Times are those of one monotonic clock in ms. */
@@ -58,4 +61,12 @@ const refusalsAllowed = { stranger: 30, known: 200 } as const;
 
 export function isTooMany(refusals: number, standing: Standing): boolean {
   return refusals > refusalsAllowed[standing.kind];
+}
+
+/** EHLO, STARTTLS, EHLO, a few logins and QUIT are fewer. */
+const strangersCommands = 20;
+
+/** Whether a client's next command waits: each costs us more than the client, and who is known needs no brake. */
+export function isSlowed(standing: Standing, talk: { readonly commands: number; readonly isLoud: boolean }): boolean {
+  return standing.kind === "stranger" && (talk.isLoud || talk.commands > strangersCommands);
 }

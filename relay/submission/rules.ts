@@ -51,6 +51,8 @@ export interface SessionRules {
   readonly lineEnds: "Strict" | "Lenient";
   /** Asked once, with the first octet: takes a place. `giveWay` is called when the place is given to another. */
   enter(giveWay: () => void): Refusal | undefined;
+  /** The client causes more trouble than it may, and none of it is trusted. */
+  isLoud(): boolean;
   /** Asked once, when something can be said. Known is whose network is trusted. */
   open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number; readonly isKnown: boolean };
   login(login: Login): Promise<AuthenticatedUser | Refusal>;

@@ -63,6 +63,8 @@ export class SubmissionSession implements SessionRules {
   /** Undefined before it entered, and after it left. */
   #seat: Seat | undefined;
   #notEntered: Refusal | undefined;
+  /** Logged in or trusted at any time; a load balancer is no client. */
+  #isKnown = false;
   #loginFailures = 0;
   #senderDomain: string | undefined;
   #trust: { readonly networks: readonly string[]; readonly isTrusted: boolean } | undefined;
@@ -126,6 +128,7 @@ export class SubmissionSession implements SessionRules {
     const seat = this.#room.connections.enter(arrival, this.#snapshot.relay.limits);
     if (seat.kind === "refusal") return seat;
     this.#seat = seat;
+    this.#isKnown = arrival.isKnown || this.#place.kind === "proxy";
     this.#room.metrics.connectionOpened(this.#opened.name);
     return undefined;
   }
@@ -133,6 +136,10 @@ export class SubmissionSession implements SessionRules {
   #gaveWay(giveWay: () => void): void {
     this.closed();
     giveWay();
+  }
+
+  isLoud(): boolean {
+    return !this.#trusted && this.#room.clientLog.isLoud(this.#client);
   }
 
   open(): ReturnType<SessionRules["open"]> {
@@ -148,6 +155,7 @@ export class SubmissionSession implements SessionRules {
     if (this.#seat === undefined) return;
     this.#seat.leave();
     this.#seat = undefined;
+    if (!this.#isKnown) this.#room.clientLog.disturbed(this.#client);
     this.#room.metrics.connectionClosed(this.#opened.name);
   }
 
@@ -170,6 +178,7 @@ export class SubmissionSession implements SessionRules {
       this.#room.metrics.authenticated(login.mechanism, "success");
       this.#trace.loggedIn(login.mechanism);
       this.#seat?.know();
+      this.#isKnown = true;
       return result;
     }
     if (result.code !== 535) return result;

@@ -78,6 +78,14 @@ export class RelayProgram {
     return Number(line?.[1]) * 1024;
   }
 
+  /** Of all its threads since the start (proc(5): ticks of a hundredth of a second). */
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.program.pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   async stop(): Promise<number | string> {
     return this.program.kill("SIGTERM");
   }

@@ -15,7 +15,7 @@ import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/s
 import { createJournal } from "../../relay/observe/journal.ts";
 import { openSubmission, type Submission } from "../../relay/submission/listener.ts";
 import { createLog } from "../../runtime/log.ts";
-import { systemChance, systemClock } from "../../runtime/clock.ts";
+import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
 import { usualPatience, type Patience } from "../../relay/submission/patience.ts";
 import { SmtpClient, type ClientWish } from "./smtpclient.ts";
 
@@ -283,6 +283,8 @@ export interface Bed {
 export interface BedWish {
   readonly patience?: Partial<Patience>;
   readonly logLevel?: string;
+  /** The system's when absent. */
+  readonly clock?: Clock;
 }
 
 /** What a bed counts and logs, where a relay has metrics and standard output. */
@@ -324,7 +326,10 @@ class Notes {
   }
 }
 
-export async function openBed(wish: SnapshotWish, { patience, logLevel = "silent" }: BedWish = {}): Promise<Bed> {
+export async function openBed(
+  wish: SnapshotWish,
+  { patience, logLevel = "silent", clock = systemClock }: BedWish = {},
+): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
   const notes = new Notes();
@@ -335,14 +340,15 @@ export async function openBed(wish: SnapshotWish, { patience, logLevel = "silent
     snapshots,
     spool,
     log,
-    journal: createJournal({ log, clock: systemClock }),
-    clock: systemClock,
+    journal: createJournal({ log, clock }),
+    clock,
     chance: systemChance,
     metrics: notes.metrics,
     gate,
     listenHost: "127.0.0.1",
     ports: new Map(),
-    ...(patience === undefined ? {} : { patience: { ...usualPatience, ...patience } }),
+    // Tests are loud, and would wait.
+    patience: { ...usualPatience, pauseMs: 0, ...patience },
   });
   const clients: SmtpClient[] = [];
   return {

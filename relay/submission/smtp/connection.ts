@@ -16,8 +16,8 @@ import type { AuthenticatedUser } from "../admit.ts";
 import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
 import { refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
-import { deadlineOf, handshaken, handshaking, isTooMany, known, progressed } from "../patience.ts";
-import type { Patience, Standing } from "../patience.ts";
+import { SessionWatch } from "./sessionwatch.ts";
+import { isSlowed, isTooMany, type Patience } from "../patience.ts";
 import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "../rules.ts";
 import type { Login, SessionRules, SessionState, Transaction } from "../rules.ts";
 
@@ -26,8 +26,6 @@ const servedCommands: ReadonlySet<string> = new Set(
   "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT".split(" "),
 );
 const badCommandsAllowed = 10;
-/** How soon a session is looked at again whose time is over while a login is still being checked. */
-const pendingMs = 1000;
 /** What a client is called that logs in without having said its name inside TLS. */
 const noName = "unknown";
 const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
@@ -50,9 +48,9 @@ export class MailConnection extends SMTPConnection {
   #receiving = false;
   /** Since the last message that was taken. */
   #refusals = 0;
+  #commands = 0;
   readonly #patience: Patience;
-  #standing: Standing = { kind: "stranger", since: performance.now() };
-  #watch: NodeJS.Timeout | undefined;
+  readonly #watch: SessionWatch;
   /** The socket that the others are below: during a handshake the one that is being made secure. */
   #top: Socket;
 
@@ -60,6 +58,10 @@ export class MailConnection extends SMTPConnection {
     super(server, socket, options);
     this.#rules = opening.rules;
     this.#patience = opening.patience;
+    this.#watch = new SessionWatch(opening.patience, {
+      busyWith: () => this.#busyWith(),
+      timeOut: () => this.#timeOut(),
+    });
     this.#top = socket;
     this.name = this.#rules.hostname;
   }
@@ -81,8 +83,8 @@ export class MailConnection extends SMTPConnection {
     this._setListeners(() => {
       const opening = this.#rules.open();
       if (opening.kind === "refusal") return this.reply(opening);
-      if (opening.isKnown) this.#standing = known(this.#standing, performance.now());
-      this.#watchTime();
+      if (opening.isKnown) this.#watch.known();
+      this.#watch.start();
       if (opening.greetingDelayMs === 0) return this.connectionReady();
       setTimeout(() => this.connectionReady(), opening.greetingDelayMs).unref();
     });
@@ -90,13 +92,13 @@ export class MailConnection extends SMTPConnection {
 
   /** The place is free from the goodbye on, so that a client that quits and comes back finds it. */
   override close(): void {
-    clearTimeout(this.#watch);
+    this.#watch.stop();
     super.close();
     this.#rules.closed();
   }
 
   override _onClose(): void {
-    clearTimeout(this.#watch);
+    this.#watch.stop();
     super._onClose();
     this.#rules.closed();
   }
@@ -107,27 +109,16 @@ export class MailConnection extends SMTPConnection {
     this.reply(refusal(421, "4.3.2", "Too many connections, log in sooner"));
   }
 
-  /** One timer a session, which looks again when the deadline has moved on meanwhile. */
-  #watchTime(): void {
-    clearTimeout(this.#watch);
-    const waitMs = Math.max(1, deadlineOf(this.#standing, this.#patience) - performance.now());
-    this.#watch = setTimeout(() => this.#lookAtTime(), waitMs).unref();
-  }
-
-  #lookAtTime(): void {
-    if (this._closing || this._closed) return;
-    // It waits for us, or sends its message: the idle timeout of the socket counts then.
-    if (this._handlerPending || this.#receiving) this.#standing = progressed(this.#standing, performance.now());
-    const isOver = performance.now() >= deadlineOf(this.#standing, this.#patience);
-    if (isOver && this._upgrading) return this.destroy();
-    if (isOver && !this._handlerPending) return this.#timeOut();
-    if (!isOver) return this.#watchTime();
-    this.#watch = setTimeout(() => this.#lookAtTime(), pendingMs).unref();
+  #busyWith(): "reply" | "message" | undefined {
+    if (this.#receiving) return "message";
+    return this._handlerPending ? "reply" : undefined;
   }
 
   #timeOut(): void {
-    const text = this.#standing.kind === "stranger" ? "Timeout, you have not logged in" : "Timeout, nothing was sent";
-    this.reply(refusal(421, "4.4.2", text));
+    if (this._closing || this._closed) return;
+    if (this._upgrading) return this.destroy();
+    const isStranger = this.#watch.standing.kind === "stranger";
+    this.reply(refusal(421, "4.4.2", isStranger ? "Timeout, you have not logged in" : "Timeout, nothing was sent"));
   }
 
   /** Everything that the client had to say was read and answered: it may have closed its side only to say so. */
@@ -174,7 +165,8 @@ export class MailConnection extends SMTPConnection {
     this.#ownEnhanced = undefined;
     if (code >= 400 && enhanced !== tooManyRecipients) this.#refusals += 1;
     // Each costs us more than the client.
-    if (code >= 400 && code !== 421 && isTooMany(this.#refusals, this.#standing)) return this.reply(tooManyErrors);
+    if (code >= 400 && code !== 421 && isTooMany(this.#refusals, this.#watch.standing))
+      return this.reply(tooManyErrors);
     if (code >= 400) this.#rules.refused({ code, enhanced, text });
     const socket = this._socket;
     if (!this._upgrading && socket.writable) socket.write(replyLines(code, enhanced, lines));
@@ -202,13 +194,20 @@ export class MailConnection extends SMTPConnection {
   }
 
   override _onCommand(line: Buffer, callback?: () => void): void {
-    const next = callback ?? ((): void => undefined);
+    this.#commands += 1;
+    const next = (): void => this.#afterPause(callback ?? ((): void => undefined));
     if (this._upgrading || !this._ready || this._closing) return super._onCommand(line, next);
     const exchange = this._nextHandler !== false || line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
     if (!exchange && line.length > commandLineOctets) return this.#lineFault("long", next);
     if (controlCharacter.test(line.toString("latin1"))) return this.#lineFault("control", next);
     if (this.hostNameAppearsAs === false && this.#needsNoName(line)) this.hostNameAppearsAs = noName;
     super._onCommand(line, next);
+  }
+
+  #afterPause(next: () => void): void {
+    const talk = { commands: this.#commands, isLoud: this.#rules.isLoud() };
+    if (isSlowed(this.#watch.standing, talk)) setTimeout(next, this.#patience.pauseMs).unref();
+    else next();
   }
 
   /**
@@ -273,9 +272,8 @@ export class MailConnection extends SMTPConnection {
   }
 
   override upgrade(...[callback, secureCallback]: Parameters<SMTPConnection["upgrade"]>): void {
-    this.#standing = handshaking(this.#standing, performance.now());
     super.upgrade(callback, secureCallback);
-    this.#watchTime();
+    this.#watch.handshaking();
   }
 
   override handler_AUTH(command: Buffer, callback: () => void): void {
@@ -287,7 +285,7 @@ export class MailConnection extends SMTPConnection {
 
   /** The handshake is over. */
   secured(): void {
-    this.#standing = handshaken(this.#standing);
+    this.#watch.handshaken();
     this.#rules.secured(this._socket instanceof TLSSocket ? (this._socket.getProtocol() ?? "") : "");
   }
 
@@ -296,7 +294,7 @@ export class MailConnection extends SMTPConnection {
     const result = await this.#rules.login(login).catch(() => internalError);
     if (result.kind === "user") {
       this.#user = result;
-      this.#standing = known(this.#standing, performance.now());
+      this.#watch.known();
       return result;
     }
     // Taken up by the send that the library makes of this error at once.
@@ -315,7 +313,7 @@ export class MailConnection extends SMTPConnection {
     const decision = this.#rules.mail(this.#state, mail);
     if (decision !== undefined) return this.#answer(decision, callback);
     this.#transaction = { mail, recipients: new Map() };
-    this.#progressed();
+    this.#watch.progressed();
     this.#answer({ code: 250, enhanced: "2.1.0", text: "Sender accepted" }, callback);
   }
 
@@ -328,7 +326,7 @@ export class MailConnection extends SMTPConnection {
     const refused = this.#rules.recipient(transaction, parsed.recipient.address);
     if (refused !== undefined) return this.#answer(refused, callback);
     transaction.recipients.set(parsed.recipient.address, parsed.recipient);
-    this.#progressed();
+    this.#watch.progressed();
     this.#answer({ code: 250, enhanced: "2.1.5", text: "Recipient accepted" }, callback);
   }
 
@@ -350,7 +348,7 @@ export class MailConnection extends SMTPConnection {
   #endData(reply: Reply | Refusal | undefined): void {
     this._dataStream = false;
     this.#receiving = false;
-    this.#progressed();
+    this.#watch.progressed();
     if (reply?.code === 250) this.#refusals = 0;
     if (reply !== undefined) this.reply(reply);
     this._transactionCounter += 1;
@@ -358,10 +356,6 @@ export class MailConnection extends SMTPConnection {
     this._resetSession();
     if (this.#leaving) return this.#goodbye();
     if (this._parser !== false) this._parser.continue();
-  }
-
-  #progressed(): void {
-    this.#standing = progressed(this.#standing, performance.now());
   }
 
   /** A client that sends on past twice the limit does not read replies either: it hears 552 and loses the connection. */

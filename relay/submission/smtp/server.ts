@@ -75,6 +75,8 @@ export class MailServer extends SMTPServer {
     const isSpeechless = handshake || isProxied || this.#isCrowded;
     if (refused !== undefined && isSpeechless) return this.#turnAway(socket, rules, refused);
     this._pendingSockets.set(socket, socket);
+    // An error without listener would end the process; what follows it is a close.
+    socket.on("error", () => undefined);
     const { arrivalMs } = this.#options.patience;
     const time = setTimeout(() => this._pendingSockets.get(socket)?.destroy(), arrivalMs).unref();
     const release = (): void => {
@@ -115,7 +117,10 @@ export class MailServer extends SMTPServer {
     const arrival = this.#arrivals.get(socket);
     if (arrival === undefined) return callback(new Error("the socket is closed"));
     if (this._expectsProxyHeader(socket)) return this.#readProxyHeader(socket, arrival, callback);
-    setImmediate(() => callback(null, this.#carry(arrival, socket.remoteAddress)));
+    const go = (): void => callback(null, this.#carry(arrival, socket.remoteAddress));
+    // A handshake costs us more than the client, too.
+    if (arrival.rules.isLoud()) setTimeout(go, this.#options.patience.pauseMs).unref();
+    else setImmediate(go);
   }
 
   #carry(arrival: Arrival, remoteAddress: string | undefined): SocketOptions {
@@ -154,8 +159,6 @@ export class MailServer extends SMTPServer {
         return done(null, this.#carry(arrival, address ?? peer));
       }
     };
-    // An error without listener would end the process; what follows it is a close.
-    socket.on("error", () => undefined);
     socket.on("readable", read).on("end", ended).on("close", ended);
   }
 
