@@ -19,6 +19,8 @@ import {
   type ListOptions,
   type MetadataChange,
   type Reference,
+  type Sight,
+  type Standing,
 } from "../operator/kube/kube.ts";
 import type {
   AppliedObject,
@@ -33,7 +35,7 @@ import type {
 import { type Labels, matchesSelector, namespaceNameLabel } from "../operator/kube/selector.ts";
 import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
-import type { GivenObject, InForce } from "./manifests.ts";
+import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
 import { marked } from "./storage/marks.ts";
 import { claimFor, heldPods, newClaim, type VolumePlace, Volumes } from "./storage/volumes.ts";
@@ -191,8 +193,12 @@ export class LocalKube implements Kube {
     this.#notify(next);
   }
 
-  async serves(_kind: OptionalKind): Promise<boolean> {
-    return Promise.resolve(false);
+  sight(): Sight {
+    return { kind: "whole" };
+  }
+
+  async serves(_kind: OptionalKind): Promise<Standing> {
+    return Promise.resolve("absent");
   }
 
   /** Of pods and claims only: nothing else is ever marked here. */
@@ -376,16 +382,6 @@ function isKind<K extends Kind>(object: KubeObject, kind: K): object is KindMap[
 /** What a generation counts: everything a person wrote but the labels and annotations. */
 function contentOf(object: GivenObject): unknown {
   return object.kind === "Secret" ? [object.type, object.data] : object.spec;
-}
-
-function withStatusOf(object: GivenObject, earlier: KubeObject | undefined): GivenObject {
-  if (object.kind === "MailRelay" && earlier?.kind === "MailRelay" && earlier.status !== undefined) {
-    return { ...object, status: earlier.status };
-  }
-  if (object.kind === "SenderDomain" && earlier?.kind === "SenderDomain" && earlier.status !== undefined) {
-    return { ...object, status: earlier.status };
-  }
-  return object;
 }
 
 /** The part of a status that others wait for; queue figures come and go. */

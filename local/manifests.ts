@@ -7,7 +7,7 @@
 import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { readManifest } from "../api/manifest.ts";
-import type { KindMap } from "../operator/kube/objects.ts";
+import type { KindMap, KubeObject } from "../operator/kube/objects.ts";
 
 export type GivenKind = "MailRelay" | "SenderDomain" | "Secret";
 export type GivenObject = KindMap[GivenKind];
@@ -204,4 +204,15 @@ function lineOfPath(document: Document.Parsed, path: string, lines: LineCounter)
     if (Array.isArray(range) && typeof range[0] === "number") return lines.linePos(range[0]).line;
   }
   return undefined;
+}
+
+/** As the folder gives it now, with the status that was told of it before. */
+export function withStatusOf(object: GivenObject, earlier: KubeObject | undefined): GivenObject {
+  if (object.kind === "MailRelay" && earlier?.kind === "MailRelay" && earlier.status !== undefined) {
+    return { ...object, status: earlier.status };
+  }
+  if (object.kind === "SenderDomain" && earlier?.kind === "SenderDomain" && earlier.status !== undefined) {
+    return { ...object, status: earlier.status };
+  }
+  return object;
 }

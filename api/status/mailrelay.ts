@@ -25,6 +25,8 @@ export const mailRelayReasons = {
   NotActedOnYet: "NotActedOnYet",
   AnyDomainAllowed: "AnyDomainAllowed",
   NamespacesForbidden: "NamespacesForbidden",
+  NamespaceNotSeen: "NamespaceNotSeen",
+  DomainsNotSeen: "DomainsNotSeen",
   StorageNotChanged: "StorageNotChanged",
   Paused: "Paused",
   ResolvedRefs: "ResolvedRefs",
@@ -38,6 +40,7 @@ export const mailRelayReasons = {
   NameMismatch: "NameMismatch",
   Pending: "Pending",
   CertManagerNotInstalled: "CertManagerNotInstalled",
+  CertificatesForbidden: "CertificatesForbidden",
   Programmed: "Programmed",
   WaitingForPods: "WaitingForPods",
   ConfigurationRefused: "ConfigurationRefused",
@@ -81,6 +84,14 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
       when: "True: with a warning, because allowedNamespaces.selector goes by labels that the operator may not see; the message is the command that allows it.",
     },
     {
+      reason: "DomainsNotSeen",
+      when: "True: with a warning, because SenderDomains of namespaces that the operator does not watch, or may not read, cannot be seen: what the pods have of their domains stays as it is.",
+    },
+    {
+      reason: "NamespaceNotSeen",
+      when: "False: the operator may not read all it needs in this namespace, and what runs there stays as it is; the message names what is missing.",
+    },
+    {
       reason: "StorageNotChanged",
       when: "True: mail flows, but the volumes that exist cannot become what spec.spool.storage asks for.",
     },
@@ -113,6 +124,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     },
     { reason: "Pending", when: "False: the certificate has been asked for and has not arrived." },
     { reason: "CertManagerNotInstalled", when: "False: tls.certManager is set and the cluster has no cert-manager." },
+    {
+      reason: "CertificatesForbidden",
+      when: "False: tls.certManager is set and the operator may not list cert-manager's Certificates in the namespace.",
+    },
   ],
   Programmed: [
     { reason: "Programmed", when: "True: every ready pod reports the revision that was rendered." },

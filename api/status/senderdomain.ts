@@ -18,6 +18,7 @@ export const senderDomainReasons = {
   RelayFull: "RelayFull",
   NotActedOnYet: "NotActedOnYet",
   RelayNotFound: "RelayNotFound",
+  RelayNotSeen: "RelayNotSeen",
   RelayInvalid: "RelayInvalid",
   NamespaceNotAllowed: "NamespaceNotAllowed",
   NamespacesForbidden: "NamespacesForbidden",
@@ -66,6 +67,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       when: "False: the relay has no room for another domain; the message says how much there is. Name another MailRelay.",
     },
     { reason: "RelayNotFound", when: "False: relayRef names no MailRelay." },
+    {
+      reason: "RelayNotSeen",
+      when: "False: the operator does not watch the namespace that relayRef names, or may not read MailRelays there; pods keep what they have of the domain.",
+    },
     {
       reason: "RelayInvalid",
       when: "False: the MailRelay's spec cannot be read by this version; its pods keep what they have of the domain.",

@@ -28,6 +28,15 @@ export const operatorAlerts: readonly AlertRule[] = [
       "{{ $value | humanizePercentage }} of the looks of the last ten minutes ended in an error; the operator's log has it.",
   }),
   alert({
+    name: "MailboatNamespaceNotSeen",
+    severity: "warning",
+    expr: `max by (${operator}) (mailboat_operator_namespaces_unseen) > 0`,
+    for: "15m",
+    summary: "{{ $value }} of the watched namespaces are not seen whole",
+    description:
+      "They are gone, or a right is missing there: what runs in them stays as it is, and nothing of it is looked after. The operator's log names them.",
+  }),
+  alert({
     name: "MailboatResourceNotReady",
     severity: "warning",
     expr: `${resources("MailRelay", "Ready", "False")} or ${resources("SenderDomain", "Ready", "False")}`,

@@ -49,7 +49,7 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
     ...found("SenderDomain", index, value),
     ...found("MailRelay", index, value),
   ];
-  if (isPart(kind)) return new Set(madeFor(change));
+  if (isPart(kind)) return new Set(name === "" ? relaysIn(namespace, lookup) : madeFor(change));
   switch (kind) {
     case "MailRelay":
       return new Set([
@@ -70,6 +70,7 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
       ]);
     }
     case "Namespace":
+      if (change.isSight === true) return seenIn(namespace, lookup);
       // All of them: the right to see them has come or gone.
       if (name === "") return new Set(lookup.all("MailRelay").flatMap((relay) => selecting(relay, found)));
       // Consent may have come or gone for all of its domains.
@@ -100,6 +101,26 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
       ]);
     }
   }
+}
+
+/** The right to a kind of others has come or gone, in one namespace or in all. */
+function relaysIn(namespace: string, lookup: Lookup): readonly string[] {
+  return keysOf(
+    "MailRelay",
+    namespace === "" ? lookup.all("MailRelay") : lookup.find("MailRelay", byNamespace, namespace),
+  );
+}
+
+/** Relays anywhere may have documents of domains there, and domains anywhere their relay. It is rare, and a walk over all. */
+function seenIn(namespace: string, lookup: Lookup): ReadonlySet<string> {
+  const isConcerned = (object: RawObject): boolean => {
+    if (object.metadata.namespace === namespace) return true;
+    return object["spec"] !== undefined && relayOf(asKind<"SenderDomain">(object)).startsWith(`${namespace}/`);
+  };
+  return new Set([
+    ...keysOf("MailRelay", lookup.all("MailRelay")),
+    ...keysOf("SenderDomain", lookup.all("SenderDomain").filter(isConcerned)),
+  ]);
 }
 
 function rivalsOf(relay: { readonly namespace: string; readonly name: string }, lookup: Lookup): readonly string[] {

@@ -18,6 +18,8 @@ export interface Figures {
   readonly running: number;
   readonly isLeading: boolean;
   readonly cached: Readonly<Record<string, number>>;
+  /** Watched namespaces that do not exist, or of which something may not be read. */
+  readonly unseenNamespaces: number;
   readonly eventsLost: number;
   readonly conditions: readonly ConditionCount[];
 }
@@ -155,6 +157,11 @@ function addGauges(registry: OpenMetricsRegistry, figures: () => Figures): void 
   gauge("queue_depth", "Resources that wait to be looked at", (now) => now.queued);
   gauge("queue_running", "Resources that are looked at", (now) => now.running);
   gauge("leader", "1 while this operator holds the lease", (now) => (now.isLeading ? 1 : 0));
+  gauge(
+    "namespaces_unseen",
+    "Watched namespaces that do not exist, or of which the operator may not read all it needs",
+    (now) => now.unseenNamespaces,
+  );
   gauge("events_lost", "Events that were cut short or could not be written", (now) => now.eventsLost);
   const cached: Gauge<"kind"> = new Gauge({
     name: "mailboat_operator_cached_objects",

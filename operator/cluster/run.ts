@@ -10,6 +10,7 @@ import { Client, type RequestObserver } from "../kube/client/client.ts";
 import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
 import { ClusterReads } from "../kube/cluster/reads.ts";
 import { EventRecorder } from "../kube/events.ts";
+import type { Sight } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
 import { leaseTimes } from "../kube/leaserecord.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
@@ -165,6 +166,7 @@ function figuresOf({
     running: state.queue?.running ?? 0,
     isLeading: election.isFresh(),
     cached: reads.sizes(),
+    unseenNamespaces: reads.unseen().length,
     eventsLost: events.lost,
     conditions: (["MailRelay", "SenderDomain"] as const).flatMap((kind) => conditionCounts(kind, reads.counts(kind))),
   };
@@ -202,5 +204,15 @@ function openReads({ run, client, metrics, ended, operatorNamespace }: ReadParts
     decode: decoder(log),
     indexes,
     counted: conditionsOf,
+    onSight: (namespace, sight) => {
+      if (sight.kind === "whole") log.info({ namespace }, "a watched namespace is seen whole again");
+      else
+        log.warn({ namespace, ...sightFields(sight) }, "a watched namespace is not seen whole: the others are served");
+    },
   });
+}
+
+function sightFields(sight: Sight): Readonly<Record<string, unknown>> {
+  if (sight.kind !== "part") return { why: sight.kind === "gone" ? "it does not exist" : "it is not watched" };
+  return { why: "a right is missing there", hidden: [...sight.hidden] };
 }

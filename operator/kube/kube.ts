@@ -37,6 +37,19 @@ export interface MetadataChange {
   readonly annotations?: Readonly<Record<string, string | undefined>>;
 }
 
+/** What of a namespace the caches hold. */
+export type Sight =
+  | { readonly kind: "whole" }
+  /** It is not among the namespaces that are watched. */
+  | { readonly kind: "outside" }
+  /** It does not exist. */
+  | { readonly kind: "gone" }
+  /** A right is missing: of these kinds nothing is known there, or nothing new. */
+  | { readonly kind: "part"; readonly hidden: ReadonlySet<Kind> };
+
+/** How it stands with a kind of others: `unanswered` where the server has said neither, and will be asked again. */
+export type Standing = "served" | "absent" | "forbidden" | "unanswered";
+
 export interface Kube {
   /** `get` and `list` throw ForbiddenError where RBAC does not allow the read. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
@@ -53,8 +66,10 @@ export interface Kube {
   namespaceLabels(namespace: string): Promise<Labels | undefined>;
   /** Makes the object be as given (server-side apply with the operator's field manager). */
   apply(object: AppliedObject): Promise<void>;
-  /** Whether the cluster knows the kind now; its definition may come and go. */
-  serves(kind: OptionalKind): Promise<boolean>;
+  /** How much of a namespace is seen now; rights to it may come and go. */
+  sight(namespace: string): Sight;
+  /** Whether the cluster knows the kind now; its definition, and the right to it, may come and go. Never rejects. */
+  serves(kind: OptionalKind, namespace: string): Promise<Standing>;
   /** Changes single labels and annotations and leaves the others as they are. Gone already is success. */
   mark(reference: Reference, change: MetadataChange): Promise<void>;
   /** Asks for a larger volume. Throws RejectedError when the storage class does not allow it. */

@@ -225,3 +225,18 @@ test("relayStatus() tells the figures it is given and keeps transition times of 
     first,
   );
 });
+
+test("cert-manager's kind that may not be listed is told as that, and what it issued stays in force", () => {
+  const asked = relayOf({ tls: { certManager: { issuerRef: { name: "letsencrypt" } } } });
+  const judged = (doubt: "forbidden" | "unanswered") =>
+    judgeCertificate(relayWorld({ relay: asked, doubts: new Map([["Certificate", doubt]]) }));
+  assert.deepEqual([judged("forbidden").reason, judged("unanswered").reason], ["CertificatesForbidden", "Pending"]);
+  assert.match(judged("forbidden").message, /may not list Certificates of cert-manager\.io in namespace mail/);
+  const issued = secretOf({ name: "outbound-issued", values: { "tls.crt": "PEM", "tls.key": "PEM" } });
+  const world = relayWorld({
+    relay: asked,
+    doubts: new Map([["Certificate", "forbidden"]]),
+    secrets: new Map([["outbound-issued", issued]]),
+  });
+  assert.equal(judgeCertificate(world).reason, "SecretInvalid", "it is the Secret that is judged");
+});

@@ -15,6 +15,7 @@ import { certificateSecretName, configurationSecretName, issuedSecretName, peerS
 import { bareReferenceProblems } from "./objects/references.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
 import { storageProblem } from "./scale/volumes.ts";
+import { unseenText } from "./unseen/documents.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
 export interface RelayFinding extends Judgement {
@@ -57,6 +58,8 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
   }
   const storage = storageProblem(world);
   if (storage !== undefined) remarks.push({ reason: "StorageNotChanged", message: storage });
+  const unseen = unseenText(world);
+  if (unseen !== undefined) remarks.push({ reason: "DomainsNotSeen", message: unseen });
   const { allowedNamespaces } = relay.spec;
   if (world.areNamespacesHidden && needsNamespaceLabels(allowedNamespaces)) {
     const message =
@@ -163,7 +166,8 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
 function judgeIssuance(world: RelayWorld): RelayFinding {
   const { hostname } = world.relay.spec;
   const { name } = world.relay.metadata;
-  if (!world.kinds.has("Certificate")) {
+  const doubt = world.doubts.get("Certificate");
+  if (!world.kinds.has("Certificate") && doubt === undefined) {
     const message =
       "spec.tls.certManager: the cluster has no cert-manager (kind Certificate of cert-manager.io is unknown): " +
       "install it, or use secretName or selfSigned";
@@ -174,6 +178,17 @@ function judgeIssuance(world: RelayWorld): RelayFinding {
     const reading = readCertificate(secretText(secret, "tls.crt"), secretText(secret, "tls.key"));
     const field = `spec.tls.certManager: Secret ${issuedSecretName(name)} of Certificate ${name}`;
     return judgeReading(reading, { field, hostname, now: world.now });
+  }
+  if (doubt === "forbidden") {
+    const { namespace } = world.relay.metadata;
+    const message =
+      `spec.tls.certManager: the operator may not list Certificates of cert-manager.io in namespace ${namespace}: ` +
+      `give its account the chart's rights to them, or use secretName or selfSigned`;
+    return finding("CertificateReady", "False", "CertificatesForbidden", message);
+  }
+  if (doubt === "unanswered") {
+    const message = "spec.tls.certManager: the cluster has not said yet whether it has cert-manager; it is asked again";
+    return finding("CertificateReady", "False", "Pending", message);
   }
   const said = world.issuance?.status?.conditions?.find((one) => one.type === "Ready" && one.status !== "True");
   const why = said?.message === undefined ? "" : ` cert-manager says: ${said.message}`;

@@ -20,7 +20,10 @@ export type Consent =
 
 export interface ConsentQuestion {
   readonly relay: Stored<MailRelay>;
-  readonly domain: Stored<SenderDomain>;
+  readonly domain: {
+    readonly metadata: Pick<ObjectMeta, "namespace">;
+    readonly spec: Pick<SenderDomain["spec"], "domain">;
+  };
   /** Undefined where the operator may not see them. */
   readonly namespaceLabels: Labels | undefined;
 }

@@ -63,7 +63,7 @@ function carriedOut(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWo
   const shards = [...world.shards].map(([shard, fact]) => {
     const left = [...fact.documents].filter(([key]) => removed.get(shard)?.includes(key) !== true);
     const digest = left.length === fact.documents.size ? fact.digest : `without ${removed.get(shard)?.join() ?? ""}`;
-    return [shard, { digest, documents: new Map(left), sizes: fact.sizes }] as const;
+    return [shard, { digest, documents: new Map(left), sizes: fact.sizes, namespaces: fact.namespaces }] as const;
   });
   const find = (kind: string, name: string) =>
     plan.apply.find((object) => object.kind === kind && object.metadata.name === name);

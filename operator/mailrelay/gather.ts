@@ -11,6 +11,7 @@ import {
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
 import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
+import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "./binding.ts";
 import type { CredentialSource } from "./login/credentials.ts";
@@ -30,6 +31,7 @@ import type { KeepAuthority } from "./peer/issuing.ts";
 import type { GiveOrder } from "./peer/orders.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
+import { hides, unheldDocuments } from "./unseen/documents.ts";
 import type { ClaimFact, CredentialFacts, Place, PodFact, RelayWorld } from "./world.ts";
 
 export interface RelaySources {
@@ -49,6 +51,8 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
   const { namespace, name } = relay.metadata;
   const reader = secretReader(kube, namespace);
   const own = secretReader(kube, place.namespace);
+  const shards = await readShards(kube, { namespace, name });
+  const domains = await gatherDomains(kube, relay);
   return {
     now: sources.now(),
     place,
@@ -61,8 +65,10 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     peer: await reader.get(peerSecretName(name)),
     configuration: await reader.get(configurationSecretName(name)),
     statefulSet: await kube.get("StatefulSet", namespace, name),
-    shards: await readShards(kube, { namespace, name }),
-    domains: await gatherDomains(kube, relay),
+    shards,
+    domains,
+    unseen: await gatherUnseen(kube, { shards, domains }),
+    sight: kube.sight(namespace),
     contests: await gatherContests(kube, relay),
     pods: await gatherPods(sources, relay),
     claims: await gatherClaims(sources, relay),
@@ -143,6 +149,20 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Read
   return domains;
 }
 
+/** Most relays have no document that none of the domains holds, and nothing is asked then. */
+async function gatherUnseen(
+  kube: Kube,
+  world: Pick<RelayWorld, "shards" | "domains">,
+): Promise<ReadonlyMap<string, Labels | undefined>> {
+  const unseen = new Map<string, Labels | undefined>();
+  for (const namespace of new Set(unheldDocuments(world).map((document) => document.namespace))) {
+    if (namespace !== undefined && hides(kube.sight(namespace), "SenderDomain")) {
+      unseen.set(namespace, await kube.namespaceLabels(namespace));
+    }
+  }
+  return unseen;
+}
+
 /** Those with MailRelays that exist, read or not: what was made for one whose spec cannot be read is still its own. */
 async function gatherContests(kube: Kube, relay: Stored<MailRelay>): Promise<readonly Contest[]> {
   const { namespace, name } = relay.metadata;
@@ -219,10 +239,18 @@ function claimFact(claim: PersistentVolumeClaim, ordinal: number, memory: RelayM
   };
 }
 
-async function gatherOptional(kube: Kube, relay: Stored<MailRelay>): Promise<Pick<RelayWorld, "kinds" | "issuance">> {
-  const kinds = new Set<OptionalKind>();
-  for (const kind of ["PodMonitor", "Certificate"] as const) if (await kube.serves(kind)) kinds.add(kind);
+async function gatherOptional(
+  kube: Kube,
+  relay: Stored<MailRelay>,
+): Promise<Pick<RelayWorld, "kinds" | "doubts" | "issuance">> {
   const { namespace, name } = relay.metadata;
+  const kinds = new Set<OptionalKind>();
+  const doubts = new Map<OptionalKind, "forbidden" | "unanswered">();
+  for (const kind of ["PodMonitor", "Certificate"] as const) {
+    const standing = await kube.serves(kind, namespace);
+    if (standing === "served") kinds.add(kind);
+    else if (standing !== "absent") doubts.set(kind, standing);
+  }
   const issuance = kinds.has("Certificate") ? await kube.get("Certificate", namespace, name) : undefined;
-  return { kinds, issuance };
+  return { kinds, doubts, issuance };
 }

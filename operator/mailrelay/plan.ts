@@ -16,7 +16,7 @@ import { renderIssuance } from "./objects/issuance.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
 import { lostContests } from "./rivals/contests.ts";
 import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
-import { clientNames, domainDataKey, issuedSecretName } from "./objects/names.ts";
+import { clientNames, issuedSecretName } from "./objects/names.ts";
 import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
 import { peerContent, renderPeer } from "./objects/peer.ts";
 import { renderPodMonitor } from "./objects/podmonitor.ts";
@@ -34,6 +34,7 @@ import { decideOrders, type PodOrder } from "./scale/orders.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { planVolumes } from "./scale/volumes.ts";
 import { transitionEvents } from "./transition.ts";
+import { isKept, unheldDocuments } from "./unseen/documents.ts";
 import type { Figures, Recommendation, RelayWorld } from "./world.ts";
 
 /** Data keys that a shard has and no SenderDomain holds. */
@@ -82,7 +83,7 @@ const slowMs = 2_000;
 const orderedMs = 500;
 export const settledMs = 10_000;
 
-const nothing: RelayActions = {
+export const nothing: RelayActions = {
   finalizer: undefined,
   issueFor: undefined,
   issuesPeer: false,
@@ -181,7 +182,7 @@ export function relayEvents(
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Programmed", "Ready"]) },
     inverted: new Set(["Draining"]),
     progress: new Set(["HandingOver", "ScalingIn"]),
-    warnings: new Set(["AnyDomainAllowed", "NamespacesForbidden", "Expiring", "StorageNotChanged"]),
+    warnings: new Set(["AnyDomainAllowed", "NamespacesForbidden", "Expiring", "StorageNotChanged", "DomainsNotSeen"]),
   });
 }
 
@@ -331,10 +332,11 @@ function needsPeer({ relay, internalAuthority, peer, now }: RelayWorld): boolean
   return peerReissueReason({ relay: relay.metadata, peer, authority: decision.authority, now }) !== undefined;
 }
 
+/** What no SenderDomain holds any more; of what cannot be seen to be held nothing is taken away. */
 function leftOverDocuments(world: RelayWorld): readonly ShardRemoval[] {
-  const held = new Set([...world.domains].map(domainDataKey));
-  return [...world.shards].flatMap(([shard, { documents }]) => {
-    const keys = [...documents.keys()].filter((key) => !held.has(key));
-    return keys.length === 0 ? [] : [{ secret: renderShard(world.relay, shard), keys }];
-  });
+  const keys = new Map<string, string[]>();
+  for (const document of unheldDocuments(world)) {
+    if (!isKept(world, document)) keys.set(document.shard, [...(keys.get(document.shard) ?? []), document.dataKey]);
+  }
+  return [...keys].map(([shard, gone]) => ({ secret: renderShard(world.relay, shard), keys: gone }));
 }

@@ -15,6 +15,7 @@ import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
 import { type RefusedWrite, rejectionOf } from "./rights.ts";
 import { orderDigest, type PodOrder } from "./scale/orders.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
+import { isHidden, planHidden } from "./unseen/plan.ts";
 import type { Rejection, RelayWorld } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
@@ -33,7 +34,7 @@ export async function reconcileRelay(
   }
   memory.rests(nameOf(key), undefined);
   const world = await gatherRelay(sources, relay);
-  const plan = planRelay(world);
+  const plan = isHidden(world) ? planHidden(world) : planRelay(world);
   memory.recommended(nameOf(key), plan.recommendations);
   memory.told(nameOf(key), plan.figures);
   const isNews = await carryOut(sources, relay, plan);

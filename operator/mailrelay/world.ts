@@ -5,6 +5,8 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Certificate } from "../kube/kinds.ts";
+import type { Sight } from "../kube/kube.ts";
+import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Contest } from "./rivals/contests.ts";
 import type { OptionalKind, OwnerReference, PodHindrance, Secret, StatefulSet, Stored } from "../kube/objects.ts";
@@ -162,13 +164,22 @@ export interface RelayWorld {
   readonly shards: ReadonlyMap<string, ShardFact>;
   /** Domains that SenderDomains hold on this relay; whatever else a shard has is left over. */
   readonly domains: ReadonlySet<string>;
+  /**
+   * Labels of namespaces whose SenderDomains are not seen and that have documents here; undefined where labels are not seen
+   * either.
+   */
+  readonly unseen: ReadonlyMap<string, Labels | undefined>;
+  /** How much of the relay's namespace is seen. */
+  readonly sight: Sight;
   /** Objects that another MailRelay of the namespace would have under the same name. */
   readonly contests: readonly Contest[];
   readonly pods: readonly PodFact[];
   /** In order of their ordinals. */
   readonly claims: readonly ClaimFact[];
-  /** Kinds of others that the cluster knows. */
+  /** Kinds of others that the cluster knows and the operator may use in the relay's namespace. */
   readonly kinds: ReadonlySet<OptionalKind>;
+  /** Those of which that is not so, although the cluster may have them. */
+  readonly doubts: ReadonlyMap<OptionalKind, "forbidden" | "unanswered">;
   /** What cert-manager was asked for. */
   readonly issuance: Certificate | undefined;
   /** Names of Secrets of the relay's namespace that the operator may not read. */

@@ -6,7 +6,8 @@ import { textDigest } from "../kube/shard.ts";
 import { whyUnsent } from "../mailrelay/assess.ts";
 import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "../mailrelay/rights.ts";
-import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
+import { domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
+import { hides } from "../mailrelay/unseen/documents.ts";
 import { keysToMake } from "./keys.ts";
 import { judgeSenders, whyNobodySends } from "./senders.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
@@ -30,18 +31,13 @@ export function finding(
 
 export function judgeAccepted(world: DomainWorld): DomainFinding {
   const { domain, relay, misfit } = world;
-  const { relayRef } = domain.spec;
   if (misfit !== undefined) {
     const message =
       `spec.relayRef: MailRelay ${nameOf(misfit.metadata)} cannot be read (${misfit.faults[0]}): ` +
       `its pods go on with what they have of this domain until its owner corrects it`;
     return finding("Accepted", "False", "RelayInvalid", message);
   }
-  if (relay === undefined) {
-    const name = `${relayRef.namespace ?? domain.metadata.namespace}/${relayRef.name}`;
-    const message = `spec.relayRef: MailRelay ${name} does not exist: create it or correct the reference`;
-    return finding("Accepted", "False", "RelayNotFound", message);
-  }
+  if (relay === undefined) return judgeAbsentRelay(world);
   const consent = judgeConsent({ relay, domain, namespaceLabels: world.namespaceLabels });
   if (consent.kind === "refused") return finding("Accepted", "False", consent.reason, consent.message);
   if (consent.kind === "unknown") {
@@ -57,6 +53,7 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
       `delete one of the two`;
     return finding("Accepted", "False", "DomainConflict", message);
   }
+  if (world.unseenHolder !== undefined) return judgeUnseenHolder(world, relay, world.unseenHolder);
   if (world.isRelayForbidden) {
     const { namespace } = relay.metadata;
     const { message } = forbiddenProblem({ field: "spec.relayRef", namespace, place: world.place });
@@ -70,6 +67,31 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   if (remarks.length === 0) return finding("Accepted", "True", "Accepted", message);
   const reason = troubles.length === 0 ? "NotActedOnYet" : "SendersIncomplete";
   return finding("Accepted", "True", canAnybodySend ? reason : "NoSenders", remarks.join("; "));
+}
+
+function judgeAbsentRelay({ domain: { metadata, spec }, relaySight }: DomainWorld): DomainFinding {
+  const { name, namespace = metadata.namespace } = spec.relayRef;
+  const relay = nameOf({ namespace, name });
+  if (!hides(relaySight, "MailRelay")) {
+    const message = `spec.relayRef: MailRelay ${relay} does not exist: create it or correct the reference`;
+    return finding("Accepted", "False", "RelayNotFound", message);
+  }
+  const message =
+    `spec.relayRef: MailRelay ${relay} is in a namespace that this operator does not watch or may not read, and pods ` +
+    `keep what they have of this domain: whoever runs it can add ${namespace} to watchNamespaces`;
+  return finding("Accepted", "False", "RelayNotSeen", message);
+}
+
+function judgeUnseenHolder(
+  { domain: { spec } }: DomainWorld,
+  { metadata }: NonNullable<DomainWorld["relay"]>,
+  namespace: string,
+): DomainFinding {
+  const shard = nameOf({ ...metadata, name: shardSecretName(metadata.name, shardOf(spec.domain)) });
+  const message =
+    `spec.domain: ${spec.domain} is held on this relay by a SenderDomain of namespace ${namespace}, which this operator does ` +
+    `not see: delete one of the two; if that one is gone, take data key ${domainDataKey(spec.domain)} out of Secret ${shard}`;
+  return finding("Accepted", "False", "DomainConflict", message);
 }
 
 /** Of all that bring the domain to this relay, the one that has it. */

@@ -10,6 +10,7 @@ import { readRelayDocument } from "../mailrelay/document.ts";
 import { readShards, type RelaySources, secretReader } from "../mailrelay/gather.ts";
 import { configurationSecretName, domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
+import { hides } from "../mailrelay/unseen/documents.ts";
 import type { CredentialFacts } from "../mailrelay/world.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
@@ -25,19 +26,22 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
   const misfit = relay === undefined ? await kube.misfit("MailRelay", place.namespace, place.name) : undefined;
   const reader = secretReader(kube, namespace);
   const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
+  const mounted = await gatherMounted(sources, domain, relay ?? misfit);
   const world: DomainWorld = {
     now: sources.now(),
     place: sources.place,
     domain,
     relay,
     misfit,
+    relaySight: kube.sight(place.namespace),
     namespaceLabels: await kube.namespaceLabels(namespace),
     rivals: relay === undefined ? [] : await gatherRivals(sources, domain, relay),
     secrets: await reader.read([...keyNames, ...smarthostSecretNames(domain.spec.smarthosts)]),
     forbidden: reader.forbidden,
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
-    ...(await gatherMounted(sources, domain, relay ?? misfit)),
+    ...mounted,
+    unseenHolder: relay === undefined ? undefined : await gatherUnseenHolder(kube, { domain, relay, ...mounted }),
     rejections: sources.memory.rejections.of(keyOf({ kind: "SenderDomain", namespace, name })),
     previous: undefined,
     loaded: sources.memory.loaded(nameOf(domain.metadata)),
@@ -67,6 +71,19 @@ async function gatherRivals(
     if (judgeConsent({ relay, domain: other, namespaceLabels }).kind !== "refused") rivals.push(other);
   }
   return rivals;
+}
+
+/** A rival that is not seen: it has the domain for as long as the relay admits its namespace. */
+async function gatherUnseenHolder(
+  kube: Kube,
+  { domain, relay, shard }: Pick<DomainWorld, "domain" | "shard"> & { readonly relay: Stored<MailRelay> },
+): Promise<string | undefined> {
+  const namespace = shard?.namespaces.get(domainDataKey(domain.spec.domain));
+  if (namespace === undefined || namespace === domain.metadata.namespace) return undefined;
+  if (!hides(kube.sight(namespace), "SenderDomain")) return undefined;
+  const holder = { metadata: { namespace }, spec: domain.spec };
+  const namespaceLabels = await kube.namespaceLabels(namespace);
+  return judgeConsent({ relay, domain: holder, namespaceLabels }).kind === "refused" ? undefined : namespace;
 }
 
 async function gatherManagedKeys(

@@ -2,6 +2,7 @@
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { DomainDocument, KeyDocument, RelayDocument } from "../../api/relayconfig.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { Sight } from "../kube/kube.ts";
 import type { Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
@@ -16,6 +17,10 @@ export interface DomainWorld {
   readonly relay: Stored<MailRelay> | undefined;
   /** That relay, where its spec cannot be read: its pods keep what they have. */
   readonly misfit: Misfit<"MailRelay"> | undefined;
+  /** How much of the relay's namespace is seen. */
+  readonly relaySight: Sight;
+  /** Namespace whose SenderDomains are not seen, and for one of which the relay has a document of this domain. */
+  readonly unseenHolder: string | undefined;
   /** Undefined where the operator may not see them. */
   readonly namespaceLabels: Labels | undefined;
   /** Other SenderDomains that bring the same domain to the same relay and that the relay admits. */

@@ -21,29 +21,11 @@ let stage: OperatorStage;
 let operator: OperatorProgram;
 let namespace: string;
 
-function definition(group: string, kind: string): object {
-  const plural = `${kind.toLowerCase()}s`;
-  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-  const version = { name: "v1", served: true, storage: true, subresources: { status: {} }, schema };
-  const names = { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.${group}` },
-    spec: { group, scope: "Namespaced", names, versions: [version] },
-  };
-}
-
-function define(group: string, kind: string): void {
-  stage.apply(definition(group, kind));
-  stage.plane.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]);
-}
-
 before(
   async () => {
     if (skip !== false) return;
     stage = await OperatorStage.open(import.meta.url);
-    define("monitoring.coreos.com", "PodMonitor");
+    stage.defineKind("monitoring.coreos.com", "PodMonitor");
     operator = stage.operator();
     await operator.leading();
     namespace = stage.makeNamespace();
@@ -97,7 +79,7 @@ test(
       status: "False",
       reason: "CertManagerNotInstalled",
     });
-    define("cert-manager.io", "Certificate");
+    stage.defineKind("cert-manager.io", "Certificate");
     const asked = await stage.until("Certificate", relay, {
       what: "is there",
       fits: () => true,

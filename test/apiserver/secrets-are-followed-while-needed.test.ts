@@ -68,6 +68,7 @@ async function openReads(times: Partial<ReflectorTimes> = {}): Promise<Opened> {
     operatorNamespace: stage.operatorNamespace,
     decode: decoder(createLog({ level: "silent", program: "test" })),
     indexes,
+    onSight: () => {},
     counted: () => [],
   });
   reads.onChange((change) => changes.push(change));

@@ -294,15 +294,30 @@ test("rights are named one by one, and the cluster's Secrets are not among them"
   assert.equal(named(whole, "ClusterRoleBinding", /-secrets$/).length, 1);
 });
 
-test("with a list of namespaces nothing is given outside them", { skip }, () => {
-  const objects = helm().render({ watchNamespaces: ["mail", "shop"] });
+test("with a list of namespaces our own kinds are all that is given outside them", { skip }, () => {
+  const objects = lasting(helm().render({ watchNamespaces: ["mail", "shop"] }));
+  const bound = named(objects, "ClusterRoleBinding").map(({ metadata }) => metadata.name);
+  assert.deepEqual(bound, ["mailboat-operator-kinds"]);
+  const given = rulesOf(named(objects, "ClusterRole"));
+  assert.deepEqual([...new Set(given.flatMap(({ apiGroups }) => apiGroups))], ["mailboat.dev"]);
+  const verbs = new Set(given.flatMap((rule) => rule.verbs));
+  assert.deepEqual([...verbs].toSorted(), ["get", "list", "patch", "update", "watch"]);
+  for (const space of ["mail", "shop"]) {
+    const roles = named(objects, "Role").filter(({ metadata }) => metadata.namespace === space);
+    // Whoever may make no ClusterRole has everything in each namespace.
+    for (const rule of given) assert.ok(JSON.stringify(rulesOf(roles)).includes(JSON.stringify(rule)), space);
+  }
+});
+
+test("whoever may make no ClusterRole needs none", { skip }, () => {
+  const objects = helm().render({ watchNamespaces: ["mail", "shop"], "rbac.finalizers": false });
   assert.deepEqual([...named(objects, "ClusterRole"), ...named(objects, "ClusterRoleBinding")], []);
   const places = named(lasting(objects), "RoleBinding").map(({ metadata }) => metadata.namespace);
   assert.deepEqual(places, ["mailboat-system", "mail", "shop"]);
 });
 
 test("with a list of namespaces their labels can be shown to the operator, and nothing more", { skip }, () => {
-  const objects = helm().render({ watchNamespaces: ["mail"], "rbac.namespaceLabels": true });
+  const objects = helm().render({ watchNamespaces: ["mail"], "rbac.namespaceLabels": true, "rbac.finalizers": false });
   const given = rulesOf(named(objects, "ClusterRole"));
   assert.deepEqual(given, [{ apiGroups: [""], resources: ["namespaces"], verbs: ["list", "watch"] }]);
   const names = named(objects, "ClusterRoleBinding").map(({ metadata }) => metadata.name);

@@ -155,6 +155,11 @@ const cases: Readonly<Record<string, Case>> = {
     at: 40,
     labels: { ...operatorPlace, kind: "MailRelay" },
   },
+  MailboatNamespaceNotSeen: {
+    series: [{ series: `mailboat_operator_namespaces_unseen{${operator}}`, values: "0x5 1x60" }],
+    at: 30,
+    labels: operatorPlace,
+  },
   MailboatResourceNotReady: {
     series: [condition("SenderDomain Ready False", "1x60")],
     at: 45,
@@ -194,6 +199,7 @@ const healthy: readonly Series[] = [
   relaySeries("mailboat_telemetry_spans_dropped_total", 'job="mail/outbound", reason="export_failed"', "0x1600"),
   { series: `mailboat_telemetry_spans_dropped_total{${operator}, reason="queue_full"}`, values: "3x1600" },
   { series: `mailboat_operator_leader{${operator}}`, values: "1x1600" },
+  { series: `mailboat_operator_namespaces_unseen{${operator}}`, values: "0x1600" },
   {
     series: `mailboat_operator_reconcile_seconds_count{${operator}, kind="MailRelay", result="success"}`,
     values: "0+1x1600",

@@ -6,7 +6,16 @@
 import type { Client } from "../client/client.ts";
 import type { RawObject } from "../client/resource.ts";
 import type { EventRecorder, Regarded } from "../events.ts";
-import type { ChangeListener, Kube, KubeEvent, ListOptions, MetadataChange, Reference } from "../kube.ts";
+import type {
+  ChangeListener,
+  Kube,
+  KubeEvent,
+  ListOptions,
+  MetadataChange,
+  Reference,
+  Sight,
+  Standing,
+} from "../kube.ts";
 import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "../objects.ts";
 import type { Labels } from "../selector.ts";
 import type { ShardFact } from "../shard.ts";
@@ -72,8 +81,12 @@ export class ClusterKube implements Kube {
     return Promise.resolve(this.#reads.namespaceLabels(namespace));
   }
 
-  async serves(kind: OptionalKind): Promise<boolean> {
-    return this.#reads.serves(kind);
+  sight(namespace: string): Sight {
+    return this.#reads.sight(namespace);
+  }
+
+  async serves(kind: OptionalKind, namespace: string): Promise<Standing> {
+    return this.#reads.serves(kind, namespace);
   }
 
   async apply(object: AppliedObject): Promise<void> {

@@ -5,7 +5,7 @@ import type { Change, Index } from "../cache/store.ts";
 import type { Client } from "../client/client.ts";
 import { isFailure } from "../client/failure.ts";
 import type { RawMetadata, RawObject } from "../client/resource.ts";
-import { ForbiddenError, type ListOptions, type Reference } from "../kube.ts";
+import { ForbiddenError, type ListOptions, type Reference, type Sight, type Standing } from "../kube.ts";
 import type { Kind, OptionalKind } from "../objects.ts";
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
 import { isNews, isTouch } from "./news.ts";
@@ -23,6 +23,8 @@ export interface ObjectChange {
   readonly after: RawObject | undefined;
   /** Of a shard: data keys whose documents somebody else has changed, or that are gone. */
   readonly spoilt?: readonly string[];
+  /** Of a namespace: how much of it is seen has changed. */
+  readonly isSight?: true;
 }
 
 export type ObjectListener = (change: ObjectChange) => void;
@@ -40,10 +42,14 @@ export interface ReadSettings {
   readonly indexes: Readonly<Partial<Record<CachedKind, Indexes>>>;
   /** Values of which only the number of objects that have them is kept. */
   readonly counted: Index<RawObject>;
+  /** How much of a watched namespace is seen has changed. */
+  readonly onSight: (namespace: string, sight: Sight) => void;
 }
 
 /** An answer whether the server has a kind is good for this long. */
 const discoveryLifeMs = 30_000;
+/** And this long is not asked again after none. */
+const unansweredLifeMs = 5_000;
 
 const usualIndexes: Indexes = {
   namespace: ({ metadata }) => [metadata.namespace ?? ""],
@@ -59,7 +65,9 @@ export class ClusterReads {
   readonly #client: Client;
   readonly #caches = new Map<CachedKind, ScopedCache<RawObject>>();
   readonly #namespaces: ScopedCache<RawObject>;
-  readonly #served = new Map<OptionalKind, { readonly is: boolean; readonly askedAt: number }>();
+  readonly #served = new Map<OptionalKind, { readonly is: boolean | undefined; readonly goodUntil: number }>();
+  /** What was last told of watched namespaces that are not seen whole. */
+  readonly #sights = new Map<string, string>();
   readonly #listeners: ObjectListener[] = [];
 
   constructor(settings: ReadSettings) {
@@ -78,6 +86,7 @@ export class ClusterReads {
         counted: settings.counted,
         view: viewOf(kind, decode, sharing),
         onChange: (change) => this.#changed(kind, change),
+        onRight: (namespace) => this.#rightChanged(kind, namespace),
       });
       this.#caches.set(kind, cache);
     }
@@ -104,11 +113,14 @@ export class ClusterReads {
 
   /** Starts the caches; resolves when they hold what the server has. Kinds whose definition is missing come later. */
   async open(): Promise<void> {
-    const own = [...this.#caches].filter(([kind]) => cachedKinds[kind].isOptional !== true).map(([, cache]) => cache);
+    const own = this.#own().map(([, cache]) => cache);
     for (const cache of own) this.#follow(cache);
     // Without the right to see namespaces their labels are unknown, and conditions say so. Any other failure is waited out.
     const namespaces = this.#namespaces.follow(undefined);
-    await Promise.all([...own.map((cache) => cache.synced()), namespaces.decided]);
+    // One of several namespaces that may not be read keeps nobody from serving the others. Where the right is to all of them,
+    // nothing could be served without it, and a rollout must not replace an operator that has it.
+    const isScoped = this.#settings.namespaces.length > 0;
+    await Promise.all([...own.map((cache) => (isScoped ? cache.decided() : cache.synced())), namespaces.decided]);
   }
 
   /** How many objects are cached, by kind. */
@@ -147,17 +159,31 @@ export class ClusterReads {
     return known?.metadata.labels ?? { [namespaceNameLabel]: namespace };
   }
 
-  async serves(kind: OptionalKind): Promise<boolean> {
-    const { now } = this.#settings.edge;
-    const known = this.#served.get(kind);
-    if (known !== undefined && now() - known.askedAt < discoveryLifeMs) return known.is;
-    const is = await this.#client.serves(resourceOf(kind));
+  /** How much of the namespace the caches hold. */
+  sight(namespace: string): Sight {
+    const { namespaces } = this.#settings;
+    if (this.#namespaces.stands(undefined) === "read" && this.#namespaces.get(undefined, namespace) === undefined) {
+      return { kind: "gone" };
+    }
+    if (namespaces.length > 0 && !namespaces.includes(namespace)) return { kind: "outside" };
+    const hidden = new Set<Kind>();
+    for (const [kind, cache] of this.#own()) if (cache.stands(namespace) !== "read") hidden.add(kind);
+    return hidden.size === 0 ? { kind: "whole" } : { kind: "part", hidden };
+  }
+
+  /** Watched namespaces that are not seen whole. */
+  unseen(): readonly string[] {
+    return this.#settings.namespaces.filter((namespace) => this.sight(namespace).kind !== "whole");
+  }
+
+  async serves(kind: OptionalKind, namespace: string): Promise<Standing> {
+    const is = await this.#isKnown(kind);
+    if (is !== true) return is === false ? "absent" : "unanswered";
     const cache = this.#cache(kind);
-    if (is) this.#follow(cache);
-    // What may not be seen is as good as not there: relays do without it.
-    const isUsable = is && (await cache.isReadable());
-    this.#served.set(kind, { is: isUsable, askedAt: now() });
-    return isUsable;
+    this.#follow(cache);
+    // A list that fails is tried again by itself: whoever waited for it would hold up a relay, its deletion included.
+    const standing = await cache.standing(namespace);
+    return standing === "read" ? "served" : standing === "unread" ? "unanswered" : "forbidden";
   }
 
   /** What is known of an object; of a Secret its metadata alone. */
@@ -195,6 +221,27 @@ export class ClusterReads {
     }
   }
 
+  /** Whether the server has the kind; undefined while it has not answered. */
+  async #isKnown(kind: OptionalKind): Promise<boolean | undefined> {
+    const { now } = this.#settings.edge;
+    const known = this.#served.get(kind);
+    if (known !== undefined && now() < known.goodUntil) return known.is;
+    try {
+      const is = await this.#client.serves(resourceOf(kind));
+      this.#served.set(kind, { is, goodUntil: now() + discoveryLifeMs });
+      return is;
+    } catch {
+      // The client has counted it. What was known before is as good as ever.
+      this.#served.set(kind, { is: known?.is, goodUntil: now() + unansweredLifeMs });
+      return known?.is;
+    }
+  }
+
+  /** Caches of what the operator cannot do without. */
+  #own(): readonly (readonly [CachedKind, ScopedCache<RawObject>])[] {
+    return [...this.#caches].filter(([kind]) => cachedKinds[kind].isOptional !== true);
+  }
+
   #follow(cache: ScopedCache<RawObject>): void {
     const { namespaces } = this.#settings;
     if (namespaces.length === 0) cache.follow(undefined);
@@ -229,6 +276,22 @@ export class ClusterReads {
     const metadata = (after ?? before)?.metadata;
     if (isTouch(kind, change)) this.secrets.touched(metadata?.namespace ?? "");
     this.#tell({ kind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "", before, after });
+  }
+
+  #rightChanged(kind: CachedKind, namespace: string | undefined): void {
+    if (cachedKinds[kind].isOptional !== true) this.#sightChanged(namespace);
+    else this.#tell({ kind, namespace: namespace ?? "", name: "", before: undefined, after: undefined });
+  }
+
+  /** Told once for each namespace, not for each of its kinds; that domains are hidden concerns others than that pods are. */
+  #sightChanged(namespace: string | undefined): void {
+    if (namespace === undefined) return;
+    const sight = this.sight(namespace);
+    const said = sight.kind === "part" ? `part ${sight.hidden.has("SenderDomain")}` : sight.kind;
+    if (said === (this.#sights.get(namespace) ?? "whole")) return;
+    this.#sights.set(namespace, said);
+    this.#settings.onSight(namespace, sight);
+    this.#tell({ kind: "Namespace", namespace, name: namespace, before: undefined, after: undefined, isSight: true });
   }
 
   #tell(change: ObjectChange): void {

@@ -35,9 +35,14 @@ export interface ScopedSettings<T extends RawObject> {
   readonly onRight?: (namespace: string | undefined, isGiven: boolean) => void;
 }
 
+/** `unread`: the first list has not come, or is not asked for. */
+export type ScopeStanding = "read" | "forbidden" | "unread";
+
 interface Scope<T extends RawObject> {
   readonly store: Store<T>;
   readonly reflector: Reflector<T>;
+  /** Whether the server lets us read, as far as it has said. */
+  readonly isGiven: () => boolean;
   readonly ended: AbortController;
 }
 
@@ -85,18 +90,23 @@ export class ScopedCache<T extends RawObject> {
     await Promise.all([...this.#scopes.values()].map(({ reflector }) => reflector.synced));
   }
 
-  /**
-   * Whether all that is followed may be read, once the server has said so. Rejects with the failure of a first list that
-   * says neither: it is tried again, and whoever waits for it would wait for ever.
-   */
-  async isReadable(): Promise<boolean> {
-    for (const { reflector } of this.#scopes.values()) {
-      await reflector.firstOutcome;
-      const { error, isSynced } = reflector;
-      if (error?.kind === "Forbidden") return false;
-      if (!isSynced) throw error ?? new Error(`${this.#settings.resource.plural} have not been read yet`);
-    }
-    return true;
+  /** Resolves when all that is followed has been read once, or the server has said that there is no right to it. */
+  async decided(): Promise<void> {
+    await Promise.all([...this.#scopes.values()].map(({ reflector }) => reflector.decided));
+  }
+
+  /** How it stands with what is followed of a namespace. */
+  stands(namespace: string | undefined): ScopeStanding {
+    const scope = this.#scopeOf(namespace ?? everywhere);
+    if (scope === undefined) return "unread";
+    if (!scope.isGiven()) return "forbidden";
+    return scope.reflector.isSynced ? "read" : "unread";
+  }
+
+  /** The same, once the server has answered. */
+  async standing(namespace: string): Promise<ScopeStanding> {
+    await this.#scopeOf(namespace)?.reflector.firstOutcome;
+    return this.stands(namespace);
   }
 
   get(namespace: string | undefined, name: string): T | undefined {
@@ -157,7 +167,7 @@ export class ScopedCache<T extends RawObject> {
         if (!isOver()) onChange(change);
       },
     });
-    let wasGiven = true;
+    let isGiven = true;
     const reflector = new Reflector<T>({
       client: edge.client,
       resource,
@@ -171,13 +181,14 @@ export class ScopedCache<T extends RawObject> {
       longestRefusalMs,
       observe: (event) => {
         if (isOver()) return;
-        const isGiven = rightIn(event);
-        if (isGiven !== undefined && isGiven !== wasGiven) onRight?.(namespace, isGiven);
-        wasGiven = isGiven ?? wasGiven;
+        const given = rightIn(event);
+        const isNews = given !== undefined && given !== isGiven;
+        isGiven = given ?? isGiven;
         edge.observe(resource.plural, event);
+        if (isNews) onRight?.(namespace, isGiven);
       },
     });
-    return { store, reflector, ended };
+    return { store, reflector, ended, isGiven: () => isGiven };
   }
 }
 

@@ -141,6 +141,21 @@ export class OperatorStage {
     this.plane.kubectl(["apply", "-f", "-"], JSON.stringify(list));
   }
 
+  /** A kind of others, by its definition alone: whoever acts on it is not there. */
+  defineKind(group: string, kind: string): void {
+    const plural = `${kind.toLowerCase()}s`;
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    const version = { name: "v1", served: true, storage: true, subresources: { status: {} }, schema };
+    const names = { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` };
+    this.apply({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `${plural}.${group}` },
+      spec: { group, scope: "Namespaced", names, versions: [version] },
+    });
+    this.plane.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]);
+  }
+
   async get(kind: Kind, { namespace, name }: Named): Promise<RawObject | undefined> {
     return this.client.get(resourceOf(kind), { namespace, name });
   }

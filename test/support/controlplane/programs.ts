@@ -22,6 +22,12 @@ export const programs = {
   etcd: { name: "etcd", folder, package: "go.etcd.io/etcd/server/v3" },
   apiserver: { name: "kube-apiserver", folder, package: "k8s.io/kubernetes/cmd/kube-apiserver", variables: version },
   kubectl: { name: "kubectl", folder, package: "k8s.io/kubernetes/cmd/kubectl", variables: version },
+  controllers: {
+    name: "kube-controller-manager",
+    folder,
+    package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+    variables: version,
+  },
 } as const satisfies Record<string, GoProgram>;
 
 /** For `test(name, { skip })`: false, or what is missing. */
@@ -40,6 +46,16 @@ export async function provideControlPlane(say: (line: string) => void = () => {}
   const apiserver = await provideGoProgram(programs.apiserver, say);
   const kubectl = await provideGoProgram(programs.kubectl, say);
   return { etcd, apiserver, kubectl };
+}
+
+/** Beside what `lackingControlPlane` looks for. */
+export function lackingControllers(): string | false {
+  return lackingControlPlane() || lackingGo();
+}
+
+/** kube-controller-manager. @throws When Go is missing or the build fails. */
+export async function provideControllers(say: (line: string) => void = () => {}): Promise<string> {
+  return provideGoProgram(programs.controllers, say);
 }
 
 function assets(): string | undefined {

@@ -9,7 +9,7 @@ import type { ControlPlane } from "./controlplane.ts";
 
 export const operatorAccount = "mailboat-operator";
 
-const rules = z.array(
+const ruleList = z.array(
   z.strictObject({
     apiGroups: z.array(z.string()),
     resources: z.array(z.string()),
@@ -18,8 +18,56 @@ const rules = z.array(
   }),
 );
 
-function rulesIn(name: string): z.infer<typeof rules> {
-  return rules.parse(parse(readFileSync(join(repositoryRoot, `charts/mailboat/rbac/${name}.yaml`), "utf8")));
+function rulesIn(name: string): z.infer<typeof ruleList> {
+  return ruleList.parse(parse(readFileSync(join(repositoryRoot, `charts/mailboat/rbac/${name}.yaml`), "utf8")));
+}
+
+export interface ScopedRights {
+  /** Of the operator. */
+  readonly namespace: string;
+  /** Those that get a Role. */
+  readonly namespaces: readonly string[];
+  /** Whether the ClusterRole for our own kinds is left out, as with `rbac.finalizers=false`. */
+  readonly withoutCluster?: boolean;
+  /** As with `rbac.namespaceLabels=true`. */
+  readonly withLabels?: boolean;
+}
+
+export const scopedAccount = "mailboat-scoped";
+
+/** As the chart does for a list of namespaces. Returns a token of the account. */
+export function grantScopedRights(plane: ControlPlane, rights: ScopedRights): string {
+  const { namespace, namespaces, withoutCluster = false, withLabels = false } = rights;
+  const name = scopedAccount;
+  const subjects = [{ kind: "ServiceAccount", name, namespace }];
+  const cluster = [...(withoutCluster ? [] : rulesIn("kinds")), ...(withLabels ? rulesIn("namespaces") : [])];
+  const items = [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },
+    ...bound("Role", { name, namespace, rules: [...rulesIn("election"), ...rulesIn("secrets")], subjects }),
+    ...bound("ClusterRole", { name: `${name}-${namespace}`, rules: cluster, subjects }),
+    ...namespaces.flatMap((one) => {
+      const rules = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("secrets")];
+      return bound("Role", { name, namespace: one, rules, subjects });
+    }),
+  ];
+  plane.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  return plane.kubectl(["create", "token", name, "--namespace", namespace, "--duration", "24h"]).trim();
+}
+
+interface Bound {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly rules: z.infer<typeof ruleList>;
+  readonly subjects: readonly object[];
+}
+
+function bound(kind: "Role" | "ClusterRole", { rules: given, subjects, ...metadata }: Bound): readonly object[] {
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata.name };
+  return [
+    { apiVersion, kind, metadata, rules: given },
+    { apiVersion, kind: `${kind}Binding`, metadata, subjects, roleRef },
+  ];
 }
 
 /** As the chart does for all namespaces, with Secrets of the operator's own alone. Returns a token of the account. */
@@ -28,7 +76,7 @@ export function grantRights(plane: ControlPlane, namespace: string): string {
   const name = operatorAccount;
   const subjects = [{ kind: "ServiceAccount", name, namespace }];
   const roleRef = (kind: string) => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
-  const everywhere = [...rulesIn("resources"), ...rulesIn("namespaces")];
+  const everywhere = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("namespaces")];
   const own = [...rulesIn("election"), ...rulesIn("secrets")];
   const items = [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },

@@ -20,7 +20,7 @@ const nodePrograms = {
   etcd: kubernetes.etcd,
   apiserver: kubernetes.apiserver,
   kubectl: kubernetes.kubectl,
-  controllers: ofKubernetes("kube-controller-manager"),
+  controllers: kubernetes.controllers,
   scheduler: ofKubernetes("kube-scheduler"),
   kubelet: ofKubernetes("kubelet"),
   proxy: ofKubernetes("kube-proxy"),
