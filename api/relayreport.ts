@@ -14,6 +14,8 @@ export const relayReport = z.object({
     /** Recipients that still wait for their outcome. */
     queuedRecipients: z.int().min(0),
     queuedMessages: z.int().min(0),
+    /** Those of the recipients that nobody sends, because their rows cannot be read; absent in older versions. */
+    unreadableRecipients: z.int().min(0).optional(),
     /** When the longest overdue recipient became due; absent when nothing is due. */
     oldestDueTime: z.iso.datetime().optional(),
     usedBytes: z.number().min(0),

@@ -68,6 +68,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
     retryDelayMs: (attempt) => retryIntervalMs(attempt, snapshots.current().relay.delivery.retry),
     ownerTimeoutMs: 10_000,
     onCommit: (writes, seconds) => metrics.committed(writes, seconds),
+    onCheckpoint: (result) => metrics.checkpointed(result),
     onLost: (error) => {
       log.fatal({ error: error.message }, "the spool is lost");
       process.exit(1);

@@ -135,7 +135,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:mail\/|spool\/(?:entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:job\/(?:job|parts|schedule)|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|submission\/admit\.ts)/,
+      /^relay\/(?:mail\/|spool\/(?:checkpointing|entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:job\/(?:job|parts|schedule)|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|submission\/admit\.ts)/,
     rooms: ["api", "relay words"],
     packages: [],
     node: ["node:crypto"],

@@ -49,6 +49,24 @@ export const relayAlerts: readonly AlertRule[] = [
       "{{ $value }} outcomes are kept in memory and tried again. With cause spool the pod sends nothing meanwhile, because it would send it twice after a crash; with cause outcome each holds one place in flight and the others go on.",
   }),
   alert({
+    name: "MailboatCheckpointsFailing",
+    severity: "critical",
+    expr: `sum by (${relay}, instance) (increase(mailboat_spool_checkpoints_total{result=~"failed|blocked"}[5m])) > 0`,
+    for: "10m",
+    summary: `The log of the spool of {{ $labels.instance }} of relay ${name} is not copied`,
+    description:
+      "{{ $value | humanize }} checkpoints failed or were blocked in 5 minutes. Nothing is lost, but the log grows until new mail is answered 452.",
+  }),
+  alert({
+    name: "MailboatMailUnreadable",
+    severity: "critical",
+    expr: `max by (${relay}, instance) (mailboat_spool_unreadable_recipients) > 0`,
+    for: "1m",
+    summary: `Mail in the spool of {{ $labels.instance }} of relay ${name} cannot be read`,
+    description:
+      "{{ $value }} recipients are set aside and not sent, until a person looks at them. All others are sent.",
+  }),
+  alert({
     name: "MailboatCertificateExpiring",
     severity: "critical",
     expr: `min by (${relay}) (mailboat_tls_certificate_not_after_timestamp_seconds - time()) < 7 * 86400`,

@@ -22,6 +22,7 @@ export const silentMetrics: RelayMetrics = {
   given: () => undefined,
   taken: () => undefined,
   committed: () => undefined,
+  checkpointed: () => undefined,
   configurationLoaded: () => undefined,
 };
 

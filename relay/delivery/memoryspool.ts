@@ -148,6 +148,8 @@ export class MemorySpool implements Spool {
       queuedRecipients: recipients,
       oldestDueAt: undefined,
       usedBytes: 0,
+      logBytes: 0,
+      unreadableRecipients: 0,
       full: false,
       spoolId: "memory",
     };

@@ -289,15 +289,21 @@ class HandoffGiver implements Giver {
   }
 
   async #finish(whole: WholeMessage, peer: Peer, traceId: string | undefined): Promise<void> {
-    await this.#options.spool.handoff.remove(whole.message.id);
-    this.#handedOver += 1;
+    await this.#remove(whole.message.id);
     recordGiven({ whole, peer: peer.name, traceId }, this.#options.journal);
+  }
+
+  async #remove(id: SpoolId): Promise<void> {
+    await this.#options.spool.handoff.remove(id);
+    this.#handedOver += 1;
   }
 
   async #finishAsked({ id, peer }: Mark): Promise<void> {
     const whole = await this.#options.spool.handoff.offered(id);
     if (whole === undefined) return;
-    await this.#finish(whole, peer, undefined);
+    // The peer has it whole: what cannot be read here any more is of no use.
+    if (whole === "unreadable") await this.#remove(id);
+    else await this.#finish(whole, peer, undefined);
     this.#options.metrics.given("handed_over");
   }
 

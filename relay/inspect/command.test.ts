@@ -2,12 +2,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readCommand } from "./command.ts";
 
+const queue = { kind: "queue" } as const;
 const none = { json: false, directory: undefined };
 
 const rows = [
-  { typed: ["spool"], command: { verb: "spool", limit: 100, ...none } },
-  { typed: ["spool", "--limit", "5", "--json"], command: { verb: "spool", limit: 5, ...none, json: true } },
-  { typed: ["spool", "--directory", "/s"], command: { verb: "spool", limit: 100, ...none, directory: "/s" } },
+  { typed: ["spool"], command: { verb: "spool", show: queue, limit: 100, ...none } },
+  {
+    typed: ["spool", "--limit", "5", "--json"],
+    command: { verb: "spool", show: queue, limit: 5, ...none, json: true },
+  },
+  {
+    typed: ["spool", "--directory", "/s"],
+    command: { verb: "spool", show: queue, limit: 100, ...none, directory: "/s" },
+  },
+  { typed: ["spool", "--unreadable"], command: { verb: "spool", show: { kind: "unreadable" }, limit: 100, ...none } },
+  {
+    typed: ["spool", "--export", "12"],
+    command: { verb: "spool", show: { kind: "export", row: 12 }, limit: 100, ...none },
+  },
   { typed: ["trace", "0m1"], command: { verb: "trace", id: "0m1", ...none, port: undefined } },
   {
     typed: ["trace", "--json", " <a@b> "],
@@ -27,6 +39,8 @@ const wrong = [
   [["spool", "--limit", "10001"], /--limit must be a number from 1 to 10000/],
   [["spool", "--limit=-1"], /--limit/],
   [["spool", "all"], /takes no all/],
+  [["spool", "--export", "0m1"], /--export must be the number of a row/],
+  [["spool", "--export", "1", "--unreadable"], /do not go together/],
   [["trace"], /one spool id or Message-ID/],
   [["trace", " "], /between 1 and 1000/],
   [["trace", "x".repeat(1_001)], /between 1 and 1000/],

@@ -3,6 +3,10 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 
 export const inspectionUsage = `  spool [--limit N] [--json]
         what is in the spool: the oldest N messages (100; at most 10000) and totals by domain
+  spool --unreadable [--limit N] [--json]
+        recipients that are set aside, because their rows cannot be read, with the row of each and what is wrong with it
+  spool --export ROW
+        everything that is known of one message, as JSON, readable or not: the number of its row is what --unreadable says
   trace ID [--json]
         the story of one message, by its spool id or its Message-ID
 
@@ -13,6 +17,7 @@ export const inspectionUsage = `  spool [--limit N] [--json]
 
 export interface SpoolCommand {
   readonly verb: "spool";
+  readonly show: { readonly kind: "queue" | "unreadable" } | { readonly kind: "export"; readonly row: number };
   readonly limit: number;
   readonly json: boolean;
   readonly directory: string | undefined;
@@ -36,6 +41,7 @@ export type InspectionCommand = SpoolCommand | TraceCommand | WrongCommand;
 const defaultLimit = 100;
 const highestLimit = 10_000;
 const longestId = 1_000;
+const highestRow = 999_999_999_999;
 
 const shared = { json: { type: "boolean" }, directory: { type: "string" } } as const;
 
@@ -48,11 +54,21 @@ export function readCommand(verb: "spool" | "trace", args: readonly string[]): I
 }
 
 function readSpool(args: readonly string[]): SpoolCommand | WrongCommand {
-  const { values, positionals } = parsed(args, { ...shared, limit: { type: "string" } });
+  const { values, positionals } = parsed(args, {
+    ...shared,
+    limit: { type: "string" },
+    unreadable: { type: "boolean" },
+    export: { type: "string" },
+  });
   if (positionals.length > 0) return wrong(`spool takes no ${positionals[0] ?? ""}`);
   const limit = values.limit === undefined ? defaultLimit : wholeNumber(values.limit, highestLimit);
   if (limit === undefined) return wrong(`--limit must be a number from 1 to ${highestLimit}`);
-  return { verb: "spool", limit, json: values.json === true, directory: values.directory };
+  const row = values.export === undefined ? undefined : wholeNumber(values.export, highestRow);
+  if (values.export !== undefined && row === undefined) return wrong("--export must be the number of a row");
+  if (row !== undefined && values.unreadable === true) return wrong("--export and --unreadable do not go together");
+  const kind = values.unreadable === true ? "unreadable" : "queue";
+  const show: SpoolCommand["show"] = row === undefined ? { kind } : { kind: "export", row };
+  return { verb: "spool", show, limit, json: values.json === true, directory: values.directory };
 }
 
 function readTrace(args: readonly string[]): TraceCommand | WrongCommand {
@@ -75,6 +91,6 @@ function wrong(reason: string): WrongCommand {
 }
 
 function wholeNumber(text: string, highest: number): number | undefined {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  const value = /^\d{1,12}$/.test(text) ? Number(text) : 0;
   return value >= 1 && value <= highest ? value : undefined;
 }

@@ -1,7 +1,7 @@
 /** The queue as a table or as JSON: what the verb `spool` prints. Pure. */
 import type { DestinationTotal, QueuedMessage, QueuedRecipient, SpoolTotals } from "../spool/reading/reader.ts";
 import { renderTable } from "./table.ts";
-import { counted, elapsed, replyWords, until } from "./words.ts";
+import { counted, elapsed, printable, replyWords, until } from "./words.ts";
 
 /** The recipients of one message at one domain. */
 export interface DestinationGroup {
@@ -21,6 +21,7 @@ export interface QueueView {
   readonly now: number;
 }
 
+const setAside = "set aside, see --unreadable";
 const domainsInCell = 3;
 const replyColumns = 100;
 /** Rows of the tables of totals; JSON has them all. */
@@ -61,15 +62,19 @@ export function renderQueue({ shown, totals, now }: QueueView): string {
   ].join("\n");
 }
 
-function queueRow({ id, acceptedAt, domain, fromNobody, recipients }: QueuedMessage, now: number): readonly string[] {
+function queueRow(message: QueuedMessage, now: number): readonly string[] {
+  const { id, acceptedAt, domain, fromNobody, recipients, unreadable } = message;
   const groups = groupByDomain(recipients);
-  const most = groups.reduce((first, other) => (other.attempts > first.attempts ? other : first));
+  const [first] = groups;
+  if (first === undefined)
+    return [id, elapsed(now - acceptedAt), domain, `(${unreadable})`, "", "", setAside].map(printable);
+  const most = groups.reduce((one, other) => (other.attempts > one.attempts ? other : one), first);
   const reply = most.lastReply === undefined ? "" : replyWords(most.lastReply);
   return [
     id,
     elapsed(now - acceptedAt),
     fromNobody ? `${domain} (notice)` : domain,
-    destinationsCell(groups),
+    destinationsCell(groups) + (unreadable > 0 ? `, (${unreadable} ${setAside})` : ""),
     String(most.attempts),
     until(Math.min(...groups.map(({ dueAt }) => dueAt)), now),
     reply.length > replyColumns ? `${reply.slice(0, replyColumns)}...` : reply,
@@ -130,13 +135,15 @@ export function queueDocument(view: QueueView): object {
   };
 }
 
-export function queuedDocument({ id, acceptedAt, domain, sizeBytes, fromNobody, recipients }: QueuedMessage): object {
+export function queuedDocument(message: QueuedMessage): object {
+  const { id, acceptedAt, domain, sizeBytes, fromNobody, recipients, unreadable } = message;
   return {
     spoolId: id,
-    acceptedAt: new Date(acceptedAt).toISOString(),
+    ...(Number.isFinite(acceptedAt) ? { acceptedAt: new Date(acceptedAt).toISOString() } : {}),
     domain,
     sizeBytes,
     fromNobody,
+    ...(unreadable > 0 ? { unreadable } : {}),
     recipients: groupByDomain(recipients).map(({ dueAt, lastReply, ...group }) => ({
       ...group,
       dueAt: new Date(dueAt).toISOString(),

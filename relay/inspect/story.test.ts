@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageStory, StoryEventDocument } from "../../api/messagestory.ts";
-import type { SpoolId } from "../spool/entry.ts";
 import type { QueuedMessage } from "../spool/reading/reader.ts";
 import { isSettled, renderTelling } from "./story.ts";
 
@@ -38,12 +37,13 @@ function storyOf(events: readonly StoryEventDocument[], forgotten = 0): MessageS
 
 function queuedAfter(attempts: number): QueuedMessage {
   return {
-    id: "0m1" as SpoolId,
+    id: "0m1",
     acceptedAt,
     domain: "example.com",
     sizeBytes: 1_234,
     fromNobody: false,
     traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+    unreadable: 0,
     recipients: [
       { domain: "example.org", attempts, dueAt: acceptedAt + 60_000, lastReply: { code: 451, text: "busy" } },
     ],

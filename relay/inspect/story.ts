@@ -118,7 +118,7 @@ function spoolHead(queued: QueuedMessage | undefined): readonly string[] {
   const traceId = exemplarOf(traceparent)?.trace_id;
   return [
     `${id} from ${domain}: ${headWords({ sizeBytes })}${fromNobody ? ", a notice" : ""}`,
-    `  accepted ${new Date(acceptedAt).toISOString()}${traceId === undefined ? "" : `, trace ${traceId}`}`,
+    `  accepted ${Number.isFinite(acceptedAt) ? new Date(acceptedAt).toISOString() : "?"}${traceId === undefined ? "" : `, trace ${traceId}`}`,
   ];
 }
 
@@ -126,7 +126,10 @@ function spoolLines({ story, queued, isSpoolKnown, now }: Telling): readonly str
   if (queued === undefined || (story !== undefined && isSettled(story))) {
     return isSpoolKnown ? ["  nothing of it is left in the spool"] : [];
   }
-  return groupByDomain(queued.recipients).map((group) => `  in the spool: ${groupWords(group, story, now)}`);
+  const { recipients, unreadable } = queued;
+  const groups = groupByDomain(recipients).map((group) => `  in the spool: ${groupWords(group, story, now)}`);
+  if (unreadable === 0) return groups;
+  return [...groups, `  in the spool: ${counted(unreadable, "recipient")} set aside, see spool --unreadable`];
 }
 
 function groupWords(group: DestinationGroup, story: MessageStory | undefined, now: number): string {

@@ -12,6 +12,8 @@ const depth: SpoolDepth = {
   queuedRecipients: 4,
   oldestDueAt: 1_700_000_000_000,
   usedBytes: 4096,
+  logBytes: 1024,
+  unreadableRecipients: 2,
   full: false,
   spoolId: "s",
 };

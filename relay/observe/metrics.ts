@@ -59,6 +59,7 @@ export function createMetrics(sources: RelaySources): MetricsEndpoint {
     ...spanMetrics(registry),
     ...administrationMetrics(registry),
     committed: (writes, seconds) => spool.committed(writes, seconds),
+    checkpointed: (result) => spool.checkpointed(result),
     configurationLoaded: (result) => configuration.configurationLoaded(result),
     accepted(acceptance) {
       acceptedMessages += 1;

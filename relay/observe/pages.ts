@@ -81,6 +81,7 @@ function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): 
     spool: {
       queuedMessages: depth.queuedMessages,
       queuedRecipients: depth.queuedRecipients,
+      unreadableRecipients: depth.unreadableRecipients,
       ...(depth.oldestDueAt === undefined ? {} : { oldestDueTime: new Date(depth.oldestDueAt).toISOString() }),
       usedBytes: depth.usedBytes,
       capacityBytes: relay.spool.capacityBytes,

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { Log } from "../../runtime/log.ts";
 import type { DiskFaults } from "./disk/faults.ts";
 import type { Body, SpoolId } from "./entry.ts";
-import { recoverBodies } from "./recover.ts";
+import { recoverBodies, type CommittedBodies } from "./recover.ts";
 import { SpoolFullError, type BodyWriter } from "./spool.ts";
 
 export const inlineLimitBytes = 256 * 1024;
@@ -54,14 +54,14 @@ export class BodyFiles {
   }
 
   /** Brings the folder in line with what is committed. Unknown files are moved aside, never deleted. */
-  async recover(committed: readonly SpoolId[], log: Log): Promise<void> {
+  async recover(committed: CommittedBodies, log: Log): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
-    for (const action of recoverBodies(await readdir(this.#directory), new Set(committed))) {
+    for (const action of recoverBodies(await readdir(this.#directory), committed)) {
       if (action.kind === "discard") await this.#discard(action.name, log);
       if (action.kind === "missing") log.error({ spoolId: action.id }, "body file is missing");
       if (action.kind === "quarantine") await this.#moveAside(action.name, log);
     }
-    for (const id of committed) {
+    for (const id of committed.ids) {
       const size = await stat(join(this.#directory, id)).then(
         (found) => found.size,
         () => 0,

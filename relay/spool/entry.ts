@@ -17,6 +17,12 @@ export function spoolIdOf(acceptedAt: number, chance: Uint8Array): SpoolId {
   return (acceptedAt.toString(36).padStart(9, "0") + random) as SpoolId;
 }
 
+const spoolIdForm = /^[0-9a-z]{9}[0-9a-f]{12}$/;
+
+export function isSpoolId(text: string): text is SpoolId {
+  return spoolIdForm.test(text);
+}
+
 /** Small bodies travel with the entry, large ones stay in a file of the spool's and are streamed. */
 export type Body =
   { readonly kind: "inline"; readonly bytes: Buffer } | { readonly kind: "file"; readonly sizeBytes: number };

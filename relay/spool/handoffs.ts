@@ -61,7 +61,7 @@ export interface HandoffSpool {
   /** Offers without an end: right after the start those of the process before. */
   marks(): Promise<readonly Mark[]>;
   /** The whole of an offered message, for telling what became of it; undefined when it is not marked. */
-  offered(id: SpoolId): Promise<WholeMessage | undefined>;
+  offered(id: SpoolId): Promise<WholeMessage | "unreadable" | undefined>;
   /**
    * Keeps a message and the name of its offer, in one synced transaction. `known` when it is in the queue or came by this
    * very offer before, whatever became of it: then nothing is done. Rejects with SpoolFullError as commit() does, and when this

@@ -6,6 +6,7 @@ import type { Peer } from "../../api/administration.ts";
 import type { NotifyKeyword } from "../mail/envelope.ts";
 import type { Reply } from "../mail/reply.ts";
 import type { Mark } from "./handoffs.ts";
+import type { CommittedBodies } from "./recover.ts";
 import type { Census } from "./spool.ts";
 import type { PassOver, Postponement, RecipientOutcome, SpoolId } from "./entry.ts";
 
@@ -95,6 +96,7 @@ export type Operation =
 export type HandoffOperation =
   | {
       readonly kind: "offer";
+      readonly now: number;
       readonly limit: number;
       readonly peer: Peer;
       readonly offer: string;
@@ -116,6 +118,7 @@ export type OperationResult =
   | { readonly kind: "done" }
   | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
   | { readonly kind: "whole"; readonly rows: readonly WholeRow[] }
+  | { readonly kind: "unreadable" }
   | { readonly kind: "marks"; readonly marks: readonly Mark[] }
   | { readonly kind: "known"; readonly isKnown: boolean }
   | { readonly kind: "count"; readonly count: number }
@@ -133,10 +136,22 @@ export type OperationResult =
  */
 export type ErrorScope = "spool" | "operation" | "unclaimed";
 
+/** A recipient that is set aside, for the log: no address, no content. */
+export interface UnreadableNote {
+  /** As it stands in the row. */
+  readonly spoolId: string;
+  /** Number of the message's row, by which `spool --export` finds it. */
+  readonly row: number;
+  readonly recipient: number;
+  readonly reason: string;
+}
+
 /** How much there is, as of the last transaction. */
 export interface Gauges {
   readonly queuedMessages: number;
   readonly queuedRecipients: number;
+  /** Those of them that are set aside because their rows cannot be read. */
+  readonly unreadableRecipients: number;
   /** Live pages. */
   readonly databaseBytes: number;
   /** Pages of the file that hold nothing. */
@@ -154,14 +169,17 @@ export interface BatchReply {
   /** Time of the transaction with its sync, 0 when nothing was written. */
   readonly seconds: number;
   readonly writes: number;
+  /** Set aside in this batch. */
+  readonly unreadable: readonly UnreadableNote[];
 }
 
 export interface OpenedReply {
   readonly kind: "opened";
   readonly spoolId: string;
   readonly gauges: Gauges;
-  /** Ids of messages whose body is a file, for recovery. */
-  readonly bodyFiles: readonly SpoolId[];
+  /** Messages whose body is a file, for recovery. */
+  readonly bodies: CommittedBodies;
+  readonly unreadable: readonly UnreadableNote[];
 }
 
 /** The writer's part of a checkpoint is over. */

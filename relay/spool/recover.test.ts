@@ -21,6 +21,13 @@ const rows = [
     actions: [{ kind: "quarantine", name: "lost+found" }],
   },
   {
+    name: "moves aside what may be the body of a message that cannot be read",
+    names: [kept, orphan],
+    committed: [kept],
+    complete: false,
+    actions: [{ kind: "quarantine", name: orphan }],
+  },
+  {
     name: "names a message whose body is gone",
     names: [],
     committed: [kept],
@@ -30,6 +37,6 @@ const rows = [
 
 for (const row of rows) {
   test(`recoverBodies() ${row.name}`, () => {
-    assert.deepEqual(recoverBodies(row.names, new Set(row.committed)), row.actions);
+    assert.deepEqual(recoverBodies(row.names, { ids: row.committed, complete: !("complete" in row) }), row.actions);
   });
 }

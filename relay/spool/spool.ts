@@ -18,9 +18,13 @@ export interface BodyWriter {
 export interface SpoolDepth {
   readonly queuedMessages: number;
   readonly queuedRecipients: number;
+  /** Those of them that are set aside because their rows cannot be read: nobody sends them. */
+  readonly unreadableRecipients: number;
   /** Earliest due time among the waiting recipients that are due; undefined when none is. */
   readonly oldestDueAt: number | undefined;
   readonly usedBytes: number;
+  /** The part of it that is the write-ahead log. */
+  readonly logBytes: number;
   /** Past the high watermark, or the filesystem is nearly full: new mail must be refused. */
   readonly full: boolean;
   readonly spoolId: string;

@@ -395,7 +395,7 @@ test("a spool of the first version is taken over with all it holds", async () =>
   await spool.commit(message);
   await spool.close();
   const database = new DatabaseSync(join(directory, "spool.db"));
-  database.exec("DROP INDEX recipient_lane; DROP TABLE offered; DROP TABLE received");
+  database.exec("DROP INDEX recipient_lane; DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable");
   for (const column of ["sender_domain", "destination"]) database.exec(`ALTER TABLE recipient DROP COLUMN ${column}`);
   database.exec("PRAGMA user_version = 1");
   database.close();

@@ -71,7 +71,13 @@ class SpoolStore implements Store {
   readonly #space: DiskSpace;
   #channel: WriterChannel | undefined;
   #checkpoints: Checkpoints | undefined;
-  #gauges: Gauges = { queuedMessages: 0, queuedRecipients: 0, databaseBytes: 0, freeBytes: 0 };
+  #gauges: Gauges = {
+    queuedMessages: 0,
+    queuedRecipients: 0,
+    unreadableRecipients: 0,
+    databaseBytes: 0,
+    freeBytes: 0,
+  };
   #spoolId = "";
   readonly handoff: HandoffSpool;
   #sink: DeliverySink = {
@@ -96,6 +102,7 @@ class SpoolStore implements Store {
     this.handoff = new HandoffVerbs({
       spoolId: () => this.#spoolId,
       request: async (operation) => this.#request(operation),
+      now: () => options.clock.now(),
       isFull: () => this.#isFull(),
       releaseReserve: async () => this.#space.releaseReserve(),
       ended: (id) => this.#bodies.ended(id),
@@ -118,8 +125,9 @@ class SpoolStore implements Store {
     this.#channel = channel;
     this.#gauges = opened.gauges;
     this.#spoolId = opened.spoolId;
+    this.#tell(opened);
     try {
-      await this.#bodies.recover(opened.bodyFiles, log);
+      await this.#bodies.recover(opened.bodies, log);
       await this.#space.open();
     } catch (error) {
       // Its thread would keep the spool for itself.
@@ -238,8 +246,10 @@ class SpoolStore implements Store {
     return {
       queuedMessages: this.#gauges.queuedMessages,
       queuedRecipients: this.#gauges.queuedRecipients,
+      unreadableRecipients: this.#gauges.unreadableRecipients,
       oldestDueAt: dueAt !== undefined && dueAt <= now ? dueAt : undefined,
       usedBytes: this.#usedBytes(),
+      logBytes: this.#space.logBytes,
       full: this.#isFull(),
       spoolId: this.#spoolId,
     };
@@ -278,10 +288,19 @@ class SpoolStore implements Store {
 
   #account(reply: BatchReply): void {
     this.#gauges = reply.gauges;
+    this.#tell(reply);
     if (reply.writes === 0) return;
     this.#options.onCommit(reply.writes, reply.seconds);
     this.#checkpoints?.written(reply.gauges);
     this.#space.refresh();
+  }
+
+  #tell({ unreadable, gauges }: Pick<BatchReply, "unreadable" | "gauges">): void {
+    const { log } = this.#options;
+    for (const note of unreadable) log.error(note, "a row of the spool cannot be read and is set aside");
+    const { unreadableRecipients } = gauges;
+    if (unreadable.length > 0)
+      log.error({ unreadableRecipients }, "recipients are set aside: see relay spool --unreadable");
   }
 
   #firstDueAt(): number {

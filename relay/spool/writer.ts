@@ -106,7 +106,7 @@ function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
     case "remove":
       return { kind: "settled", removed: offers.remove(operation.id) ? operation.id : undefined };
     case "offered":
-      return { kind: "whole", rows: offers.offered(operation.id) };
+      return offeredOf(offers.offered(operation.id));
     case "marks":
       return { kind: "marks", marks: offers.marks() };
     case "receive":
@@ -116,6 +116,11 @@ function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
     case "forgetReceived":
       return { kind: "count", count: offers.forgetReceived(operation.before) };
   }
+}
+
+function offeredOf(read: ReturnType<Ledger["offers"]["offered"]>): OperationResult {
+  if (read?.kind === "unreadable") return { kind: "unreadable" };
+  return { kind: "whole", rows: read === undefined ? [] : [read.value] };
 }
 
 class Writer {
@@ -139,7 +144,8 @@ class Writer {
     const written = operations.filter(isWrite).length;
     const results = this.#transaction(operations) ?? operations.map((operation) => this.#alone(operation));
     const seconds = written === 0 ? 0 : (performance.now() - started) / 1000;
-    return { kind: "batch", results, gauges: this.gauges(), seconds, writes: written };
+    const unreadable = this.ledger.unreadable.takeNotes();
+    return { kind: "batch", results, gauges: this.gauges(), seconds, writes: written, unreadable };
   }
 
   /** The last figures, when the file cannot be asked now: no reply is lost for them. */
@@ -245,7 +251,13 @@ function serve(settings: WriterSettings): void {
     return;
   }
   const { ledger } = writer;
-  answer({ kind: "opened", spoolId: ledger.spoolId, gauges: writer.gauges(), bodyFiles: ledger.bodyFiles() });
+  answer({
+    kind: "opened",
+    spoolId: ledger.spoolId,
+    gauges: writer.gauges(),
+    bodies: ledger.bodies(),
+    unreadable: ledger.unreadable.takeNotes(),
+  });
   port.on("message", (request: BatchRequest | { readonly kind: "endLog" }) => {
     if ("kind" in request) {
       answer(writer.endLog());

@@ -102,6 +102,16 @@ const cases: Readonly<Record<string, Case>> = {
     at: 10,
     labels: { ...place, instance: "outbound-0", cause: "spool" },
   },
+  MailboatCheckpointsFailing: {
+    series: [relaySeries("mailboat_spool_checkpoints_total", 'result="failed"', "0+4x60")],
+    at: 30,
+    labels: { ...place, instance: "outbound-0" },
+  },
+  MailboatMailUnreadable: {
+    series: [relaySeries("mailboat_spool_unreadable_recipients", "", "2x30")],
+    at: 10,
+    labels: { ...place, instance: "outbound-0" },
+  },
   MailboatCertificateExpiring: {
     series: [relaySeries("mailboat_tls_certificate_not_after_timestamp_seconds", 'fingerprint="ab"', "500000x120")],
     at: 90,
@@ -191,6 +201,10 @@ const healthy: readonly Series[] = [
   relaySeries("mailboat_spool_capacity_bytes", "", "100x1600"),
   relaySeries("mailboat_spool_full", "", "0x1600"),
   relaySeries("mailboat_delivery_unwritten_outcomes", 'cause="spool"', "0x1600"),
+  relaySeries("mailboat_spool_unreadable_recipients", "", "0x1600"),
+  relaySeries("mailboat_spool_checkpoints_total", 'result="complete"', "0+200x1600"),
+  relaySeries("mailboat_spool_checkpoints_total", 'result="partial"', "0+90x1600"),
+  relaySeries("mailboat_spool_checkpoints_total", 'result="failed"', "0x1600"),
   relaySeries("mailboat_tls_certificate_not_after_timestamp_seconds", 'fingerprint="ab"', "9000000x1600"),
   relaySeries("mailboat_configuration_sender_domains", 'dkim="none"', "0x1600"),
   relaySeries("mailboat_configuration_info", 'revision="new"', "1x1600"),

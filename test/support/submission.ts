@@ -228,6 +228,8 @@ export class MemorySpool implements Spool {
       queuedRecipients: queuedMessages,
       oldestDueAt: undefined,
       usedBytes: 0,
+      logBytes: 0,
+      unreadableRecipients: 0,
       full: this.full,
       spoolId: "test",
     };
@@ -321,6 +323,7 @@ class Notes {
       given: nothing,
       taken: nothing,
       committed: nothing,
+      checkpointed: nothing,
       configurationLoaded: nothing,
     };
   }

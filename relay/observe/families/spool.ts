@@ -1,6 +1,7 @@
 /** How much waits, and how fast it is made safe. The depth is asked for at each scrape. */
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { SnapshotSource } from "../../config/snapshot.ts";
+import type { CheckpointResult } from "../../spool/checkpointing.ts";
 import type { Census, SpoolDepth } from "../../spool/spool.ts";
 import { otherValues } from "../labels.ts";
 import { latencyBuckets, type OpenMetricsRegistry } from "./family.ts";
@@ -18,6 +19,7 @@ export interface SpoolMetrics {
   /** Asks for the depth; rejects when the spool does not answer. */
   refresh(): Promise<void>;
   committed(writes: number, seconds: number): void;
+  checkpointed(result: CheckpointResult): void;
 }
 
 export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSources): SpoolMetrics {
@@ -33,6 +35,14 @@ export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSourc
     help: "Writes that joined a transaction; divided by the commits it tells how large groups are",
     registers,
   });
+  const checkpoints = new Counter({
+    name: "mailboat_spool_checkpoints",
+    help: "Copies of the log into the database: complete, partial (usual under load), blocked by a reader, or failed",
+    labelNames: ["result"],
+    registers,
+  });
+  // An increase from nothing is seen only where the nothing was.
+  for (const result of ["complete", "partial", "blocked", "failed"] as const) checkpoints.inc({ result }, 0);
   const refreshDepth = depthGauges(registry, sources);
   const refreshCensus = censusGauges(registry, sources);
   return {
@@ -43,6 +53,7 @@ export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSourc
       commitWrites.inc(writes);
       commitSeconds.observe(seconds);
     },
+    checkpointed: (result) => checkpoints.inc({ result }),
   };
 }
 
@@ -51,6 +62,11 @@ function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): Spo
   const registers = [registry];
   const queued = new Gauge({ name: "mailboat_spool_queued_messages", help: "Messages in the spool", registers });
   const used = new Gauge({ name: "mailboat_spool_used_bytes", help: "Live pages, log and body files", registers });
+  const log = new Gauge({
+    name: "mailboat_spool_log_bytes",
+    help: "The write-ahead log; it grows while checkpoints fail or are blocked",
+    registers,
+  });
   const capacity = new Gauge({ name: "mailboat_spool_capacity_bytes", help: "What the spool may use", registers });
   const full = new Gauge({ name: "mailboat_spool_full", help: "1 while new mail is answered 452", registers });
   const oldest = new Gauge({
@@ -63,11 +79,18 @@ function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): Spo
     help: "Recipients that wait for their outcome",
     registers,
   });
+  const unreadable = new Gauge({
+    name: "mailboat_spool_unreadable_recipients",
+    help: "Recipients that are set aside because their rows cannot be read",
+    registers,
+  });
   return async () => {
     const now = await sources.depth();
+    unreadable.set(now.unreadableRecipients);
     recipients.set(now.queuedRecipients);
     queued.set(now.queuedMessages);
     used.set(now.usedBytes);
+    log.set(now.logBytes);
     capacity.set(sources.snapshots()?.current().relay.spool.capacityBytes ?? 0);
     full.set(now.full ? 1 : 0);
     oldest.set(now.oldestDueAt === undefined ? 0 : now.oldestDueAt / 1000);

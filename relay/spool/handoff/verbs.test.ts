@@ -265,7 +265,7 @@ test("a spool of the second version is taken over with all it holds", async () =
   await spool.handoff.receive({ message, recipients, offer: "came", now: start });
   await spool.close();
   const database = new DatabaseSync(join(directory, "spool.db"));
-  database.exec("DROP TABLE offered; DROP TABLE received; PRAGMA user_version = 2");
+  database.exec("DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable; PRAGMA user_version = 2");
   database.close();
   const reopened = await openAt(directory);
   assert.deepEqual(await offerOne(reopened), { message, recipients });

@@ -22,6 +22,7 @@ export interface HandoffVerbsOptions {
   /** Asked once the spool is open. */
   readonly spoolId: () => string;
   readonly request: (operation: HandoffOperation) => Promise<OperationResult>;
+  readonly now: () => number;
   readonly isFull: () => boolean;
   readonly releaseReserve: () => Promise<void>;
   /** Delivery is told of messages that it may take now. */
@@ -43,7 +44,7 @@ export class HandoffVerbs implements HandoffSpool {
   }
 
   async offer(question: OfferQuestion): Promise<readonly WholeMessage[]> {
-    const result = await this.#give({ kind: "offer", ...question });
+    const result = await this.#give({ kind: "offer", now: this.#options.now(), ...question });
     if (result.kind !== "whole") throw unexpected(result);
     return result.rows.map(wholeOf);
   }
@@ -66,8 +67,9 @@ export class HandoffVerbs implements HandoffSpool {
     return result.marks;
   }
 
-  async offered(id: SpoolId): Promise<WholeMessage | undefined> {
+  async offered(id: SpoolId): Promise<WholeMessage | "unreadable" | undefined> {
     const result = await this.#options.request({ kind: "offered", id });
+    if (result.kind === "unreadable") return "unreadable";
     if (result.kind !== "whole") throw unexpected(result);
     return result.rows.map(wholeOf)[0];
   }

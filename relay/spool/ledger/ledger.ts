@@ -12,10 +12,12 @@ import { Counts } from "./census.ts";
 import { Claims } from "./claims.ts";
 import { Lanes, type LaneQuestion } from "./lanes.ts";
 import type { Census } from "../spool.ts";
-import type { ClaimedRow, Gauges, NewRow, ScheduledRow, StoredMessage } from "../protocol.ts";
+import type { ClaimedRow, Gauges, NewRow, ScheduledRow } from "../protocol.ts";
 import { Offers } from "./offers.ts";
-import { messageOf, recipientOf, replyText, text, type Row } from "./rows.ts";
-import { laneColumns, migrate, resume } from "./schema.ts";
+import type { CommittedBodies } from "../recover.ts";
+import { columnsOf, idOf, messageOf, readRow, replyText, scheduledOf, UnreadableRowError } from "./rows.ts";
+import { dueNever, laneColumns, migrate, resume } from "./schema.ts";
+import { Unreadable } from "./unreadable.ts";
 
 export interface ClaimOrder {
   readonly now: number;
@@ -79,6 +81,7 @@ export class Ledger {
   readonly #freeCount: StatementSync;
   readonly #pageBytes: number;
   readonly offers: Offers;
+  readonly unreadable: Unreadable;
   readonly #laneOfLapsed: StatementSync;
   readonly #claims = new Claims((undo) => this.#undo.push(undo));
   #undo: (() => void)[] = [];
@@ -89,6 +92,10 @@ export class Ledger {
     this.#database = database;
     migrate(database);
     resume(database, now);
+    this.unreadable = new Unreadable(database, now, {
+      count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
+      undo: (undo) => this.#undo.push(undo),
+    });
     this.#insertMessage = database.prepare(
       "INSERT INTO message (id, accepted_at, sender, domain, smtputf8, eight_bit, must_sign, ret, envid, body_hash, traceparent, header_bytes, body_bytes, body_file, content) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     );
@@ -111,7 +118,9 @@ export class Ledger {
     this.#counts = new Counts(database);
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
-    this.#dueInOrder = database.prepare("SELECT due_at, seq, idx FROM recipient WHERE due_at > ? ORDER BY due_at");
+    this.#dueInOrder = database.prepare(
+      `SELECT due_at, seq, idx FROM recipient WHERE due_at > ? AND due_at < ${dueNever} ORDER BY due_at`,
+    );
     this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
     this.#dueRecipients = database.prepare("SELECT * FROM recipient WHERE seq = ? AND due_at <= ? ORDER BY idx");
     this.#pageCount = database.prepare("PRAGMA page_count");
@@ -119,7 +128,7 @@ export class Ledger {
     this.#pageBytes = readNumber(database.prepare("PRAGMA page_size"));
     this.#queuedMessages = readNumber(database.prepare("SELECT count(*) FROM message"));
     this.#queuedRecipients = readNumber(database.prepare("SELECT count(*) FROM recipient"));
-    this.offers = new Offers(database, {
+    this.offers = new Offers(database, now, {
       isHeld: (seq) => this.#claims.isHeld(seq),
       heldSeq: (id) => this.#claims.get(id)?.seq,
       hold: (message, seq, recipients) => this.#claims.hold({ message, seq, recipients, holder: "offer" }),
@@ -127,6 +136,7 @@ export class Ledger {
       insert: (message) => Number(this.#insertMessage.run(...columnsOf(message)).lastInsertRowid),
       count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
       total: (messages, recipients) => this.#total(messages, recipients),
+      unreadable: this.unreadable,
     });
     // What it held above stands in the file: the first rollback must not let go of it.
     this.#undo = [];
@@ -137,9 +147,21 @@ export class Ledger {
     return String(row?.["value"]);
   }
 
-  bodyFiles(): readonly SpoolId[] {
-    const rows = this.#database.prepare("SELECT id FROM message WHERE body_file = 1").all();
-    return rows.map((row) => messageOf({ ...row, content: new Uint8Array() }).id);
+  /** Also those that only may have a file: one that is thrown away is lost. */
+  bodies(): CommittedBodies {
+    const rows = this.#database.prepare(
+      "SELECT id FROM message WHERE body_file IS NOT 0 OR length(content) IS NOT header_bytes + body_bytes",
+    );
+    const ids: SpoolId[] = [];
+    const unnamed: string[] = [];
+    const whole = readRow(() => {
+      for (const row of rows.iterate()) {
+        const id = readRow(() => idOf(row));
+        if (id.kind === "read") ids.push(id.value);
+        else unnamed.push(id.reason);
+      }
+    });
+    return { ids, complete: unnamed.length === 0 && whole.kind === "read" };
   }
 
   gauges(): Gauges {
@@ -147,6 +169,7 @@ export class Ledger {
     return {
       queuedMessages: this.#queuedMessages,
       queuedRecipients: this.#queuedRecipients,
+      unreadableRecipients: this.unreadable.recipients,
       databaseBytes: (readNumber(this.#pageCount) - free) * this.#pageBytes,
       freeBytes: free * this.#pageBytes,
     };
@@ -216,22 +239,33 @@ export class Ledger {
     return found;
   }
 
+  /** What cannot be read is set aside, and the others of the message do not wait for it. */
   #claimMessage(seq: number, { now, delaysMs, isWanted, recipients: most }: MessageOrder): ClaimedRow[] {
-    const stored = this.#messageBySeq.get(seq);
-    if (stored === undefined) throw new Error(`spool: recipients of message ${seq} have no message`);
+    const message = readRow(() => messageOf(this.#messageBySeq.get(seq) ?? missing()));
+    if (message.kind === "unreadable") {
+      this.unreadable.message(seq, message.reason, now);
+      return [];
+    }
     const recipients: ScheduledRow[] = [];
+    // After the loop, because it reads the rows that this changes.
+    const unreadable: Parameters<Unreadable["recipient"]>[0][] = [];
     for (const row of this.#dueRecipients.iterate(seq, now)) {
       if (recipients.length >= most) break;
-      if (this.#claims.isClaimed(seq, Number(row["idx"])) || !isWanted(text(row, "address"))) continue;
-      recipients.push(nextAttemptOf(row));
+      if (this.#claims.isClaimed(seq, Number(row["idx"]))) continue;
+      const recipient = readRow(() => scheduledOf(row));
+      if (recipient.kind === "unreadable")
+        unreadable.push({ seq, index: row["idx"] ?? null, reason: recipient.reason, now });
+      else if (isWanted(recipient.value.address))
+        recipients.push({ ...recipient.value, attempts: recipient.value.attempts + 1 });
     }
+    for (const one of unreadable) this.unreadable.recipient(one);
     for (const recipient of recipients) {
       const delay = delaysMs[Math.min(recipient.attempts, delaysMs.length) - 1] ?? 60_000;
       this.#registerAttempt.run(recipient.attempts, Math.round(now + delay), seq, recipient.index);
     }
-    const message = messageOf(stored);
-    this.#claims.hold({ message, seq, recipients, holder: "delivery" });
-    return [{ message, recipients }];
+    if (recipients.length === 0) return [];
+    this.#claims.hold({ message: message.value, seq, recipients, holder: "delivery" });
+    return [{ message: message.value, recipients }];
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
@@ -318,29 +352,8 @@ export class Ledger {
   }
 }
 
-function nextAttemptOf(row: Row): ScheduledRow {
-  const recipient = recipientOf(row);
-  return { ...recipient, attempts: recipient.attempts + 1, dueAt: Number(row["due_at"]) };
-}
-
-function columnsOf(message: StoredMessage): (string | number | null | Uint8Array)[] {
-  return [
-    message.id,
-    message.acceptedAt,
-    message.sender,
-    message.domain,
-    Number(message.smtpUtf8),
-    Number(message.eightBit),
-    Number(message.mustSign),
-    message.ret ?? null,
-    message.envid ?? null,
-    message.bodyHash,
-    message.traceparent ?? null,
-    message.headerBytes,
-    message.bodyBytes,
-    Number(message.bodyFile),
-    message.content,
-  ];
+function missing(): never {
+  throw new UnreadableRowError("its message is missing");
 }
 
 function readNumber(statement: StatementSync): number {

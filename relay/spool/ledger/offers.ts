@@ -10,20 +10,34 @@ import { domainOf } from "../../mail/address.ts";
 import type { SpoolId } from "../entry.ts";
 import type { Mark, OfferName } from "../handoffs.ts";
 import type { HandoffOperation, ScheduledRow, StoredMessage, WholeRow } from "../protocol.ts";
-import { messageOf, recipientOf, replyText, text } from "./rows.ts";
+import type { NewClaim } from "./claims.ts";
+import {
+  idOf,
+  messageOf,
+  readRow,
+  replyText,
+  scheduledOf,
+  text,
+  UnreadableRowError,
+  type Read,
+  type Row,
+} from "./rows.ts";
+import { dueNever } from "./schema.ts";
+import type { Unreadable } from "./unreadable.ts";
 
 /** What the ledger keeps in memory, as far as hand-off changes it; each change is undone with its transaction. */
 export interface Book {
   isHeld(seq: number): boolean;
   /** Sequence number of a message that is held. */
   heldSeq(id: SpoolId): number | undefined;
-  hold(message: StoredMessage, seq: number, recipients: readonly ScheduledRow[]): void;
+  hold(message: NewClaim["message"], seq: number, recipients: NewClaim["recipients"]): void;
   /** Lets go of the whole message. */
   letGo(id: SpoolId): void;
   insert(message: StoredMessage): number;
   /** Recipients that came, or went when it is negative. */
   count(sender: string, destination: string, recipients: number): void;
   total(messages: number, recipients: number): void;
+  readonly unreadable: Unreadable;
 }
 
 type Offer = Extract<HandoffOperation, { kind: "offer" }>;
@@ -50,9 +64,9 @@ export class Offers {
   readonly #received: StatementSync;
   readonly #forget: StatementSync;
 
-  constructor(database: DatabaseSync, book: Book) {
+  constructor(database: DatabaseSync, now: number, book: Book) {
     this.#book = book;
-    this.#dueInOrder = database.prepare("SELECT seq FROM recipient ORDER BY due_at");
+    this.#dueInOrder = database.prepare(`SELECT seq FROM recipient WHERE due_at < ${dueNever} ORDER BY due_at`);
     this.#seqOfId = database.prepare("SELECT seq FROM message WHERE id = ?");
     this.#unmarkedSeq = database.prepare(
       "SELECT seq FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM offered WHERE offered.seq = message.seq)",
@@ -65,7 +79,9 @@ export class Offers {
     );
     this.#mark = database.prepare("INSERT INTO offered (seq, offer, peer, host, port) VALUES (?,?,?,?,?)");
     this.#unmark = database.prepare("DELETE FROM offered WHERE seq = ?");
-    this.#marks = database.prepare("SELECT id, offer, peer, host, port, seq FROM offered JOIN message USING (seq)");
+    this.#marks = database.prepare(
+      "SELECT id, domain, accepted_at, offer, peer, host, port, seq FROM offered JOIN message USING (seq)",
+    );
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
     this.#deleteRecipients = database.prepare("DELETE FROM recipient WHERE seq = ?");
     this.#insertReceived = database.prepare("INSERT INTO received (id, offer, received_at) VALUES (?,?,?)");
@@ -73,20 +89,25 @@ export class Offers {
     this.#forget = database.prepare(
       "DELETE FROM received WHERE (id, offer) IN (SELECT id, offer FROM received WHERE received_at < ? LIMIT ?)",
     );
-    for (const row of this.#marks.all()) this.#hold(Number(row["seq"]));
+    for (const row of this.#marks.all()) this.#holdMarked(row, now);
   }
 
-  offer({ limit, peer, offer, except }: Offer): readonly WholeRow[] {
+  /** A message of which anything cannot be read stays: it could not be given whole. */
+  offer({ limit, peer, offer, except, now }: Offer): readonly WholeRow[] {
     const staying = new Set(except.map((id) => Number(this.#seqOfId.get(id)?.["seq"])));
     const found = new Set<number>();
+    const { unreadable } = this.#book;
     for (const row of this.#dueInOrder.iterate()) {
       if (found.size >= limit) break;
       const seq = Number(row["seq"]);
-      if (!this.#book.isHeld(seq) && !staying.has(seq)) found.add(seq);
+      if (!this.#book.isHeld(seq) && !staying.has(seq) && !unreadable.has(seq)) found.add(seq);
     }
-    return [...found].map((seq) => {
+    return [...found].flatMap((seq) => {
+      const whole = this.#readWhole(seq, now);
+      if (whole === undefined) return [];
       this.#mark.run(seq, offer, peer.name, peer.host, peer.port);
-      return this.#hold(seq);
+      this.#book.hold(whole.message, seq, whole.recipients);
+      return [whole];
     });
   }
 
@@ -104,24 +125,20 @@ export class Offers {
     const recipients = this.#recipients.all(seq);
     this.#deleteRecipients.run(seq);
     this.#deleteMessage.run(seq);
-    for (const row of recipients) this.#book.count(String(message?.["domain"]), domainOf(text(row, "address")), -1);
+    for (const row of recipients) this.#book.count(String(message?.["domain"]), domainOf(String(row["address"])), -1);
     this.#book.total(-1, -recipients.length);
     this.#book.letGo(id);
-    return message?.["body_file"] === 1;
+    return message?.["body_file"] !== 0;
   }
 
   marks(): readonly Mark[] {
-    return this.#marks.all().map((row) => ({
-      // The brand is restored here, where an id comes back from disk.
-      id: text(row, "id") as SpoolId,
-      offer: text(row, "offer"),
-      peer: { name: text(row, "peer"), host: text(row, "host"), port: Number(row["port"]) },
-    }));
+    return this.#marks.all().map(markOf);
   }
 
-  offered(id: SpoolId): readonly WholeRow[] {
+  /** Undefined when it is not held. */
+  offered(id: SpoolId): Read<WholeRow> | undefined {
     const seq = this.#book.heldSeq(id);
-    return seq === undefined ? [] : [this.#whole(seq)];
+    return seq === undefined ? undefined : readRow(() => this.#whole(seq));
   }
 
   /** False when it is known. */
@@ -170,16 +187,54 @@ export class Offers {
     return seq;
   }
 
-  #hold(seq: number): WholeRow {
-    const whole = this.#whole(seq);
-    this.#book.hold(whole.message, seq, whole.recipients);
-    return whole;
+  /**
+   * Holds a message by as little of it as can be: whether the rest can be read is asked when somebody wants it. A mark that
+   * cannot be read itself says neither whom to ask nor what: the message is set aside, for a person to look where it is.
+   */
+  #holdMarked(row: Row, now: number): void {
+    const seq = Number(row["seq"]);
+    const mark = readRow(() => markOf(row));
+    if (mark.kind === "unreadable") {
+      this.#unmark.run(seq);
+      this.#book.unreadable.message(seq, `its offer to another pod: ${mark.reason}`, now);
+      return;
+    }
+    const recipients = this.#recipients
+      .all(seq)
+      .map(({ idx, address, due_at }) => ({ index: Number(idx), address: String(address), dueAt: Number(due_at) }));
+    const message = { id: mark.value.id, domain: String(row["domain"]), acceptedAt: Number(row["accepted_at"]) };
+    this.#book.hold(message, seq, recipients);
+  }
+
+  /** Undefined when it cannot be read; then what cannot be read is set aside. */
+  #readWhole(seq: number, now: number): WholeRow | undefined {
+    const message = readRow(() => this.#message(seq));
+    if (message.kind === "unreadable") {
+      this.#book.unreadable.message(seq, message.reason, now);
+      return undefined;
+    }
+    const rows = this.#recipients.all(seq);
+    const recipients: ScheduledRow[] = [];
+    for (const row of rows) {
+      const recipient = readRow(() => scheduledOf(row));
+      if (recipient.kind === "read") recipients.push(recipient.value);
+      else this.#book.unreadable.recipient({ seq, index: row["idx"] ?? null, reason: recipient.reason, now });
+    }
+    return recipients.length === rows.length ? { message: message.value, recipients } : undefined;
   }
 
   #whole(seq: number): WholeRow {
-    const stored = this.#messageBySeq.get(seq);
-    if (stored === undefined) throw new Error(`spool: recipients of message ${seq} have no message`);
-    const recipients = this.#recipients.all(seq).map((row) => ({ ...recipientOf(row), dueAt: Number(row["due_at"]) }));
-    return { message: messageOf(stored), recipients };
+    return { message: this.#message(seq), recipients: this.#recipients.all(seq).map(scheduledOf) };
   }
+
+  #message(seq: number): StoredMessage {
+    const stored = this.#messageBySeq.get(seq);
+    if (stored === undefined) throw new UnreadableRowError("its message is missing");
+    return messageOf(stored);
+  }
+}
+
+function markOf(row: Row): Mark {
+  const peer = { name: text(row, "peer"), host: text(row, "host"), port: Number(row["port"]) };
+  return { id: idOf(row), offer: text(row, "offer"), peer };
 }

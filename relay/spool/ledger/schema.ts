@@ -3,7 +3,10 @@ import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { domainOf } from "../../mail/address.ts";
 
-export const schemaVersion = 3;
+export const schemaVersion = 4;
+
+/** The time of what is not to be sent: later than every other. */
+export const dueNever = Number.MAX_SAFE_INTEGER;
 
 const firstSchema = `
 CREATE TABLE spool (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -72,6 +75,17 @@ CREATE TABLE received (
 CREATE INDEX received_at ON received (received_at);
 `;
 
+/** Recipients that are set aside because they, or their message, cannot be read; `idx` as it stands there, whatever it is. */
+const unreadable = `
+CREATE TABLE unreadable (
+  seq INTEGER NOT NULL,
+  idx BLOB NOT NULL,
+  since INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (seq, idx)
+) WITHOUT ROWID;
+`;
+
 /** SQL's name for domainOf() of relay/mail/address. */
 export function addMailDomain(database: DatabaseSync): void {
   database.function("mail_domain", { deterministic: true }, (address) => domainOf(String(address)));
@@ -92,7 +106,8 @@ export function migrate(database: DatabaseSync): void {
     database.prepare("INSERT INTO spool (key, value) VALUES ('id', ?)").run(randomUUID());
   }
   if (version < 2) database.exec(lanes);
-  database.exec(handoff);
+  if (version < 3) database.exec(handoff);
+  database.exec(unreadable);
   database.exec(`PRAGMA user_version = ${schemaVersion}`);
   database.exec("COMMIT");
 }

@@ -57,7 +57,7 @@ test("a message is found by its id, beside the relay that owns the spool, and no
 });
 
 test("a Message-ID is found in its own field only, folded or not", () => {
-  const idsOf = (messageId: string): readonly SpoolId[] => reader.withMessageId(messageId).found.map(({ id }) => id);
+  const idsOf = (messageId: string): readonly string[] => reader.withMessageId(messageId).found.map(({ id }) => id);
   assert.deepEqual(idsOf("<one@example.com>"), [first]);
   assert.deepEqual(idsOf("<two@example.com>"), [second]);
   assert.deepEqual(reader.withMessageId("<three@example.com>"), { found: [], complete: true });

@@ -11,12 +11,13 @@ import { pathToFileURL } from "node:url";
 import { domainOf } from "../../mail/address.ts";
 import { fieldsNamed, fieldValue, parseHeader } from "../../mail/header.ts";
 import type { Reply } from "../../mail/reply.ts";
-import type { SpoolId } from "../entry.ts";
-import { addMailDomain, schemaVersion } from "../ledger/schema.ts";
-import { optionalText, recipientOf, text } from "../ledger/rows.ts";
+import { addMailDomain, dueNever, schemaVersion } from "../ledger/schema.ts";
+import { readRow, scheduledOf, type Read } from "../ledger/rows.ts";
+import { exportMessage, readUnreadable, type ExportedMessage, type UnreadableRecipient } from "./unreadable.ts";
 
 export interface QueuedMessage {
-  readonly id: SpoolId;
+  /** As it stands there. */
+  readonly id: string;
   /** ms since the epoch. */
   readonly acceptedAt: number;
   readonly domain: string;
@@ -26,6 +27,8 @@ export interface QueuedMessage {
   readonly traceparent: string | undefined;
   /** Those whose outcome is open. */
   readonly recipients: readonly QueuedRecipient[];
+  /** Recipients that nobody sends, because their rows or the message's cannot be read. */
+  readonly unreadable: number;
 }
 
 export interface QueuedRecipient {
@@ -147,7 +150,7 @@ export class SpoolReader {
       "SELECT count(*) AS n, domain FROM message WHERE seq BETWEEN ? AND ? GROUP BY domain",
     );
     const byDestination = this.#database.prepare(
-      `SELECT count(*) AS n, sum(due_at <= ?) AS due, ${recipientDomain} AS domain FROM recipient WHERE seq BETWEEN ? AND ? GROUP BY 3`,
+      `SELECT count(*) AS n, sum(due_at <= ? AND due_at < ${dueNever}) AS due, ${recipientDomain} AS domain FROM recipient WHERE seq BETWEEN ? AND ? GROUP BY 3`,
     );
     const page = this.#database.prepare(
       "SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM (SELECT seq FROM message WHERE seq > ? ORDER BY seq LIMIT ?)",
@@ -163,10 +166,10 @@ export class SpoolReader {
       covered += count;
       after = last;
       for (const row of bySender.all(first, last)) {
-        senders.change(text(row, "domain"), (before = 0) => before + Number(row["n"]));
+        senders.change(String(row["domain"]), (before = 0) => before + Number(row["n"]));
       }
       for (const row of byDestination.all(now, first, last)) {
-        destinations.change(text(row, "domain"), (before = { recipients: 0, due: 0 }) => ({
+        destinations.change(String(row["domain"]), (before = { recipients: 0, due: 0 }) => ({
           recipients: before.recipients + Number(row["n"]),
           due: before.due + Number(row["due"]),
         }));
@@ -175,32 +178,47 @@ export class SpoolReader {
     return { messages: Math.max(messages, covered), covered, senders: senders.rows, destinations: destinations.rows };
   }
 
+  /** What is set aside, at most `limit` recipients. */
+  unreadable(limit: number): readonly UnreadableRecipient[] {
+    return readUnreadable(this.#database, limit);
+  }
+
+  /** The rows of one message as they are. */
+  exported(row: number): ExportedMessage | undefined {
+    return exportMessage(this.#database, row);
+  }
+
   close(): void {
     this.#database.close();
   }
 
   /** None when its last recipient left after the row was read. */
   #queued(row: Row): QueuedMessage[] {
-    const recipients = this.#recipients.all(Number(row["seq"])).map(queuedRecipient);
-    if (recipients.length === 0) return [];
+    const rows = this.#recipients.all(Number(row["seq"])).map(queuedRecipient);
+    if (rows.length === 0) return [];
+    const recipients = rows.flatMap((read) => (read.kind === "read" ? [read.value] : []));
+    const { traceparent } = row;
     return [
       {
-        // The brand is restored here, where an id comes back from disk.
-        id: text(row, "id") as SpoolId,
+        id: String(row["id"]),
         acceptedAt: Number(row["accepted_at"]),
-        domain: text(row, "domain"),
+        domain: String(row["domain"]),
         sizeBytes: Number(row["size"]),
         fromNobody: row["from_nobody"] === 1,
-        traceparent: optionalText(row, "traceparent"),
+        traceparent: typeof traceparent === "string" ? traceparent : undefined,
         recipients,
+        unreadable: rows.length - recipients.length,
       },
     ];
   }
 }
 
-function queuedRecipient(row: Row): QueuedRecipient {
-  const { address, attempts, lastReply } = recipientOf(row);
-  return { domain: domainOf(address), attempts, dueAt: Number(row["due_at"]), lastReply };
+function queuedRecipient(row: Row): Read<QueuedRecipient> {
+  if (row["due_at"] === dueNever) return { kind: "unreadable", reason: "it is set aside" };
+  return readRow(() => {
+    const { address, attempts, dueAt, lastReply } = scheduledOf(row);
+    return { domain: domainOf(address), attempts, dueAt, lastReply };
+  });
 }
 
 /** What was found in the header's octets must be that field, not a reply that names it. */
