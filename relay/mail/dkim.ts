@@ -62,8 +62,7 @@ export interface SignedHeader {
  * than a message may have when it is accepted, so that no header makes a signature long.
  */
 export function selectHeader(header: Buffer): SignedHeader {
-  const names: string[] = [];
-  const counts = new Map<string, number>();
+  const signed: SignedField[] = [];
   let canonical = "";
   for (const field of splitFields(header.toString("latin1")).toReversed()) {
     const colon = field.indexOf(":");
@@ -71,15 +70,25 @@ export function selectHeader(header: Buffer): SignedHeader {
     const name = field.slice(0, colon).trimEnd();
     const key = name.toLowerCase();
     if (!signedNames.has(key)) continue;
-    const count = (counts.get(key) ?? 0) + 1;
-    counts.set(key, count);
-    if (count > repeatedFields) continue;
-    names.push(name);
+    // As many may be of one name; only a header of more than that can have too many of it.
+    if (signed.length >= repeatedFields && isSurplus(signed, key)) continue;
+    signed.push({ name, key });
     canonical += `${relaxField(field)}\r\n`;
   }
   // One listed once more where some are left out would stand for one of those.
-  names.push(...overSigned.filter((name) => (counts.get(name.toLowerCase()) ?? 0) <= repeatedFields));
-  return { names, canonical };
+  const once =
+    signed.length < repeatedFields ? overSigned : overSigned.filter((name) => !isSurplus(signed, name.toLowerCase()));
+  return { names: [...signed.map((each) => each.name), ...once], canonical };
+}
+
+interface SignedField {
+  readonly name: string;
+  /** Lower case. */
+  readonly key: string;
+}
+
+function isSurplus(signed: readonly SignedField[], key: string): boolean {
+  return signed.filter((each) => each.key === key).length >= repeatedFields;
 }
 
 function splitFields(header: string): string[] {

@@ -42,44 +42,52 @@ const carriageReturn = 0x0d;
 /** `bytes` are all lines before the empty one, each with its CRLF; that they are free of bare CR and LF was checked before. */
 export function parseHeader(bytes: Buffer): Header | HeaderFault {
   const fields: HeaderField[] = [];
-  let open: { name: string; start: number; nameEnd: number; valueStart: number } | undefined;
+  let name: string | undefined;
+  let [start, nameEnd, valueStart] = [0, 0, 0];
   let tidy = true;
   let at = 0;
   for (let line = 1; at < bytes.length; line += 1) {
     const found = bytes.indexOf(lineFeed, at);
     const end = found === -1 ? bytes.length : found + 1;
-    const first = bytes[at];
-    if (first === space || first === tab) {
-      if (open === undefined) return { kind: "fault", line, reason: "a continuation line continues no field" };
+    if (isSpace(bytes[at])) {
+      if (name === undefined) return { kind: "fault", line, reason: "a continuation line continues no field" };
       if (isBlank(bytes, at, end)) tidy = false;
     } else {
-      const colonAt = bytes.indexOf(colon, at);
-      const nameEnd = colonAt === -1 || colonAt >= end ? at : fieldNameEnd(bytes, at, colonAt);
-      if (nameEnd === at) return { kind: "fault", line, reason: notAField(bytes.subarray(at, end)) };
-      if (open !== undefined) fields.push({ ...open, end: at, tidy });
-      const name = bytes.toString("latin1", at, nameEnd).toLowerCase();
-      open = { name, start: at, nameEnd, valueStart: colonAt + 1 };
+      if (name !== undefined) fields.push({ name, start, nameEnd, valueStart, end: at, tidy });
+      start = at;
+      nameEnd = fieldNameEnd(bytes, at, end);
+      const colonAt = afterSpaces(bytes, nameEnd, end);
+      if (nameEnd === start || bytes[colonAt] !== colon) {
+        return { kind: "fault", line, reason: notAField(bytes.subarray(at, end)) };
+      }
+      name = bytes.toString("latin1", start, nameEnd).toLowerCase();
+      valueStart = colonAt + 1;
       tidy = nameEnd === colonAt;
     }
     if (end - at > contentLineOctets + 2) tidy = false;
     at = end;
   }
-  if (open !== undefined) fields.push({ ...open, end: bytes.length, tidy });
+  if (name !== undefined) fields.push({ name, start, nameEnd, valueStart, end: bytes.length, tidy });
   return { kind: "header", bytes, fields };
 }
 
 /**
  * RFC 5322 section 3.6.8: a name is printable ASCII without the colon. White space behind it (section 4.5.8, obsolete) is
- * no part of it, so that `From :` is the From that it is for most readers. `start` when there is no name.
+ * no part of it, so that `From :` is the From that it is for most readers.
  */
-function fieldNameEnd(bytes: Buffer, start: number, colonAt: number): number {
-  let end = colonAt;
-  while (end > start && isSpace(bytes[end - 1])) end -= 1;
-  for (let at = start; at < end; at += 1) {
+function fieldNameEnd(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  for (; at < end; at += 1) {
     const octet = bytes[at] ?? 0;
-    if (octet <= 0x20 || octet >= 0x7f) return start;
+    if (octet === colon || octet <= 0x20 || octet >= 0x7f) break;
   }
-  return end;
+  return at;
+}
+
+function afterSpaces(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && isSpace(bytes[at])) at += 1;
+  return at;
 }
 
 function isSpace(octet: number | undefined): boolean {
@@ -87,8 +95,7 @@ function isSpace(octet: number | undefined): boolean {
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
-  let at = start;
-  while (at < end && isSpace(bytes[at])) at += 1;
+  const at = afterSpaces(bytes, start, end);
   return at === end || bytes[at] === carriageReturn;
 }
 
@@ -110,10 +117,8 @@ export function fieldsNamed(header: Header, name: string): readonly HeaderField[
 
 /** Unfolded (RFC 5322 section 2.2.3) and read as UTF-8; bytes that are not become U+FFFD. */
 export function fieldValue(header: Header, field: HeaderField): string {
-  return header.bytes
-    .toString("utf8", field.valueStart, field.end)
-    .replace(/\r\n(?=[ \t])/g, "")
-    .trim();
+  const written = header.bytes.toString("utf8", field.valueStart, field.end).trim();
+  return written.includes("\r\n") ? written.replace(/\r\n(?=[ \t])/g, "") : written;
 }
 
 /** What stands instead of a field, with its line end; nothing (an empty buffer) takes it out. */

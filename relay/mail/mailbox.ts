@@ -26,7 +26,9 @@ interface Token {
 }
 
 const specials = new Set(["<", ">", ",", ":", ";", "@", "."]);
-const wordCharacter = /[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]/u;
+const word = /[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+/uy;
+const quotedString = /"(?:[^"\\]|\\.)*"/suy;
+const literal = /\[(?:[^\]\\]|\\.)*\]/suy;
 /** What some reader takes for the end of a line, or of the text (RFC 5322 section 4.1 has them obsolete). */
 const lineControl = /[^\P{Cc}\t]|[\u2028\u2029]/u;
 /** Quoting (RFC 5322 section 3.2.4) makes letters of them, and there are readers that split at them nevertheless. */
@@ -68,51 +70,51 @@ function isPhrase(tokens: readonly Token[]): boolean {
 
 function tokenize(value: string): Token[] | MailboxFault {
   const tokens: Token[] = [];
-  const characters = Array.from(value);
   let at = 0;
   let gap: Token["gap"] = "none";
-  const push = (kind: Token["kind"], end: number): void => {
-    tokens.push({ kind, text: characters.slice(at, end).join(""), gap });
-    gap = "none";
-    at = end;
-  };
-  while (at < characters.length) {
-    const character = characters[at] ?? "";
+  while (at < value.length) {
+    const character = value.charAt(at);
     if (character === " " || character === "\t") {
       if (gap === "none") gap = "space";
       at += 1;
     } else if (character === "(") {
-      const end = characters.indexOf(")", at);
+      const end = value.indexOf(")", at);
       if (end === -1) return fault("a comment that begins with ( is not closed, write ) or quote the name");
       // Comments nest (RFC 5322 section 3.2.2), and there are readers for which the first ) ends them all.
-      const nested = characters.slice(at + 1, end).find((inner) => inner === "(" || inner === "\\");
-      if (nested !== undefined) return fault(`a ${nested} within a comment, quote the name instead`);
+      const nested = /[(\\]/.exec(value.slice(at + 1, end));
+      if (nested !== null) return fault(`a ${nested[0]} within a comment, quote the name instead`);
       gap = "comment";
       at = end + 1;
-    } else if (character === '"' || character === "[") {
-      const end = closing(characters, at + 1, character === '"' ? '"' : "]");
-      if (end === undefined) {
-        return fault(`a ${character === '"' ? 'quoted string (")' : "literal ([)"} is not closed`);
-      }
-      push(character === '"' ? "quoted" : "literal", end);
-    } else if (specials.has(character)) {
-      push("special", at + 1);
     } else {
-      let end = at;
-      while (wordCharacter.test(characters[end] ?? "")) end += 1;
-      if (end === at) return unquoted(nameOfCharacter(character), "Name");
-      push("word", end);
+      const token = tokenAt(value, at);
+      if (!("text" in token)) return token;
+      tokens.push({ ...token, gap });
+      gap = "none";
+      at += token.text.length;
     }
   }
   return tokens;
 }
 
-function closing(characters: readonly string[], start: number, close: string): number | undefined {
-  for (let at = start; at < characters.length; at += 1) {
-    if (characters[at] === "\\") at += 1;
-    else if (characters[at] === close) return at + 1;
+function tokenAt(value: string, at: number): Pick<Token, "kind" | "text"> | MailboxFault {
+  const character = value.charAt(at);
+  if (specials.has(character)) return { kind: "special", text: character };
+  if (character === '"') {
+    const text = matchAt(quotedString, value, at);
+    return text === undefined ? fault('a quoted string (") is not closed') : { kind: "quoted", text };
   }
-  return undefined;
+  if (character === "[") {
+    const text = matchAt(literal, value, at);
+    return text === undefined ? fault("a literal ([) is not closed") : { kind: "literal", text };
+  }
+  const text = matchAt(word, value, at);
+  if (text !== undefined) return { kind: "word", text };
+  return unquoted(nameOfCharacter(String.fromCodePoint(value.codePointAt(at) ?? 0)), "Name");
+}
+
+function matchAt(pattern: RegExp, value: string, at: number): string | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(value)?.[0];
 }
 
 function isSpecial(token: Token | undefined, text: string): boolean {

@@ -34,44 +34,38 @@ export function planHeader(header: Header, dropped: ReadonlySet<string>): Header
   const fault = countFault(header);
   if (fault !== undefined) return fault;
   const changes = new Map<HeaderField, Buffer>();
-  const sealed = isSealed(header);
-  for (const field of header.fields) {
-    if (dropped.has(field.name)) changes.set(field, nothing);
-    else if (!field.tidy) {
-      const instead = sealed ? withPlainName(header, field) : tidyField(header, field);
-      if (instead === undefined) {
-        const name = header.bytes.toString("latin1", field.start, Math.min(field.nameEnd, field.start + 60));
-        return { kind: "fault", reason: unfoldable(name) };
-      }
-      changes.set(field, instead);
-    }
-  }
-  const stamps = takeStamps(header, changes, sealed);
-  const repeats = sealed ? undefined : addRepeatChanges(header, changes);
-  return repeats ?? { kind: "plan", changes, ...stamps };
-}
-
-/** Takes out what nobody could use, and says what is left. */
-function takeStamps(
-  header: Header,
-  changes: Map<HeaderField, Buffer>,
-  sealed: boolean,
-): Pick<HeaderPlan, "hasDate" | "messageId"> {
   let hasDate = false;
   let messageId: string | undefined;
   for (const field of header.fields) {
-    if (field.name !== "date" && field.name !== "message-id") continue;
+    const { name } = field;
+    if (dropped.has(name)) {
+      changes.set(field, nothing);
+      continue;
+    }
+    if (!field.tidy) {
+      const instead = isSealed(header) ? withPlainName(header, field) : tidyField(header, field);
+      if (instead === undefined) return { kind: "fault", reason: unfoldable(labelOf(header, field)) };
+      changes.set(field, instead);
+    }
+    if (name !== "date" && name !== "message-id") continue;
     const value = fieldValue(header, field);
-    const isUsable = sealed || (field.name === "date" ? isUsableDate(value) : isUsableMessageId(value));
-    if (!isUsable) changes.set(field, nothing);
-    else if (field.name === "date") hasDate = true;
+    const isUsable = name === "date" ? isUsableDate(value) : isUsableMessageId(value);
+    if (!isUsable && !isSealed(header)) changes.set(field, nothing);
+    else if (name === "date") hasDate = true;
     else messageId ??= value;
   }
-  return { hasDate, messageId };
+  const repeats = addRepeatChanges(header, changes);
+  return repeats ?? { kind: "plan", changes, hasDate, messageId };
+}
+
+function labelOf(header: Header, field: HeaderField): string {
+  return header.bytes.toString("latin1", field.start, Math.min(field.nameEnd, field.start + 60));
 }
 
 function addRepeatChanges(header: Header, changes: Map<HeaderField, Buffer>): FieldFault | undefined {
-  for (const name of repeatedNames(header)) {
+  const repeated = repeatedNames(header);
+  if (repeated.size === 0 || isSealed(header)) return undefined;
+  for (const name of repeated) {
     const repeats = repeatChanges(header, name, changes);
     if ("kind" in repeats) return repeats;
     for (const [field, instead] of repeats) changes.set(field, instead);

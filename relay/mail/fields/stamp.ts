@@ -14,7 +14,7 @@ const dateTime = new RegExp(
 const identifier = /<[^<>\s]+>|^[^<>\s]+@[^<>\s]+$/;
 
 export function isUsableDate(value: string): boolean {
-  const found = dateTime.exec(value.replace(/\([^()]*\)/g, "").trim());
+  const found = dateTime.exec(value.includes("(") ? value.replace(/\([^()]*\)/g, "").trim() : value);
   if (found === null) return false;
   const [day, hour, minute, second] = found.slice(1).map((digits: string | undefined) => Number(digits ?? 0));
   return inRange(day, 1, 31) && inRange(hour, 0, 23) && inRange(minute, 0, 59) && inRange(second, 0, 60);
