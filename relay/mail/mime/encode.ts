@@ -37,45 +37,61 @@ export function isLong(piece: Piece): boolean {
   return piece.first && (!piece.last || contentOf(piece).content.length > contentLineOctets);
 }
 
-/** Where an encoded line is, and the soft line breaks that keep it short. */
-class EncodedLine {
+/** What is written until it is taken; one for all encoders, because nothing is in it between two calls of encode(). */
+let scratch = Buffer.alloc(0);
+
+/** Encoded lines as octets, with the soft line breaks that keep them short. */
+class EncodedLines {
+  #used = 0;
   #column = 0;
 
-  begin(): void {
-    this.#column = 0;
+  /** Makes room for what `octets` become at most: three each, and a break behind every 73. */
+  open({ first }: Piece, octets: number): void {
+    const most = Math.ceil(octets * 3.2) + 16;
+    if (scratch.length < most) scratch = Buffer.allocUnsafeSlow(most);
+    this.#used = 0;
+    if (first) this.#column = 0;
   }
 
-  put(text: string): string {
-    if (this.#column + text.length <= column) {
-      this.#column += text.length;
-      return text;
+  put(text: string): void {
+    if (this.#column + text.length > column) {
+      this.append(softBreak);
+      this.#column = 0;
+      // Behind a break of ours no line may look like a boundary, which begins with hyphens.
+      if (text === "-") return this.put(hexadecimal[45] ?? "");
     }
-    // Behind a break of ours no line may look like a boundary, which begins with hyphens.
-    const first = text === "-" ? (hexadecimal[45] ?? "") : text;
-    this.#column = first.length;
-    return softBreak + first;
+    this.#column += text.length;
+    this.append(text);
+  }
+
+  append(text: string): void {
+    for (let at = 0; at < text.length; at += 1) scratch[this.#used++] = text.charCodeAt(at);
+  }
+
+  close(lineEnd: string): Buffer {
+    this.append(lineEnd);
+    return Buffer.from(scratch.subarray(0, this.#used));
   }
 }
 
 export class QuotedPrintable implements LineEncoder {
-  readonly #line = new EncodedLine();
+  readonly #lines = new EncodedLines();
   /** White space that must not end a line (RFC 2045 section 6.7 (3)), so that what follows decides how it is written. */
   #space = -1;
 
   encode(piece: Piece): Buffer {
     const { content, lineEnd } = contentOf(piece);
-    if (piece.first) this.#line.begin();
-    let text = "";
+    this.#lines.open(piece, content.length + 1);
     for (const octet of content) {
-      if (this.#space !== -1) text += this.#line.put(token[this.#space] ?? "");
+      if (this.#space !== -1) this.#lines.put(token[this.#space] ?? "");
       this.#space = octet === 32 || octet === 9 ? octet : -1;
-      if (this.#space === -1) text += this.#line.put(token[octet] ?? "");
+      if (this.#space === -1) this.#lines.put(token[octet] ?? "");
     }
     if (piece.last && this.#space !== -1) {
-      text += this.#line.put(hexadecimal[this.#space] ?? "");
+      this.#lines.put(hexadecimal[this.#space] ?? "");
       this.#space = -1;
     }
-    return Buffer.from(text + lineEnd, "latin1");
+    return this.#lines.close(lineEnd);
   }
 }
 
@@ -94,8 +110,8 @@ export function quotedPrintable(bytes: Buffer): Buffer {
 
 /** Long lines of a quoted-printable body get soft line breaks; its other lines stay as they are. */
 export class SoftBreaks implements LineEncoder {
+  readonly #lines = new EncodedLines();
   #isLong = false;
-  readonly #line = new EncodedLine();
   /** An `=` and what may belong to it. */
   #held = "";
 
@@ -103,24 +119,23 @@ export class SoftBreaks implements LineEncoder {
     if (piece.first) this.#isLong = isLong(piece);
     if (!this.#isLong) return piece.bytes;
     const { content, lineEnd } = contentOf(piece);
-    if (piece.first) this.#line.begin();
-    let text = "";
+    this.#lines.open(piece, content.length + 3);
     for (const octet of content) {
       if (this.#held !== "" || octet === 61) {
         this.#held += String.fromCharCode(octet);
         if (this.#held.length < 3) continue;
-        text += this.#line.put(this.#held);
+        this.#lines.put(this.#held);
         this.#held = "";
       } else {
         // Octets that are not allowed there (RFC 2045 section 6.7 (2)) decode to themselves, and so does their code.
-        text += this.#line.put(token[octet] ?? "");
+        this.#lines.put(token[octet] ?? "");
       }
     }
-    if (!piece.last) return Buffer.from(text, "latin1");
+    if (!piece.last) return this.#lines.close("");
     // What is left is a soft line break of the body's own, or an `=` that encodes nothing.
-    const rest = this.#held;
+    this.#lines.append(this.#held);
     this.#held = "";
-    return Buffer.from(text + rest + lineEnd, "latin1");
+    return this.#lines.close(lineEnd);
   }
 }
 

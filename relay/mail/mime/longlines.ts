@@ -50,6 +50,8 @@ export class LongLineSurvey {
   }
 }
 
+const empty = Buffer.alloc(0);
+
 /** The second reading: each call returns what can be written by then. */
 export class ShortLines {
   readonly #walk: BodyWalk;
@@ -70,7 +72,8 @@ export class ShortLines {
   }
 
   #taken(): Buffer {
-    const bytes = Buffer.concat(this.#written);
+    const [only = empty, ...others] = this.#written;
+    const bytes = others.length === 0 ? only : Buffer.concat(this.#written);
     this.#written = [];
     return bytes;
   }

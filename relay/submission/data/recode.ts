@@ -86,5 +86,5 @@ async function* octetsOf(spool: Spool, { id, body }: BodyAsSent): AsyncGenerator
     yield body.bytes;
     return;
   }
-  for await (const chunk of spool.readBody(id)) yield Buffer.from(chunk);
+  for await (const chunk of spool.readBody(id)) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
 }
