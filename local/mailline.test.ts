@@ -112,3 +112,28 @@ test("banner() gives lines that a shell takes, whatever the password", () => {
   const trial = view.trial === undefined ? undefined : { ...view.trial, tlsMode: "Implicit" as const };
   assert.match(banner({ ...view, trial }, painter(false)), /--tls-on-connect[^]*smtps:\/\/[^]*SMTP_SSL/);
 });
+
+const hostile = "5.1.1 \u001b]0;owned\u0007\u001b[2J\u202eno\u009b31m\r\n\u2028user";
+
+test("no word of a next hop, a relay or a manifest reaches the terminal with control characters", () => {
+  for (const isTerminal of [false, true]) {
+    const lines: string[] = [];
+    const paint = painter(isTerminal);
+    const made = new Printer({ write: (text) => lines.push(text), paint, captureDirectory: "c", now: () => 0 });
+    const event = { ...delivered, code: 550, enhanced: hostile, reply: hostile, nextHop: hostile };
+    for (const msg of ["failed", "deferred", "notified", "refused", "delivered"]) {
+      tell(made, { ...event, msg, domain: hostile, recipientDomain: hostile, listener: hostile, notice: hostile });
+    }
+    tell(made, { level: "warn", msg: hostile, time: delivered.time, program: "relay", detail: hostile });
+    made.flush();
+    made.relayText("pod", hostile);
+    made.warn(hostile);
+    made.problems([{ file: hostile, line: 1, path: hostile, message: hostile }]);
+    const ours = new RegExp("\u001b\\[(?:32|33|31|2|1|0)m", "g");
+    for (const line of lines) {
+      const text = line.replace(/\n$/, "").replaceAll(ours, "");
+      assert.doesNotMatch(text, /[\p{Cc}\p{Cf}\u2028\u2029]/u, JSON.stringify(line));
+    }
+    assert.ok(lines.length >= 8, `${lines.length} lines`);
+  }
+});

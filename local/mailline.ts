@@ -3,6 +3,7 @@
  * exchanger in, text out.
  */
 import { z } from "zod";
+import { printable } from "../runtime/terminal.ts";
 import { type CapturedMessage, withoutAnswerId } from "./capture/record.ts";
 
 /** The fields of a relay's log line that say something about a message. */
@@ -57,19 +58,19 @@ export function mailLine(line: MailLine, paint: Paint): string {
   const { event, captured } = line;
   const parts = [
     paint("quiet", event.time.slice(11, 19)),
-    event.spoolId ?? "-".padEnd(21),
-    `${event.domain ?? "?"} ->`,
+    printable(event.spoolId ?? "-".padEnd(21)),
+    printable(`${event.domain ?? "?"} ->`),
     paint(styles[event.msg], event.msg),
-    [event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" "),
-    placeOf(line),
+    printable([event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" ")),
+    printable(placeOf(line)),
     line.recipients > 1 ? `(${line.recipients} recipients)` : "",
-    noticeWords(event),
+    printable(noticeWords(event)),
   ];
   if (captured !== undefined) {
-    parts.push(paint(captured.dkim === "pass" ? "good" : "bad", `dkim=${captured.dkim}`), signers(captured));
+    parts.push(paint(captured.dkim === "pass" ? "good" : "bad", `dkim=${captured.dkim}`), printable(signers(captured)));
     parts.push(paint("quiet", `${line.directory}/${captured.file}`));
   } else if (event.msg !== "delivered" && event.reply !== undefined) {
-    parts.push(withoutAnswerId(event.reply).replaceAll(/\s+/g, " "));
+    parts.push(printable(withoutAnswerId(event.reply).replaceAll(/\s+/g, " ")));
   }
   return parts.filter((part) => part !== "").join(" ");
 }
@@ -97,8 +98,10 @@ export function lineKey(event: MailEvent): string {
   return [event.msg, event.spoolId, event.code, event.reply, event.nextHop, event.attempt].join("\u0000");
 }
 
-/** ANSI colours, or none where nobody sees them. */
+/** ANSI colours, or none where nobody sees them. What is painted is text of ours with words of others in it. */
 export function painter(isTerminal: boolean): Paint {
   const codes = { good: 32, warning: 33, bad: 31, quiet: 2, strong: 1 } as const;
-  return isTerminal ? (style, text) => `\u001b[${codes[style]}m${text}\u001b[0m` : (_style, text) => text;
+  return isTerminal
+    ? (style, text) => `\u001b[${codes[style]}m${printable(text)}\u001b[0m`
+    : (_style, text) => printable(text);
 }

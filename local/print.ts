@@ -7,6 +7,7 @@ import { lineKey, type MailEvent, mailLine, type Paint } from "./mailline.ts";
 import type { Problem } from "./manifests.ts";
 import type { Happening } from "./page/story.ts";
 import type { PodExit, PodFields } from "./pod.ts";
+import { printable } from "../runtime/terminal.ts";
 import { drawWaterfall } from "./trace/draw.ts";
 import { SpanGathering } from "./trace/gathering.ts";
 import type { Waterfall } from "./trace/waterfall.ts";
@@ -87,13 +88,13 @@ export class Printer {
     const { level, msg, time: _time, program: _program, ...rest } = fields;
     if (level !== "warn" && level !== "error" && level !== "fatal") return;
     const detail = Object.entries(rest).map(([name, value]) => `${name}=${spell(value)}`);
-    const text = [`${pod}:`, String(msg), ...detail].join(" ");
+    const text = printable([`${pod}:`, String(msg), ...detail].join(" "));
     if (level === "warn") this.warn(text);
     else this.fail(text);
   }
 
   relayText(pod: string, text: string): void {
-    this.fail(`${pod}: ${text}`);
+    this.fail(printable(`${pod}: ${text}`));
   }
 
   relayExit(pod: string, exit: PodExit): void {
@@ -116,7 +117,8 @@ export class Printer {
     const { kind, metadata } = change.object;
     for (const condition of change.object.status?.conditions ?? []) {
       if (isWorthALine(condition, before.get(condition.type))) {
-        const text = `${kind} ${nameOf(metadata)}: ${condition.type}=${condition.status} ${condition.reason}: ${condition.message}`;
+        const words = `${condition.type}=${condition.status} ${condition.reason}: ${condition.message}`;
+        const text = printable(`${kind} ${nameOf(metadata)}: ${words}`);
         if (condition.status === "False" || condition.reason === "SpoolNotEmpty") this.warn(text);
         else this.say(this.#settings.paint("quiet", text));
       }

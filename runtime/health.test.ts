@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { get } from "node:http";
+import { networkInterfaces } from "node:os";
 import { after, test } from "node:test";
-import { openHealth } from "./health.ts";
+import { isLoopback, openHealth } from "./health.ts";
 import { createLog } from "./log.ts";
 
 const server = await openHealth({
@@ -79,3 +80,52 @@ for (const [host, isLocal] of [
     assert.equal(await askAs(host), `[null,${isLocal}]`);
   });
 }
+
+const addresses: readonly (readonly [address: string, isLocal: boolean])[] = [
+  ["127.0.0.1", true],
+  ["127.9.8.7", true],
+  ["::ffff:127.0.0.1", true],
+  ["::1", true],
+  ["10.0.0.1", false],
+  ["::ffff:10.127.0.1", false],
+  ["2001:db8::1", false],
+  ["::127.0.0.1", false],
+  ["1127.0.0.1", false],
+  ["fe80::1", false],
+  ["", false],
+];
+
+for (const [address, isLocal] of addresses) {
+  test(`isLoopback() of "${address}" is ${isLocal}`, () => assert.equal(isLoopback(address), isLocal));
+}
+
+test("a page knows who asks by an address of another interface from who asks by loopback", async (t) => {
+  const outer = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .find(({ internal, family }) => !internal && family === "IPv4");
+  if (outer === undefined) return t.skip("this machine has loopback alone");
+  const pages = {
+    "/asked": async ({ isLocal }: { readonly isLocal: boolean }) => {
+      return { status: 200, contentType: "text/plain", body: String(isLocal) };
+    },
+  };
+  const everywhere = await openHealth({
+    host: "0.0.0.0",
+    port: 0,
+    log: createLog({ level: "silent", program: "test" }),
+    pages,
+  });
+  t.after(() => everywhere.close());
+  const headers = { host: "localhost" };
+  for (const [host, isLocal] of [
+    ["127.0.0.1", "true"],
+    [outer.address, "false"],
+  ] as const) {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const request = get({ host, port: everywhere.port, path: "/asked", headers, agent: false }, (response) => {
+      response.setEncoding("utf8").on("data", resolve);
+    });
+    request.on("error", (error) => resolve(String(error)));
+    assert.equal(await promise, isLocal, host);
+  }
+});

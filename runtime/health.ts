@@ -74,7 +74,7 @@ async function answer(options: HealthOptions, request: IncomingMessage, response
 }
 
 /** RFC 6890: 127.0.0.0/8 and ::1; the first also as a dual-stack socket shows it. */
-function isLoopback(address: string): boolean {
+export function isLoopback(address: string): boolean {
   return address === "::1" || /^(?:::ffff:)?127\./.test(address);
 }
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { createTransport } from "nodemailer";
 import { z } from "zod";
+import { printable } from "../../runtime/terminal.ts";
 import { type LocalRun, runLocal } from "../run.ts";
 import { findRunning, type RunningLocal, type Trial } from "../running.ts";
 import { type DemoMessage, demoMessages } from "./messages.ts";
@@ -115,7 +116,7 @@ async function follow({ message, id }: Sent, page: string, run: LocalRun): Promi
     const text = now === undefined ? "" : standingText(now);
     if (now !== undefined && text !== before) {
       before = text;
-      if (now.standing !== "waiting") say(`"${message.subject}": ${text}`);
+      if (now.standing !== "waiting") say(`"${message.subject}": ${printable(text)}`);
       if (now.standing === message.ends) return true;
     }
     await pause(lookMs);

@@ -1,4 +1,5 @@
 /** A waterfall as lines of text, readable without colours. Pure. */
+import { printable } from "../../runtime/terminal.ts";
 import type { Paint } from "../mailline.ts";
 import { durationText, type Waterfall, type WaterfallRow } from "./waterfall.ts";
 
@@ -7,7 +8,7 @@ const indent = "         ";
 
 /** One line for each hop; bars share the scale of their trace. */
 export function drawWaterfall(waterfall: Waterfall, paint: Paint): readonly string[] {
-  const names = waterfall.rows.map((row) => `${"  ".repeat(row.depth)}${row.name}`);
+  const names = waterfall.rows.map((row) => `${"  ".repeat(row.depth)}${printable(row.name)}`);
   const width = Math.max(...names.map((name) => name.length));
   const pods = new Set(waterfall.rows.map((row) => row.pod));
   return waterfall.rows.map((row, index) => {
@@ -15,7 +16,7 @@ export function drawWaterfall(waterfall: Waterfall, paint: Paint): readonly stri
       (names[index] ?? "").padEnd(width),
       paint(row.tone === "plain" ? "quiet" : row.tone, bar(row, waterfall.durationMs)),
       durationText(row.durationMs).padStart(7),
-      row.note,
+      printable(row.note),
       // Which relay it was matters when there are two.
       pods.size > 1 ? paint("quiet", row.pod) : "",
     ];

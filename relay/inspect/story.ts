@@ -1,9 +1,10 @@
 /** One message's story as text: what the verb `trace` prints. Pure. */
 import type { MessageStory, StoryEventDocument } from "../../api/messagestory.ts";
+import { printable } from "../../runtime/terminal.ts";
 import { exemplarOf } from "../observe/exemplar.ts";
 import type { QueuedMessage } from "../spool/reading/reader.ts";
 import { groupByDomain, type DestinationGroup } from "./queue.ts";
-import { counted, elapsed, printable, replyWords, until } from "./words.ts";
+import { counted, elapsed, replyWords, until } from "./words.ts";
 
 /** Of one message, at least one of the two. */
 export interface Telling {
@@ -18,7 +19,7 @@ export interface Telling {
 export function renderTelling(telling: Telling): string {
   const { story, queued } = telling;
   const lines = story === undefined ? spoolHead(queued) : storyLines(story);
-  return [...lines, ...spoolLines(telling)].map((line) => `${line}\n`).join("");
+  return [...lines, ...spoolLines(telling)].map((line) => `${printable(line)}\n`).join("");
 }
 
 /** Every recipient's outcome is known: what the spool said a moment ago is over. */

@@ -1,4 +1,5 @@
 /** Columns as wide as their widest cell; the last one as long as it likes. Pure. */
+import { printable } from "../../runtime/terminal.ts";
 
 export interface Column {
   readonly title: string;
@@ -7,7 +8,7 @@ export interface Column {
 }
 
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const lines = [columns.map(({ title }) => title), ...rows];
+  const lines = [columns.map(({ title }) => title), ...rows.map((cells) => cells.map(printable))];
   const widths = columns.map((_, index) =>
     lines.reduce((widest, cells) => Math.max(widest, cells[index]?.length ?? 0), 0),
   );

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { replyWords, counted, elapsed, printable, until } from "./words.ts";
+import { printable } from "../../runtime/terminal.ts";
+import { renderTable } from "./table.ts";
+import { replyWords, counted, elapsed, until } from "./words.ts";
 
 const times = [
   [-5, "0.000 s"],
@@ -34,4 +36,9 @@ test("what came from elsewhere cannot move the cursor, and names nobody", () => 
   assert.equal(printable("a\u001b[31m\r\nb\u202ec\u2028d"), "a [31m b c d");
   const reply = { code: 550, enhanced: "5.1.1", text: '<jo@b.example> and "j o"@b.example\nunknown' };
   assert.equal(replyWords(reply), "550 5.1.1 <*@b.example> and *@b.example unknown");
+});
+
+test("renderTable() lets no cell move the cursor or begin a line", () => {
+  const table = renderTable([{ title: "TO" }, { title: "N" }], [["a\u001b[2J\r\nb.test", "1"]]);
+  assert.equal(table, "TO            N\na [2J b.test  1\n");
 });

@@ -1,4 +1,5 @@
 /** How numbers, times and replies read on a terminal. Pure. */
+import { printable } from "../../runtime/terminal.ts";
 import { formatReply, withoutAddresses, type Reply } from "../mail/reply.ts";
 
 const secondMs = 1_000;
@@ -31,11 +32,6 @@ export function until(at: number, now: number): string {
 /** `1 recipient`, `1,200 recipients`. */
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** What came from elsewhere must not move the cursor or colour the terminal of who reads it. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ");
 }
 
 /** On one line, without addresses. */
