@@ -24,8 +24,21 @@ const rows: readonly { readonly status: string; readonly saidBy?: "relay"; reado
 
 for (const { status, saidBy, what } of rows) {
   test(`meaningOf() explains ${status}, said by the ${saidBy ?? "other side"}`, () => {
-    const meaning = meaningOf(status, saidBy ?? "other side");
+    const meaning = meaningOf(status, saidBy ?? "other side", 554);
     assert.match(meaning.what, what);
     assert.match(meaning.advice, /\.$/);
+  });
+}
+
+for (const [code, isAboutTheAddress] of [
+  [550, true],
+  [551, true],
+  [553, true],
+  [552, false],
+  [554, false],
+  [571, false],
+] as const) {
+  test(`meaningOf() a bare ${code} ${isAboutTheAddress ? "advises" : "does not advise"} to look for typing mistakes`, () => {
+    assert.equal(/typing mistakes/.test(meaningOf("5.0.0", "other side", code).advice), isAboutTheAddress);
   });
 }

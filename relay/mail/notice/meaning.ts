@@ -69,14 +69,23 @@ const ownSubjects: Readonly<Record<string, Meaning>> = {
   "7": { what: "The relay could not send the message in the way that its settings demand.", advice: askOperator },
 };
 
-const refused: Meaning = { what: "The other side refused the message.", advice: checkAddress };
+const refused: Meaning = { what: "The other side refused the message.", advice: askPolicy };
+const refusedMailbox: Meaning = { what: "The other side refused the message.", advice: checkAddress };
 const putOff: Meaning = { what: "The other side did not take the message.", advice: tryLater };
 
-/** `status` is `class.subject.detail`; `saidBy` tells whether another host said so or the relay found it. */
-export function meaningOf(status: string, saidBy: "other side" | "relay"): Meaning {
+/** RFC 5321 section 4.2.3: these speak of the mailbox; 554 and its kin may mean anything, and an address is the least of it. */
+const mailboxCodes: ReadonlySet<number> = new Set([550, 551, 553]);
+
+/**
+ * `status` is `class.subject.detail`; `saidBy` tells whether another host said so or the relay found it. `code` is asked where the
+ * status says nothing.
+ */
+export function meaningOf(status: string, saidBy: "other side" | "relay", code: number): Meaning {
   const [kind, subject = "", detail = ""] = status.split(".");
   const exact = meanings[`${subject}.${detail}`];
   if (exact !== undefined) return exact;
   if (saidBy === "relay" && ownSubjects[subject] !== undefined) return ownSubjects[subject];
-  return subjects[subject] ?? (kind === "4" ? putOff : refused);
+  if (subjects[subject] !== undefined) return subjects[subject];
+  if (kind === "4") return putOff;
+  return mailboxCodes.has(code) ? refusedMailbox : refused;
 }

@@ -21,7 +21,7 @@ export function humanText(facts: NoticeFacts): string {
   const paragraphs = [
     paragraph(`This is the mail relay at ${facts.hostname}.`),
     paragraph(opening(facts)),
-    ...facts.recipients.flatMap((recipient) => aboutRecipient(recipient, facts)),
+    ...aboutRecipients(facts),
     ...whatNext(facts).map((text) => paragraph(text)),
     paragraph(attached(facts)),
     paragraph(`In the logs of ${facts.hostname} the message has the number ${facts.originalId}.`),
@@ -41,18 +41,27 @@ function opening({ action, acceptedAt, recipients }: NoticeFacts): string {
   return `Your message of ${arrived} could not be delivered to ${whom} below. It will not be tried again.`;
 }
 
+/** Recipients of whom the same is to be said stand together, in the order of the first of them. */
+function aboutRecipients(facts: NoticeFacts): string[] {
+  const told = facts.recipients.map((recipient) => ({ recipient, words: aboutRecipient(recipient, facts) }));
+  const groups = Map.groupBy(told, ({ words }) => words.join("\r\n\r\n"));
+  return [...groups].flatMap(([words, group]) => [
+    group.map(({ recipient }) => `  <${shown(recipient.address, "utf-8")}>`).join("\r\n"),
+    words,
+  ]);
+}
+
 function aboutRecipient(recipient: ReportedRecipient, { action, acceptedAt }: NoticeFacts): string[] {
-  const { address, status, cause, remoteHost } = recipient;
-  const whom = `  <${shown(address, "utf-8")}>`;
+  const { status, cause, remoteHost, reply } = recipient;
   const quoted = [paragraph(whoSaid(recipient, action), "    "), paragraph(quote(recipient), "        ")];
-  if (action === "relayed") return [whom, ...quoted];
-  const meaning = meaningOf(cause, remoteHost === undefined ? "relay" : "other side");
+  if (action === "relayed") return quoted;
+  const meaning = meaningOf(cause, remoteHost === undefined ? "relay" : "other side", reply.code);
   const expired = status !== cause;
   const what = expired
     ? `${meaning.what} It was tried since ${formatDate(acceptedAt)}, and the time allowed for it is over.`
     : meaning.what;
   const advice = action === "failed" ? [paragraph(`What you can do: ${meaning.advice}`, "    ")] : [];
-  return [whom, paragraph(what, "    "), ...quoted, ...advice];
+  return [paragraph(what, "    "), ...quoted, ...advice];
 }
 
 function whoSaid({ remoteHost, address, status, cause }: ReportedRecipient, action: NoticeAction): string {
