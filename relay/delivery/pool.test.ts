@@ -251,3 +251,30 @@ test("a connection that says QUIT keeps its place until it is closed, and leaves
   pool.release(await second);
   assert.equal(await pool.acquire(limited), opened[1]);
 });
+
+test("a pool gives nobody an idle connection that is dead, however it died", async () => {
+  const { pool, opened, dials, open } = benchFor();
+  const first = pool.acquire(hop);
+  await open();
+  pool.release(await first);
+  const [dead] = opened;
+  assert.ok(dead);
+  // Its end has not been told yet.
+  dead.alive = false;
+  const second = pool.acquire(hop);
+  assert.equal(dials.length, 1);
+  await open();
+  assert.equal(await second, opened[1]);
+});
+
+test("a pool keeps no connection that is given back dead", async () => {
+  const { pool, opened, dials, open } = benchFor();
+  const first = pool.acquire(hop);
+  await open();
+  const [dead] = opened;
+  assert.ok(dead);
+  dead.alive = false;
+  pool.release(await first);
+  void pool.acquire(hop);
+  assert.equal(dials.length, 1);
+});

@@ -100,6 +100,13 @@ anvil     unix  - - n -    1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 `;
 
+export interface PostfixWishes {
+  /** Where it sends everything on instead, as the hosts between us and a mailbox do. */
+  readonly relayTo?: MailHost["address"];
+  /** Of main.cf, beside and in place of the usual ones. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /**
  * Postfix with every mail for example.org in one maildir, and every mail for example.com too: its own notices to the
  * senders of the tests. Nobody has the address `nobody@example.org`. Needs root, as its master does.
@@ -107,8 +114,7 @@ postlog   unix-dgram n - n - 1 postlogd
 export async function startPostfix(
   t: TestContext,
   logDirectory: string,
-  /** Where it sends everything on instead, as the hosts between us and a mailbox do. */
-  relayTo?: MailHost["address"],
+  { relayTo, settings: further = {} }: PostfixWishes = {},
 ): Promise<MailHost> {
   const directory = makeDirectory();
   const path = (name: string): string => join(directory, name);
@@ -140,6 +146,7 @@ export async function startPostfix(
     message_size_limit: "0",
     virtual_mailbox_limit: "0",
     smtpd_tls_security_level: "none",
+    ...further,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}\n`);
   writeFileSync(path("etc/main.cf"), lines.join(""));

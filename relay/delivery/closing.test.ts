@@ -1,0 +1,66 @@
+/** What delivery has open is closed with it: the questions to the DNS, and the connections that it keeps. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemChance, systemClock } from "../../runtime/clock.ts";
+import { createLog } from "../../runtime/log.ts";
+import { until } from "../../test/support/until.ts";
+import type { Answer } from "../dns/answer.ts";
+import { createJournal } from "../observe/journal.ts";
+import { domainSettingsOf, newMessage, relayDocumentOf, silentMetrics, smarthostAt, snapshotOf } from "./fixtures.ts";
+import { MemorySpool } from "./memoryspool.ts";
+import { openDelivery, type Delivery, type DeliveryOptions } from "./runner.ts";
+import { startHop } from "./scriptedhop.ts";
+
+function deliveryOver(
+  spool: MemorySpool,
+  relay: ReturnType<typeof relayDocumentOf>,
+  resolving: DeliveryOptions["resolving"] = {},
+): Delivery {
+  const log = createLog({ level: "silent", program: "test" });
+  const snapshot = snapshotOf(relay, [domainSettingsOf("example.com")]);
+  return openDelivery({
+    snapshots: { current: () => snapshot, lastError: undefined, onChange: () => undefined },
+    spool,
+    log,
+    clock: systemClock,
+    chance: systemChance,
+    metrics: silentMetrics,
+    journal: createJournal({ log, clock: systemClock }),
+    resolving,
+  });
+}
+
+test("delivery that is closed closes its resolver, whose question then has an answer", async (t) => {
+  const spool = new MemorySpool();
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Answer>();
+  let closed = 0;
+  const openLookup = () => ({
+    ask: () => {
+      asked.resolve();
+      return answer.promise;
+    },
+    close: () => {
+      closed += 1;
+      answer.resolve({ kind: "trouble", detail: "closed" });
+    },
+  });
+  const delivery = deliveryOver(spool, relayDocumentOf(), { openLookup });
+  t.after(() => delivery.close(0));
+  await spool.commit(newMessage());
+  await asked.promise;
+  await delivery.close(0);
+  assert.equal(closed, 1);
+});
+
+test("delivery that is closed says QUIT on the connections that it keeps", async (t) => {
+  const spool = new MemorySpool();
+  const hop = await startHop();
+  t.after(() => hop.close());
+  const delivery = deliveryOver(spool, relayDocumentOf({ smarthosts: [smarthostAt(hop.port)] }));
+  t.after(() => delivery.close(0));
+  await spool.commit(newMessage());
+  await spool.settled(1);
+  await delivery.close(1_000);
+  await until("QUIT", () => hop.sessions[0]?.lines.at(-1) === "QUIT");
+});
