@@ -1,7 +1,8 @@
 /** The queue as a table or as JSON: what the verb `spool` prints. Pure. */
+import { printable } from "../../runtime/terminal.ts";
 import type { DestinationTotal, QueuedMessage, QueuedRecipient, SpoolTotals } from "../spool/reading/reader.ts";
 import { renderTable } from "./table.ts";
-import { counted, elapsed, printable, replyWords, until } from "./words.ts";
+import { counted, elapsed, replyWords, until } from "./words.ts";
 
 /** The recipients of one message at one domain. */
 export interface DestinationGroup {

@@ -1,7 +1,8 @@
 /** What is set aside in a spool, as a table or as JSON. Pure. */
+import { printable } from "../../runtime/terminal.ts";
 import type { UnreadableRecipient } from "../spool/reading/unreadable.ts";
 import { renderTable } from "./table.ts";
-import { counted, elapsed, printable } from "./words.ts";
+import { counted, elapsed } from "./words.ts";
 
 export function renderUnreadable(recipients: readonly UnreadableRecipient[], now: number): string {
   if (recipients.length === 0) return "Nothing is set aside.\n";

@@ -150,8 +150,8 @@ export class HopSession implements SmtpLine {
   #take(chunk: Buffer): void {
     const { replies, fault } = this.#reader.read(chunk);
     if (this.#loss !== undefined) {
-      // What is said after QUIT is for nobody, but that it was said is the sign to go.
-      if (replies.length > 0 || fault !== undefined) this.#parts.close();
+      // What is said after QUIT is for nobody, but that it was said is the sign to go, without waiting for more.
+      if (replies.length > 0 || fault !== undefined) this.output.destroySoon();
       return;
     }
     for (const reply of replies) this.#receive(reply);
