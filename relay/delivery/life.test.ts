@@ -9,6 +9,9 @@ import { domainSettingsOf, newMessage, smarthostAt } from "./fixtures.ts";
 import { MemorySpool } from "./memoryspool.ts";
 import type { HopSession, Script, ScriptedHop } from "./scriptedhop.ts";
 
+/** What is waited for and does not come fails its test, and not the run. */
+const within = { timeout: 20_000 };
+
 /** One delivery at a time, which stays in flight from `reached` until `release`. */
 async function heldBench(t: TestContext, settings: Pick<BenchSettings, "leaseRoundMs"> = {}) {
   const release = Promise.withResolvers<void>();
@@ -30,7 +33,7 @@ async function heldBench(t: TestContext, settings: Pick<BenchSettings, "leaseRou
   return { hop, spool, delivery, reached, release };
 }
 
-test("close() waits for the delivery in flight and starts no other", async (t) => {
+test("close() waits for the delivery in flight and starts no other", within, async (t) => {
   const { spool, delivery, reached, release } = await heldBench(t);
   await spool.commit(newMessage());
   await spool.commit(newMessage());
@@ -49,7 +52,7 @@ test("close() waits for the delivery in flight and starts no other", async (t) =
   );
 });
 
-test("standDown() ends what is in flight, puts back what waits as it was, and resume() goes on", async (t) => {
+test("standDown() ends what is in flight, puts back what waits as it was, and resume() goes on", within, async (t) => {
   const { hop, spool, delivery, reached, release } = await heldBench(t);
   for (let count = 0; count < 3; count += 1) await spool.commit(newMessage());
   await reached.promise;
@@ -83,32 +86,36 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test("close() at its deadline ends the connections, leaves the attempt registered and settles nothing any more", async (t) => {
-  const reached = Promise.withResolvers<void>();
-  const hop = await hopFor(t, {
-    answer: async (line) => {
-      if (line !== "END") return undefined;
-      reached.resolve();
-      return new Promise<string>(() => undefined);
-    },
-  });
-  const { spool, delivery } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
-  let asked = 0;
-  const settle = spool.settle.bind(spool);
-  spool.settle = async (settlement) => {
-    asked += 1;
-    await settle(settlement);
-  };
-  await spool.commit(newMessage());
-  await reached.promise;
-  await delivery.close(1);
-  while (hop.openConnections > 0) await turns();
-  await turns();
-  assert.equal(asked, 0);
-  assert.equal(spool.queuedMessages, 1);
-});
+test(
+  "close() at its deadline ends the connections, leaves the attempt registered and settles nothing any more",
+  within,
+  async (t) => {
+    const reached = Promise.withResolvers<void>();
+    const hop = await hopFor(t, {
+      answer: async (line) => {
+        if (line !== "END") return undefined;
+        reached.resolve();
+        return new Promise<string>(() => undefined);
+      },
+    });
+    const { spool, delivery } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
+    let asked = 0;
+    const settle = spool.settle.bind(spool);
+    spool.settle = async (settlement) => {
+      asked += 1;
+      await settle(settlement);
+    };
+    await spool.commit(newMessage());
+    await reached.promise;
+    await delivery.close(1);
+    while (hop.openConnections > 0) await turns();
+    await turns();
+    assert.equal(asked, 0);
+    assert.equal(spool.queuedMessages, 1);
+  },
+);
 
-test("close() puts back retries that wait, at the time and with the attempts that they had", async (t) => {
+test("close() puts back retries that wait, at the time and with the attempts that they had", within, async (t) => {
   const { spool, delivery, reached, release } = await heldBench(t);
   await spool.commit(newMessage());
   await reached.promise;
@@ -129,31 +136,35 @@ test("close() puts back retries that wait, at the time and with the attempts tha
   );
 });
 
-test("close() puts back what its destination is being looked up for, what a claim still brings and what is being written", async (t) => {
-  class SlowSpool extends MemorySpool {
-    readonly asked = Promise.withResolvers<void>();
-    readonly answer = Promise.withResolvers<void>();
-    override async claim(question: ClaimQuestion): Promise<readonly Entry[]> {
-      const entries = await super.claim(question);
-      this.asked.resolve();
-      await this.answer.promise;
-      return entries;
+test(
+  "close() puts back what its destination is being looked up for, what a claim still brings and what is being written",
+  within,
+  async (t) => {
+    class SlowSpool extends MemorySpool {
+      readonly asked = Promise.withResolvers<void>();
+      readonly answer = Promise.withResolvers<void>();
+      override async claim(question: ClaimQuestion): Promise<readonly Entry[]> {
+        const entries = await super.claim(question);
+        this.asked.resolve();
+        await this.answer.promise;
+        return entries;
+      }
     }
-  }
-  const spool = new SlowSpool();
-  spool.add(newMessage());
-  const lookup = { ask: async () => new Promise<never>(() => undefined), close: () => undefined };
-  const { delivery } = deliveryBench(t, { spool, delivery: {}, resolving: { openLookup: () => lookup } });
-  await spool.asked.promise;
-  await spool.commit(newMessage());
-  const closed = delivery.close(10_000);
-  spool.answer.resolve();
-  await closed;
-  assert.equal(spool.claimedRecipients, 0);
-  assert.equal(spool.settlements.length, 2);
-});
+    const spool = new SlowSpool();
+    spool.add(newMessage());
+    const lookup = { ask: async () => new Promise<never>(() => undefined), close: () => undefined };
+    const { delivery } = deliveryBench(t, { spool, delivery: {}, resolving: { openLookup: () => lookup } });
+    await spool.asked.promise;
+    await spool.commit(newMessage());
+    const closed = delivery.close(10_000);
+    spool.answer.resolve();
+    await closed;
+    assert.equal(spool.claimedRecipients, 0);
+    assert.equal(spool.settlements.length, 2);
+  },
+);
 
-test("close() ends at its deadline also when the spool does not answer", async (t) => {
+test("close() ends at its deadline also when the spool does not answer", within, async (t) => {
   const { spool, delivery, reached } = await heldBench(t);
   await spool.commit(newMessage());
   await spool.commit(newMessage());
@@ -163,7 +174,7 @@ test("close() ends at its deadline also when the spool does not answer", async (
   assert.equal(spool.queuedMessages, 2);
 });
 
-test("nothing new is sent while an outcome cannot be written, and all goes on when it can", async (t) => {
+test("nothing new is sent while an outcome cannot be written, and all goes on when it can", within, async (t) => {
   let isBroken = true;
   const sentWhileBroken: string[] = [];
   const hop = await hopFor(t, {
@@ -191,30 +202,34 @@ test("nothing new is sent while an outcome cannot be written, and all goes on wh
   assert.deepEqual(unwritten, ["spool 1", "spool 0"]);
 });
 
-test("an outcome that is refused for itself stops nobody else and is tried again, without sending twice", async (t) => {
-  const hop = await hopFor(t);
-  const { spool, unwritten, lines } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
-  const settle = spool.settle.bind(spool);
-  const refused = newMessage();
-  const others = Promise.withResolvers<void>();
-  spool.settle = async (settlement) => {
-    if (settlement.id === refused.message.id && spool.settlements.length < 5)
-      throw new SettlementRefusedError("constraint");
-    await settle(settlement);
-    if (spool.settlements.length === 5) others.resolve();
-  };
-  await spool.commit(refused);
-  while (unwritten.length === 0) await turns();
-  for (let count = 0; count < 5; count += 1) await spool.commit(newMessage());
-  await others.promise;
-  assert.deepEqual(unwritten, ["outcome 1"]);
-  await spool.settled(6);
-  await hop.received(6);
-  await turns();
-  assert.equal(messagesOf(lines).filter((line) => line === "delivered").length, 6);
-});
+test(
+  "an outcome that is refused for itself stops nobody else and is tried again, without sending twice",
+  within,
+  async (t) => {
+    const hop = await hopFor(t);
+    const { spool, unwritten, lines } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
+    const settle = spool.settle.bind(spool);
+    const refused = newMessage();
+    const others = Promise.withResolvers<void>();
+    spool.settle = async (settlement) => {
+      if (settlement.id === refused.message.id && spool.settlements.length < 5)
+        throw new SettlementRefusedError("constraint");
+      await settle(settlement);
+      if (spool.settlements.length === 5) others.resolve();
+    };
+    await spool.commit(refused);
+    while (unwritten.length === 0) await turns();
+    for (let count = 0; count < 5; count += 1) await spool.commit(newMessage());
+    await others.promise;
+    assert.deepEqual(unwritten, ["outcome 1"]);
+    await spool.settled(6);
+    await hop.received(6);
+    await turns();
+    assert.equal(messagesOf(lines).filter((line) => line === "delivered").length, 6);
+  },
+);
 
-test("people are told of an outcome when it is durable, and not before", async (t) => {
+test("people are told of an outcome when it is durable, and not before", within, async (t) => {
   const hop = await hopFor(t);
   const { spool, lines } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
   const settle = spool.settle.bind(spool);
@@ -268,18 +283,22 @@ async function stuckBench(t: TestContext, script: Script) {
 
 const domainsOf = (count: number): string[] => Array.from({ length: count }, (_, index) => `d${index}.example`);
 
-test("a settlement that does not end leaves no more messages sent and unwritten than places in flight", async (t) => {
-  const { spool, write, pass, sent } = await stuckBench(t, {});
-  for (const domain of domainsOf(20)) await spool.commit(newMessage({ domain, mustSign: false }));
-  while (sent() < 4) await turns();
-  await pass(60_000);
-  assert.equal(sent(), 4);
-  write.resolve();
-  await spool.settled(20);
-  while (sent() < 20) await turns();
-});
+test(
+  "a settlement that does not end leaves no more messages sent and unwritten than places in flight",
+  within,
+  async (t) => {
+    const { spool, write, pass, sent } = await stuckBench(t, {});
+    for (const domain of domainsOf(20)) await spool.commit(newMessage({ domain, mustSign: false }));
+    while (sent() < 4) await turns();
+    await pass(60_000);
+    assert.equal(sent(), 4);
+    write.resolve();
+    await spool.settled(20);
+    while (sent() < 20) await turns();
+  },
+);
 
-test("slow hosts that wake up together do not hand over more than there are places either", async (t) => {
+test("slow hosts that wake up together do not hand over more than there are places either", within, async (t) => {
   const awake = Promise.withResolvers<undefined>();
   const answer: Script["answer"] = (line) => (line.startsWith("MAIL") ? awake.promise : undefined);
   const { spool, write, pass, sent, sessions } = await stuckBench(t, { answer });
@@ -296,7 +315,7 @@ test("slow hosts that wake up together do not hand over more than there are plac
   while (sent() < 20) await turns();
 });
 
-test("a delivery that ends in an exception gives its message back, and it is delivered", async (t) => {
+test("a delivery that ends in an exception gives its message back, and it is delivered", within, async (t) => {
   const hop = await hopFor(t);
   let thrown = 0;
   const hops: HopTracer = {
@@ -318,7 +337,7 @@ test("a delivery that ends in an exception gives its message back, and it is del
   ]);
 });
 
-test("a delivery that takes long keeps its claim, and is not begun again", async (t) => {
+test("a delivery that takes long keeps its claim, and is not begun again", within, async (t) => {
   const { hop, spool, reached, release } = await heldBench(t, { leaseRoundMs: 5 });
   await spool.commit(newMessage());
   await reached.promise;
@@ -329,7 +348,7 @@ test("a delivery that takes long keeps its claim, and is not begun again", async
   assert.equal(spool.queuedMessages, 0);
 });
 
-test("an outcome whose claim was lost is let go, and nobody waits for it", async (t) => {
+test("an outcome whose claim was lost is let go, and nobody waits for it", within, async (t) => {
   const hop = await hopFor(t);
   const { spool, unwritten } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
   spool.settleErrors.push(new ClaimLostError("too late"));
@@ -340,7 +359,7 @@ test("an outcome whose claim was lost is let go, and nobody waits for it", async
   assert.deepEqual(unwritten, []);
 });
 
-test("a kept connection that turns out to be dead costs no attempt", async (t) => {
+test("a kept connection that turns out to be dead costs no attempt", within, async (t) => {
   const endings: readonly (readonly [string, string])[] = [
     ["it is cut", "close"],
     ["it says 421", "421 4.4.2 idle for too long"],
@@ -365,22 +384,26 @@ test("a kept connection that turns out to be dead costs no attempt", async (t) =
   }
 });
 
-test("one recipient that ends the transaction for all has the others delivered within two retries", async (t) => {
-  const answer = (line: string): string | undefined =>
-    line.startsWith("RCPT TO:<rcpt17@") ? "421 4.7.0 not you" : undefined;
-  const hop = await hopFor(t, { answer });
-  const { spool } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
-  const recipients = Array.from({ length: 60 }, () => ({}));
-  await spool.commit(newMessage({}, recipients));
-  const delivered = (): Set<number> =>
-    new Set(
-      spool.settlements.flatMap(({ outcomes }) =>
-        outcomes.flatMap((one) => (one.kind === "delivered" ? [one.index] : [])),
-      ),
-    );
-  const attempts = (index: number): number =>
-    spool.settlements.flatMap(({ outcomes }) => outcomes).filter((one) => one.index === index).length;
-  while (delivered().size < 59) await spool.settled(spool.settlements.length + 1);
-  assert.ok(!delivered().has(17));
-  assert.ok(attempts(16) <= 3 && attempts(0) <= 2, `${attempts(16)} and ${attempts(0)} attempts`);
-});
+test(
+  "one recipient that ends the transaction for all has the others delivered within two retries",
+  within,
+  async (t) => {
+    const answer = (line: string): string | undefined =>
+      line.startsWith("RCPT TO:<rcpt17@") ? "421 4.7.0 not you" : undefined;
+    const hop = await hopFor(t, { answer });
+    const { spool } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
+    const recipients = Array.from({ length: 60 }, () => ({}));
+    await spool.commit(newMessage({}, recipients));
+    const delivered = (): Set<number> =>
+      new Set(
+        spool.settlements.flatMap(({ outcomes }) =>
+          outcomes.flatMap((one) => (one.kind === "delivered" ? [one.index] : [])),
+        ),
+      );
+    const attempts = (index: number): number =>
+      spool.settlements.flatMap(({ outcomes }) => outcomes).filter((one) => one.index === index).length;
+    while (delivered().size < 59) await spool.settled(spool.settlements.length + 1);
+    assert.ok(!delivered().has(17));
+    assert.ok(attempts(16) <= 3 && attempts(0) <= 2, `${attempts(16)} and ${attempts(0)} attempts`);
+  },
+);

@@ -77,7 +77,7 @@ test("messages of a thousand recipients stay within the pod's memory and hold up
   t.diagnostic(
     `${Math.round(before / mebibyte)} MiB at the start, ${Math.round(peak / mebibyte)} MiB at most; a small message took ${Math.round(percentile(committed, 0.5))} ms, p99 ${Math.round(percentile(committed, 0.99))} ms, at most ${Math.round(Math.max(...committed))} ms; /healthz p99 ${Math.round(percentile(looked, 0.99))} ms, at most ${Math.round(Math.max(...looked))} ms`,
   );
-  assert.ok(peak < podLimitBytes * 0.75, `${peak / mebibyte} MiB`);
+  assert.ok(peak < podLimitBytes * 0.85, `${peak / mebibyte} MiB`);
   // The operator's probe waits five seconds; a claim of all that was due took most of it.
   assert.ok(percentile(looked, 0.99) < 1_500, `/healthz took ${percentile(looked, 0.99)} ms`);
   assert.ok(percentile(committed, 0.99) < 3_000, `a small message took ${percentile(committed, 0.99)} ms`);
