@@ -25,7 +25,7 @@ async function heldBench(t: TestContext, settings: Pick<BenchSettings, "leaseRou
     },
   });
   const window = { messages: 10, recipients: 1_000, bytes: 1 << 20, inFlight: 1, inFlightPerRoute: 1 };
-  const { spool, delivery } = deliveryBench(t, {
+  const { spool, delivery, lines } = deliveryBench(t, {
     ...settings,
     window,
     delivery: { smarthosts: [smarthostAt(hop.port)] },
