@@ -4,7 +4,7 @@
 import { relayLabel } from "../api/labels.ts";
 import type { MailRelay } from "../api/mailrelay.ts";
 import type { Pod, Stored } from "../operator/kube/objects.ts";
-import { clientNames } from "../operator/mailrelay/objects/names.ts";
+import { clientNames, usualClusterDomain } from "../operator/mailrelay/objects/names.ts";
 import type { NextHopAddress } from "../operator/mailrelay/world.ts";
 
 export type AddressBook = ReadonlyMap<string, NextHopAddress>;
@@ -21,7 +21,7 @@ export function relayAddresses(relays: readonly Stored<MailRelay>[], pods: reado
     for (const listener of relay.spec.listeners) {
       const port = pod?.status.ports.find((candidate) => candidate.name === listener.name)?.containerPort;
       if (pod === undefined || port === undefined) continue;
-      for (const host of clientNames({ name, namespace })) {
+      for (const host of clientNames({ name, namespace }, usualClusterDomain)) {
         book.set(`${host}:${listener.port}`, { host: pod.status.podIP, port });
       }
     }

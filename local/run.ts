@@ -2,6 +2,8 @@
  * Local mode: the operator's reconcilers over a folder of manifests, relays as child processes, a mail exchanger that
  * captures. Starts everything in order, and stops it in reverse: relays first, so that what is in flight can end.
  */
+import { usualClusterDomain } from "../operator/mailrelay/objects/names.ts";
+import { usualPods } from "../operator/mailrelay/world.ts";
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
@@ -195,6 +197,8 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
       podHost: run.settings.host,
       namespace: operatorNamespace,
       serviceAccount: "mailboat-operator",
+      pods: usualPods,
+      clusterDomain: usualClusterDomain,
     },
   };
 }

@@ -104,3 +104,30 @@ for (const [name, args, message] of refusals) {
     assert.throws(() => readCommand(args, {}), { name: "UsageError", message });
   });
 }
+
+test("run: how relay pods get their image, and how names of Services end", () => {
+  const read = (args: readonly string[], environment = {}) => {
+    const command = readCommand(["run", "--relay-image", "i", ...args], environment);
+    assert.ok(command.verb === "run");
+    const { relayImagePullPolicy, relayImagePullSecrets, clusterDomain } = command.settings;
+    return [relayImagePullPolicy, relayImagePullSecrets, clusterDomain];
+  };
+  assert.deepEqual(read([]), [undefined, [], "cluster.local"]);
+  const flags = [
+    "--relay-image-pull-policy",
+    "Always",
+    "--relay-image-pull-secrets",
+    "a,b",
+    "--cluster-domain",
+    "k8s.example",
+  ];
+  assert.deepEqual(read(flags), ["Always", ["a", "b"], "k8s.example"]);
+  const environment = {
+    RELAY_IMAGE_PULL_POLICY: "Never",
+    RELAY_IMAGE_PULL_SECRETS: "a",
+    CLUSTER_DOMAIN: "corp.internal",
+  };
+  assert.deepEqual(read([], environment), ["Never", ["a"], "corp.internal"]);
+  assert.throws(() => read(["--relay-image-pull-policy", "Sometimes"]), /relayImagePullPolicy: must be Always/);
+  assert.throws(() => read(["--cluster-domain", "Cluster.Local."]), /clusterDomain: must be lower-case/);
+});

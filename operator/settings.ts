@@ -20,6 +20,10 @@ export const usage = `Mailboat operator
     Runs the operator of a Kubernetes cluster. Several may run: one leads, the others stand by.
 
     --relay-image IMAGE     image of relay pods whose MailRelay names none (RELAY_IMAGE; required)
+    --relay-image-pull-policy P  Always, IfNotPresent or Never, for relay pods (RELAY_IMAGE_PULL_POLICY; default: Kubernetes')
+    --relay-image-pull-secrets A,B  Secrets for pulling the image, in each relay's namespace, for those whose MailRelay names
+                            none (RELAY_IMAGE_PULL_SECRETS; default: none)
+    --cluster-domain NAME   how names of Services end, for our own certificates (CLUSTER_DOMAIN; default cluster.local)
     --kubeconfig FILE       which cluster, and as whom (default: KUBECONFIG, ~/.kube/config, or the pod's own account)
     --context NAME          context of the kubeconfig (default: its current one)
     --namespaces A,B        namespaces that are watched (WATCH_NAMESPACES; default: all)
@@ -49,8 +53,21 @@ const label = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, { error: "must be lower-case letters, digits and '-'" });
 
+/** RFC 1123: labels with dots between them. */
+const objectName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, {
+    error: "must be lower-case letters, digits, '-' and '.', for example cluster.local",
+  });
+
 const clusterSettings = z.object({
   relayImage: z.string({ error: "name the image of relay pods with --relay-image or RELAY_IMAGE" }).min(1),
+  relayImagePullPolicy: z
+    .enum(["Always", "IfNotPresent", "Never"], { error: "must be Always, IfNotPresent or Never" })
+    .optional(),
+  relayImagePullSecrets: z.array(objectName),
+  clusterDomain: objectName,
   kubeconfig: z.string().optional(),
   context: z.string().optional(),
   namespaces: z.array(label),
@@ -113,6 +130,9 @@ function readCluster(values: Flags, set: Variable): Command {
   const settings = clusterSettings.safeParse({
     ...whoAndWhere(values, set),
     relayImage: values["relay-image"] ?? set("RELAY_IMAGE"),
+    relayImagePullPolicy: values["relay-image-pull-policy"] ?? set("RELAY_IMAGE_PULL_POLICY"),
+    relayImagePullSecrets: listed(values["relay-image-pull-secrets"] ?? set("RELAY_IMAGE_PULL_SECRETS")),
+    clusterDomain: values["cluster-domain"] ?? set("CLUSTER_DOMAIN") ?? "cluster.local",
     serviceAccount: values["service-account"] ?? set("SERVICE_ACCOUNT") ?? "mailboat-operator",
     listenHost: values.host ?? set("LISTEN_HOST") ?? "0.0.0.0",
     port: values.port ?? set("HTTP_PORT") ?? "9464",
@@ -133,11 +153,10 @@ function readRelease(values: Flags, set: Variable): Command {
 }
 
 function whoAndWhere(values: Flags, set: Variable) {
-  const namespaces = values.namespaces ?? set("WATCH_NAMESPACES") ?? "";
   return {
     kubeconfig: values.kubeconfig,
     context: values.context,
-    namespaces: namespaces.split(",").filter((name) => name !== ""),
+    namespaces: listed(values.namespaces ?? set("WATCH_NAMESPACES")),
     namespace: values.namespace ?? set("POD_NAMESPACE"),
     leaseName: values["lease-name"] ?? set("LEASE_NAME") ?? "mailboat-operator",
     identity: values.identity ?? set("POD_NAME") ?? hostname(),
@@ -145,13 +164,28 @@ function whoAndWhere(values: Flags, set: Variable) {
   };
 }
 
+function listed(names = ""): readonly string[] {
+  return names.split(",").filter((name) => name !== "");
+}
+
 const text = { type: "string" } as const;
 
 const whoAndWhereFlags = ["kubeconfig", "context", "namespaces", "namespace", "lease-name", "identity", "log-level"];
 const tracingFlags = ["otlp-endpoint", "trace-sampling-ratio"];
 
+const relayFlags = ["relay-image", "relay-image-pull-policy", "relay-image-pull-secrets"];
+
 const flagsOf: Readonly<Record<"run" | "release", ReadonlySet<string>>> = {
-  run: new Set(["relay-image", "service-account", "host", "port", "workers", ...tracingFlags, ...whoAndWhereFlags]),
+  run: new Set([
+    ...relayFlags,
+    "cluster-domain",
+    "service-account",
+    "host",
+    "port",
+    "workers",
+    ...tracingFlags,
+    ...whoAndWhereFlags,
+  ]),
   release: new Set(whoAndWhereFlags),
 };
 
@@ -164,6 +198,9 @@ function parseFlags(args: readonly string[]) {
         host: text,
         "log-level": text,
         "relay-image": text,
+        "relay-image-pull-policy": text,
+        "relay-image-pull-secrets": text,
+        "cluster-domain": text,
         kubeconfig: text,
         context: text,
         namespaces: text,

@@ -41,6 +41,9 @@ export const clientService = ruled(
       .enum(["ClusterIP", "NodePort", "LoadBalancer"])
       .default("ClusterIP")
       .describe("ClusterIP: inside the cluster only. NodePort and LoadBalancer: from outside too."),
+    labels: textMap(32, 63)
+      .optional()
+      .describe("More labels on the Service, as policies and cost reports ask for them."),
     annotations: textMap(64, 4096).default({}).describe("Annotations of the Service, as load balancers ask for them."),
     externalTrafficPolicy: z
       .enum(["Cluster", "Local"])

@@ -16,7 +16,7 @@ export interface LeadSettings {
   readonly operatorNamespace: string;
   /** Every resource is looked at this often even when nothing changed, in milliseconds. */
   readonly resyncMs: number;
-  readonly onSynced: () => void;
+  readonly onSynced: () => Promise<void>;
   /** Called once this process leads. */
   readonly begin: () => WorkQueue;
 }
@@ -35,7 +35,7 @@ export async function lead(settings: LeadSettings): Promise<number> {
   });
   const prepared = async (): Promise<undefined> => {
     await reads.open();
-    settings.onSynced();
+    await settings.onSynced();
     log.info({ cached: reads.sizes(), holder: election.holder }, "caches are filled");
     keepWarm({ reads, operatorNamespace, isOver: () => isLeading });
     await election.elected;

@@ -1,13 +1,16 @@
 /** What the operator's work and its last act begin and end with alike: the API server, the operator's namespace, the lease. */
 import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { objectFieldManager } from "../../api/labels.ts";
 import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Client } from "../kube/client/client.ts";
 import { type ConnectionSettings, openConnection } from "../kube/client/connection.ts";
+import type { Resource } from "../kube/client/resource.ts";
 import { Transport } from "../kube/client/transport.ts";
 import { Election } from "../kube/lease.ts";
 import { leaseTimes } from "../kube/leaserecord.ts";
+import type { PodDefaults } from "../mailrelay/world.ts";
 import type { ClusterSettings } from "../settings.ts";
 
 export interface Opening {
@@ -64,4 +67,42 @@ export function openElection(opening: Opening, client: Client, opened: Opened): 
 /** The next holder waits for the lease to run out where this fails. */
 export async function giveUpLease(election: Election, log: Log): Promise<void> {
   await election.release().catch((error: unknown) => log.warn({ error: String(error) }, "the lease was not released"));
+}
+
+/** OpenShift's admission of pods: who serves it gives each namespace ids of its own, and refuses any other. */
+const securityContextConstraints: Resource = {
+  apiVersion: "security.openshift.io/v1",
+  kind: "SecurityContextConstraints",
+  plural: "securitycontextconstraints",
+  namespaced: false,
+};
+
+const againMs = 2_000;
+
+export interface Asking {
+  readonly client: Client;
+  readonly stopping: AbortSignal;
+  readonly log: Log;
+}
+
+/** Asked once, until it is answered: a guess would make every pod anew, and a cluster does not become another one. */
+export async function assignsIds({ client, stopping, log }: Asking): Promise<boolean> {
+  for (;;) {
+    try {
+      const is = await client.serves(securityContextConstraints);
+      if (is) log.info("the cluster gives pods their user and group ids: relay pods have none of ours");
+      return is;
+    } catch (error) {
+      if (stopping.aborted) return false;
+      log.warn({ error: String(error) }, "the API server does not say which kinds it has; it is asked again");
+      await pause(againMs, undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+}
+
+export function podDefaults(
+  { relayImagePullPolicy, relayImagePullSecrets }: ClusterSettings,
+  areIdsAssigned: boolean,
+): PodDefaults {
+  return { imagePullPolicy: relayImagePullPolicy, imagePullSecrets: relayImagePullSecrets, areIdsAssigned };
 }

@@ -20,7 +20,15 @@ import { decoder } from "./decode.ts";
 import { indexes } from "./indexes.ts";
 import { lead } from "./lead.ts";
 import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts";
-import { giveUpLease, openElection, type Opened, type Opening, openServer } from "./opening.ts";
+import {
+  assignsIds,
+  giveUpLease,
+  openElection,
+  type Opened,
+  type Opening,
+  openServer,
+  podDefaults,
+} from "./opening.ts";
 import { openPages } from "./pages.ts";
 import { openQueue } from "./queue.ts";
 import { createReconcileTracer, type ReconcileTracer } from "./reconciletrace.ts";
@@ -63,11 +71,14 @@ export async function runCluster(run: ClusterRun): Promise<number> {
     stopping,
     operatorNamespace: namespace,
     resyncMs: settings.resyncMs,
-    onSynced: () => {
+    onSynced: async () => {
+      state.areIdsAssigned = await assignsIds({ client: parts.client, stopping, log });
       state.isSynced = true;
     },
     begin: () => {
-      const place = { namespace, image: settings.relayImage, serviceAccount: settings.serviceAccount };
+      const { relayImage: image, serviceAccount, clusterDomain } = settings;
+      const pods = podDefaults(settings, state.areIdsAssigned);
+      const place = { namespace, image, pods, clusterDomain, serviceAccount };
       state.queue = openQueue({
         ...run,
         kube,
@@ -93,6 +104,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
 }
 
 interface State {
+  areIdsAssigned: boolean;
   queue: WorkQueue | undefined;
   isSynced: boolean;
 }
@@ -104,6 +116,7 @@ interface PartSettings {
 }
 
 interface Parts {
+  readonly client: Client;
   readonly metrics: OperatorMetrics;
   readonly telemetry: Telemetry;
   readonly traces: ReconcileTracer;
@@ -117,7 +130,7 @@ interface Parts {
 function openParts({ run, opened, ended }: PartSettings): Parts {
   const { namespace, transport } = opened;
   const { settings, log, monotonic, now, chance } = run;
-  const state: State = { queue: undefined, isSynced: false };
+  const state: State = { areIdsAssigned: false, queue: undefined, isSynced: false };
   const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
   const telemetry = openTelemetry({ namespace, identity: settings.identity, log, counts: metrics });
   const traces = createReconcileTracer(telemetry);
@@ -144,6 +157,7 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
     onError: (error) => log.warn({ error: String(error) }, "an event could not be written"),
   });
   return {
+    client,
     metrics,
     telemetry,
     traces,

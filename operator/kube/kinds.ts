@@ -63,6 +63,7 @@ export interface ResourceRequirements {
 export interface Container {
   readonly name: string;
   readonly image: string;
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
   readonly args: readonly string[];
   readonly env: readonly EnvironmentVariable[];
   readonly ports: readonly ContainerPort[];
@@ -115,9 +116,9 @@ export interface PodSpec {
   readonly terminationGracePeriodSeconds: number;
   readonly securityContext: {
     readonly runAsNonRoot: true;
-    readonly runAsUser: number;
-    readonly runAsGroup: number;
-    readonly fsGroup: number;
+    readonly runAsUser?: number;
+    readonly runAsGroup?: number;
+    readonly fsGroup?: number;
     readonly fsGroupChangePolicy: "OnRootMismatch";
     readonly seccompProfile: { readonly type: "RuntimeDefault" };
   };
@@ -206,6 +207,7 @@ export interface ServicePort {
   readonly port: number;
   readonly targetPort: number;
   readonly protocol: "TCP";
+  readonly appProtocol?: "tcp";
 }
 
 export interface ServiceSpec {

@@ -249,7 +249,13 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
 
 function statefulSetFor(world: RelayWorld, scale: ScaleDecision): AppliedObject {
   const { relay, place, statefulSet } = world;
-  return renderStatefulSet({ relay, image: place.image, replicas: scale.replicas, present: statefulSet });
+  return renderStatefulSet({
+    relay,
+    image: place.image,
+    pods: place.pods,
+    replicas: scale.replicas,
+    present: statefulSet,
+  });
 }
 
 /**
@@ -318,7 +324,13 @@ function fingerprintOf(certificate: Secret | undefined): string | undefined {
 function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   const { tls, hostname } = world.relay.spec;
   if (tls.selfSigned === undefined) return undefined;
-  const names = [...new Set([hostname, ...clientNames(world.relay.metadata), ...world.place.certificateNames])];
+  const names = [
+    ...new Set([
+      hostname,
+      ...clientNames(world.relay.metadata, world.place.clusterDomain),
+      ...world.place.certificateNames,
+    ]),
+  ];
   const own = world.certificate;
   const reading = readingOf(own);
   const decision = decideClientAuthority(world.authority, world.now);

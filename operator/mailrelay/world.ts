@@ -17,9 +17,23 @@ export interface NextHopAddress {
   readonly port: number;
 }
 
+/** What pods have whose MailRelay does not say otherwise. */
+export interface PodDefaults {
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never" | undefined;
+  /** Names of Secrets in the relay's namespace. */
+  readonly imagePullSecrets: readonly string[];
+  /** The cluster gives each namespace user and group ids of its own, and refuses pods that bring theirs (OpenShift). */
+  readonly areIdsAssigned: boolean;
+}
+
+export const usualPods: PodDefaults = { imagePullSecrets: [], areIdsAssigned: false };
+
 /** Where this operator runs: what differs between a cluster and a single machine. */
 export interface Place {
   readonly image: string;
+  readonly pods: PodDefaults;
+  /** How names of Services end. */
+  readonly clusterDomain: string;
   /** Names beside the host name that relays are reached by; part of our own certificates. */
   readonly certificateNames: readonly string[];
   /** Next hops by local name: `host`, or `host:port` where the ports of a host lead to different places. */

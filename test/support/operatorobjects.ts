@@ -4,13 +4,22 @@ import { senderDomain, type SenderDomain } from "../../api/senderdomain.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
-import type { ClaimFact, IssuedCertificate, Place, PodFact, RelayWorld } from "../../operator/mailrelay/world.ts";
+import {
+  type ClaimFact,
+  type IssuedCertificate,
+  type Place,
+  type PodFact,
+  type RelayWorld,
+  usualPods,
+} from "../../operator/mailrelay/world.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
 
 export const place: Place = {
   image: "mailboat-relay",
+  pods: usualPods,
+  clusterDomain: "cluster.local",
   certificateNames: ["localhost"],
   addressBook: new Map([["capture.mailboat.localhost", { host: "127.0.0.1", port: 2599 }]]),
   namespace: "mailboat-system",

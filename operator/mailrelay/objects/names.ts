@@ -46,10 +46,15 @@ export function ordinalOf(prefix: string, name: string): number | undefined {
   return /^(0|[1-9][0-9]{0,4})$/.test(digits) ? Number(digits) : undefined;
 }
 
+export const usualClusterDomain = "cluster.local";
+
 /** Names that clients inside the cluster may dial, for our own certificates. */
-export function clientNames(relay: { readonly name: string; readonly namespace: string }): readonly string[] {
+export function clientNames(
+  relay: { readonly name: string; readonly namespace: string },
+  clusterDomain: string,
+): readonly string[] {
   const { name, namespace } = relay;
-  return [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.cluster.local`];
+  return [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.${clusterDomain}`];
 }
 
 export function shardSecretName(relayName: string, shard: string): string {

@@ -11,6 +11,7 @@ import {
   domainOf,
   domainWorld,
   ed25519Key,
+  place,
   relayOf,
   relayWorld,
   secretOf,
@@ -22,6 +23,7 @@ import { readShard } from "../../kube/shard.ts";
 import { planDomain } from "../../senderdomain/plan.ts";
 import { planRelay } from "../plan.ts";
 import { shardOf, shardSecretName } from "./names.ts";
+import { renderClientService } from "./service.ts";
 import { renderStatefulSet } from "./statefulset.ts";
 
 const folder = join(import.meta.dirname, "golden");
@@ -119,6 +121,37 @@ function textOf(object: AppliedObject): string {
   const readable = object.kind === "Secret" ? { ...object, data: decodeData(object) } : object;
   return `${JSON.stringify(readable, undefined, 2)}\n`;
 }
+
+test("pods have what the operator was told, unless their MailRelay says otherwise", () => {
+  const pods = { imagePullPolicy: "Always", imagePullSecrets: ["registry"], areIdsAssigned: true } as const;
+  const podOf = (spec: object) =>
+    renderStatefulSet({ relay: relayOf(spec), image: "i", pods, replicas: 1, present: undefined }).spec.template.spec;
+  const own = podOf({});
+  assert.deepEqual([own.containers[0].imagePullPolicy, own.imagePullSecrets], ["Always", [{ name: "registry" }]]);
+  const { runAsUser, runAsGroup, fsGroup, runAsNonRoot } = own.securityContext;
+  assert.deepEqual([runAsUser, runAsGroup, fsGroup, runAsNonRoot], [undefined, undefined, undefined, true]);
+  assert.deepEqual(podOf({ pod: { imagePullSecrets: [{ name: "mine" }] } }).imagePullSecrets, [{ name: "mine" }]);
+  assert.deepEqual(podOf({ pod: { imagePullSecrets: [] } }).imagePullSecrets, []);
+});
+
+test("labels and annotations that a person adds stand beside ours and never over them", () => {
+  const labelled = relayOf({ service: { labels: { "cost-center": "7", "mailboat.dev/relay": "other" } } });
+  const service = renderClientService(labelled);
+  const { labels = {} } = service.metadata;
+  assert.deepEqual([labels["cost-center"], labels["mailboat.dev/relay"]], ["7", "outbound"]);
+  assert.ok(service.spec.ports.every(({ appProtocol }) => appProtocol === "tcp"));
+  const evictable = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
+  const annotationsOf = (annotations?: object) =>
+    renderStatefulSet({ relay: relayOf({ pod: { annotations } }), image: "i", replicas: 1, present: undefined }).spec
+      .template.metadata.annotations;
+  assert.deepEqual(annotationsOf(), { [evictable]: "tmp" });
+  assert.deepEqual(annotationsOf({ [evictable]: "", a: "b" }), { [evictable]: "", a: "b" });
+});
+
+test("our own certificates end as the cluster's names do", () => {
+  const { issueFor } = planRelay(relayWorld({ place: { ...place, clusterDomain: "k8s.example" } }));
+  assert.ok(issueFor?.includes("outbound.mail.svc.k8s.example"));
+});
 
 test("one MailRelay with three SenderDomains becomes exactly the objects of the golden files", async () => {
   const rendered = new Map(everything().map((object) => [fileName(object), textOf(object)]));

@@ -10,6 +10,7 @@ import type { MailRelay } from "../../../api/mailrelay.ts";
 import { configurationDirectory, domainsDirectory, tlsDirectory } from "../../../api/relayconfig.ts";
 import type { Container, HttpProbe, PodSpec, PodTemplate, TopologySpreadConstraint } from "../../kube/kinds.ts";
 import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
+import { type PodDefaults, usualPods } from "../world.ts";
 import {
   allShards,
   certificateSecretName,
@@ -23,6 +24,8 @@ const configurationRoot = "/var/lib/mailboat/config";
 const spoolDirectory = "/var/lib/mailboat/spool";
 const temporaryVolume = "tmp";
 export const httpPort = 9464;
+/** What lies there is gone with the pod anyway: it must not keep the cluster autoscaler from taking a node away. */
+const evictable = { "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": temporaryVolume } as const;
 /** A user and group that nothing else of the node has. */
 const relayUser = 64_464;
 /** Above the 25 s in which a stopping relay lets messages in flight end. Safety does not depend on it: the spool is durable. */
@@ -30,17 +33,21 @@ const graceSeconds = 60;
 /** At rest a relay takes under 150 MiB, and under 400 MiB with a million messages queued. */
 const defaultResources = { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "512Mi" } } as const;
 
-export function renderPodTemplate(relay: Stored<MailRelay>, defaultImage: string): PodTemplate {
+export function renderPodTemplate(
+  relay: Stored<MailRelay>,
+  defaultImage: string,
+  defaults: PodDefaults = usualPods,
+): PodTemplate {
   const { pod } = relay.spec;
   // Ours come last: pods are found and served by them.
   const labels = { ...pod.labels, ...labelsFor(relay.metadata.name), [servingLabel]: "true" };
   return {
-    metadata: pod.annotations === undefined ? { labels } : { labels, annotations: pod.annotations },
-    spec: renderPodSpec(relay, pod.image ?? defaultImage),
+    metadata: { labels, annotations: { ...evictable, ...pod.annotations } },
+    spec: renderPodSpec(relay, pod.image ?? defaultImage, defaults),
   };
 }
 
-function renderPodSpec(relay: Stored<MailRelay>, image: string): PodSpec {
+function renderPodSpec(relay: Stored<MailRelay>, image: string, defaults: PodDefaults): PodSpec {
   const { pod } = relay.spec;
   const { name } = relay.metadata;
   const secrets = mountedSecrets(name);
@@ -51,15 +58,13 @@ function renderPodSpec(relay: Stored<MailRelay>, image: string): PodSpec {
     terminationGracePeriodSeconds: graceSeconds,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: relayUser,
-      runAsGroup: relayUser,
-      fsGroup: relayUser,
+      ...(defaults.areIdsAssigned ? {} : { runAsUser: relayUser, runAsGroup: relayUser, fsGroup: relayUser }),
       // A spool of a million files must not be walked at every start.
       fsGroupChangePolicy: "OnRootMismatch",
       seccompProfile: { type: "RuntimeDefault" },
     },
     containers: [
-      renderContainer(relay, image, [
+      renderContainer(relay, { image, ...pullPolicy(defaults) }, [
         ...secrets.map(({ mount }) => mount),
         { name: spoolVolume, mountPath: spoolDirectory },
         { name: temporaryVolume, mountPath: "/tmp" },
@@ -70,15 +75,29 @@ function renderPodSpec(relay: Stored<MailRelay>, image: string): PodSpec {
     ...(pod.nodeSelector === undefined ? {} : { nodeSelector: pod.nodeSelector }),
     ...(pod.tolerations === undefined ? {} : { tolerations: pod.tolerations }),
     ...(pod.affinity === undefined ? {} : { affinity: pod.affinity }),
-    ...(pod.imagePullSecrets === undefined ? {} : { imagePullSecrets: pod.imagePullSecrets }),
+    ...pullSecrets(relay, defaults),
     ...(pod.priorityClassName === undefined ? {} : { priorityClassName: pod.priorityClassName }),
   };
 }
 
-function renderContainer(relay: Stored<MailRelay>, image: string, volumeMounts: readonly VolumeMount[]): Container {
+function pullPolicy({ imagePullPolicy }: PodDefaults): Pick<Container, "imagePullPolicy"> {
+  return imagePullPolicy === undefined ? {} : { imagePullPolicy };
+}
+
+/** A MailRelay that names some is on its own: its image is its own, too. */
+function pullSecrets({ spec: { pod } }: Stored<MailRelay>, defaults: PodDefaults): Pick<PodSpec, "imagePullSecrets"> {
+  const secrets = pod.imagePullSecrets ?? defaults.imagePullSecrets.map((name) => ({ name }));
+  return pod.imagePullSecrets === undefined && secrets.length === 0 ? {} : { imagePullSecrets: secrets };
+}
+
+function renderContainer(
+  relay: Stored<MailRelay>,
+  image: Pick<Container, "image" | "imagePullPolicy">,
+  volumeMounts: readonly VolumeMount[],
+): Container {
   return {
     name: "relay",
-    image,
+    ...image,
     args: ["run"],
     env: [
       { name: "MAILBOAT_CONFIGURATION_DIR", value: configurationRoot },

@@ -12,7 +12,9 @@ import { httpPort } from "./podtemplate.ts";
 /** Selects pods that serve: one that is about to leave loses the label first and gets no new connection. */
 export function renderClientService(relay: Stored<MailRelay>): Service {
   const { service } = relay.spec;
-  const metadata = ownedMetadata(relay, relay.metadata.name);
+  const own = ownedMetadata(relay, relay.metadata.name);
+  // Ours come last: caches and people find the Service by them.
+  const metadata = service.labels === undefined ? own : { ...own, labels: { ...service.labels, ...own.labels } };
   return {
     apiVersion: "v1",
     kind: "Service",
@@ -64,5 +66,7 @@ function listenerPorts(relay: Stored<MailRelay>, outside: (port: number) => numb
     port: outside(port),
     targetPort: containerPort(port),
     protocol: "TCP",
+    // In SMTP the server speaks first: a mesh that waits for the client to say which protocol it is would wait for ever.
+    appProtocol: "tcp",
   }));
 }

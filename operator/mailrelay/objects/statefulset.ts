@@ -3,6 +3,7 @@ import { labelsFor, relayLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { StatefulSet, VolumeClaimTemplate } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
+import type { PodDefaults } from "../world.ts";
 import { headlessServiceName, spoolVolume } from "./names.ts";
 import { ownedMetadata } from "./owned.ts";
 import { renderPodTemplate } from "./podtemplate.ts";
@@ -10,6 +11,7 @@ import { renderPodTemplate } from "./podtemplate.ts";
 export interface StatefulSetContent {
   readonly relay: Stored<MailRelay>;
   readonly image: string;
+  readonly pods?: PodDefaults;
   readonly replicas: number;
   /** What there is now: claim templates cannot change, volumes grow by their claims. */
   readonly present: StatefulSet | undefined;
@@ -32,7 +34,7 @@ export function renderStatefulSet(content: StatefulSetContent): StatefulSet {
       persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
       revisionHistoryLimit: 3,
       selector: { matchLabels: { [relayLabel]: name } },
-      template: renderPodTemplate(relay, content.image),
+      template: renderPodTemplate(relay, content.image, content.pods),
       volumeClaimTemplates: [spoolClaim(relay, present?.spec.volumeClaimTemplates[0])],
     },
   };
