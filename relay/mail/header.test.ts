@@ -27,6 +27,14 @@ test("fieldValue() unfolds and keeps what is inside", () => {
   assert.deepEqual(values, ["one two\tthree  four", "jörg@b"]);
 });
 
+test("fieldValue() leaves at both ends what is no white space to mail", () => {
+  const header = headerOf("From: \u00a0 a@b\u2028 \t\r\n \r\n");
+  assert.deepEqual(
+    header.fields.map((field) => fieldValue(header, field)),
+    ["\u00a0 a@b\u2028"],
+  );
+});
+
 test("fieldsNamed() finds every field of a name", () => {
   const header = headerOf("From: a\r\nTo: b\r\nfrom: c\r\n");
   assert.equal(fieldsNamed(header, "from").length, 2);

@@ -94,6 +94,10 @@ function isSpace(octet: number | undefined): boolean {
   return octet === space || octet === tab;
 }
 
+function isBlankOctet(octet: number | undefined): boolean {
+  return isSpace(octet) || octet === carriageReturn || octet === lineFeed;
+}
+
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
   const at = afterSpaces(bytes, start, end);
   return at === end || bytes[at] === carriageReturn;
@@ -117,7 +121,11 @@ export function fieldsNamed(header: Header, name: string): readonly HeaderField[
 
 /** Unfolded (RFC 5322 section 2.2.3) and read as UTF-8; bytes that are not become U+FFFD. */
 export function fieldValue(header: Header, field: HeaderField): string {
-  const written = header.bytes.toString("utf8", field.valueStart, field.end).trim();
+  // trim() would also take what is no white space to mail, such as U+00A0: it belongs to the value.
+  let [start, end] = [field.valueStart, field.end];
+  while (start < end && isBlankOctet(header.bytes[start])) start += 1;
+  while (end > start && isBlankOctet(header.bytes[end - 1])) end -= 1;
+  const written = header.bytes.toString("utf8", start, end);
   return written.includes("\r\n") ? written.replace(/\r\n(?=[ \t])/g, "") : written;
 }
 
