@@ -13,7 +13,6 @@ import { senderDomainStatus } from "../api/senderdomain.ts";
 import {
   type ChangeListener,
   keyOf,
-  nameOf,
   type Kube,
   type KubeEvent,
   type ListOptions,
@@ -37,6 +36,7 @@ import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
+import { brings, contentOf } from "./storage/given.ts";
 import { marked } from "./storage/marks.ts";
 import { claimFor, heldPods, newClaim, type VolumePlace, Volumes } from "./storage/volumes.ts";
 
@@ -242,6 +242,23 @@ export class LocalKube implements Kube {
     await this.apply({ ...secret, data });
   }
 
+  /** Nobody else writes here. */
+  async createSecret(secret: KindMap["Secret"]): Promise<boolean> {
+    if (this.#objects.has(keyOf(referenceTo(secret)))) return false;
+    await this.apply(secret);
+    return true;
+  }
+
+  async replaceSecret(_read: KindMap["Secret"], secret: KindMap["Secret"]): Promise<boolean> {
+    await this.apply(secret);
+    return true;
+  }
+
+  async adoptSecret({ metadata }: Pick<KindMap["Secret"], "metadata">): Promise<void> {
+    const secret = await this.get("Secret", metadata.namespace, metadata.name);
+    if (secret !== undefined) await this.apply({ ...secret, metadata: { ...secret.metadata, ...metadata } });
+  }
+
   async remove(reference: Reference): Promise<void> {
     const object = this.#objects.get(keyOf(reference));
     if (object === undefined) return;
@@ -369,19 +386,8 @@ export function referenceTo(object: KubeObject): Reference {
   return { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
 }
 
-function brings({ metadata, spec }: KindMap["SenderDomain"], options: ListOptions): boolean {
-  const { namespace = metadata.namespace, name } = spec.relayRef;
-  if (options.relay !== undefined && nameOf({ namespace, name }) !== options.relay) return false;
-  return options.domain === undefined || spec.domain === options.domain;
-}
-
 function isKind<K extends Kind>(object: KubeObject, kind: K): object is KindMap[K] & KubeObject {
   return object.kind === kind;
-}
-
-/** What a generation counts: everything a person wrote but the labels and annotations. */
-function contentOf(object: GivenObject): unknown {
-  return object.kind === "Secret" ? [object.type, object.data] : object.spec;
 }
 
 /** The part of a status that others wait for; queue figures come and go. */

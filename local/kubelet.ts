@@ -3,6 +3,7 @@
  * for every replica a Pod object and the claim of its volume. A replica that is scaled away stops; its volume stays until the
  * operator removes the claim.
  */
+import { ownerOf } from "../operator/mailrelay/world.ts";
 import { join } from "node:path";
 import { emptySpoolAnnotation } from "../api/labels.ts";
 import type { ContainerPort, Pod, Secret, StatefulSet } from "../operator/kube/objects.ts";
@@ -158,6 +159,7 @@ function podObject(replica: Replica, host: string): Pod {
       name: `${set.metadata.name}-${index}`,
       namespace: set.metadata.namespace,
       labels: set.spec.template.metadata.labels,
+      ownerReferences: [ownerOf(set)],
     },
     status: {
       podIP: host,

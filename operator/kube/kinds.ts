@@ -18,6 +18,7 @@ export interface ObjectMeta {
   readonly name: string;
   readonly namespace: string;
   readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
   readonly generation?: number | undefined;
   readonly creationTimestamp?: string | undefined;
   /** Set once somebody deleted the object and a finalizer still holds it. */

@@ -78,6 +78,15 @@ export interface Kube {
   setFinalizer(reference: Reference, finalizer: string, isPresent: boolean): Promise<void>;
   /** Sets (text) or removes (undefined) single data keys of a Secret and leaves the others as they are. */
   mergeSecret(secret: Secret, changes: Readonly<Record<string, string | undefined>>): Promise<void>;
+  /**
+   * Makes a Secret whose content nobody could bring back. Resolves to false when one of its name is there: that one stays as it
+   * is, and the next read tells of it. Throws RejectedError when that one is somebody else's.
+   */
+  createSecret(secret: Secret): Promise<boolean>;
+  /** Writes over a Secret that is still as it was read. Resolves to false when it is not: the next read tells of it. */
+  replaceSecret(read: Secret, secret: Secret): Promise<boolean>;
+  /** Makes labels and owners of a Secret be these; what it holds stays. */
+  adoptSecret(secret: Pick<Secret, "metadata">): Promise<void>;
   /** Gone already is success. */
   remove(reference: Reference): Promise<void>;
   /** Throws RejectedError where the API server takes no write of an object that is stored as this one is. */

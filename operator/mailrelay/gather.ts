@@ -10,7 +10,7 @@ import {
 } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
-import type { OptionalKind, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
+import type { OptionalKind, OwnerReference, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "./binding.ts";
@@ -183,8 +183,14 @@ type Named = Pick<Stored<MailRelay>, "metadata">;
 export async function gatherPods(sources: RelaySources, relay: Named): Promise<readonly PodFact[]> {
   const { namespace, name } = relay.metadata;
   const pods = await sources.kube.list("Pod", { namespace, labels: { [relayLabel]: name } });
-  const read = await Promise.all(pods.map((pod) => podFact(sources, pod)));
+  // Anybody who may make pods can put our label on one: asked for what it reports, it would be believed.
+  const own = pods.filter((pod) => pod.metadata.ownerReferences?.some((owner) => isItsSet(owner, name)));
+  const read = await Promise.all(own.map((pod) => podFact(sources, pod)));
   return read.sort((left, right) => left.name.localeCompare(right.name, "en", { numeric: true }));
+}
+
+function isItsSet({ kind, name, controller }: OwnerReference, relayName: string): boolean {
+  return kind === "StatefulSet" && name === relayName && controller;
 }
 
 async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Promise<PodFact> {

@@ -238,7 +238,9 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
   if (certManager !== undefined && kinds.has("Certificate")) {
     objects.push(renderIssuance(relay, certManager.issuerRef));
   }
-  if (certificate !== undefined && certificate !== world.certificate) objects.push(certificate);
+  if (certificate !== undefined && (certificate !== world.certificate || isOfTheDead(world, certificate))) {
+    objects.push(owned(relay, certificate));
+  }
   if (world.peer !== undefined && !needsPeer(world)) objects.push(renderPeer(relay, peerContent(world.peer)));
   // Shards change first: a configuration that names digests of the past would be loaded and replaced at once.
   if (reading.document !== undefined && areShardsClean) objects.push(renderConfiguration(relay, reading.document));
@@ -310,6 +312,19 @@ function certificateToMount(world: RelayWorld): Secret | undefined {
   const question = { hostname: world.relay.spec.hostname, now: world.now };
   if (!serves(reading, question) && serves(readingOf(world.certificate), question)) return world.certificate;
   return renderCertificate(world.relay, { chain, privateKey });
+}
+
+/** A relay that was made anew finds what the one of its name before it owned, which Kubernetes would take away with that one. */
+function isOfTheDead({ relay: { metadata } }: RelayWorld, { metadata: { ownerReferences = [] } }: Secret): boolean {
+  const relays = ownerReferences.filter(({ kind, name }) => kind === "MailRelay" && name === metadata.name);
+  return relays.length > 0 && relays.every(({ uid }) => uid !== metadata.uid);
+}
+
+/** What a Secret of ours holds, with the labels and the owner that it should have. */
+function owned(relay: RelayWorld["relay"], certificate: Secret): Secret {
+  const { metadata } = renderCertificate(relay, { chain: "", privateKey: "" });
+  const { apiVersion, kind, type, data } = certificate;
+  return { apiVersion, kind, metadata, type, data };
 }
 
 function readingOf(certificate: Secret | undefined): CertificateReading {

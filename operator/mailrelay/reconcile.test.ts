@@ -91,6 +91,17 @@ interface Stage {
 }
 
 const relayKey = { namespace: "mail", name: "outbound" };
+/** As a StatefulSet's controller puts it on its pods. */
+const bySet = [
+  {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    name: "outbound",
+    uid: "set",
+    controller: true,
+    blockOwnerDeletion: true,
+  },
+] as const;
 const domainKey = { namespace: "shop", name: "example-com" };
 
 async function open(context: TestContext, spec: object = {}): Promise<Stage> {
@@ -172,7 +183,12 @@ test("pods behind the newest configuration are marked, once a second at most", a
   kube.putPod({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: "outbound-0", namespace: "mail", labels: { "mailboat.dev/relay": "outbound" } },
+    metadata: {
+      name: "outbound-0",
+      namespace: "mail",
+      labels: { "mailboat.dev/relay": "outbound" },
+      ownerReferences: bySet,
+    },
     status: { podIP: "127.0.0.1", ready: true, ports: [], phase: "Running" },
   });
   // The report above shows no certificate: the pod has not loaded the one there is.
@@ -180,6 +196,36 @@ test("pods behind the newest configuration are marked, once a second at most", a
   const pod = await kube.get("Pod", "mail", "outbound-0");
   assert.match(pod?.metadata.annotations?.[revisionAnnotation] ?? "", /^[0-9a-f]{64}\.[0-9a-f]{16}$/);
   assert.equal(memory.annotatedAt("mail/outbound-0"), now);
+});
+
+test("a pod that has our label and is of no StatefulSet of ours is no pod of ours", async (context) => {
+  const { kube, run, sources } = await open(context);
+  for (let round = 0; round < 4; round += 1) await run();
+  const asked: string[] = [];
+  const readReport: RelaySources["readReport"] = (pod) => {
+    asked.push(pod.metadata.name);
+    return Promise.resolve(reportOf({ queued: 1_000_000 }));
+  };
+  const others = [{ ...bySet[0], name: "another" }];
+  for (const [name, ownerReferences] of [
+    ["outbound-0", bySet],
+    ["bare", undefined],
+    ["anothers", others],
+    ["claimed", [{ ...bySet[0], kind: "ReplicaSet" }]],
+  ] as const) {
+    const labels = { [relayLabel]: "outbound", [servingLabel]: "true" };
+    const metadata = { name, namespace: "mail", labels, ...(ownerReferences === undefined ? {} : { ownerReferences }) };
+    const status = { podIP: "127.0.0.1", ready: true, ports: [], phase: "Running" };
+    kube.putPod({ apiVersion: "v1", kind: "Pod", metadata, status });
+  }
+  await reconcileRelay({ ...sources, readReport }, relayKey);
+  assert.deepEqual(asked, ["outbound-0"]);
+  const relay = await kube.get("MailRelay", "mail", "outbound");
+  assert.deepEqual(
+    relay?.status?.pods?.map(({ name }) => name),
+    ["outbound-0"],
+  );
+  assert.equal(relay.status.replicas, 1);
 });
 
 test("Secrets that may not be read in the domain's namespace are told there, and the relay does not mind", async (context) => {
@@ -338,7 +384,12 @@ async function openLeaving(context: TestContext) {
     kube.putPod({
       apiVersion: "v1",
       kind: "Pod",
-      metadata: { name, namespace: "mail", labels: { [relayLabel]: "outbound", [servingLabel]: "true" } },
+      metadata: {
+        name,
+        namespace: "mail",
+        labels: { [relayLabel]: "outbound", [servingLabel]: "true" },
+        ownerReferences: bySet,
+      },
       status: {
         podIP: "127.0.0.1",
         ready: true,

@@ -61,9 +61,9 @@ test("readPrivateKey() says why a key cannot sign", () => {
   });
 });
 
-test("managedSelector() differs by algorithm and generation", () => {
+test("managedSelector() differs by algorithm and key", () => {
   assert.deepEqual(
-    [managedSelector("RSA2048", 1), managedSelector("Ed25519", 1), managedSelector("RSA2048", 2)],
-    ["mbr1", "mbe1", "mbr2"],
+    [managedSelector("RSA2048", "a"), managedSelector("Ed25519", "a"), managedSelector("RSA2048", "b")],
+    ["mbrca978112ca", "mbeca978112ca", "mbr3e23e81600"],
   );
 });

@@ -12,6 +12,7 @@ import { configurationSecretName, domainDataKey, shardOf, shardSecretName } from
 import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 import { hides } from "../mailrelay/unseen/documents.ts";
 import type { CredentialFacts } from "../mailrelay/world.ts";
+import { isKeyOf } from "./keys.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 
@@ -91,13 +92,12 @@ async function gatherManagedKeys(
   domain: Stored<SenderDomain>,
 ): Promise<readonly Secret[] | undefined> {
   if (domain.spec.dkim?.managed === undefined) return [];
-  const { namespace, name, uid } = domain.metadata;
+  const { namespace, name } = domain.metadata;
   const secrets = await sources.kube
     .list("Secret", { namespace, labels: { [senderDomainLabel]: name } })
     .catch((error: unknown) => nothingWhereForbidden(error));
-  // Labels can be written by anybody: only what we own is ours.
   return secrets
-    ?.filter((secret) => secret.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false)
+    ?.filter((secret) => isKeyOf(secret, domain))
     .sort((left, right) => (selectorOf(left) < selectorOf(right) ? -1 : 1));
 }
 

@@ -2,19 +2,21 @@
  * The keys a domain signs with: those its manifest names, then the operator's own. Pure. A key that went bad keeps its
  * last good version in the pods, because mail that is signed today must not wait for a typing mistake to be found.
  */
-import { dkimSelectorLabel } from "../../api/labels.ts";
+import { dkimSelectorLabel, managedByLabel } from "../../api/labels.ts";
 import type { KeyDocument } from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { algorithmOf, type ManagedAlgorithm, managedSelector, minRsaBits, readPrivateKey } from "./privatekey.ts";
+import { algorithmOf, isNamed, type ManagedAlgorithm, managedPlace, minRsaBits, readPrivateKey } from "./privatekey.ts";
 import { forbiddenProblem } from "../mailrelay/rights.ts";
+import { ownerOf } from "../mailrelay/world.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
 
 export const privateKeyDataKey = "privateKey";
 
 export interface ManagedKeyIntent {
   readonly algorithm: ManagedAlgorithm;
-  readonly selector: string;
+  /** Of the Secret. */
+  readonly name: string;
 }
 
 export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFacts {
@@ -39,12 +41,20 @@ export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFac
     const selector = secret.metadata.labels?.[dkimSelectorLabel];
     // The Secret stays: who asks for the algorithm again gets the key back that is published.
     if (selector !== undefined && !isWanted(world, algorithmOf(selector))) continue;
-    const privateKey = secretText(secret, privateKeyDataKey);
-    const key = selector === undefined || privateKey === undefined ? undefined : usableKey(selector, privateKey);
-    if (key !== undefined) usable.push(key);
-    else problems.push(spoiltKey(secret));
+    const key = managedKey(secret);
+    const kept = key ?? (selector === undefined ? undefined : lastGood(previous, selector));
+    if (kept !== undefined) usable.push(kept);
+    if (key === undefined) problems.push(spoiltKey(secret));
   }
   return { usable, problems };
+}
+
+/** The key that a Secret was made for; undefined where it holds another by now, or none. */
+export function managedKey(secret: Secret): UsableKey | undefined {
+  const selector = secret.metadata.labels?.[dkimSelectorLabel];
+  const privateKey = secretText(secret, privateKeyDataKey);
+  const key = selector === undefined || privateKey === undefined ? undefined : usableKey(selector, privateKey);
+  return key !== undefined && isNamed(key.selector, key) ? key : undefined;
 }
 
 /** A key of ours that somebody wrote over. It is not made anew by itself: its public half may be published. */
@@ -70,23 +80,46 @@ function keptKeys(world: DomainWorld, previous: PreviousDocument): readonly Usab
   });
 }
 
-/** Name of the Secret of a SenderDomain's first managed key of an algorithm. */
+/** Name of the Secret of a SenderDomain's managed key of an algorithm. */
 export function managedSecretName(domainName: string, algorithm: ManagedAlgorithm): string {
-  return keySecretName(domainName, managedSelector(algorithm, 1));
-}
-
-export function keySecretName(domainName: string, selector: string): string {
-  return `${domainName}-dkim-${selector}`;
+  return `${domainName}-dkim-${managedPlace(algorithm)}`;
 }
 
 /** Managed keys that the manifest asks for and that do not exist. */
 export function keysToMake(world: DomainWorld): readonly ManagedKeyIntent[] {
   const algorithms = world.domain.spec.dkim?.managed?.algorithms ?? [];
   if (world.managedKeys === undefined) return [];
-  const present = new Set(world.managedKeys.map((secret) => secret.metadata.labels?.[dkimSelectorLabel]));
+  const present = new Set(
+    world.managedKeys.map((secret) => algorithmOf(secret.metadata.labels?.[dkimSelectorLabel] ?? "")),
+  );
+  const { name } = world.domain.metadata;
   return algorithms
-    .map((algorithm) => ({ algorithm, selector: managedSelector(algorithm, 1) }))
-    .filter(({ selector }) => !present.has(selector));
+    .filter((algorithm) => !present.has(algorithm))
+    .map((algorithm) => ({ algorithm, name: managedSecretName(name, algorithm) }));
+}
+
+/** Keys of this domain that are owned by nobody, or by a SenderDomain of its name that is no more, as they should be owned. */
+export function keysToAdopt(world: DomainWorld): readonly Secret[] {
+  const { domain, managedKeys = [] } = world;
+  const owner = ownerOf(domain);
+  return managedKeys
+    .filter((secret) => managedKey(secret) !== undefined && !isOwnedBy(secret, owner.uid))
+    .map((secret) => ({ ...secret, metadata: { ...secret.metadata, ownerReferences: [owner] } }));
+}
+
+export function isOwnedBy(secret: Secret, uid: string | undefined): boolean {
+  return secret.metadata.ownerReferences?.some((owner) => owner.uid === uid) ?? false;
+}
+
+/**
+ * Labels can be written by anybody, and a Secret that somebody else owns is no key of ours. One without an owner was left by a
+ * domain that was orphaned or brought back from a backup, and what is published of it is still good.
+ */
+export function isKeyOf(secret: Secret, { metadata: { name, uid } }: DomainWorld["domain"]): boolean {
+  const { labels, ownerReferences = [] } = secret.metadata;
+  if (isOwnedBy(secret, uid)) return true;
+  const isOurs = labels?.[managedByLabel] === "mailboat-operator" && labels[dkimSelectorLabel] !== undefined;
+  return isOurs && ownerReferences.every((owner) => owner.kind === "SenderDomain" && owner.name === name);
 }
 
 type KeyJudgement = { readonly usable: Omit<UsableKey, "selector"> } | { readonly problem: KeyProblem };

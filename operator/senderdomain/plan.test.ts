@@ -242,13 +242,13 @@ test("planDomain() asks for the managed keys that do not exist, and for none tha
   const domain = domainOf({ spec: { dkim: { managed: {} } } });
   const empty = planDomain(domainWorld({ domain }));
   assert.deepEqual(empty.make, [
-    { algorithm: "RSA2048", selector: "mbr1" },
-    { algorithm: "Ed25519", selector: "mbe1" },
+    { algorithm: "RSA2048", name: "example-com-dkim-mbr1" },
+    { algorithm: "Ed25519", name: "example-com-dkim-mbe1" },
   ]);
   assert.equal(empty.write, undefined);
   const made = secretOf({ name: "k", labels: { [dkimSelectorLabel]: "mbe1" }, values: { privateKey: ed25519Key } });
   const plan = planDomain(domainWorld({ domain, managedKeys: [made] }));
-  assert.deepEqual(plan.make, [{ algorithm: "RSA2048", selector: "mbr1" }]);
+  assert.deepEqual(plan.make, [{ algorithm: "RSA2048", name: "example-com-dkim-mbr1" }]);
   assert.deepEqual(plan.status.dnsRecords, [
     {
       type: "TXT",

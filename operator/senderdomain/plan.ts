@@ -24,7 +24,7 @@ import {
   relayField,
 } from "./assess.ts";
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "./dnsrecord.ts";
-import { keyFacts, keysToMake, type ManagedKeyIntent } from "./keys.ts";
+import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
 import { rejectionText } from "../mailrelay/rights.ts";
 import { rsaKeyDocument } from "./privatekey.ts";
 import { roomProblem, type RoomProblem } from "./room.ts";
@@ -39,6 +39,8 @@ export interface ShardWrite {
 
 export interface DomainPlan {
   readonly make: readonly ManagedKeyIntent[];
+  /** Keys whose owner is to be the domain. */
+  readonly adopt: readonly Secret[];
   /** SHA-256 of the document, where every ready pod has loaded it. */
   readonly loaded: string | undefined;
   /** Absent when the relay does not serve the domain, or has its document already. */
@@ -74,6 +76,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !isPaused;
   return {
     make: isPaused ? [] : missing,
+    adopt: isPaused ? [] : keysToAdopt(world),
     requeueAfterMs: waitsUnheard(world, all) ? unheardMs : undefined,
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,

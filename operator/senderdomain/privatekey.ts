@@ -70,18 +70,37 @@ function parseKey(given: KeyDocument): KeyReading {
 }
 
 /**
- * The selector of a managed key: stable for its whole life and new for its successor, so that two generations can be
- * published side by side. `generation` counts from 1.
+ * The selector of a managed key, which names this very key: no other one is ever published in its place, so that two can stand
+ * side by side and a record that is there never belies a signature. `publicKey` as in PublicKeyFact.
  */
-export function managedSelector(algorithm: ManagedAlgorithm, generation: number): string {
-  return `mb${letters[algorithm]}${generation}`;
+export function managedSelector(algorithm: ManagedAlgorithm, publicKey: string): string {
+  const digest = createHash("sha256").update(publicKey).digest("hex");
+  return `mb${letters[algorithm]}${digest.slice(0, 10)}`;
+}
+
+/** Selectors of keys that an earlier version made count them: they may name any. */
+const counted = /^mb[re][0-9]{1,3}$/;
+
+/** Whether the key is the one that the selector was made for. */
+export function isNamed(
+  selector: string,
+  { algorithm, publicKey }: Pick<PublicKeyFact, "algorithm" | "publicKey">,
+): boolean {
+  const kind = algorithm === "rsa" ? "RSA2048" : "Ed25519";
+  if (algorithmOf(selector) !== kind) return false;
+  return counted.test(selector) || selector === managedSelector(kind, publicKey);
+}
+
+/** Where the key of an algorithm lies: one place for each, so that no two are made. */
+export function managedPlace(algorithm: ManagedAlgorithm): string {
+  return `mb${letters[algorithm]}1`;
 }
 
 const letters: Readonly<Record<ManagedAlgorithm, string>> = { RSA2048: "r", Ed25519: "e" };
 
 /** Undefined for a selector that is not that of a managed key. */
 export function algorithmOf(selector: string): ManagedAlgorithm | undefined {
-  const letter = /^mb([re])[0-9]+$/.exec(selector)?.[1];
+  const letter = /^mb([re])[0-9a-f]+$/.exec(selector)?.[1];
   if (letter === undefined) return undefined;
   return letter === letters.RSA2048 ? "RSA2048" : "Ed25519";
 }

@@ -13,7 +13,8 @@ import { ownerOf, type Rejection } from "../mailrelay/world.ts";
 import { managedField, relayField } from "./assess.ts";
 import { makePrivateKey } from "./dkimkey.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
-import { keySecretName, privateKeyDataKey } from "./keys.ts";
+import { type ManagedKeyIntent, privateKeyDataKey } from "./keys.ts";
+import { managedSelector, readPrivateKey } from "./privatekey.ts";
 import { type DomainPlan, planDomain, planMisfitDomain } from "./plan.ts";
 import type { DomainWorld } from "./world.ts";
 
@@ -33,7 +34,7 @@ export async function reconcileDomain(
   }
   const world = await gatherDomain(sources, domain);
   const intended = planDomain(world);
-  const refusals = await carryOut(sources, domain, intended);
+  const { refusals, isBehind } = await carryOut(sources, domain, intended);
   const subject = keyOf({ kind: "SenderDomain", ...key });
   const look = { generation: domain.metadata.generation, now: world.now };
   // What is refused now, or taken again, status says now: a look of its own would meet another refusal, without end.
@@ -44,17 +45,27 @@ export async function reconcileDomain(
   for (const event of plan.events) await kube.emit(event);
   const pauseMs = memory.rejections.pauseMs(subject);
   if (pauseMs > 0) return Math.max(pauseMs, plan.requeueAfterMs ?? 0);
+  if (isBehind) return behindMs;
   if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
   kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
 }
 
-/** Resolves to what the API server would not take. */
+interface CarriedOut {
+  /** What the API server would not take. */
+  readonly refusals: readonly Rejection[];
+  /** Something was there already of which the look knew nothing. */
+  readonly isBehind: boolean;
+}
+
+/** How long a cache that lags behind is given. */
+const behindMs = 1_000;
+
 async function carryOut(
   { kube }: DomainSources,
   domain: Stored<SenderDomain>,
-  { make, write }: DomainPlan,
-): Promise<readonly Rejection[]> {
+  { make, adopt, write }: DomainPlan,
+): Promise<CarriedOut> {
   const rejections: Rejection[] = [];
   const attempt = async (refused: RefusedWrite, send: () => Promise<void>): Promise<void> => {
     try {
@@ -63,19 +74,27 @@ async function carryOut(
       rejections.push(rejectionOf(refused, error));
     }
   };
+  let isBehind = false;
   const made = await Promise.all(
-    make.map(async ({ algorithm, selector }) => renderKey(domain, selector, await makePrivateKey(algorithm))),
+    make.map(async (intent) => renderKey(domain, intent, await makePrivateKey(intent.algorithm))),
   );
   for (const secret of made) {
     const { name } = secret.metadata;
-    await attempt({ kind: "Secret", name, field: managedField }, () => kube.apply(secret));
+    await attempt({ kind: "Secret", name, field: managedField }, async () => {
+      // The key that is there may be published: it is never written over.
+      if (!(await kube.createSecret(secret))) isBehind = true;
+    });
+  }
+  for (const secret of adopt) {
+    const { name } = secret.metadata;
+    await attempt({ kind: "Secret", name, field: managedField }, () => kube.adoptSecret(secret));
   }
   if (write !== undefined) {
     const { secret, dataKey, text } = write;
     const name = nameOf(secret.metadata);
     await attempt({ kind: "Secret", name, field: relayField }, () => kube.mergeSecret(secret, { [dataKey]: text }));
   }
-  return rejections;
+  return { refusals: rejections, isBehind };
 }
 
 /** Where not even status may be written, the event alone says it. What is wrong ends with a change, of which a watch tells. */
@@ -113,18 +132,20 @@ function keySecretNames({ domain, managedKeys = [] }: DomainWorld): readonly str
   return [...given, ...managedKeys.map((secret) => secret.metadata.name)];
 }
 
-function renderKey(domain: Stored<SenderDomain>, selector: string, privateKey: string): Secret {
+function renderKey(domain: Stored<SenderDomain>, intent: ManagedKeyIntent, privateKey: string): Secret {
   const { namespace, name } = domain.metadata;
+  const reading = readPrivateKey(privateKey);
+  if (reading.kind !== "usable") throw new Error(`a key that was just made cannot be used: ${reading.kind}`);
   return {
     apiVersion: "v1",
     kind: "Secret",
     metadata: {
-      name: keySecretName(name, selector),
+      name: intent.name,
       namespace,
       labels: {
         [managedByLabel]: "mailboat-operator",
         [senderDomainLabel]: name,
-        [dkimSelectorLabel]: selector,
+        [dkimSelectorLabel]: managedSelector(intent.algorithm, reading.publicKey),
       },
       ownerReferences: [ownerOf(domain)],
     },

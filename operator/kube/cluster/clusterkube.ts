@@ -109,6 +109,18 @@ export class ClusterKube implements Kube {
     await this.#writes.mergeSecret(secret, changes);
   }
 
+  async createSecret(secret: Secret): Promise<boolean> {
+    return this.#writes.createSecret(secret);
+  }
+
+  async replaceSecret(read: Secret, secret: Secret): Promise<boolean> {
+    return this.#writes.replaceSecret(read, secret);
+  }
+
+  async adoptSecret(secret: Pick<Secret, "metadata">): Promise<void> {
+    await this.#writes.adoptSecret(secret);
+  }
+
   async remove(reference: Reference): Promise<void> {
     await this.#writes.remove(reference);
   }

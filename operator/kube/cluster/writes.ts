@@ -109,6 +109,67 @@ export class ClusterWrites {
     this.#reads.offer("Secret", await this.#sent({ kind: "Secret", namespace, name }, create));
   }
 
+  /** A cache that lags behind, as a new leader's does, knows nothing of a Secret that is there: the server decides. */
+  async createSecret(secret: Secret): Promise<boolean> {
+    const { namespace, name } = secret.metadata;
+    const reference: Reference = { kind: "Secret", namespace, name };
+    const wanted = signed(wishOf(secret));
+    try {
+      const make = (): Promise<RawObject> => this.#client.create(secretResource, wanted, objectFieldManager);
+      this.#reads.offer("Secret", await this.#sent(reference, make));
+      return true;
+    } catch (error) {
+      if (!isFailure(error, "AlreadyExists")) throw error;
+    }
+    const there = await this.#refreshed(reference);
+    if (there === undefined) return false;
+    refuseForeign(reference, there, ownerOf(wanted, namespace));
+    const lacking = Object.keys(secret.metadata.labels ?? {}).filter((key) => !there.metadata.labels?.[key]);
+    if (lacking.length === 0) return false;
+    throw new RejectedError(
+      `Secret ${namespace}/${name} is there without the label ${lacking.join(", ")}: put it back, or delete the Secret`,
+      { refusedFor: "name" },
+    );
+  }
+
+  async replaceSecret(read: Secret, secret: Secret): Promise<boolean> {
+    const { namespace, name, uid, resourceVersion } = read.metadata;
+    const reference: Reference = { kind: "Secret", namespace, name };
+    const wanted = signed(wishOf(secret));
+    const known = await this.#reads.known(reference);
+    if (known === undefined) return false;
+    refuseForeign(reference, known, ownerOf(wanted, namespace));
+    const guard = {
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    };
+    const guarded = { ...wanted, metadata: { ...wanted.metadata, ...guard } };
+    const options = { fieldManager: objectFieldManager };
+    try {
+      const write = (): Promise<RawObject> => this.#client.apply(secretResource, guarded, options);
+      this.#reads.offer("Secret", await this.#sent(reference, write));
+      return true;
+    } catch (error) {
+      if (!isFailure(error, "Conflict") && !isFailure(error, "NotFound")) throw error;
+      await this.#refreshed(reference);
+      return false;
+    }
+  }
+
+  async adoptSecret({ metadata }: Pick<Secret, "metadata">): Promise<void> {
+    const { namespace, name, uid, labels, ownerReferences } = metadata;
+    const body = { metadata: present({ uid, labels, ownerReferences }) };
+    await this.#patch({ kind: "Secret", namespace, name }, body, objectFieldManager);
+  }
+
+  /** As the server has it now, also for the next read. */
+  async #refreshed(reference: Reference): Promise<RawObject | undefined> {
+    const { namespace, name } = reference;
+    const there = await this.#client.get(secretResource, { namespace, name });
+    if (there !== undefined) this.#reads.offer("Secret", there);
+    return there;
+  }
+
   async remove(reference: Reference): Promise<void> {
     const actual = await this.#reads.known(reference);
     if (actual === undefined) return;

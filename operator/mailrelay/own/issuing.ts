@@ -14,6 +14,7 @@ import type { AuthorityPlace } from "../peer/issuing.ts";
 import { isSignedByOneOf } from "../peer/trust.ts";
 import type { IssuedCertificate } from "../world.ts";
 import { type ClientAuthority, clientAuthority, decideClientAuthority } from "./authority.ts";
+import { keepSecret } from "./kept.ts";
 
 /** Resolves to the authority in force, which is made or renewed first where that is due. */
 export type KeepClientAuthority = () => Promise<ClientAuthority>;
@@ -25,16 +26,19 @@ export function openClientAuthority(place: AuthorityPlace): KeepClientAuthority 
 
 async function keep({ kube, namespace, now }: AuthorityPlace): Promise<ClientAuthority> {
   const at = now();
-  const decision = decideClientAuthority(await kube.get("Secret", namespace, authoritySecretName), at);
-  if (decision.kind === "keep") return decision.authority;
-  const authority = decision.kind === "write" ? decision.authority : await made(decision.signing, decision.earlier, at);
+  let signing: IssuedCertificate | undefined;
   try {
-    await kube.apply(renderClientAuthority(namespace, authority));
-    return authority;
+    return await keepSecret({ kube, namespace, name: authoritySecretName }, async (present) => {
+      const decision = decideClientAuthority(present, at);
+      if (decision.kind === "keep") return { value: decision.authority, store: undefined };
+      signing = decision.kind === "make" ? decision.signing : undefined;
+      const value = decision.kind === "write" ? decision.authority : await made(decision.signing, decision.earlier, at);
+      return { value, store: renderClientAuthority(namespace, value) };
+    });
   } catch (error) {
     // A person gave it and has to renew it; until its end it signs on.
-    if (!(error instanceof RejectedError) || decision.kind === "write" || decision.signing === undefined) throw error;
-    return clientAuthority({ signing: decision.signing, next: undefined, earlier: [] });
+    if (!(error instanceof RejectedError) || signing === undefined) throw error;
+    return clientAuthority({ signing, next: undefined, earlier: [] });
   }
 }
 

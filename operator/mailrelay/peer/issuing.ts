@@ -9,6 +9,7 @@ import type { Kube } from "../../kube/kube.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { internalAuthoritySecretName } from "../objects/names.ts";
 import { renderInternalAuthority, renderPeer } from "../objects/peer.ts";
+import { keepSecret } from "../own/kept.ts";
 import type { InternalAuthority } from "../world.ts";
 import { bundleOf, decideAuthority } from "./trust.ts";
 
@@ -29,11 +30,12 @@ export function openInternalAuthority(place: AuthorityPlace): KeepAuthority {
 
 async function keep({ kube, namespace, now }: AuthorityPlace): Promise<InternalAuthority> {
   const at = now();
-  const decision = decideAuthority(await kube.get("Secret", namespace, internalAuthoritySecretName), at);
-  if (decision.kind === "keep") return decision.authority;
-  const authority = decision.kind === "write" ? decision.authority : await made(decision.earlier, at);
-  await kube.apply(renderInternalAuthority(namespace, authority));
-  return authority;
+  return keepSecret({ kube, namespace, name: internalAuthoritySecretName }, async (present) => {
+    const decision = decideAuthority(present, at);
+    if (decision.kind === "keep") return { value: decision.authority, store: undefined };
+    const value = decision.kind === "write" ? decision.authority : await made(decision.earlier, at);
+    return { value, store: renderInternalAuthority(namespace, value) };
+  });
 }
 
 async function made(earlier: readonly string[], now: number): Promise<InternalAuthority> {
