@@ -70,11 +70,17 @@ test("the selector of a key that was made names this very key", { skip }, async 
 test("a domain that was orphaned and made anew goes on with its key", { skip }, async () => {
   const { domain, key } = await make(stage.makeNamespace());
   const { namespace } = domain;
-  stage.plane.kubectl(["delete", "senderdomain", domain.name, "--namespace", namespace, "--cascade=orphan"]);
-  // What the garbage collector does, of which there is none here.
+  stage.plane.kubectl(["delete", "senderdomain", domain.name, "--namespace", namespace]);
+  // What the garbage collector makes of --cascade=orphan; there is none here.
   stage.plane.kubectl([
-    ...["patch", "secret", key.metadata.name, "--namespace", namespace, "--type=merge"],
-    ...["-p", JSON.stringify({ metadata: { ownerReferences: null } })],
+    "patch",
+    "secret",
+    key.metadata.name,
+    "--namespace",
+    namespace,
+    "--type=merge",
+    "-p",
+    JSON.stringify({ metadata: { ownerReferences: null } }),
   ]);
   const dkim = { managed: { algorithms: ["Ed25519"] } };
   stage.apply(domainManifest({ ...domain, spec: { dkim } }));
@@ -91,8 +97,14 @@ test("a key whose owner is a domain of this name that is no more is owned by the
   const { metadata } = await stage.read("SenderDomain", domain);
   const owners = [{ apiVersion: "mailboat.dev/v1alpha1", kind: "SenderDomain", name: domain.name, uid: "0-dead" }];
   stage.plane.kubectl([
-    ...["patch", "secret", key.metadata.name, "--namespace", namespace, "--type=merge"],
-    ...["-p", JSON.stringify({ metadata: { ownerReferences: owners } })],
+    "patch",
+    "secret",
+    key.metadata.name,
+    "--namespace",
+    namespace,
+    "--type=merge",
+    "-p",
+    JSON.stringify({ metadata: { ownerReferences: owners } }),
   ]);
   await ownedBy(namespace, metadata.uid);
   assert.deepEqual((await keyNow(namespace))["data"], key["data"]);
@@ -105,14 +117,20 @@ test("a relay that was made anew owns the certificate of the one before it", { s
   stage.apply(relayManifest(relay));
   await stage.untilCondition("MailRelay", relay, { type: "CertificateReady", status: "True", withinMs });
   const owners = [{ apiVersion: "mailboat.dev/v1alpha1", kind: "MailRelay", name: "outbound", uid: "0-dead" }];
-  const before = await stage.read("Secret", certificate);
+  const first = await stage.read("Secret", certificate);
   stage.plane.kubectl([
-    ...["patch", "secret", certificate.name, "--namespace", namespace, "--type=merge"],
-    ...["-p", JSON.stringify({ metadata: { ownerReferences: owners } })],
+    "patch",
+    "secret",
+    certificate.name,
+    "--namespace",
+    namespace,
+    "--type=merge",
+    "-p",
+    JSON.stringify({ metadata: { ownerReferences: owners } }),
   ]);
   const { metadata } = await stage.read("MailRelay", relay);
   await until("the certificate's owner is the relay", async () => {
     return String(ownerOf(await stage.read("Secret", certificate))) === metadata.uid;
   });
-  assert.deepEqual((await stage.read("Secret", certificate))["data"], before["data"]);
+  assert.deepEqual((await stage.read("Secret", certificate))["data"], first["data"]);
 });
