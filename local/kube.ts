@@ -36,7 +36,7 @@ import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
-import { brings, contentOf } from "./storage/given.ts";
+import { brings, contentOf, same } from "./storage/given.ts";
 import { marked } from "./storage/marks.ts";
 import { claimFor, heldPods, newClaim, type VolumePlace, Volumes } from "./storage/volumes.ts";
 
@@ -395,8 +395,4 @@ function settledPart(status: Status | undefined): unknown {
   return status === undefined
     ? undefined
     : [status.conditions, "pods" in status ? [status.pods, status.revision] : undefined];
-}
-
-function same(left: unknown, right: unknown): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
 }

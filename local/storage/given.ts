@@ -13,3 +13,7 @@ export function brings({ metadata, spec }: KindMap["SenderDomain"], options: Lis
 export function contentOf(object: GivenObject): unknown {
   return object.kind === "Secret" ? [object.type, object.data] : object.spec;
 }
+
+export function same(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}

@@ -7,7 +7,7 @@ import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
 import { renderShard } from "./objects/shard.ts";
 import { planRelay, type RelayPlan } from "./plan.ts";
-import type { RelayWorld } from "./world.ts";
+import { ownerOf, type RelayWorld } from "./world.ts";
 
 /** A relay with something in every list, and a certificate that is not looked into. */
 function fullWorld(): RelayWorld {
@@ -113,4 +113,15 @@ test("planRelay() asks for our own certificate once, and copies a given one only
   const kept = planRelay({ ...own, relay, certificate, secrets: new Map([["mine", mine]]) });
   assert.ok(kept.apply.every((object) => object.metadata.name !== "outbound-certificate"));
   assert.ok(kept.apply.some((object) => object.kind === "StatefulSet"));
+});
+
+test("planRelay() takes over Secrets whose owner is a relay of its name that is no more, and leaves the others", () => {
+  const owner = ownerOf(relayOf());
+  const ownedBy = (name: string, uid: string) => {
+    const secret = secretOf({ name, values: { "tls.crt": "PEM" } });
+    return { ...secret, metadata: { ...secret.metadata, ownerReferences: [{ ...owner, uid }] } };
+  };
+  const certificate = ownedBy("outbound-certificate", "dead");
+  const { adopt } = planRelay({ ...fullWorld(), certificate, peer: ownedBy("outbound-peer", "relay-uid") });
+  assert.deepEqual(adopt, [{ ...certificate, metadata: { ...certificate.metadata, ownerReferences: [owner] } }]);
 });

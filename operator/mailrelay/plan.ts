@@ -35,7 +35,7 @@ import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scal
 import { planVolumes } from "./scale/volumes.ts";
 import { transitionEvents } from "./transition.ts";
 import { isKept, unheldDocuments } from "./unseen/documents.ts";
-import type { Figures, Recommendation, RelayWorld } from "./world.ts";
+import { type Figures, ownerOf, type Recommendation, type RelayWorld } from "./world.ts";
 
 /** Data keys that a shard has and no SenderDomain holds. */
 export interface ShardRemoval {
@@ -57,6 +57,8 @@ export interface RelayActions {
   readonly issueFor: readonly string[] | undefined;
   /** The pods need a new certificate to know each other and the operator by. */
   readonly issuesPeer: boolean;
+  /** Secrets whose owner is to be the relay. */
+  readonly adopt: readonly Secret[];
   readonly removals: readonly ShardRemoval[];
   readonly marks: readonly Mark[];
   readonly apply: readonly AppliedObject[];
@@ -87,6 +89,7 @@ export const nothing: RelayActions = {
   finalizer: undefined,
   issueFor: undefined,
   issuesPeer: false,
+  adopt: [],
   removals: [],
   marks: [],
   apply: [],
@@ -209,6 +212,7 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
     finalizer: hasDrainFinalizer(world) ? undefined : "put",
     issueFor: certificateToIssue(world),
     issuesPeer: needsPeer(world),
+    adopt: secretsToAdopt(world),
     removals,
     marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
     apply: objectsFor({ world, reading, scale }, removals.length === 0),
@@ -238,9 +242,7 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
   if (certManager !== undefined && kinds.has("Certificate")) {
     objects.push(renderIssuance(relay, certManager.issuerRef));
   }
-  if (certificate !== undefined && (certificate !== world.certificate || isOfTheDead(world, certificate))) {
-    objects.push(owned(relay, certificate));
-  }
+  if (certificate !== undefined && certificate !== world.certificate) objects.push(certificate);
   if (world.peer !== undefined && !needsPeer(world)) objects.push(renderPeer(relay, peerContent(world.peer)));
   // Shards change first: a configuration that names digests of the past would be loaded and replaced at once.
   if (reading.document !== undefined && areShardsClean) objects.push(renderConfiguration(relay, reading.document));
@@ -320,11 +322,13 @@ function isOfTheDead({ relay: { metadata } }: RelayWorld, { metadata: { ownerRef
   return relays.length > 0 && relays.every(({ uid }) => uid !== metadata.uid);
 }
 
-/** What a Secret of ours holds, with the labels and the owner that it should have. */
-function owned(relay: RelayWorld["relay"], certificate: Secret): Secret {
-  const { metadata } = renderCertificate(relay, { chain: "", privateKey: "" });
-  const { apiVersion, kind, type, data } = certificate;
-  return { apiVersion, kind, metadata, type, data };
+/** With the relay as their owner, in place of one that is no more. */
+function secretsToAdopt(world: RelayWorld): readonly Secret[] {
+  const { certificate, peer, configuration } = world;
+  return [certificate, peer, configuration]
+    .filter((secret) => secret !== undefined)
+    .filter((secret) => isOfTheDead(world, secret))
+    .map((secret) => ({ ...secret, metadata: { ...secret.metadata, ownerReferences: [ownerOf(world.relay)] } }));
 }
 
 function readingOf(certificate: Secret | undefined): CertificateReading {

@@ -89,6 +89,8 @@ async function carryOut(sources: RelaySources, relay: Stored<MailRelay>, plan: R
   if (plan.finalizer === "put") await writes.attempt(self, () => kube.setFinalizer(self, drainFinalizer, true));
   // Without it a relay that is deleted would take its mail along: nothing is made before it is there.
   if (!writes.areTaken) return meet(writes.rejections);
+  // Before anything is applied to them: Kubernetes takes no second owner that controls.
+  for (const secret of plan.adopt) await writes.attempt(referenceTo(secret), () => kube.adoptSecret(secret));
   const { issueFor } = plan;
   if (issueFor !== undefined) {
     const own = { kind: "Secret", name: certificateSecretName(name) } as const;
