@@ -30,6 +30,28 @@ export const conditions = z
   .max(16)
   .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] });
 
+export const observedGeneration = z
+  .int()
+  .min(-1)
+  .describe("The metadata.generation that this status speaks of; -1 until the operator has looked at the resource.");
+
+/**
+ * The status of a resource that nobody has looked at, filled in by the API server: without it tools that wait for a resource
+ * (kstatus: Flux, Argo CD, Helm) take it for ready while no operator has seen it.
+ */
+export const unjudged: { readonly observedGeneration: number; readonly conditions: readonly Condition[] } = {
+  observedGeneration: -1,
+  conditions: [
+    {
+      type: "Ready",
+      status: "Unknown",
+      reason: "Pending",
+      message: "the operator has not looked at it yet",
+      lastTransitionTime: "1970-01-01T00:00:00Z",
+    },
+  ],
+};
+
 /** A reason and the situation that raises it; the reference pages are written from these. */
 export interface ReasonText {
   readonly reason: string;

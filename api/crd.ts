@@ -3,6 +3,7 @@
  * same bytes. A schema that an API server would not take (no structural form) throws here, when the files are generated.
  */
 import { z } from "zod";
+import { unjudged } from "./condition.ts";
 import * as names from "./group.ts";
 import { mailRelay } from "./mailrelay.ts";
 import { mailRelayNotYet, type NotYet, senderDomainNotYet } from "./notyet.ts";
@@ -151,8 +152,10 @@ function versionOf(kind: Kind): CustomResourceVersion {
 function rootSchema({ schema, notYet }: Kind): StructuralSchema {
   const whole = toStructural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }));
   const root = notYet.reduce((told, entry) => tellNotYet(told, entry.path.split("."), entry), whole);
+  const { status } = root.properties ?? {};
   const properties = {
     ...root.properties,
+    status: { ...status, default: unjudged },
     apiVersion: { description: "Version of the schema this object is written in.", type: "string" },
     kind: { description: "The kind of object.", type: "string" },
     metadata: { type: "object" },

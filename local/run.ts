@@ -12,6 +12,7 @@ import { type ChangeListener, keyOf, type Reference } from "../operator/kube/kub
 import { secretText } from "../operator/kube/secret.ts";
 import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts";
 import { createCredentialSource } from "../operator/mailrelay/login/credentials.ts";
+import { Failing } from "../operator/mailrelay/failing.ts";
 import type { RelaySources } from "../operator/mailrelay/gather.ts";
 import type { NextHopAddress } from "../operator/mailrelay/world.ts";
 import { authoritySecretName } from "../operator/mailrelay/objects/names.ts";
@@ -245,6 +246,14 @@ async function requireFolder(folder: string): Promise<void> {
 }
 
 function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
+  const { kube, now } = sources;
+  const failing = new Failing({
+    kube,
+    wholeStatus: async ({ kind, namespace, name }) => (await kube.get(kind, namespace, name))?.status,
+    timers: systemTimers,
+    now,
+    onError: (subject, error) => printer.fail(`${keyOf(subject)}: ${String(error)}`),
+  });
   return new WorkQueue({
     // One at a time: all documents of a burst of changes are then written before the revision that covers them.
     workers: 1,
@@ -254,10 +263,11 @@ function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
     timers: systemTimers,
     chance: systemChance,
     work: (key) => {
-      const [kind, namespace = "", name = ""] = key.split("/");
-      return kind === "MailRelay"
-        ? reconcileRelay(sources, { namespace, name })
-        : reconcileDomain(sources, { namespace, name });
+      const [, namespace = "", name = ""] = key.split("/");
+      const [kind, reconcile] = key.startsWith("MailRelay/")
+        ? (["MailRelay", reconcileRelay] as const)
+        : (["SenderDomain", reconcileDomain] as const);
+      return failing.follow({ kind, namespace, name }, () => reconcile(sources, { namespace, name }));
     },
     // Documents of domains first: the relay's revision then covers them all at once.
     rank: (key) => (key.startsWith("SenderDomain/") ? 0 : 1),

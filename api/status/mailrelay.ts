@@ -3,7 +3,7 @@
  * and observedGeneration tells which spec was judged. Values that would change all the time are rounded or left out.
  */
 import { z } from "zod";
-import { conditions, type ReasonText } from "../condition.ts";
+import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
 import { listMap } from "../words/list.ts";
 
 /** True means good, but for Draining, Reconciling and Stalled, where False does. */
@@ -57,6 +57,7 @@ export const mailRelayReasons = {
   Ready: "Ready",
   Progressing: "Progressing",
   Settled: "Settled",
+  ReconcileFailing: "ReconcileFailing",
 } as const;
 
 export type MailRelayConditionType = keyof typeof mailRelayConditions;
@@ -160,15 +161,21 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
   ],
   Ready: [
     { reason: "Ready", when: "True: Accepted, ResolvedRefs, CertificateReady, Programmed and Available are all True." },
+    { reason: "Hibernating", when: "True: replicas is 0 and no pod is left, as was asked; no mail is taken." },
     {
       reason: "Progressing",
       when: "False: it is on its way; the message is that of the first condition that is not True.",
     },
     { reason: "Invalid", when: "False: a person has to act; the message names the field or object." },
-    { reason: "Hibernating", when: "False: replicas is 0." },
+    { reason: "Pending", when: "Unknown: the operator has not looked at the resource yet." },
+    {
+      reason: "ReconcileFailing",
+      when: "Unknown: the operator's last five looks or more ended in an error, which the message tells; what runs goes on as it was.",
+    },
   ],
   Reconciling: [
     { reason: "Progressing", when: "True: the operator is at work on this generation." },
+    { reason: "ReconcileFailing", when: "True: the operator's looks end in an error, and it tries again." },
     { reason: "Settled", when: "False: there is nothing left to do." },
   ],
   Stalled: [
@@ -195,7 +202,7 @@ const retainedSpool = z.strictObject({
 
 export const mailRelayStatus = z
   .strictObject({
-    observedGeneration: z.int().min(0).optional().describe("The metadata.generation that this status speaks of."),
+    observedGeneration: observedGeneration.optional(),
     conditions: conditions.optional().describe("Judgements; each names what to do when it is not good."),
     replicas: z.int().min(0).optional().describe("Pods there are."),
     readyReplicas: z.int().min(0).optional().describe("Pods that take mail."),

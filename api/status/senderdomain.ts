@@ -1,6 +1,6 @@
 /** What the operator says about a SenderDomain, with the DNS records it wants to see. */
 import { z } from "zod";
-import { conditions, type ReasonText } from "../condition.ts";
+import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
 import { listAtomic, listSet } from "../words/list.ts";
 
 export const senderDomainConditions = {
@@ -9,6 +9,8 @@ export const senderDomainConditions = {
   Programmed: "Programmed",
   DNSVerified: "DNSVerified",
   Ready: "Ready",
+  Reconciling: "Reconciling",
+  Stalled: "Stalled",
 } as const;
 
 export const senderDomainReasons = {
@@ -40,8 +42,12 @@ export const senderDomainReasons = {
   RecordsDiffer: "RecordsDiffer",
   LookupFailed: "LookupFailed",
   NotChecked: "NotChecked",
+  Hibernating: "Hibernating",
   Ready: "Ready",
+  Pending: "Pending",
   Progressing: "Progressing",
+  Settled: "Settled",
+  ReconcileFailing: "ReconcileFailing",
 } as const;
 
 export type SenderDomainConditionType = keyof typeof senderDomainConditions;
@@ -116,6 +122,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     { reason: "Programmed", when: "True: every ready pod of the relay has loaded this domain." },
     { reason: "WaitingForPods", when: "False: a ready pod has not loaded it yet." },
     { reason: "NoReadyPods", when: "False: the relay has no ready pod." },
+    {
+      reason: "Hibernating",
+      when: "False: the MailRelay's replicas is 0; its pods load the domain when they come back.",
+    },
     { reason: "Paused", when: "False: the MailRelay's spec.paused is true, and the pods keep what they have." },
   ],
   DNSVerified: [
@@ -128,6 +138,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
   Ready: [
     { reason: "Ready", when: "True: Accepted, KeysReady and Programmed are all True; DNS does not hold mail back." },
     {
+      reason: "Hibernating",
+      when: "True: everything is done for the domain, and its MailRelay hibernates, as was asked.",
+    },
+    {
       reason: "Progressing",
       when: "False: it is on its way; the message is that of the first condition that is not True.",
     },
@@ -136,6 +150,23 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       when: "False: nothing stands in the way of mail, but nobody can use the domain; the message says why.",
     },
     { reason: "Invalid", when: "False: a person has to act; the message names the field or object." },
+    { reason: "Pending", when: "Unknown: the operator has not looked at the resource yet." },
+    {
+      reason: "ReconcileFailing",
+      when: "Unknown: the operator's last five looks or more ended in an error, which the message tells; what runs goes on as it was.",
+    },
+  ],
+  Reconciling: [
+    {
+      reason: "Progressing",
+      when: "True: the pods have yet to load it, or what it names may still be on its way: for fifteen seconds after it was made.",
+    },
+    { reason: "ReconcileFailing", when: "True: the operator's looks end in an error, and it tries again." },
+    { reason: "Settled", when: "False: there is nothing left to do." },
+  ],
+  Stalled: [
+    { reason: "Invalid", when: "True: nothing will change until a person acts; the message tells what." },
+    { reason: "Settled", when: "False: nothing stands in the way." },
   ],
 };
 
@@ -154,7 +185,7 @@ const dnsRecord = z.strictObject({
 
 export const senderDomainStatus = z
   .strictObject({
-    observedGeneration: z.int().min(0).optional().describe("The metadata.generation that this status speaks of."),
+    observedGeneration: observedGeneration.optional(),
     conditions: conditions.optional().describe("Judgements; each names what to do when it is not good."),
     dkim: z
       .strictObject({

@@ -21,11 +21,11 @@ export const operatorAlerts: readonly AlertRule[] = [
   alert({
     name: "MailboatOperatorFailing",
     severity: "warning",
-    expr: `sum by (${operator}, kind) (rate(mailboat_operator_reconcile_seconds_count{result="failure"}[10m])) / sum by (${operator}, kind) (rate(mailboat_operator_reconcile_seconds_count[10m])) > 0.5`,
-    for: "15m",
-    summary: "Most reconciles of {{ $labels.kind }} fail",
+    expr: `max by (${operator}, kind) (mailboat_operator_failing_resources) > 0`,
+    for: "10m",
+    summary: "{{ $value }} of {{ $labels.kind }} cannot be reconciled",
     description:
-      "{{ $value | humanizePercentage }} of the looks of the last ten minutes ended in an error; the operator's log has it.",
+      "Each look at them ends in an error. `kubectl get mr,sd -A` shows them with Ready Unknown, and `kubectl describe` says why: ReconcileFailing.",
   }),
   alert({
     name: "MailboatNamespaceNotSeen",
@@ -43,15 +43,6 @@ export const operatorAlerts: readonly AlertRule[] = [
     for: "30m",
     summary: "{{ $value }} of {{ $labels.kind }} are not ready",
     description: "`kubectl get mr,sd -A` names them, and `kubectl describe` says what to do.",
-  }),
-  alert({
-    name: "MailboatDomainNotVerified",
-    severity: "warning",
-    expr: resources("SenderDomain", "DNSVerified", "False"),
-    for: "24h",
-    summary: "{{ $value }} sender domains lack their DNS records",
-    description:
-      "Receivers cannot check signatures of these domains. `kubectl get sd -A` names them; status.dnsRecords has what to publish.",
   }),
   alert({
     name: "MailboatDrainStuck",

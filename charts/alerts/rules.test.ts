@@ -27,7 +27,7 @@ test("what a person must be woken for has an alert each", () => {
     "MailboatSpoolNearlyFull",
     "MailboatOutcomesUnwritten",
     "MailboatCertificateExpiring",
-    "MailboatDomainNotVerified",
+    "MailboatOperatorFailing",
     "MailboatConfigurationStale",
     "MailboatDrainStuck",
     "MailboatOperatorWithoutLeader",

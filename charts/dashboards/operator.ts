@@ -33,11 +33,11 @@ const now: readonly BuildsPanel[] = [
   figure(
     {
       title: "Not ready",
-      description: "MailRelays and SenderDomains whose condition Ready is False: kubectl get mr,sd -A names them.",
+      description: "MailRelays and SenderDomains whose condition Ready is not True: kubectl get mr,sd -A names them.",
       unit: "short",
       queries: [
         {
-          expr: `sum(max by (kind) (mailboat_operator_resource_conditions{${chosen}, condition="Ready", status="False"})) or vector(0)`,
+          expr: `sum(max by (kind, status) (mailboat_operator_resource_conditions{${chosen}, condition="Ready", status!="True"})) or vector(0)`,
           legend: "not ready",
         },
       ],

@@ -2,6 +2,7 @@
  * Resources of ours as the API server stores them, with the defaults that only decoding fills in. One whose spec does not
  * fit the schema was stored under another version of it: of that one only what it holds is known, and why it does not fit.
  */
+import { unjudged } from "../../api/condition.ts";
 import { mailRelay, type MailRelayStatus, mailRelayStatus } from "../../api/mailrelay.ts";
 import { faultText, readManifest } from "../../api/manifest.ts";
 import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
@@ -15,6 +16,12 @@ const schemas = {
   SenderDomain: { object: senderDomain, status: senderDomainStatus },
 } as const;
 
+/** All that a resource's status says; undefined where nobody has written one, or it cannot be read. */
+export function wholeStatusOf(raw: RawObject | undefined): MailRelayStatus | SenderDomainStatus | undefined {
+  const { status } = raw?.kind === "MailRelay" ? schemas.MailRelay : schemas.SenderDomain;
+  return judgedBy<MailRelayStatus | SenderDomainStatus>(status.safeParse(raw?.["status"]).data);
+}
+
 /** More than these nobody reads at once. */
 const mostFaults = 8;
 
@@ -23,7 +30,7 @@ export function decoder(log: Log): Decode {
     const { kind, apiVersion, metadata } = raw;
     const { object, status } = kind === "MailRelay" ? schemas.MailRelay : schemas.SenderDomain;
     const { namespace, name } = metadata;
-    const seen = status.safeParse(raw["status"]).data;
+    const seen = judgedBy(status.safeParse(raw["status"]).data);
     const rest = { metadata, ...statusOf(seen), statusDigest: digestOf(raw["status"]) };
     const knownFaults = known === undefined ? undefined : faultsOf(known);
     // Most of what is heard of a resource is what was written of it as status.
@@ -59,6 +66,13 @@ function heldBy({ kind, apiVersion, metadata, spec }: RawObject): object {
   const usual = senderDomain.parse({ apiVersion, kind, metadata: { namespace, name }, spec: least });
   const place = typeof relayRef["namespace"] === "string" ? { namespace: relayRef["namespace"] } : {};
   return { spec: { ...usual.spec, domain, relayRef: { name: relayRef["name"], ...place } } };
+}
+
+/** What the API server fills in where nobody has written is no status. */
+function judgedBy<S extends { readonly observedGeneration?: number | undefined }>(
+  status: S | undefined,
+): S | undefined {
+  return status?.observedGeneration === unjudged.observedGeneration ? undefined : status;
 }
 
 /** Records to publish are most of a status, and only people read them: of them the digest is enough. */

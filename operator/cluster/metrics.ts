@@ -22,6 +22,8 @@ export interface Figures {
   readonly unseenNamespaces: number;
   readonly eventsLost: number;
   readonly conditions: readonly ConditionCount[];
+  /** Resources whose looks fail again and again, by kind. */
+  readonly failing: Readonly<Record<string, number>>;
 }
 
 export interface OperatorMetrics extends SpanCounts {
@@ -170,6 +172,15 @@ function addGauges(registry: OpenMetricsRegistry, figures: () => Figures): void 
     registers: [registry],
     collect: () => {
       for (const [kind, count] of Object.entries(figures().cached)) cached.set({ kind }, count);
+    },
+  });
+  const failing: Gauge<"kind"> = new Gauge({
+    name: "mailboat_operator_failing_resources",
+    help: "Resources of which the last five looks or more ended in an error",
+    labelNames: ["kind"] as const,
+    registers: [registry],
+    collect: () => {
+      for (const [kind, count] of Object.entries(figures().failing)) failing.set({ kind }, count);
     },
   });
   const conditions: Gauge<"kind" | "condition" | "status"> = new Gauge({

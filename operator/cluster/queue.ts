@@ -5,6 +5,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Kube } from "../kube/kube.ts";
 import { workBackoff, workPace, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../mailrelay/login/credentials.ts";
+import type { Failing } from "../mailrelay/failing.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
 import { openClientAuthority } from "../mailrelay/own/issuing.ts";
@@ -24,6 +25,7 @@ export interface QueueSettings {
   /** Whether this operator leads beyond doubt. */
   readonly mayOrder: () => boolean;
   readonly metrics: OperatorMetrics;
+  readonly failing: Failing;
   readonly traces: ReconcileTracer;
   readonly log: Log;
   readonly now: () => number;
@@ -32,7 +34,7 @@ export interface QueueSettings {
 }
 
 export function openQueue(settings: QueueSettings): WorkQueue {
-  const { kube, place, workers, mayOrder, metrics, traces, log, now, monotonic, chance } = settings;
+  const { kube, place, workers, mayOrder, metrics, failing, traces, log, now, monotonic, chance } = settings;
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
@@ -55,9 +57,10 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     // In turn: no relay waits for the last of ten thousand domains.
     rank: () => 0,
     work: async (key, isOwnTime) => {
-      const [kind = "", namespace = "", name = ""] = key.split("/");
+      const [, namespace = "", name = ""] = key.split("/");
+      const kind = kindIn(key);
       const reconcile = async (): Promise<number | undefined> => {
-        if (kind !== "MailRelay") return reconcileDomain(sources, { namespace, name });
+        if (kind === "SenderDomain") return reconcileDomain(sources, { namespace, name });
         const pause = isOwnTime ? await glanceAtRelay(sources, { namespace, name }) : undefined;
         return pause ?? reconcileRelay(sources, { namespace, name });
       };
@@ -65,7 +68,8 @@ export function openQueue(settings: QueueSettings): WorkQueue {
       const told = (result: "success" | "failure"): void =>
         metrics.reconciled(kind, result, (monotonic() - startedAt) / 1000);
       try {
-        const again = await traces.follow({ kind, namespace, name }, reconcile);
+        const subject = { kind, namespace, name };
+        const again = await failing.follow(subject, () => traces.follow(subject, reconcile));
         told("success");
         return again;
       } catch (error) {
@@ -80,6 +84,6 @@ export function openQueue(settings: QueueSettings): WorkQueue {
   });
 }
 
-function kindIn(key: string): string {
-  return key.split("/")[0] ?? "";
+function kindIn(key: string): "MailRelay" | "SenderDomain" {
+  return key.startsWith("MailRelay/") ? "MailRelay" : "SenderDomain";
 }

@@ -3,20 +3,23 @@
  * content of Secrets and the kinds of others apart, and does nothing; a leader that lost the lease ends, because another may
  * have begun.
  */
+import { systemTimers } from "../../runtime/clock.ts";
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import { objectFieldManager } from "../../api/labels.ts";
 import { reflectorTimes } from "../kube/cache/reflector.ts";
 import { Client, type RequestObserver } from "../kube/client/client.ts";
 import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
 import { ClusterReads } from "../kube/cluster/reads.ts";
+import { resourceOf } from "../kube/cluster/resources.ts";
 import { EventRecorder } from "../kube/events.ts";
 import type { Sight } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
 import { leaseTimes } from "../kube/leaserecord.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
+import { Failing } from "../mailrelay/failing.ts";
 import type { ClusterSettings } from "../settings.ts";
 import { conditionCounts, conditionsOf } from "./census.ts";
-import { decoder } from "./decode.ts";
+import { decoder, wholeStatusOf } from "./decode.ts";
 import { indexes } from "./indexes.ts";
 import { lead } from "./lead.ts";
 import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts";
@@ -53,7 +56,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   const opened = await openServer(run);
   const { host, namespace, transport, leaseTransport } = opened;
   const parts = openParts({ run, opened, ended: ended.signal });
-  const { election, reads, events, kube, metrics, state, telemetry, traces } = parts;
+  const { election, reads, events, kube, metrics, failing, state, telemetry, traces } = parts;
   await startTracing(telemetry, settings.tracing, log);
   const health = await openPages({
     host: settings.listenHost,
@@ -83,6 +86,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
         ...run,
         kube,
         metrics,
+        failing,
         traces,
         workers: settings.workers,
         mayOrder: () => election.isFresh(),
@@ -124,6 +128,7 @@ interface Parts {
   readonly reads: ClusterReads;
   readonly events: EventRecorder;
   readonly kube: ClusterKube;
+  readonly failing: Failing;
   readonly state: State;
 }
 
@@ -131,7 +136,7 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
   const { namespace, transport } = opened;
   const { settings, log, monotonic, now, chance } = run;
   const state: State = { areIdsAssigned: false, queue: undefined, isSynced: false };
-  const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events }));
+  const metrics: OperatorMetrics = createMetrics(() => figuresOf({ state, election, reads, events, failing }));
   const telemetry = openTelemetry({ namespace, identity: settings.identity, log, counts: metrics });
   const traces = createReconcileTracer(telemetry);
   const observe: RequestObserver = (made) => {
@@ -142,7 +147,7 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
   const election = openElection(run, client, opened);
   // A write that takes longer than what is left of the lease might land after another operator has begun.
   const writer = client.with({
-    mayWrite: () => election.isFresh(),
+    mayWrite: () => election.isFresh() && !failing.isGivenUp(),
     deadlines: { readMs: 30_000, writeMs: leaseTimes.durationMs - leaseTimes.renewDeadlineMs },
   });
   const reads = openReads({ run, client, metrics, ended, operatorNamespace: namespace });
@@ -156,17 +161,16 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
     chance,
     onError: (error) => log.warn({ error: String(error) }, "an event could not be written"),
   });
-  return {
-    client,
-    metrics,
-    telemetry,
-    traces,
-    election,
-    reads,
-    events,
-    kube: new ClusterKube({ reads, writer, events }),
-    state,
-  };
+  const kube = new ClusterKube({ reads, writer, events });
+  const failing = new Failing({
+    kube,
+    wholeStatus: async ({ kind, ...place }) => wholeStatusOf(await client.get(resourceOf(kind), place)),
+    timers: systemTimers,
+    now,
+    onError: (subject, error) =>
+      log.warn({ ...subject, error: String(error) }, "a resource could not be told it fails"),
+  });
+  return { client, metrics, telemetry, traces, election, reads, events, kube, failing, state };
 }
 
 function figuresOf({
@@ -174,7 +178,8 @@ function figuresOf({
   election,
   reads,
   events,
-}: Pick<Parts, "state" | "election" | "reads" | "events">): Figures {
+  failing,
+}: Pick<Parts, "state" | "election" | "reads" | "events" | "failing">): Figures {
   return {
     queued: state.queue?.depth ?? 0,
     running: state.queue?.running ?? 0,
@@ -183,6 +188,7 @@ function figuresOf({
     unseenNamespaces: reads.unseen().length,
     eventsLost: events.lost,
     conditions: (["MailRelay", "SenderDomain"] as const).flatMap((kind) => conditionCounts(kind, reads.counts(kind))),
+    failing: { MailRelay: failing.count("MailRelay"), SenderDomain: failing.count("SenderDomain") },
   };
 }
 

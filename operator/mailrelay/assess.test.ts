@@ -191,16 +191,21 @@ test("of two things to be said of a valid spec neither hides the other", () => {
 test("Ready says that mail is sent where it is sent, and nowhere else", () => {
   const good = judgeReferences([]);
   for (const delivery of [{ mode: "Capture" }, { mode: "AllowList", allowRecipients: ["a@example.com"] }]) {
-    const [ready] = summarizeRelay([good], whyUnsent(relayOf({ delivery })));
+    const [ready] = summarizeRelay([good], { unsent: whyUnsent(relayOf({ delivery })), hasPods: true });
     assert.equal(ready?.status, "True");
     assert.match(ready.message, /^mail is taken, but spec\.delivery\.mode .* nothing is delivered at all/);
   }
-  assert.match(summarizeRelay([good], whyUnsent(relayOf()))[0]?.message ?? "", /signed and sent/);
+  assert.match(
+    summarizeRelay([good], { unsent: whyUnsent(relayOf()), hasPods: true })[0]?.message ?? "",
+    /signed and sent/,
+  );
 });
 
 test("summarizeRelay() tells a person's mistake from what is on its way", () => {
   const summary = (findings: readonly RelayFinding[]): unknown =>
-    summarizeRelay(findings, undefined).map((entry) => `${entry.type}=${entry.status} ${entry.reason}`);
+    summarizeRelay(findings, { unsent: undefined, hasPods: true }).map(
+      (entry) => `${entry.type}=${entry.status} ${entry.reason}`,
+    );
   const mistake = judgeReferences([{ kind: "missing", field: "f", message: "m" }]);
   assert.deepEqual(summary([mistake]), ["Ready=False Invalid", "Reconciling=False Settled", "Stalled=True Invalid"]);
   const underWay = judgeProgrammed(relayWorld(), r1);

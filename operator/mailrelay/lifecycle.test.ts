@@ -187,6 +187,9 @@ test("hibernation takes every pod at once and says what waits in which volume", 
   const world = running([3, 0], { replicas: 0 });
   const plan = planRelay(world);
   assert.equal(replicasOf(plan), 0);
+  // Until the last pod has gone it is not what was asked for.
+  assert.match(conditionOf(plan, "Ready"), /^False Progressing/);
+  assert.match(conditionOf(plan, "Reconciling"), /^True Progressing/);
   const asleep = {
     ...world,
     statefulSet: setOf(0),
@@ -195,7 +198,8 @@ test("hibernation takes every pod at once and says what waits in which volume", 
   };
   const { status } = planRelay(asleep);
   assert.deepEqual([status.queued, status.retainedSpools], [3, [{ claimName: "spool-outbound-0", queued: 3 }]]);
-  assert.match(conditionOf(planRelay(asleep), "Ready"), /^False Hibernating/);
+  assert.match(conditionOf(planRelay(asleep), "Ready"), /^True Hibernating/);
+  assert.match(conditionOf(planRelay(asleep), "Available"), /^False Hibernating/);
   assert.match(conditionOf(planRelay(asleep), "Reconciling"), /^False Settled/);
 });
 

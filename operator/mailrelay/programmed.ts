@@ -12,9 +12,11 @@ export interface Intention extends Intended {
   readonly replicas: number;
 }
 
+const asleep = "spec.replicas is 0: the relay hibernates, and takes no mail";
+
 export function judgeProgrammed(world: RelayWorld, intention: Intention): RelayFinding {
   const { replicas, revision } = intention;
-  if (world.relay.spec.replicas === 0) return finding("Programmed", "False", "Hibernating", "spec.replicas is 0");
+  if (world.relay.spec.replicas === 0) return finding("Programmed", "False", "Hibernating", asleep);
   const refused = world.pods.find((pod) => pod.report?.configurationError !== undefined);
   if (refused !== undefined) {
     const message = `pod ${refused.name} keeps its last good configuration: ${refused.report?.configurationError ?? ""}`;
@@ -39,14 +41,24 @@ export function judgeProgrammed(world: RelayWorld, intention: Intention): RelayF
 }
 
 export function judgeAvailable(world: RelayWorld): RelayFinding {
-  if (world.relay.spec.replicas === 0) return finding("Available", "False", "Hibernating", "spec.replicas is 0");
+  if (world.relay.spec.replicas === 0) return finding("Available", "False", "Hibernating", asleep);
   const ready = world.pods.filter((pod) => pod.ready).length;
   if (ready > 0) return finding("Available", "True", "PodsAvailable", "mail is taken");
   return finding("Available", "False", "PodsUnavailable", `no pod takes mail yet: ${whyUnready(world)}`);
 }
 
-/** Ready, Reconciling and Stalled as kstatus reads them, from the conditions that stand for something; `unsent` as whyUnsent() says it. */
-export function summarizeRelay(findings: readonly RelayFinding[], unsent: string | undefined): readonly RelayFinding[] {
+/** What the conditions do not say. */
+export interface Circumstances {
+  /** As whyUnsent() says it. */
+  readonly unsent: string | undefined;
+  readonly hasPods: boolean;
+}
+
+/** Ready, Reconciling and Stalled as kstatus reads them, from the conditions that stand for something. */
+export function summarizeRelay(
+  findings: readonly RelayFinding[],
+  { unsent, hasPods }: Circumstances,
+): readonly RelayFinding[] {
   const judged = findings.filter((entry) => entry.type !== "Draining");
   const broken = judged.find(needsAction) ?? judged.find((entry) => entry.status !== "True");
   const draining = findings.find((entry) => entry.type === "Draining" && isUnderWay(entry));
@@ -59,8 +71,9 @@ export function summarizeRelay(findings: readonly RelayFinding[], unsent: string
     const message = unsent === undefined ? "mail is taken, signed and sent" : `mail is taken, but ${unsent}`;
     return [finding("Ready", "True", "Ready", message), reconciling, moving];
   }
-  if (broken.reason === "Hibernating") {
-    return [finding("Ready", "False", "Hibernating", broken.message), reconciling, moving];
+  // Ready is what was asked for: whoever waits for a relay to be asleep must see when it is.
+  if (broken.reason === "Hibernating" && !hasPods) {
+    return [finding("Ready", "True", "Hibernating", broken.message), reconciling, moving];
   }
   if (needsAction(broken)) {
     return [
@@ -112,7 +125,7 @@ export function relayStatus({
 }: StatusQuestion): MailRelayStatus {
   const { relay, now, pods } = world;
   const generation = relay.metadata.generation ?? 0;
-  const all = [...findings, ...summarizeRelay(findings, unsent)];
+  const all = [...findings, ...summarizeRelay(findings, { unsent, hasPods: pods.length > 0 })];
   const conditions = all.reduce<readonly Condition[]>(
     (list, entry) => setCondition(list, { ...entry, observedGeneration: generation }, now),
     relay.status?.conditions ?? [],

@@ -3,13 +3,12 @@ import { type Condition, type Judgement, setCondition } from "../../api/conditio
 import type { SenderDomainConditionType, SenderDomainReason } from "../../api/status/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
 import { textDigest } from "../kube/shard.ts";
-import { whyUnsent } from "../mailrelay/assess.ts";
 import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "../mailrelay/rights.ts";
 import { domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
 import { hides } from "../mailrelay/unseen/documents.ts";
 import { keysToMake } from "./keys.ts";
-import { judgeSenders, whyNobodySends } from "./senders.ts";
+import { judgeSenders } from "./senders.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 
 /** The fields that what is written for a domain comes from, as rejections name them. */
@@ -127,8 +126,12 @@ export function judgeKeys(world: DomainWorld, keys: KeyFacts): DomainFinding {
 export function judgeProgrammed(world: DomainWorld, text: string | undefined): DomainFinding {
   const pods = (world.relay ?? world.misfit)?.status?.pods ?? [];
   const ready = pods.filter((pod) => pod.ready);
-  if (ready.length === 0) return finding("Programmed", "False", "NoReadyPods", "the relay has no ready pod yet");
   const isWritten = text !== undefined && hasDocument(world, text);
+  if (ready.length === 0 && world.relay?.spec.replicas === 0 && isWritten) {
+    const message = `MailRelay ${nameOf(world.relay.metadata)} hibernates: its pods load the domain when they come back`;
+    return finding("Programmed", "False", "Hibernating", message);
+  }
+  if (ready.length === 0) return finding("Programmed", "False", "NoReadyPods", "the relay has no ready pod yet");
   // Pods that are on their way to a newer revision have not lost the document that they had.
   const hasStayed = isWritten && world.loaded === textDigest(text);
   const named = world.mounted?.shards[shardOf(world.domain.spec.domain)];
@@ -157,28 +160,6 @@ export function hasDocument({ domain, shard }: DomainWorld, text: string): boole
 export function judgeDns(records: number): DomainFinding {
   const message = records === 0 ? "there is nothing to publish" : "status.dnsRecords lists what to publish";
   return finding("DNSVerified", "Unknown", "NotChecked", `DNS has not been asked: ${message}`);
-}
-
-/** `world` is undefined where the domain's spec cannot be read. */
-export function judgeReady(world: DomainWorld | undefined, findings: readonly DomainFinding[]): DomainFinding {
-  const broken = findings.find((entry) => entry.status !== "True");
-  const nobody = world === undefined ? undefined : whyNobodySends(world);
-  if (broken === undefined && nobody !== undefined) {
-    return finding("Ready", "False", "NoSenders", `nobody can use the domain: ${nobody}`);
-  }
-  if (broken === undefined) return finding("Ready", "True", "Ready", readyMessage(world));
-  const isUnderWay = broken.type === "Programmed" || broken.status === "Unknown";
-  const reason = isUnderWay ? "Progressing" : "Invalid";
-  return finding("Ready", "False", reason, broken.message);
-}
-
-function readyMessage(world: DomainWorld | undefined): string {
-  const goes = "mail of the domain is taken and sent";
-  if (world === undefined) return goes;
-  const { relay } = world;
-  const unsent = relay === undefined ? undefined : whyUnsent(relay);
-  if (relay === undefined || unsent === undefined) return goes;
-  return `mail of the domain is taken, but of MailRelay ${nameOf(relay.metadata)} ${unsent}`;
 }
 
 export interface Judged {

@@ -19,7 +19,6 @@ import {
   judgeDns,
   judgeKeys,
   judgeProgrammed,
-  judgeReady,
   type Judged,
   relayField,
 } from "./assess.ts";
@@ -28,6 +27,7 @@ import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys
 import { rejectionText } from "../mailrelay/rights.ts";
 import { rsaKeyDocument } from "./privatekey.ts";
 import { roomProblem, type RoomProblem } from "./room.ts";
+import { summarizeDomain, untilArrived } from "./summary.ts";
 import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
 
 /** One data key of one shard. */
@@ -71,13 +71,13 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const records = dnsRecords(world, keys);
   const programmed = judgeProgrammed(world, isServed || keeping.has(accepted.reason) ? text : undefined);
   const findings: readonly DomainFinding[] = [served, judgeKeys(world, keys), programmed];
-  const all = [...findings, judgeDns(records.length), judgeReady(world, findings)];
+  const all = [...findings, judgeDns(records.length), ...summarizeDomain(world, findings)];
   const conditions = [...domainConditions(world, all)];
   const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !isPaused;
   return {
     make: isPaused ? [] : missing,
     adopt: isPaused ? [] : keysToAdopt(world),
-    requeueAfterMs: waitsUnheard(world, all) ? unheardMs : undefined,
+    requeueAfterMs: untilArrived(world, findings) ?? (waitsUnheard(world, all) ? unheardMs : undefined),
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
     status: {
@@ -97,7 +97,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
 export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): Pick<DomainPlan, "status" | "events"> {
   const message = `${domain.faults.join("; ")}; the relay goes on with the last valid spec until this is corrected`;
   const accepted = finding("Accepted", "False", "Invalid", message);
-  const conditions = domainConditions({ domain, now }, [accepted, judgeReady(undefined, [accepted])]);
+  const conditions = domainConditions({ domain, now }, [accepted, ...summarizeDomain(undefined, [accepted])]);
   const observedGeneration = domain.metadata.generation ?? 0;
   const status = { ...domain.status, observedGeneration, conditions: [...conditions] };
   return { status, events: domainEvents(domain, conditions) };
@@ -111,9 +111,9 @@ function domainEvents(
     regarding: { kind: "SenderDomain", namespace, name },
     before: status?.conditions ?? [],
     after: conditions,
-    ignored: new Set(["DNSVerified"]),
+    ignored: new Set(["DNSVerified", "Reconciling", "Stalled"]),
     summary: "Ready",
-    underWay: new Set(["NoReadyPods"]),
+    underWay: new Set(["NoReadyPods", "Hibernating"]),
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
   });
 }

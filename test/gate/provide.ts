@@ -2,6 +2,7 @@
 import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
 import { helmMajors, lackingHelm, provideHelmProgram } from "../support/helm.ts";
 import { provideImages } from "../support/node/images.ts";
+import { lackingKstatus, provideKstatus } from "../support/kstatus/program.ts";
 import { lackingNode, provideNode } from "../support/node/programs.ts";
 import { lackingCollector, provideCollector } from "../support/tracing/program.ts";
 import { nothing, type Outcome } from "./outcome.ts";
@@ -12,7 +13,8 @@ export type Say = (line: string) => void;
 export async function provideApiServer(say: Say): Promise<Outcome> {
   const controlPlane = await controlPlaneOf(say);
   const collector = await collectorOf(say);
-  return { ...nothing, failures: [...controlPlane.failures, ...collector.failures] };
+  const kstatus = lackingKstatus() === false ? await built("kstatus", () => provideKstatus(say)) : nothing;
+  return { ...nothing, failures: [...controlPlane.failures, ...collector.failures, ...kstatus.failures] };
 }
 
 async function controlPlaneOf(say: Say): Promise<Outcome> {
