@@ -18,6 +18,8 @@ export interface BannerView {
   /** Address of the page. */
   readonly page: string;
   readonly trial: Trial | undefined;
+  /** What is no terminal is kept: a log, a journal, a build's record. */
+  readonly showsPassword: boolean;
 }
 
 const recipient = "you@example.org";
@@ -34,7 +36,7 @@ export function banner(view: BannerView, paint: Paint): string {
       ? [
           "No SenderDomain has a user with a password here, so there is no line to try: add a kubernetes.io/basic-auth Secret.",
         ]
-      : trialLines(view.trial, paint)),
+      : trialLines(view.trial, view.showsPassword, paint)),
     "",
     ...table(
       ["WHAT", "WHERE"],
@@ -58,39 +60,59 @@ function cells(row: ListenerRow): readonly string[] {
   return [row.pod, row.listener, row.address, row.tls, row.login];
 }
 
-function trialLines(trial: Trial, paint: Paint): readonly string[] {
-  const { login } = trial;
+function trialLines(trial: Trial, showsPassword: boolean, paint: Paint): readonly string[] {
+  const { username, password, source } = trial.login;
+  const secret = showsPassword ? shown(username, password) : kept(username);
+  const send = `Send a message as ${paint("strong", username)}`;
   return [
-    `Send a message as ${paint("strong", login.username)} with password ${paint("strong", login.password)}:`,
+    showsPassword
+      ? `${send} with password ${paint("strong", password)}:`
+      : `${send}; PASSWORD stands for ${source}, which is not shown where no terminal is:`,
     "",
-    `  ${swaksLine(trial)}`,
+    `  ${swaksLine(trial, secret)}`,
     "",
-    `  ${curlLine(trial)}`,
+    `  ${curlLine(trial, secret)}`,
     "",
-    `  ${pythonLine(trial)}`,
+    `  ${pythonLine(trial, secret)}`,
   ];
 }
 
-function swaksLine(trial: Trial): string {
+/** The password as each line has it. */
+interface SpelledPassword {
+  readonly alone: string;
+  readonly withUser: string;
+  readonly python: string;
+}
+
+function shown(username: string, password: string): SpelledPassword {
+  return { alone: quote(password), withUser: quote(`${username}:${password}`), python: JSON.stringify(password) };
+}
+
+function kept(username: string): SpelledPassword {
+  const variable = '"$PASSWORD"';
+  return { alone: variable, withUser: `${quote(`${username}:`)}${variable}`, python: 'os.environ["PASSWORD"]' };
+}
+
+function swaksLine(trial: Trial, password: SpelledPassword): string {
   const { host, port, login, from } = trial;
   const tls = trial.tlsMode === "Implicit" ? "--tls-on-connect" : "--tls";
   return (
     `swaks --server ${bracketed(host)}:${port} ${tls} --auth PLAIN --auth-user ${quote(login.username)} ` +
-    `--auth-password ${quote(login.password)} --from ${quote(from)} --to ${recipient}`
+    `--auth-password ${password.alone} --from ${quote(from)} --to ${recipient}`
   );
 }
 
-function curlLine(trial: Trial): string {
-  const { host, port, login, from } = trial;
+function curlLine(trial: Trial, password: SpelledPassword): string {
+  const { host, port, from } = trial;
   const scheme = trial.tlsMode === "Implicit" ? "smtps" : "smtp";
   const message = quote(`From: ${from}\\nTo: ${recipient}\\nSubject: Hello from curl\\n\\nHello.\\n`);
   return (
     `printf ${message} | curl --silent --show-error --ssl-reqd --insecure --crlf ${scheme}://${bracketed(host)}:${port} ` +
-    `--user ${quote(`${login.username}:${login.password}`)} --mail-from ${quote(from)} --mail-rcpt ${recipient} --upload-file -`
+    `--user ${password.withUser} --mail-from ${quote(from)} --mail-rcpt ${recipient} --upload-file -`
   );
 }
 
-function pythonLine(trial: Trial): string {
+function pythonLine(trial: Trial, password: SpelledPassword): string {
   const { host, port, login, from } = trial;
   const text = (value: string): string => JSON.stringify(value);
   const open =
@@ -99,7 +121,7 @@ function pythonLine(trial: Trial): string {
       : `s = smtplib.SMTP(${text(host)}, ${port}); s.starttls()`;
   const message = text(`From: ${from}\r\nTo: ${recipient}\r\nSubject: Hello from Python\r\n\r\nHello.\r\n`);
   return `python3 -c ${quote(
-    `import smtplib; ${open}; s.login(${text(login.username)}, ${text(login.password)}); ` +
+    `import os, smtplib; ${open}; s.login(${text(login.username)}, ${password.python}); ` +
       `s.sendmail(${text(from)}, [${text(recipient)}], ${message}); s.quit()`,
   )}`;
 }

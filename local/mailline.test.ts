@@ -101,9 +101,10 @@ test("banner() gives lines that a shell takes, whatever the password", () => {
       host: "127.0.0.1",
       port: 2587,
       tlsMode: "StartTLS",
-      login: { username: "app", password: "it's $5" },
+      login: { username: "app", password: "it's $5", source: "data key password of Secret mail/app in a.yaml" },
       from: "hello@example.com",
     },
+    showsPassword: true,
   };
   const text = banner(view, painter(false));
   assert.match(text, /swaks --server 127\.0\.0\.1:2587 --tls .*--auth-password 'it'\\''s \$5'/);
@@ -111,6 +112,10 @@ test("banner() gives lines that a shell takes, whatever the password", () => {
   assert.match(text, /python3 -c '.*s\.starttls\(\)/);
   const trial = view.trial === undefined ? undefined : { ...view.trial, tlsMode: "Implicit" as const };
   assert.match(banner({ ...view, trial }, painter(false)), /--tls-on-connect[^]*smtps:\/\/[^]*SMTP_SSL/);
+  const hidden = banner({ ...view, showsPassword: false }, painter(false));
+  assert.doesNotMatch(hidden, /it's|\$5/);
+  assert.match(hidden, /PASSWORD stands for data key password of Secret mail\/app in a\.yaml/);
+  assert.match(hidden, /--auth-password "\$PASSWORD" [^]*--user app:"\$PASSWORD" [^]*os\.environ\["PASSWORD"\]/);
 });
 
 const hostile = "5.1.1 \u001b]0;owned\u0007\u001b[2J\u202eno\u009b31m\r\n\u2028user";

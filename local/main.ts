@@ -3,6 +3,7 @@ import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { runProgram, stopBySignal } from "../runtime/commandline.ts";
 import { readCommand, usage } from "./settings.ts";
+import { prepareState } from "./state.ts";
 
 await runProgram(async () => {
   const command = readCommand(process.argv.slice(2), process.env);
@@ -12,6 +13,7 @@ await runProgram(async () => {
   }
   const { settings } = command;
   const stopping = stopBySignal(["SIGINT", "SIGTERM", "SIGHUP"]);
+  await prepareState(settings.state);
   // Compiled code is kept beside the rest of the state, which halves the time to ready from the second start on.
   enableCompileCache(join(settings.state, "compiled"));
   const run = {

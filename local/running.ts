@@ -8,7 +8,12 @@ const trial = z.object({
   host: z.string(),
   port: z.number(),
   tlsMode: z.enum(["StartTLS", "Implicit"]),
-  login: z.object({ username: z.string(), password: z.string() }),
+  login: z.object({
+    username: z.string(),
+    password: z.string(),
+    /** Where the password stands, for people. */
+    source: z.string(),
+  }),
   from: z.string(),
 });
 

@@ -12,6 +12,7 @@ import { relayLabel } from "../api/labels.ts";
 import type { LocalSettings } from "./settings.ts";
 import { banner, type ListenerRow } from "./banner.ts";
 import type { LocalKube } from "./kube.ts";
+import type { InForce } from "./manifests.ts";
 import { painter } from "./mailline.ts";
 import type { Printer } from "./print.ts";
 import type { RunningLocal, Trial } from "./running.ts";
@@ -53,6 +54,7 @@ export async function introduce(introduction: Introduction): Promise<RunningLoca
         captureAddress: `127.0.0.1:${capturePort}`,
         page,
         trial,
+        showsPassword: output.isTerminal,
       },
       painter(output.isTerminal),
     ),
@@ -112,10 +114,19 @@ async function trialOf(kube: LocalKube, relays: readonly Stored<MailRelay>[]): P
       const username = secretText(secret, "username");
       const password = secretText(secret, "password");
       if (username === undefined || password === undefined) continue;
-      return { ...way, login: { username, password }, from: `hello@${domain.spec.domain}` };
+      const login = { username, password, source: sourceOf(kube, secret) };
+      return { ...way, login, from: `hello@${domain.spec.domain}` };
     }
   }
   return undefined;
+}
+
+function sourceOf(kube: LocalKube, secret: Secret | undefined): string {
+  const { namespace = "", name = "" } = secret?.metadata ?? {};
+  const isIt = ({ object }: InForce): boolean =>
+    object.kind === "Secret" && object.metadata.namespace === namespace && object.metadata.name === name;
+  const file = kube.given.find(isIt)?.file;
+  return `data key password of Secret ${namespace}/${name}${file === undefined ? "" : ` in ${file}`}`;
 }
 
 async function wayIn(

@@ -1,6 +1,6 @@
 /** What README tells a newcomer to type works as it stands, and what it says of recipients is what the code does. */
 import assert from "node:assert/strict";
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
@@ -34,6 +34,11 @@ for (const program of senders) {
     t.after(async () => {
       await local.program.kill("SIGINT");
     });
+    // What local mode prints here goes into a file, which is kept.
+    const printed = readFileSync(join(directory, "local.log"), "utf8");
+    assert.match(printed, /PASSWORD stands for data key password of Secret mail\/\S+ in \S+\.yaml/);
+    assert.doesNotMatch(printed, /app-password/);
+    assert.equal(statSync(join(directory, "state")).mode & 0o777, 0o700);
     const result = await runCommand("bash", ["-c", command.replaceAll("2587", String(local.port("submission")))]);
     assert.equal(result.code, 0, result.output);
     let id = "";
