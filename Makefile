@@ -19,7 +19,10 @@ LAYERS ?=
 # make image: what the image is called.
 IMAGE ?= mailboat:dev
 
-.PHONY: help run demo test check generate format pictures bench soak image cluster clean
+# make mutations: which rows, by a word of theirs. Empty means all.
+ONLY ?=
+
+.PHONY: help run demo test mutations check generate format pictures bench soak image cluster clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +35,9 @@ demo: $(INSTALLED) ## Send a handful of messages to the local mode that runs, or
 
 test: $(INSTALLED) ## Run everything that shows Mailboat works (LAYERS="check unit scenario" picks)
 	@exec $(NODE) test/run.ts $(LAYERS) </dev/null
+
+mutations: $(INSTALLED) ## Break promises on purpose in a copy, and see that a test fails for each (ONLY=word picks; hours)
+	@exec $(NODE) test/mutations/run.ts $(if $(ONLY),--only "$(ONLY)") </dev/null
 
 check: $(INSTALLED) ## Check types, lint rules, format and generated files
 	@exec $(NODE) test/run.ts check </dev/null

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { unjudged } from "./condition.ts";
 import { customResourceDefinitions } from "./crd.ts";
 import type { StructuralSchema } from "./words/structural.ts";
 
@@ -79,6 +80,18 @@ const shapes: readonly { name: string; isWrong: (schema: StructuralSchema) => bo
 for (const { name, isWrong } of shapes) {
   test(`in every definition ${name}`, () => assert.deepEqual(pathsWhere(isWrong), []));
 }
+
+test("an object that nobody has looked at is not taken for ready by whoever waits for it", () => {
+  for (const { spec } of customResourceDefinitions()) {
+    const status = spec.versions[0]?.schema.openAPIV3Schema.properties?.["status"];
+    assert.deepEqual(status?.["default"], unjudged);
+    assert.equal(unjudged.observedGeneration, -1);
+    assert.deepEqual(
+      unjudged.conditions.map((one) => `${one.type} ${one.status}`),
+      ["Ready Unknown"],
+    );
+  }
+});
 
 test("every field has a description", () => {
   const silent = places.filter(({ path, schema }) => !path.endsWith("]") && typeof schema["description"] !== "string");

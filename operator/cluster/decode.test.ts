@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { unjudged } from "../../api/condition.ts";
+import { customResourceDefinitions } from "../../api/crd.ts";
 import { createLog } from "../../runtime/log.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { faultsOf } from "../kube/cluster/views.ts";
@@ -54,4 +56,13 @@ test("a resource of which nothing can be read is found under nothing, and breaks
     assert.ok(faultsOf(seen) !== undefined);
     for (const index of Object.values(indexes[kind] ?? {})) assert.deepEqual(index(seen), []);
   }
+});
+
+test("what the API server fills in where nobody has written is no status, and any other is one", () => {
+  const { default: filledIn } =
+    customResourceDefinitions()[0]?.spec.versions[0]?.schema.openAPIV3Schema.properties?.["status"] ?? {};
+  assert.deepEqual(filledIn, unjudged);
+  assert.equal(decode(relay(good, { ...unjudged }), undefined)["status"], undefined);
+  const judged = { observedGeneration: 2, conditions: [...unjudged.conditions] };
+  assert.deepEqual(decode(relay(good, judged), undefined)["status"], judged);
 });

@@ -72,7 +72,7 @@ test("a key whose own work calls for it again and again is looked at once a seco
     {
       work: async (key) => {
         ran.push(timers.now);
-        queue.add(key);
+        if (ran.length < 50) queue.add(key);
         return undefined;
       },
       pace: { burst: 3, refillMs: 1_000 },

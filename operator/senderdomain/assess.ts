@@ -127,7 +127,9 @@ export function judgeProgrammed(world: DomainWorld, text: string | undefined): D
   const pods = (world.relay ?? world.misfit)?.status?.pods ?? [];
   const ready = pods.filter((pod) => pod.ready);
   const isWritten = text !== undefined && hasDocument(world, text);
-  if (ready.length === 0 && world.relay?.spec.replicas === 0 && isWritten) {
+  // What is not written yet is written with this look, and none comes after it: no pod is there that could load it.
+  const isDone = isWritten || (text !== undefined && world.relay?.spec.paused !== true);
+  if (ready.length === 0 && world.relay?.spec.replicas === 0 && isDone) {
     const message = `MailRelay ${nameOf(world.relay.metadata)} hibernates: its pods load the domain when they come back`;
     return finding("Programmed", "False", "Hibernating", message);
   }

@@ -398,6 +398,22 @@ test("a paused relay has neither keys made for its domains nor documents written
   assert.match(condition(plan, "Ready")?.message ?? "", /spec\.paused of MailRelay mail\/outbound/);
 });
 
+test("a domain of a relay that hibernates is done in one look, because no pod brings another", () => {
+  const asleep = relayOf({ replicas: 0 });
+  const plan = planDomain(domainWorld({ relay: asleep }));
+  assert.ok(plan.write !== undefined);
+  const said = (of: DomainPlan, type: string) => `${condition(of, type)?.status} ${condition(of, type)?.reason}`;
+  assert.deepEqual(
+    ["Programmed", "Ready", "Reconciling", "Stalled"].map((type) => said(plan, type)),
+    ["False Hibernating", "True Hibernating", "False Settled", "False Settled"],
+  );
+  const paused = planDomain(domainWorld({ relay: relayOf({ replicas: 0, paused: true }) }));
+  assert.equal(said(paused, "Ready"), "False Progressing");
+  // Pods that are still there count.
+  const awake = { ...asleep, status: { pods: [{ name: "outbound-0", ready: true }] } };
+  assert.equal(said(planDomain(domainWorld({ relay: awake })), "Programmed"), "False WaitingForPods");
+});
+
 test("Ready says of a domain what it is: that nobody may use it, that nothing is sent, or that mail goes", () => {
   const ready = (world: Partial<DomainWorld>, spec: object = {}): string => {
     const bare = domainWorld({ domain: domainOf({ spec }), ...world });
