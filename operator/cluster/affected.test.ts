@@ -110,6 +110,8 @@ const mixed = (...revisions: readonly string[]): object => ({
   revision: "2",
 });
 
+const well = { conditions: ["Accepted", "ResolvedRefs"].map((type) => ({ type, status: "True" })) };
+
 const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[] = [
   [
     "a domain that stays where it is looks at itself alone",
@@ -182,9 +184,44 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
     "SenderDomain/mail/b",
   ],
   [
-    "the first ready pod is news for all domains",
+    "the first ready pod is news for the domains that wait for it",
     { kind: "MailRelay", name: "one", before: { ...one, status: { pods: [] } }, after: { ...one, status: ready("2") } },
+    "SenderDomain/mail/b",
+  ],
+  [
+    "the end of the last ready pod is news for all domains",
+    { kind: "MailRelay", name: "one", before: { ...one, status: ready("2") }, after: { ...one, status: { pods: [] } } },
     "SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d",
+  ],
+  [
+    "the first ready pod of a relay that is well is none before it has what was rendered last",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: { pods: [] } },
+      after: { ...one, status: { ...ready("1", "2"), ...well } },
+    },
+    "",
+  ],
+  [
+    "nor is another revision on its way to that",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: { ...ready("0", "2"), ...well } },
+      after: { ...one, status: { ...ready("1", "2"), ...well } },
+    },
+    "",
+  ],
+  [
+    "that revision is",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: { ...ready("1", "2"), ...well } },
+      after: { ...one, status: { ...ready("2"), ...well } },
+    },
+    "SenderDomain/mail/b",
   ],
   [
     "a Secret that a domain names",

@@ -158,16 +158,21 @@ function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawOb
   return metadata;
 }
 
-/** Whether what its domains read of a relay has changed for all of them: its spec, or whether it has ready pods. */
+/** Whether what its domains read of a relay has changed for all of them: its spec, or that it has no ready pod any more. */
 function concernsAll({ before, after }: ObjectChange): boolean {
   if (before === undefined || after === undefined) return true;
+  // Of pods that come those domains hear that wait for them, and once there is something to hear: see mayHaveLoaded().
+  if (hasReadyPod(before) && !hasReadyPod(after)) return true;
   return digestOf(readByAll(before)) !== digestOf(readByAll(after));
 }
 
 function readByAll(object: RawObject): unknown {
-  const { metadata, status } = asKind<"MailRelay">(object);
-  const hasPods = status?.pods?.some((pod) => pod.ready) === true;
-  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, hasPods, faultsOf(object)];
+  const { metadata } = asKind<"MailRelay">(object);
+  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, faultsOf(object)];
+}
+
+function hasReadyPod(object: RawObject): boolean {
+  return asKind<"MailRelay">(object).status?.pods?.some((pod) => pod.ready) === true;
 }
 
 /** Whether somebody's wait for the pods may be over: not while they are on their way from one revision to the next. */
@@ -175,7 +180,19 @@ function mayHaveLoaded({ before, after }: ObjectChange): boolean {
   const [was, is] = [before, after].map((object) => (object === undefined ? undefined : loadedRevision(object)));
   if (after === undefined || is === undefined) return false;
   // The relay may also have gone back to what the pods had all the time.
-  return is !== was || is === asKind<"MailRelay">(after).status?.revision;
+  if (is === asKind<"MailRelay">(after).status?.revision) return true;
+  return is !== was && !isGoingOn(after);
+}
+
+/**
+ * Whether the pods will be given what was rendered last, as of a relay that is well: until they have it, none of its domains
+ * finds what it waits for. While many domains are new that is so nearly all of the time.
+ */
+function isGoingOn(object: RawObject): boolean {
+  const { spec, status } = asKind<"MailRelay">(object);
+  const isTrue = (type: string): boolean =>
+    status?.conditions?.some((condition) => condition.type === type && condition.status === "True") === true;
+  return status?.revision !== undefined && !spec.paused && isTrue("Accepted") && isTrue("ResolvedRefs");
 }
 
 /** The revision that all ready pods have; undefined when there is none. */

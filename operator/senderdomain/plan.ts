@@ -53,6 +53,8 @@ export interface DomainPlan {
 const unheard: ReadonlySet<string> = new Set(["SecretsForbidden", "RelayFull"]);
 /** How often is looked for what nothing tells of. */
 const unheardMs = 60_000;
+/** Pods that come are heard of once they have loaded what there is; that they are there and do not is said after this. */
+const podsMs = 300_000;
 
 /** Why a domain is not served as its spec says while the pods keep what they have of it. */
 const keeping: ReadonlySet<string> = new Set(["RelayInvalid", "NamespacesForbidden"]);
@@ -77,7 +79,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
   return {
     make: isPaused ? [] : missing,
     adopt: isPaused ? [] : keysToAdopt(world),
-    requeueAfterMs: untilArrived(world, findings) ?? (waitsUnheard(world, all) ? unheardMs : undefined),
+    requeueAfterMs: untilArrived(world, findings) ?? lookAgainMs(world, all),
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
     write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
     status: {
@@ -150,8 +152,9 @@ function obstacleTo(world: DomainWorld, { text, wayOut, room }: Rendering): Doma
 }
 
 /** Nothing tells that a right to a single Secret was given, that a shard has room again, or that a quota was raised. */
-function waitsUnheard(world: DomainWorld, findings: readonly DomainFinding[]): boolean {
-  return world.rejections.length > 0 || findings.some(({ reason }) => unheard.has(reason));
+function lookAgainMs(world: DomainWorld, findings: readonly DomainFinding[]): number | undefined {
+  if (world.rejections.length > 0 || findings.some(({ reason }) => unheard.has(reason))) return unheardMs;
+  return findings.some(({ reason }) => reason === "NoReadyPods") ? podsMs : undefined;
 }
 
 /** Senders whose Secrets may not be read just now keep their access; those whose Secrets are gone lose it. */
