@@ -23,10 +23,9 @@ export function planHidden(world: RelayWorld): RelayPlan {
     `metadata.namespace: the operator (account ${place.namespace}:${place.serviceAccount}) may not read ${hidden} in namespace ` +
     `${namespace}, and what runs there stays as it is: give it the Role of the chart there (helm upgrade makes it anew)`;
   const findings = [finding("Accepted", "False", "NamespaceNotSeen", message)];
-  const conditions = [...findings, ...summarizeRelay(findings, undefined)].reduce<readonly Condition[]>(
-    (list, entry) => setCondition(list, { ...entry, observedGeneration }, now),
-    relay.status?.conditions ?? [],
-  );
+  const conditions = [...findings, ...summarizeRelay(findings, { unsent: undefined, hasPods: pods.length > 0 })].reduce<
+    readonly Condition[]
+  >((list, entry) => setCondition(list, { ...entry, observedGeneration }, now), relay.status?.conditions ?? []);
   const status = { ...relay.status, observedGeneration, conditions: [...conditions] };
   return {
     ...nothing,

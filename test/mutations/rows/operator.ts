@@ -117,8 +117,8 @@ export const operatorMutations: readonly Mutation[] = [
   {
     what: "a broken domain is not Stalled",
     file: "operator/senderdomain/summary.ts",
-    old: 'finding("Stalled", "True", "Invalid", broken.message)',
-    new: 'finding("Stalled", "False", "Settled", broken.message)',
+    old: 'finding("Stalled", "True", "Invalid", message)',
+    new: 'finding("Stalled", "False", "Settled", message)',
     test: "operator/senderdomain/summary.test.ts",
   },
   {

@@ -5,7 +5,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "delivery goes on while an outcome cannot be written",
     file: "relay/delivery/runner.ts",
-    old: "while (!this.#closing && !this.#isDown && this.#unwritten === 0) {",
+    old: "while (!this.#closing && !this.#isDown && !this.#outcomes.isBlocked) {",
     new: "while (!this.#closing && !this.#isDown) {",
     test: "relay/delivery/runner.test.ts",
   },
@@ -40,9 +40,9 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "something is settled after close gave up",
     file: "relay/delivery/runner.ts",
-    old: "this.#abandoned = true;",
+    old: "this.#outcomes.giveUp();",
     new: "",
-    test: "relay/delivery/runner.test.ts",
+    test: "relay/delivery/life.test.ts",
   },
   {
     what: "an unknown user is answered at once",
@@ -68,8 +68,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "the resolver is not closed at a stop",
     file: "relay/delivery/runner.ts",
-    old: "this.#finder.close();",
+    old: "this.#lanes.close();",
     new: "",
-    test: "relay/delivery/runner.test.ts",
+    test: "relay/delivery/life.test.ts",
   },
 ];
