@@ -5,7 +5,8 @@
  */
 import { z } from "zod";
 import { apiVersion, mailRelayKind } from "./group.ts";
-import { access } from "./fields/access.ts";
+import { identities } from "./fields/identities.ts";
+import { tenants } from "./fields/tenants.ts";
 import { autoscaling, scalingRules } from "./fields/autoscaling.ts";
 import { delivery } from "./fields/delivery.ts";
 import { listeners } from "./fields/listener.ts";
@@ -48,8 +49,8 @@ const spec = z.strictObject({
   ),
   listeners,
   tls,
-  authentication: access.authentication,
-  allowedNamespaces: access.allowedNamespaces,
+  identities,
+  tenants,
   spool,
   delivery,
   limits,

@@ -50,10 +50,10 @@ test("readManifest() takes a null for nothing, as an API server does", () => {
 });
 
 test("readManifest() names every fault, one for each field", () => {
-  assert.deepEqual(faultsOf(relay({ replicas: -1, paused: "no", tls: { secretname: "x" } })), [
+  assert.deepEqual(faultsOf(relay({ replicas: -1, paused: "no", tls: { secretref: "x" } })), [
     "spec.replicas: must be at least 0, not -1",
-    "spec.tls.secretname: is no field: did you mean secretName?",
-    "spec.tls: must hold exactly one of secretName, certManager, selfSigned",
+    "spec.tls.secretref: is no field: did you mean secretRef?",
+    "spec.tls: must hold exactly one of secretRef, certManager, selfSigned",
     'spec.paused: must be true or false, not "no"',
   ]);
 });

@@ -15,7 +15,11 @@ const relay = {
   hostname: "relay.example.com",
   listeners: [{ name: "submission", port: 587 }],
 };
-const domain = { domain: "example.com", relayRef: { name: "outbound" }, senders: [{ trustedNetworks: true }] };
+const domain = {
+  domain: "example.com",
+  relayRef: { name: "outbound" },
+  senders: [{ name: "networks", trustedNetworks: true }],
+};
 
 test("unusedFields() says nothing about a plain relay and a plain domain", () => {
   assert.deepEqual(pathsOf("MailRelay", relay), []);
@@ -27,9 +31,12 @@ test("unusedFields() says nothing about a default that is written out", () => {
 });
 
 test("unusedFields() names what is used, with the place in a list", () => {
-  const used = { delivery: { mode: "Capture" }, events: { webhook: { url: "https://example.com/events" } } };
+  const used = { delivery: { mode: "Capture" }, events: { sinks: [{ name: "a", url: "https://example.com/events" }] } };
   assert.deepEqual(pathsOf("MailRelay", { ...relay, ...used }), ["spec.delivery.mode", "spec.events"]);
-  const senders = [{ trustedNetworks: true }, { clientCertificates: [{ commonName: "erp" }] }];
+  const senders = [
+    { name: "networks", trustedNetworks: true },
+    { name: "erp", clientCertificates: [{ commonName: "erp" }] },
+  ];
   assert.deepEqual(pathsOf("SenderDomain", { ...domain, senders }), ["spec.senders[1].clientCertificates"]);
 });
 

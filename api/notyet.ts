@@ -17,9 +17,9 @@ export interface NotYet {
 }
 
 export const mailRelayNotYet: readonly NotYet[] = [
-  { path: "spec.authentication.serviceAccounts", until: "nobody can log in with a token; use credentials" },
-  { path: "spec.authentication.clientCertificates", until: "nobody can log in with a certificate; use credentials" },
-  { path: "spec.authentication.oidc", until: "nobody can log in with a token; use credentials" },
+  { path: "spec.identities.serviceAccounts", until: "nobody can log in with a token; use credentials" },
+  { path: "spec.identities.clientCertificates", until: "nobody can log in with a certificate; use credentials" },
+  { path: "spec.identities.oidc", until: "nobody can log in with a token; use credentials" },
   { path: "spec.delivery.mode", until: "nothing is delivered at all, mail waits in the spool; use Send" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
   { path: "spec.events", until: "no events are posted" },
@@ -82,6 +82,11 @@ function plainDomain(): SenderDomain {
     apiVersion,
     kind: senderDomainKind,
     metadata: { name: "plain" },
-    spec: { domain: "plain.example", relayRef: { name: "plain" }, senders: [{ trustedNetworks: true }], dns: {} },
+    spec: {
+      domain: "plain.example",
+      relayRef: { name: "plain" },
+      senders: [{ name: "plain", trustedNetworks: true }],
+      dns: {},
+    },
   });
 }

@@ -6,7 +6,9 @@ import { z } from "zod";
 import { spelled } from "./words/pattern.ts";
 import { apiVersion, senderDomainKind } from "./group.ts";
 import { duration } from "./duration.ts";
-import { credentials, serviceAccounts } from "./fields/access.ts";
+import { credentials } from "./fields/identities.ts";
+import { serviceAccounts } from "./fields/senders.ts";
+import { secretKeyReference } from "./words/reference.ts";
 import { listAtomic, listMap, listSet } from "./words/list.ts";
 import { metadata } from "./words/metadata.ts";
 import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./words/rule.ts";
@@ -31,8 +33,8 @@ const domainIsImmutable: Transition = {
 
 const key = z.strictObject({
   selector: dkimSelector().describe("Selector: the public key is published at `<selector>._domainkey.<domain>`."),
-  secretName: objectName().describe(
-    "Secret of this namespace whose `privateKey` is the key as PEM: RSA of 1024 bits or more, or Ed25519.",
+  secretRef: secretKeyReference("Name of the Secret.", "privateKey").describe(
+    "Secret of this namespace with the key as PEM: RSA of 1024 bits or more, or Ed25519.",
   ),
 });
 
@@ -68,6 +70,7 @@ const trustedNetworksIsTrue = z.literal(true, { error: "must be true, or be left
 
 const sender = ruled(
   z.strictObject({
+    name: labelName().describe("Name of the entry, in messages."),
     credentials: credentials.optional().describe("Whoever logs in with one of these Secrets."),
     serviceAccounts: serviceAccounts
       .optional()
@@ -86,7 +89,7 @@ const sender = ruled(
   [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "trustedNetworks")],
 );
 
-const addressPattern = spelled(
+const localPartPattern = spelled(
   z.string().min(1).max(64),
   /^[^\s<>@"(),:;\\]+$/,
   "must be a local part such as billing or no-reply-*, without the domain",
@@ -136,7 +139,7 @@ const relayRef = z.strictObject({
   name: objectName().describe("Name of the MailRelay."),
   namespace: labelName()
     .optional()
-    .describe("Namespace of the MailRelay, this object's own when absent. Its allowedNamespaces must admit this one."),
+    .describe("Namespace of the MailRelay, this object's own when absent. One of its tenants must admit this one."),
 });
 
 const spec = z.strictObject({
@@ -145,14 +148,16 @@ const spec = z.strictObject({
   ),
   relayRef: relayRef.describe("The relay that sends for it."),
   dkim: dkim.optional(),
-  senders: listAtomic(sender, 32)
+  senders: listMap(sender, "name", 32)
     .min(1, { error: "must have at least one entry: nobody could use the domain" })
     .describe("Who may use the domain: a client that any entry names."),
-  addresses: listSet(addressPattern, 256)
+  localParts: listSet(localPartPattern, 256)
     .min(1, { error: 'must have at least one entry: ["*"] allows all' })
     .default(["*"])
     .describe("Local parts that may be used; `*` stands for any run of characters."),
-  smarthosts: smarthosts().describe("This domain's own way out, tried in order; the relay's when empty."),
+  smarthosts: smarthosts().describe(
+    "This domain's own way out, tried in order; the relay's when empty. The relay's entry in tenants must say `may: [Smarthosts]`.",
+  ),
   limits: limits.optional().describe("What the domain may send, over all pods of the relay."),
   bounces: z
     .strictObject({ to: emailAddress().describe("Address that gets them.") })

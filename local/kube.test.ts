@@ -49,7 +49,7 @@ test("a given object keeps its uid and creation time over restarts and counts ge
   const second = await open(directory);
   await second.setGiven([given(domainOf())]);
   assert.deepEqual((await second.get("SenderDomain", "mail", "example-com"))?.metadata, before);
-  await second.setGiven([given(domainOf({ spec: { addresses: ["billing"] } }))]);
+  await second.setGiven([given(domainOf({ spec: { localParts: ["billing"] } }))]);
   const changed = (await second.get("SenderDomain", "mail", "example-com"))?.metadata;
   assert.deepEqual([changed?.uid, changed?.generation], [before?.uid, 2]);
 });
@@ -60,7 +60,7 @@ test("an object of another version keeps its uid, and so its keys, until its man
   await first.setGiven([given(relayOf()), given(domainOf())]);
   const before = (await first.get("SenderDomain", "mail", "example-com"))?.metadata;
   const stored = await readFile(join(directory, "given.json"), "utf8");
-  await writeFile(join(directory, "given.json"), stored.replace(`"addresses":`, `"ofTomorrow":7,"addresses":`));
+  await writeFile(join(directory, "given.json"), stored.replace(`"localParts":`, `"ofTomorrow":7,"localParts":`));
   const second = await open(directory);
   assert.equal(await second.get("SenderDomain", "mail", "example-com"), undefined);
   assert.ok((await second.get("MailRelay", "mail", "outbound")) !== undefined);

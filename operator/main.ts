@@ -1,15 +1,31 @@
 /** The operator program: reads its command, and runs the verb until it is asked to stop. */
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { systemChance } from "../runtime/clock.ts";
-import { runProgram, stopBySignal } from "../runtime/commandline.ts";
+import { runProgram, stopBySignal, UsageError } from "../runtime/commandline.ts";
 import { createLog } from "../runtime/log.ts";
 import { runCluster } from "./cluster/run.ts";
 import { runRelease } from "./cluster/release.ts";
+import { convertManifests } from "./convert/convert.ts";
 import { readCommand, usage } from "./settings.ts";
+
+/** Rejects with UsageError where there is no such file. */
+async function readManifests(file: string): Promise<string> {
+  try {
+    return file === "-" ? await text(process.stdin) : await readFile(file, "utf8");
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
 
 await runProgram(async () => {
   const command = readCommand(process.argv.slice(2), process.env);
   if (command.verb === "help") {
     process.stdout.write(usage);
+    return 0;
+  }
+  if (command.verb === "convert") {
+    for (const file of command.files) process.stdout.write(convertManifests(await readManifests(file)));
     return 0;
   }
   const run = {

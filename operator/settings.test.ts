@@ -89,6 +89,12 @@ for (const [what, environment, message] of tracingRefusals) {
   });
 }
 
+test("readCommand() of convert takes files and no flags", () => {
+  assert.deepEqual(readCommand(["convert", "a.yaml", "-"], {}), { verb: "convert", files: ["a.yaml", "-"] });
+  assert.throws(() => readCommand(["convert"], {}), /name the files with manifests/);
+  assert.throws(() => readCommand(["convert", "a.yaml", "--workers", "2"], {}), /--workers is no flag of `convert`/);
+});
+
 const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["no verb", [], /which verb\? `run` or `release`/],
   ["an unknown verb", ["cluster"], /unknown verb cluster/],

@@ -46,6 +46,11 @@ export const usage = `Mailboat operator
     For the uninstallation: takes the operator's finalizer off every MailRelay once no operator leads, so that they can be
     deleted while there is none. Flags as for run, those of the pages, workers and images apart.
 
+  node operator/main.ts convert FILE...
+
+    Prints manifests of the first edition of mailboat.dev/v1alpha1 in the form of today, comments kept. \`-\` is the
+    standard input.
+
   --help                    this text
 `;
 
@@ -108,12 +113,14 @@ export type ClusterSettings = z.infer<typeof clusterSettings>;
 export type Command =
   | { readonly verb: "help" }
   | { readonly verb: "run"; readonly settings: ClusterSettings }
-  | { readonly verb: "release"; readonly settings: ReleaseSettings };
+  | { readonly verb: "release"; readonly settings: ReleaseSettings }
+  | { readonly verb: "convert"; readonly files: readonly string[] };
 
 /** Throws UsageError. */
 export function readCommand(args: readonly string[], environment: Environment): Command {
   const { values, positionals } = parseFlags(args);
   if (values.help === true) return { verb: "help" };
+  if (positionals[0] === "convert") return { verb: "convert", files: filesToConvert(positionals.slice(1), values) };
   const verb = verbOf(positionals, Object.keys(values), flagsOf);
   const set = variablesOf(environment);
   return verb === "run" ? readCluster(values, set) : readRelease(values, set);
@@ -121,6 +128,13 @@ export function readCommand(args: readonly string[], environment: Environment): 
 
 type Flags = ReturnType<typeof parseFlags>["values"];
 type Variable = (name: string) => string | undefined;
+
+function filesToConvert(files: readonly string[], values: Flags): readonly string[] {
+  const [flag] = Object.keys(values);
+  if (flag !== undefined) throw new UsageError(`--${flag} is no flag of \`convert\`; --help lists them`);
+  if (files.length === 0) throw new UsageError("convert: name the files with manifests, or - for the standard input");
+  return files;
+}
 
 const tenHoursMs = 36_000_000;
 /** Bookmarks come about once a minute. */

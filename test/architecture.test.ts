@@ -52,7 +52,7 @@ const rooms: readonly Room[] = [
         "operator kinds",
         "operator edges",
       ])
-      .concat(["local", "operator cluster", "operator settings", "dashboards", "image"]),
+      .concat(["local", "operator cluster", "operator settings", "operator convert", "dashboards", "image"]),
     packages: [
       "zod",
       "dns-packet",
@@ -104,7 +104,7 @@ const rooms: readonly Room[] = [
         "local",
         "operator cluster",
       ])
-      .concat(["operator settings"]),
+      .concat(["operator settings", "operator convert"]),
     packages: [],
     node: "any",
   },
@@ -288,6 +288,13 @@ const rooms: readonly Room[] = [
     ],
     packages: ["zod", "prom-client", "@peculiar/x509", "reflect-metadata"],
     node: "any",
+  },
+  {
+    name: "operator convert",
+    files: /^operator\/convert\//,
+    rooms: [],
+    packages: ["yaml"],
+    node: [],
   },
   {
     name: "operator settings",

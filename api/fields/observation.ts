@@ -1,11 +1,12 @@
 /** Who watches: traces, metrics, events. */
 import { z } from "zod";
 import { spelled } from "../words/pattern.ts";
-import { listAtomic, listSet } from "../words/list.ts";
+import { listAtomic, listMap, listSet } from "../words/list.ts";
+import { authorityReference, secretKeyReference, secretReference } from "../words/reference.ts";
 import { network } from "../words/network.ts";
 import { atLeastOneOf, ruled } from "../words/rule.ts";
 import { anyLabelSelector } from "../words/selector.ts";
-import { hostName, httpUrl, objectName } from "../words/text.ts";
+import { hostName, httpUrl, labelName } from "../words/text.ts";
 
 export const tracing = z
   .strictObject({
@@ -22,12 +23,12 @@ export const tracing = z
     )
       .default("1.0")
       .describe("Share of messages that are traced, a decimal from 0 to 1 as text. Final failures are always traced."),
-    headersSecretName: objectName()
+    headersRef: secretReference("Name of the Secret.")
       .optional()
       .describe("Secret of this namespace; each data key is sent to the collector as a header, for tokens."),
-    caSecretName: objectName()
+    caRef: authorityReference()
       .optional()
-      .describe("Secret of this namespace whose `ca.crt` signs the collector's certificate."),
+      .describe("Who signs the collector's certificate; the system's roots when absent."),
     trustedNextHops: listSet(hostName(), 64)
       .default([])
       .describe("Next hops that may see the traceparent header; it is stripped for all others."),
@@ -58,13 +59,21 @@ export const monitoring = z
 
 export const events = z
   .strictObject({
-    webhook: z
-      .strictObject({
-        url: httpUrl().describe("Each event is posted here as JSON."),
-        secretName: objectName()
+    sinks: listMap(
+      z.strictObject({
+        name: labelName().describe("Name of the receiver, in metrics and messages."),
+        url: httpUrl().describe("Each event is posted here as a CloudEvent in JSON."),
+        secretRef: secretKeyReference("Name of the Secret.", "key")
           .optional()
-          .describe("Secret of this namespace whose `key` signs each request (HMAC-SHA-256)."),
-      })
-      .describe("Receiver of delivery events."),
+          .describe("Secret of this namespace whose key signs each request as Standard Webhooks asks."),
+        types: listSet(z.string().min(1).max(253), 32)
+          .optional()
+          .describe("Types of events that are wanted; all when absent."),
+      }),
+      "name",
+      8,
+    )
+      .min(1, { error: "must have at least one receiver" })
+      .describe("Receivers of delivery events."),
   })
   .describe("Tells another program what became of each message.");

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { growsOnly, size } from "../quantity.ts";
 import { exactlyOneOf, ruled } from "../words/rule.ts";
+import { secretReference } from "../words/reference.ts";
 import { objectName } from "../words/text.ts";
 
 export const spool = z
@@ -39,12 +40,12 @@ const issuerRef = z.strictObject({
 });
 
 /**
- * An API server stores no default here: with one, a manifest that later adds secretName would be merged with the stored
+ * An API server stores no default here: with one, a manifest that later adds secretRef would be merged with the stored
  * selfSigned, and two members of the union would be set.
  */
 export const tls = ruled(
   z.strictObject({
-    secretName: objectName()
+    secretRef: secretReference("Name of the Secret.")
       .optional()
       .describe("kubernetes.io/tls Secret of this namespace. A renewed certificate is used without a restart."),
     certManager: z
@@ -60,7 +61,7 @@ export const tls = ruled(
         "A certificate of the operator's own authority, rotated by it; clients need its `ca.crt`. This is the default.",
       ),
   }),
-  [exactlyOneOf("secretName", "certManager", "selfSigned")],
+  [exactlyOneOf("secretRef", "certManager", "selfSigned")],
 )
   .prefault({ selfSigned: {} })
   .meta({ "x-mailboat-decoded-default": true })

@@ -78,11 +78,11 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     },
     {
       reason: "AnyDomainAllowed",
-      when: "True: with a warning, because allowedNamespaces admits every namespace with any domain, so that one could take another's.",
+      when: "True: with a warning, because an entry of tenants admits every namespace with any domain, so that one could take another's.",
     },
     {
       reason: "NamespacesForbidden",
-      when: "True: with a warning, because allowedNamespaces.selector goes by labels that the operator may not see; the message is the command that allows it.",
+      when: "True: with a warning, because a selector of tenants goes by labels that the operator may not see; the message is the command that allows it.",
     },
     {
       reason: "DomainsNotSeen",

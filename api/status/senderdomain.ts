@@ -25,6 +25,7 @@ export const senderDomainReasons = {
   NamespaceNotAllowed: "NamespaceNotAllowed",
   NamespacesForbidden: "NamespacesForbidden",
   DomainNotAllowed: "DomainNotAllowed",
+  SmarthostsNotAllowed: "SmarthostsNotAllowed",
   DomainConflict: "DomainConflict",
   NoSenders: "NoSenders",
   SendersIncomplete: "SendersIncomplete",
@@ -81,12 +82,19 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       reason: "RelayInvalid",
       when: "False: the MailRelay's spec cannot be read by this version; its pods keep what they have of the domain.",
     },
-    { reason: "NamespaceNotAllowed", when: "False: the relay's allowedNamespaces does not admit this namespace." },
+    { reason: "NamespaceNotAllowed", when: "False: no entry of the relay's tenants admits this namespace." },
     {
       reason: "NamespacesForbidden",
       when: "False: the relay selects namespaces by labels that the operator may not see; pods keep what they have of the domain.",
     },
-    { reason: "DomainNotAllowed", when: "False: the relay's allowedNamespaces.domains does not list the domain." },
+    {
+      reason: "DomainNotAllowed",
+      when: "False: no entry of the relay's tenants that admits the namespace lists the domain.",
+    },
+    {
+      reason: "SmarthostsNotAllowed",
+      when: "False: spec.smarthosts names a way out, and the relay's entry in tenants does not say `may: [Smarthosts]`.",
+    },
     {
       reason: "DomainConflict",
       when: "False: an older SenderDomain has the domain on this relay; the message names it.",

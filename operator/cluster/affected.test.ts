@@ -31,7 +31,7 @@ function relay({ namespace = "mail", name, spec = {}, status, metadata = {} }: S
 }
 
 function domain({ namespace = "mail", name, spec = {}, status, metadata = {} }: Seen): RawObject {
-  const senders = [{ trustedNetworks: true }];
+  const senders = [{ name: "networks", trustedNetworks: true }];
   const common = { domain: `${name}.example`, relayRef: { name: "one", namespace: "mail" }, senders };
   const manifest = { apiVersion, kind: "SenderDomain", metadata: { namespace, name }, spec: { ...common, ...spec } };
   return {
@@ -43,7 +43,7 @@ function domain({ namespace = "mail", name, spec = {}, status, metadata = {} }: 
 
 const programmed = (is: string): object => ({ conditions: [{ type: "Programmed", status: is }] });
 const selects = (labels: object): object => ({
-  senders: [{ credentials: { secretSelector: { matchLabels: labels } } }],
+  senders: [{ name: "logins", credentials: { secretSelector: { matchLabels: labels } } }],
 });
 
 const domains = [
@@ -52,7 +52,7 @@ const domains = [
   domain({
     name: "c",
     namespace: "shop",
-    spec: { domain: "a.example", dkim: { keys: [{ selector: "s", secretName: "key" }] } },
+    spec: { domain: "a.example", dkim: { keys: [{ selector: "s", secretRef: { name: "key" } }] } },
     status: programmed("True"),
   }),
   domain({ name: "d", namespace: "shop", spec: selects({ app: "d" }), status: programmed("True") }),
@@ -63,12 +63,15 @@ const domains = [
   }),
 ];
 const relays = [
-  relay({ name: "one", spec: { tls: { secretName: "tls" } } }),
+  relay({ name: "one", spec: { tls: { secretRef: { name: "tls" } } } }),
   relay({
     name: "two",
     spec: {
-      authentication: { credentials: { secretSelector: { matchLabels: { app: "two" } } } },
-      allowedNamespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } },
+      identities: { credentials: { secretSelector: { matchLabels: { app: "two" } } } },
+      tenants: [
+        { name: "own", namespaces: { from: "Same" } },
+        { name: "others", namespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } },
+      ],
     },
   }),
 ];

@@ -137,8 +137,7 @@ function selecting(
   object: RawObject,
   found: (kind: OurKind, index: string, value: string) => readonly string[],
 ): readonly string[] {
-  if (object["spec"] === undefined || !needsNamespaceLabels(asKind<"MailRelay">(object).spec.allowedNamespaces))
-    return [];
+  if (object["spec"] === undefined || !needsNamespaceLabels(asKind<"MailRelay">(object).spec.tenants)) return [];
   const { namespace = "", name } = object.metadata;
   return [keyOf({ kind: "MailRelay", namespace, name }), ...found("SenderDomain", byRelay, `${namespace}/${name}`)];
 }

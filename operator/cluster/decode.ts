@@ -62,7 +62,11 @@ function heldBy({ kind, apiVersion, metadata, spec }: RawObject): object {
   const { domain, relayRef } = spec;
   if (typeof domain !== "string" || !isRecord(relayRef) || typeof relayRef["name"] !== "string") return {};
   const { namespace, name } = metadata;
-  const least = { domain: "example.com", relayRef: { name: "any" }, senders: [{ trustedNetworks: true }] };
+  const least = {
+    domain: "example.com",
+    relayRef: { name: "any" },
+    senders: [{ name: "networks", trustedNetworks: true }],
+  };
   const usual = senderDomain.parse({ apiVersion, kind, metadata: { namespace, name }, spec: least });
   const place = typeof relayRef["namespace"] === "string" ? { namespace: relayRef["namespace"] } : {};
   return { spec: { ...usual.spec, domain, relayRef: { name: relayRef["name"], ...place } } };

@@ -44,7 +44,7 @@ const relayIndexes = whereSpecIsKnown({
   [bySecret]: (object) => relaySecrets(asKind<"MailRelay">(object)),
   [bySelection]: (object) => {
     const { metadata, spec } = asKind<"MailRelay">(object);
-    const { credentials } = spec.authentication;
+    const { credentials } = spec.identities;
     return credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))];
   },
 });
@@ -71,7 +71,7 @@ function whereSpecIsKnown(all: Indexes): Indexes {
 }
 
 function domainSecrets({ metadata: { namespace, name }, spec }: Stored<SenderDomain>): readonly string[] {
-  const keys = (spec.dkim?.keys ?? []).map((key) => key.secretName);
+  const keys = (spec.dkim?.keys ?? []).map((key) => key.secretRef.name);
   // One of somebody else's may stand where a key is to be made: when it goes, its place is free.
   const made = (spec.dkim?.managed?.algorithms ?? []).map((algorithm) => managedSecretName(name, algorithm));
   return qualified(namespace, [...keys, ...made, ...smarthostSecretNames(spec.smarthosts)]);

@@ -9,7 +9,7 @@ import type { PodFact, RelayWorld } from "./world.ts";
 
 const authority = await makeCertificateAuthority(now);
 const leaf = await issueLeaf({ authority, names: ["relay.example.com"], now });
-const given = relayOf({ tls: { secretName: "mine" } });
+const given = relayOf({ tls: { secretRef: { name: "mine" } } });
 
 function pod(name: string, revision: string | undefined, error?: string): PodFact {
   if (revision === undefined) return podOf(name, { ready: false, report: undefined });
@@ -39,7 +39,10 @@ const rows: readonly Row[] = [
   ],
   [
     "a field that does nothing yet",
-    () => judgeAccepted(relayWorld({ relay: relayOf({ events: { webhook: { url: "https://example.com/events" } } }) })),
+    () =>
+      judgeAccepted(
+        relayWorld({ relay: relayOf({ events: { sinks: [{ name: "hook", url: "https://example.com/events" }] } }) }),
+      ),
     "True",
     "NotActedOnYet",
     /spec\.events/,
@@ -65,7 +68,7 @@ const rows: readonly Row[] = [
     () => judgeCertificate(relayWorld({ relay: given })),
     "False",
     "SecretNotFound",
-    /^spec\.tls\.secretName: Secret mine does not exist: create it/,
+    /^spec\.tls\.secretRef: Secret mine does not exist: create it/,
   ],
   [
     "a certificate that serves",
@@ -171,9 +174,24 @@ const unchanged = { claims: [claimOf(0, { growthRefused: { why: "no expansion", 
 const remarks: readonly (readonly [spec: object, world: Partial<RelayWorld>, reason: string, words: RegExp])[] = [
   [{ paused: true }, {}, "Paused", /spec\.paused is true/],
   [{ spool: { storage: { size: "20Gi" } } }, unchanged, "StorageNotChanged", /no expansion/],
-  [{ allowedNamespaces: { from: "All" } }, {}, "AnyDomainAllowed", /admits every namespace with any domain/],
+  [
+    {
+      tenants: [
+        { name: "own", namespaces: { from: "Same" } },
+        { name: "others", namespaces: { from: "All" } },
+      ],
+    },
+    {},
+    "AnyDomainAllowed",
+    /admits every namespace with any domain/,
+  ],
   [{ delivery: { mode: "Capture" } }, {}, "NotActedOnYet", /spec\.delivery\.mode is not acted on yet/],
-  [{ events: { webhook: { url: "https://example.com/" } } }, {}, "NotActedOnYet", /spec\.events is not acted on yet/],
+  [
+    { events: { sinks: [{ name: "hook", url: "https://example.com/" }] } },
+    {},
+    "NotActedOnYet",
+    /spec\.events is not acted on yet/,
+  ],
 ];
 
 test("of two things to be said of a valid spec neither hides the other", () => {

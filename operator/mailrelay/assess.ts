@@ -60,17 +60,18 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
   if (storage !== undefined) remarks.push({ reason: "StorageNotChanged", message: storage });
   const unseen = unseenText(world);
   if (unseen !== undefined) remarks.push({ reason: "DomainsNotSeen", message: unseen });
-  const { allowedNamespaces } = relay.spec;
-  if (world.areNamespacesHidden && needsNamespaceLabels(allowedNamespaces)) {
+  const { tenants } = relay.spec;
+  if (world.areNamespacesHidden && needsNamespaceLabels(tenants)) {
     const message =
-      `spec.allowedNamespaces.selector: which namespaces it matches is not known, and no SenderDomain of another ` +
+      `spec.tenants: which namespaces a selector matches is not known, and no SenderDomain of another ` +
       `namespace is taken or changed: ${namespacesGrant(world.place)}`;
     remarks.push({ reason: "NamespacesForbidden", message });
   }
-  if (allowedNamespaces.from === "All" && allowedNamespaces.domains === undefined) {
+  const open = tenants.findIndex(({ namespaces, domains }) => namespaces.from === "All" && domains === undefined);
+  if (open >= 0) {
     const message =
-      "spec.allowedNamespaces admits every namespace with any domain: list spec.allowedNamespaces.domains, " +
-      "so that none can take another's domain";
+      `spec.tenants[${open}] admits every namespace with any domain: list its domains, ` +
+      `so that none can take another's`;
     remarks.push({ reason: "AnyDomainAllowed", message });
   }
   for (const fault of unusedIn(relay)) {
@@ -105,10 +106,10 @@ export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFin
 export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
   const { relay, place, forbidden } = world;
   const { namespace } = relay.metadata;
-  const { secretName } = relay.spec.tls;
+  const secretName = relay.spec.tls.secretRef?.name;
   const problems: ReferenceProblem[] = [];
   if (secretName !== undefined && forbidden.has(secretName)) {
-    problems.push(forbiddenProblem({ field: "spec.tls.secretName", namespace, place }));
+    problems.push(forbiddenProblem({ field: "spec.tls.secretRef", namespace, place }));
   }
   if (world.isOwnForbidden) {
     problems.push(forbiddenProblem({ field: "metadata", namespace: place.namespace, place }));
@@ -131,14 +132,14 @@ function isBlindIn(world: RelayWorld): boolean {
 
 export function judgeCertificate(world: RelayWorld): RelayFinding {
   const { tls, hostname } = world.relay.spec;
-  if (tls.secretName !== undefined) {
-    if (world.forbidden.has(tls.secretName)) {
+  if (tls.secretRef !== undefined) {
+    if (world.forbidden.has(tls.secretRef.name)) {
       const { namespace } = world.relay.metadata;
-      const { message } = forbiddenProblem({ field: "spec.tls.secretName", namespace, place: world.place });
+      const { message } = forbiddenProblem({ field: "spec.tls.secretRef", namespace, place: world.place });
       return finding("CertificateReady", "False", "SecretsForbidden", message);
     }
-    const field = `spec.tls.secretName: Secret ${tls.secretName}`;
-    const secret = world.secrets.get(tls.secretName);
+    const field = `spec.tls.secretRef: Secret ${tls.secretRef.name}`;
+    const secret = world.secrets.get(tls.secretRef.name);
     if (secret === undefined) {
       const message = `${field} does not exist: create it with type kubernetes.io/tls`;
       return finding("CertificateReady", "False", "SecretNotFound", message);
@@ -170,7 +171,7 @@ function judgeIssuance(world: RelayWorld): RelayFinding {
   if (!world.kinds.has("Certificate") && doubt === undefined) {
     const message =
       "spec.tls.certManager: the cluster has no cert-manager (kind Certificate of cert-manager.io is unknown): " +
-      "install it, or use secretName or selfSigned";
+      "install it, or use secretRef or selfSigned";
     return finding("CertificateReady", "False", "CertManagerNotInstalled", message);
   }
   const secret = world.secrets.get(issuedSecretName(name));

@@ -2,6 +2,7 @@
  * Which SenderDomain a relay serves: it must consent to the namespace and the domain, and of two that bring the same
  * domain the older one has it. Pure.
  */
+import type { Tenant } from "../../api/fields/tenants.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import { nameOf } from "../kube/kube.ts";
@@ -12,7 +13,7 @@ export type Consent =
   | { readonly kind: "given" }
   | {
       readonly kind: "refused";
-      readonly reason: "NamespaceNotAllowed" | "DomainNotAllowed";
+      readonly reason: "NamespaceNotAllowed" | "DomainNotAllowed" | "SmarthostsNotAllowed";
       readonly message: string;
     }
   /** The operator may not see the labels that decide: what the pods have of the domain stays. */
@@ -22,7 +23,8 @@ export interface ConsentQuestion {
   readonly relay: Stored<MailRelay>;
   readonly domain: {
     readonly metadata: Pick<ObjectMeta, "namespace">;
-    readonly spec: Pick<SenderDomain["spec"], "domain">;
+    /** Of one that is not seen the ways out are not known: they are as they were. */
+    readonly spec: Pick<SenderDomain["spec"], "domain"> & Partial<Pick<SenderDomain["spec"], "smarthosts">>;
   };
   /** Undefined where the operator may not see them. */
   readonly namespaceLabels: Labels | undefined;
@@ -33,47 +35,85 @@ export function refersTo(domain: Stored<SenderDomain>, relay: Stored<MailRelay>)
   return name === relay.metadata.name && (namespace ?? domain.metadata.namespace) === relay.metadata.namespace;
 }
 
-/** The relay's own namespace is always welcome; `domains` limits only the others. */
+/** Of the entries of `tenants` that admit the namespace, any may admit the domain, and any may allow more than sending. */
 export function judgeConsent(question: ConsentQuestion): Consent {
   const { relay, domain, namespaceLabels } = question;
-  const { allowedNamespaces } = relay.spec;
   const { namespace } = domain.metadata;
-  if (namespace === relay.metadata.namespace) return { kind: "given" };
-  const isWelcome = welcomes(allowedNamespaces, namespace, namespaceLabels);
-  if (isWelcome === false) {
+  const welcomes = relay.spec.tenants.flatMap((tenant): readonly Welcome[] => {
+    const isKnown = admits(tenant, { own: relay.metadata.namespace, namespace, labels: namespaceLabels });
+    return isKnown === false ? [] : [{ tenant, isKnown: isKnown === true }];
+  });
+  const relayName = nameOf(relay.metadata);
+  if (welcomes.length === 0) {
     const message =
-      `MailRelay ${nameOf(relay.metadata)} does not admit namespace ${namespace}: ` +
-      `its owner can set spec.allowedNamespaces.from to All, or to Selector with a selector that matches`;
+      `MailRelay ${relayName} does not admit namespace ${namespace}: its owner can add an entry to spec.tenants, ` +
+      `for example {name: ${namespace}, namespaces: {from: Names, names: [${namespace}]}}`;
     return { kind: "refused", reason: "NamespaceNotAllowed", message };
   }
-  const { domains } = allowedNamespaces;
-  if (domains === undefined || domains.some((pattern) => matchesDomain(pattern, domain.spec.domain))) {
-    return { kind: isWelcome === undefined ? "unknown" : "given" };
+  const wanted = domain.spec.domain;
+  const fitting = welcomes.filter(
+    ({ tenant: { domains } }) => domains === undefined || domains.some((pattern) => matchesDomain(pattern, wanted)),
+  );
+  if (fitting.length === 0) {
+    const names = welcomes.map(({ tenant }) => tenant.name).join(", ");
+    const message =
+      `MailRelay ${relayName} does not admit ${wanted}: its owner can add it to domains of the entry ${names} ` +
+      `of spec.tenants`;
+    return { kind: "refused", reason: "DomainNotAllowed", message };
   }
-  const message =
-    `MailRelay ${nameOf(relay.metadata)} does not admit ${domain.spec.domain}: ` +
-    `its owner can add it to spec.allowedNamespaces.domains`;
-  return { kind: "refused", reason: "DomainNotAllowed", message };
+  const hasWaysOfItsOwn = (domain.spec.smarthosts ?? []).length > 0;
+  const allowed = fitting.filter(({ tenant }) => tenant.may?.includes("Smarthosts") === true);
+  if (hasWaysOfItsOwn && allowed.length === 0) {
+    const message =
+      `spec.smarthosts: MailRelay ${relayName} lets the domain send by the relay's own way alone: remove them, or its ` +
+      `owner adds may: [Smarthosts] to the entry ${fitting[0]?.tenant.name} of spec.tenants`;
+    return { kind: "refused", reason: "SmarthostsNotAllowed", message };
+  }
+  const deciding = hasWaysOfItsOwn ? allowed : fitting;
+  return { kind: deciding.some(({ isKnown }) => isKnown) ? "given" : "unknown" };
 }
 
-type AllowedNamespaces = MailRelay["spec"]["allowedNamespaces"];
+interface Welcome {
+  readonly tenant: Tenant;
+  /** False where it hangs on labels that the operator may not see. */
+  readonly isKnown: boolean;
+}
 
-function welcomes(allowed: AllowedNamespaces, namespace: string, labels: Labels | undefined): boolean | undefined {
-  if (allowed.from !== "Selector") return allowed.from === "All";
-  const selector = allowed.selector ?? {};
-  return labels === undefined
-    ? matchesAsFarAsKnown(selector, { [namespaceNameLabel]: namespace })
-    : matchesSelector(selector, labels);
+interface Guest {
+  /** Namespace of the relay. */
+  readonly own: string;
+  readonly namespace: string;
+  readonly labels: Labels | undefined;
+}
+
+/** Undefined where it cannot be told. */
+function admits({ namespaces }: Tenant, { own, namespace, labels }: Guest): boolean | undefined {
+  switch (namespaces.from) {
+    case "Same":
+      return namespace === own;
+    case "All":
+      return true;
+    case "Names":
+      return namespaces.names?.includes(namespace) === true;
+    case "Selector": {
+      const selector = namespaces.selector ?? {};
+      return labels === undefined
+        ? matchesAsFarAsKnown(selector, { [namespaceNameLabel]: namespace })
+        : matchesSelector(selector, labels);
+    }
+  }
 }
 
 /** Whether it takes more than the names of namespaces to tell which ones are admitted. */
-export function needsNamespaceLabels({ from, selector = {} }: AllowedNamespaces): boolean {
-  if (from !== "Selector") return false;
-  const keys = [
-    ...Object.keys(selector.matchLabels ?? {}),
-    ...(selector.matchExpressions ?? []).map((requirement) => requirement.key),
-  ];
-  return keys.some((key) => key !== namespaceNameLabel);
+export function needsNamespaceLabels(tenants: readonly Tenant[]): boolean {
+  return tenants.some(({ namespaces: { from, selector = {} } }) => {
+    if (from !== "Selector") return false;
+    const keys = [
+      ...Object.keys(selector.matchLabels ?? {}),
+      ...(selector.matchExpressions ?? []).map((requirement) => requirement.key),
+    ];
+    return keys.some((key) => key !== namespaceNameLabel);
+  });
 }
 
 /** `*.example.com` stands for everything below example.com. */

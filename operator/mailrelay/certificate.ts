@@ -59,22 +59,22 @@ const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
  * What is to be trusted in place of the system's roots, from a data key `ca.crt`. Programs take a text without an authority for
  * no text at all and may then trust the system's roots: whatever is not an authority that is valid now is refused here.
  */
-export function readAuthorities(text: string | undefined, now: number): AuthorityReading {
+export function readAuthorities(text: string | undefined, now: number, dataKey = "ca.crt"): AuthorityReading {
   const invalid = (why: string): AuthorityReading => ({ kind: "invalid", why });
-  if (text === undefined) return invalid("lacks the data key ca.crt: add it");
+  if (text === undefined) return invalid(`lacks the data key ${dataKey}: add it`);
   if (text.includes("PRIVATE KEY-----")) {
-    return invalid("holds a private key in ca.crt: leave there the certificate of the authority alone");
+    return invalid(`holds a private key in ${dataKey}: leave there the certificate of the authority alone`);
   }
   const blocks = text.match(pemBlock) ?? [];
   if (blocks.length === 0)
-    return invalid(`holds no certificate in ca.crt${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
+    return invalid(`holds no certificate in ${dataKey}${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
   const certificates = blocks.map(parsedCertificate);
   const broken = certificates.indexOf(undefined);
-  if (broken >= 0) return invalid(`holds no certificate in ca.crt at place ${broken + 1}: it must be PEM`);
+  if (broken >= 0) return invalid(`holds no certificate in ${dataKey} at place ${broken + 1}: it must be PEM`);
   const authorities = certificates.filter((one) => one !== undefined).filter(signsOthers);
   if (authorities.length === 0) {
     return invalid(
-      "holds a certificate in ca.crt that is no authority's: put there the one of the authority that signed it",
+      `holds a certificate in ${dataKey} that is no authority's: put there the one of the authority that signed it`,
     );
   }
   if (authorities.some((one) => Date.parse(one.validFrom) <= now && now < Date.parse(one.validTo))) {
@@ -83,7 +83,7 @@ export function readAuthorities(text: string | undefined, now: number): Authorit
   const [first] = authorities;
   const from = new Date(first?.validFrom ?? 0).toISOString();
   const to = new Date(first?.validTo ?? 0).toISOString();
-  return invalid(`holds an authority in ca.crt that is valid from ${from} to ${to}: renew it`);
+  return invalid(`holds an authority in ${dataKey} that is valid from ${from} to ${to}: renew it`);
 }
 
 /** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */

@@ -160,7 +160,10 @@ const worlds = fc
     const relay = relayOf({
       replicas: one.replicas,
       paused: one.paused,
-      allowedNamespaces: { from: one.from },
+      tenants: [
+        { name: "own", namespaces: { from: "Same" } },
+        { name: "others", namespaces: { from: one.from } },
+      ],
     });
     const deletionTimestamp = one.deleted === undefined ? undefined : new Date(one.deleted).toISOString();
     const finalizers = one.hasFinalizer ? ["mailboat.dev/drain"] : [];

@@ -114,8 +114,8 @@ export function secretReader(kube: Kube, namespace: string): SecretReader {
 }
 
 async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>): Promise<CredentialFacts> {
-  const { credentials } = relay.spec.authentication;
-  const field = "spec.authentication.credentials.secretSelector";
+  const { credentials } = relay.spec.identities;
+  const field = "spec.identities.credentials.secretSelector";
   const { namespace, name } = relay.metadata;
   return sources.credentials.select({
     kube: sources.kube,

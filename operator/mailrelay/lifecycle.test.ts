@@ -267,10 +267,10 @@ const command =
   /kubectl create rolebinding mailboat-secrets --namespace mail --clusterrole mailboat-secrets --serviceaccount mailboat-system:mailboat-operator/;
 
 test("a Secret that may not be read becomes a condition with the command that allows it, and mail goes on", () => {
-  const world = running([0], { tls: { secretName: "mine" } });
+  const world = running([0], { tls: { secretRef: { name: "mine" } } });
   const plan = planRelay({ ...world, forbidden: new Set(["mine"]) });
   for (const type of ["ResolvedRefs", "CertificateReady"]) {
-    assert.match(conditionOf(plan, type), /^False SecretsForbidden: spec\.tls\.secretName: /);
+    assert.match(conditionOf(plan, type), /^False SecretsForbidden: spec\.tls\.secretRef: /);
     assert.match(conditionOf(plan, type), command);
   }
   assert.match(conditionOf(plan, "Stalled"), /^True Invalid/);
@@ -366,11 +366,25 @@ test("Programmed waits for the certificate too, and pods are told of it", () => 
 });
 
 test("a relay that any namespace may use for any domain says so, with a warning", () => {
-  const plan = planRelay(relayWorld({ relay: relayOf({ allowedNamespaces: { from: "All" } }) }));
+  const plan = planRelay(
+    relayWorld({
+      relay: relayOf({
+        tenants: [
+          { name: "own", namespaces: { from: "Same" } },
+          { name: "others", namespaces: { from: "All" } },
+        ],
+      }),
+    }),
+  );
   const warning = plan.events.find((event) => event.reason === "AnyDomainAllowed");
   assert.equal(warning?.type, "Warning");
-  assert.match(warning.note, /spec\.allowedNamespaces\.domains/);
-  const limited = relayOf({ allowedNamespaces: { from: "All", domains: ["example.com"] } });
+  assert.match(warning.note, /spec\.tenants\[1\]/);
+  const limited = relayOf({
+    tenants: [
+      { name: "own", namespaces: { from: "Same" } },
+      { name: "others", namespaces: { from: "All" }, domains: ["example.com"] },
+    ],
+  });
   assert.match(conditionOf(planRelay(relayWorld({ relay: limited })), "Accepted"), /^True Accepted/);
 });
 

@@ -17,12 +17,18 @@ function fullWorld(): RelayWorld {
       { name: "submission", port: 587 },
       { name: "smtp", port: 25, authentication: "Optional", trustedNetworks: ["10.0.0.0/8"] },
     ],
-    tls: { secretName: "outbound-tls" },
+    tls: { secretRef: { name: "outbound-tls" } },
     spool: { storage: { size: "1Gi", storageClassName: "fast" } },
     delivery: {
       smarthosts: [
-        { host: "smtp.example.net", port: 587, credentialsSecretName: "hop", caSecretName: "hop-ca" },
-        { host: "capture.mailboat.localhost", port: 25, tlsMode: "None" },
+        {
+          name: "first",
+          host: "smtp.example.net",
+          port: 587,
+          credentialsRef: { name: "hop" },
+          caRef: { name: "hop-ca" },
+        },
+        { name: "other-1", host: "capture.mailboat.localhost", port: 25, tlsMode: "None" },
       ],
       retry: { first: "30s", max: "1h30m" },
     },
@@ -79,7 +85,7 @@ test("planRelay() starts nothing while the first way out cannot be followed", ()
   assert.ok(plan.apply.every((object) => object.kind !== "StatefulSet" && object.kind !== "Secret"));
   const resolved = plan.status.conditions?.find((entry) => entry.type === "ResolvedRefs");
   assert.equal(resolved?.reason, "SecretNotFound");
-  assert.match(resolved.message, /spec\.delivery\.smarthosts\[0\]\.credentialsSecretName: Secret hop does not exist/);
+  assert.match(resolved.message, /spec\.delivery\.smarthosts\[0\]\.credentialsRef: Secret hop does not exist/);
 });
 
 test("planRelay() removes documents that no SenderDomain holds before it names the shards' digests", () => {
@@ -108,7 +114,7 @@ test("planRelay() asks for our own certificate once, and copies a given one only
   const values = { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey, "ca.crt": authority.certificate };
   const certificate = secretOf({ name: "outbound-certificate", values });
   assert.equal(planRelay({ ...own, certificate, authority: authoritySecretOf(authority) }).issueFor, undefined);
-  const relay = relayOf({ tls: { secretName: "mine" } });
+  const relay = relayOf({ tls: { secretRef: { name: "mine" } } });
   const mine = secretOf({ name: "mine", values: { "tls.crt": leaf.certificate, "tls.key": authority.privateKey } });
   const kept = planRelay({ ...own, relay, certificate, secrets: new Map([["mine", mine]]) });
   assert.ok(kept.apply.every((object) => object.metadata.name !== "outbound-certificate"));

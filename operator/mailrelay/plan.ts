@@ -304,7 +304,7 @@ function referenceOf(world: RelayWorld, kind: Reference["kind"], name: string): 
  */
 function certificateToMount(world: RelayWorld): Secret | undefined {
   const { tls } = world.relay.spec;
-  const source = tls.certManager === undefined ? tls.secretName : issuedSecretName(world.relay.metadata.name);
+  const source = tls.certManager === undefined ? tls.secretRef?.name : issuedSecretName(world.relay.metadata.name);
   if (source === undefined) return world.certificate;
   const given = world.secrets.get(source);
   const chain = secretText(given, "tls.crt");

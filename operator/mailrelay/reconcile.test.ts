@@ -118,7 +118,13 @@ async function open(context: TestContext, spec: object = {}): Promise<Stage> {
     ...object,
     metadata: { name: object.metadata.name, namespace: object.metadata.namespace },
   });
-  const relay = relayOf({ allowedNamespaces: { from: "All", domains: ["example.com"] }, ...spec });
+  const relay = relayOf({
+    tenants: [
+      { name: "own", namespaces: { from: "Same" } },
+      { name: "others", namespaces: { from: "All" }, domains: ["example.com"] },
+    ],
+    ...spec,
+  });
   const domain = domainOf({ namespace: "shop", spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
   await kube.setGiven([
     { file: "a", object: bare(relay) },

@@ -30,7 +30,7 @@ export function namespacesGrant(place: Pick<Place, "namespace" | "serviceAccount
 }
 
 export interface ForbiddenRead {
-  /** For example `spec.tls.secretName`. */
+  /** For example `spec.tls.secretRef`. */
   readonly field: string;
   readonly namespace: string;
   readonly place: Place;

@@ -84,7 +84,13 @@ function secretsWith(text: string | undefined): ReadonlyMap<string, ReturnType<t
   return new Map([["ca", secretOf({ name: "ca", values: text === undefined ? {} : { "ca.crt": text } })]]);
 }
 
-const hop = { host: "smtp.example.net", port: 587, tlsMode: "Required", caSecretName: "ca" } as const;
+const hop = {
+  name: "first",
+  host: "smtp.example.net",
+  port: 587,
+  tlsMode: "Required",
+  caRef: { kind: "Secret", name: "ca", key: "ca.crt" },
+} as const;
 const question = {
   smarthosts: [hop],
   field: "spec.smarthosts",
@@ -115,14 +121,14 @@ for (const [what, text, message] of unusable) {
     for (const list of ["smarthosts", "fallbackSmarthosts"] as const) {
       const relay = relayOf({ delivery: { [list]: [hop] } });
       const { document, problems } = relayDocumentOf(relayWorld({ relay, secrets }));
-      wanted(`spec.delivery.${list}[0].caSecretName`, problems);
+      wanted(`spec.delivery.${list}[0].caRef`, problems);
       assert.equal(document, undefined, "there is no last good way out");
     }
-    const tracing = { endpoint: "https://collector:4318", caSecretName: "ca" };
-    wanted("spec.tracing.caSecretName", readTracing(relayWorld({ relay: relayOf({ tracing }), secrets })).problems);
-    const authentication = { clientCertificates: { caSecretName: "ca" } };
-    const bare = bareReferenceProblems(relayWorld({ relay: relayOf({ authentication }), secrets }));
-    wanted("spec.authentication.clientCertificates.caSecretName", bare);
+    const tracing = { endpoint: "https://collector:4318", caRef: { name: "ca" } };
+    wanted("spec.tracing.caRef", readTracing(relayWorld({ relay: relayOf({ tracing }), secrets })).problems);
+    const identities = { clientCertificates: { caRef: { name: "ca" } } };
+    const bare = bareReferenceProblems(relayWorld({ relay: relayOf({ identities }), secrets }));
+    wanted("spec.identities.clientCertificates.caRef", bare);
     const domain = domainOf({ spec: { smarthosts: [hop] } });
     const plan = planDomain(domainWorld({ domain, secrets }));
     const accepted = plan.status.conditions?.find(({ type }) => type === "Accepted");
@@ -131,7 +137,7 @@ for (const [what, text, message] of unusable) {
   });
 }
 
-const login = { ...hop, caSecretName: undefined, credentialsSecretName: "login" };
+const login = { ...hop, caRef: undefined, credentialsRef: { name: "login" } };
 for (const [what, values, wanted] of [
   ["a line end", { username: "hop\n", password: "hop-pw\n" }, { username: "hop", password: "hop-pw" }],
   ["the line end of another system", { username: "hop\r\n", password: "p\r\n" }, { username: "hop", password: "p" }],
@@ -153,6 +159,6 @@ for (const [what, values, message] of [
     const secrets = new Map([["login", secretOf({ name: "login", values })]]);
     const { problems } = resolveSmarthosts({ ...question, smarthosts: [login], secrets });
     assert.match(problems.map((problem) => problem.message).join(), message);
-    assert.ok(problems[0]?.message.startsWith("spec.smarthosts[0].credentialsSecretName: "));
+    assert.ok(problems[0]?.message.startsWith("spec.smarthosts[0].credentialsRef: "));
   });
 }

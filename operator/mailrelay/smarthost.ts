@@ -1,5 +1,6 @@
 /** Smarthosts as relays need them: credentials and authorities inlined, local names replaced by addresses. Pure. */
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
+import type { AuthorityReference } from "../../api/words/reference.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { readAuthorities } from "./certificate.ts";
@@ -12,8 +13,8 @@ export interface SmarthostSpec {
   readonly host: string;
   readonly port: number;
   readonly tlsMode: SmarthostDocument["tlsMode"];
-  readonly credentialsSecretName?: string | undefined;
-  readonly caSecretName?: string | undefined;
+  readonly credentialsRef?: { readonly name: string } | undefined;
+  readonly caRef?: AuthorityReference | undefined;
 }
 
 export interface SmarthostQuestion {
@@ -37,7 +38,7 @@ export interface ResolvedSmarthosts {
 /** Names of the Secrets that smarthosts refer to. */
 export function smarthostSecretNames(smarthosts: readonly SmarthostSpec[]): readonly string[] {
   return smarthosts.flatMap((smarthost) =>
-    [smarthost.credentialsSecretName, smarthost.caSecretName].filter((name) => name !== undefined),
+    [smarthost.credentialsRef?.name, smarthost.caRef?.name].filter((name) => name !== undefined),
   );
 }
 
@@ -46,8 +47,8 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
   const problems: ReferenceProblem[] = [];
   question.smarthosts.forEach((smarthost, index) => {
     const field = `${question.field}[${index}]`;
-    const login = loginOf({ ...question, field, smarthost, member: "credentialsSecretName" });
-    const ca = authorityOf({ ...question, field, smarthost, member: "caSecretName" });
+    const login = loginOf({ ...question, field, smarthost, member: "credentialsRef" });
+    const ca = authorityOf({ ...question, field, smarthost, member: "caRef" });
     problems.push(...[login.problem, ca.problem].filter((problem) => problem !== undefined));
     const { addressBook } = question.place;
     const { host, port } = smarthost;
@@ -65,7 +66,7 @@ export function resolveSmarthosts(question: SmarthostQuestion): ResolvedSmarthos
 
 interface Referral extends Omit<SmarthostQuestion, "smarthosts"> {
   readonly smarthost: SmarthostSpec;
-  readonly member: "credentialsSecretName" | "caSecretName";
+  readonly member: "credentialsRef" | "caRef";
 }
 
 interface Found<T> {
@@ -82,7 +83,8 @@ function loginOf(referral: Referral): Found<Login> {
 
 function authorityOf(referral: Referral): Found<string> {
   return referred(referral, (secret) => {
-    const reading = readAuthorities(secretText(secret, "ca.crt"), referral.now);
+    const key = referral.smarthost.caRef?.key ?? "ca.crt";
+    const reading = readAuthorities(secretText(secret, key), referral.now, key);
     return reading.kind === "usable" ? { value: reading.pem } : { why: ` ${reading.why}` };
   });
 }
@@ -91,7 +93,7 @@ function referred<T>(
   referral: Referral,
   read: (secret: Secret) => { readonly value: T } | { readonly why: string },
 ): Found<T> {
-  const name = referral.smarthost[referral.member];
+  const name = referral.smarthost[referral.member]?.name;
   if (name === undefined) return {};
   const field = `${referral.field}.${referral.member}`;
   const { namespace, place } = referral;

@@ -61,7 +61,7 @@ export interface InternalAuthority extends IssuedCertificate {
 /** Something a manifest refers to and that cannot be used. */
 export interface ReferenceProblem {
   readonly kind: "missing" | "invalid" | "forbidden";
-  /** For example `spec.delivery.smarthosts[0].credentialsSecretName`. */
+  /** For example `spec.delivery.smarthosts[0].credentialsRef`. */
   readonly field: string;
   /** What is wrong and what to do. */
   readonly message: string;

@@ -26,7 +26,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
   const relay = await kube.get("MailRelay", place.namespace, place.name);
   const misfit = relay === undefined ? await kube.misfit("MailRelay", place.namespace, place.name) : undefined;
   const reader = secretReader(kube, namespace);
-  const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
+  const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretRef.name);
   const mounted = await gatherMounted(sources, domain, relay ?? misfit);
   const world: DomainWorld = {
     now: sources.now(),

@@ -24,11 +24,11 @@ export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFac
   const problems: KeyProblem[] = [];
   const { namespace } = world.domain.metadata;
   const { place } = world;
-  (world.domain.spec.dkim?.keys ?? []).forEach(({ selector, secretName }, index) => {
-    const field = `spec.dkim.keys[${index}].secretName`;
-    const reading = world.forbidden.has(secretName)
+  (world.domain.spec.dkim?.keys ?? []).forEach(({ selector, secretRef }, index) => {
+    const field = `spec.dkim.keys[${index}].secretRef`;
+    const reading = world.forbidden.has(secretRef.name)
       ? { problem: forbiddenProblem({ field, namespace, place }) }
-      : judgeKey(`${field}: Secret ${secretName}`, world.secrets.get(secretName));
+      : judgeKey(`${field}: Secret ${secretRef.name}`, world.secrets.get(secretRef.name), secretRef.key);
     if ("problem" in reading) problems.push(reading.problem);
     const key = "usable" in reading ? { selector, ...reading.usable } : lastGood(previous, selector);
     if (key !== undefined) usable.push(key);
@@ -124,14 +124,14 @@ export function isKeyOf(secret: Secret, { metadata: { name, uid } }: DomainWorld
 
 type KeyJudgement = { readonly usable: Omit<UsableKey, "selector"> } | { readonly problem: KeyProblem };
 
-function judgeKey(where: string, secret: Secret | undefined): KeyJudgement {
+function judgeKey(where: string, secret: Secret | undefined, dataKey: string): KeyJudgement {
   if (secret === undefined) {
-    const message = `${where} does not exist: create it with the private key as PEM in data key ${privateKeyDataKey}`;
+    const message = `${where} does not exist: create it with the private key as PEM in data key ${dataKey}`;
     return { problem: { kind: "missing", message } };
   }
-  const privateKey = secretText(secret, privateKeyDataKey);
+  const privateKey = secretText(secret, dataKey);
   if (privateKey === undefined) {
-    const message = `${where} lacks the data key ${privateKeyDataKey}: put the private key there as PEM`;
+    const message = `${where} lacks the data key ${dataKey}: put the private key there as PEM`;
     return { problem: { kind: "invalid", message } };
   }
   const reading = readPrivateKey(privateKey);

@@ -20,7 +20,7 @@ import { shardOf } from "../mailrelay/objects/names.ts";
 import { type DomainPlan, needsPrevious, planDomain, planMisfitDomain, previousDocument } from "./plan.ts";
 import type { DomainWorld } from "./world.ts";
 
-const ownKey = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
+const ownKey = { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } };
 const keySecret = secretOf({ name: "key", values: { privateKey: ed25519Key } });
 const withKey = domainWorld({ domain: domainOf({ spec: ownKey }), secrets: new Map([["key", keySecret]]) });
 const smallRsaKey = makeSmallKey();
@@ -54,7 +54,7 @@ const keyOnly = (values: Record<string, string>): DomainWorld => ({
   ...withKey,
   secrets: new Map([["key", secretOf({ name: "key", values })]]),
 });
-const byLogin = { credentials: { secretSelector: { matchLabels: { app: "shop" } } } };
+const byLogin = { name: "logins", credentials: { secretSelector: { matchLabels: { app: "shop" } } } };
 const problems = [{ kind: "missing", field: "f", message: "f selects no Secret" }] as const;
 const scram = { salt: "c2FsdA==", iterations: 4096, storedKey: "a2V5", serverKey: "a2V5" };
 const pausedRelay = {
@@ -77,7 +77,7 @@ const rows: readonly Row[] = [
     "Accepted",
     "False",
     "NamespaceNotAllowed",
-    /allowedNamespaces/,
+    /spec\.tenants/,
   ],
   [
     "a domain that an older object has",
@@ -98,7 +98,7 @@ const rows: readonly Row[] = [
   [
     "a selector that matches nothing beside senders that need no Secret",
     domainWorld({
-      domain: domainOf({ spec: { senders: [byLogin, { trustedNetworks: true }] } }),
+      domain: domainOf({ spec: { senders: [byLogin, { name: "networks", trustedNetworks: true }] } }),
       credentials: { documents: [], problems },
     }),
     "Accepted",
@@ -128,7 +128,7 @@ const rows: readonly Row[] = [
     "KeysReady",
     "False",
     "SecretNotFound",
-    /^spec\.dkim\.keys\[0\]\.secretName: Secret key does not exist: create it/,
+    /^spec\.dkim\.keys\[0\]\.secretRef: Secret key does not exist: create it/,
   ],
   [
     "a key Secret without privateKey",
@@ -436,8 +436,8 @@ test("Ready says of a domain what it is: that nobody may use it, that nothing is
   );
 });
 
-const byToken = { serviceAccounts: [{ namespace: "shop", name: "checkout" }] };
-const byCertificate = { clientCertificates: [{ commonName: "erp" }] };
+const byToken = { name: "pods", serviceAccounts: [{ namespace: "shop", name: "checkout" }] };
+const byCertificate = { name: "certificates", clientCertificates: [{ commonName: "erp" }] };
 const login = { documents: [{ identity: "mail/app", username: "app", scram }], problems: [] };
 const plainOnly = relayOf({ listeners: [{ name: "smtp", port: 25, tlsMode: "None", authentication: "Optional" }] });
 const trustsNobody = relayOf({ listeners: [{ name: "smtp", port: 25, authentication: "Optional" }] });
@@ -459,13 +459,13 @@ const nobodySends: readonly (readonly [
   [
     "a network that no listener trusts",
     { relay: trustsNobody },
-    [{ trustedNetworks: true }],
+    [{ name: "networks", trustedNetworks: true }],
     /trustedNetworks: MailRelay mail\/outbound has no listener/,
   ],
   [
     "a network whose clients must log in",
     { relay: mustLogIn },
-    [{ trustedNetworks: true }],
+    [{ name: "networks", trustedNetworks: true }],
     /has no listener with authentication Optional/,
   ],
   [
@@ -489,7 +489,8 @@ for (const [what, world, senders, said] of nobodySends) {
     assert.deepEqual([accepted?.status, accepted?.reason], ["True", "NoSenders"]);
     assert.match(accepted?.message ?? "", said);
     // One way in that works is enough.
-    const also = domainOf({ spec: { senders: [...senders, byLogin, { trustedNetworks: true }] } });
+    const ways = [byLogin, { name: "networks", trustedNetworks: true }];
+    const also = domainOf({ spec: { senders: ways } });
     const relay = { ...relayOf(), status };
     const enough = planDomain({ ...settled, domain: also, relay, credentials: login });
     assert.notEqual(condition(enough, "Accepted")?.reason, "NoSenders");
@@ -548,7 +549,12 @@ test("a domain whose spec cannot be read says so, and keeps the rest of its stat
 });
 
 test("where the operator may not see whether its namespace is admitted, a domain keeps what pods have of it", () => {
-  const relay = relayOf({ allowedNamespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } });
+  const relay = relayOf({
+    tenants: [
+      { name: "own", namespaces: { from: "Same" } },
+      { name: "others", namespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } },
+    ],
+  });
   const world = domainWorld({ relay, domain: shop, namespaceLabels: { team: "shop" } });
   const served = planDomain(world);
   const loaded = textDigest(served.write?.text ?? "");

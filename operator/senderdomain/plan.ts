@@ -226,7 +226,7 @@ function renderDomain(
       clientCertificates: spec.senders.flatMap((sender) => sender.clientCertificates ?? []),
       trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
     },
-    addresses: [...spec.addresses],
+    addresses: [...spec.localParts],
     smarthosts: [...smarthosts],
     limits: limitsDocument(spec.limits ?? {}),
     ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),

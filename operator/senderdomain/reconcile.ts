@@ -128,7 +128,7 @@ function loadedBy(relay: DomainWorld["relay"]): unknown {
 }
 
 function keySecretNames({ domain, managedKeys = [] }: DomainWorld): readonly string[] {
-  const given = (domain.spec.dkim?.keys ?? []).map((key) => key.secretName);
+  const given = (domain.spec.dkim?.keys ?? []).map((key) => key.secretRef.name);
   return [...given, ...managedKeys.map((secret) => secret.metadata.name)];
 }
 

@@ -10,12 +10,12 @@ import { type DomainPlan, planDomain } from "./plan.ts";
 import { shardBytes } from "./room.ts";
 import type { DomainWorld } from "./world.ts";
 
-const keys = ["s1", "s2"].map((selector) => ({ selector, secretName: selector }));
+const keys = ["s1", "s2"].map((selector) => ({ selector, secretRef: { name: selector } }));
 const pems = await Promise.all(keys.map(() => makePrivateKey("RSA2048")));
 const secrets = new Map(
-  keys.map(({ secretName }, index) => [
-    secretName,
-    secretOf({ name: secretName, values: { privateKey: pems[index] ?? "" } }),
+  keys.map(({ selector }, index) => [
+    selector,
+    secretOf({ name: selector, values: { privateKey: pems[index] ?? "" } }),
   ]),
 );
 const signed = domainWorld({ domain: domainOf({ spec: { dkim: { keys } } }), secrets });
@@ -60,18 +60,18 @@ test("a domain that is in a full shard may change, and what it has there already
   const text = planDomain(signed).write?.text ?? "";
   const crowded = beside(signed, shardBytes - text.length, text);
   assert.match(accepted(planDomain(crowded)), /^True Accepted/);
-  const domain = domainOf({ spec: { dkim: { keys }, addresses: ["a"] } });
+  const domain = domainOf({ spec: { dkim: { keys }, localParts: ["a"] } });
   assert.ok(planDomain({ ...crowded, domain }).write !== undefined);
   assert.equal(domainDataKey("example.com"), "example.com.json");
 });
 
 test("one domain does not fill a shard: the condition names what is large, and the pods keep what they have", () => {
-  const hop = { host: "smtp.example.net", port: 25, tlsMode: "Required", caSecretName: "ca" };
+  const hop = { name: "hop", host: "smtp.example.net", port: 25, tlsMode: "Required", caRef: { name: "ca" } };
   const ca = secretOf({
     name: "ca",
     values: { "ca.crt": authorityPem + "x".repeat(70_000 - JSON.stringify(authorityPem).length) },
   });
-  const domain = domainOf({ spec: { smarthosts: [hop, { ...hop, host: "smtp2.example.net" }] } });
+  const domain = domainOf({ spec: { smarthosts: [hop, { ...hop, name: "second", host: "smtp2.example.net" }] } });
   const plan = planDomain(domainWorld({ domain, secrets: new Map([["ca", ca]]) }));
   assert.equal(plan.write, undefined);
   assert.match(

@@ -55,9 +55,9 @@ function largestPart(document: DomainDocument): Part {
     {
       field: "spec.smarthosts",
       part: size(document.smarthosts),
-      remedy: "give only the certificates that the next hop needs in ca.crt of its caSecretName",
+      remedy: "give only the certificates that the next hop needs in ca.crt of its caRef",
     },
-    { field: "spec.addresses", part: size(document.addresses), remedy: "list fewer" },
+    { field: "spec.localParts", part: size(document.addresses), remedy: "list fewer" },
   ];
   return parts.reduce((largest, one) => (one.part > largest.part ? one : largest));
 }

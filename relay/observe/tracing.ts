@@ -50,8 +50,8 @@ export async function openTracing({ snapshots, log, counts, spanLines }: Tracing
 
 const settingNames: SettingNames = {
   endpoint: "spec.tracing.endpoint",
-  headers: "spec.tracing.headersSecretName",
-  ca: "spec.tracing.caSecretName",
+  headers: "spec.tracing.headersRef",
+  ca: "spec.tracing.caRef",
 };
 
 /** Spans of this relay say which one it is; those of all its pods share the name. */

@@ -61,13 +61,13 @@ test("a DKIM key that is missing, then no key, then good", { skip }, async () =>
   const key = (privateKey: string): object => secretManifest({ namespace, name: "key", values: { privateKey } });
   stage.apply(
     relayManifest({ namespace, name: "outbound" }),
-    domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretName: "key" }] } } }),
+    domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } } }),
   );
   await says("SenderDomain", domain, {
     type: "KeysReady",
     status: "False",
     reason: "SecretNotFound",
-    words: ["spec.dkim.keys[0].secretName", "key", "does not exist", "create"],
+    words: ["spec.dkim.keys[0].secretRef", "key", "does not exist", "create"],
   });
   stage.apply(key(await makePrivateKey("RSA2048")));
   await says("SenderDomain", domain, { type: "KeysReady", status: "True", reason: "KeysReady", words: ["s1"] });
@@ -83,7 +83,7 @@ test("a DKIM key that is missing, then no key, then good", { skip }, async () =>
     type: "KeysReady",
     status: "False",
     reason: "SecretInvalid",
-    words: ["spec.dkim.keys[0].secretName", "PEM", "privateKey"],
+    words: ["spec.dkim.keys[0].secretRef", "PEM", "privateKey"],
   });
   assert.equal(await dataOf(namespace, shard), good, "the domain keeps its last good key");
 
@@ -106,12 +106,12 @@ test("a certificate that is missing, for another name, near its end, then good",
     return secretManifest({ namespace, name: "own-tls", type: "kubernetes.io/tls", values });
   };
   const hostname = "relay.example.com";
-  stage.apply(relayManifest({ ...relay, spec: { tls: { secretName: "own-tls" } } }));
+  stage.apply(relayManifest({ ...relay, spec: { tls: { secretRef: { name: "own-tls" } } } }));
   await says("MailRelay", relay, {
     type: "CertificateReady",
     status: "False",
     reason: "SecretNotFound",
-    words: ["spec.tls.secretName", "own-tls", "create"],
+    words: ["spec.tls.secretRef", "own-tls", "create"],
   });
   stage.apply(await certificate(hostname, Date.now()));
   await says("MailRelay", relay, {
@@ -129,7 +129,7 @@ test("a certificate that is missing, for another name, near its end, then good",
     type: "CertificateReady",
     status: "False",
     reason: "NameMismatch",
-    words: ["spec.tls.secretName", "other.example.com", hostname, "renew"],
+    words: ["spec.tls.secretRef", "other.example.com", hostname, "renew"],
   });
   assert.equal(await dataOf(namespace, mounted.name), good, "pods keep the last good certificate");
 
@@ -138,7 +138,7 @@ test("a certificate that is missing, for another name, near its end, then good",
     type: "CertificateReady",
     status: "True",
     reason: "Expiring",
-    words: ["spec.tls.secretName", "expires", "renew"],
+    words: ["spec.tls.secretRef", "expires", "renew"],
   });
   stage.apply(await certificate(hostname, Date.now() - leafLifeMs - 60_000));
   await says("MailRelay", relay, { type: "CertificateReady", status: "False", reason: "Expired", words: ["renew"] });
@@ -149,13 +149,19 @@ test("a certificate that is missing, for another name, near its end, then good",
 test("a login that is missing, then there", { skip }, async () => {
   const namespace = stage.makeNamespace();
   const relay = { namespace, name: "outbound" };
-  const hop = { host: "smtp.example.net", port: 587, tlsMode: "Required", credentialsSecretName: "hop" };
+  const hop = {
+    name: "hop",
+    host: "smtp.example.net",
+    port: 587,
+    tlsMode: "Required",
+    credentialsRef: { name: "hop" },
+  };
   stage.apply(relayManifest({ ...relay, spec: { delivery: { smarthosts: [hop] } } }));
   await says("MailRelay", relay, {
     type: "ResolvedRefs",
     status: "False",
     reason: "SecretNotFound",
-    words: ["spec.delivery.smarthosts[0].credentialsSecretName", "hop", "create"],
+    words: ["spec.delivery.smarthosts[0].credentialsRef", "hop", "create"],
   });
   const values = { username: "app", password: "secret" };
   stage.apply(secretManifest({ namespace, name: "hop", type: "kubernetes.io/basic-auth", values }));
@@ -201,10 +207,10 @@ test("a namespace that the relay does not admit, until its owner says otherwise"
     type: "Accepted",
     status: "False",
     reason: "NamespaceNotAllowed",
-    words: [`${mail}/outbound`, shop, "spec.allowedNamespaces"],
+    words: [`${mail}/outbound`, shop, "spec.tenants"],
   });
-  const admitted = { from: "Selector", selector: { matchLabels: { team: "shop" } } };
-  stage.apply(relayManifest({ namespace: mail, name: "outbound", spec: { allowedNamespaces: admitted } }));
+  const admitted = [{ name: "shops", namespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } }];
+  stage.apply(relayManifest({ namespace: mail, name: "outbound", spec: { tenants: admitted } }));
   await says("SenderDomain", domain, { type: "Accepted", status: "True", reason: "Accepted", words: [] });
   // The label is what admits it.
   stage.plane.kubectl(["label", "namespace", shop, "team=other", "--overwrite"]);
@@ -236,7 +242,7 @@ test(
     ];
     stage.apply(
       relayManifest(relay),
-      domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretName: "key" }] } } }),
+      domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } } }),
       secretManifest({ namespace, name: "key", values: { privateKey: await makePrivateKey("Ed25519") } }),
     );
     const { message } = await says("MailRelay", relay, {
@@ -280,16 +286,13 @@ test("Secrets of fields that are not acted on yet are missed as well", { skip },
     relayManifest({
       ...relay,
       spec: {
-        authentication: { clientCertificates: { caSecretName: "authority" } },
-        events: { webhook: { url: "https://example.com/", secretName: "signing" } },
+        identities: { clientCertificates: { caRef: { name: "authority" } } },
+        events: { sinks: [{ name: "hook", url: "https://example.com/", secretRef: { name: "signing" } }] },
       },
     }),
   );
   const refs = { type: "ResolvedRefs", status: "False" } as const;
-  const [authority, webhook] = [
-    "spec.authentication.clientCertificates.caSecretName",
-    "spec.events.webhook.secretName",
-  ];
+  const [authority, webhook] = ["spec.identities.clientCertificates.caRef", "spec.events.sinks[0].secretRef"];
   await says("MailRelay", relay, {
     ...refs,
     reason: "SecretNotFound",

@@ -51,7 +51,12 @@ function release(t: TestContext, { given, ...options }: Rights) {
   return { start, give: (namespace: string): string => rights([namespace]) };
 }
 
-const open = { allowedNamespaces: { from: "All", domains: ["shop.example"] } };
+const open = {
+  tenants: [
+    { name: "own", namespaces: { from: "Same" } },
+    { name: "others", namespaces: { from: "All" }, domains: ["shop.example"] },
+  ],
+};
 
 function shopDomain(namespace: string, relayNamespace: string): object {
   const relayRef = { name: "outbound", namespace: relayNamespace };
@@ -141,7 +146,17 @@ test("a namespace that is taken off the list keeps its domains, until the relay 
   stage.apply(domainManifest({ ...rival, spec: { domain: "shop.example" } }));
   const refused = await stage.untilCondition("SenderDomain", rival, { type: "Accepted", reason: "DomainConflict" });
   assert.match(refused.message, new RegExp(`namespace ${shop}, which this operator does not see`));
-  const patch = { body: { spec: { allowedNamespaces: { from: "Same", domains: null } } }, fieldManager: "test" };
+  const patch = {
+    body: {
+      spec: {
+        tenants: [
+          { name: "own", namespaces: { from: "Same" } },
+          { name: "others", namespaces: { from: "Same" }, domains: null },
+        ],
+      },
+    },
+    fieldManager: "test",
+  };
   await stage.client.mergePatch(resourceOf("MailRelay"), relay, patch);
   await stage.untilCondition("SenderDomain", rival, { type: "Accepted", status: "True" });
   await stage.untilCondition("MailRelay", relay, { type: "Accepted", reason: "Accepted" });

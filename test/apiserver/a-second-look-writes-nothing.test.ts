@@ -31,7 +31,7 @@ async function applyAll(namespace: string): Promise<void> {
       name: "outbound",
       spec: {
         replicas: 2,
-        authentication: { credentials: { secretSelector: { matchLabels: { login: "relay" } } } },
+        identities: { credentials: { secretSelector: { matchLabels: { login: "relay" } } } },
         pod: { resources: { requests: { cpu: "0.5", memory: "1024Mi" } } },
         service: { type: "LoadBalancer", loadBalancerSourceRanges: ["10.0.0.0/8"] },
         spool: { storage: { size: 2_147_483_648 } },
@@ -55,7 +55,7 @@ async function applyAll(namespace: string): Promise<void> {
           dkim:
             index === 0
               ? { managed: { algorithms: ["RSA2048", "Ed25519"] } }
-              : { keys: [{ selector: "s1", secretName: index === 1 ? "key" : "missing" }] },
+              : { keys: [{ selector: "s1", secretRef: { name: index === 1 ? "key" : "missing" } }] },
         },
       }),
     ),

@@ -42,7 +42,7 @@ test("a smarthost's authority that is none keeps the last good one in the pods, 
   const says = async (reason: string): Promise<string> =>
     (await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason, withinMs })).message;
   giveAuthority(authority.certificate);
-  const smarthosts = [{ host: "smtp.example.net", port: 587, caSecretName: "ca" }];
+  const smarthosts = [{ host: "smtp.example.net", port: 587, caRef: { name: "ca" } }];
   stage.apply(relayManifest({ ...relay, spec: { delivery: { smarthosts } } }));
   await says("ResolvedRefs");
   await stage.until("Secret", { namespace, name: "outbound-configuration" }, { what: "is there", fits: () => true });
@@ -74,8 +74,8 @@ test("selected Secrets that let nobody in are named with what is wrong, on relay
   );
   const credentials = { secretSelector: { matchLabels: labels } };
   stage.apply(
-    relayManifest({ ...relay, spec: { authentication: { credentials } } }),
-    domainManifest({ ...domain, spec: { senders: [{ credentials }] } }),
+    relayManifest({ ...relay, spec: { identities: { credentials } } }),
+    domainManifest({ ...domain, spec: { senders: [{ name: "logins", credentials }] } }),
   );
   const refs = { type: "ResolvedRefs", reason: "SecretInvalid", withinMs };
   const told = await stage.untilCondition("MailRelay", relay, refs);
@@ -104,7 +104,7 @@ test("a user with more Secrets than a relay looks through is told of, in a few w
   );
   stage.apply(...secrets);
   stage.apply(
-    relayManifest({ ...relay, spec: { authentication: { credentials: { secretSelector: { matchLabels: labels } } } } }),
+    relayManifest({ ...relay, spec: { identities: { credentials: { secretSelector: { matchLabels: labels } } } } }),
   );
   const refs = { type: "ResolvedRefs", reason: "SecretInvalid", withinMs };
   const { message } = await stage.untilCondition("MailRelay", relay, refs);

@@ -101,7 +101,7 @@ test("a change is one trace with the writes of the audit log, a resync none", { 
   assert.equal(await operator.figure(dropped), 0);
   const namespace = stage.makeNamespace();
   const privateKey = await makePrivateKey("Ed25519");
-  const spec = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
+  const spec = { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } };
   const [relay, domain] = [
     { namespace, name: "outbound" },
     { namespace, name: "example-com" },
@@ -125,7 +125,7 @@ test("a change is one trace with the writes of the audit log, a resync none", { 
   assert.deepEqual(writesSince(settled), []);
   assert.deepEqual([sink.spans.length, await operator.figure(exported)], then);
 
-  stage.apply(domainManifest({ ...domain, spec: { ...spec, addresses: ["billing"] } }));
+  stage.apply(domainManifest({ ...domain, spec: { ...spec, localParts: ["billing"] } }));
   await until("the change in a Secret of the relay", async () =>
     Promise.resolve(writesSince(settled).some((line) => line.includes(" secrets/")) || undefined),
   );

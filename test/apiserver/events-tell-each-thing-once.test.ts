@@ -57,7 +57,9 @@ test("a mistake and its mending are two events, and a restarted operator adds no
   ];
   stage.apply(relayManifest(relay));
   await stage.untilCondition("MailRelay", relay, { type: "Ready", status: "True" });
-  stage.apply(domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretName: "key" }] } } }));
+  stage.apply(
+    domainManifest({ ...domain, spec: { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } } }),
+  );
   await stage.untilCondition("SenderDomain", domain, { type: "KeysReady", status: "False" });
   stage.apply(secretManifest({ namespace, name: "key", values: { privateKey: await makePrivateKey("Ed25519") } }));
   await stage.untilCondition("SenderDomain", domain, { type: "Ready", status: "True" });
@@ -78,7 +80,7 @@ test("a mistake and its mending are two events, and a restarted operator adds no
     [],
   );
   const described = stage.plane.kubectl(["describe", "sd", "example-com", "--namespace", namespace]);
-  assert.match(described, /Warning\s+SecretNotFound .*spec\.dkim\.keys\[0\]\.secretName/s);
+  assert.match(described, /Warning\s+SecretNotFound .*spec\.dkim\.keys\[0\]\.secretRef/s);
 
   assert.equal(await operator.stop(), 0);
   const known = await eventsIn(namespace);
@@ -140,7 +142,7 @@ test("an event that meets a server in trouble is told all the same", { skip }, a
 
 /** A domain without a relay and without its key: nothing but itself has events. */
 function mistaken(namespace: string): object {
-  const spec = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
+  const spec = { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } };
   return domainManifest({ namespace, name: "example-com", spec });
 }
 

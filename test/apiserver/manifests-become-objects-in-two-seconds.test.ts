@@ -54,7 +54,7 @@ test("every object of a relay and three domains is there and right within two se
       domainManifest({
         namespace,
         name: domain.replaceAll(".", "-"),
-        spec: { domain, dkim: { keys: [{ selector: "s1", secretName: `${domain}-dkim` }] } },
+        spec: { domain, dkim: { keys: [{ selector: "s1", secretRef: { name: `${domain}-dkim` } }] } },
       }),
     ]),
   );

@@ -64,7 +64,7 @@ async function openRelay(count: number): Promise<string> {
 async function asksOf(namespace: string, address: string): Promise<Readonly<Record<string, number>>> {
   const from = await stage.untilQuiet(3_000);
   const place = { namespace, name: nameOf(7) };
-  const body = { spec: { addresses: [address] } };
+  const body = { spec: { localParts: [address] } };
   await stage.client.mergePatch(resourceOf("SenderDomain"), place, { body, fieldManager: "kubectl" });
   await stage.untilQuiet(3_000);
   const asks: Record<string, number> = {};

@@ -75,7 +75,12 @@ test("a Role over single names is enough for the Secrets that a domain names", {
     relayManifest({
       namespace: mail,
       name: "outbound",
-      spec: { allowedNamespaces: { from: "All", domains: ["example.com"] } },
+      spec: {
+        tenants: [
+          { name: "own", namespaces: { from: "Same" } },
+          { name: "others", namespaces: { from: "All" }, domains: ["example.com"] },
+        ],
+      },
     }),
     secretManifest({ namespace: shop, name: "key", values: { privateKey } }),
     secretManifest({ namespace: shop, name: "other", values: { privateKey } }),
@@ -84,7 +89,7 @@ test("a Role over single names is enough for the Secrets that a domain names", {
       name: "example-com",
       spec: {
         relayRef: { name: "outbound", namespace: mail },
-        dkim: { keys: [{ selector: "s1", secretName: "key" }] },
+        dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] },
       },
     }),
   );

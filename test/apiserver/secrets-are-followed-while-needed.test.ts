@@ -79,7 +79,7 @@ async function openReads(times: Partial<ReflectorTimes> = {}): Promise<Opened> {
 const followed = (reads: ClusterReads): number | undefined => reads.sizes()["Secret"];
 
 function keyed(namespace: string): readonly [object, object] {
-  const spec = { dkim: { keys: [{ selector: "s1", secretName: "key" }] } };
+  const spec = { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } };
   return [
     domainManifest({ namespace, name: "example-com", spec }),
     secretManifest({ namespace, name: "key", values: { privateKey: "any" } }),

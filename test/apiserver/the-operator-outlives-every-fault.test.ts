@@ -62,7 +62,7 @@ async function edit(): Promise<string> {
   await stage.client.mergePatch(
     resourceOf("SenderDomain"),
     { namespace, name: "example-com" },
-    { body: { spec: { addresses: [address] } }, fieldManager: "kubectl" },
+    { body: { spec: { localParts: [address] } }, fieldManager: "kubectl" },
   );
   return address;
 }

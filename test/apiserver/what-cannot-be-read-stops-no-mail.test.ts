@@ -83,9 +83,9 @@ test(
 function applySelected(): { readonly namespace: string; readonly shop: string } {
   const namespace = stage.makeNamespace();
   const shop = stage.makeNamespace({ labels: { mail: "yes" } });
-  const allowedNamespaces = { from: "Selector", selector: { matchLabels: { mail: "yes" } } };
+  const tenants = [{ name: "mail", namespaces: { from: "Selector", selector: { matchLabels: { mail: "yes" } } } }];
   stage.apply(
-    relayManifest({ namespace, name: "outbound", spec: { allowedNamespaces } }),
+    relayManifest({ namespace, name: "outbound", spec: { tenants } }),
     domainManifest({ namespace: shop, name: "example-com", spec: { relayRef: { name: "outbound", namespace } } }),
   );
   return { namespace, shop };
@@ -140,7 +140,7 @@ test(
       type: "Accepted",
       reason: "NamespacesForbidden",
     });
-    assert.match(message, /^spec\.allowedNamespaces\.selector: /);
+    assert.match(message, /^spec\.tenants: /);
     await stage.untilCondition("SenderDomain", place, { type: "Accepted", reason: "NamespacesForbidden" });
     await stage.untilCondition("SenderDomain", place, { type: "Programmed", status: "True" });
     await stage.untilQuiet();

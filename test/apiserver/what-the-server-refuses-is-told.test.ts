@@ -83,7 +83,7 @@ test("a domain that is larger than its relay has room for says so, and its neigh
   const neighbour = neighbourOf("example.com");
   const authority = secretManifest({ namespace, name: "ca", values: { "ca.crt": "x".repeat(600_000) } });
   await stage.client.create(resourceOf("Secret"), authority, "test");
-  const hop = { port: 25, tlsMode: "Required", caSecretName: "ca" };
+  const hop = { port: 25, tlsMode: "Required", caRef: { name: "ca" } };
   const smarthosts = ["a.example.net", "b.example.net"].map((host) => ({ ...hop, host }));
   stage.apply(
     relayManifest({ namespace, name: "outbound" }),

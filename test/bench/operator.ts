@@ -91,8 +91,8 @@ async function fill(stage: OperatorStage, scale: Scale): Promise<readonly Domain
 }
 
 function specOf({ name, relay, domain }: Domain, address: string): object {
-  const keys = [{ selector: "s1", secretName: `${name}-key` }];
-  return { domain, relayRef: { name: relay }, dkim: { keys }, addresses: [address] };
+  const keys = [{ selector: "s1", secretRef: { name: `${name}-key` } }];
+  return { domain, relayRef: { name: relay }, dkim: { keys }, localParts: [address] };
 }
 
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

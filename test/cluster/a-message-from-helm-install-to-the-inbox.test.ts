@@ -76,7 +76,7 @@ scenario("a changed SenderDomain is served by all pods within ten seconds", asyn
     cluster.python<SendAnswer>(sendScript, { ...messageTo("changed"), host, port: 2587 });
   for (const host of hosts) assert.equal((await ask(host)).accepted, true, host);
   const startedAt = performance.now();
-  await cluster.patch("senderdomain", "example-com", { addresses: ["only-this"] });
+  await cluster.patch("senderdomain", "example-com", { localParts: ["only-this"] });
   for (const host of hosts) {
     await until(`${host} refuses the sender`, async () =>
       /SMTPSenderRefused\(55\d/.test((await ask(host)).error ?? ""),
@@ -84,7 +84,7 @@ scenario("a changed SenderDomain is served by all pods within ten seconds", asyn
   }
   const seconds = (performance.now() - startedAt) / 1000;
   assert.ok(seconds < 10, `${seconds.toFixed(1)} s`);
-  await cluster.patch("senderdomain", "example-com", { addresses: ["*"] });
+  await cluster.patch("senderdomain", "example-com", { localParts: ["*"] });
 });
 
 scenario("the collector has the operator's trace of that change, down to the Secret that pods load", async () => {

@@ -65,7 +65,7 @@ scenario(
   "a renewed TLS Secret is served by every pod without a restart, and status shows its fingerprint",
   async (cluster) => {
     const first = await makeTlsSecret(cluster);
-    await cluster.patch("mailrelay", "outbound", { tls: { selfSigned: null, secretName: "outbound-tls" } });
+    await cluster.patch("mailrelay", "outbound", { tls: { selfSigned: null, secretRef: { name: "outbound-tls" } } });
     await untilServed(cluster, first);
     const pods = await cluster.podIdentities();
     const second = await makeTlsSecret(cluster);
@@ -108,7 +108,7 @@ scenario("a changed DKIM key signs from the next message on, without a restart",
   const first = makeRsaKey("s1");
   await putKey(cluster, first);
   await cluster.patch("senderdomain", "example-com", {
-    dkim: { managed: null, keys: [{ selector: "s1", secretName: "example-com-dkim" }] },
+    dkim: { managed: null, keys: [{ selector: "s1", secretRef: { name: "example-com-dkim" } }] },
   });
   await cluster.untilCondition("senderdomain", "example-com", { type: "Programmed" });
   await untilSignedWith(cluster, first);

@@ -298,7 +298,7 @@ test("over TLS the collector must chain to the authority that the manifest names
   await stage.relay.program.waitForLog("tracing changed");
   await send("fourteen");
   const lost = await stage.relay.program.waitForLog("traces are lost");
-  assert.match(String(lost.fields["error"]), /spec\.tracing\.caSecretName/);
+  assert.match(String(lost.fields["error"]), /spec\.tracing\.caRef/);
   const trusted = { ca: stage.plan.certificate.certificate };
   stage.relay.reconfigure({ ...stage.plan, revision: "3", tracing: tracingTo(collector, trusted) });
   await stage.relay.program.waitFor("the last configuration", (line) =>
@@ -318,12 +318,12 @@ test(
     const directory = makeResultsDirectory(file, "local");
     const collector = await startCollector(t, directory);
     const manifests = localManifests(hop.address);
-    const tracing = `tracing: {endpoint: "${collector.endpoint}", headersSecretName: collector-headers}`;
+    const tracing = `tracing: {endpoint: "${collector.endpoint}", headersRef: { name: collector }-headers}`;
     const relay =
       manifests["relay.yaml"]?.replace("  tls: {selfSigned: {}}", `  tls: {selfSigned: {}}\n  ${tracing}`) ?? "";
     const local = await LocalMode.start({ directory, manifests: { ...manifests, "relay.yaml": relay } });
     t.after(() => local.program.kill("SIGTERM"));
-    const field = "spec.tracing.headersSecretName: Secret collector-headers does not exist";
+    const field = "spec.tracing.headersRef: Secret collector-headers does not exist";
     await local.program.waitFor("the condition", (line) => line.includes(field));
     local.writeManifest(
       "headers.yaml",

@@ -127,7 +127,7 @@ spec:
   tls: {selfSigned: {}}
   delivery:
     smarthosts:
-      - {host: ${hop.host}, port: ${hop.port}, tlsMode: None}
+      - {name: first, host: ${hop.host}, port: ${hop.port}, tlsMode: None}
     retry: {first: 1s, max: 5s, expireAfter: 1h}
   limits: {connectionsPerClient: 200}
 `,
@@ -140,8 +140,9 @@ spec:
   dkim:
     managed: {algorithms: [RSA2048, Ed25519]}
   senders:
-    - credentials: {secretSelector: {matchLabels: {mailboat.dev/login: example-com}}}
-    - trustedNetworks: true
+    - name: logins
+      credentials: {secretSelector: {matchLabels: {mailboat.dev/login: example-com}}}
+    - {name: networks, trustedNetworks: true}
 ---
 apiVersion: v1
 kind: Secret

@@ -38,7 +38,7 @@ export function relayOf(spec: object = {}): Stored<MailRelay> {
         { name: "submission", port: 587 },
         { name: "smtp", port: 25, authentication: "Optional", trustedNetworks: ["10.0.0.0/8"] },
       ],
-      delivery: { smarthosts: [{ host: "capture.mailboat.localhost", port: 25, tlsMode: "None" }] },
+      delivery: { smarthosts: [{ name: "first", host: "capture.mailboat.localhost", port: 25, tlsMode: "None" }] },
       ...spec,
     },
   });
@@ -61,7 +61,7 @@ export function domainOf(fixture: DomainFixture = {}): Stored<SenderDomain> {
     spec: {
       domain: "example.com",
       relayRef: { name: "outbound", namespace: "mail" },
-      senders: [{ trustedNetworks: true }],
+      senders: [{ name: "networks", trustedNetworks: true }],
       ...spec,
     },
   });
@@ -130,7 +130,7 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     now,
     place,
     domain: domainOf(),
-    relay: relayOf(),
+    relay: relayOf({ tenants: [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }] }),
     misfit: undefined,
     relaySight: { kind: "whole" },
     unseenHolder: undefined,

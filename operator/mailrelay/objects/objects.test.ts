@@ -35,19 +35,28 @@ const relay = relayOf({
     { name: "smtp", port: 25, authentication: "Optional", proxyProtocol: { trustedNetworks: ["10.0.0.0/24"] } },
   ],
   tls: { certManager: { issuerRef: { name: "letsencrypt", kind: "ClusterIssuer" } } },
-  allowedNamespaces: { from: "All", domains: ["*.example.com", "example.com"] },
+  tenants: [
+    { name: "own", namespaces: { from: "Same" } },
+    { name: "others", namespaces: { from: "All" }, domains: ["*.example.com", "example.com"] },
+  ],
   spool: { storage: { size: "1Gi", storageClassName: "fast" } },
   delivery: {
     smarthosts: [
-      { host: "smtp.example.net", port: 587, credentialsSecretName: "hop", caSecretName: "hop-ca" },
-      { host: "capture.mailboat.localhost", port: 25, tlsMode: "None" },
+      {
+        name: "first",
+        host: "smtp.example.net",
+        port: 587,
+        credentialsRef: { name: "hop" },
+        caRef: { name: "hop-ca" },
+      },
+      { name: "other-1", host: "capture.mailboat.localhost", port: 25, tlsMode: "None" },
     ],
     retry: { first: "30s", max: "1h30m" },
   },
   tracing: {
     endpoint: "https://collector.example.com:4318",
     samplingRatio: "0.25",
-    headersSecretName: "collector-headers",
+    headersRef: { name: "collector-headers" },
     trustedNextHops: ["smtp.example.net"],
   },
   monitoring: { from: [{ namespaceSelector: { matchLabels: { team: "monitoring" } } }] },
@@ -77,8 +86,8 @@ function domainsWith(addresses: readonly string[]) {
       namespace: "shop",
       spec: {
         domain,
-        dkim: { keys: [{ selector: "s1", secretName: "key" }] },
-        addresses: index === 1 ? addresses : ["*"],
+        dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] },
+        localParts: index === 1 ? addresses : ["*"],
       },
     }),
   );

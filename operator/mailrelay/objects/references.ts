@@ -13,7 +13,7 @@ import type { ReferenceProblem, RelayWorld } from "../world.ts";
 export function namedSecrets(relay: Stored<MailRelay>): readonly string[] {
   const { tls, delivery } = relay.spec;
   const names = [
-    tls.secretName,
+    tls.secretRef?.name,
     tls.certManager === undefined ? undefined : issuedSecretName(relay.metadata.name),
     ...smarthostSecretNames([...delivery.smarthosts, ...delivery.fallbackSmarthosts]),
     ...tracingSecretNames(relay.spec),
@@ -26,33 +26,46 @@ interface BareReference {
   readonly field: string;
   readonly name: string;
   readonly dataKey: string;
+  readonly use: "authority" | "key";
 }
 
 /** Those of fields that are not acted on yet: nothing reads their content, and a wrong name is a mistake all the same. */
 function bareReferences({ spec }: Stored<MailRelay>): readonly BareReference[] {
-  const { authentication, events } = spec;
-  const authority = authentication.clientCertificates?.caSecretName;
-  const key = events?.webhook.secretName;
+  const { identities, events } = spec;
+  const authority = identities.clientCertificates?.caRef;
   return [
     ...(authority === undefined
       ? []
-      : [{ field: "spec.authentication.clientCertificates.caSecretName", name: authority, dataKey: "ca.crt" }]),
-    ...(key === undefined ? [] : [{ field: "spec.events.webhook.secretName", name: key, dataKey: "key" }]),
+      : [referenceTo("spec.identities.clientCertificates.caRef", authority, "authority")]),
+    ...identities.oidc.flatMap(({ caRef }, index) =>
+      caRef === undefined ? [] : [referenceTo(`spec.identities.oidc[${index}].caRef`, caRef, "authority")],
+    ),
+    ...(events?.sinks ?? []).flatMap(({ secretRef }, index) =>
+      secretRef === undefined ? [] : [referenceTo(`spec.events.sinks[${index}].secretRef`, secretRef, "key")],
+    ),
   ];
+}
+
+function referenceTo(
+  field: string,
+  { name, key }: { readonly name: string; readonly key: string },
+  use: BareReference["use"],
+): BareReference {
+  return { field, name, dataKey: key, use };
 }
 
 export function bareReferenceProblems(world: RelayWorld): readonly ReferenceProblem[] {
   const { relay, secrets, forbidden, place } = world;
   const { namespace } = relay.metadata;
-  return bareReferences(relay).flatMap(({ field, name, dataKey }): readonly ReferenceProblem[] => {
+  return bareReferences(relay).flatMap(({ field, name, dataKey, use }): readonly ReferenceProblem[] => {
     if (forbidden.has(name)) return [forbiddenProblem({ field, namespace, place })];
     const secret = secrets.get(name);
     if (secret === undefined) {
       const message = `${field}: Secret ${name} does not exist: create it or correct the name`;
       return [{ kind: "missing", field, message }];
     }
-    if (dataKey === "ca.crt") {
-      const reading = readAuthorities(secretText(secret, dataKey), world.now);
+    if (use === "authority") {
+      const reading = readAuthorities(secretText(secret, dataKey), world.now, dataKey);
       const message = `${field}: Secret ${name} ${reading.kind === "usable" ? "" : reading.why}`;
       return reading.kind === "usable" ? [] : [{ kind: "invalid", field, message }];
     }

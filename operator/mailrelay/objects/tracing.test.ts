@@ -7,7 +7,7 @@ import { now, relayOf, relayWorld, secretOf } from "../../../test/support/operat
 import { readRelayDocument } from "../document.ts";
 import { readTracing } from "./tracing.ts";
 
-const tracing = { endpoint: "https://collector:4318", headersSecretName: "headers", caSecretName: "authority" };
+const tracing = { endpoint: "https://collector:4318", headersRef: { name: "headers" }, caRef: { name: "authority" } };
 
 function worldWith(spec: object, secrets: Readonly<Record<string, Readonly<Record<string, string>>>>): RelayWorld {
   const entries = Object.entries(secrets).map(([name, values]) => [name, secretOf({ name, values })] as const);
@@ -54,14 +54,14 @@ const faults: readonly [
   secrets: Readonly<Record<string, Readonly<Record<string, string>>>>,
   message: RegExp,
 ][] = [
-  ["no Secret of headers", { headersSecretName: "headers" }, {}, /headersSecretName: Secret headers does not exist/],
-  ["a name with a blank", { headersSecretName: "headers" }, { headers: { "a b": "x" } }, /data key a b: is no name/],
-  ["one of ours", { headersSecretName: "headers" }, { headers: { Host: "x" } }, /data key Host: .* remove the key/],
-  ["two lines", { headersSecretName: "headers" }, { headers: { a: "s3cret\nx" } }, /data key a: .* one line/],
-  ["empty", { headersSecretName: "headers" }, { headers: { a: "" } }, /data key a: .* one line/],
-  ["no Secret of the authority", { caSecretName: "authority" }, {}, /caSecretName: Secret authority does not exist/],
-  ["no ca.crt", { caSecretName: "authority" }, { authority: { ca: "x" } }, /lacks the data key ca.crt/],
-  ["no certificate", { caSecretName: "authority" }, { authority: { "ca.crt": "x" } }, /no certificate in ca.crt/],
+  ["no Secret of headers", { headersRef: { name: "headers" } }, {}, /headersRef: Secret headers does not exist/],
+  ["a name with a blank", { headersRef: { name: "headers" } }, { headers: { "a b": "x" } }, /data key a b: is no name/],
+  ["one of ours", { headersRef: { name: "headers" } }, { headers: { Host: "x" } }, /data key Host: .* remove the key/],
+  ["two lines", { headersRef: { name: "headers" } }, { headers: { a: "s3cret\nx" } }, /data key a: .* one line/],
+  ["empty", { headersRef: { name: "headers" } }, { headers: { a: "" } }, /data key a: .* one line/],
+  ["no Secret of the authority", { caRef: { name: "authority" } }, {}, /caRef: Secret authority does not exist/],
+  ["no ca.crt", { caRef: { name: "authority" } }, { authority: { ca: "x" } }, /lacks the data key ca.crt/],
+  ["no certificate", { caRef: { name: "authority" } }, { authority: { "ca.crt": "x" } }, /no certificate in ca.crt/],
 ];
 
 test("readTracing() names the field and the Secret in trouble, never a value", () => {
@@ -74,14 +74,14 @@ test("readTracing() names the field and the Secret in trouble, never a value", (
 });
 
 test("a Secret that may not be read says how to allow it", () => {
-  const world = { ...worldWith({ ...tracing, caSecretName: undefined }, good), forbidden: new Set(["headers"]) };
+  const world = { ...worldWith({ ...tracing, caRef: undefined }, good), forbidden: new Set(["headers"]) };
   const [problem] = readTracing(world).problems;
   assert.equal(problem?.kind, "forbidden");
   assert.match(problem.message, /kubectl create rolebinding/);
 });
 
 test("planRelay() traces as before while a Secret is in trouble, says so, and lets the rest take effect", () => {
-  const spec = { ...tracing, caSecretName: undefined };
+  const spec = { ...tracing, caRef: undefined };
   const before = worldWith(spec, good);
   const configurationOf = (world: RelayWorld) => {
     const secret = planRelay(world).apply.find(({ metadata }) => metadata.name === "outbound-configuration");

@@ -17,8 +17,8 @@ export interface TracingReading {
 
 /** Names of the Secrets that tracing refers to. */
 export function tracingSecretNames(spec: MailRelay["spec"]): readonly string[] {
-  const { headersSecretName, caSecretName } = spec.tracing ?? {};
-  return [headersSecretName, caSecretName].filter((name) => name !== undefined);
+  const { headersRef, caRef } = spec.tracing ?? {};
+  return [headersRef?.name, caRef?.name].filter((name) => name !== undefined);
 }
 
 export function readTracing(world: RelayWorld): TracingReading {
@@ -56,9 +56,10 @@ const ownHeaders: ReadonlySet<string> = new Set(
   "connection content-encoding content-length content-type host transfer-encoding user-agent".split(" "),
 );
 
-function readHeaders(world: RelayWorld, { headersSecretName: name }: TracingSpec): Found<Record<string, string>> {
-  if (name === undefined) return {};
-  const field = "spec.tracing.headersSecretName";
+function readHeaders(world: RelayWorld, { headersRef }: TracingSpec): Found<Record<string, string>> {
+  if (headersRef === undefined) return {};
+  const { name } = headersRef;
+  const field = "spec.tracing.headersRef";
   const { secret, problem } = secretNamed(world, field, name);
   if (secret === undefined) return problem === undefined ? {} : { problem };
   const value: Record<string, string> = {};
@@ -80,12 +81,13 @@ function wrongHeader(name: string, value: string): string | undefined {
   return headerValue.test(value) ? undefined : "its value is no HTTP header value: one line of printable ASCII";
 }
 
-function readAuthority(world: RelayWorld, { caSecretName: name }: TracingSpec): Found<string> {
-  if (name === undefined) return {};
-  const field = "spec.tracing.caSecretName";
+function readAuthority(world: RelayWorld, { caRef }: TracingSpec): Found<string> {
+  if (caRef === undefined) return {};
+  const { name, key } = caRef;
+  const field = "spec.tracing.caRef";
   const { secret, problem } = secretNamed(world, field, name);
   if (secret === undefined) return problem === undefined ? {} : { problem };
-  const reading = readAuthorities(secretText(secret, "ca.crt"), world.now);
+  const reading = readAuthorities(secretText(secret, key), world.now, key);
   if (reading.kind === "usable") return { value: reading.pem };
   return { problem: { kind: "invalid", field, message: `${field}: Secret ${name} ${reading.why}` } };
 }

@@ -13,7 +13,12 @@ import type { RelayWorld } from "../world.ts";
 import { hides } from "./documents.ts";
 import { isHidden, planHidden } from "./plan.ts";
 
-const relay = relayOf({ allowedNamespaces: { from: "All", domains: ["shop.example", "example.com"] } });
+const relay = relayOf({
+  tenants: [
+    { name: "own", namespaces: { from: "Same" } },
+    { name: "others", namespaces: { from: "All" }, domains: ["shop.example", "example.com"] },
+  ],
+});
 
 /** The shards after a domain of namespace shop was written. */
 function shardsWith(domain = "shop.example", namespace = "shop"): ReadonlyMap<string, ShardFact> {
@@ -42,14 +47,27 @@ const removals: readonly (readonly [string, Partial<RelayWorld>, boolean])[] = [
   ["the relay admits the namespace no more", { unseen, relay: relayOf() }, true],
   [
     "the relay admits the domain no more",
-    { unseen, relay: relayOf({ allowedNamespaces: { from: "All", domains: ["example.com"] } }) },
+    {
+      unseen,
+      relay: relayOf({
+        tenants: [
+          { name: "own", namespaces: { from: "Same" } },
+          { name: "others", namespaces: { from: "All" }, domains: ["example.com"] },
+        ],
+      }),
+    },
     true,
   ],
   [
     "the relay selects namespaces by labels, and they are not seen",
     {
       unseen,
-      relay: relayOf({ allowedNamespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } }),
+      relay: relayOf({
+        tenants: [
+          { name: "own", namespaces: { from: "Same" } },
+          { name: "others", namespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } },
+        ],
+      }),
     },
     false,
   ],

@@ -19,7 +19,7 @@ export function relayManifest({ namespace, name, spec = {} }: Manifest): RawObje
         { name: "submission", port: 587 },
         { name: "smtp", port: 25, authentication: "Optional", trustedNetworks: ["10.0.0.0/8"] },
       ],
-      delivery: { smarthosts: [{ host: "smtp.example.net", port: 25, tlsMode: "Opportunistic" }] },
+      delivery: { smarthosts: [{ name: "first", host: "smtp.example.net", port: 25, tlsMode: "Opportunistic" }] },
       ...spec,
     },
   };
@@ -30,7 +30,12 @@ export function domainManifest({ namespace, name, spec = {} }: Manifest): RawObj
     apiVersion,
     kind: "SenderDomain",
     metadata: { namespace, name },
-    spec: { domain: "example.com", relayRef: { name: "outbound" }, senders: [{ trustedNetworks: true }], ...spec },
+    spec: {
+      domain: "example.com",
+      relayRef: { name: "outbound" },
+      senders: [{ name: "networks", trustedNetworks: true }],
+      ...spec,
+    },
   };
 }
 

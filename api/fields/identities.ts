@@ -1,0 +1,51 @@
+/** How clients prove who they are at a relay. */
+import { z } from "zod";
+import { listMap } from "../words/list.ts";
+import { spelled } from "../words/pattern.ts";
+import { authorityReference } from "../words/reference.ts";
+import { labelSelector } from "../words/selector.ts";
+import { labelName } from "../words/text.ts";
+
+const oidcIssuer = z.strictObject({
+  name: labelName().describe("Name of the entry, by which sender domains name it."),
+  issuer: spelled(
+    z.string().max(2048),
+    /^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+    "must be an issuer URL that starts with https://",
+  ).describe("Issuer URL exactly as in the token's `iss`; its keys are fetched from its discovery document."),
+  audience: z.string().min(1).max(253).describe("The `aud` a token must carry."),
+  usernameClaim: z.string().min(1).max(253).default("sub").describe("The claim that names the sender."),
+  caRef: authorityReference()
+    .optional()
+    .describe("Who signs the issuer's certificate; the system's roots when absent."),
+});
+
+/** Secrets of type kubernetes.io/basic-auth, selected in the object's own namespace. */
+export const credentials = z.strictObject({
+  secretSelector: labelSelector().describe("Selects kubernetes.io/basic-auth Secrets of this namespace by label."),
+});
+
+export const identities = z
+  .strictObject({
+    credentials: credentials
+      .optional()
+      .describe("User names and passwords. The relay gets SCRAM-SHA-256 verifiers only, never a password."),
+    serviceAccounts: z
+      .strictObject({
+        audience: z
+          .string()
+          .min(1)
+          .max(253)
+          .default("mailboat")
+          .describe("The audience a pod's projected token must have."),
+      })
+      .optional()
+      .describe("A pod logs in with its projected ServiceAccount token as the password."),
+    clientCertificates: z
+      .strictObject({ caRef: authorityReference().describe("Who signs clients' certificates.") })
+      .optional()
+      .describe("A client logs in with a TLS certificate (AUTH EXTERNAL)."),
+    oidc: listMap(oidcIssuer, "name", 8).default([]).describe("A client logs in with a token of one of these issuers."),
+  })
+  .prefault({})
+  .describe("How clients prove who they are, for the whole relay; sender domains may add credentials of their own.");
