@@ -18,6 +18,7 @@ import { relayDocumentOf } from "../mailrelay/document.ts";
 import { withRevision } from "../mailrelay/objects/configuration.ts";
 import { shardOf } from "../mailrelay/objects/names.ts";
 import { type DomainPlan, needsPrevious, planDomain, planMisfitDomain, previousDocument } from "./plan.ts";
+import { managedSelector, readPrivateKey } from "./privatekey.ts";
 import type { DomainWorld } from "./world.ts";
 
 const ownKey = { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } };
@@ -567,3 +568,27 @@ test("where the operator may not see whether its namespace is admitted, a domain
   const other = planDomain({ ...world, namespaceLabels: undefined });
   assert.equal(other.write, undefined);
 });
+
+test("planDomain() signs on with the key that a selector names when another one lies in its Secret, and says so", () => {
+  const domain = domainOf({ spec: { dkim: { managed: { algorithms: ["Ed25519"] } } } });
+  const { publicKey } = usableFact(ed25519Key);
+  const labels = { [dkimSelectorLabel]: managedSelector("Ed25519", publicKey) };
+  const world = domainWorld({
+    domain,
+    managedKeys: [secretOf({ name: "k", labels, values: { privateKey: ed25519Key } })],
+  });
+  const settled = after(world, planDomain(world));
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const another = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const swapped = [secretOf({ name: "k", labels, values: { privateKey: another } })];
+  const plan = planDomain({ ...settled, managedKeys: swapped });
+  assert.deepEqual([plan.write, plan.make], [undefined, []]);
+  assert.match(condition(plan, "KeysReady")?.message ?? "", /Secret k no longer holds the key/);
+  assert.deepEqual(plan.status.dkim?.activeSelectors, Object.values(labels));
+});
+
+function usableFact(pem: string) {
+  const reading = readPrivateKey(pem);
+  assert.ok(reading.kind === "usable");
+  return reading;
+}
