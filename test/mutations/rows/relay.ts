@@ -7,7 +7,7 @@ export const relayMutations: readonly Mutation[] = [
     file: "relay/delivery/runner.ts",
     old: "while (!this.#closing && !this.#isDown && !this.#outcomes.isBlocked) {",
     new: "while (!this.#closing && !this.#isDown) {",
-    test: "relay/delivery/runner.test.ts",
+    test: "relay/delivery/life.test.ts",
   },
   {
     what: "an outcome is reported before it is durable",
@@ -35,7 +35,7 @@ export const relayMutations: readonly Mutation[] = [
     file: "relay/delivery/attempt.ts",
     old: "if (!report.stale || !reused) {",
     new: "if (!report.stale || reused) {",
-    test: "relay/delivery/runner.test.ts",
+    test: "relay/delivery/attempt.test.ts",
   },
   {
     what: "something is settled after close gave up",
