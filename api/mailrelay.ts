@@ -12,6 +12,7 @@ import { delivery } from "./fields/delivery.ts";
 import { listeners } from "./fields/listener.ts";
 import { metadata } from "./words/metadata.ts";
 import { events, monitoring, tracing } from "./fields/observation.ts";
+import { networkPolicy } from "./fields/networkpolicy.ts";
 import { pod } from "./fields/pod.ts";
 import { ruled, type Rule } from "./words/rule.ts";
 import { hostName } from "./words/text.ts";
@@ -59,6 +60,7 @@ const spec = z.strictObject({
   events: events.optional(),
   pod,
   service: clientService,
+  networkPolicy,
   paused: z
     .boolean()
     .default(false)

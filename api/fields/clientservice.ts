@@ -1,6 +1,6 @@
 /** The Kubernetes Service in front of the listeners. */
 import { z } from "zod";
-import { listSet } from "../words/list.ts";
+import { listAtomic, listSet } from "../words/list.ts";
 import { network } from "../words/network.ts";
 import { ruled, type Rule } from "../words/rule.ts";
 import { textMap } from "../words/text.ts";
@@ -27,6 +27,33 @@ const trafficPolicyNeedsOutside: Rule<Exposure> = {
   holds: ({ type, externalTrafficPolicy }) => type !== "ClusterIP" || externalTrafficPolicy === undefined,
 };
 
+interface Families {
+  ipFamilyPolicy?: string | undefined;
+  ipFamilies?: readonly string[] | undefined;
+}
+
+const twoFamiliesNeedDualStack: Rule<Families> = {
+  cel:
+    "!has(self.ipFamilies) || self.ipFamilies.size() < 2 || " +
+    "(has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack')",
+  message: "must be PreferDualStack or RequireDualStack when ipFamilies names two",
+  at: ["ipFamilyPolicy"],
+  holds: ({ ipFamilyPolicy, ipFamilies = [] }) =>
+    ipFamilies.length < 2 || (ipFamilyPolicy !== undefined && ipFamilyPolicy !== "SingleStack"),
+};
+
+const familiesDiffer: Rule<Families> = {
+  cel: "!has(self.ipFamilies) || self.ipFamilies.size() < 2 || self.ipFamilies[0] != self.ipFamilies[1]",
+  message: "must name each family once",
+  at: ["ipFamilies"],
+  holds: ({ ipFamilies: [first, second] = [] }) => first === undefined || first !== second,
+};
+
+const firstFamilyIsImmutable = {
+  cel: "!has(self.ipFamilies) || !has(oldSelf.ipFamilies) || self.ipFamilies[0] == oldSelf.ipFamilies[0]",
+  message: "the first of ipFamilies cannot change: Kubernetes does not allow it",
+};
+
 const classIsImmutable = {
   cel:
     "self.type != oldSelf.type || " +
@@ -51,6 +78,10 @@ export const clientService = ruled(
       .describe(
         "Local keeps the client's address, which trustedNetworks and limits need; Kubernetes' default is Cluster.",
       ),
+    internalTrafficPolicy: z
+      .enum(["Cluster", "Local"])
+      .optional()
+      .describe("Local: clients inside the cluster reach pods of their own node only; Kubernetes' default is Cluster."),
     loadBalancerClass: z.string().min(1).max(253).optional().describe("Which load balancer implementation is asked."),
     loadBalancerSourceRanges: listSet(network(), 64)
       .default([])
@@ -59,9 +90,13 @@ export const clientService = ruled(
       .enum(["SingleStack", "PreferDualStack", "RequireDualStack"])
       .optional()
       .describe("IPv4, IPv6 or both; Kubernetes' default is SingleStack."),
+    ipFamilies: listAtomic(z.enum(["IPv4", "IPv6"]), 2)
+      .min(1, { error: "must name at least one family" })
+      .optional()
+      .describe("Which of them, the first one first; the cluster's own when absent."),
   }),
-  [balancerFieldsNeedBalancer, trafficPolicyNeedsOutside],
-  [classIsImmutable],
+  [balancerFieldsNeedBalancer, trafficPolicyNeedsOutside, twoFamiliesNeedDualStack, familiesDiffer],
+  [classIsImmutable, firstFamilyIsImmutable],
 )
   .prefault({})
   .describe("The Service that clients connect to.");

@@ -1,12 +1,11 @@
 /** Who watches: traces, metrics, events. */
 import { z } from "zod";
 import { spelled } from "../words/pattern.ts";
-import { listAtomic, listMap, listSet } from "../words/list.ts";
+import { duration } from "../duration.ts";
+import { listMap, listSet } from "../words/list.ts";
 import { authorityReference, secretKeyReference, secretReference } from "../words/reference.ts";
-import { network } from "../words/network.ts";
-import { atLeastOneOf, ruled } from "../words/rule.ts";
-import { anyLabelSelector } from "../words/selector.ts";
-import { hostName, httpUrl, labelName } from "../words/text.ts";
+import { hostName, httpUrl, labelName, textMap } from "../words/text.ts";
+import { networkPeers } from "./networkpolicy.ts";
 
 export const tracing = z
   .strictObject({
@@ -35,27 +34,22 @@ export const tracing = z
   })
   .describe("Where traces go, and who may see them. Without it nothing is traced and nothing is paid for it.");
 
-const peer = ruled(
-  z.strictObject({
-    namespaceSelector: anyLabelSelector().optional().describe("Namespaces by label; all of them when empty."),
-    podSelector: anyLabelSelector()
-      .optional()
-      .describe("Pods by label, in those namespaces or this one; all when empty."),
-    ipBlock: z
-      .strictObject({ cidr: network().describe("The network.") })
-      .optional()
-      .describe("A network outside the cluster."),
-  }),
-  [atLeastOneOf("namespaceSelector", "podSelector", "ipBlock")],
-);
-
 export const monitoring = z
   .strictObject({
-    from: listAtomic(peer, 16)
-      .min(1, { error: "must name at least one peer" })
-      .describe("Peers, as in a NetworkPolicy."),
+    from: networkPeers()
+      .optional()
+      .describe(
+        "Who may reach the metrics port 9464, as peers of a NetworkPolicy; the relay's own namespace when absent.",
+      ),
+    podMonitor: z
+      .strictObject({
+        labels: textMap(32, 63).optional().describe("More labels on the PodMonitor, as a Prometheus selects it by."),
+        interval: duration("5s", "1h").optional().describe("Time between two looks; the Prometheus' own when absent."),
+      })
+      .optional()
+      .describe("The PodMonitor that is made where prometheus-operator's kinds are."),
   })
-  .describe("Who may reach the metrics port 9464; every pod of the cluster when absent.");
+  .describe("Who watches the relay. Nobody outside its namespace may reach the metrics port by default.");
 
 export const events = z
   .strictObject({

@@ -221,6 +221,8 @@ export interface ServiceSpec {
   readonly loadBalancerClass?: string;
   readonly loadBalancerSourceRanges?: readonly string[];
   readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
+  readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
+  readonly internalTrafficPolicy?: "Cluster" | "Local";
 }
 
 export interface Service {
@@ -257,7 +259,8 @@ export interface NetworkPeer {
 export interface IngressRule {
   /** Everybody when absent. */
   readonly from?: readonly NetworkPeer[];
-  readonly ports: readonly { readonly port: number; readonly protocol: "TCP" }[];
+  /** All when absent. */
+  readonly ports?: readonly { readonly port: number; readonly protocol: "TCP" | "UDP" | "SCTP" }[];
 }
 
 export interface NetworkPolicy {
@@ -279,7 +282,11 @@ export interface PodMonitor {
   readonly spec: {
     readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
     readonly podTargetLabels: readonly string[];
-    readonly podMetricsEndpoints: readonly { readonly port: string; readonly path: string }[];
+    readonly podMetricsEndpoints: readonly {
+      readonly port: string;
+      readonly path: string;
+      readonly interval?: string;
+    }[];
   };
 }
 

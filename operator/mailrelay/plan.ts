@@ -207,7 +207,6 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
   const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: false });
   const removals = leftOverDocuments(world);
   const { metadata, spec } = world.relay;
-  const isOurs = world.issuance?.metadata.ownerReferences?.some((owner) => owner.uid === metadata.uid) === true;
   return {
     finalizer: hasDrainFinalizer(world) ? undefined : "put",
     issueFor: certificateToIssue(world),
@@ -220,7 +219,12 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
     nudges: considered.nudges,
     orders: decideOrders({ world, ...scale }),
     remove: [
-      ...(spec.tls.certManager === undefined && isOurs ? [referenceOf(world, "Certificate", metadata.name)] : []),
+      ...(spec.tls.certManager === undefined && isOwn(world, world.issuance)
+        ? [referenceOf(world, "Certificate", metadata.name)]
+        : []),
+      ...(!spec.networkPolicy.enabled && isOwn(world, world.networkPolicy)
+        ? [referenceOf(world, "NetworkPolicy", metadata.name)]
+        : []),
       ...volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
     ],
   };
@@ -235,7 +239,7 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
     renderServiceAccount(relay),
     renderHeadlessService(relay),
     renderClientService(relay),
-    renderNetworkPolicy(relay, place.namespace),
+    ...(relay.spec.networkPolicy.enabled ? [renderNetworkPolicy(relay, place.namespace)] : []),
     renderDisruptionBudget(relay),
   ];
   if (kinds.has("PodMonitor")) objects.push(renderPodMonitor(relay));
@@ -292,6 +296,11 @@ function servingMarks(world: RelayWorld, scale: ScaleDecision): readonly Mark[] 
 
 function claimMark(world: RelayWorld, mark: { readonly name: string; readonly change: MetadataChange }): Mark {
   return { reference: referenceOf(world, "PersistentVolumeClaim", mark.name), change: mark.change };
+}
+
+/** What is taken away is the relay's own: one of its name that somebody else made stays. */
+function isOwn({ relay }: RelayWorld, object: Pick<AppliedObject, "metadata"> | undefined): boolean {
+  return object?.metadata.ownerReferences?.some((owner) => owner.uid === relay.metadata.uid) === true;
 }
 
 function referenceOf(world: RelayWorld, kind: Reference["kind"], name: string): Reference {

@@ -52,7 +52,7 @@ const fields: Readonly<Record<Kind, string>> = {
   PersistentVolumeClaim: "spec.spool.storage",
   Service: "spec.service",
   Certificate: "spec.tls.certManager",
-  NetworkPolicy: "spec.monitoring",
+  NetworkPolicy: "spec.networkPolicy",
   Secret: "metadata.name",
   ServiceAccount: "metadata.name",
   PodDisruptionBudget: "metadata.name",

@@ -9,6 +9,7 @@ import type { Sight } from "../kube/kube.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Contest } from "./rivals/contests.ts";
+import type { NetworkPolicy } from "../kube/kinds.ts";
 import type { OptionalKind, OwnerReference, PodHindrance, Secret, StatefulSet, Stored } from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
@@ -174,6 +175,8 @@ export interface RelayWorld {
   /** The configuration Secret the pods mount, as it is now. */
   readonly configuration: Secret | undefined;
   readonly statefulSet: StatefulSet | undefined;
+  /** The NetworkPolicy around the pods, as it is now. */
+  readonly networkPolicy: NetworkPolicy | undefined;
   /** Shards that exist, by shard name. */
   readonly shards: ReadonlyMap<string, ShardFact>;
   /** Domains that SenderDomains hold on this relay; whatever else a shard has is left over. */

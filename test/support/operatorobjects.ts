@@ -105,6 +105,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     peer: undefined,
     configuration: undefined,
     statefulSet: undefined,
+    networkPolicy: undefined,
     shards: new Map(),
     domains: new Set(),
     unseen: new Map(),

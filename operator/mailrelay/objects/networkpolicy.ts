@@ -1,13 +1,13 @@
 /**
  * The NetworkPolicy: who reaches which port of the pods. Ways out are not limited, because mail goes everywhere.
- * Listeners are open to all, since clients prove who they are; one behind a load balancer is open to that balancer,
- * since the relay refuses everybody else there. The operator itself always reaches the plain port. Orders and mail from
+ * Listeners are open to all that the manifest does not name, since clients prove who they are; one behind a load balancer is
+ * open to that balancer, since the relay refuses everybody else there. The operator itself always reaches the plain port. Orders and mail from
  * pod to pod have a port that nobody else reaches.
  */
 import { administrationPort } from "../../../api/administration.ts";
 import { componentLabel, nameLabel, relayLabel } from "../../../api/labels.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
-import type { MailRelay } from "../../../api/mailrelay.ts";
+import type { Listener, MailRelay } from "../../../api/mailrelay.ts";
 import type { IngressRule, NetworkPeer, NetworkPolicy } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { ownedMetadata } from "./owned.ts";
@@ -23,26 +23,37 @@ export function renderNetworkPolicy(relay: Stored<MailRelay>, operatorNamespace:
       podSelector: { matchLabels: { [relayLabel]: name } },
       policyTypes: ["Ingress"],
       ingress: [
-        ...relay.spec.listeners.map(listenerRule),
+        ...relay.spec.listeners.map((listener) => listenerRule(relay, listener)),
         {
           from: [operatorPeer(operatorNamespace), { podSelector: { matchLabels: { [relayLabel]: name } } }],
           ports: [{ port: administrationPort, protocol: "TCP" }],
         },
         { from: [...watchers(relay), operatorPeer(operatorNamespace)], ports: [{ port: httpPort, protocol: "TCP" }] },
+        ...relay.spec.networkPolicy.extraIngress.map(extraRule),
       ],
     },
   };
 }
 
-function listenerRule(listener: MailRelay["spec"]["listeners"][number]): IngressRule {
+function listenerRule(relay: Stored<MailRelay>, listener: Listener): IngressRule {
   const ports = [{ port: containerPort(listener.port), protocol: "TCP" }] as const;
-  const balancers = listener.proxyProtocol?.trustedNetworks;
-  return balancers === undefined ? { ports } : { from: balancers.map((cidr) => ({ ipBlock: { cidr } })), ports };
+  const balancers = listener.proxyProtocol?.trustedNetworks.map((cidr) => ({ ipBlock: { cidr } }));
+  const from = balancers ?? relay.spec.networkPolicy.clients;
+  return from === undefined ? { ports } : { from, ports };
 }
 
-/** Every pod of the cluster when the manifest does not say. */
+function extraRule({ from, ports }: MailRelay["spec"]["networkPolicy"]["extraIngress"][number]): IngressRule {
+  return {
+    ...(from === undefined ? {} : { from }),
+    ...(ports === undefined
+      ? {}
+      : { ports: ports.map(({ port, protocol }) => ({ port, protocol: protocol ?? "TCP" })) }),
+  };
+}
+
+/** The relay's own namespace when the manifest does not say: what a relay counts tells who sends how much to whom. */
 function watchers(relay: Stored<MailRelay>): readonly NetworkPeer[] {
-  return relay.spec.monitoring?.from ?? [{ namespaceSelector: {} }];
+  return relay.spec.monitoring?.from ?? [{ podSelector: {} }];
 }
 
 function operatorPeer(namespace: string): NetworkPeer {

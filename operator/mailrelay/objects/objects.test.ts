@@ -23,6 +23,8 @@ import { readShard } from "../../kube/shard.ts";
 import { planDomain } from "../../senderdomain/plan.ts";
 import { planRelay } from "../plan.ts";
 import { shardOf, shardSecretName } from "./names.ts";
+import { renderNetworkPolicy } from "./networkpolicy.ts";
+import { renderPodMonitor } from "./podmonitor.ts";
 import { renderClientService } from "./service.ts";
 import { renderStatefulSet } from "./statefulset.ts";
 
@@ -155,6 +157,55 @@ test("labels and annotations that a person adds stand beside ours and never over
       .template.metadata.annotations;
   assert.deepEqual(annotationsOf(), { [evictable]: "tmp" });
   assert.deepEqual(annotationsOf({ [evictable]: "", a: "b" }), { [evictable]: "", a: "b" });
+});
+
+test("who may reach the listeners, further traffic and the watchers are those that the manifest names", () => {
+  const ingressOf = (spec: object) => renderNetworkPolicy(relayOf(spec), "mailboat-system").spec.ingress;
+  const listeners = [
+    { name: "submission", port: 587 },
+    { name: "smtp", port: 25, proxyProtocol: { trustedNetworks: ["10.0.0.0/24"] } },
+  ];
+  const clients = [{ namespaceSelector: { matchLabels: { team: "shop" } } }];
+  const extraIngress = [{ from: [{ podSelector: {} }], ports: [{ port: 15_008 }] }, {}];
+  const [open, , , watched] = ingressOf({ listeners });
+  assert.deepEqual(open, { ports: [{ port: 2587, protocol: "TCP" }] });
+  // Of other namespaces the operator alone.
+  assert.deepEqual(watched?.from?.[0], { podSelector: {} });
+  assert.equal(watched.from[1]?.podSelector?.matchLabels?.["app.kubernetes.io/component"], "operator");
+  assert.equal(watched.from.length, 2);
+  const [submission, smtp, , , mesh, all] = ingressOf({ listeners, networkPolicy: { clients, extraIngress } });
+  assert.deepEqual(submission?.from, clients);
+  assert.deepEqual(smtp?.from, [{ ipBlock: { cidr: "10.0.0.0/24" } }]);
+  assert.deepEqual(mesh, { from: [{ podSelector: {} }], ports: [{ port: 15_008, protocol: "TCP" }] });
+  assert.deepEqual(all, {});
+});
+
+test("a relay that wants no NetworkPolicy gets none, and its own is taken away, not one that others made", () => {
+  const without = relayOf({ networkPolicy: { enabled: false } });
+  const own = renderNetworkPolicy(without, "mailboat-system");
+  const removedOf = (networkPolicy: typeof own | undefined) => {
+    const plan = planRelay(relayWorld({ relay: without, networkPolicy }));
+    assert.ok(plan.apply.every(({ kind }) => kind !== "NetworkPolicy"));
+    return plan.remove.map(({ kind }) => kind);
+  };
+  assert.deepEqual(removedOf(own), ["NetworkPolicy"]);
+  assert.deepEqual(removedOf(undefined), []);
+  assert.deepEqual(removedOf({ ...own, metadata: { ...own.metadata, ownerReferences: [] } }), []);
+  assert.deepEqual(planRelay(relayWorld({ networkPolicy: own })).remove, []);
+});
+
+test("a PodMonitor has the labels its Prometheus selects by, and its interval in Prometheus' own grammar", () => {
+  const podMonitor = { labels: { release: "prometheus", "mailboat.dev/relay": "other" }, interval: "30s1m" };
+  const { metadata, spec } = renderPodMonitor(relayOf({ monitoring: { podMonitor } }));
+  assert.deepEqual([metadata.labels?.["release"], metadata.labels?.["mailboat.dev/relay"]], ["prometheus", "outbound"]);
+  assert.equal(spec.podMetricsEndpoints[0]?.interval, "90000ms");
+});
+
+test("a Service says which families and which pods of the cluster its clients get", () => {
+  const service = { internalTrafficPolicy: "Local", ipFamilyPolicy: "RequireDualStack", ipFamilies: ["IPv6", "IPv4"] };
+  const { spec } = renderClientService(relayOf({ service }));
+  const { internalTrafficPolicy, ipFamilyPolicy, ipFamilies } = spec;
+  assert.deepEqual({ internalTrafficPolicy, ipFamilyPolicy, ipFamilies }, service);
 });
 
 test("our own certificates end as the cluster's names do", () => {

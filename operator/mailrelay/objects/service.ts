@@ -30,6 +30,8 @@ export function renderClientService(relay: Stored<MailRelay>): Service {
         ? {}
         : { loadBalancerSourceRanges: service.loadBalancerSourceRanges }),
       ...(service.ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy: service.ipFamilyPolicy }),
+      ...(service.ipFamilies === undefined ? {} : { ipFamilies: service.ipFamilies }),
+      ...(service.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: service.internalTrafficPolicy }),
     },
   };
 }

@@ -1,0 +1,70 @@
+/** Who reaches the pods by network. Peers and rules are a NetworkPolicy's own, of which the parts that speak of traffic in. */
+import { z } from "zod";
+import { listAtomic } from "../words/list.ts";
+import { network } from "../words/network.ts";
+import { atLeastOneOf, ruled, type Rule } from "../words/rule.ts";
+import { anyLabelSelector } from "../words/selector.ts";
+import { portNumber } from "../words/text.ts";
+
+interface Peer {
+  namespaceSelector?: object | undefined;
+  podSelector?: object | undefined;
+  ipBlock?: object | undefined;
+}
+
+/** Kubernetes' own rule: without it the policy would be refused long after the manifest was taken. */
+const networkStandsAlone: Rule<Peer> = {
+  cel: "!has(self.ipBlock) || (!has(self.namespaceSelector) && !has(self.podSelector))",
+  message: "must stand alone: write the selectors as another entry",
+  at: ["ipBlock"],
+  holds: ({ namespaceSelector, podSelector, ipBlock }) =>
+    ipBlock === undefined || (namespaceSelector === undefined && podSelector === undefined),
+};
+
+export function networkPeers() {
+  const peer = z.strictObject({
+    namespaceSelector: anyLabelSelector().optional().describe("Namespaces by label; all of them when empty."),
+    podSelector: anyLabelSelector()
+      .optional()
+      .describe("Pods by label, in those namespaces or this one; all when empty."),
+    ipBlock: z
+      .strictObject({ cidr: network().describe("The network.") })
+      .optional()
+      .describe("A network outside the cluster."),
+  });
+  const rules = [atLeastOneOf("namespaceSelector", "podSelector", "ipBlock"), networkStandsAlone];
+  return listAtomic(ruled(peer, rules), 16).min(1, { error: "must name at least one peer" });
+}
+
+const ingressRule = z.strictObject({
+  from: networkPeers().optional().describe("Peers, as in a NetworkPolicy; everybody when absent."),
+  ports: listAtomic(
+    z.strictObject({
+      port: portNumber().describe("Port of the pods."),
+      protocol: z.enum(["TCP", "UDP", "SCTP"]).optional().describe("TCP when absent."),
+    }),
+    16,
+  )
+    .min(1, { error: "must name at least one port" })
+    .optional()
+    .describe("Ports that they reach; all when absent."),
+});
+
+export const networkPolicy = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe("False: the operator makes none, and who reaches the pods is up to policies of others."),
+    clients: networkPeers()
+      .optional()
+      .describe(
+        "Who may reach the listeners, as peers of a NetworkPolicy; everybody when absent, because clients prove who " +
+          "they are. A listener with proxyProtocol is reached by its trustedNetworks alone.",
+      ),
+    extraIngress: listAtomic(ingressRule, 16)
+      .default([])
+      .describe("Further rules for traffic in, as of a NetworkPolicy: a mesh's port, for example."),
+  })
+  .prefault({})
+  .describe("The NetworkPolicy around the pods. It limits traffic in, never the ways out.");
