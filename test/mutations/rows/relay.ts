@@ -70,6 +70,6 @@ export const relayMutations: readonly Mutation[] = [
     file: "relay/delivery/runner.ts",
     old: "this.#lanes.close();",
     new: "",
-    test: "relay/delivery/life.test.ts",
+    test: "relay/delivery/closing.test.ts",
   },
 ];
