@@ -4,6 +4,7 @@ import {
   deadlineOf,
   handshaken,
   handshaking,
+  isRefusal,
   isSlowed,
   isTooMany,
   known,
@@ -48,6 +49,17 @@ test("a stranger is refused some tens of times, who is known more often", () => 
   assert.equal(isTooMany(31, stranger), true);
   assert.equal(isTooMany(200, known(stranger, 0)), false);
   assert.equal(isTooMany(201, known(stranger, 0)), true);
+});
+
+test("what is the matter with us alone counts against no client that is known", () => {
+  const [full, refused] = [
+    { code: 452, enhanced: "4.3.1" },
+    { code: 550, enhanced: "5.7.1" },
+  ];
+  assert.deepEqual([isRefusal(full, known(stranger, 0)), isRefusal(full, stranger)], [false, true]);
+  assert.deepEqual([isRefusal(refused, known(stranger, 0)), isRefusal(refused, stranger)], [true, true]);
+  assert.equal(isRefusal({ code: 250, enhanced: "2.0.0" }, stranger), false);
+  assert.equal(isRefusal({ code: 452, enhanced: "4.5.3" }, stranger), false);
 });
 
 test("a stranger that is loud or talks a lot is slowed down, who is known never is", () => {

@@ -59,6 +59,18 @@ export function handshaken(standing: Standing): Standing {
 /** Since the last message that was taken; a mailing list may hold many addresses that nobody can read. */
 const refusalsAllowed = { stranger: 30, known: 200 } as const;
 
+/** RFC 3463 section 3.6: it may send the rest in another transaction, and has done nothing wrong. */
+const tooManyRecipients = "4.5.3";
+
+/**
+ * Whether a reply is counted. Of a client that is known, what is the matter with us alone (RFC 3463 section 3.4: 4.3.1 is a full disk)
+ * is not: it is to come again as often as it likes. A stranger could cause that at will.
+ */
+export function isRefusal(reply: { readonly code: number; readonly enhanced: string }, standing: Standing): boolean {
+  const isOurs = reply.enhanced.startsWith("4.3.") && standing.kind === "known";
+  return reply.code >= 400 && reply.enhanced !== tooManyRecipients && !isOurs;
+}
+
 export function isTooMany(refusals: number, standing: Standing): boolean {
   return refusals > refusalsAllowed[standing.kind];
 }

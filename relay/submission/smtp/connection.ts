@@ -17,7 +17,7 @@ import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
 import { refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
 import { SessionWatch } from "./sessionwatch.ts";
-import { isSlowed, isTooMany, type Patience } from "../patience.ts";
+import { isRefusal, isSlowed, isTooMany, type Patience } from "../patience.ts";
 import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "../rules.ts";
 import type { Login, SessionRules, SessionState, Transaction } from "../rules.ts";
 
@@ -31,8 +31,6 @@ const noName = "unknown";
 const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
 const tooManyErrors = refusal(421, "4.7.0", "Too many errors");
-/** RFC 3463 section 3.6: it may send the rest in another transaction, and has done nothing wrong. */
-const tooManyRecipients = "4.5.3";
 
 export interface SessionOpening {
   readonly rules: SessionRules;
@@ -163,10 +161,10 @@ export class MailConnection extends SMTPConnection {
     const silent = context === false || (code >= 300 && code < 400);
     const enhanced = this.#ownEnhanced ?? (silent ? "" : libraryEnhanced(code, text));
     this.#ownEnhanced = undefined;
-    if (code >= 400 && enhanced !== tooManyRecipients) this.#refusals += 1;
+    const isCounted = isRefusal({ code, enhanced }, this.#watch.standing);
+    if (isCounted) this.#refusals += 1;
     // Each costs us more than the client.
-    if (code >= 400 && code !== 421 && isTooMany(this.#refusals, this.#watch.standing))
-      return this.reply(tooManyErrors);
+    if (isCounted && code !== 421 && isTooMany(this.#refusals, this.#watch.standing)) return this.reply(tooManyErrors);
     if (code >= 400) this.#rules.refused({ code, enhanced, text });
     const socket = this._socket;
     if (!this._upgrading && socket.writable) socket.write(replyLines(code, enhanced, lines));

@@ -315,6 +315,17 @@ test("refusals without end finish a session with 421, and a message that is take
   assert.equal(codes(await known.command(rcpt)), "421 4.7.0");
 });
 
+test("a client that is told that the disk is full may ask as often as it likes", async () => {
+  const client = await session("pods");
+  bed.spool.full = true;
+  try {
+    for (let count = 1; count <= 250; count += 1) assert.equal(codes(await client.command(mail)), "452 4.3.1");
+  } finally {
+    bed.spool.full = false;
+  }
+  assert.equal(codes(await client.command(mail)), "250 2.1.0");
+});
+
 test("recipients beyond the limit are no errors of the client", async () => {
   const client = await session("pods");
   await client.command(mail);
