@@ -133,6 +133,33 @@ for (const { name, answer, count, first, next } of crowds) {
   });
 }
 
+/** Whose a recipient is; the first one of a transaction decides who goes with it. */
+function sideOf(line: string): string {
+  return /<rcpt[05]@/.test(line) ? "west" : "east";
+}
+
+for (const [what, answer] of [
+  ["regions", "452 4.5.3 Recipients belong to multiple regions ATTR38 [mx.example 2023-10-28T12:19:33.163Z]"],
+  ["domains", "451-4.3.0 Multiple destination domains per transaction is unsupported.\r\n451 4.3.0 try again."],
+] as const) {
+  test(`a host that takes no ${what} together gets all recipients at once, as many together as it takes`, async (t) => {
+    const hop = await hopFor(t, {
+      answer: (line, { lines }) => {
+        const first = lines.slice(lines.findLastIndex((one) => one.startsWith("MAIL")) + 1)[0] ?? line;
+        return line.startsWith("RCPT") && sideOf(line) !== sideOf(first) ? answer : undefined;
+      },
+    });
+    const bench = benchFor(t, [hop]);
+    for (const round of [1, 2]) {
+      assert.deepEqual(countsOf(await bench.attempt(8)), { delivered: 8 });
+      // Were the two of the west taken for the most that the host takes, there would be more than two transactions.
+      assert.deepEqual(sizesOf(hop).slice(-2), [2, 6]);
+      assert.equal(hop.messages.length, 2 * round);
+    }
+    assert.equal(hop.sessions.length, 1);
+  });
+}
+
 test("a host that has enough of a single recipient is not asked again at once", async (t) => {
   for (const answer of [
     refusesAfter(0, "452 4.5.3 too many recipients"),
@@ -208,6 +235,7 @@ test("8-bit mail goes to another host when the first refuses EHLO", async (t) =>
 const deaths: readonly (readonly [how: string, answer: string])[] = [
   ["is cut at the next MAIL", "close"],
   ["is ended with 421 at the next MAIL", "421 4.4.2 idle for too long"],
+  ["is ended with 451 4.4.2 at the next MAIL", "451 4.4.2 Timeout - closing connection."],
 ];
 
 for (const [how, answer] of deaths) {

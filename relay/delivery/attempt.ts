@@ -75,18 +75,24 @@ interface Refused {
   readonly trouble: Trouble;
 }
 
+/** Not for itself, but together with the others. */
+interface Crowded extends Refused {
+  readonly by: NonNullable<Verdict["refusedTogether"]>;
+}
+
 interface BatchVerdict {
   readonly again: readonly Recipient[];
   readonly elsewhere: readonly Refused[];
 }
 
 /**
- * Who of those refused for their number is tried again at once, and how many recipients the host takes, as far as it shows.
+ * Who of those refused together is tried again at once, and how many recipients the host takes, as far as it shows: whose
+ * company was refused says nothing of it.
  * Nobody, when one recipient alone is already too many: that is a quota, and it will pass.
  */
 function smallerTransaction(
   tried: number,
-  crowded: readonly Refused[],
+  crowded: readonly Crowded[],
 ): { readonly again: readonly Recipient[]; readonly most?: number } {
   const [first, ...others] = crowded.filter(({ trouble }) => trouble.phase !== "rcpt");
   if (first?.trouble.reply !== undefined && others.length > 0) {
@@ -95,9 +101,9 @@ function smallerTransaction(
   }
   const late = crowded.filter(({ trouble }) => trouble.phase === "rcpt");
   const taken = tried - late.length;
-  return taken === 0 || late.length === 0
-    ? { again: [] }
-    : { again: late.map(({ recipient }) => recipient), most: taken };
+  if (taken === 0 || late.length === 0) return { again: [] };
+  const again = late.map(({ recipient }) => recipient);
+  return late.some(({ by }) => by === "number") ? { again, most: taken } : { again };
 }
 
 class Attempt {
@@ -228,7 +234,7 @@ class Attempt {
   /** Everybody's fate by the results; who is to be tried again at once, in a smaller transaction or by another host. */
   #judgeBatch(hop: NextHop, batch: readonly Recipient[], results: readonly RecipientResult[]): BatchVerdict {
     const elsewhere: Refused[] = [];
-    const crowded: Refused[] = [];
+    const crowded: Crowded[] = [];
     batch.forEach((recipient, position) => {
       const result = results[position];
       if (result?.kind === "accepted") {
@@ -243,9 +249,9 @@ class Attempt {
         return;
       }
       const trouble = result?.trouble ?? { phase: "local" };
-      const { scope, tooManyRecipients } = this.#judge(recipient, trouble, hop);
+      const { scope, refusedTogether } = this.#judge(recipient, trouble, hop);
       if (scope === "host") elsewhere.push({ recipient, trouble });
-      if (tooManyRecipients) crowded.push({ recipient, trouble });
+      if (refusedTogether !== undefined) crowded.push({ recipient, trouble, by: refusedTogether });
     });
     const { again, most } = smallerTransaction(batch.length, crowded);
     if (most !== undefined) this.#context.hosts.takesAtMost(hop, most);

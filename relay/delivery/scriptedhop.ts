@@ -208,7 +208,7 @@ class Conversation implements HopSession {
     }
     const verb = line.toUpperCase();
     const taken = answer.startsWith("2");
-    if (answer.startsWith("421")) this.#socket?.end();
+    if (/^(?:421|451 4\.4\.2) /.test(answer)) this.#socket?.end();
     if (answer === replyAndClose) {
       this.#socket?.destroySoon();
       return;

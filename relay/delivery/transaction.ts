@@ -145,9 +145,10 @@ class Transaction {
       return this.#line.nextReply();
     };
     const mailReply = inPlace(await ask(commands[0]));
-    this.#judged = mailReply.code !== 421;
+    this.#judged = !isFarewell(mailReply);
     const mailAccepted = isPositive(mailReply);
     if (!mailAccepted) this.#decide({ phase: "mail", reply: mailReply });
+    if (!this.#judged) this.#line.leave("the next hop closes the connection");
     if (!mailAccepted && !pipelined) return false;
     if (mailAccepted) this.#phase = "rcpt";
     let position = 1;
@@ -320,6 +321,14 @@ function mailCommand(line: SmtpLine, mail: Outgoing, needsUtf8: boolean): string
 function inPlace(reply: Reply): Reply {
   if (reply.code < 300 || reply.code > 399) return reply;
   throw new LineLostError(`the next hop answers out of turn: ${formatReply(reply)}`);
+}
+
+/**
+ * RFC 5321 section 3.8, and RFC 3463 section 3.5: X.4.2 is about the connection, which was idle for too long. It may have been
+ * said before MAIL came, and says nothing about the message.
+ */
+function isFarewell({ code, enhanced }: Reply): boolean {
+  return code === 421 || enhanced === "4.4.2";
 }
 
 async function gone(lost: AbortSignal): Promise<void> {

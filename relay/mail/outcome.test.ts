@@ -110,7 +110,7 @@ test("expire() leaves a failure as it is", () => {
   assert.equal(expire(verdict), verdict);
 });
 
-/** What next hops say about the number of recipients, and what only sounds like it. */
+/** What next hops say about recipients together, their number or whose they are, and what only sounds like it. */
 const numbers: readonly [phase: Phase, said: string, verdict: string][] = [
   ["rcpt", "452 4.5.3 Error: too many recipients", "deferred recipient 452 4.5.3 smaller"],
   ["rcpt", "550 5.5.3 Too many recipients", "deferred recipient 451 4.5.3 smaller"],
@@ -128,12 +128,25 @@ const numbers: readonly [phase: Phase, said: string, verdict: string][] = [
   ["rcpt", "550 5.7.1 the recipient has exceeded their quota", "failed recipient 550 5.7.1"],
   ["data", "452 too busy", "deferred host 452 4.0.0"],
   ["mail", "554 5.5.3 too many recipients", "failed message 554 5.5.3"],
+  [
+    "rcpt",
+    "452 4.5.3 Recipients belong to multiple regions ATTR38 [mx.example 2023-10-28T12:19:33.163Z]",
+    "deferred recipient 452 4.5.3 apart",
+  ],
+  [
+    "rcpt",
+    "451 4.3.0 Multiple destination domains per transaction is unsupported. Please try again.",
+    "deferred recipient 451 4.3.0 apart",
+  ],
+  ["rcpt", "550 5.7.1 no mail from multiple domains", "failed recipient 550 5.7.1"],
+  ["end", "451 4.3.0 Multiple destination domains", "deferred message 451 4.3.0"],
 ];
 
 for (const [phase, raw, verdict] of numbers) {
   test(`judge() of "${raw}" at ${phase} is ${verdict}`, () => {
-    const { kind, scope, reply, tooManyRecipients } = judge(said(phase, raw));
-    const words = `${kind} ${scope} ${reply.code} ${reply.enhanced}${tooManyRecipients ? " smaller" : ""}`;
+    const { kind, scope, reply, refusedTogether } = judge(said(phase, raw));
+    const together = refusedTogether === undefined ? "" : { number: " smaller", mixture: " apart" }[refusedTogether];
+    const words = `${kind} ${scope} ${reply.code} ${reply.enhanced}${together}`;
     assert.equal(words, verdict);
   });
 }

@@ -49,8 +49,8 @@ export interface Verdict {
   readonly kind: "deferred" | "failed";
   readonly scope: Scope;
   readonly reply: Reply;
-  /** Not the recipients but their number was refused: fewer at a time may be taken, at once. */
-  readonly tooManyRecipients?: true;
+  /** Not the recipients but what they are together was refused, their number or whose they are: fewer may be taken, at once. */
+  readonly refusedTogether?: "number" | "mixture";
 }
 
 /** Phases before MAIL: what goes wrong there says nothing about the message. */
@@ -110,6 +110,7 @@ function judgeReply(phase: Phase, reply: Reply): Verdict {
   // RFC 5321 section 4.2: refused before MAIL, so whatever it says, this message was not judged.
   if (sessionPhases.has(phase)) return { kind: "deferred", scope: "host", reply: temporary(phase, reply) };
   if (authenticationCodes.has(reply.code)) return { kind: "deferred", scope: "host", reply: temporary("auth", reply) };
+  if (isAboutTheMixture(phase, reply)) return { ...judgeTheNumber(phase, reply), refusedTogether: "mixture" };
   if (isAboutTheNumber(phase, reply)) return judgeTheNumber(phase, reply);
   // RFC 5321 section 4.5.3.1.10: a 552 to RCPT means too many recipients and is to be taken as 452.
   if (phase === "rcpt" && reply.code === 552)
@@ -147,9 +148,17 @@ function isAboutTheNumber(phase: Phase, { code, enhanced, text }: Reply): boolea
   return isBareStorage || countingWords.test(text);
 }
 
+/** Google says it of domains, Outlook of regions: whoever is of another than the first waits for the next transaction. */
+const mixingWords = /\bmultiple (?:(?:destination|recipient) )?(?:domains|regions|tenants)\b/i;
+
+/** Only what is said for now: where it is said for good, nobody would hear of it before the mail expires. */
+function isAboutTheMixture(phase: Phase, { code, text }: Reply): boolean {
+  return phase === "rcpt" && code >= 400 && code <= 499 && mixingWords.test(text);
+}
+
 function judgeTheNumber(phase: Phase, reply: Reply): Verdict {
   const scope = phase === "rcpt" ? "recipient" : "message";
-  return { kind: "deferred", scope, reply: temporary("rcpt", reply, phase), tooManyRecipients: true };
+  return { kind: "deferred", scope, reply: temporary("rcpt", reply, phase), refusedTogether: "number" };
 }
 
 /**

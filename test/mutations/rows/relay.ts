@@ -72,4 +72,25 @@ export const relayMutations: readonly Mutation[] = [
     new: "",
     test: "relay/delivery/closing.test.ts",
   },
+  {
+    what: "whose company was refused counts as the host's number",
+    file: "relay/delivery/attempt.ts",
+    old: 'return late.some(({ by }) => by === "number") ? { again, most: taken } : { again };',
+    new: "return { again, most: taken };",
+    test: "relay/delivery/attempt.test.ts",
+  },
+  {
+    what: "domains that are not taken together wait for a retry",
+    file: "relay/mail/outcome.ts",
+    old: "code >= 400 && code <= 499 && mixingWords.test(text);",
+    new: "code >= 400 && code <= 399 && mixingWords.test(text);",
+    test: "relay/delivery/attempt.test.ts",
+  },
+  {
+    what: "a farewell other than 421 is taken for a judgement of the message",
+    file: "relay/delivery/transaction.ts",
+    old: 'return code === 421 || enhanced === "4.4.2";',
+    new: 'return code === 421 || (code === 421 && enhanced === "4.4.2");',
+    test: "relay/delivery/attempt.test.ts",
+  },
 ];
