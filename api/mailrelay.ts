@@ -8,6 +8,7 @@ import { apiVersion, mailRelayKind } from "./group.ts";
 import { identities } from "./fields/identities.ts";
 import { tenants } from "./fields/tenants.ts";
 import { autoscaling, scalingRules } from "./fields/autoscaling.ts";
+import { drain } from "./fields/drain.ts";
 import { delivery } from "./fields/delivery.ts";
 import { listeners } from "./fields/listener.ts";
 import { metadata } from "./words/metadata.ts";
@@ -58,6 +59,7 @@ const spec = z.strictObject({
   tracing: tracing.optional(),
   monitoring: monitoring.optional(),
   events: events.optional(),
+  drain,
   pod,
   service: clientService,
   networkPolicy,

@@ -5,7 +5,10 @@ import { quantity } from "../quantity.ts";
 import { listAtomic, listMap } from "../words/list.ts";
 import { ruled, type Rule } from "../words/rule.ts";
 import { anyLabelSelector } from "../words/selector.ts";
-import { objectName, textMap } from "../words/text.ts";
+import { hostName, objectName, textMap } from "../words/text.ts";
+import { ipAddress } from "../words/network.ts";
+import { duration } from "../duration.ts";
+import { containerSecurityContext, podSecurityContext } from "./podsecurity.ts";
 
 function amounts() {
   return z.record(z.string().max(63), quantity()).meta({ maxProperties: 16 });
@@ -86,22 +89,76 @@ const affinity = z.strictObject({
   podAntiAffinity: kubernetesObject("As in a pod's spec."),
 });
 
-export const pod = z
-  .strictObject({
-    image: spelled(z.string().min(1).max(512), /^[^\s]+$/, "must be an image reference without spaces")
-      .optional()
-      .describe("Relay image; the one that came with the operator when absent."),
-    resources: resources.optional().describe("CPU and memory of each pod."),
-    nodeSelector: textMap(32, 63).optional().describe("Node labels that pods need."),
-    tolerations: listAtomic(toleration, 32).optional().describe("Taints that pods tolerate."),
-    affinity: affinity.optional().describe("Where pods run; a preference for different nodes when absent."),
-    topologySpreadConstraints: listAtomic(topologySpreadConstraint, 8).optional().describe("How pods spread."),
-    imagePullSecrets: listMap(z.strictObject({ name: objectName().describe("Name of the Secret.") }), "name", 8)
-      .optional()
-      .describe("Secrets for pulling the image."),
-    priorityClassName: objectName().optional().describe("Priority class of the pods."),
-    labels: textMap(32, 63).optional().describe("More labels on the pods."),
-    annotations: textMap(32, 4096).optional().describe("More annotations on the pods."),
-  })
-  .prefault({})
-  .describe("How the pods run.");
+const dnsConfig = z.strictObject({
+  nameservers: listAtomic(ipAddress(), 3).optional().describe("Addresses of name servers, at most three."),
+  searches: listAtomic(hostName(), 32).optional().describe("Domains that short names are completed with."),
+  options: listAtomic(
+    z.strictObject({
+      name: z.string().min(1).max(63).describe("Name of the option, for example ndots."),
+      value: z.string().max(63).optional().describe("Its value."),
+    }),
+    16,
+  )
+    .optional()
+    .describe("Options of resolv.conf."),
+});
+
+interface Resolving {
+  dnsPolicy?: string | undefined;
+  dnsConfig?: { nameservers?: readonly string[] | undefined } | undefined;
+}
+
+const nonePolicyNeedsServers: Rule<Resolving> = {
+  cel:
+    "!has(self.dnsPolicy) || self.dnsPolicy != 'None' || " +
+    "(has(self.dnsConfig) && has(self.dnsConfig.nameservers) && self.dnsConfig.nameservers.size() > 0)",
+  message: "must name at least one of nameservers when dnsPolicy is None",
+  at: ["dnsConfig"],
+  holds: ({ dnsPolicy, dnsConfig: config }) => dnsPolicy !== "None" || (config?.nameservers ?? []).length > 0,
+};
+
+const hostAlias = z.strictObject({
+  ip: ipAddress().describe("Address."),
+  hostnames: listAtomic(hostName(), 16)
+    .min(1, { error: "must name at least one host" })
+    .describe("Names that stand for it."),
+});
+
+const podFields = z.strictObject({
+  image: spelled(z.string().min(1).max(512), /^[^\s]+$/, "must be an image reference without spaces")
+    .optional()
+    .describe("Relay image; the one that came with the operator when absent."),
+  imagePullPolicy: z
+    .enum(["Always", "IfNotPresent", "Never"])
+    .optional()
+    .describe("When nodes pull the image; as the operator was told when absent."),
+  resources: resources.optional().describe("CPU and memory of each pod."),
+  securityContext: podSecurityContext.optional(),
+  containerSecurityContext: containerSecurityContext.optional(),
+  nodeSelector: textMap(32, 63).optional().describe("Node labels that pods need."),
+  tolerations: listAtomic(toleration, 32).optional().describe("Taints that pods tolerate."),
+  affinity: affinity.optional().describe("Where pods run; a preference for different nodes when absent."),
+  topologySpreadConstraints: listAtomic(topologySpreadConstraint, 8).optional().describe("How pods spread."),
+  imagePullSecrets: listMap(z.strictObject({ name: objectName().describe("Name of the Secret.") }), "name", 8)
+    .optional()
+    .describe("Secrets for pulling the image."),
+  priorityClassName: objectName().optional().describe("Priority class of the pods."),
+  runtimeClassName: objectName().optional().describe("Runtime class of the pods."),
+  dnsPolicy: z
+    .enum(["ClusterFirst", "Default", "None"])
+    .optional()
+    .describe("Where names are looked up; ClusterFirst when absent. Mail goes by the same answers."),
+  dnsConfig: dnsConfig.optional().describe("Name servers, domains and options beside those of dnsPolicy."),
+  hostAliases: listMap(hostAlias, "ip", 32)
+    .optional()
+    .describe("Names with fixed addresses; MX records are not among them."),
+  terminationGracePeriod: duration("15s", "1h")
+    .default("60s")
+    .describe(
+      "How long a pod that stops may take. Messages in flight have 35 s less, and at least 5 s. Nothing is lost by a short one.",
+    ),
+  labels: textMap(32, 63).optional().describe("More labels on the pods."),
+  annotations: textMap(32, 4096).optional().describe("More annotations on the pods."),
+});
+
+export const pod = ruled(podFields, [nonePolicyNeedsServers]).prefault({}).describe("How the pods run.");

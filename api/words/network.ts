@@ -42,6 +42,16 @@ export function nameServer() {
   return ruled(z.string().max(64), [isNameServer]);
 }
 
+const isIpAddress: Rule<string> = {
+  cel: "isIP(self)",
+  message: "must be an IP address",
+  holds: isAddress,
+};
+
+export function ipAddress() {
+  return ruled(z.string().max(45), [isIpAddress]);
+}
+
 function isAddress(text: string): boolean {
   return addressBits(text) !== undefined;
 }

@@ -61,6 +61,18 @@ export interface ResourceRequirements {
   readonly limits?: Amounts | undefined;
 }
 
+export interface SeccompProfile {
+  readonly type: "RuntimeDefault" | "Localhost";
+  readonly localhostProfile?: string | undefined;
+}
+
+export interface ProcessIdentity {
+  readonly runAsUser?: number | undefined;
+  readonly runAsGroup?: number | undefined;
+  readonly seLinuxOptions?: object | undefined;
+  readonly seccompProfile?: SeccompProfile | undefined;
+}
+
 export interface Container {
   readonly name: string;
   readonly image: string;
@@ -73,7 +85,7 @@ export interface Container {
   readonly startupProbe: HttpProbe;
   readonly readinessProbe: HttpProbe;
   readonly livenessProbe: HttpProbe;
-  readonly securityContext: {
+  readonly securityContext: ProcessIdentity & {
     readonly allowPrivilegeEscalation: false;
     readonly readOnlyRootFilesystem: true;
     readonly capabilities: { readonly drop: readonly ["ALL"] };
@@ -115,13 +127,12 @@ export interface PodSpec {
   readonly automountServiceAccountToken: false;
   readonly enableServiceLinks: false;
   readonly terminationGracePeriodSeconds: number;
-  readonly securityContext: {
+  readonly securityContext: ProcessIdentity & {
     readonly runAsNonRoot: true;
-    readonly runAsUser?: number;
-    readonly runAsGroup?: number;
-    readonly fsGroup?: number;
-    readonly fsGroupChangePolicy: "OnRootMismatch";
-    readonly seccompProfile: { readonly type: "RuntimeDefault" };
+    readonly fsGroup?: number | undefined;
+    readonly fsGroupChangePolicy: "OnRootMismatch" | "Always";
+    readonly supplementalGroups?: readonly number[] | undefined;
+    readonly seccompProfile: SeccompProfile;
   };
   readonly containers: readonly [Container];
   readonly volumes: readonly Volume[];
@@ -131,6 +142,10 @@ export interface PodSpec {
   readonly affinity?: object;
   readonly imagePullSecrets?: readonly { readonly name: string }[];
   readonly priorityClassName?: string;
+  readonly runtimeClassName?: string;
+  readonly dnsPolicy?: "ClusterFirst" | "Default" | "None";
+  readonly dnsConfig?: object;
+  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
 }
 
 export interface PodTemplate {

@@ -20,7 +20,6 @@ import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
 import { certificateSecretName } from "./objects/names.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { planRelay, type RelayPlan } from "./plan.ts";
-import { drainDeadlineMs } from "./scale/scale.ts";
 import type { PodFact, RelayWorld } from "./world.ts";
 
 const authority = await makeCertificateAuthority(now);
@@ -237,7 +236,7 @@ test("a deleted relay waits for its spools, no longer than its deadline, even wh
     conditionOf(plan, "Draining"),
     /^True Deleting: outbound-1 \(7 recipients wait\): .* until 2026-11-23T12:04:59Z/,
   );
-  const over = planRelay(deleted(running([0, 7]), new Date(now - drainDeadlineMs).toISOString()));
+  const over = planRelay(deleted(running([0, 7]), new Date(now - 300_000).toISOString()));
   assert.deepEqual([replicasOf(over), over.finalizer], [0, "takeOff"]);
   const claims = over.marks.filter((mark) => mark.reference.kind === "PersistentVolumeClaim");
   assert.deepEqual(
@@ -247,6 +246,14 @@ test("a deleted relay waits for its spools, no longer than its deadline, even wh
       { labels: { "mailboat.dev/retained-spool": "true" }, annotations: { "mailboat.dev/queued": "7" } },
     ],
   );
+});
+
+test("a deleted relay waits as long as its manifest says", () => {
+  const at = (deadline: string, sinceMs: number) =>
+    planRelay(deleted(running([0, 7], { drain: { deadline } }), new Date(now - sinceMs).toISOString()));
+  assert.deepEqual([at("10m", 599_000).finalizer, at("10m", 600_000).finalizer], [undefined, "takeOff"]);
+  assert.match(conditionOf(at("1h", 0), "Draining"), / until 2026-11-23T13:00:00Z at most/);
+  assert.equal(at("0s", 0).finalizer, "takeOff");
 });
 
 test("a deleted relay with empty spools goes as soon as its pods are gone, and takes proven volumes along", () => {

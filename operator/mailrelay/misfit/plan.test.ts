@@ -5,7 +5,6 @@ import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import { claimOf, now, podOf, relayOf, reportOf } from "../../../test/support/operatorobjects.ts";
 import type { ObjectMeta } from "../../kube/objects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
-import { drainDeadlineMs } from "../scale/scale.ts";
 import { type MisfitPlan, type MisfitWorld, planMisfit } from "./plan.ts";
 
 const relay = relayOf();
@@ -103,8 +102,8 @@ test("deleted, it goes once its spools are empty, or when the deadline is over",
   const metadata = { deletionTimestamp: deleted };
   const empty = planMisfit(worldOf(metadata, { pods: [podOf("outbound-0"), podOf("outbound-1")] }));
   assert.equal(empty.finalizer, "takeOff");
-  assert.equal(planMisfit(worldOf(metadata, { now: now + drainDeadlineMs - 1 })).finalizer, undefined);
-  assert.equal(planMisfit(worldOf(metadata, { now: now + drainDeadlineMs })).finalizer, "takeOff");
+  assert.equal(planMisfit(worldOf(metadata, { now: now + 300_000 - 1 })).finalizer, undefined);
+  assert.equal(planMisfit(worldOf(metadata, { now: now + 300_000 })).finalizer, "takeOff");
   const silent = [podOf("outbound-0", { report: undefined })];
   assert.equal(planMisfit(worldOf(metadata, { pods: silent })).finalizer, undefined);
 });

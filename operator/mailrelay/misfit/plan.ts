@@ -3,6 +3,8 @@
  * its last good spec made them, and status says which field is to be corrected. When it is deleted, everything is done that
  * needs no spec, and then it goes: it must not wait for ever for somebody who could read it. Pure.
  */
+import { usualDrainDeadline } from "../../../api/fields/drain.ts";
+import { parseDuration } from "../../../api/duration.ts";
 import { timestamp } from "../../../api/condition.ts";
 import {
   drainFinalizer,
@@ -19,7 +21,6 @@ import { podNameAt } from "../objects/names.ts";
 import { type Mark, type RelayActions, relayEvents, settledMs } from "../plan.ts";
 import { relayStatus } from "../programmed.ts";
 import { decideFigures, roundedCount } from "../scale/figures.ts";
-import { drainDeadlineMs } from "../scale/scale.ts";
 import type { ClaimFact, Figures, PodFact, RelayWorld } from "../world.ts";
 
 export interface MisfitWorld extends Pick<RelayWorld, "now" | "statefulSet" | "pods" | "claims" | "figures"> {
@@ -34,6 +35,8 @@ export interface MisfitPlan extends Pick<RelayActions, "finalizer" | "marks"> {
 }
 
 const leavingMs = 2_000;
+/** What its spec says of it cannot be read. */
+const drainDeadlineMs = parseDuration(usualDrainDeadline) ?? 0;
 
 interface Deletion {
   readonly deadline: number;

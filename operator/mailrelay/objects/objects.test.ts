@@ -145,6 +145,41 @@ test("pods have what the operator was told, unless their MailRelay says otherwis
   assert.deepEqual(podOf({ pod: { imagePullSecrets: [] } }).imagePullSecrets, []);
 });
 
+test("pods run as the manifest says, as far as the restricted standard leaves it open", () => {
+  const podOf = (pod: object) =>
+    renderStatefulSet({ relay: relayOf({ pod }), image: "i", replicas: 1, present: undefined }).spec.template.spec;
+  const stopping = ({ containers: [{ env }] }: ReturnType<typeof podOf>) =>
+    env.find(({ name }) => name === "MAILBOAT_STOP_DEADLINE_MS")?.value;
+  const usual = podOf({});
+  assert.deepEqual([usual.terminationGracePeriodSeconds, stopping(usual)], [60, undefined]);
+  const profile = { type: "Localhost", localhostProfile: "relay.json" };
+  const pod = podOf({
+    imagePullPolicy: "Never",
+    securityContext: { runAsUser: 1500, seccompProfile: profile },
+    containerSecurityContext: { runAsGroup: 1600 },
+    runtimeClassName: "gvisor",
+    dnsPolicy: "None",
+    dnsConfig: { nameservers: ["10.96.0.10"] },
+    hostAliases: [{ ip: "10.0.0.25", hostnames: ["scanner.internal"] }],
+    terminationGracePeriod: "2m",
+  });
+  const { runAsNonRoot, runAsUser, fsGroup, seccompProfile } = pod.securityContext;
+  assert.deepEqual([runAsNonRoot, runAsUser, fsGroup, seccompProfile], [true, 1500, 64_464, profile]);
+  const [container] = pod.containers;
+  assert.equal(container.imagePullPolicy, "Never");
+  assert.deepEqual(container.securityContext, {
+    runAsGroup: 1600,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"] },
+  });
+  assert.deepEqual([pod.runtimeClassName, pod.dnsPolicy], ["gvisor", "None"]);
+  assert.deepEqual(pod.dnsConfig, { nameservers: ["10.96.0.10"] });
+  assert.deepEqual(pod.hostAliases, [{ ip: "10.0.0.25", hostnames: ["scanner.internal"] }]);
+  assert.deepEqual([pod.terminationGracePeriodSeconds, stopping(pod)], [120, "85000"]);
+  assert.equal(stopping(podOf({ terminationGracePeriod: "15s" })), "5000");
+});
+
 test("labels and annotations that a person adds stand beside ours and never over them", () => {
   const labelled = relayOf({ service: { labels: { "cost-center": "7", "mailboat.dev/relay": "other" } } });
   const service = renderClientService(labelled);

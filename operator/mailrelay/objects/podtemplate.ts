@@ -4,11 +4,19 @@
  * because whatever differs here starts the pods anew, one at a time.
  */
 import { administrationPort, administrationPortName, peerDirectory } from "../../../api/administration.ts";
+import { parseDuration } from "../../../api/duration.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
 import { labelsFor, relayLabel, servingLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import { configurationDirectory, domainsDirectory, tlsDirectory } from "../../../api/relayconfig.ts";
-import type { Container, HttpProbe, PodSpec, PodTemplate, TopologySpreadConstraint } from "../../kube/kinds.ts";
+import type {
+  Container,
+  EnvironmentVariable,
+  HttpProbe,
+  PodSpec,
+  PodTemplate,
+  TopologySpreadConstraint,
+} from "../../kube/kinds.ts";
 import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
 import { type PodDefaults, usualPods } from "../world.ts";
 import {
@@ -28,8 +36,13 @@ export const httpPort = 9464;
 const evictable = { "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": temporaryVolume } as const;
 /** A user and group that nothing else of the node has. */
 const relayUser = 64_464;
-/** Above the 25 s in which a stopping relay lets messages in flight end. Safety does not depend on it: the spool is durable. */
-const graceSeconds = 60;
+/**
+ * Messages in flight end this long before the kubelet would kill: a relay lets them have 25 s of the usual 60. Safety does not
+ * depend on it: the spool is durable.
+ */
+const settlingMs = 35_000;
+const leastStoppingMs = 5_000;
+const usualGraceMs = 60_000;
 /** At rest a relay takes under 150 MiB, and under 400 MiB with a million messages queued. */
 const defaultResources = { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "512Mi" } } as const;
 
@@ -55,16 +68,17 @@ function renderPodSpec(relay: Stored<MailRelay>, image: string, defaults: PodDef
     serviceAccountName: name,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    terminationGracePeriodSeconds: graceSeconds,
+    terminationGracePeriodSeconds: Math.ceil(graceMs(relay) / 1000),
     securityContext: {
       runAsNonRoot: true,
       ...(defaults.areIdsAssigned ? {} : { runAsUser: relayUser, runAsGroup: relayUser, fsGroup: relayUser }),
+      ...pod.securityContext,
       // A spool of a million files must not be walked at every start.
-      fsGroupChangePolicy: "OnRootMismatch",
-      seccompProfile: { type: "RuntimeDefault" },
+      fsGroupChangePolicy: pod.securityContext?.fsGroupChangePolicy ?? "OnRootMismatch",
+      seccompProfile: pod.securityContext?.seccompProfile ?? { type: "RuntimeDefault" },
     },
     containers: [
-      renderContainer(relay, { image, ...pullPolicy(defaults) }, [
+      renderContainer(relay, { image, ...pullPolicy(relay, defaults) }, [
         ...secrets.map(({ mount }) => mount),
         { name: spoolVolume, mountPath: spoolDirectory },
         { name: temporaryVolume, mountPath: "/tmp" },
@@ -77,10 +91,27 @@ function renderPodSpec(relay: Stored<MailRelay>, image: string, defaults: PodDef
     ...(pod.affinity === undefined ? {} : { affinity: pod.affinity }),
     ...pullSecrets(relay, defaults),
     ...(pod.priorityClassName === undefined ? {} : { priorityClassName: pod.priorityClassName }),
+    ...(pod.runtimeClassName === undefined ? {} : { runtimeClassName: pod.runtimeClassName }),
+    ...(pod.dnsPolicy === undefined ? {} : { dnsPolicy: pod.dnsPolicy }),
+    ...(pod.dnsConfig === undefined ? {} : { dnsConfig: pod.dnsConfig }),
+    ...(pod.hostAliases === undefined ? {} : { hostAliases: pod.hostAliases }),
   };
 }
 
-function pullPolicy({ imagePullPolicy }: PodDefaults): Pick<Container, "imagePullPolicy"> {
+function graceMs({ spec }: Stored<MailRelay>): number {
+  return parseDuration(spec.pod.terminationGracePeriod) ?? usualGraceMs;
+}
+
+/** The relay's own setting is made for the usual one. */
+function stopDeadline(relay: Stored<MailRelay>): readonly EnvironmentVariable[] {
+  const grace = graceMs(relay);
+  if (grace === usualGraceMs) return [];
+  const value = String(Math.max(grace - settlingMs, leastStoppingMs));
+  return [{ name: "MAILBOAT_STOP_DEADLINE_MS", value }];
+}
+
+function pullPolicy({ spec }: Stored<MailRelay>, defaults: PodDefaults): Pick<Container, "imagePullPolicy"> {
+  const imagePullPolicy = spec.pod.imagePullPolicy ?? defaults.imagePullPolicy;
   return imagePullPolicy === undefined ? {} : { imagePullPolicy };
 }
 
@@ -102,6 +133,7 @@ function renderContainer(
     env: [
       { name: "MAILBOAT_CONFIGURATION_DIR", value: configurationRoot },
       { name: "MAILBOAT_SPOOL_DIR", value: spoolDirectory },
+      ...stopDeadline(relay),
     ],
     ports: [
       ...relay.spec.listeners.map((listener) => port(listener.name, containerPort(listener.port))),
@@ -115,6 +147,7 @@ function renderContainer(
     readinessProbe: probe("/readyz", { periodSeconds: 5, failureThreshold: 2 }),
     livenessProbe: probe("/healthz", { periodSeconds: 10, failureThreshold: 6 }),
     securityContext: {
+      ...relay.spec.pod.containerSecurityContext,
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
       capabilities: { drop: ["ALL"] },

@@ -34,13 +34,11 @@ export interface Deletion {
   readonly isDone: boolean;
 }
 
-/** A deleted relay tries to empty its spools this long. */
-export const drainDeadlineMs = 300_000;
-
 export function decideScale(world: RelayWorld): ScaleDecision {
   const { relay, statefulSet, pods, claims, now } = world;
   const { name, deletionTimestamp } = relay.metadata;
-  const deadline = deletionTimestamp === undefined ? undefined : Date.parse(deletionTimestamp) + drainDeadlineMs;
+  const patienceMs = parseDuration(relay.spec.drain.deadline) ?? 0;
+  const deadline = deletionTimestamp === undefined ? undefined : Date.parse(deletionTimestamp) + patienceMs;
   const isOver = deadline !== undefined && now >= deadline;
   const wanted = deadline === undefined ? wantedReplicas(world) : { replicas: 0, recommendations: [] };
   const isHibernating = deadline === undefined && relay.spec.replicas === 0;
