@@ -12,6 +12,8 @@ interface MailCase {
 const mails: readonly MailCase[] = [
   { line: "MAIL FROM:<a@example.com>", sender: "a@example.com" },
   { line: "mail from: <a@example.com>", sender: "a@example.com" },
+  { line: "MAIL FROM:\t<a@example.com> SIZE=7", sender: "a@example.com", rest: { sizeBytes: 7 } },
+  { line: "MAIL FROM: \t ", refused: "501 5.1.7" },
   { line: "MAIL FROM:<>", sender: "" },
   { line: "MAIL FROM:<@relay.example,@b.example:a@example.com>", sender: "a@example.com" },
   { line: "MAIL FROM:<a@XN--MNCHEN-3YA.example>", sender: "a@xn--mnchen-3ya.example" },
@@ -76,6 +78,15 @@ for (const { line, sender, rest, refused } of mails) {
   });
 }
 
+test("parseMail() says what is wrong between angle brackets that are there", () => {
+  for (const path of ["< a@example.com>", "<a@example.com >", '<a"b@example.com>', "<<a@example.com>>"]) {
+    const parsed = parseMail(Buffer.from(`MAIL FROM:${path}`));
+    assert.match(parsed.kind === "refusal" ? parsed.text : "", /^A space, quote or bracket between/, path);
+  }
+  const bare = parseMail(Buffer.from("MAIL FROM:"));
+  assert.match(bare.kind === "refusal" ? bare.text : "", /must stand in angle brackets/);
+});
+
 interface RcptCase {
   readonly line: string;
   readonly smtpUtf8?: boolean;
@@ -85,6 +96,7 @@ interface RcptCase {
 
 const rcpts: readonly RcptCase[] = [
   { line: "RCPT TO:<b@example.net>", recipient: { address: "b@example.net" } },
+  { line: "RCPT TO: \tb@example.net", recipient: { address: "b@example.net" } },
   { line: "RCPT TO:<b@EXAMPLE.net> NOTIFY=never", recipient: { address: "b@example.net", notify: ["NEVER"] } },
   {
     line: "RCPT TO:<b@example.net> NOTIFY=DELAY,success ORCPT=rfc822;b+2Bx@example.org",

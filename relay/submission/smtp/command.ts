@@ -52,7 +52,7 @@ export function parseHelo(line: Buffer): string | undefined {
 }
 
 export function parseMail(line: Buffer): MailCommand | Refusal {
-  const command = parsePathCommand(line, { opening: /^MAIL FROM: */i, known: mailParameters, enhanced: "5.1.7" });
+  const command = parsePathCommand(line, { opening: /^MAIL FROM:[ \t]*/i, known: mailParameters, enhanced: "5.1.7" });
   if ("kind" in command) return command;
   const { path, parameters } = command;
   const sender = path === "" ? undefined : parseAddress(path);
@@ -98,7 +98,7 @@ export interface RcptSession {
 }
 
 export function parseRcpt(line: Buffer, { smtpUtf8, hostname }: RcptSession): RcptCommand | Refusal {
-  const command = parsePathCommand(line, { opening: /^RCPT TO: */i, known: rcptParameters, enhanced: "5.1.3" });
+  const command = parsePathCommand(line, { opening: /^RCPT TO:[ \t]*/i, known: rcptParameters, enhanced: "5.1.3" });
   if ("kind" in command) return command;
   // RFC 5321 section 4.5.1: the one name that needs no domain, in any letter case.
   const isPostmaster = command.path.toLowerCase() === "postmaster";
@@ -163,6 +163,10 @@ function withEncodedPlus(value: string): string {
   return value.replace(/\+(?![02-7][0-9A-F])/g, "+2B");
 }
 
+const barePath = "The address must stand in angle brackets";
+/** What is between the brackets is looked at only as far as to find their end. */
+const brokenPath = "A space, quote or bracket between the angle brackets, write <name@domain>";
+
 interface PathSyntax {
   readonly opening: RegExp;
   readonly known: ReadonlySet<string>;
@@ -175,7 +179,7 @@ function parsePathCommand(line: Buffer, syntax: PathSyntax): PathCommand | Refus
   if (opening === undefined) return refusal(501, "5.5.2", "Syntax: MAIL FROM:<address> or RCPT TO:<address>");
   const rest = text.slice(opening.length);
   const end = pathEnd(rest);
-  if (end === undefined) return refusal(501, syntax.enhanced, "The address must stand in angle brackets");
+  if (end === undefined) return refusal(501, syntax.enhanced, rest.startsWith("<") ? brokenPath : barePath);
   const parameters = parseParameters(rest.slice(end), syntax.known);
   if (!(parameters instanceof Map)) return parameters;
   const path = rest.startsWith("<") ? rest.slice(1, end - 1) : rest.slice(0, end);
