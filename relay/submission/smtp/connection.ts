@@ -270,6 +270,8 @@ export class MailConnection extends SMTPConnection {
   }
 
   override upgrade(...[callback, secureCallback]: Parameters<SMTPConnection["upgrade"]>): void {
+    // A handshake that nobody is there for would be kept until its timeout.
+    if (this._socket.destroyed) return callback();
     super.upgrade(callback, secureCallback);
     this.#watch.handshaking();
   }

@@ -115,12 +115,20 @@ export class MailServer extends SMTPServer {
 
   override _handleProxy(socket: Socket, callback: Proxied): void {
     const arrival = this.#arrivals.get(socket);
-    if (arrival === undefined) return callback(new Error("the socket is closed"));
+    if (arrival === undefined) return callback(gone());
     if (this._expectsProxyHeader(socket)) return this.#readProxyHeader(socket, arrival, callback);
-    const go = (): void => callback(null, this.#carry(arrival, socket.remoteAddress));
+    const go = (): void => {
+      // A handshake that nobody is there for would be kept until its timeout.
+      if (socket.destroyed || (this.#options.implicitTls && socket.readableEnded)) {
+        socket.destroy();
+        return callback(gone());
+      }
+      callback(null, this.#carry(arrival, socket.remoteAddress));
+    };
     // A handshake costs us more than the client, too.
-    if (arrival.rules.isLoud()) setTimeout(go, this.#options.patience.pauseMs).unref();
-    else setImmediate(go);
+    if (!arrival.rules.isLoud()) return void setImmediate(go);
+    const time = setTimeout(go, this.#options.patience.pauseMs).unref();
+    socket.once("close", () => clearTimeout(time));
   }
 
   #carry(arrival: Arrival, remoteAddress: string | undefined): SocketOptions {
@@ -174,14 +182,17 @@ export class MailServer extends SMTPServer {
   /** A client that leaves in the middle of a handshake is not waited for. */
   override _upgrade(...[socket, callback]: Parameters<SMTPServer["_upgrade"]>): void {
     super._upgrade(socket, (error, secure) => {
-      top?.off("end", gone);
+      top?.off("end", leave);
+      socket.off("end", leave);
       callback(error, secure);
     });
     const top = this._pendingSockets.get(socket);
-    const gone = (): void => {
+    const leave = (): void => {
       top?.destroy();
     };
-    top?.once("end", gone);
+    top?.once("end", leave);
+    // The end may have come before the handshake began, behind octets of it.
+    socket.once("end", leave);
   }
 
   override connect(...[socket, options]: Parameters<SMTPServer["connect"]>): void {
@@ -219,6 +230,10 @@ export class MailServer extends SMTPServer {
       .login({ mechanism: auth.method, username: auth.username ?? "", password: auth.password ?? "" })
       .then((result) => (result instanceof Error ? respond(result) : respond(null, { user: result })), respond);
   }
+}
+
+function gone(): Error {
+  return new Error("the socket is closed");
 }
 
 function readChunk(socket: Socket): Buffer | undefined {
