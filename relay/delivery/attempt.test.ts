@@ -258,3 +258,39 @@ test("a connection that is cut at its first MAIL is trouble of the host, and it 
   assert.deepEqual(countsOf(await benchFor(t, [hop]).attempt(1)), { "deferred 4.4.2": 1 });
   assert.equal(hop.sessions.length, 1);
 });
+
+test(
+  "a kept connection in whose place comes one that is dead too costs no attempt either",
+  { timeout: 20_000 },
+  async (t) => {
+    const bothOpen = Promise.withResolvers<void>();
+    const thirdDialed = Promise.withResolvers<void>();
+    const secondDied = Promise.withResolvers<void>();
+    let firstToDie: number | undefined;
+    const answer = async (line: string, { number, lines }: HopSession): Promise<string | undefined> => {
+      const mails = lines.filter((one) => one.startsWith("MAIL")).length;
+      if (number === 2) {
+        if (line === "CONNECT") thirdDialed.resolve();
+        await secondDied.promise;
+        return undefined;
+      }
+      if (line.startsWith("MAIL") && mails === 2) firstToDie ??= number;
+      if (line.startsWith("MAIL") && (mails === 3 || (mails === 2 && number === firstToDie))) {
+        if (mails === 3) secondDied.resolve();
+        return "close";
+      }
+      if (line.startsWith("MAIL") && number === 1) bothOpen.resolve();
+      // The second connection is given back while the pool dials for the message whose connection was dead.
+      if (line === "END") await (mails === 1 ? bothOpen.promise : thirdDialed.promise);
+      return undefined;
+    };
+    const hop = await hopFor(t, { answer, extensions: ["8BITMIME"] });
+    const limits = { key: "site", maxConnections: 2, messagesPerConnection: 100 };
+    const bench = benchFor(t, [hop], { limits });
+    for (let round = 0; round < 2; round += 1) {
+      const fates = await Promise.all([bench.attempt(1), bench.attempt(1)]);
+      assert.deepEqual(fates.map(countsOf), [{ delivered: 1 }, { delivered: 1 }]);
+    }
+    assert.equal(hop.sessions.length, 3);
+  },
+);

@@ -261,20 +261,17 @@ class Attempt {
   /** A kept connection that turns out to be dead costs no attempt: the message goes out on a fresh one at once. */
   async #transact(hop: NextHop, mail: Outgoing, send: SendHop | undefined): Promise<TransactionReport> {
     const { pool, hosts, timed } = this.#context;
-    const first = await timed("connect", () => pool.acquire(hop));
-    const reused = first.messages > 0;
-    send?.connected(first);
-    const report = await timed("transaction", () => first.transact(mail));
-    pool.release(first);
-    if (!report.stale || !reused) {
+    for (let fresh = false; ; fresh = true) {
+      const connection = await timed("connect", () => pool.acquire(hop, { fresh }));
+      const reused = connection.messages > 0;
+      send?.connected(connection);
+      const report = await timed("transaction", () => connection.transact(mail));
+      pool.release(connection);
+      // The pool may give one that somebody else has just kept: that one can be dead too, and there are only so many.
+      if (report.stale && reused) continue;
       hosts.answered(hop);
       return report;
     }
-    const second = await timed("connect", () => pool.acquire(hop, { fresh: true }));
-    send?.connected(second);
-    const secondReport = await timed("transaction", () => second.transact(mail));
-    pool.release(second);
-    return secondReport;
   }
 
   /** One traceparent for a next hop that may see it; unsigned, because the hop after it writes its own. */
