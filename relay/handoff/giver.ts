@@ -33,7 +33,7 @@ import {
 
 export interface GiverOptions {
   readonly orders: DrainOrders;
-  readonly spool: Pick<Spool, "readBody"> & { readonly handoff: HandoffSpool };
+  readonly spool: Pick<Spool, "readBody" | "depth"> & { readonly handoff: HandoffSpool };
   readonly delivery: { standDown(): Promise<void>; resume(): void };
   readonly snapshots: SnapshotSource;
   readonly tracer: HandoffTracer;
@@ -82,7 +82,7 @@ class HandoffGiver implements Giver {
   #failure: string | undefined;
   #hasOrder = false;
   #isDown = false;
-  /** All that is left is what peers could not take: delivery has it. */
+  /** All that is left is what peers cannot be given: delivery has it. */
   #isLeftToDelivery = false;
   #looking: Promise<void> | undefined;
   #calledMeanwhile = false;
@@ -200,10 +200,7 @@ class HandoffGiver implements Giver {
       this.#isLeftToDelivery = false;
       return 0;
     }
-    if (this.#setAside.size > 0 && this.#transfers.size === 0) {
-      this.#isLeftToDelivery = true;
-      this.#resumeDelivery();
-    }
+    if (this.#transfers.size === 0 && !this.#isLeftToDelivery) await this.#leaveToDelivery(now);
     return lookAgainMs;
   }
 
@@ -219,6 +216,14 @@ class HandoffGiver implements Giver {
   #doubt(mark: Mark, error: unknown): void {
     this.#options.log.error({ spoolId: mark.id, error: String(error) }, "could not end an offer in the spool");
     if (!this.#closing) this.#inquiries.add(mark);
+  }
+
+  /** What is left can be given to no peer, or not whole: nobody else would send it. */
+  async #leaveToDelivery(now: number): Promise<void> {
+    const { queuedMessages } = await this.#options.spool.depth(now);
+    if (queuedMessages === 0) return;
+    this.#isLeftToDelivery = true;
+    this.#resumeDelivery();
   }
 
   async #standDown(): Promise<void> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test, type TestContext } from "node:test";
 import { pino } from "pino";
 import type { Peer } from "../../api/administration.ts";
@@ -465,6 +466,24 @@ test("a message whose body cannot be read stays and holds up no other", async (t
   order(leaving, [staying]);
   await until("one message left", async () => (await queued(leaving)) === 1 && (await queued(staying)) === 30);
   assert.deepEqual([...(await contentsOf(leaving)).keys()], [broken]);
+});
+
+test("the readable recipients of a message of which one cannot be read are left to delivery, the others go", async (t) => {
+  const [leaving, staying] = [await openPod(t, { name: "outbound-1" }), await openPod(t, { name: "outbound-0" })];
+  const spoiled = newMessage({ acceptedAt: start - 10_000 }, [{}, {}]);
+  await leaving.spool.commit(spoiled);
+  const database = new DatabaseSync(join(leaving.directory, "spool.db"), { timeout: 10_000 });
+  database.exec("UPDATE recipient SET notify = 'LATER' WHERE idx = 1");
+  database.close();
+  await fill(leaving, 30);
+  order(leaving, [staying]);
+  await until("the others at the peer, and delivery to go on", async () => {
+    return (await queued(staying)) === 30 && leaving.told.at(-1) === "resume";
+  });
+  const [entry, ...more] = await leaving.spool.claim({ now: start, limit: 10 });
+  assert.deepEqual([entry?.message.id, entry?.recipients.map(({ index }) => index)], [spoiled.message.id, [0]]);
+  assert.equal(more.length, 0);
+  assert.deepEqual(leaving.told, ["stand down", "resume"]);
 });
 
 test("a large body whose transfer breaks off in the middle is given once more", async (t) => {
