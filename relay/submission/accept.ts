@@ -19,6 +19,7 @@ import type { Reception } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
 import { traceFieldNames } from "../observe/tracefields.ts";
 import type { Admission } from "./admit.ts";
+import type { HeaderPlace, HeaderRoom } from "./data/headerroom.ts";
 import { recodeBody, type Recoded } from "./data/recode.ts";
 import type { MailCommand } from "./smtp/command.ts";
 
@@ -29,6 +30,7 @@ export interface Delivery {
   readonly mail: MailCommand;
   readonly recipients: readonly EnvelopeRecipient[];
   readonly sizeLimitBytes: number;
+  readonly headerRoom: HeaderRoom;
   /** Everything of the Received field but its time and id. */
   readonly reception: Omit<Reception, "at" | "id">;
   readonly admit: (header: Header) => Admission | Refusal;
@@ -55,6 +57,7 @@ export interface Accepted {
 const droppedFields: ReadonlySet<string> = new Set(["bcc", "resent-bcc", "return-path", ...traceFieldNames]);
 const noSpace = new Set(["ENOSPC", "EDQUOT"]);
 
+const tooManyHeaders = refusal(451, "4.3.2", "Too many long headers are being received, try again later");
 export const insufficientStorage = refusal(452, "4.3.1", "Insufficient system storage, try again later");
 
 /** Resolves when the stream has ended or died; undefined means that the client went away and hears nothing. */
@@ -81,6 +84,8 @@ export async function acceptMessage(
   } catch (error) {
     await intake.abort();
     return storageRefusal(error);
+  } finally {
+    intake.ended();
   }
 }
 
@@ -139,6 +144,7 @@ class Intake {
   readonly #hash = new RelaxedBodyHash();
   #headerChunks: Buffer[] = [];
   #headerBytes = 0;
+  readonly #headerPlace: HeaderPlace;
   #judged: Judged | undefined;
   #writer: BodyWriter | undefined;
   #refusal: Refusal | undefined;
@@ -147,6 +153,7 @@ class Intake {
   constructor(spool: Spool, delivery: Delivery) {
     this.#spool = spool;
     this.#delivery = delivery;
+    this.#headerPlace = delivery.headerRoom.enter();
   }
 
   get sizeBytes(): number {
@@ -157,8 +164,16 @@ class Intake {
     return this.#judged?.plan.messageId ?? addedMessageId({ id, by: this.#delivery.reception.by });
   }
 
+  /** What was held is given up at once: the client may go on sending for long. */
   refuse(refused: Refusal): void {
     this.#refusal ??= refused;
+    this.#headerChunks = [];
+    this.#headerPlace.leave();
+  }
+
+  /** The message is kept, or it is not: nothing of its header is in memory here any more. */
+  ended(): void {
+    this.#headerPlace.leave();
   }
 
   /** Takes the next octets; a promise asks for patience until it settles. */
@@ -188,6 +203,8 @@ class Intake {
     this.#headerBytes += cut;
     if (this.#headerBytes > headerOctets) {
       this.refuse(refusal(550, "5.6.0", `The header is longer than ${headerOctets} octets`));
+    } else if (!this.#headerPlace.grow(this.#headerBytes)) {
+      this.refuse(tooManyHeaders);
     } else if (bodyOffset !== -1) {
       const bytes = Buffer.concat(this.#headerChunks);
       this.#judge(bytes.subarray(0, bodyOffset - 2));

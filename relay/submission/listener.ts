@@ -23,6 +23,7 @@ import { createAuthenticator } from "./auth.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "./smtp/connection.ts";
 import { ConnectionCount } from "./connections.ts";
+import { HeaderRoom } from "./data/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "./patience.ts";
 import { MailServer } from "./smtp/server.ts";
@@ -115,6 +116,7 @@ class Listeners {
       connections: new ConnectionCount(),
       gate: options.gate,
       networks: new NetworkCache(),
+      headerRoom: new HeaderRoom(),
     };
   }
 

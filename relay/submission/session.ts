@@ -24,6 +24,7 @@ import type { Authenticator } from "./auth.ts";
 import type { ClientLog } from "./clientlog.ts";
 import type { MailCommand } from "./smtp/command.ts";
 import type { ConnectionCount, Seat } from "./connections.ts";
+import type { HeaderRoom } from "./data/headerroom.ts";
 import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { goodbyeOf } from "./rules.ts";
@@ -45,6 +46,7 @@ export interface Room {
   readonly connections: ConnectionCount;
   readonly gate: Gate;
   readonly networks: NetworkCache;
+  readonly headerRoom: HeaderRoom;
 }
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
@@ -234,6 +236,7 @@ export class SubmissionSession implements SessionRules {
       mail: transaction.mail,
       recipients: [...transaction.recipients.values()],
       sizeLimitBytes: this.sizeLimitBytes,
+      headerRoom: this.#room.headerRoom,
       reception: this.#reception(state, transaction),
       admit: (header) => {
         const client = this.#clientIn(state);
