@@ -191,7 +191,8 @@ test(
     stage.apply(relayManifest(place));
     const { message } = await stage.untilCondition("MailRelay", place, { type: "Accepted", status: "False" });
     assert.ok(message.includes(said), message);
-    await stage.read("StatefulSet", place);
+    // Told by the first look, which meets the refusal; the pods come once there is a certificate to mount.
+    await stage.until("StatefulSet", place, { what: "made all the same", fits: () => true });
     assertStruck(proxy.rules.splice(0));
     await stage.untilCondition("MailRelay", place, { type: "Ready", status: "True", withinMs: 20_000 });
     await stage.read("NetworkPolicy", place);
