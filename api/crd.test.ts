@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unjudged } from "./condition.ts";
 import { customResourceDefinitions } from "./crd.ts";
+import { isFormer } from "./former.ts";
 import type { StructuralSchema } from "./words/structural.ts";
 
 interface Place {
@@ -94,7 +95,10 @@ test("an object that nobody has looked at is not taken for ready by whoever wait
 });
 
 test("every field has a description", () => {
-  const silent = places.filter(({ path, schema }) => !path.endsWith("]") && typeof schema["description"] !== "string");
+  const former = places.filter(({ schema }) => isFormer(schema)).map(({ path }) => `${path}.`);
+  const silent = places
+    .filter(({ path, schema }) => !path.endsWith("]") && typeof schema["description"] !== "string")
+    .filter(({ path }) => !former.some((start) => path.startsWith(start)));
   assert.deepEqual(
     silent.map(({ path }) => path),
     [],

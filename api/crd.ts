@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { unjudged } from "./condition.ts";
+import { withFormerFields } from "./former.ts";
 import * as names from "./group.ts";
 import { mailRelay } from "./mailrelay.ts";
 import { mailRelayNotYet, type NotYet, senderDomainNotYet } from "./notyet.ts";
@@ -149,8 +150,9 @@ function versionOf(kind: Kind): CustomResourceVersion {
 }
 
 /** Kubernetes owns the three fields every object has; a definition may only name them. */
-function rootSchema({ schema, notYet }: Kind): StructuralSchema {
-  const whole = toStructural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }));
+function rootSchema({ kind, schema, notYet }: Kind): StructuralSchema {
+  const today = toStructural(z.toJSONSchema(schema, { target: "openapi-3.0", io: "input" }));
+  const whole = kind === names.mailRelayKind ? withFormerFields(today) : today;
   const root = notYet.reduce((told, entry) => tellNotYet(told, entry.path.split("."), entry), whole);
   const { status } = root.properties ?? {};
   const properties = {

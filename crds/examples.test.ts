@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { customResourceDefinitions } from "../api/crd.ts";
+import { isFormer } from "../api/former.ts";
 import { type Fault, readManifest } from "../api/manifest.ts";
 import { placeIn } from "../api/words/path.ts";
 import type { StructuralSchema } from "../api/words/structural.ts";
@@ -97,7 +98,9 @@ const selectorParts = ["matchLabels", "matchExpressions"];
 /** Paths of all fields, list positions left out. */
 function fieldsOf(schema: StructuralSchema, path: string): string[] {
   if (schema.items !== undefined) return fieldsOf(schema.items, path);
-  const fields = Object.entries(schema.properties ?? {}).filter(([name]) => !selectorParts.includes(name));
+  const fields = Object.entries(schema.properties ?? {}).filter(
+    ([name, field]) => !selectorParts.includes(name) && !isFormer(field),
+  );
   return fields.flatMap(([name, field]) => [`${path}.${name}`, ...fieldsOf(field, `${path}.${name}`)]);
 }
 

@@ -1,6 +1,7 @@
 /** The reference pages: example first, then each field as its schema describes it, then each condition with its reasons. Pure. */
 import { customResourceDefinitions } from "../api/crd.ts";
 import type { ReasonText } from "../api/condition.ts";
+import { isFormer } from "../api/former.ts";
 import {
   apiVersion,
   category,
@@ -83,6 +84,7 @@ function lowerRest(when: string): string {
 function fieldLines(schema: StructuralSchema, path: string): string[] {
   const required = new Set(Array.isArray(schema["required"]) ? schema["required"] : []);
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    if (isFormer(field)) return [];
     const place = `${path}.${name}`;
     const traits = [typeText(field), ...boundTexts(field), required.has(name) ? "required" : defaultText(field)];
     const rules = ruleSentences(field).map((sentence) => ` ${sentence}`);

@@ -1,5 +1,6 @@
 /** zod's findings in the words of the person who wrote the manifest: which field, what is wrong, what to write instead. */
 import { z } from "zod";
+import { formerHint } from "../former.ts";
 import { fieldPath, placeIn } from "./path.ts";
 
 export interface Fault {
@@ -19,7 +20,7 @@ export function explainIssue(issue: Issue, schema: z.ZodType, written: unknown):
   const known = Object.keys(schemaAt(schema, issue.path)?.shape ?? {});
   return issue.keys.map((key) => ({
     path: fieldPath([...issue.path, key]),
-    message: `is no field: ${suggestion(key, known)}`,
+    message: formerHint(key, known) ?? `is no field: ${suggestion(key, known)}`,
   }));
 }
 

@@ -66,3 +66,23 @@ test("what the API server fills in where nobody has written is no status, and an
   const judged = { observedGeneration: 2, conditions: [...unjudged.conditions] };
   assert.deepEqual(decode(relay(good, judged), undefined)["status"], judged);
 });
+
+test("what the first edition of the API called otherwise is no silence: the relay is left alone, and told how to go on", () => {
+  const former = {
+    authentication: { credentials: { secretSelector: { matchLabels: { app: "shop" } } }, oidc: [] },
+    allowedNamespaces: { from: "All" },
+  };
+  for (const [field, today] of Object.entries({ authentication: "identities", allowedNamespaces: "tenants" })) {
+    const seen = decode(relay({ ...good, [field]: former[field as keyof typeof former] }), undefined);
+    assert.match(faultsOf(seen)?.join() ?? "", new RegExp(`^spec\\.${field}: is called ${today} now: .* convert FILE`));
+  }
+  const secret = decode(relay({ ...good, tls: { secretName: "tls" } }), undefined);
+  assert.match(faultsOf(secret)?.join() ?? "", /spec\.tls\.secretName: is called secretRef now/);
+});
+
+test("what its server filled in where nobody had written says nothing", () => {
+  const filledIn = { authentication: { oidc: [] }, allowedNamespaces: { from: "Same" } };
+  const seen = decode(relay({ ...good, ...filledIn }), undefined);
+  assert.equal(faultsOf(seen), undefined);
+  assert.deepEqual(seen["spec"], decode(relay(good), undefined)["spec"]);
+});

@@ -3,6 +3,7 @@
  * fit the schema was stored under another version of it: of that one only what it holds is known, and why it does not fit.
  */
 import { unjudged } from "../../api/condition.ts";
+import { withoutFormerDefaults } from "../../api/former.ts";
 import { mailRelay, type MailRelayStatus, mailRelayStatus } from "../../api/mailrelay.ts";
 import { faultText, readManifest } from "../../api/manifest.ts";
 import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
@@ -38,7 +39,8 @@ export function decoder(log: Log): Decode {
       const { status: _status, ...kept } = known;
       return { ...kept, ...rest };
     }
-    const document = { apiVersion, kind, metadata: { namespace, name }, spec: raw["spec"] };
+    const spec = kind === "MailRelay" ? withoutFormerDefaults(raw["spec"]) : raw["spec"];
+    const document = { apiVersion, kind, metadata: { namespace, name }, spec };
     const read = object.safeParse(document);
     if (read.success) return { ...read.data, ...rest };
     const manifest = readManifest(document);

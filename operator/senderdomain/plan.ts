@@ -1,5 +1,6 @@
 /** The whole intention for one SenderDomain: the document its relay gets, keys to make, what to say. Pure. */
 import type { Condition } from "../../api/condition.ts";
+import { convertHint } from "../../api/former.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
@@ -97,7 +98,9 @@ export function planDomain(world: DomainWorld): DomainPlan {
  * the pods have, and no other domain takes its place.
  */
 export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): Pick<DomainPlan, "status" | "events"> {
-  const message = `${domain.faults.join("; ")}; the relay goes on with the last valid spec until this is corrected`;
+  const { faults } = domain;
+  const until = "the relay goes on with the last valid spec until this is corrected";
+  const message = `${faults.join("; ")}; ${until}${convertHint(faults)}`;
   const accepted = finding("Accepted", "False", "Invalid", message);
   const conditions = domainConditions({ domain, now }, [accepted, ...summarizeDomain(undefined, [accepted])]);
   const observedGeneration = domain.metadata.generation ?? 0;

@@ -71,15 +71,19 @@ export function failureOf(answer: FailedAnswer): RequestError {
   const said = typeof status["message"] === "string" ? status["message"] : textOf(body);
   const retryAfterMs = retryAfterOf(answer.retryAfter) ?? detailsRetry(status["details"]);
   const message = `${answer.request}: ${code}${reason === "" ? "" : ` ${reason}`}${said === "" ? "" : `: ${said}`}`;
-  const kind = isStoredAwry(code, said) ? "Invalid" : kindOf(code, reason);
+  const kind = isAwry(code, said) ? "Invalid" : kindOf(code, reason);
   return new RequestError({ kind, code, message, said, retryAfterMs });
 }
 
 /**
- * Server-side apply of an object that is stored in another shape than its definition has now: a text where a list should be.
- * The API server answers 500, and would to every further try.
+ * Server-side apply of an object that is stored in another shape than its definition has now: a text where a list should be, an
+ * entry without its key. The API server answers 500, and would to every further try.
  */
-function isStoredAwry(code: number, said: string): boolean {
+export function isStoredAwry(error: unknown): boolean {
+  return error instanceof RequestError && isAwry(error.code, error.said);
+}
+
+function isAwry(code: number, said: string): boolean {
   return code === 500 && said.startsWith("failed to create typed ");
 }
 

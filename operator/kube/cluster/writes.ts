@@ -4,7 +4,7 @@
  */
 import { finalizerFieldManager, managedByLabel, objectFieldManager, statusFieldManager } from "../../../api/labels.ts";
 import type { Client } from "../client/client.ts";
-import { isFailure, RequestError } from "../client/failure.ts";
+import { isFailure, isStoredAwry, RequestError } from "../client/failure.ts";
 import type { RawMetadata, RawObject } from "../client/resource.ts";
 import { ForbiddenError, keyOf, type MetadataChange, type Reference, RejectedError } from "../kube.ts";
 import type { AppliedObject, Secret } from "../objects.ts";
@@ -194,8 +194,16 @@ export class ClusterWrites {
     const { apiVersion } = resourceOf(kind);
     const wanted: RawObject = { apiVersion, kind, metadata: present({ namespace, name, uid }), status };
     const options = { fieldManager: statusFieldManager, subresource: "status" } as const;
+    const place = { namespace, name, subresource: "status" };
+    const body = { metadata: present({ uid }), status };
     try {
-      this.#reads.offer(kind, await this.#sent(reference, () => this.#client.apply(resourceOf(kind), wanted, options)));
+      const apply = (): Promise<RawObject> => this.#client.apply(resourceOf(kind), wanted, options);
+      const merge = (): Promise<RawObject> =>
+        this.#client.mergePatch(resourceOf(kind), place, { body, fieldManager: statusFieldManager });
+      // A spec that was stored under another definition may keep the server from any apply, but not from a merge.
+      const write = (): Promise<RawObject> =>
+        apply().catch((error: unknown) => (isStoredAwry(error) ? merge() : fail(error)));
+      this.#reads.offer(kind, await this.#sent(reference, write));
     } catch (error) {
       // Deleted meanwhile: nobody reads it any more.
       if (isFailure(error, "NotFound")) return;
@@ -255,6 +263,10 @@ export class ClusterWrites {
       throw error;
     }
   }
+}
+
+function fail(error: unknown): never {
+  throw error;
 }
 
 /** Failures that a reconciler can tell a person about, in the words of its interface. */

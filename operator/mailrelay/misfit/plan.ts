@@ -13,6 +13,7 @@ import {
   retainedLabel,
   servingLabel,
 } from "../../../api/labels.ts";
+import { convertHint } from "../../../api/former.ts";
 import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import type { KubeEvent } from "../../kube/kube.ts";
 import type { Misfit } from "../../kube/objects.ts";
@@ -74,7 +75,7 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
 }
 
 function judgeSpec({ faults }: Misfit<"MailRelay">): RelayFinding {
-  const message = `${faults.join("; ")}; pods go on with the last valid spec until this is corrected`;
+  const message = `${faults.join("; ")}; pods go on with the last valid spec until this is corrected${convertHint(faults)}`;
   return finding("Accepted", "False", "Invalid", message);
 }
 
