@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unjudged } from "./condition.ts";
 import { customResourceDefinitions } from "./crd.ts";
-import { isFormer } from "./former.ts";
+import { isFormer } from "./words/former.ts";
 import type { StructuralSchema } from "./words/structural.ts";
 
 interface Place {

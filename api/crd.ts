@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { unjudged } from "./condition.ts";
-import { withFormerFields } from "./former.ts";
+import { withFormerFields } from "./words/former.ts";
 import * as names from "./group.ts";
 import { mailRelay } from "./mailrelay.ts";
 import { mailRelayNotYet, type NotYet, senderDomainNotYet } from "./notyet.ts";

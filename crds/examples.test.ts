@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { customResourceDefinitions } from "../api/crd.ts";
-import { isFormer } from "../api/former.ts";
+import { isFormer } from "../api/words/former.ts";
 import { type Fault, readManifest } from "../api/manifest.ts";
 import { placeIn } from "../api/words/path.ts";
 import type { StructuralSchema } from "../api/words/structural.ts";

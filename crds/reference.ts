@@ -1,7 +1,7 @@
 /** The reference pages: example first, then each field as its schema describes it, then each condition with its reasons. Pure. */
 import { customResourceDefinitions } from "../api/crd.ts";
 import type { ReasonText } from "../api/condition.ts";
-import { isFormer } from "../api/former.ts";
+import { isFormer } from "../api/words/former.ts";
 import {
   apiVersion,
   category,

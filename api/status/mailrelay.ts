@@ -28,6 +28,7 @@ export const mailRelayReasons = {
   NamespaceNotSeen: "NamespaceNotSeen",
   DomainsNotSeen: "DomainsNotSeen",
   StorageNotChanged: "StorageNotChanged",
+  NotMonitored: "NotMonitored",
   Paused: "Paused",
   ResolvedRefs: "ResolvedRefs",
   SecretNotFound: "SecretNotFound",
@@ -95,6 +96,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     {
       reason: "StorageNotChanged",
       when: "True: mail flows, but the volumes that exist cannot become what spec.spool.storage asks for.",
+    },
+    {
+      reason: "NotMonitored",
+      when: "True: with a warning, because Kubernetes refuses the PodMonitor, for a right that is missing or a rule of the cluster; mail flows.",
     },
     {
       reason: "Invalid",

@@ -185,6 +185,12 @@ const remarks: readonly (readonly [spec: object, world: Partial<RelayWorld>, rea
     "AnyDomainAllowed",
     /admits every namespace with any domain/,
   ],
+  [
+    {},
+    { rejections: [{ field: "metadata.namespace", message: "Kubernetes refuses PodMonitor x", isSpare: true }] },
+    "NotMonitored",
+    /Kubernetes refuses PodMonitor x; mail goes on/,
+  ],
   [{ delivery: { mode: "Capture" } }, {}, "NotActedOnYet", /spec\.delivery\.mode is not acted on yet/],
   [
     { events: { sinks: [{ name: "hook", url: "https://example.com/" }] } },
@@ -193,6 +199,15 @@ const remarks: readonly (readonly [spec: object, world: Partial<RelayWorld>, rea
     /spec\.events is not acted on yet/,
   ],
 ];
+
+test("beside an object that mail needs, one that it does not need is named as well", () => {
+  const spare = { field: "metadata.namespace", message: "Kubernetes refuses PodMonitor x", isSpare: true } as const;
+  const { status, message } = judgeAccepted(
+    relayWorld({ rejections: [spare, { field: "spec.pod", message: "Kubernetes refuses StatefulSet x" }] }),
+  );
+  assert.equal(status, "False");
+  assert.match(message, /PodMonitor x; spec\.pod: Kubernetes refuses StatefulSet x/);
+});
 
 test("of two things to be said of a valid spec neither hides the other", () => {
   remarks.forEach(([spec, world, reason, words], first) => {

@@ -39,7 +39,7 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
       `give it another name`;
     return finding("Accepted", "False", "Invalid", message);
   }
-  if (rejections.length > 0) {
+  if (rejections.some(({ isSpare }) => isSpare !== true)) {
     return finding("Accepted", "False", "Invalid", rejections.map(rejectionText).join("; "));
   }
   const remarks = remarksOn(world);
@@ -73,6 +73,11 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
       `spec.tenants[${open}] admits every namespace with any domain: list its domains, ` +
       `so that none can take another's`;
     remarks.push({ reason: "AnyDomainAllowed", message });
+  }
+  const [spare] = world.rejections;
+  if (spare !== undefined) {
+    const message = `${rejectionText(spare)}; mail goes on, and Prometheus does not find these pods until it is taken`;
+    remarks.push({ reason: "NotMonitored", message });
   }
   for (const fault of unusedIn(relay)) {
     remarks.push({ reason: "NotActedOnYet", message: `${fault.path} ${fault.message}` });

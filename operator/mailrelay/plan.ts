@@ -185,7 +185,14 @@ export function relayEvents(
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Programmed", "Ready"]) },
     inverted: new Set(["Draining"]),
     progress: new Set(["HandingOver", "ScalingIn"]),
-    warnings: new Set(["AnyDomainAllowed", "NamespacesForbidden", "Expiring", "StorageNotChanged", "DomainsNotSeen"]),
+    warnings: new Set([
+      "AnyDomainAllowed",
+      "NamespacesForbidden",
+      "Expiring",
+      "StorageNotChanged",
+      "DomainsNotSeen",
+      "NotMonitored",
+    ]),
   });
 }
 

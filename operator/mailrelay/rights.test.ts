@@ -21,13 +21,20 @@ const rows: readonly (readonly [kind: Kind, refusedFor: RejectedError["refusedFo
 for (const [kind, refusedFor, field] of rows) {
   test(`a ${kind} that is refused for its ${refusedFor} leads to ${field}`, () => {
     const rejection = rejectionOf({ kind, name: "outbound" }, new RejectedError("no", { refusedFor }));
-    assert.deepEqual(rejection, { field, message: `Kubernetes refuses ${kind} outbound: no` });
+    const spare = kind === "PodMonitor" ? { isSpare: true } : {};
+    assert.deepEqual(rejection, {
+      ...spare,
+      field,
+      message: `Kubernetes refuses ${kind} outbound: no`,
+    });
   });
 }
 
 test("a right that is missing is the namespace's, but for Secrets, and anything else is thrown on", () => {
   const denied = new ForbiddenError("cannot patch resource");
   assert.equal(rejectionOf({ kind: "Service", name: "outbound" }, denied).field, "metadata.namespace");
+  assert.equal(rejectionOf({ kind: "Service", name: "outbound" }, denied).isSpare, undefined);
+  assert.equal(rejectionOf({ kind: "PodMonitor", name: "outbound" }, denied).isSpare, true);
   assert.throws(() => rejectionOf({ kind: "Secret", name: "outbound" }, denied), denied);
   const defect = new TypeError("x is undefined");
   assert.throws(() => rejectionOf({ kind: "Service", name: "outbound" }, defect), defect);

@@ -69,11 +69,16 @@ export interface RefusedWrite {
 /** Throws what nobody who made the resource can mend. Rights to Secrets that are missing are told with the reads. */
 export function rejectionOf({ kind, name, field }: RefusedWrite, error: unknown): Rejection {
   const what = `Kubernetes refuses ${kind} ${name}`;
+  const spare = kind === "PodMonitor" ? ({ isSpare: true } as const) : {};
   if (error instanceof RejectedError) {
-    return { field: field ?? fieldOf(kind, error), message: `${what}: ${error.message}` };
+    return { field: field ?? fieldOf(kind, error), message: `${what}: ${error.message}`, ...spare };
   }
   if (!(error instanceof ForbiddenError) || kind === "Secret") throw error;
-  return { field: "metadata.namespace", message: `${what}, a right of the operator's is missing: ${error.message}` };
+  return {
+    field: "metadata.namespace",
+    message: `${what}, a right of the operator's is missing: ${error.message}`,
+    ...spare,
+  };
 }
 
 function fieldOf(kind: Kind, { refusedFor }: RejectedError): string {

@@ -74,6 +74,8 @@ export interface Rejection {
   readonly field: string;
   /** Which object, and the server's words. */
   readonly message: string;
+  /** Mail goes on without the object. */
+  readonly isSpare?: true;
 }
 
 export interface CredentialFacts {

@@ -5,8 +5,8 @@
  * Pure.
  */
 import { z } from "zod";
-import { placeIn } from "./words/path.ts";
-import type { StructuralSchema } from "./words/structural.ts";
+import { placeIn } from "./path.ts";
+import type { StructuralSchema } from "./structural.ts";
 
 /** Prints manifests with today's names. */
 export const convertCommand = "node operator/main.ts convert FILE";
