@@ -14,7 +14,7 @@ export const relayMutations: readonly Mutation[] = [
     file: "relay/spool/store.ts",
     old: "removed = await this.#keep(settlement, entries);",
     new: "void this.#keep(settlement, entries).catch(() => undefined);",
-    test: "test/scenario/accepted-mail-survives-kill-9.test.ts",
+    test: "relay/spool/store.test.ts",
   },
   {
     what: "the reserve is not released on a full disk",
