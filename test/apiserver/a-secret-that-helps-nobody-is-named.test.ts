@@ -42,7 +42,7 @@ test("a smarthost's authority that is none keeps the last good one in the pods, 
   const says = async (reason: string): Promise<string> =>
     (await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason, withinMs })).message;
   giveAuthority(authority.certificate);
-  const smarthosts = [{ host: "smtp.example.net", port: 587, caRef: { name: "ca" } }];
+  const smarthosts = [{ name: "first", host: "smtp.example.net", port: 587, caRef: { name: "ca" } }];
   stage.apply(relayManifest({ ...relay, spec: { delivery: { smarthosts } } }));
   await says("ResolvedRefs");
   await stage.until("Secret", { namespace, name: "outbound-configuration" }, { what: "is there", fits: () => true });
@@ -117,7 +117,7 @@ test(
   async () => {
     const namespace = stage.makeNamespace();
     const domain = { namespace, name: "example-com" };
-    const senders = [{ serviceAccounts: [{ namespace, name: "checkout" }] }];
+    const senders = [{ name: "pods", serviceAccounts: [{ namespace, name: "checkout" }] }];
     stage.apply(relayManifest({ namespace, name: "outbound" }), domainManifest({ ...domain, spec: { senders } }));
     const accepted = { type: "Accepted", status: "True", reason: "NoSenders", withinMs };
     assert.match(

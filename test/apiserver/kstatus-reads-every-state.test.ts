@@ -146,7 +146,7 @@ test("resources that the operator makes what they are, from before it has looked
   stage.apply(
     relayManifest(at("outbound")),
     relayManifest({ ...at("asleep"), spec: { replicas: 0 } }),
-    relayManifest({ ...at("broken"), spec: { tls: { secretName: "nowhere" } } }),
+    relayManifest({ ...at("broken"), spec: { tls: { secretRef: { name: "nowhere" } } } }),
     domainManifest({ ...at("served"), spec: { domain: "ok.example" } }),
     domainManifest({ ...at("sleeping"), spec: { domain: "ok.example", relayRef: { name: "asleep" } } }),
     domainManifest({ ...at("typo"), spec: { relayRef: { name: "outbuond" } } }),
@@ -156,7 +156,7 @@ test("resources that the operator makes what they are, from before it has looked
       spec: {
         domain: "keyless.example",
         relayRef: { name: "asleep" },
-        dkim: { keys: [{ selector: "s", secretName: "no" }] },
+        dkim: { keys: [{ selector: "s", secretRef: { name: "no" } }] },
       },
     }),
   );

@@ -50,7 +50,7 @@ test("a relay and a domain that cannot be reconciled say so, and are well again"
   await untilRefused(namespace);
   stage.apply(
     relayManifest({ ...relay, spec: { service: { annotations: { changed: "yes" } } } }),
-    domainManifest({ ...domain, spec: { dns: { spf: {} }, addresses: ["changed"] } }),
+    domainManifest({ ...domain, spec: { dns: { spf: {} }, localParts: ["changed"] } }),
   );
   for (const [kind, place] of [
     ["MailRelay", relay],
