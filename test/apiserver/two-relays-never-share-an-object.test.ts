@@ -38,7 +38,7 @@ const ownersOf = ({ metadata }: RawObject): readonly string[] => {
 
 async function isMadeFor(namespace: string): Promise<void> {
   const service = await stage.read("Service", { namespace, name: "outbound-pods" });
-  assert.deepEqual([ownersOf(service), portsOf(service)], [["outbound"], [2587, 9464, 9465]]);
+  assert.deepEqual([ownersOf(service), portsOf(service)], [["outbound"], [2587, 2025, 9464, 9465]]);
 }
 
 test("the younger of two relays that want one Service makes nothing and names the other", { skip }, async () => {
@@ -76,7 +76,7 @@ test("the younger of two relays that want one Service makes nothing and names th
   await stage.untilCondition("MailRelay", second, { type: "Accepted", status: "True", withinMs: 20_000 });
   const fits = (service: RawObject): boolean => ownersOf(service)[0] === "outbound-pods";
   const service = await stage.until("Service", second, { what: "belongs to the second", fits });
-  assert.deepEqual(portsOf(service), [587]);
+  assert.deepEqual(portsOf(service), [587, 25]);
 });
 
 test("an object that says it belongs to another MailRelay is never taken, a shard included", { skip }, async () => {

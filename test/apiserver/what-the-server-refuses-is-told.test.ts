@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
+import { makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
 import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { conditionsOf, OperatorStage } from "../support/controlplane/operatorstage.ts";
@@ -81,12 +82,20 @@ test("a domain that is larger than its relay has room for says so, and its neigh
   const namespace = stage.makeNamespace();
   const large = { namespace, name: "example-com" };
   const neighbour = neighbourOf("example.com");
-  const authority = secretManifest({ namespace, name: "ca", values: { "ca.crt": "x".repeat(600_000) } });
+  // Of a bundle whose first certificate can be used all goes to the pods.
+  const { certificate } = await makeCertificateAuthority(Date.now());
+  const bundle = certificate + "x".repeat(600_000 - certificate.length);
+  const authority = secretManifest({ namespace, name: "ca", values: { "ca.crt": bundle } });
   await stage.client.create(resourceOf("Secret"), authority, "test");
+  const tenants = [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }];
   const hop = { port: 25, tlsMode: "Required", caRef: { name: "ca" } };
-  const smarthosts = ["a.example.net", "b.example.net"].map((host) => ({ ...hop, host }));
+  const smarthosts = ["a.example.net", "b.example.net"].map((host) => ({
+    ...hop,
+    name: host.replaceAll(".", "-"),
+    host,
+  }));
   stage.apply(
-    relayManifest({ namespace, name: "outbound" }),
+    relayManifest({ namespace, name: "outbound", spec: { tenants } }),
     domainManifest({ ...large, spec: { smarthosts } }),
     domainManifest({ namespace, name: "neighbour", spec: { domain: neighbour } }),
   );
