@@ -66,9 +66,9 @@ for (const [kind, name] of owned) {
     );
     // The selector names its key: another key is never published under the name of the one before.
     const { [dkimSelectorLabel]: selector, ...labels } = again.metadata.labels ?? {};
-    const { [dkimSelectorLabel]: before, ...wanted } = first.metadata.labels ?? {};
+    const { [dkimSelectorLabel]: formerly, ...wanted } = first.metadata.labels ?? {};
     assert.deepEqual(labels, wanted);
-    assert.equal(selector === before, before === undefined);
+    assert.equal(selector === formerly, formerly === undefined);
     // What is made by chance is another one.
     const isMadeAnew = ["outbound-certificate", "outbound-peer", "managed-dkim-mbe1"].includes(name);
     if (kind === "Secret" && !isMadeAnew) {
