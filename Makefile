@@ -22,7 +22,7 @@ IMAGE ?= mailboat:dev
 # make mutations: which rows, by a word of theirs. Empty means all.
 ONLY ?=
 
-.PHONY: help run demo test mutations check generate format pictures bench soak image cluster clean
+.PHONY: help run demo test mutations check generate format pictures bench soak floods image cluster clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ bench: $(INSTALLED) ## Compare throughput with Postfix and OpenDKIM under the sa
 
 soak: $(INSTALLED) ## Ten minutes of load with kills, failures and a disk that fills (root, Linux; MINUTES=n)
 	@exec $(NODE) test/soak/storm.ts --minutes "$(or $(MINUTES),10)"
+
+floods: $(INSTALLED) ## Ten minutes of strangers that flood every listener, and mail beside them (MINUTES=n)
+	@exec $(NODE) test/soak/floods.ts --minutes "$(or $(MINUTES),10)"
 
 image: $(INSTALLED) ## Build the container image with docker, podman or buildah (IMAGE=name:tag)
 	@exec $(NODE) image/build.ts "$(IMAGE)"

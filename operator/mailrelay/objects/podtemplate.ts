@@ -43,6 +43,11 @@ const relayUser = 64_464;
 const settlingMs = 35_000;
 const leastStoppingMs = 5_000;
 const usualGraceMs = 60_000;
+/**
+ * V8's young generation follows the memory of the pod's limit, or of the node. Bounded, all floods of strangers at once peak at 248
+ * MiB instead of 373, and a message costs no more CPU.
+ */
+const garbageCollection = "--max-semi-space-size=8";
 /** At rest a relay takes under 150 MiB, and under 400 MiB with a million messages queued. */
 const defaultResources = { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "512Mi" } } as const;
 
@@ -134,6 +139,7 @@ function renderContainer(
       { name: "MAILBOAT_CONFIGURATION_DIR", value: configurationRoot },
       { name: "MAILBOAT_SPOOL_DIR", value: spoolDirectory },
       ...stopDeadline(relay),
+      { name: "NODE_OPTIONS", value: garbageCollection },
     ],
     ports: [
       ...relay.spec.listeners.map((listener) => port(listener.name, containerPort(listener.port))),

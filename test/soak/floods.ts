@@ -1,0 +1,82 @@
+/**
+ * Strangers that flood every listener, for as long as it is told, beside mail of who has logged in:
+ * `node test/soak/floods.ts [--minutes N] [--kinds refused,harmless,...] [--quiet SECONDS]` (minutes are 10, all kinds at once).
+ *
+ * The log has a slow reader. Memory is told as it goes, at the end how long mail took with and without the floods, and the peak.
+ * Exit status 1 when the relay ended, mail was refused or lost, or memory passed the limit of a pod.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { makeCertificate, makeEd25519Key, makeRsaKey } from "../support/keys.ts";
+import { NextHop } from "../support/nexthop.ts";
+import { RelayProgram } from "../support/relay.ts";
+import { makeResultsDirectory } from "../support/results.ts";
+import { figuresOf, floodKinds, readSlowly, sendFor, startFloods } from "../support/strangers.ts";
+import { until } from "../support/until.ts";
+
+const mebibyte = 2 ** 20;
+/** Of the pod, see operator/mailrelay/objects/podtemplate.ts. */
+const boundMiB = 512;
+const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: "string", default: "10" },
+      kinds: { type: "string", default: floodKinds.join(",") },
+      quiet: { type: "string", default: "30" },
+      every: { type: "string", default: "15" },
+    },
+  });
+  const directory = makeResultsDirectory(import.meta.url, `floods-${process.pid}`);
+  const hop = await NextHop.start();
+  const relay = await RelayProgram.start({
+    directory,
+    // As in a pod.
+    env: { NODE_OPTIONS: "--max-semi-space-size=8" },
+    plan: {
+      nextHops: [hop.address],
+      domains: [{ domain: "example.com", keys: [makeRsaKey("rsa"), makeEd25519Key("ed")] }],
+      certificate: makeCertificate(directory, "relay.example.net"),
+    },
+  });
+  const endings: (() => void)[] = [];
+  try {
+    const over = new AbortController();
+    void tellMemory(relay, Number(values.every) * 1000, over.signal);
+    const quiet = await sendFor(relay, Number(values.quiet) * 1000);
+    const restMiB = relay.peakMemoryBytes() / mebibyte;
+    say(`quiet: ${figuresOf(quiet)}, peak ${restMiB.toFixed(0)} MiB`);
+    endings.push(readSlowly(relay), startFloods(relay, values.kinds.split(",")));
+    const flooded = await sendFor(relay, Number(values.minutes) * 60_000);
+    over.abort();
+    const peakMiB = relay.peakMemoryBytes() / mebibyte;
+    say(`flooded: ${figuresOf(flooded)}, peak ${peakMiB.toFixed(0)} MiB of ${boundMiB}`);
+    await until("all of it delivered", async () => (await relay.status()).spool.queuedRecipients === 0);
+    const lost = quiet.length + flooded.length - hop.mails.length;
+    say(`no crash, ${lost} lost`);
+    return lost === 0 && peakMiB < boundMiB ? 0 : 1;
+  } finally {
+    for (const end of endings) end();
+    await relay.program.kill("SIGKILL");
+    await hop.stop();
+  }
+}
+
+async function tellMemory(relay: RelayProgram, everyMs: number, over: AbortSignal): Promise<void> {
+  const startedAt = performance.now();
+  while (!over.aborted) {
+    await pause(everyMs, undefined, { signal: over }).catch(() => undefined);
+    if (over.aborted) return;
+    const metrics = await relay.metrics().catch(() => "");
+    const metric = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(metrics)?.[1]);
+    const mib = (name: string): string => (metric(name) / mebibyte).toFixed(0);
+    say(
+      `${((performance.now() - startedAt) / 1000).toFixed(0)} s: resident ${mib("process_resident_memory_bytes")}, heap ` +
+        `${mib("nodejs_heap_size_used_bytes")} of ${mib("nodejs_heap_size_total_bytes")}, external ` +
+        `${mib("nodejs_external_memory_bytes")} MiB, ${metric("nodejs_active_handles_total")} handles`,
+    );
+  }
+}
+
+process.exitCode = await main();

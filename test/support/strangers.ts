@@ -1,0 +1,74 @@
+/** Strangers that flood a relay from addresses that nobody trusts, and mail of who has logged in beside them. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { user } from "./configuration.ts";
+import type { RelayProgram } from "./relay.ts";
+import { repositoryRoot } from "./results.ts";
+import { openSession, type WireClient } from "./send.ts";
+import { sender, simpleMessage } from "./stage.ts";
+
+/** Addresses of this machine that are nobody's who is trusted. */
+const floods: readonly (readonly [kind: string, listener: string, ...addresses: string[]])[] = [
+  ["refused", "submission", "127.0.0.2"],
+  ["harmless", "submission", "127.0.0.3"],
+  ["connects", "submission", "127.0.0.4"],
+  ["handshakes", "submissions", "127.0.0.5"],
+  ["logins", "submissions", "127.0.0.6"],
+  ["silent", "submissions", "127.0.0.7"],
+];
+export const floodKinds: readonly string[] = floods.map(([kind]) => kind);
+
+/** Each kind is a program of its own. Returns what ends them. */
+export function startFloods(relay: RelayProgram, kinds: readonly string[] = floodKinds): () => void {
+  const children = floods
+    .filter(([kind]) => kinds.includes(kind))
+    .map(([kind, listener, ...addresses]) => {
+      const args = [join(repositoryRoot, "test/support/flooder.ts"), kind, String(relay.port(listener)), ...addresses];
+      return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+    });
+  return () => {
+    for (const child of children) child.kill("SIGKILL");
+  };
+}
+
+/** Reads a little now and then, as a node whose disk is busy does. Returns what ends it. */
+export function readSlowly(relay: RelayProgram): () => void {
+  const stream = relay.program.child.stdout;
+  stream?.pause();
+  const timer = setInterval(() => {
+    stream?.once("data", () => stream.pause());
+    stream?.resume();
+  }, 500);
+  return () => clearInterval(timer);
+}
+
+/** From the first octet of a message to its 250, in ms, sorted. New sessions now and then: a login must get through, too. */
+export async function sendFor(relay: RelayProgram, durationMs: number): Promise<readonly number[]> {
+  const took: number[] = [];
+  const end = performance.now() + durationMs;
+  const client = async (): Promise<void> => {
+    while (performance.now() < end) {
+      const session: WireClient = await openSession({ name: "submission", port: relay.port("submission") }, user);
+      for (let count = 0; count < 50 && performance.now() < end; count += 1) {
+        const started = performance.now();
+        const reply = await session.send(sender, ["someone@example.org"], simpleMessage("beside the flood"));
+        assert.equal(reply.code, 250, reply.text);
+        took.push(performance.now() - started);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      session.destroy();
+    }
+  };
+  await Promise.all([client(), client()]);
+  return took.sort((one, other) => one - other);
+}
+
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.floor(sorted.length * share)] ?? 0;
+}
+
+export function figuresOf(sorted: readonly number[]): string {
+  const ms = (share: number): string => `${quantile(sorted, share).toFixed(1)} ms`;
+  return `${sorted.length} messages, p50 ${ms(0.5)}, p99 ${ms(0.99)}`;
+}
