@@ -44,7 +44,7 @@ const settlingMs = 35_000;
 const leastStoppingMs = 5_000;
 const usualGraceMs = 60_000;
 /**
- * V8's young generation follows the memory of the pod's limit, or of the node. Bounded, all floods of strangers at once peak at 248
+ * V8's young generation follows the memory of the pod's limit, or of the node. Bounded, a minute of all floods of strangers peaks at 248
  * MiB instead of 373, and a message costs no more CPU.
  */
 const garbageCollection = "--max-semi-space-size=8";
