@@ -145,20 +145,30 @@ class SpoolStore implements Store {
   async commit(message: NewMessage): Promise<void> {
     if (this.#isFull()) throw new SpoolFullError("the spool is past its high watermark");
     const claimed = this.#sink.reserve(message);
+    const entry = claimed ? registered(message, this.#firstDueAt()) : message;
     try {
-      const entry = claimed ? registered(message, this.#firstDueAt()) : message;
       const result = await this.#request({ kind: "commit", row: newRowOf(entry, claimed) });
       if (result.kind === "error") {
         if (result.diskFull) throw new SpoolFullError(result.message);
         throw new Error(`spool: ${result.message}`);
       }
-      if (claimed) this.#sink.deliver({ message: entry.message, recipients: entry.recipients });
-      else this.#sink.arrived(entry.dueAt);
     } catch (error) {
       if (claimed) this.#sink.cancel(message);
       throw error;
     } finally {
       this.#bodies.ended(message.message.id);
+    }
+    this.#handOver(entry, claimed);
+  }
+
+  /** Never throws: what is durable was taken, whatever becomes of it here. Delivery that fails at it gets it back when its claim ends. */
+  #handOver(entry: NewMessage, claimed: boolean): void {
+    try {
+      if (claimed) this.#sink.deliver({ message: entry.message, recipients: entry.recipients });
+      else this.#sink.arrived(entry.dueAt);
+    } catch (error) {
+      this.#options.log.error({ spoolId: entry.message.id, error: String(error) }, "delivery could not take a message");
+      if (claimed) this.#sink.cancel(entry);
     }
   }
 
@@ -197,8 +207,7 @@ class SpoolStore implements Store {
       throw error;
     }
     if (removed !== undefined) await this.#removeBody(removed);
-    for (const { message, recipients } of reserved) this.#sink.deliver({ message, recipients });
-    for (const { entry, claimed } of entries) if (!claimed) this.#sink.arrived(entry.dueAt);
+    for (const { entry, claimed } of entries) this.#handOver(entry, claimed);
   }
 
   /** Never rejects: the outcome is durable, and who was told otherwise would write it again. The next start finds the file. */
