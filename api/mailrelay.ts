@@ -16,7 +16,7 @@ import { events, monitoring, tracing } from "./fields/observation.ts";
 import { networkPolicy } from "./fields/networkpolicy.ts";
 import { pod } from "./fields/pod.ts";
 import { ruled, type Rule } from "./words/rule.ts";
-import { hostName } from "./words/text.ts";
+import { hostName, labelName } from "./words/text.ts";
 import { clientService } from "./fields/clientservice.ts";
 import { limits, spool, tls } from "./fields/storage.ts";
 import { mailRelayStatus } from "./status/mailrelay.ts";
@@ -38,7 +38,16 @@ const nameFitsChildren: Rule<{ metadata: { name: string } }> = {
   holds: (relay) => relay.metadata.name.length <= 40 && /^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(relay.metadata.name),
 };
 
+/** What one who names none has, and an operator that is told none serves. */
+export const usualClassName = "mailboat";
+
 const spec = z.strictObject({
+  className: labelName()
+    .default(usualClassName)
+    .describe(
+      "Which operator serves it: the one whose chart value className is the same. Every other leaves the relay, and the " +
+        "domains that refer to it, entirely alone.",
+    ),
   replicas: z
     .int()
     .min(0)

@@ -199,6 +199,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
       namespace: operatorNamespace,
       serviceAccount: "mailboat-operator",
       pods: usualPods,
+      className: undefined,
       clusterDomain: usualClusterDomain,
     },
   };

@@ -15,6 +15,7 @@ test("readCommand() of release knows whose lease and which namespaces, and no im
       context: undefined,
       namespaces: ["mail", "shop"],
       namespace: "system",
+      className: "mailboat",
       leaseName: "mailboat-operator",
       identity: "p",
       logLevel: "info",
@@ -110,6 +111,19 @@ for (const [name, args, message] of refusals) {
     assert.throws(() => readCommand(args, {}), { name: "UsageError", message });
   });
 }
+
+test("which relays are served is told by flag and environment, and release knows it too", () => {
+  const classOf = (args: readonly string[], environment = {}) => {
+    const command = readCommand(args, environment);
+    assert.ok(command.verb === "run" || command.verb === "release");
+    return command.settings.className;
+  };
+  const run = ["run", "--relay-image", "i"];
+  assert.equal(classOf(run), "mailboat");
+  assert.equal(classOf([...run, "--class-name", "outside"], { CLASS_NAME: "inside" }), "outside");
+  assert.equal(classOf(["release"], { CLASS_NAME: "inside" }), "inside");
+  assert.throws(() => classOf([...run, "--class-name", "No Name"]), /className: must be lower-case/);
+});
 
 test("run: how relay pods get their image, and how names of Services end", () => {
   const read = (args: readonly string[], environment = {}) => {

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { usualClassName } from "../api/mailrelay.ts";
 import {
   accepted,
   type Environment,
@@ -24,6 +25,7 @@ export const usage = `Mailboat operator
     --relay-image-pull-secrets A,B  Secrets for pulling the image, in each relay's namespace, for those whose MailRelay names
                             none (RELAY_IMAGE_PULL_SECRETS; default: none)
     --cluster-domain NAME   how names of Services end, for our own certificates (CLUSTER_DOMAIN; default cluster.local)
+    --class-name NAME       which MailRelays are served: those whose spec.className it is (CLASS_NAME; default mailboat)
     --kubeconfig FILE       which cluster, and as whom (default: KUBECONFIG, ~/.kube/config, or the pod's own account)
     --context NAME          context of the kubeconfig (default: its current one)
     --namespaces A,B        namespaces that are watched (WATCH_NAMESPACES; default: all)
@@ -43,7 +45,7 @@ export const usage = `Mailboat operator
 
   node operator/main.ts release
 
-    For the uninstallation: takes the operator's finalizer off every MailRelay once no operator leads, so that they can be
+    For the uninstallation: takes the operator's finalizer off every MailRelay of its class once no operator leads, so that they can be
     deleted while there is none. Flags as for run, those of the pages, workers and images apart.
 
   node operator/main.ts convert FILE...
@@ -73,6 +75,7 @@ const clusterSettings = z.object({
     .optional(),
   relayImagePullSecrets: z.array(objectName),
   clusterDomain: objectName,
+  className: label,
   kubeconfig: z.string().optional(),
   context: z.string().optional(),
   namespaces: z.array(label),
@@ -99,6 +102,7 @@ const releaseSettings = clusterSettings
     namespaces: true,
     namespace: true,
     leaseName: true,
+    className: true,
     identity: true,
     logLevel: true,
   })
@@ -172,6 +176,7 @@ function whoAndWhere(values: Flags, set: Variable) {
     context: values.context,
     namespaces: listed(values.namespaces ?? set("WATCH_NAMESPACES")),
     namespace: values.namespace ?? set("POD_NAMESPACE"),
+    className: values["class-name"] ?? set("CLASS_NAME") ?? usualClassName,
     leaseName: values["lease-name"] ?? set("LEASE_NAME") ?? "mailboat-operator",
     identity: values.identity ?? set("POD_NAME") ?? hostname(),
     logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
@@ -184,7 +189,16 @@ function listed(names = ""): readonly string[] {
 
 const text = { type: "string" } as const;
 
-const whoAndWhereFlags = ["kubeconfig", "context", "namespaces", "namespace", "lease-name", "identity", "log-level"];
+const whoAndWhereFlags = [
+  "kubeconfig",
+  "context",
+  "namespaces",
+  "namespace",
+  "class-name",
+  "lease-name",
+  "identity",
+  "log-level",
+];
 const tracingFlags = ["otlp-endpoint", "trace-sampling-ratio"];
 
 const relayFlags = ["relay-image", "relay-image-pull-policy", "relay-image-pull-secrets"];
@@ -215,6 +229,7 @@ function parseFlags(args: readonly string[]) {
         "relay-image-pull-policy": text,
         "relay-image-pull-secrets": text,
         "cluster-domain": text,
+        "class-name": text,
         kubeconfig: text,
         context: text,
         namespaces: text,

@@ -1,9 +1,11 @@
 /** What a relay keeps: its spool, its certificate, and the limits past which it answers 4xx and keeps what it has. */
 import { z } from "zod";
 import { growsOnly, size } from "../quantity.ts";
-import { exactlyOneOf, ruled } from "../words/rule.ts";
+import { exactlyOneOf, ruled, type Rule } from "../words/rule.ts";
 import { secretReference } from "../words/reference.ts";
-import { objectName } from "../words/text.ts";
+import { listSet } from "../words/list.ts";
+import { duration, parseDuration } from "../duration.ts";
+import { domainPattern, hostName, objectName } from "../words/text.ts";
 
 export const spool = z
   .strictObject({
@@ -39,6 +41,22 @@ const issuerRef = z.strictObject({
   group: z.string().min(1).max(253).default("cert-manager.io").describe("API group of the issuer."),
 });
 
+interface Renewal {
+  duration?: string | undefined;
+  renewBefore?: string | undefined;
+}
+
+/** cert-manager's own rule and default. */
+const renewsWhileValid: Rule<Renewal> = {
+  cel:
+    "!has(self.renewBefore) || " +
+    "duration(self.renewBefore) < duration(has(self.duration) ? self.duration : '2160h')",
+  message: "must be shorter than duration (2160h when absent)",
+  at: ["renewBefore"],
+  holds: ({ duration: life = "2160h", renewBefore }) =>
+    renewBefore === undefined || (parseDuration(renewBefore) ?? 0) < (parseDuration(life) ?? 0),
+};
+
 /**
  * An API server stores no default here: with one, a manifest that later adds secretRef would be merged with the stored
  * selfSigned, and two members of the union would be set.
@@ -48,14 +66,35 @@ export const tls = ruled(
     secretRef: secretReference("Name of the Secret.")
       .optional()
       .describe("kubernetes.io/tls Secret of this namespace. A renewed certificate is used without a restart."),
-    certManager: z
-      .strictObject({ issuerRef: issuerRef.describe("The issuer that signs the certificate.") })
+    certManager: ruled(
+      z.strictObject({
+        issuerRef: issuerRef.describe("The issuer that signs the certificate."),
+        dnsNames: listSet(domainPattern(), 64)
+          .optional()
+          .describe("Names beside hostname; the issuer has to sign every one of them."),
+        duration: duration("1h", "87600h")
+          .optional()
+          .describe("How long it is valid; cert-manager's 2160h when absent."),
+        renewBefore: duration("5m", "87600h")
+          .optional()
+          .describe("How long before its end it is renewed; a third of its life when absent."),
+        algorithm: z
+          .enum(["ECDSA", "RSA"])
+          .optional()
+          .describe("Kind of key: ECDSA P-256 or RSA 2048; cert-manager's RSA when absent."),
+      }),
+      [renewsWhileValid],
+    )
       .optional()
       .describe(
         "A certificate for hostname, requested from cert-manager. Clients have to use that name: public authorities sign no Service names.",
       ),
     selfSigned: z
-      .strictObject({})
+      .strictObject({
+        dnsNames: listSet(hostName(), 64)
+          .optional()
+          .describe("Names beside hostname and those of the Service, as clients know the relay by."),
+      })
       .optional()
       .describe(
         "A certificate of the operator's own authority, rotated by it; clients need its `ca.crt`. This is the default.",

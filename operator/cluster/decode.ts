@@ -4,7 +4,7 @@
  */
 import { unjudged } from "../../api/condition.ts";
 import { withoutFormerDefaults } from "../../api/words/former.ts";
-import { mailRelay, type MailRelayStatus, mailRelayStatus } from "../../api/mailrelay.ts";
+import { mailRelay, type MailRelayStatus, mailRelayStatus, usualClassName } from "../../api/mailrelay.ts";
 import { faultText, readManifest } from "../../api/manifest.ts";
 import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
 import { isRecord, type RawMetadata, type RawObject } from "../kube/client/resource.ts";
@@ -60,7 +60,7 @@ export function decoder(log: Log): Decode {
  * domain.
  */
 function heldBy({ kind, apiVersion, metadata, spec }: RawObject): object {
-  if (kind !== "SenderDomain" || !isRecord(spec)) return {};
+  if (kind !== "SenderDomain" || !isRecord(spec)) return { className: classNameOf(spec) };
   const { domain, relayRef } = spec;
   if (typeof domain !== "string" || !isRecord(relayRef) || typeof relayRef["name"] !== "string") return {};
   const { namespace, name } = metadata;
@@ -72,6 +72,12 @@ function heldBy({ kind, apiVersion, metadata, spec }: RawObject): object {
   const usual = senderDomain.parse({ apiVersion, kind, metadata: { namespace, name }, spec: least });
   const place = typeof relayRef["namespace"] === "string" ? { namespace: relayRef["namespace"] } : {};
   return { spec: { ...usual.spec, domain, relayRef: { name: relayRef["name"], ...place } } };
+}
+
+/** As it is stored, whatever else of the spec cannot be read. */
+export function classNameOf(spec: unknown): string {
+  const className = isRecord(spec) ? spec["className"] : undefined;
+  return typeof className === "string" ? className : usualClassName;
 }
 
 /** What the API server fills in where nobody has written is no status. */

@@ -1,5 +1,5 @@
 /**
- * The operator's last act, when it is uninstalled: its finalizer comes off every MailRelay, because nobody would take it off
+ * The operator's last act, when it is uninstalled: its finalizer comes off every MailRelay of its class, because nobody would take it off
  * later and a deletion would wait for ever. Relays and spools stay as they are, and an operator that comes back puts the
  * finalizer on again.
  */
@@ -9,6 +9,7 @@ import { Client } from "../kube/client/client.ts";
 import { isFailure } from "../kube/client/failure.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { resourceOf } from "../kube/cluster/resources.ts";
+import { classNameOf } from "./decode.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { ReleaseSettings } from "../settings.ts";
 import { giveUpLease, openElection, type Opening, openServer } from "./opening.ts";
@@ -33,7 +34,7 @@ export async function runRelease(release: Release): Promise<number> {
   const isAlone = await Promise.race([election.elected.then(() => true), late]);
   if (!isAlone) log.warn({ holder: election.holder }, "an operator still leads and may put finalizers on again");
   for (let round = 0; round < rounds; round += 1) {
-    const released = await releaseAll(client, settings.namespaces, log);
+    const released = await releaseAll(client, settings, log);
     log.info({ released }, "finalizers are off");
     if (released === 0) break;
   }
@@ -44,10 +45,16 @@ export async function runRelease(release: Release): Promise<number> {
 }
 
 /** Returns how many had the finalizer. */
-async function releaseAll(client: Client, namespaces: readonly string[], log: Log): Promise<number> {
+async function releaseAll(
+  client: Client,
+  { namespaces, className }: Pick<ReleaseSettings, "namespaces" | "className">,
+  log: Log,
+): Promise<number> {
   let released = 0;
   for (const namespace of namespaces.length === 0 ? [undefined] : namespaces) {
-    for (const relay of await relaysIn(client, namespace)) if (await releaseOne(client, relay, log)) released += 1;
+    for (const relay of await relaysIn(client, namespace)) {
+      if (classNameOf(relay["spec"]) === className && (await releaseOne(client, relay, log))) released += 1;
+    }
   }
   return released;
 }
@@ -58,7 +65,7 @@ async function relaysIn(client: Client, namespace: string | undefined): Promise<
   do {
     const wanted = continueToken === undefined ? {} : { continueToken };
     const page = await client
-      .list(resourceOf("MailRelay"), { namespace, metadataOnly: true }, { limit: 500, ...wanted })
+      .list(resourceOf("MailRelay"), { namespace }, { limit: 500, ...wanted })
       .catch((error: unknown) => noneWithoutDefinition(error));
     if (page === undefined) break;
     found.push(...page.items);

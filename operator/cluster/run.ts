@@ -79,9 +79,9 @@ export async function runCluster(run: ClusterRun): Promise<number> {
       state.isSynced = true;
     },
     begin: () => {
-      const { relayImage: image, serviceAccount, clusterDomain } = settings;
+      const { relayImage: image, serviceAccount, clusterDomain, className } = settings;
       const pods = podDefaults(settings, state.areIdsAssigned);
-      const place = { namespace, image, pods, clusterDomain, serviceAccount };
+      const place = { className, namespace, image, pods, clusterDomain, serviceAccount };
       state.queue = openQueue({
         ...run,
         kube,

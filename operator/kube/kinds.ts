@@ -315,7 +315,13 @@ export interface Certificate {
     readonly secretTemplate: { readonly labels: Readonly<Record<string, string>> };
     readonly dnsNames: readonly string[];
     readonly issuerRef: { readonly name: string; readonly kind: string; readonly group: string };
-    readonly privateKey: { readonly rotationPolicy: "Always" };
+    readonly privateKey: {
+      readonly rotationPolicy: "Always";
+      readonly algorithm?: "ECDSA" | "RSA";
+      readonly size?: number;
+    };
+    readonly duration?: string;
+    readonly renewBefore?: string;
   };
   readonly status?:
     | {

@@ -50,6 +50,8 @@ export interface Misfit<K extends "MailRelay" | "SenderDomain"> extends Pick<
   KindMap[K],
   "kind" | "metadata" | "status"
 > {
+  /** Of a MailRelay: which operator serves it, by its stored spec. */
+  readonly className?: string;
   /** One line for each field that does not fit, with what to write instead; at least one. */
   readonly faults: readonly string[];
 }

@@ -251,7 +251,7 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
   ];
   if (kinds.has("PodMonitor")) objects.push(renderPodMonitor(relay));
   if (certManager !== undefined && kinds.has("Certificate")) {
-    objects.push(renderIssuance(relay, certManager.issuerRef));
+    objects.push(renderIssuance(relay, certManager));
   }
   if (certificate !== undefined && certificate !== world.certificate) objects.push(certificate);
   if (world.peer !== undefined && !needsPeer(world)) objects.push(renderPeer(relay, peerContent(world.peer)));
@@ -364,6 +364,7 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
       hostname,
       ...clientNames(world.relay.metadata, world.place.clusterDomain),
       ...world.place.certificateNames,
+      ...(tls.selfSigned.dnsNames ?? []),
     ]),
   ];
   const own = world.certificate;

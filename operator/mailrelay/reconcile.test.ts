@@ -183,6 +183,20 @@ test("a few reconciles make everything, and the next one writes nothing", async 
   assert.deepEqual(writes.slice(settled), []);
 });
 
+test("a relay of another class is left alone entirely, and the domains that refer to it too", async (context) => {
+  const { kube, sources, run, writes } = await open(context, { className: "other" });
+  await run();
+  assert.deepEqual([writes.length, await kube.list("Secret")], [0, []]);
+  const both = { ...sources, place: { ...place, className: "other" } };
+  await reconcileRelay(both, relayKey);
+  await reconcileDomain(both, domainKey);
+  assert.ok(writes.includes("status of MailRelay") && writes.includes("status of SenderDomain"));
+  // On one machine there is no other operator.
+  await kube.remove({ kind: "StatefulSet", namespace: "mail", name: "outbound" });
+  await reconcileRelay({ ...sources, place: { ...place, className: undefined } }, relayKey);
+  assert.equal((await kube.list("StatefulSet")).length, 1);
+});
+
 test("pods behind the newest configuration are marked, once a second at most", async (context) => {
   const { kube, run, memory } = await open(context);
   for (let round = 0; round < 4; round += 1) await run();

@@ -16,7 +16,7 @@ import { type RefusedWrite, rejectionOf } from "./rights.ts";
 import { orderDigest, type PodOrder } from "./scale/orders.ts";
 import { isDue, isUndisturbed, restOf } from "./scale/rest.ts";
 import { isHidden, planHidden } from "./unseen/plan.ts";
-import type { Rejection, RelayWorld } from "./world.ts";
+import { isServedAt, type Rejection, type RelayWorld } from "./world.ts";
 
 /** Resolves to the milliseconds after which to look again; undefined when the relay is gone. */
 export async function reconcileRelay(
@@ -27,9 +27,17 @@ export async function reconcileRelay(
   const relay = await kube.get("MailRelay", key.namespace, key.name);
   if (relay === undefined) {
     const misfit = await kube.misfit("MailRelay", key.namespace, key.name);
-    if (misfit !== undefined) return reconcileMisfit(sources, misfit);
+    if (misfit !== undefined) {
+      if (isServedAt(sources.place, misfit)) return reconcileMisfit(sources, misfit);
+      leaveAlone(sources, key);
+      return undefined;
+    }
     memory.forget(nameOf(key));
     sources.credentials.forget(keyOf({ kind: "MailRelay", ...key }));
+    return undefined;
+  }
+  if (!isServedAt(sources.place, relay.spec)) {
+    leaveAlone(sources, key);
     return undefined;
   }
   memory.rests(nameOf(key), undefined);
@@ -49,6 +57,15 @@ export async function reconcileRelay(
     memory.rests(nameOf(key), restOf(world, plan.status));
   }
   return Math.max(told.requeueAfterMs, memory.rejections.pauseMs(keyOf({ kind: "MailRelay", ...key })));
+}
+
+/** Of another operator's relay nothing is kept in mind either: it may have been ours until now. */
+function leaveAlone(
+  { memory, credentials }: RelaySources,
+  key: { readonly namespace: string; readonly name: string },
+): void {
+  memory.forget(nameOf(key));
+  credentials.forget(keyOf({ kind: "MailRelay", ...key }));
 }
 
 /**

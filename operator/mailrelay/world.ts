@@ -1,7 +1,7 @@
 /**
  * All that is known about one MailRelay at one moment, as plain values: gather makes it, assess and plan decide over it.
  */
-import type { MailRelay } from "../../api/mailrelay.ts";
+import { type MailRelay, usualClassName } from "../../api/mailrelay.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Certificate } from "../kube/kinds.ts";
@@ -29,8 +29,18 @@ export interface PodDefaults {
 
 export const usualPods: PodDefaults = { imagePullSecrets: [], areIdsAssigned: false };
 
+/** A relay of another class, and every domain that refers to it, is another operator's: nothing is written of them. */
+export function isServedAt(
+  { className }: Pick<Place, "className">,
+  relay: { readonly className?: string } | undefined,
+): boolean {
+  return className === undefined || relay === undefined || (relay.className ?? usualClassName) === className;
+}
+
 /** Where this operator runs: what differs between a cluster and a single machine. */
 export interface Place {
+  /** Which relays are served: those whose spec says the same; undefined: all of them. */
+  readonly className: string | undefined;
   readonly image: string;
   readonly pods: PodDefaults;
   /** How names of Services end. */

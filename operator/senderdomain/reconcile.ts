@@ -9,7 +9,7 @@ import { keyOf, nameOf, RejectedError } from "../kube/kube.ts";
 import type { Misfit, Secret, Stored } from "../kube/objects.ts";
 import { encodeData } from "../kube/secret.ts";
 import { type RefusedWrite, rejectionOf } from "../mailrelay/rights.ts";
-import { ownerOf, type Rejection } from "../mailrelay/world.ts";
+import { isServedAt, ownerOf, type Rejection } from "../mailrelay/world.ts";
 import { managedField, relayField } from "./assess.ts";
 import { makePrivateKey } from "./dkimkey.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
@@ -32,6 +32,7 @@ export async function reconcileDomain(
     sources.credentials.forget(keyOf({ kind: "SenderDomain", ...key }));
     return undefined;
   }
+  if (!(await isServed(sources, domain))) return undefined;
   const world = await gatherDomain(sources, domain);
   const intended = planDomain(world);
   const { refusals, isBehind } = await carryOut(sources, domain, intended);
@@ -49,6 +50,14 @@ export async function reconcileDomain(
   if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
   kube.release(key.namespace, keySecretNames(world));
   return plan.requeueAfterMs;
+}
+
+/** One that refers to no relay at all is told so by every operator, in the same words. */
+async function isServed({ kube, place }: DomainSources, { metadata, spec }: Stored<SenderDomain>): Promise<boolean> {
+  const { namespace = metadata.namespace, name } = spec.relayRef;
+  const relay =
+    (await kube.get("MailRelay", namespace, name))?.spec ?? (await kube.misfit("MailRelay", namespace, name));
+  return isServedAt(place, relay);
 }
 
 interface CarriedOut {

@@ -19,6 +19,7 @@ export const now = Date.parse("2026-11-23T12:00:00Z");
 export const place: Place = {
   image: "mailboat-relay",
   pods: usualPods,
+  className: "mailboat",
   clusterDomain: "cluster.local",
   certificateNames: ["localhost"],
   addressBook: new Map([["capture.mailboat.localhost", { host: "127.0.0.1", port: 2599 }]]),

@@ -1,6 +1,6 @@
 /**
- * The Certificate that cert-manager is asked for. It carries the host name alone: public authorities sign no Service
- * names and would refuse the whole request.
+ * The Certificate that cert-manager is asked for. It carries the host name and what the manifest adds: public authorities sign
+ * no Service names and would refuse the whole request.
  */
 import { labelsFor } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
@@ -9,10 +9,13 @@ import type { Stored } from "../../kube/objects.ts";
 import { issuedSecretName } from "./names.ts";
 import { ownedMetadata } from "./owned.ts";
 
-type IssuerRef = NonNullable<MailRelay["spec"]["tls"]["certManager"]>["issuerRef"];
+const keys = { ECDSA: { algorithm: "ECDSA", size: 256 }, RSA: { algorithm: "RSA", size: 2048 } } as const;
 
-export function renderIssuance(relay: Stored<MailRelay>, issuerRef: IssuerRef): Certificate {
+type Asked = NonNullable<MailRelay["spec"]["tls"]["certManager"]>;
+
+export function renderIssuance(relay: Stored<MailRelay>, asked: Asked): Certificate {
   const { name } = relay.metadata;
+  const { issuerRef, dnsNames = [], duration, renewBefore, algorithm } = asked;
   return {
     apiVersion: "cert-manager.io/v1",
     kind: "Certificate",
@@ -21,9 +24,11 @@ export function renderIssuance(relay: Stored<MailRelay>, issuerRef: IssuerRef): 
       secretName: issuedSecretName(name),
       // So that a renewal is seen at once.
       secretTemplate: { labels: labelsFor(name) },
-      dnsNames: [relay.spec.hostname],
+      dnsNames: [...new Set([relay.spec.hostname, ...dnsNames])],
       issuerRef: { name: issuerRef.name, kind: issuerRef.kind, group: issuerRef.group },
-      privateKey: { rotationPolicy: "Always" },
+      privateKey: { rotationPolicy: "Always", ...(algorithm === undefined ? {} : keys[algorithm]) },
+      ...(duration === undefined ? {} : { duration }),
+      ...(renewBefore === undefined ? {} : { renewBefore }),
     },
   };
 }

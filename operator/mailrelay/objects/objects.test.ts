@@ -243,6 +243,25 @@ test("a Service says which families and which pods of the cluster its clients ge
   assert.deepEqual({ internalTrafficPolicy, ipFamilyPolicy, ipFamilies }, service);
 });
 
+test("certificates are asked for with the names, life and key that the manifest says", () => {
+  const certManager = {
+    issuerRef: { name: "letsencrypt" },
+    dnsNames: ["smtp.example.com", "relay.example.com"],
+    duration: "720h",
+    renewBefore: "240h",
+    algorithm: "ECDSA",
+  };
+  const asking = relayOf({ tls: { certManager } });
+  const plan = planRelay(relayWorld({ relay: asking, kinds: new Set(["Certificate"]) }));
+  const asked = plan.apply.find((object) => object.kind === "Certificate");
+  assert.deepEqual(asked?.spec.dnsNames, ["relay.example.com", "smtp.example.com"]);
+  const { duration, renewBefore, privateKey } = asked.spec;
+  assert.deepEqual([duration, renewBefore], ["720h", "240h"]);
+  assert.deepEqual(privateKey, { rotationPolicy: "Always", algorithm: "ECDSA", size: 256 });
+  const own = planRelay(relayWorld({ relay: relayOf({ tls: { selfSigned: { dnsNames: ["mail"] } } }) }));
+  assert.ok(own.issueFor?.includes("mail"));
+});
+
 test("our own certificates end as the cluster's names do", () => {
   const { issueFor } = planRelay(relayWorld({ place: { ...place, clusterDomain: "k8s.example" } }));
   assert.ok(issueFor?.includes("outbound.mail.svc.k8s.example"));
