@@ -57,6 +57,7 @@ const mailRelayKind: Kind = {
       jsonPath: ".status.oldestDueTime",
       description: "How long the longest overdue recipient has waited.",
     },
+    { name: "Address", type: "string", jsonPath: ".status.addresses[0]", description: "Where clients reach it." },
     age,
   ],
   subresources: {

@@ -217,6 +217,15 @@ export const mailRelayStatus = z
       .max(1024)
       .optional()
       .describe("Label selector of the pods as text, for the scale subresource."),
+    addresses: z
+      .array(z.string().max(253))
+      .max(32)
+      .meta({ "x-kubernetes-list-type": "atomic" })
+      .optional()
+      .describe(
+        "Where clients reach the Service: addresses or names of its load balancer, else those inside the cluster.",
+      ),
+    attachedDomains: z.int().min(0).optional().describe("SenderDomains that the relay has taken."),
     queued: z
       .int()
       .min(0)

@@ -228,7 +228,9 @@ export interface ServicePort {
 
 export interface ServiceSpec {
   readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
-  readonly clusterIP?: "None";
+  /** Given by the API server but for the headless one. */
+  readonly clusterIP?: string;
+  readonly clusterIPs?: readonly string[];
   readonly publishNotReadyAddresses?: true;
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly ServicePort[];
@@ -245,6 +247,12 @@ export interface Service {
   readonly kind: "Service";
   readonly metadata: ObjectMeta;
   readonly spec: ServiceSpec;
+  /** The API server's word on the load balancer, where there is one. */
+  readonly status?: {
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] | undefined;
+    };
+  };
 }
 
 export interface ServiceAccount {

@@ -65,6 +65,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     peer: await reader.get(peerSecretName(name)),
     configuration: await reader.get(configurationSecretName(name)),
     statefulSet: await kube.get("StatefulSet", namespace, name),
+    service: await kube.get("Service", namespace, name),
     networkPolicy: await kube.get("NetworkPolicy", namespace, name),
     shards,
     domains,

@@ -21,7 +21,7 @@ import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
 import { peerContent, renderPeer } from "./objects/peer.ts";
 import { renderPodMonitor } from "./objects/podmonitor.ts";
 import { renderShard } from "./objects/shard.ts";
-import { renderClientService, renderHeadlessService } from "./objects/service.ts";
+import { addressesOf, renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { decideClientAuthority } from "./own/authority.ts";
@@ -110,7 +110,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   const nudging = decideNudges(world.pods, intended, now);
   const findings = judge({ world, reading, scale, intended });
   const figures = decideFigures({ now, pods: world.pods, retained: scale.retained, told: world.figures });
-  const status = relayStatus({
+  const judged = relayStatus({
     world,
     findings,
     revision: intended.revision,
@@ -119,6 +119,12 @@ export function planRelay(world: RelayWorld): RelayPlan {
     figures,
     unsent: whyUnsent(relay),
   });
+  const addresses = addressesOf(world.service);
+  const status: MailRelayStatus = {
+    ...judged,
+    ...(addresses.length === 0 ? {} : { addresses: [...addresses] }),
+    attachedDomains: world.domains.size,
+  };
   const said = {
     recommendations: scale.recommendations,
     areFiguresCurrent: areCurrent(figures, { now, pods: world.pods, retained: scale.retained }),

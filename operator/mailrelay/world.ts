@@ -9,7 +9,7 @@ import type { Sight } from "../kube/kube.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Contest } from "./rivals/contests.ts";
-import type { NetworkPolicy } from "../kube/kinds.ts";
+import type { NetworkPolicy, Service } from "../kube/kinds.ts";
 import type { OptionalKind, OwnerReference, PodHindrance, Secret, StatefulSet, Stored } from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
@@ -187,6 +187,8 @@ export interface RelayWorld {
   /** The configuration Secret the pods mount, as it is now. */
   readonly configuration: Secret | undefined;
   readonly statefulSet: StatefulSet | undefined;
+  /** The Service that clients dial, as it is now. */
+  readonly service: Service | undefined;
   /** The NetworkPolicy around the pods, as it is now. */
   readonly networkPolicy: NetworkPolicy | undefined;
   /** Shards that exist, by shard name. */

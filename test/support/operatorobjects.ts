@@ -106,6 +106,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     peer: undefined,
     configuration: undefined,
     statefulSet: undefined,
+    service: undefined,
     networkPolicy: undefined,
     shards: new Map(),
     domains: new Set(),

@@ -52,9 +52,10 @@ function render(kind: CachedKind, raw: RawObject, decode: (raw: RawObject) => Ra
       return podView(raw);
     case "PersistentVolumeClaim":
     case "Certificate":
+    // Its status is the load balancer's address, which changes as good as never.
+    case "Service":
       return raw;
     case "StatefulSet":
-    case "Service":
     case "ServiceAccount":
     case "PodDisruptionBudget":
     case "NetworkPolicy":

@@ -54,7 +54,7 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
   const replicas = world.statefulSet?.spec.replicas ?? 0;
   const retained = world.claims.filter((claim) => isWithoutPod(world, claim) && claim.ordinal >= replicas);
   const figures = decideFigures({ now: world.now, pods: world.pods, retained, told: world.figures });
-  const status = relayStatus({
+  const judged = relayStatus({
     world,
     findings,
     revision: relay.status?.revision,
@@ -63,6 +63,13 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
     figures,
     unsent: undefined,
   });
+  // What takes a spec to know stays as it was told last.
+  const { addresses, attachedDomains } = relay.status ?? {};
+  const status: MailRelayStatus = {
+    ...judged,
+    ...(addresses === undefined ? {} : { addresses }),
+    ...(attachedDomains === undefined ? {} : { attachedDomains }),
+  };
   const said = { figures, status, events: relayEvents(relay, status) };
   if (deletion === undefined) {
     // Somebody took it off, or a release that is installed again did: volumes would go unnamed with the relay.

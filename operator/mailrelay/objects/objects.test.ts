@@ -262,6 +262,22 @@ test("certificates are asked for with the names, life and key that the manifest 
   assert.ok(own.issueFor?.includes("mail"));
 });
 
+test("status says where clients reach the Service, and how many domains the relay has", () => {
+  const service = renderClientService(relayOf());
+  const inside = {
+    ...service,
+    spec: { ...service.spec, clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7", "fd00::7"] },
+  };
+  const statusOf = (world: object) => planRelay({ ...relayWorld(), ...world }).status;
+  assert.deepEqual(statusOf({ service: inside }).addresses, ["10.96.0.7", "fd00::7"]);
+  const balanced = { ...inside, spec: { ...inside.spec, type: "LoadBalancer" } };
+  const ingress = [{ hostname: "lb.example.net" }, { ip: "203.0.113.7" }];
+  assert.equal(statusOf({ service: balanced }).addresses, undefined);
+  const told = statusOf({ service: { ...balanced, status: { loadBalancer: { ingress } } } });
+  assert.deepEqual(told.addresses, ["lb.example.net", "203.0.113.7"]);
+  assert.equal(statusOf({ domains: new Set(["a.example", "b.example"]) }).attachedDomains, 2);
+});
+
 test("our own certificates end as the cluster's names do", () => {
   const { issueFor } = planRelay(relayWorld({ place: { ...place, clusterDomain: "k8s.example" } }));
   assert.ok(issueFor?.includes("outbound.mail.svc.k8s.example"));

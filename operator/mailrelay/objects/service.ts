@@ -72,3 +72,11 @@ function listenerPorts(relay: Stored<MailRelay>, outside: (port: number) => numb
     appProtocol: "tcp",
   }));
 }
+
+/** Where clients reach it, the load balancer's first; nothing while that has none yet. */
+export function addressesOf(service: Service | undefined): readonly string[] {
+  if (service === undefined) return [];
+  const { type, clusterIP, clusterIPs = clusterIP === undefined ? [] : [clusterIP] } = service.spec;
+  if (type !== "LoadBalancer") return clusterIPs;
+  return (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []);
+}
