@@ -143,6 +143,7 @@ test("pods have what the operator was told, unless their MailRelay says otherwis
   assert.deepEqual([runAsUser, runAsGroup, fsGroup, runAsNonRoot], [undefined, undefined, undefined, true]);
   assert.deepEqual(podOf({ pod: { imagePullSecrets: [{ name: "mine" }] } }).imagePullSecrets, [{ name: "mine" }]);
   assert.deepEqual(podOf({ pod: { imagePullSecrets: [] } }).imagePullSecrets, []);
+  assert.equal(podOf({ pod: { imagePullPolicy: "Never" } }).containers[0].imagePullPolicy, "Never");
 });
 
 test("pods run as the manifest says, as far as the restricted standard leaves it open", () => {
