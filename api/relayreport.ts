@@ -51,3 +51,8 @@ export const relayReport = z.object({
 });
 
 export type RelayReport = z.infer<typeof relayReport>;
+
+/** Of all that a listener may show: as OpenSSL prints each, in lower case and without colons, the ECDSA one first. */
+export function fingerprintOf(leaves: readonly { readonly fingerprint256: string }[]): string {
+  return leaves.map(({ fingerprint256 }) => fingerprint256.replaceAll(":", "").toLowerCase()).join("+");
+}

@@ -193,7 +193,13 @@ const pod = z.strictObject({
   name: z.string().max(253).describe("Name of the pod."),
   ready: z.boolean().describe("Whether it takes mail."),
   revision: z.string().max(64).optional().describe("Revision of the configuration it has loaded."),
-  certificateFingerprint: z.string().max(64).optional().describe("SHA-256 of the certificate it shows, hexadecimal."),
+  certificateFingerprint: z
+    .string()
+    .max(129)
+    .optional()
+    .describe(
+      "SHA-256 of the certificate it shows, hexadecimal; of our own, those of the ECDSA and the RSA one with a plus sign between them.",
+    ),
 });
 
 const retainedSpool = z.strictObject({

@@ -2,6 +2,13 @@
  * Whether a certificate may serve, and when our own has to be made anew. Pure: reading gives a value, never an exception.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { fingerprintOf } from "../../api/relayreport.ts";
+
+/** Of the keys that our own certificates have. */
+export type KeyAlgorithm = "ECDSA" | "RSA";
+
+/** How the authorities that the operator made for clients call themselves; another kind of key follows in brackets. */
+export const clientAuthorityName = "Mailboat CA";
 
 /** Of a certificate that the operator issues, in milliseconds. */
 export const leafLifeMs = 90 * 86_400_000;
@@ -40,7 +47,7 @@ export function readCertificate(chain: string | undefined, privateKey: string | 
   return {
     kind: "usable",
     fact: {
-      fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
+      fingerprint: fingerprintOf([leaf]),
       names: alternativeNames(leaf),
       notBefore: Date.parse(leaf.validFrom),
       notAfter: Date.parse(leaf.validTo),

@@ -9,9 +9,9 @@ import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { assessRelay, isBlind, serves, type RelayFinding, whyUnsent } from "./assess.ts";
-import { type CertificateReading, readCertificate, reissueReason } from "./certificate.ts";
+import { readCertificate, reissueReason } from "./certificate.ts";
 import { type DocumentReading, relayDocumentOf } from "./document.ts";
-import { renderCertificate } from "./objects/certificate.ts";
+import { readingOf, renderCertificate, shownFingerprint } from "./objects/certificate.ts";
 import { renderIssuance } from "./objects/issuance.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
 import { lostContests } from "./rivals/contests.ts";
@@ -105,7 +105,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   const scale = decideScale(world);
   const intended: Intended = {
     revision: reading.document?.revision,
-    fingerprint: fingerprintOf(certificateToMount(world)),
+    fingerprint: shownFingerprint(certificateToMount(world)),
   };
   const nudging = decideNudges(world.pods, intended, now);
   const findings = judge({ world, reading, scale, intended });
@@ -353,15 +353,6 @@ function secretsToAdopt(world: RelayWorld): readonly Secret[] {
     .map((secret) => ({ ...secret, metadata: { ...secret.metadata, ownerReferences: [ownerOf(world.relay)] } }));
 }
 
-function readingOf(certificate: Secret | undefined): CertificateReading {
-  return readCertificate(secretText(certificate, "tls.crt"), secretText(certificate, "tls.key"));
-}
-
-function fingerprintOf(certificate: Secret | undefined): string | undefined {
-  const reading = readingOf(certificate);
-  return reading.kind === "usable" ? reading.fact.fingerprint : undefined;
-}
-
 function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   const { tls, hostname } = world.relay.spec;
   if (tls.selfSigned === undefined) return undefined;
@@ -374,10 +365,11 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
     ]),
   ];
   const own = world.certificate;
-  const reading = readingOf(own);
   const decision = decideClientAuthority(world.authority, world.now);
   if (decision.kind !== "keep" || secretText(own, "ca.crt") !== decision.authority.bundle) return names;
-  return reissueReason({ reading, names, now: world.now }) === undefined ? undefined : names;
+  const readings = [readingOf(own), ...(decision.authority.RSA === undefined ? [] : [readingOf(own, "rsa")])];
+  const serve = readings.every((reading) => reissueReason({ reading, names, now: world.now }) === undefined);
+  return serve ? undefined : names;
 }
 
 function needsPeer({ relay, internalAuthority, peer, now }: RelayWorld): boolean {

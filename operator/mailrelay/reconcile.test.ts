@@ -214,7 +214,7 @@ test("pods behind the newest configuration are marked, once a second at most", a
   // The report above shows no certificate: the pod has not loaded the one there is.
   await run();
   const pod = await kube.get("Pod", "mail", "outbound-0");
-  assert.match(pod?.metadata.annotations?.[revisionAnnotation] ?? "", /^[0-9a-f]{64}\.[0-9a-f]{16}$/);
+  assert.match(pod?.metadata.annotations?.[revisionAnnotation] ?? "", /^[0-9a-f]{64}\.[0-9a-f]{16}\+[0-9a-f]{16}$/);
   assert.equal(memory.annotatedAt("mail/outbound-0"), now);
 });
 

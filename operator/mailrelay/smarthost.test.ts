@@ -20,7 +20,7 @@ import { readTracing } from "./objects/tracing.ts";
 import { resolveSmarthosts } from "./smarthost.ts";
 
 const dayMs = 86_400_000;
-const life = { name: "Test CA", lifeMs: 30 * dayMs };
+const life = { name: "Test CA", algorithm: "ECDSA", lifeMs: 30 * dayMs } as const;
 const [valid, expired, later] = await Promise.all([
   makeCertificateAuthority(now, life),
   makeCertificateAuthority(now - 60 * dayMs, life),

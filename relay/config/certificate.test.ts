@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { operatorIdentity } from "../../api/administration.ts";
+import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
 import { InternalAuthority, type PeerFiles } from "../../test/support/peers.ts";
 import { decodeCertificate, decodePeer } from "./certificate.ts";
 import type { Files } from "./files.ts";
@@ -75,6 +77,50 @@ test("a certificate for clients with a broken one behind it is refused, not serv
   const files = { "tls.crt": `${own.certificate}\n${brokenCertificate}`, "tls.key": own.privateKey };
   assert.throws(() => decodeCertificate(files), /tls\.crt cannot be served: .*asn1/);
 });
+
+const clientFiles = await (async (): Promise<Files> => {
+  const at = Date.now();
+  const [ecdsaAuthority, rsaAuthority] = [
+    await makeCertificateAuthority(at, clientAuthorities.ECDSA),
+    await makeCertificateAuthority(at, clientAuthorities.RSA),
+  ];
+  const ecdsa = await issueLeaf({ authority: ecdsaAuthority, names: ["relay.example.com"], now: at });
+  const rsa = await issueLeaf({ authority: rsaAuthority, names: ["relay.example.com"], now: at, lifeMs: 3_600_000 });
+  const pairs = { "tls.crt": ecdsa.certificate, "tls.key": ecdsa.privateKey };
+  return { ...pairs, "rsa.crt": rsa.certificate, "rsa.key": rsa.privateKey };
+})();
+
+test("an RSA certificate beside the first is served too, and the one that ends first counts", () => {
+  const { "rsa.crt": chain = "", "rsa.key": privateKey = "", ...single } = clientFiles;
+  const both = decodeCertificate(clientFiles);
+  assert.deepEqual(both?.rsa, { chain, privateKey });
+  assert.equal(both.notAfter, new X509Certificate(chain).validToDate.getTime());
+  const alone = decodeCertificate(single);
+  assert.equal(alone?.rsa, undefined);
+  const leaf = new X509Certificate(single["tls.crt"] ?? "");
+  assert.equal(alone?.fingerprint, leaf.fingerprint256.replaceAll(":", "").toLowerCase());
+  assert.notEqual(both.fingerprint, alone.fingerprint);
+});
+
+const { "rsa.key": _, ...keyless } = clientFiles;
+const rsaFaults: readonly (readonly [string, Files, RegExp])[] = [
+  ["without its key", keyless, /rsa\.crt and rsa\.key belong together/],
+  ["with another's key", { ...clientFiles, "rsa.key": own.privateKey }, /rsa\.key is not the key of rsa\.crt/],
+  [
+    "that is none",
+    { ...clientFiles, "rsa.crt": own.certificate, "rsa.key": own.privateKey },
+    /rsa\.crt has no RSA key/,
+  ],
+  [
+    "with a broken one behind it",
+    { ...clientFiles, "rsa.crt": `${clientFiles["rsa.crt"] ?? ""}${brokenCertificate}` },
+    /rsa\.crt cannot be served: .*asn1/,
+  ],
+];
+
+for (const [what, files, error] of rsaFaults) {
+  test(`an RSA certificate ${what} is refused`, () => assert.throws(() => decodeCertificate(files), error));
+}
 
 for (const { name, files, error } of faults) {
   test(`a peer certificate with ${name} is refused`, () => assert.throws(() => decodePeer(files, relay), error));

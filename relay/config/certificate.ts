@@ -3,34 +3,50 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { identityOf, relayIdentity } from "../../api/administration.ts";
 import type { RelayDocument } from "../../api/relayconfig.ts";
+import { fingerprintOf } from "../../api/relayreport.ts";
 import type { Files } from "./files.ts";
-import type { Certificate, PeerCertificate } from "./snapshot.ts";
+import type { Certificate, KeyPair, PeerCertificate } from "./snapshot.ts";
 
 /** What clients see. Undefined when nothing is mounted. */
 export function decodeCertificate(files: Files): Certificate | undefined {
-  const chain = files["tls.crt"];
-  const privateKey = files["tls.key"];
-  if (chain === undefined && privateKey === undefined) return undefined;
-  if (chain === undefined || privateKey === undefined) throw new Error("tls.crt and tls.key belong together");
-  const leaf = new X509Certificate(chain);
-  // Both files change together, but are read one after the other: a torn pair is read again.
-  if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) throw new Error("tls.key is not the key of tls.crt");
-  mustServe(chain, privateKey);
+  const first = decodePair(files, "tls");
+  if (first === undefined) return undefined;
+  const second = decodePair(files, "rsa");
+  const leaves = [first, ...(second === undefined ? [] : [second])].map(({ leaf }) => leaf);
   return {
-    chain,
-    privateKey,
-    fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
-    notAfter: leaf.validToDate.getTime(),
-    names: (leaf.subjectAltName ?? "").split(", ").filter((name) => name !== ""),
+    ...first.pair,
+    rsa: second?.pair,
+    fingerprint: fingerprintOf(leaves),
+    notAfter: Math.min(...leaves.map((leaf) => leaf.validToDate.getTime())),
+    names: (first.leaf.subjectAltName ?? "").split(", ").filter((name) => name !== ""),
   };
 }
 
+interface DecodedPair {
+  readonly pair: KeyPair;
+  readonly leaf: X509Certificate;
+}
+
+function decodePair(files: Files, name: "tls" | "rsa"): DecodedPair | undefined {
+  const chain = files[`${name}.crt`];
+  const privateKey = files[`${name}.key`];
+  if (chain === undefined && privateKey === undefined) return undefined;
+  if (chain === undefined || privateKey === undefined) throw new Error(`${name}.crt and ${name}.key belong together`);
+  const leaf = new X509Certificate(chain);
+  // Both files change together, but are read one after the other: a torn pair is read again.
+  if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) throw new Error(`${name}.key is not the key of ${name}.crt`);
+  // TLS has one place for each kind of key: a second ECDSA one would take that of the first.
+  if (name === "rsa" && leaf.publicKey.asymmetricKeyType !== "rsa") throw new Error("rsa.crt has no RSA key");
+  mustServe({ chain, privateKey }, name);
+  return { pair: { chain, privateKey }, leaf };
+}
+
 /** Of a chain only the first certificate was read: TLS would fail for the others when it is too late to keep the last good one. */
-function mustServe(cert: string, key: string): void {
+function mustServe({ chain, privateKey }: KeyPair, name: string): void {
   try {
-    createSecureContext({ cert, key });
+    createSecureContext({ cert: chain, key: privateKey });
   } catch (error) {
-    throw new Error(`tls.crt cannot be served: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new Error(`${name}.crt cannot be served: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }

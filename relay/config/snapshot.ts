@@ -19,12 +19,18 @@ export interface DomainSettings {
   readonly identities: ReadonlySet<string>;
 }
 
-export interface Certificate {
-  /** PEM, leaf first. */
+/** PEM, leaf first. */
+export interface KeyPair {
   readonly chain: string;
   readonly privateKey: string;
-  /** SHA-256 of the leaf's DER, lower-case hex. */
+}
+
+export interface Certificate extends KeyPair {
+  /** Shown to clients that know no other keys than RSA. */
+  readonly rsa?: KeyPair | undefined;
+  /** SHA-256 of the leaf's DER, lower-case hex; of both, with a plus sign between them, when there are two. */
   readonly fingerprint: string;
+  /** Of the one that ends first. */
   readonly notAfter: number;
   readonly names: readonly string[];
 }

@@ -90,6 +90,8 @@ export interface MailServerOptions {
 export interface ServerCertificate {
   readonly chain: string;
   readonly privateKey: string;
+  /** For clients that know no other keys than RSA. */
+  readonly rsa?: Omit<ServerCertificate, "rsa"> | undefined;
 }
 
 /** RFC 5321 section 3.8. */

@@ -87,9 +87,9 @@ export function secretOf(fixture: SecretFixture): Secret {
   };
 }
 
-/** The operator's own Secret of an authority that clients trust and that is not near its end. */
+/** The Secret of an authority that clients trust, that is not near its end, and that a person gave: it has no RSA key beside it. */
 export function authoritySecretOf({ certificate, privateKey }: IssuedCertificate): Secret {
-  const values = { "tls.crt": certificate, "tls.key": privateKey, "ca.crt": certificate };
+  const values = { "tls.crt": certificate, "tls.key": privateKey };
   return secretOf({ name: "mailboat-ca", namespace: "mailboat-system", values });
 }
 

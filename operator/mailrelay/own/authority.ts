@@ -1,60 +1,120 @@
 /**
- * The authority that clients are given to trust: when it has to be made anew, and for how long the one before and the one after
- * stand beside it. People carry `ca.crt` to where they need it, so the next authority is in it for the life of a certificate
- * before it signs one, and the one before it until it has run out. Pure.
+ * The authorities that clients are given to trust, one with an ECDSA key and one with an RSA key: when either has to be made anew,
+ * and for how long the one before and the one after stand beside it. People carry `ca.crt` to where they need it, so the next
+ * authority is in it for the life of a certificate before it signs one, and the one before it until it has run out. Pure.
  */
+import { X509Certificate } from "node:crypto";
+import { managedByLabel } from "../../../api/labels.ts";
 import type { Secret } from "../../kube/objects.ts";
 import { secretText } from "../../kube/secret.ts";
-import { leafLifeMs, readCertificate } from "../certificate.ts";
+import { clientAuthorityName, type KeyAlgorithm, leafLifeMs, readCertificate } from "../certificate.ts";
 import { authoritiesIn, bundleOf } from "../peer/trust.ts";
 import type { IssuedCertificate } from "../world.ts";
 
-export interface ClientAuthority {
+/** Names of its pairs in the Secret of the authorities. */
+export type PairName = "tls" | "next" | "rsa" | "rsa-next";
+
+export interface Succession {
   readonly signing: IssuedCertificate;
   /** Signs once the present one is near its end. */
   readonly next: IssuedCertificate | undefined;
+}
+
+/** Of each kind of key; RSA is absent where a person gave the authority and no RSA one beside it. */
+export interface Halves<T> {
+  readonly ECDSA: T;
+  readonly RSA: T | undefined;
+}
+
+export interface ClientAuthority extends Halves<Succession> {
   /** All that clients should trust, PEM. */
   readonly bundle: string;
 }
+
+/** `earlier` are certificates that some of those in use were signed with. */
+export interface WholeHalf extends Succession {
+  readonly kind: "whole";
+  readonly earlier: readonly string[];
+}
+
+export type Half =
+  | WholeHalf
+  /** `signing` undefined: there is none that could go on. Otherwise the next is to be made. */
+  | {
+      readonly kind: "lacking";
+      readonly signing: IssuedCertificate | undefined;
+      readonly earlier: readonly string[];
+    };
 
 export type ClientAuthorityDecision =
   | { readonly kind: "keep"; readonly authority: ClientAuthority }
   /** What is stored is not what it should be. */
   | { readonly kind: "write"; readonly authority: ClientAuthority }
-  /** `signing` undefined: there is none that could go on. */
-  | { readonly kind: "make"; readonly signing: IssuedCertificate | undefined; readonly earlier: readonly string[] };
+  | { readonly kind: "make"; readonly halves: Halves<Half> };
 
 /** `secret` is the one in the operator's namespace as it is now. */
 export function decideClientAuthority(secret: Secret | undefined, now: number): ClientAuthorityDecision {
-  const present = pairIn(secret, "tls");
-  const following = pairIn(secret, "next");
+  const ECDSA = decideHalf(secret, "ECDSA", now);
+  const RSA = isForRsa(secret) ? decideHalf(secret, "RSA", now) : undefined;
+  if (ECDSA.kind === "lacking" || RSA?.kind === "lacking") return { kind: "make", halves: { ECDSA, RSA } };
+  const authority = clientAuthority({ ECDSA, RSA });
+  const stored = secretText(secret, "ca.crt") ?? "";
+  // One that a person gave says no more than itself, and is not ours to write.
+  const given = [ECDSA, RSA].flatMap((half) => authoritiesIn(half?.signing.certificate ?? "", now)).join("");
+  const isBare = stored === "" && authority.bundle === given;
+  const isInForce = (half: Succession | undefined, name: PairName): boolean =>
+    half?.signing.certificate === pairIn(secret, name)?.certificate;
+  const isKept = isInForce(ECDSA, "tls") && isInForce(RSA, "rsa") && (isBare || authority.bundle === stored);
+  return { kind: isKept ? "keep" : "write", authority };
+}
+
+/** An RSA authority is put beside one that is ours to write; a person who gave one may have put one there. */
+function isForRsa(secret: Secret | undefined): boolean {
+  if (secret === undefined || pairIn(secret, "rsa") !== undefined) return true;
+  if (secret.metadata.labels?.[managedByLabel] === "mailboat-operator") return true;
+  const { certificate } = pairIn(secret, "tls") ?? {};
+  if (certificate === undefined || secretText(secret, "ca.crt") === undefined) return false;
+  return new X509Certificate(certificate).subject === `CN=${clientAuthorityName}`;
+}
+
+function decideHalf(secret: Secret | undefined, algorithm: KeyAlgorithm, now: number): Half {
+  const names = { ECDSA: ["tls", "next"], RSA: ["rsa", "rsa-next"] } as const;
+  const [present, following] = names[algorithm].map((name) => pairIn(secret, name));
   const stored = secretText(secret, "ca.crt") ?? "";
   // No certificate outlives what signed it.
   const isNearItsEnd = leftMs(present, now) <= leafLifeMs;
   const signing = isNearItsEnd ? following : present;
   const next = isNearItsEnd ? undefined : following;
-  const earlier = authoritiesIn(`${present?.certificate ?? ""}${stored}`, now);
-  if (signing === undefined || leftMs(signing, now) <= leafLifeMs) return { kind: "make", signing: undefined, earlier };
-  if (next === undefined && leftMs(signing, now) <= 2 * leafLifeMs) return { kind: "make", signing, earlier };
-  const authority = clientAuthority({ signing, next, earlier });
-  // One that a person gave says no more than itself, and is not ours to write.
-  const isBare = stored === "" && authority.bundle === authoritiesIn(signing.certificate, now).join("");
-  const isKept = signing === present && (isBare || authority.bundle === stored);
-  return { kind: isKept ? "keep" : "write", authority };
+  const isOfThisKind = (certificate: string): boolean => algorithmOf(certificate) === algorithm;
+  const earlier = authoritiesIn(`${present?.certificate ?? ""}${stored}`, now).filter(isOfThisKind);
+  if (signing === undefined || leftMs(signing, now) <= leafLifeMs) {
+    return { kind: "lacking", signing: undefined, earlier };
+  }
+  if (next === undefined && leftMs(signing, now) <= 2 * leafLifeMs) return { kind: "lacking", signing, earlier };
+  return { kind: "whole", signing, next, earlier };
 }
 
-export interface ClientAuthorityParts extends Omit<ClientAuthority, "bundle"> {
-  /** Certificates that some of those in use were signed with. */
-  readonly earlier: readonly string[];
+function algorithmOf(certificate: string): KeyAlgorithm {
+  return new X509Certificate(certificate).publicKey.asymmetricKeyType === "rsa" ? "RSA" : "ECDSA";
 }
 
-export function clientAuthority({ signing, next, earlier }: ClientAuthorityParts): ClientAuthority {
+export function clientAuthority({ ECDSA, RSA }: Halves<WholeHalf>): ClientAuthority {
+  const successionOf = ({ signing, next }: WholeHalf): Succession => ({ signing, next });
+  return {
+    ECDSA: successionOf(ECDSA),
+    RSA: RSA === undefined ? undefined : successionOf(RSA),
+    // ECDSA first: programs that take one certificate of a file take the first.
+    bundle: halfBundle(ECDSA) + (RSA === undefined ? "" : halfBundle(RSA)),
+  };
+}
+
+function halfBundle({ signing, next, earlier }: WholeHalf): string {
   const following = next?.certificate ?? "";
   const others = earlier.filter((certificate) => certificate !== following);
-  return { signing, next, bundle: bundleOf(signing.certificate, others) + following };
+  return bundleOf(signing.certificate, others) + following;
 }
 
-function pairIn(secret: Secret | undefined, name: "tls" | "next"): IssuedCertificate | undefined {
+function pairIn(secret: Secret | undefined, name: PairName): IssuedCertificate | undefined {
   const certificate = secretText(secret, `${name}.crt`);
   const privateKey = secretText(secret, `${name}.key`);
   if (certificate === undefined || privateKey === undefined) return undefined;

@@ -7,13 +7,21 @@ import { inTurn } from "../../../runtime/inturn.ts";
 import { type Kube, RejectedError } from "../../kube/kube.ts";
 import type { Secret, Stored } from "../../kube/objects.ts";
 import { encodeData, secretText } from "../../kube/secret.ts";
-import { readCertificate, reissueReason } from "../certificate.ts";
+import { type KeyAlgorithm, readCertificate, reissueReason } from "../certificate.ts";
 import { renderCertificate } from "../objects/certificate.ts";
 import { authoritySecretName, certificateSecretName } from "../objects/names.ts";
 import type { AuthorityPlace } from "../peer/issuing.ts";
 import { isSignedByOneOf } from "../peer/trust.ts";
 import type { IssuedCertificate } from "../world.ts";
-import { type ClientAuthority, clientAuthority, decideClientAuthority } from "./authority.ts";
+import {
+  type ClientAuthority,
+  clientAuthority,
+  decideClientAuthority,
+  type Half,
+  type Halves,
+  type PairName,
+  type WholeHalf,
+} from "./authority.ts";
 import { keepSecret } from "./kept.ts";
 
 /** Resolves to the authority in force, which is made or renewed first where that is due. */
@@ -26,42 +34,56 @@ export function openClientAuthority(place: AuthorityPlace): KeepClientAuthority 
 
 async function keep({ kube, namespace, now }: AuthorityPlace): Promise<ClientAuthority> {
   const at = now();
-  let signing: IssuedCertificate | undefined;
+  let inForce: IssuedCertificate | undefined;
   try {
     return await keepSecret({ kube, namespace, name: authoritySecretName }, async (present) => {
       const decision = decideClientAuthority(present, at);
       if (decision.kind === "keep") return { value: decision.authority, store: undefined };
-      signing = decision.kind === "make" ? decision.signing : undefined;
-      const value = decision.kind === "write" ? decision.authority : await made(decision.signing, decision.earlier, at);
+      inForce = decision.kind === "make" ? decision.halves.ECDSA.signing : undefined;
+      const value = decision.kind === "write" ? decision.authority : await made(decision.halves, at);
       return { value, store: renderClientAuthority(namespace, value) };
     });
   } catch (error) {
     // A person gave it and has to renew it; until its end it signs on.
-    if (!(error instanceof RejectedError) || signing === undefined) throw error;
-    return clientAuthority({ signing, next: undefined, earlier: [] });
+    if (!(error instanceof RejectedError) || inForce === undefined) throw error;
+    const half = { kind: "whole", signing: inForce, next: undefined, earlier: [] } as const;
+    return clientAuthority({ ECDSA: half, RSA: undefined });
   }
 }
 
-async function made(
-  signing: IssuedCertificate | undefined,
-  earlier: readonly string[],
-  now: number,
-): Promise<ClientAuthority> {
-  const { makeCertificateAuthority } = await import("../issue.ts");
-  const another = await makeCertificateAuthority(now);
-  const isFirst = signing === undefined;
-  return clientAuthority({ signing: signing ?? another, next: isFirst ? undefined : another, earlier });
+async function made({ ECDSA, RSA }: Halves<Half>, now: number): Promise<ClientAuthority> {
+  return clientAuthority({
+    ECDSA: await completed(ECDSA, "ECDSA", now),
+    RSA: RSA === undefined ? undefined : await completed(RSA, "RSA", now),
+  });
 }
 
-function renderClientAuthority(namespace: string, { signing, next, bundle }: ClientAuthority): Secret {
-  const following = next === undefined ? {} : { "next.crt": next.certificate, "next.key": next.privateKey };
+async function completed(half: Half, algorithm: KeyAlgorithm, now: number): Promise<WholeHalf> {
+  if (half.kind === "whole") return half;
+  const { clientAuthorities, makeCertificateAuthority } = await import("../issue.ts");
+  const another = await makeCertificateAuthority(now, clientAuthorities[algorithm]);
+  const { signing, earlier } = half;
+  return { kind: "whole", signing: signing ?? another, next: signing === undefined ? undefined : another, earlier };
+}
+
+function renderClientAuthority(namespace: string, { ECDSA, RSA, bundle }: ClientAuthority): Secret {
   return {
     apiVersion: "v1",
     kind: "Secret",
     metadata: { name: authoritySecretName, namespace },
     type: "kubernetes.io/tls",
-    data: encodeData({ "tls.crt": signing.certificate, "tls.key": signing.privateKey, "ca.crt": bundle, ...following }),
+    data: encodeData({
+      ...pairAs("tls", ECDSA.signing),
+      ...pairAs("next", ECDSA.next),
+      ...pairAs("rsa", RSA?.signing),
+      ...pairAs("rsa-next", RSA?.next),
+      "ca.crt": bundle,
+    }),
   };
+}
+
+function pairAs(name: PairName, pair: IssuedCertificate | undefined): Readonly<Record<string, string>> {
+  return pair === undefined ? {} : { [`${name}.crt`]: pair.certificate, [`${name}.key`]: pair.privateKey };
 }
 
 export interface OwnIssuing {
@@ -70,33 +92,41 @@ export interface OwnIssuing {
   readonly now: () => number;
 }
 
-/** A certificate of the authority for these names, with all that clients should trust. One that serves stays. */
+/** Certificates of the authorities for these names, with all that clients should trust. One that serves stays. */
 export async function issueOwn(
   { kube, keepClientAuthority, now }: OwnIssuing,
   relay: Stored<MailRelay>,
   names: readonly string[],
 ): Promise<void> {
-  const { signing, bundle } = await keepClientAuthority();
+  const { ECDSA, RSA, bundle } = await keepClientAuthority();
   const { namespace, name } = relay.metadata;
   const present = await kube.get("Secret", namespace, certificateSecretName(name));
-  const serving = servingPair(present, { names, bundle, now: now() });
-  const { issueLeaf } = await import("../issue.ts");
-  const leaf = serving ?? (await issueLeaf({ authority: signing, names, now: now() }));
+  const leafOf = async (pair: "tls" | "rsa", authority: IssuedCertificate): Promise<IssuedCertificate> => {
+    const serving = servingPair(present, { pair, names, bundle, now: now() });
+    const { issueLeaf } = await import("../issue.ts");
+    return serving ?? issueLeaf({ authority, names, now: now() });
+  };
+  const leaf = await leafOf("tls", ECDSA.signing);
+  const rsa = RSA === undefined ? undefined : await leafOf("rsa", RSA.signing);
   await kube.apply(
-    renderCertificate(relay, { chain: leaf.certificate, privateKey: leaf.privateKey, authority: bundle }),
+    renderCertificate(relay, { chain: leaf.certificate, privateKey: leaf.privateKey, authority: bundle, rsa }),
   );
 }
 
 interface Serving {
+  readonly pair: "tls" | "rsa";
   readonly names: readonly string[];
   readonly bundle: string;
   readonly now: number;
 }
 
 /** One that was copied from a Secret is not ours to go on with. */
-function servingPair(present: Secret | undefined, { names, bundle, now }: Serving): IssuedCertificate | undefined {
-  const certificate = secretText(present, "tls.crt");
-  const privateKey = secretText(present, "tls.key");
+function servingPair(
+  present: Secret | undefined,
+  { pair, names, bundle, now }: Serving,
+): IssuedCertificate | undefined {
+  const certificate = secretText(present, `${pair}.crt`);
+  const privateKey = secretText(present, `${pair}.key`);
   if (certificate === undefined || privateKey === undefined) return undefined;
   const reading = readCertificate(certificate, privateKey);
   if (reissueReason({ reading, names, now }) !== undefined || !isSignedByOneOf(certificate, bundle)) return undefined;

@@ -63,3 +63,14 @@ test("an annotation's value is one that Kubernetes takes", () => {
   const [nudge] = decideNudges([behind()], { revision: "c".repeat(64), fingerprint }, now).nudges;
   assert.match(nudge?.value ?? "", /^[0-9a-f]{64}\.[0-9a-f]{16}$/);
 });
+
+test("a pod is told when the RSA certificate alone is another one", () => {
+  const both = `${fingerprint}+${"cd".repeat(32)}`;
+  const ran = { revision: "r2", fingerprint: `${fingerprint}+${"ef".repeat(32)}` };
+  const told = `r2.${fingerprint.slice(0, 16)}+${"ef".repeat(8)}`;
+  const pod = behind({ report: reportOf(ran), annotatedRevision: told, annotatedAt: now - 1000 });
+  assert.deepEqual(decideNudges([pod], { revision: "r2", fingerprint: both }, now), {
+    nudges: [{ pod, value: `r2.${fingerprint.slice(0, 16)}+${"cd".repeat(8)}` }],
+    againInMs: undefined,
+  });
+});

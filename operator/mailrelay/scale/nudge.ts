@@ -47,7 +47,8 @@ export function decideNudges(pods: readonly PodFact[], intended: Intended, now: 
 
 /** The certificate is no part of the revision, and its renewal must be seen as fast. */
 function annotationValue(revision: string, fingerprint: string | undefined): string {
-  return fingerprint === undefined ? revision : `${revision}.${fingerprint.slice(0, 16)}`;
+  const parts = fingerprint?.split("+").map((one) => one.slice(0, 16));
+  return parts === undefined ? revision : `${revision}.${parts.join("+")}`;
 }
 
 function timesTold({ annotatedRevision }: PodFact, base: string): number {

@@ -11,9 +11,8 @@ import { relayLabel, revisionAnnotation } from "../../../api/labels.ts";
 import type { RelayReport } from "../../../api/relayreport.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../../operator/kube/cluster/views.ts";
-import { secretText } from "../../../operator/kube/secret.ts";
 import type { PodTemplate, StatefulSet, VolumeClaimTemplate } from "../../../operator/kube/kinds.ts";
-import { readCertificate } from "../../../operator/mailrelay/certificate.ts";
+import { shownFingerprint } from "../../../operator/mailrelay/objects/certificate.ts";
 import { type Mirror, startMirror } from "./clients.ts";
 
 export interface PodStandIn {
@@ -159,9 +158,7 @@ async function makeClaim(client: Client, pod: StandingPod, template: VolumeClaim
 async function fingerprintOf(client: Client, relay: { namespace: string; name: string }): Promise<string | undefined> {
   const raw = await client.get(resourceOf("Secret"), { namespace: relay.namespace, name: `${relay.name}-certificate` });
   if (raw === undefined) return undefined;
-  const secret = secretView(raw);
-  const reading = readCertificate(secretText(secret, "tls.crt"), secretText(secret, "tls.key"));
-  return reading.kind === "usable" ? reading.fact.fingerprint : undefined;
+  return shownFingerprint(secretView(raw));
 }
 
 /** The annotation is the revision, then a part of the certificate's fingerprint. */
