@@ -13,6 +13,10 @@ export const clientAuthorityName = "Mailboat CA";
 /** Of a certificate that the operator issues, in milliseconds. */
 export const leafLifeMs = 90 * 86_400_000;
 
+export function algorithmOf(certificate: string): KeyAlgorithm {
+  return new X509Certificate(certificate).publicKey.asymmetricKeyType === "rsa" ? "RSA" : "ECDSA";
+}
+
 export interface CertificateFact {
   /** SHA-256 of the leaf's DER, lower-case hex, as relays report it. */
   readonly fingerprint: string;

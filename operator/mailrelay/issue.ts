@@ -6,7 +6,7 @@ import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
-import { clientAuthorityName, type KeyAlgorithm, leafLifeMs } from "./certificate.ts";
+import { algorithmOf, clientAuthorityName, type KeyAlgorithm, leafLifeMs } from "./certificate.ts";
 import type { IssuedCertificate } from "./world.ts";
 
 /** How keys are made and used. 2048 bits of RSA are what every device can verify. */
@@ -83,7 +83,7 @@ export interface LeafRequest {
 export async function issueLeaf(request: LeafRequest): Promise<IssuedCertificate> {
   x509.cryptoProvider.set(webcrypto);
   const issuer = new x509.X509Certificate(request.authority.certificate);
-  const algorithm: KeyAlgorithm = issuer.publicKey.algorithm.name === keyAlgorithms.RSA.name ? "RSA" : "ECDSA";
+  const algorithm = algorithmOf(request.authority.certificate);
   const keys = await makeKeys(algorithm);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),

@@ -7,7 +7,7 @@ import { X509Certificate } from "node:crypto";
 import { managedByLabel } from "../../../api/labels.ts";
 import type { Secret } from "../../kube/objects.ts";
 import { secretText } from "../../kube/secret.ts";
-import { clientAuthorityName, type KeyAlgorithm, leafLifeMs, readCertificate } from "../certificate.ts";
+import { algorithmOf, clientAuthorityName, type KeyAlgorithm, leafLifeMs, readCertificate } from "../certificate.ts";
 import { authoritiesIn, bundleOf } from "../peer/trust.ts";
 import type { IssuedCertificate } from "../world.ts";
 
@@ -92,10 +92,6 @@ function decideHalf(secret: Secret | undefined, algorithm: KeyAlgorithm, now: nu
   }
   if (next === undefined && leftMs(signing, now) <= 2 * leafLifeMs) return { kind: "lacking", signing, earlier };
   return { kind: "whole", signing, next, earlier };
-}
-
-function algorithmOf(certificate: string): KeyAlgorithm {
-  return new X509Certificate(certificate).publicKey.asymmetricKeyType === "rsa" ? "RSA" : "ECDSA";
 }
 
 export function clientAuthority({ ECDSA, RSA }: Halves<WholeHalf>): ClientAuthority {
