@@ -6,13 +6,14 @@ import { runProgram, stopBySignal, UsageError } from "../runtime/commandline.ts"
 import { createLog } from "../runtime/log.ts";
 import { runCluster } from "./cluster/run.ts";
 import { runRelease } from "./cluster/release.ts";
-import { convertManifests } from "./convert/convert.ts";
+import { convertManifests, type ManifestFile } from "./convert/convert.ts";
 import { readCommand, usage } from "./settings.ts";
 
 /** Rejects with UsageError where there is no such file. */
-async function readManifests(file: string): Promise<string> {
+async function readManifests(file: string): Promise<ManifestFile> {
   try {
-    return file === "-" ? await text(process.stdin) : await readFile(file, "utf8");
+    if (file === "-") return { name: "the standard input", text: await text(process.stdin) };
+    return { name: file, text: await readFile(file, "utf8") };
   } catch (error) {
     throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -25,7 +26,9 @@ await runProgram(async () => {
     return 0;
   }
   if (command.verb === "convert") {
-    for (const file of command.files) process.stdout.write(convertManifests(await readManifests(file)));
+    const conversion = convertManifests(await Promise.all(command.files.map(readManifests)));
+    if (conversion.kind === "invalid") throw new UsageError(conversion.message);
+    process.stdout.write(conversion.text);
     return 0;
   }
   const run = {

@@ -52,14 +52,21 @@ function specsOf(text: string): readonly Record<string, unknown>[] {
   return parseAllDocuments(text).map((document) => (document.toJS() as { spec: Record<string, unknown> }).spec);
 }
 
+/** Of each text as a file of its own. */
+function converted(...texts: readonly string[]): string {
+  const conversion = convertManifests(texts.map((text, index) => ({ name: `${index}.yaml`, text })));
+  assert.ok(conversion.kind === "converted");
+  return conversion.text;
+}
+
 test("convertManifests() gives the form of today, which is valid and keeps comments", () => {
-  const converted = convertManifests(`${relay}---\n${domain}`);
-  for (const document of parseAllDocuments(converted)) {
+  const text = converted(`${relay}---\n${domain}`);
+  for (const document of parseAllDocuments(text)) {
     const manifest = readManifest(document.toJS());
     assert.notEqual(manifest.kind, "invalid", JSON.stringify(manifest));
   }
-  for (const comment of ["# Our relay.", "# who may log in", "# the provider"]) assert.ok(converted.includes(comment));
-  const [first, second] = specsOf(converted);
+  for (const comment of ["# Our relay.", "# who may log in", "# the provider"]) assert.ok(text.includes(comment));
+  const [first, second] = specsOf(text);
   assert.deepEqual(first?.["tls"], { secretRef: { name: "outbound-tls" } });
   assert.deepEqual(first["tenants"], [
     { name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] },
@@ -87,14 +94,14 @@ test("convertManifests() gives the form of today, which is valid and keeps comme
     ["logins", "logins-2", "networks"],
   );
   assert.deepEqual(localParts, ["billing"]);
-  assert.match(converted, /mail: "yes"/, "kubectl would read a bare yes as true");
+  assert.match(text, /mail: "yes"/, "kubectl would read a bare yes as true");
 });
 
 test("convertManifests() changes nothing of what is in the form of today", () => {
-  const once = convertManifests(`${relay}---\n${domain}`);
-  assert.equal(convertManifests(once), once);
+  const once = converted(`${relay}---\n${domain}`);
+  assert.equal(converted(once), once);
   const other = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n";
-  assert.equal(convertManifests(other), other);
+  assert.equal(converted(other), other);
 });
 
 test("convertManifests() lets domains keep a way out of their own", () => {
@@ -102,10 +109,34 @@ test("convertManifests() lets domains keep a way out of their own", () => {
   const own = domain
     .replace("namespace: shop}", "namespace: mail}")
     .concat("  smarthosts: [{host: smtp.shop.example, port: 587}]\n");
-  const [spec] = specsOf(convertManifests(`${plain}---\n${own}`));
+  const [spec] = specsOf(converted(`${plain}---\n${own}`));
   assert.deepEqual(spec?.["tenants"], [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }]);
 });
 
-test("convertManifests() says where a text is no YAML", () => {
-  assert.throws(() => convertManifests("spec: [a\nkind: b"), /line \d+/);
+test("convertManifests() keeps files apart, and a relay allows what a domain of another file needs", () => {
+  const own = domain.concat("  smarthosts: [{host: smtp.shop.example, port: 587}]\n");
+  const plain = relay.replace(/ {2}allowedNamespaces:[^]*? {2}delivery:/, "  delivery:");
+  const text = converted(plain, own);
+  assert.equal(parseAllDocuments(text).length, 2);
+  assert.deepEqual(specsOf(text)[0]?.["tenants"], [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }]);
+});
+
+test("convertManifests() converts what is in a List, as kubectl prints it", () => {
+  const items = [relay, domain].map((text) => parseAllDocuments(text)[0]?.toJS() as object);
+  const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+  const printed = parseAllDocuments(converted(list))[0]?.toJS() as { items: unknown[] };
+  assert.deepEqual(
+    printed.items.map((item) => readManifest(item).kind),
+    ["MailRelay", "SenderDomain"],
+  );
+});
+
+test("convertManifests() says in which file and where a text is no YAML", () => {
+  const files = [
+    { name: "good.yaml", text: relay },
+    { name: "bad.yaml", text: "spec: [a\nkind: b" },
+  ];
+  const conversion = convertManifests(files);
+  assert.ok(conversion.kind === "invalid");
+  assert.match(conversion.message, /^bad\.yaml is no YAML: .+ at line \d+, column \d+$/);
 });

@@ -7,15 +7,41 @@ import { type Document, isMap, isScalar, isSeq, type Pair, parseAllDocuments, Sc
 type Member = Pair<unknown, unknown>;
 type Edit = (spec: YAMLMap, document: Document) => void;
 
-/** Throws with the place where the text is no YAML. */
-export function convertManifests(text: string): string {
+export interface ManifestFile {
+  /** For messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export type Conversion =
+  | { readonly kind: "converted"; readonly text: string }
+  /** Which file, which line. */
+  | { readonly kind: "invalid"; readonly message: string };
+
+/** One stream of documents, whatever the number of files: what one of them allows another may need. */
+export function convertManifests(files: readonly ManifestFile[]): Conversion {
   // kubectl reads YAML 1.1, where a bare yes is true.
-  const documents = parseAllDocuments(text, { compat: "yaml-1.1" });
-  if (!Array.isArray(documents)) return text;
-  for (const { errors } of documents) if (errors[0] !== undefined) throw errors[0];
-  const haveWaysOfTheirOwn = documents.some((document) => entriesOf(document.getIn(["spec", "smarthosts"])).length > 0);
-  for (const document of documents) convertDocument(document, haveWaysOfTheirOwn);
-  return documents.map((document) => document.toString({ lineWidth: 0, flowCollectionPadding: false })).join("");
+  const streams = files.map(({ name, text }) => ({ name, documents: parseAllDocuments(text, { compat: "yaml-1.1" }) }));
+  for (const { name, documents } of streams) {
+    const error = documents.flatMap(({ errors }) => errors)[0];
+    if (error === undefined) continue;
+    return { kind: "invalid", message: `${name} is no YAML: ${error.message.split(":\n")[0] ?? error.code}` };
+  }
+  const documents = streams.flatMap((stream) => [...stream.documents]);
+  const objects = documents.flatMap((document) => objectsOf(document.contents).map((object) => ({ object, document })));
+  const haveWaysOfTheirOwn = objects.some(({ object }) => entriesOf(object.getIn(["spec", "smarthosts"])).length > 0);
+  for (const { object, document } of objects) convertObject(object, { document, haveWaysOfTheirOwn });
+  // Files end where the next one begins.
+  for (const { directives } of documents.slice(1)) if (directives !== undefined) directives.docStart = true;
+  const texts = documents.map((document) => document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+  return { kind: "converted", text: texts.join("") };
+}
+
+/** Of a List, as `kubectl get --output yaml` prints it, what is in it. */
+function objectsOf(contents: unknown): readonly YAMLMap[] {
+  if (!isMap(contents)) return [];
+  const items = entriesOf(contents.get("items"));
+  return String(contents.get("kind")).endsWith("List") ? items : [contents];
 }
 
 const edits: Readonly<Record<string, readonly Edit[]>> = {
@@ -23,10 +49,15 @@ const edits: Readonly<Record<string, readonly Edit[]>> = {
   SenderDomain: [dkimKeys, senders, localParts, domainSmarthosts],
 };
 
-/** Every domain could name its own way out: where the text has one that does, the relay goes on to allow it. */
-function convertDocument(document: Document, haveWaysOfTheirOwn: boolean): void {
-  const kind: unknown = document.get("kind");
-  const spec: unknown = document.get("spec");
+interface Surroundings {
+  readonly document: Document;
+  readonly haveWaysOfTheirOwn: boolean;
+}
+
+/** Every domain could name its own way out: where a text has one that does, the relay goes on to allow it. */
+function convertObject(object: YAMLMap, { document, haveWaysOfTheirOwn }: Surroundings): void {
+  const kind: unknown = object.get("kind");
+  const spec: unknown = object.get("spec");
   if (typeof kind !== "string" || !isMap(spec)) return;
   if (kind === "MailRelay" && haveWaysOfTheirOwn && !spec.has("allowedNamespaces") && !spec.has("tenants")) {
     spec.items.push(document.createPair("allowedNamespaces", {}));
