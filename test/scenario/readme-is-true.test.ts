@@ -4,10 +4,15 @@ import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
+import { parse, parseAllDocuments } from "yaml";
+import { apiVersion } from "../../api/group.ts";
+import { readManifest } from "../../api/manifest.ts";
+import { placeIn } from "../../api/words/path.ts";
 import { behaviourRows, codeRow } from "../../local/capture/behaviour.ts";
 import { runCommand } from "../gate/command.ts";
 import { LocalMode } from "../support/local.ts";
 import { Program } from "../support/program.ts";
+import { relayManifest } from "../support/controlplane/manifests.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { lacking } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -88,7 +93,7 @@ test("every verb that README names exists", () => {
 });
 
 test("every link of the documents leads to a file, and to a heading where it names one", () => {
-  const documents = ["README.md", "ARCHITECTURE.md", ...globSync("docs/*.md", { cwd: repositoryRoot })];
+  const documents = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", ...pages()];
   const links = documents.flatMap((document) =>
     [...textOf(document).matchAll(/\]\(([^)\s:]+)\)/g)].map((match) => ({ document, link: match[1] ?? "" })),
   );
@@ -96,6 +101,49 @@ test("every link of the documents leads to a file, and to a heading where it nam
   const dead = links.filter(({ document, link }) => !leads(document, link));
   assert.deepEqual(dead, []);
 });
+
+test("every YAML block of the documents is taken as it stands", () => {
+  const blocks = pages().flatMap((document) =>
+    [...textOf(document).matchAll(/^( *)```yaml\n([^]*?)^\1```$/gm)].map(([, indent = "", text = ""]) => ({
+      document,
+      text: text.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+    })),
+  );
+  assert.ok(blocks.length >= 8, `found only ${blocks.length}`);
+  const values: unknown = parse(textOf("charts/mailboat/values.yaml"));
+  const wrong = blocks.flatMap(({ document, text }) =>
+    parseAllDocuments(text).flatMap((part) => {
+      const isOfChart = text.trimStart().startsWith("# values of the chart");
+      const faults = isOfChart ? unknownValues(part.toJS(), values) : faultsOf(part.toJS());
+      return [...part.errors.map(({ message }) => message), ...faults].map((fault) => `${document}: ${fault}`);
+    }),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+/** A block that is a spec alone is one of a MailRelay. */
+function faultsOf(value: unknown): readonly string[] {
+  const spec = placeIn(value, ["spec"]);
+  const version = placeIn(value, ["apiVersion"]);
+  const isPart = version === undefined && typeof spec === "object" && spec !== null;
+  if (version !== apiVersion && !isPart) {
+    const name = placeIn(value, ["metadata", "name"]);
+    return typeof version === "string" && typeof name === "string" ? [] : ["is neither a manifest nor a spec"];
+  }
+  const manifest = readManifest(isPart ? relayManifest({ namespace: "mail", name: "outbound", spec }) : value);
+  return manifest.kind === "invalid" ? manifest.errors.map(({ path, message }) => `${path} ${message}`) : [];
+}
+
+function unknownValues(written: unknown, known: unknown, path: PropertyKey[] = []): readonly string[] {
+  const value = placeIn(written, path);
+  if (placeIn(known, path) === undefined) return [`${path.map(String).join(".")} is no value of the chart`];
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
+  return Object.keys(value).flatMap((key) => unknownValues(written, known, [...path, key]));
+}
+
+function pages(): readonly string[] {
+  return ["README.md", ...globSync("docs/**/*.md", { cwd: repositoryRoot })];
+}
 
 function textOf(document: string): string {
   return readFileSync(join(repositoryRoot, document), "utf8");
