@@ -32,7 +32,7 @@ export function convertManifests(files: readonly ManifestFile[]): Conversion {
   const haveWaysOfTheirOwn = objects.some(({ object }) => entriesOf(object.getIn(["spec", "smarthosts"])).length > 0);
   for (const { object, document } of objects) convertObject(object, { document, haveWaysOfTheirOwn });
   // Files end where the next one begins.
-  for (const { directives } of documents.slice(1)) if (directives !== undefined) directives.docStart = true;
+  for (const { directives } of documents.slice(1)) directives.docStart = true;
   const texts = documents.map((document) => document.toString({ lineWidth: 0, flowCollectionPadding: false }));
   return { kind: "converted", text: texts.join("") };
 }

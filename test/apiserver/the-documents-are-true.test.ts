@@ -50,7 +50,7 @@ function blocksOf(page: string, language: "sh" | "yaml"): readonly string[] {
 }
 
 function objectsOf(text: string): readonly RawObject[] {
-  return parseAllDocuments(text).map((document): RawObject => document.toJS());
+  return parseAllDocuments(text).map((document) => document.toJS() as RawObject);
 }
 
 /** The lines of a block, in a shell that has kubectl as this user and its files in a folder of the test. */
@@ -154,7 +154,7 @@ test("keys that were backed up and restored as the page says are those that were
     ).flatMap((list) => list["items"] as readonly RawObject[]);
   stage.apply(own, domain);
   await stage.untilCondition("SenderDomain", place, { type: "KeysReady", status: "True", withinMs });
-  const before = JSON.stringify(((await published()) as { dnsRecords: unknown }).dnsRecords);
+  const wanted = JSON.stringify(((await published()) as { dnsRecords: unknown }).dnsRecords);
 
   const [backup, restore] = blocksOf("backup-and-restore.md", "sh");
   const [firstLine = ""] = backup?.split("\n") ?? [];
@@ -178,5 +178,5 @@ test("keys that were backed up and restored as the page says are those that were
     (await keys()).map(({ metadata }) => metadata.uid),
     restored,
   );
-  assert.equal(JSON.stringify(((await published()) as { dnsRecords: unknown }).dnsRecords), before);
+  assert.equal(JSON.stringify(((await published()) as { dnsRecords: unknown }).dnsRecords), wanted);
 });
