@@ -186,4 +186,3 @@ export const senderDomain = ruled(object, [nameIsALabelValue]).describe(
 );
 
 export type SenderDomain = z.infer<typeof senderDomain>;
-export type SenderDomainSpec = SenderDomain["spec"];

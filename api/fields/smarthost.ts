@@ -38,5 +38,3 @@ function outboundTlsMode(fallback: (typeof outboundTlsModes)[number]) {
 export function smarthosts() {
   return listMap(ruled(smarthost, [credentialsNeedTls]), "name", 8).default([]);
 }
-
-export type Smarthost = z.infer<typeof smarthost>;

@@ -66,4 +66,3 @@ export const tenants = listMap(tenant, "name", 64)
   );
 
 export type Tenant = z.infer<typeof tenant>;
-export type Permission = (typeof permissions)[number];

@@ -15,5 +15,3 @@ export const metadata = z.looseObject({
   labels: textMap(1024, 63).optional(),
   annotations: textMap(1024, 262_144).optional(),
 });
-
-export type Metadata = z.infer<typeof metadata>;

@@ -46,5 +46,3 @@ export function labelSelector() {
 export function anyLabelSelector() {
   return z.strictObject(fields);
 }
-
-export type LabelSelector = z.infer<ReturnType<typeof labelSelector>>;

@@ -4,11 +4,18 @@ import { test, type TestContext } from "node:test";
 import { systemClock } from "../../runtime/clock.ts";
 import type { Recipient } from "../spool/entry.ts";
 import { attemptDelivery, type AttemptContext, type Fate } from "./attempt.ts";
-import { domainSettingsOf, newMessage, relayDocumentOf, silentMetrics, smarthostAt, snapshotOf } from "./fixtures.ts";
+import {
+  domainSettingsOf,
+  newMessage,
+  relayDocumentOf,
+  silentMetrics,
+  smarthostAt,
+  snapshotOf,
+} from "../../test/support/relayvalues.ts";
 import { HostMemory } from "./hostmemory.ts";
 import { createPool } from "./pool.ts";
 import { hopOf } from "./resolve/hops.ts";
-import { startHop, type HopSession, type Script, type ScriptedHop } from "./scriptedhop.ts";
+import { startHop, type HopSession, type Script, type ScriptedHop } from "../../test/support/scriptedhop.ts";
 import type { NextHop } from "./transport.ts";
 
 async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {

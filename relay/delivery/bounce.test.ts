@@ -5,7 +5,7 @@ import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import type { ReportedRecipient } from "../mail/notice/facts.ts";
 import type { Message, NewMessage } from "../spool/entry.ts";
 import { writeNotice, type NoticeOrder } from "./bounce.ts";
-import { newMessage } from "./fixtures.ts";
+import { newMessage } from "../../test/support/relayvalues.ts";
 
 const refused: ReportedRecipient = {
   address: "gone@example.net",

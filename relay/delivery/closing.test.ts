@@ -6,10 +6,17 @@ import { createLog } from "../../runtime/log.ts";
 import { until } from "../../test/support/until.ts";
 import type { Answer } from "../dns/answer.ts";
 import { createJournal } from "../observe/journal.ts";
-import { domainSettingsOf, newMessage, relayDocumentOf, silentMetrics, smarthostAt, snapshotOf } from "./fixtures.ts";
-import { MemorySpool } from "./memoryspool.ts";
+import {
+  domainSettingsOf,
+  newMessage,
+  relayDocumentOf,
+  silentMetrics,
+  smarthostAt,
+  snapshotOf,
+} from "../../test/support/relayvalues.ts";
+import { MemorySpool } from "../../test/support/memoryspool.ts";
 import { openDelivery, type Delivery, type DeliveryOptions } from "./runner.ts";
-import { startHop } from "./scriptedhop.ts";
+import { startHop } from "../../test/support/scriptedhop.ts";
 
 function deliveryOver(
   spool: MemorySpool,

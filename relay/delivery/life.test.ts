@@ -5,9 +5,9 @@ import { deliveryBench, hopFor, messagesOf, type BenchSettings } from "../../tes
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Entry } from "../spool/entry.ts";
 import { ClaimLostError, SettlementRefusedError, SpoolFullError, type ClaimQuestion } from "../spool/spool.ts";
-import { domainSettingsOf, newMessage, smarthostAt } from "./fixtures.ts";
-import { MemorySpool } from "./memoryspool.ts";
-import type { HopSession, Script, ScriptedHop } from "./scriptedhop.ts";
+import { domainSettingsOf, newMessage, smarthostAt } from "../../test/support/relayvalues.ts";
+import { MemorySpool } from "../../test/support/memoryspool.ts";
+import type { HopSession, Script, ScriptedHop } from "../../test/support/scriptedhop.ts";
 
 /** What is waited for and does not come fails its test, and not the run. */
 const within = { timeout: 20_000 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { silentMetrics, smarthostAt } from "./fixtures.ts";
+import { silentMetrics, smarthostAt } from "../../test/support/relayvalues.ts";
 import { createPool, type Pool, type PoolOptions } from "./pool.ts";
 import { ConnectError, type HopConnection, type NextHop } from "./transport.ts";
 

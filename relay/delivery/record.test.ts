@@ -4,7 +4,7 @@ import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { createHopTracer, type DeliverHop } from "../observe/hop.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
 import type { Fate } from "./attempt.ts";
-import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "./fixtures.ts";
+import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
 import { traceConclusion } from "./record.ts";
 import { concludeAttempt, type Conclusion } from "./settlement.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deliveryBench, hopFor, messagesOf } from "../../test/support/deliverybench.ts";
-import { domainSettingsOf, newMessage, relayDocumentOf, smarthostAt, snapshotOf } from "./fixtures.ts";
-import { MemorySpool } from "./memoryspool.ts";
+import {
+  domainSettingsOf,
+  newMessage,
+  relayDocumentOf,
+  smarthostAt,
+  snapshotOf,
+} from "../../test/support/relayvalues.ts";
+import { MemorySpool } from "../../test/support/memoryspool.ts";
 
 test("delivery sends a fresh message signed, tells the spool and logs it", async (t) => {
   const hop = await hopFor(t);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { judge, type Trouble } from "../mail/outcome.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
 import type { Fate } from "./attempt.ts";
-import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "./fixtures.ts";
+import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
 import { concludeAttempt, type Conclusion } from "./settlement.ts";
 
 const hour = 3_600_000;

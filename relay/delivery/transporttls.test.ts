@@ -6,7 +6,13 @@ import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import { judge } from "../mail/outcome.ts";
-import { replyAndClose, startHop, usualExtensions, type Script, type ScriptedHop } from "./scriptedhop.ts";
+import {
+  replyAndClose,
+  startHop,
+  usualExtensions,
+  type Script,
+  type ScriptedHop,
+} from "../../test/support/scriptedhop.ts";
 import { ConnectError, openConnection, type HopConnection } from "./transport.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };

@@ -14,9 +14,14 @@ import { Gate } from "../administration/gate.ts";
 import { DrainState } from "../administration/orders.ts";
 import type { Route } from "../administration/route.ts";
 import { openAdministration } from "../administration/server.ts";
-import { newMessage, relayDocumentOf, silentMetrics, snapshotOf } from "../delivery/fixtures.ts";
+import {
+  noHandoffTracer,
+  newMessage,
+  relayDocumentOf,
+  silentMetrics,
+  snapshotOf,
+} from "../../test/support/relayvalues.ts";
 import { createJournal, type Journal } from "../observe/journal.ts";
-import { noHandoffTracer } from "../observe/handoffspan.ts";
 import { inlineLimitBytes } from "../spool/bodies.ts";
 import { openStore, type Store } from "../spool/store.ts";
 import type { WholeMessage } from "../spool/handoffs.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
-import { newMessage } from "../delivery/fixtures.ts";
+import { newMessage } from "../../test/support/relayvalues.ts";
 import { inspect } from "./inspect.ts";
 import type { Printed } from "./printed.ts";
 

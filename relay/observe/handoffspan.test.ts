@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
-import { newMessage } from "../delivery/fixtures.ts";
+import { newMessage } from "../../test/support/relayvalues.ts";
 import { createHandoffTracer, type HandoffTracer } from "./handoffspan.ts";
 import { sameTraceMs } from "./hop.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";

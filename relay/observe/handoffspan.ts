@@ -34,9 +34,6 @@ export interface HandoffTracer {
   take(facts: HandoffFacts & { readonly context: string | undefined }): HandoffSpan | undefined;
 }
 
-/** For tests that trace nothing. */
-export const noHandoffTracer: HandoffTracer = { give: () => undefined, take: () => undefined };
-
 export function createHandoffTracer(telemetry: Pick<Telemetry, "tracing">): HandoffTracer {
   return {
     give(facts) {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createLog } from "../../runtime/log.ts";
 import { createTelemetry } from "../../runtime/telemetry.ts";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
-import { newMessage } from "../delivery/fixtures.ts";
+import { newMessage } from "../../test/support/relayvalues.ts";
 import type { Message, Recipient, RecipientOutcome } from "../spool/entry.ts";
 import { createHopTracer, sameTraceMs, type DeliverHop, type HopTracer, type ReceiveFacts } from "./hop.ts";
 import { noTraceFields } from "./tracefields.ts";

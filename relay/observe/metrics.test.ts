@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SnapshotSource } from "../config/snapshot.ts";
-import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../delivery/fixtures.ts";
+import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
 import type { Census, SpoolDepth } from "../spool/spool.ts";
 import { exemplarOf } from "./exemplar.ts";
 import { BoundedLabel, otherValues, replyClass } from "./labels.ts";

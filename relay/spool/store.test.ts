@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { inlineLimitBytes } from "./bodies.ts";
 import { spoolIdOf, type Entry, type NewMessage, type SpoolId } from "./entry.ts";
 import { ClaimLostError, SettlementRefusedError, SpoolFullError, type DeliverySink, type Spool } from "./spool.ts";
-import { spoolChance } from "./store.ts";
 import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
+import { spoolChance } from "../../test/support/relayvalues.ts";
 
 function messageWith(addresses: readonly string[], body = Buffer.from("Hello\r\n")): NewMessage {
   return {

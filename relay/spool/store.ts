@@ -4,7 +4,6 @@
  * Promise: what commit() or settle() resolved for is synced. On a full disk both refuse; settle() releases the reserve, so that
  * the next try has room. Delivery tries until its outcome is kept, and pauses meanwhile rather than sends twice.
  */
-import { randomBytes } from "node:crypto";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import { BodyFiles } from "./bodies.ts";
@@ -338,9 +337,4 @@ function logBytesOf(operation: Operation): number {
   }
   if (operation.kind !== "settle") return 0;
   return operation.notices.reduce((sum, row) => sum + row.message.content.length + messageBytes, messageBytes);
-}
-
-/** 48 bits of chance for a spool id. */
-export function spoolChance(): Uint8Array {
-  return randomBytes(6);
 }

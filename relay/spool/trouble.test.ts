@@ -4,7 +4,7 @@ import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { newMessage } from "../delivery/fixtures.ts";
+import { newMessage, spoolChance } from "../../test/support/relayvalues.ts";
 import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
 import { until } from "../../test/support/until.ts";
 import { BodyFiles, inlineLimitBytes, receptionMemoryBytes } from "./bodies.ts";
@@ -13,7 +13,7 @@ import { DiskFaults, type FaultPoint } from "./disk/faults.ts";
 import { reserveBytes } from "./disk/space.ts";
 import { spoolIdOf, type Entry, type NewMessage } from "./entry.ts";
 import { SpoolFullError } from "./spool.ts";
-import { spoolChance, type Store, type StoreOptions } from "./store.ts";
+import type { Store, StoreOptions } from "./store.ts";
 
 const mebibyte = 2 ** 20;
 const accepted = { code: 250, enhanced: "2.0.0", text: "ok" };

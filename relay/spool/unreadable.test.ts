@@ -4,7 +4,7 @@ import { readdir, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { newMessage } from "../delivery/fixtures.ts";
+import { newMessage } from "../../test/support/relayvalues.ts";
 import { freshDirectory, openAt, start } from "../../test/support/spoolplace.ts";
 import { inlineLimitBytes } from "./bodies.ts";
 import type { NewMessage, SpoolId } from "./entry.ts";

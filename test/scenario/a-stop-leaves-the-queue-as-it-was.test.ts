@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { newMessage } from "../../relay/delivery/fixtures.ts";
+import { newMessage } from "../support/relayvalues.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { openAt } from "../support/spoolplace.ts";
 import { openStage } from "../support/stage.ts";

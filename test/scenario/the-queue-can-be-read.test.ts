@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { systemClock } from "../../runtime/clock.ts";
 import { createLog } from "../../runtime/log.ts";
-import { newMessage } from "../../relay/delivery/fixtures.ts";
+import { newMessage } from "../support/relayvalues.ts";
 import { openStore } from "../../relay/spool/store.ts";
 import { besideRelay, inspectWith, type Inspected } from "../support/inspection.ts";
 import { makeResultsDirectory } from "../support/results.ts";

@@ -2,11 +2,11 @@
 import type { TestContext } from "node:test";
 import { pino } from "pino";
 import type { RelayDocument } from "../../api/relayconfig.ts";
-import { domainSettingsOf, relayDocumentOf, silentMetrics, snapshotOf } from "../../relay/delivery/fixtures.ts";
-import { MemorySpool } from "../../relay/delivery/memoryspool.ts";
+import { domainSettingsOf, relayDocumentOf, silentMetrics, snapshotOf } from "./relayvalues.ts";
+import { MemorySpool } from "./memoryspool.ts";
 import { openDelivery, type Delivery, type DeliveryOptions } from "../../relay/delivery/runner.ts";
 import type { Window } from "../../relay/delivery/job/schedule.ts";
-import { startHop, type Script, type ScriptedHop } from "../../relay/delivery/scriptedhop.ts";
+import { startHop, type Script, type ScriptedHop } from "./scriptedhop.ts";
 import type { DomainSettings, Snapshot } from "../../relay/config/snapshot.ts";
 import type { HopTracer } from "../../relay/observe/hop.ts";
 import { createJournal } from "../../relay/observe/journal.ts";

@@ -3,7 +3,7 @@
  * is needed, which is a few times a year.
  */
 import type { MailRelay } from "../../../api/mailrelay.ts";
-import { inTurn } from "../../../runtime/inturn.ts";
+import { inTurn } from "../inturn.ts";
 import { type Kube, RejectedError } from "../../kube/kube.ts";
 import type { Secret, Stored } from "../../kube/objects.ts";
 import { encodeData, secretText } from "../../kube/secret.ts";

@@ -4,7 +4,7 @@
  */
 import { relayIdentity } from "../../../api/administration.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
-import { inTurn } from "../../../runtime/inturn.ts";
+import { inTurn } from "../inturn.ts";
 import type { Kube } from "../../kube/kube.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { internalAuthoritySecretName } from "../objects/names.ts";

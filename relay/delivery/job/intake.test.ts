@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
 import type { Spool } from "../../spool/spool.ts";
-import { newMessage } from "../fixtures.ts";
+import { newMessage } from "../../../test/support/relayvalues.ts";
 import { Intake } from "./intake.ts";
-import { MemorySpool } from "../memoryspool.ts";
+import { MemorySpool } from "../../../test/support/memoryspool.ts";
 import { DeliverySchedule, defaultWindow } from "./schedule.ts";
 
 function intakeOf(spool: Spool, schedule: DeliverySchedule): Intake {

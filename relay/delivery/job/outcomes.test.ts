@@ -4,7 +4,7 @@ import { test, type TestContext } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
 import type { Settlement } from "../../spool/entry.ts";
 import { SettlementRefusedError, SpoolFullError } from "../../spool/spool.ts";
-import { newMessage, silentMetrics } from "../fixtures.ts";
+import { newMessage, silentMetrics } from "../../../test/support/relayvalues.ts";
 import { asking, type Job } from "./job.ts";
 import { OutcomeWriter } from "./outcomes.ts";
 

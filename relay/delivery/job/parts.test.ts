@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { judge, type Trouble } from "../../mail/outcome.ts";
-import { newMessage } from "../fixtures.ts";
+import { newMessage } from "../../../test/support/relayvalues.ts";
 import { groupRecipients, Parting, recipientsPerTransaction, type Ending } from "./parts.ts";
 
 test("groupRecipients() keeps the order, splits by route and at the limit of a transaction", () => {

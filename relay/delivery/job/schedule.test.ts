@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newMessage } from "../fixtures.ts";
+import { newMessage } from "../../../test/support/relayvalues.ts";
 import { failToWrite, settle, waiting, type Job } from "./job.ts";
 import { DeliverySchedule, type Claimant, type Room } from "./schedule.ts";
 

@@ -4,7 +4,7 @@ import { systemClock } from "../../../runtime/clock.ts";
 import type { Answer, Lookup, MailExchanger } from "../../dns/answer.ts";
 import { judge } from "../../mail/outcome.ts";
 import type { Route } from "../../mail/route.ts";
-import { relayDocumentOf, smarthostAt } from "../fixtures.ts";
+import { relayDocumentOf, smarthostAt } from "../../../test/support/relayvalues.ts";
 import type { NextHop } from "../transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
 import { HopFinder } from "./hops.ts";

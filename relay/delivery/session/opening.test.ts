@@ -8,7 +8,13 @@ import type { SmarthostDocument } from "../../../api/relayconfig.ts";
 import { makeCertificate } from "../../../test/support/keys.ts";
 import { until } from "../../../test/support/until.ts";
 import { judge } from "../../mail/outcome.ts";
-import { replyAndSilence, startHop, usualExtensions, type Script, type ScriptedHop } from "../scriptedhop.ts";
+import {
+  replyAndSilence,
+  startHop,
+  usualExtensions,
+  type Script,
+  type ScriptedHop,
+} from "../../../test/support/scriptedhop.ts";
 import type { Outgoing } from "../transaction.ts";
 import { ConnectError, openConnection, patience, type HopConnection, type Patience } from "../transport.ts";
 import { PlainHosts } from "./plainhosts.ts";

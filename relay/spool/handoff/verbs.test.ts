@@ -7,8 +7,9 @@ import { inlineLimitBytes } from "../bodies.ts";
 import { spoolIdOf, type Message } from "../entry.ts";
 import type { ScheduledRecipient, WholeMessage } from "../handoffs.ts";
 import { SpoolFullError, type DeliverySink } from "../spool.ts";
-import { spoolChance, type Store } from "../store.ts";
+import type { Store } from "../store.ts";
 import { freshDirectory, openAt, start } from "../../../test/support/spoolplace.ts";
+import { spoolChance } from "../../../test/support/relayvalues.ts";
 
 const peer = { name: "outbound-0", host: "outbound-0.peers.mail.svc", port: 9465 };
 const reply = { code: 451, enhanced: "4.2.0", text: "later" };

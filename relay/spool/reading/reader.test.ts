@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
-import { newMessage } from "../../delivery/fixtures.ts";
+import { newMessage } from "../../../test/support/relayvalues.ts";
 import type { SpoolId } from "../entry.ts";
 import type { Spool } from "../spool.ts";
 import { openStore } from "../store.ts";

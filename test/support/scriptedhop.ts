@@ -1,6 +1,6 @@
 /**
  * A next hop for tests: a small SMTP server on loopback that answers as its script says and remembers what it was told.
- * Used by the tests of this folder only. It keeps the bytes of DATA as they came, dots and all.
+ * It keeps the bytes of DATA as they came, dots and all.
  */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";

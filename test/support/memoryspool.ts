@@ -1,10 +1,9 @@
 /**
  * A spool for tests, in memory: the same verbs and the same rules about claims as the real one, nothing durable.
- * Used by the tests of this folder only.
  */
 import { Readable } from "node:stream";
-import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../spool/entry.ts";
-import { domainOf } from "../mail/address.ts";
+import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../../relay/spool/entry.ts";
+import { domainOf } from "../../relay/mail/address.ts";
 import type {
   BodyWriter,
   Census,
@@ -13,7 +12,7 @@ import type {
   LapsedClaims,
   Spool,
   SpoolDepth,
-} from "../spool/spool.ts";
+} from "../../relay/spool/spool.ts";
 
 interface Waiting {
   recipient: Recipient;

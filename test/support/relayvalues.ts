@@ -1,10 +1,11 @@
-/** Values that the tests of this folder start from: a snapshot, a domain with its keys, a message. Tests only. */
-import { generateKeyPairSync } from "node:crypto";
+/** Values that tests of the relay start from: a snapshot, a domain with its keys, a message, what a part reports to when nobody looks. */
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import type { DomainDocument, RelayDocument, SmarthostDocument } from "../../api/relayconfig.ts";
-import type { DomainSettings, SigningKey, Snapshot } from "../config/snapshot.ts";
-import { RelaxedBodyHash } from "../mail/bodyhash.ts";
-import type { RelayMetrics } from "../observe/metrics.ts";
-import { spoolIdOf, type Message, type NewMessage, type Recipient } from "../spool/entry.ts";
+import type { DomainSettings, SigningKey, Snapshot } from "../../relay/config/snapshot.ts";
+import { RelaxedBodyHash } from "../../relay/mail/bodyhash.ts";
+import type { HandoffTracer } from "../../relay/observe/handoffspan.ts";
+import type { RelayMetrics } from "../../relay/observe/metrics.ts";
+import { spoolIdOf, type Message, type NewMessage, type Recipient } from "../../relay/spool/entry.ts";
 
 export const silentMetrics: RelayMetrics = {
   connectionOpened: () => undefined,
@@ -25,6 +26,8 @@ export const silentMetrics: RelayMetrics = {
   checkpointed: () => undefined,
   configurationLoaded: () => undefined,
 };
+
+export const noHandoffTracer: HandoffTracer = { give: () => undefined, take: () => undefined };
 
 export const edwardsKey: SigningKey = {
   selector: "ed",
@@ -89,6 +92,11 @@ export function snapshotOf(relay: RelayDocument, domains: readonly DomainSetting
 
 export function smarthostAt(port: number, changes: Partial<SmarthostDocument> = {}): SmarthostDocument {
   return { host: "127.0.0.1", port, tlsMode: "None", ...changes };
+}
+
+/** 48 bits of chance for a spool id. */
+export function spoolChance(): Uint8Array {
+  return randomBytes(6);
 }
 
 let made = 0;
