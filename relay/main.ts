@@ -26,7 +26,7 @@ import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
 import { openStore, type Store } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
-import { openSubmission, type SubmissionOptions } from "./submission/listener.ts";
+import { openSubmission, type SubmissionOptions } from "./reception/listener.ts";
 
 const program = "relay";
 

@@ -34,7 +34,8 @@ const rooms: readonly Room[] = [
       "relay pure",
       "relay words",
       "relay spool",
-      "relay submission",
+      "relay smtp",
+      "relay reception",
       "relay delivery",
     ]
       .concat([
@@ -85,7 +86,7 @@ const rooms: readonly Room[] = [
       "relay pure",
       "relay words",
       "relay spool",
-      "relay submission",
+      "relay reception",
       "relay delivery",
       "relay config",
     ]
@@ -135,7 +136,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:mail\/|spool\/(?:checkpointing|entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:job\/(?:job|parts|schedule)|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|submission\/admit\.ts)/,
+      /^relay\/(?:mail\/|spool\/(?:checkpointing|entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:job\/(?:job|parts|schedule)|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|reception\/admit\.ts)/,
     rooms: ["api", "relay words"],
     packages: [],
     node: ["node:crypto"],
@@ -172,38 +173,30 @@ const rooms: readonly Room[] = [
   {
     name: "relay handoff",
     files: /^relay\/handoff\//,
-    rooms: [
-      "api",
-      "runtime",
-      "relay pure",
-      "relay words",
-      "relay config",
-      "relay observe",
-      "relay administration words",
-    ],
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay observe", "relay administration words"],
     packages: ["zod"],
     node: "any",
   },
   {
-    name: "relay submission",
-    files: /^relay\/submission\//,
-    rooms: [
-      "api",
-      "runtime",
-      "relay pure",
-      "relay words",
-      "relay config",
-      "relay observe",
-      "relay administration words",
-    ],
-    packages: ["smtp-server"],
+    // The protocol, and nothing of what is decided about mail.
+    name: "relay smtp",
+    files: /^relay\/smtp\//,
+    rooms: ["api", "runtime", "relay pure"],
+    packages: ["smtp-server", "nodemailer"],
+    node: "any",
+  },
+  {
+    name: "relay reception",
+    files: /^relay\/reception\//,
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay smtp", "relay observe", "relay administration words"],
+    packages: [],
     node: "any",
   },
   {
     name: "relay delivery",
     files: /^relay\/delivery\//,
-    rooms: ["api", "runtime", "relay pure", "relay words", "relay config", "relay observe", "relay dns"],
-    packages: ["nodemailer"],
+    rooms: ["api", "runtime", "relay pure", "relay words", "relay smtp", "relay observe", "relay dns"],
+    packages: [],
     node: "any",
   },
   {
@@ -333,9 +326,9 @@ const rooms: readonly Room[] = [
 const soleImporters: readonly { readonly target: string; readonly files: RegExp }[] = [
   {
     target: "smtp-server",
-    files: /^relay\/submission\/smtp\/(?:server|connection|commandstream)\.ts$|^local\//,
+    files: /^relay\/smtp\/server\/|^local\//,
   },
-  { target: "nodemailer", files: /^relay\/delivery\/transport\.ts$|^local\/demo\/run\.ts$/ },
+  { target: "nodemailer", files: /^relay\/smtp\/client\/|^local\/demo\/run\.ts$/ },
   { target: "@kubernetes/client-node", files: /^operator\/kube\/client\/kubeconfig\.ts$/ },
   { target: "prom-client", files: /^relay\/observe\/|^operator\/cluster\// },
   { target: "dns-packet", files: /^relay\/dns\// },

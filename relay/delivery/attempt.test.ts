@@ -16,7 +16,7 @@ import { HostMemory } from "./hostmemory.ts";
 import { createPool } from "./pool.ts";
 import { hopOf } from "./resolve/hops.ts";
 import { startHop, type HopSession, type Script, type ScriptedHop } from "../../test/support/scriptedhop.ts";
-import type { NextHop } from "./transport.ts";
+import type { NextHop } from "../smtp/client/transport.ts";
 
 async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {
   const hop = await startHop(script);

@@ -17,8 +17,8 @@ import type { Pool } from "./pool.ts";
 import { hopOf } from "./resolve/hops.ts";
 import type { Found } from "./resolve/mailhosts.ts";
 import { signMessage } from "./sign.ts";
-import { ConnectError, type NextHop } from "./transport.ts";
-import type { Outgoing, RecipientResult, TransactionReport } from "./transaction.ts";
+import { ConnectError, type NextHop } from "../smtp/client/transport.ts";
+import type { Outgoing, RecipientResult, TransactionReport } from "../smtp/client/transaction.ts";
 import type { HostMemory } from "./hostmemory.ts";
 
 export type Fate =

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentMetrics, smarthostAt } from "../../test/support/relayvalues.ts";
 import { createPool, type Pool, type PoolOptions } from "./pool.ts";
-import { ConnectError, type HopConnection, type NextHop } from "./transport.ts";
+import { ConnectError, type HopConnection, type NextHop } from "../smtp/client/transport.ts";
 
 const hop: NextHop = { key: "hop", smarthost: smarthostAt(25), helo: "relay.test" };
 

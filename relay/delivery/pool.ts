@@ -9,8 +9,8 @@
  */
 import type { Clock } from "../../runtime/clock.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
-import { PlainHosts } from "./session/plainhosts.ts";
-import { ConnectError, openConnection, patience, type HopConnection, type NextHop } from "./transport.ts";
+import { PlainHosts } from "../smtp/client/plainhosts.ts";
+import { ConnectError, openConnection, patience, type HopConnection, type NextHop } from "../smtp/client/transport.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;

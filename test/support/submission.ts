@@ -13,10 +13,10 @@ import type { RelayMetrics } from "../../relay/observe/metrics.ts";
 import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/spool.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
-import { openSubmission, type Submission } from "../../relay/submission/listener.ts";
+import { openSubmission, type Submission } from "../../relay/reception/listener.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
-import { usualPatience, type Patience } from "../../relay/submission/patience.ts";
+import { usualPatience, type Patience } from "../../relay/smtp/server/patience.ts";
 import { SmtpClient, type ClientWish } from "./smtpclient.ts";
 
 export const password = "correct horse";

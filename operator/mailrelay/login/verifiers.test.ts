@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { secretOf } from "../../../test/support/operatorobjects.ts";
 import type { CredentialDocument } from "../../../api/relayconfig.ts";
-import { createAuthenticator } from "../../../relay/submission/auth.ts";
+import { createAuthenticator } from "../../../relay/reception/identity/auth.ts";
 import { readClientLogin } from "./login.ts";
 import { Verifiers } from "./verifiers.ts";
 

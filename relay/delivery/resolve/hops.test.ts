@@ -5,7 +5,7 @@ import type { Answer, Lookup, MailExchanger } from "../../dns/answer.ts";
 import { judge } from "../../mail/outcome.ts";
 import type { Route } from "../../mail/route.ts";
 import { relayDocumentOf, smarthostAt } from "../../../test/support/relayvalues.ts";
-import type { NextHop } from "../transport.ts";
+import type { NextHop } from "../../smtp/client/transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
 import { HopFinder } from "./hops.ts";
 import { attemptOrder, destinationOf, exchangersOf, type Found } from "./mailhosts.ts";

@@ -13,7 +13,7 @@ import { Resolver } from "../../dns/resolver.ts";
 import { parseServer } from "../../dns/servers.ts";
 import { defaultRecipientsPerMessage, policyFor, type DestinationPolicy } from "../../mail/destination.ts";
 import type { Route } from "../../mail/route.ts";
-import type { NextHop } from "../transport.ts";
+import type { NextHop } from "../../smtp/client/transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
 import { attemptOrder, permittedHosts, type Destination, type Found, type HostAddress } from "./mailhosts.ts";
 

@@ -46,17 +46,17 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "an unknown user is answered at once",
-    file: "relay/submission/auth.ts",
+    file: "relay/reception/identity/auth.ts",
     old: "await matchesVerifier(password, dummyVerifier(credentials, { salt: dummySalt, storedKey: dummyKey }));",
     new: "dummyVerifier(credentials, { salt: dummySalt, storedKey: dummyKey });",
-    test: "relay/submission/auth.test.ts",
+    test: "relay/reception/identity/auth.test.ts",
   },
   {
     what: "idle clients are not cut at a stop",
-    file: "relay/submission/listener.ts",
+    file: "relay/reception/listener.ts",
     old: "for (const connection of server.open) if (!connection.receiving) connection.destroy();",
     new: "",
-    test: "relay/submission/listener.test.ts",
+    test: "relay/reception/listener.test.ts",
   },
   {
     what: "every client is on this machine",
@@ -88,7 +88,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "a farewell other than 421 is taken for a judgement of the message",
-    file: "relay/delivery/transaction.ts",
+    file: "relay/smtp/client/transaction.ts",
     old: 'return code === 421 || enhanced === "4.4.2";',
     new: 'return code === 421 || (code === 421 && enhanced === "4.4.2");',
     test: "relay/delivery/attempt.test.ts",

@@ -18,17 +18,17 @@ import type { RelayMetrics } from "../observe/metrics.ts";
 import { destinationsOf } from "../observe/transition.ts";
 import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
-import { acceptMessage, insufficientStorage, oversize } from "./accept.ts";
+import { acceptMessage, insufficientStorage, oversize } from "./accept/accept.ts";
 import { admitClient, admitHeader, admitSender, type AuthenticatedUser, type Client } from "./admit.ts";
-import type { Authenticator } from "./auth.ts";
+import type { Authenticator } from "./identity/auth.ts";
 import type { ClientLog } from "./clientlog.ts";
-import type { MailCommand } from "./smtp/command.ts";
+import type { MailCommand } from "../smtp/server/command.ts";
 import type { ConnectionCount, Seat } from "./connections.ts";
-import type { HeaderRoom } from "./data/headerroom.ts";
+import type { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
-import { goodbyeOf } from "./rules.ts";
-import type { ClientPlace, Login, SessionRules, SessionState, Transaction } from "./rules.ts";
+import { goodbyeOf } from "../smtp/server/rules.ts";
+import type { ClientPlace, Login, SessionRules, SessionState, Transaction } from "../smtp/server/rules.ts";
 
 /** What all sessions share. */
 export interface Room {

@@ -6,10 +6,10 @@
  * because DKIM signing shares the thread pool; when too many wait, the answer is 454 and the client comes back.
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { loginOctets, preparePassword, prepareUsername } from "../../api/login.ts";
-import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts";
-import { refusal, type Refusal } from "../mail/reply.ts";
-import type { AuthenticatedUser } from "./admit.ts";
+import { loginOctets, preparePassword, prepareUsername } from "../../../api/login.ts";
+import type { CredentialDocument, ScramVerifier } from "../../../api/relayconfig.ts";
+import { refusal, type Refusal } from "../../mail/reply.ts";
+import type { AuthenticatedUser } from "../admit.ts";
 import { matchesVerifier, matchingVerifiers } from "./scram.ts";
 
 export interface Authenticator {

@@ -1,9 +1,9 @@
 /** DATA over the wire: what is kept is what was sent, but for the stated changes; what is refused leaves nothing behind. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { openBed, type Bed, type KeptMessage } from "../../test/support/submission.ts";
-import type { SmtpClient } from "../../test/support/smtpclient.ts";
-import { RelaxedBodyHash } from "../mail/bodyhash.ts";
+import { openBed, type Bed, type KeptMessage } from "../../../test/support/submission.ts";
+import type { SmtpClient } from "../../../test/support/smtpclient.ts";
+import { RelaxedBodyHash } from "../../mail/bodyhash.ts";
 
 const sizeLimit = 3_000_000;
 let bed: Bed;

@@ -7,21 +7,21 @@
  * stream is read and thrown away, and the spool holds nothing of it.
  */
 import type { Readable } from "node:stream";
-import { SpoolFullError, type BodyWriter, type Spool } from "../spool/spool.ts";
-import type { Body, NewMessage, SpoolId } from "../spool/entry.ts";
-import { RelaxedBodyHash } from "../mail/bodyhash.ts";
-import { ContentScan, type ContentFault } from "../mail/content.ts";
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
-import { addedMessageId, planHeader, renderOutgoing, type HeaderPlan } from "../mail/fields/outgoing.ts";
-import { parseHeader, type Header, type HeaderFault } from "../mail/header.ts";
-import { headerOctets } from "../mail/limit.ts";
-import type { Reception } from "../mail/received.ts";
-import { refusal, type Refusal } from "../mail/reply.ts";
-import { traceFieldNames } from "../observe/tracefields.ts";
-import type { Admission } from "./admit.ts";
-import type { HeaderPlace, HeaderRoom } from "./data/headerroom.ts";
-import { recodeBody, type Recoded } from "./data/recode.ts";
-import type { MailCommand } from "./smtp/command.ts";
+import { SpoolFullError, type BodyWriter, type Spool } from "../../spool/spool.ts";
+import type { Body, NewMessage, SpoolId } from "../../spool/entry.ts";
+import { RelaxedBodyHash } from "../../mail/bodyhash.ts";
+import { ContentScan, type ContentFault } from "../../mail/content.ts";
+import type { EnvelopeRecipient } from "../../mail/envelope.ts";
+import { addedMessageId, planHeader, renderOutgoing, type HeaderPlan } from "../../mail/fields/outgoing.ts";
+import { parseHeader, type Header, type HeaderFault } from "../../mail/header.ts";
+import { headerOctets } from "../../mail/limit.ts";
+import type { Reception } from "../../mail/received.ts";
+import { refusal, type Refusal } from "../../mail/reply.ts";
+import { traceFieldNames } from "../../observe/tracefields.ts";
+import type { Admission } from "../admit.ts";
+import type { HeaderPlace, HeaderRoom } from "./headerroom.ts";
+import { recodeBody, type Recoded } from "./recode.ts";
+import type { MailCommand } from "../../smtp/server/command.ts";
 
 export interface Delivery {
   readonly id: SpoolId;

@@ -7,10 +7,10 @@
  */
 import { once } from "node:events";
 import type { Writable } from "node:stream";
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
-import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
-import { asciiOrcpt } from "../mail/notice/recipientform.ts";
-import { formatReply, type Reply } from "../mail/reply.ts";
+import type { EnvelopeRecipient } from "../../mail/envelope.ts";
+import type { LocalReason, Phase, Trouble } from "../../mail/outcome.ts";
+import { asciiOrcpt } from "../../mail/notice/recipientform.ts";
+import { formatReply, type Reply } from "../../mail/reply.ts";
 import { DotStuffing, stuffWhole } from "./dotstuffing.ts";
 
 export interface Outgoing {

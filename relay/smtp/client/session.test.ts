@@ -5,11 +5,11 @@ import { createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { until } from "../../../test/support/until.ts";
 import { judge } from "../../mail/outcome.ts";
-import { createPool } from "../pool.ts";
+import { createPool } from "../../delivery/pool.ts";
 import { silentMetrics } from "../../../test/support/relayvalues.ts";
 import { startHop, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
-import type { Outgoing, TransactionReport } from "../transaction.ts";
-import { openConnection, patience, type HopConnection, type NextHop, type Patience } from "../transport.ts";
+import type { Outgoing, TransactionReport } from "./transaction.ts";
+import { openConnection, patience, type HopConnection, type NextHop, type Patience } from "./transport.ts";
 import { longestReplyOctets } from "./replyreader.ts";
 
 async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Readable } from "node:stream";
-import type { SmarthostDocument } from "../../api/relayconfig.ts";
-import { judge } from "../mail/outcome.ts";
-import { startHop, usualExtensions, type Script, type ScriptedHop } from "../../test/support/scriptedhop.ts";
+import type { SmarthostDocument } from "../../../api/relayconfig.ts";
+import { judge } from "../../mail/outcome.ts";
+import { startHop, usualExtensions, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
 import type { Outgoing, RecipientResult } from "./transaction.ts";
 import { ConnectError, openConnection, type HopConnection } from "./transport.ts";
 

@@ -12,8 +12,8 @@ import type { SMTPServerSession } from "smtp-server";
 import type { Refusal } from "../../mail/reply.ts";
 import { MailConnection } from "./connection.ts";
 import { readProxyHeader } from "./proxyheader.ts";
-import { actsForAnother } from "../rules.ts";
-import type { ClientPlace, MailServerOptions, ServerCertificate, SessionRules } from "../rules.ts";
+import { actsForAnother } from "./rules.ts";
+import type { ClientPlace, MailServerOptions, ServerCertificate, SessionRules } from "./rules.ts";
 
 type SocketOptions = NonNullable<Parameters<Parameters<SMTPServer["_handleProxy"]>[1]>[1]>;
 type Proxied = Parameters<SMTPServer["_handleProxy"]>[1];

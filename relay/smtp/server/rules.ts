@@ -3,10 +3,10 @@
  * knows the other's library.
  */
 import type { Readable } from "node:stream";
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
-import { refusal, type Refusal, type Reply } from "../mail/reply.ts";
-import type { AuthenticatedUser } from "./admit.ts";
-import type { MailCommand } from "./smtp/command.ts";
+import type { EnvelopeRecipient } from "../../mail/envelope.ts";
+import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
+import type { AuthenticatedUser } from "../../reception/admit.ts";
+import type { MailCommand } from "./command.ts";
 import type { Patience } from "./patience.ts";
 
 /** What is true of a session right now. */

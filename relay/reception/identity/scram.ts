@@ -3,7 +3,7 @@
  */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
-import type { ScramVerifier } from "../../api/relayconfig.ts";
+import type { ScramVerifier } from "../../../api/relayconfig.ts";
 
 const keyOctets = 32;
 const deriveKey = promisify(pbkdf2);

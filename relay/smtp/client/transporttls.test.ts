@@ -4,15 +4,15 @@ import { webcrypto } from "node:crypto";
 import { before, test, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import * as x509 from "@peculiar/x509";
-import type { SmarthostDocument } from "../../api/relayconfig.ts";
-import { judge } from "../mail/outcome.ts";
+import type { SmarthostDocument } from "../../../api/relayconfig.ts";
+import { judge } from "../../mail/outcome.ts";
 import {
   replyAndClose,
   startHop,
   usualExtensions,
   type Script,
   type ScriptedHop,
-} from "../../test/support/scriptedhop.ts";
+} from "../../../test/support/scriptedhop.ts";
 import { ConnectError, openConnection, type HopConnection } from "./transport.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { credentialOf, password } from "../../test/support/submission.ts";
-import type { CredentialDocument } from "../../api/relayconfig.ts";
+import { credentialOf, password } from "../../../test/support/submission.ts";
+import type { CredentialDocument } from "../../../api/relayconfig.ts";
 import { createAuthenticator } from "./auth.ts";
 import { matchesVerifier } from "./scram.ts";
 

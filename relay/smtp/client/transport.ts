@@ -9,13 +9,13 @@
 import { TLSSocket } from "node:tls";
 import { isIP, Socket } from "node:net";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import type { SmarthostDocument } from "../../api/relayconfig.ts";
-import type { LocalReason, Phase, Trouble } from "../mail/outcome.ts";
-import type { ConnectionLimits } from "../mail/destination.ts";
-import { parseReply, type Reply } from "../mail/reply.ts";
-import type { PlainHosts } from "./session/plainhosts.ts";
-import { HopSession, type ReplyPatience } from "./session/session.ts";
-import { Transcript, type HopOffers } from "./session/transcript.ts";
+import type { SmarthostDocument } from "../../../api/relayconfig.ts";
+import type { LocalReason, Phase, Trouble } from "../../mail/outcome.ts";
+import type { ConnectionLimits } from "../../mail/destination.ts";
+import { parseReply, type Reply } from "../../mail/reply.ts";
+import type { PlainHosts } from "./plainhosts.ts";
+import { HopSession, type ReplyPatience } from "./session.ts";
+import { Transcript, type HopOffers } from "./transcript.ts";
 import { LineLostError, transact, type Outgoing, type TransactionReport } from "./transaction.ts";
 
 export interface NextHop {

@@ -15,8 +15,8 @@ import {
   type Script,
   type ScriptedHop,
 } from "../../../test/support/scriptedhop.ts";
-import type { Outgoing } from "../transaction.ts";
-import { ConnectError, openConnection, patience, type HopConnection, type Patience } from "../transport.ts";
+import type { Outgoing } from "./transaction.ts";
+import { ConnectError, openConnection, patience, type HopConnection, type Patience } from "./transport.ts";
 import { PlainHosts } from "./plainhosts.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "mailboat-opening-"));

@@ -6,7 +6,7 @@ import { openBed } from "../../../test/support/submission.ts";
 import { systemChance, systemClock, octetsOf } from "../../../runtime/clock.ts";
 import { until } from "../../../test/support/until.ts";
 import { spoolIdOf } from "../../spool/entry.ts";
-import { acceptMessage, type Delivery } from "../accept.ts";
+import { acceptMessage, type Delivery } from "./accept.ts";
 import { HeaderRoom } from "./headerroom.ts";
 
 test("what is beyond a usual header is counted for all together, until it is left", () => {

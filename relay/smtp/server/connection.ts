@@ -12,14 +12,14 @@ import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { commandLineOctets } from "../../mail/limit.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
-import type { AuthenticatedUser } from "../admit.ts";
+import type { AuthenticatedUser } from "../../reception/admit.ts";
 import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
 import { refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
 import { SessionWatch } from "./sessionwatch.ts";
-import { isRefusal, isSlowed, isTooMany, type Patience } from "../patience.ts";
-import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "../rules.ts";
-import type { Login, SessionRules, SessionState, Transaction } from "../rules.ts";
+import { isRefusal, isSlowed, isTooMany, type Patience } from "./patience.ts";
+import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
+import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
 const servedCommands: ReadonlySet<string> = new Set(

@@ -6,7 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { formatReply, type Reply } from "../../mail/reply.ts";
-import { LineLostError, type SmtpLine } from "../transaction.ts";
+import { LineLostError, type SmtpLine } from "./transaction.ts";
 import { ReplyReader } from "./replyreader.ts";
 import type { HopOffers } from "./transcript.ts";
 

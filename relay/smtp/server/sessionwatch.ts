@@ -1,5 +1,5 @@
 /** One session's time: who the client is to us, and a timer that looks again when the deadline has moved on meanwhile. */
-import { deadlineOf, handshaken, handshaking, known, progressed, type Patience, type Standing } from "../patience.ts";
+import { deadlineOf, handshaken, handshaking, known, progressed, type Patience, type Standing } from "./patience.ts";
 
 export interface Watched {
   /** `reply`: the client waits for us; `message`: it sends one, and the idle timeout of the socket counts. */

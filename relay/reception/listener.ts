@@ -19,14 +19,14 @@ import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Spool } from "../spool/spool.ts";
-import { createAuthenticator } from "./auth.ts";
+import { createAuthenticator } from "./identity/auth.ts";
 import { ClientLog } from "./clientlog.ts";
-import type { MailConnection } from "./smtp/connection.ts";
+import type { MailConnection } from "../smtp/server/connection.ts";
 import { ConnectionCount } from "./connections.ts";
-import { HeaderRoom } from "./data/headerroom.ts";
+import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
-import { usualPatience, type Patience } from "./patience.ts";
-import { MailServer } from "./smtp/server.ts";
+import { usualPatience, type Patience } from "../smtp/server/patience.ts";
+import { MailServer } from "../smtp/server/server.ts";
 import { SubmissionSession, type Room } from "./session.ts";
 
 export interface SubmissionOptions {
