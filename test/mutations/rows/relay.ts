@@ -33,8 +33,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a kept connection that is dead costs an attempt",
     file: "relay/delivery/attempt.ts",
-    old: "if (!report.stale || !reused) {",
-    new: "if (!report.stale || reused) {",
+    old: "if (report.stale && reused) continue;",
+    new: "if (report.stale && !reused) continue;",
     test: "relay/delivery/attempt.test.ts",
   },
   {
