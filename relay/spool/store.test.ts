@@ -578,27 +578,3 @@ test("what is offered to another pod is no lease of delivery's", async (t) => {
   for (const round of [1, 2, 3]) assert.equal((await spool.renew(round, [])).messages, 0);
   assert.deepEqual(await spool.claim({ now: start + 1e9, limit: 10 }), []);
 });
-
-test("what is durable was taken, also when delivery fails at it: a client that heard otherwise would send it twice", async () => {
-  const directory = await freshDirectory();
-  const spool = await openAt(directory);
-  const cancelled: string[] = [];
-  spool.deliverTo({
-    reserve: () => true,
-    deliver: () => {
-      throw new Error("no route");
-    },
-    cancel: ({ message }) => cancelled.push(message.id),
-    arrived: () => undefined,
-  });
-  const message = messageWith(["a@example.net"]);
-  await spool.commit(message);
-  assert.deepEqual(cancelled, [message.message.id]);
-  const notice = messageWith(["b@example.net"]);
-  const outcomes = [{ kind: "failed" as const, index: 0, reply: accepted }];
-  await spool.settle({ id: message.message.id, outcomes, notices: [notice] });
-  assert.deepEqual(cancelled, [message.message.id, notice.message.id]);
-  // Nobody names it, so that it comes back.
-  await spool.renew(1, []);
-  assert.equal((await spool.renew(2, [])).messages, 1);
-});

@@ -74,7 +74,9 @@ for (const point of ["checkpoint", "checkpointThread"] as const) {
 }
 
 test("a writer that cannot end the log keeps the spool, says so, and ends it later", async (t) => {
-  const { directory, spool, faults, checkpoints } = await openPlace(t);
+  // As much as a machine writes until the writer has tried twice.
+  const capacity = { capacityBytes: 1e11, highWatermarkPercent: 85 };
+  const { directory, spool, faults, checkpoints } = await openPlace(t, { capacity: () => capacity });
   faults.arm("endLog", "ENOSPC", 2);
   let written = 0;
   const fill = async (): Promise<void> => {
@@ -265,4 +267,28 @@ test("memory of receptions is free again after a commit, a refusal and an abort"
       await spool.handoff.receive({ message: whole.message, recipients: scheduled, offer: "one", now: start });
     }
   }
+});
+
+test("what is durable was taken, also when delivery fails at it: a client that heard otherwise would send it twice", async () => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  const cancelled: string[] = [];
+  spool.deliverTo({
+    reserve: () => true,
+    deliver: () => {
+      throw new Error("no route");
+    },
+    cancel: (refused) => cancelled.push(refused.message.id),
+    arrived: () => undefined,
+  });
+  const kept = message();
+  await spool.commit(kept);
+  assert.deepEqual(cancelled, [kept.message.id]);
+  const notice = message();
+  const outcomes = [{ kind: "failed" as const, index: 0, reply: accepted }];
+  await spool.settle({ id: kept.message.id, outcomes, notices: [notice] });
+  assert.deepEqual(cancelled, [kept.message.id, notice.message.id]);
+  // Nobody names it, so that it comes back.
+  await spool.renew(1, []);
+  assert.equal((await spool.renew(2, [])).messages, 1);
 });
