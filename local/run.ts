@@ -21,6 +21,7 @@ import { openClientAuthority } from "../operator/mailrelay/own/issuing.ts";
 import { openInternalAuthority } from "../operator/mailrelay/peer/issuing.ts";
 import { openOrders } from "../operator/mailrelay/peer/orders.ts";
 import { readReport } from "../operator/mailrelay/reports.ts";
+import { usualSecretsRole } from "../operator/mailrelay/rights.ts";
 import { RelayMemory } from "../operator/mailrelay/scale/memory.ts";
 import { reconcileDomain } from "../operator/senderdomain/reconcile.ts";
 import { UsageError } from "../runtime/commandline.ts";
@@ -198,6 +199,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
       podHost: run.settings.host,
       namespace: operatorNamespace,
       serviceAccount: "mailboat-operator",
+      secretsRole: usualSecretsRole,
       pods: usualPods,
       className: undefined,
       clusterDomain: usualClusterDomain,

@@ -96,6 +96,16 @@ test("readCommand() of convert takes files and no flags", () => {
   assert.throws(() => readCommand(["convert", "a.yaml", "--workers", "2"], {}), /--workers is no flag of `convert`/);
 });
 
+test("readCommand() of run takes the role that lets the operator at Secrets", () => {
+  const roleOf = (...flags: readonly string[]): unknown => {
+    const command = readCommand(["run", "--relay-image", "i", ...flags], {});
+    return command.verb === "run" ? command.settings.secretsRole : undefined;
+  };
+  assert.deepEqual(roleOf(), { kind: "ClusterRole", name: "mailboat-secrets" });
+  assert.deepEqual(roleOf("--secrets-role", "Role/mine"), { kind: "Role", name: "mine" });
+  assert.throws(() => roleOf("--secrets-role", "mine"), /secretsRole: must be ClusterRole\/NAME or Role\/NAME/);
+});
+
 const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["no verb", [], /which verb\? `run` or `release`/],
   ["an unknown verb", ["cluster"], /unknown verb cluster/],

@@ -33,6 +33,8 @@ export const usage = `Mailboat operator
                             (POD_NAMESPACE; default: the pod's or context's, else mailboat-system)
     --service-account NAME  the operator's own account, for the commands that messages show
                             (SERVICE_ACCOUNT; default mailboat-operator)
+    --secrets-role KIND/NAME  what lets the operator at Secrets where it is bound, for the same commands
+                            (SECRETS_ROLE; default ClusterRole/mailboat-secrets)
     --lease-name NAME       (LEASE_NAME; default mailboat-operator)
     --identity NAME         who holds the lease, for people (POD_NAME; default: the host's name)
     --host ADDRESS          where health and metrics are served (LISTEN_HOST; default 0.0.0.0)
@@ -68,6 +70,16 @@ const objectName = z
     error: "must be lower-case letters, digits, '-' and '.', for example cluster.local",
   });
 
+const secretsRole = z
+  .string()
+  .regex(/^(?:ClusterRole|Role)\/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/, {
+    error: "must be ClusterRole/NAME or Role/NAME",
+  })
+  .transform((text) => {
+    const [kind, name = ""] = text.split("/");
+    return { kind: kind === "Role" ? ("Role" as const) : ("ClusterRole" as const), name };
+  });
+
 const clusterSettings = z.object({
   relayImage: z.string({ error: "name the image of relay pods with --relay-image or RELAY_IMAGE" }).min(1),
   relayImagePullPolicy: z
@@ -81,6 +93,7 @@ const clusterSettings = z.object({
   namespaces: z.array(label),
   namespace: label.optional(),
   serviceAccount: z.string().min(1),
+  secretsRole,
   leaseName: label,
   identity: z.string().min(1),
   listenHost: ipAddress,
@@ -152,6 +165,7 @@ function readCluster(values: Flags, set: Variable): Command {
     relayImagePullSecrets: listed(values["relay-image-pull-secrets"] ?? set("RELAY_IMAGE_PULL_SECRETS")),
     clusterDomain: values["cluster-domain"] ?? set("CLUSTER_DOMAIN") ?? "cluster.local",
     serviceAccount: values["service-account"] ?? set("SERVICE_ACCOUNT") ?? "mailboat-operator",
+    secretsRole: values["secrets-role"] ?? set("SECRETS_ROLE") ?? "ClusterRole/mailboat-secrets",
     listenHost: values.host ?? set("LISTEN_HOST") ?? "0.0.0.0",
     port: values.port ?? set("HTTP_PORT") ?? "9464",
     workers: values.workers ?? set("WORKERS") ?? "16",
@@ -208,6 +222,7 @@ const flagsOf: Readonly<Record<"run" | "release", ReadonlySet<string>>> = {
     ...relayFlags,
     "cluster-domain",
     "service-account",
+    "secrets-role",
     "host",
     "port",
     "workers",
@@ -235,6 +250,7 @@ function parseFlags(args: readonly string[]) {
         namespaces: text,
         namespace: text,
         "service-account": text,
+        "secrets-role": text,
         "lease-name": text,
         identity: text,
         port: text,

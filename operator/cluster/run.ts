@@ -79,9 +79,9 @@ export async function runCluster(run: ClusterRun): Promise<number> {
       state.isSynced = true;
     },
     begin: () => {
-      const { relayImage: image, serviceAccount, clusterDomain, className } = settings;
+      const { relayImage: image, serviceAccount, secretsRole, clusterDomain, className } = settings;
       const pods = podDefaults(settings, state.areIdsAssigned);
-      const place = { className, namespace, image, pods, clusterDomain, serviceAccount };
+      const place = { className, namespace, image, pods, clusterDomain, serviceAccount, secretsRole };
       state.queue = openQueue({
         ...run,
         kube,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
 import type { Kind } from "../kube/objects.ts";
-import { rejectionOf } from "./rights.ts";
+import { place } from "../../test/support/operatorobjects.ts";
+import { grantCommand, rejectionOf } from "./rights.ts";
 
 const rows: readonly (readonly [kind: Kind, refusedFor: RejectedError["refusedFor"], field: string])[] = [
   ["StatefulSet", "content", "spec.pod"],
@@ -38,4 +39,16 @@ test("a right that is missing is the namespace's, but for Secrets, and anything 
   assert.throws(() => rejectionOf({ kind: "Secret", name: "outbound" }, denied), denied);
   const defect = new TypeError("x is undefined");
   assert.throws(() => rejectionOf({ kind: "Service", name: "outbound" }, defect), defect);
+});
+
+test("grantCommand() names the role that the installation has", () => {
+  const tail = "--serviceaccount mailboat-system:mailboat-operator";
+  assert.equal(
+    grantCommand(place, "shop"),
+    `kubectl create rolebinding mailboat-secrets --namespace shop --clusterrole mailboat-secrets ${tail}`,
+  );
+  assert.equal(
+    grantCommand({ ...place, secretsRole: { kind: "Role", name: "mailboat-operator" } }, "shop"),
+    `kubectl create rolebinding mailboat-operator --namespace shop --role mailboat-operator ${tail}`,
+  );
 });

@@ -4,15 +4,22 @@
  */
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
 import type { Kind } from "../kube/objects.ts";
-import type { Place, ReferenceProblem, Rejection } from "./world.ts";
+import type { Place, ReferenceProblem, Rejection, SecretsRole } from "./world.ts";
 
-/** The ClusterRole that a namespace's owner binds so that the operator may read and write Secrets there. */
-export const secretsRole = "mailboat-secrets";
+/** The role that a namespace's owner binds so that the operator may read and write Secrets there, where nothing else is said. */
+export const usualSecretsRole: SecretsRole = { kind: "ClusterRole", name: "mailboat-secrets" };
 
-export function grantCommand(place: Pick<Place, "namespace" | "serviceAccount">, namespace: string): string {
+export function grantCommand(
+  {
+    namespace: own,
+    serviceAccount,
+    secretsRole: { kind, name },
+  }: Pick<Place, "namespace" | "serviceAccount" | "secretsRole">,
+  namespace: string,
+): string {
   return (
-    `kubectl create rolebinding ${secretsRole} --namespace ${namespace} --clusterrole ${secretsRole} ` +
-    `--serviceaccount ${place.namespace}:${place.serviceAccount}`
+    `kubectl create rolebinding ${name} --namespace ${namespace} --${kind.toLowerCase()} ${name} ` +
+    `--serviceaccount ${own}:${serviceAccount}`
   );
 }
 

@@ -55,6 +55,13 @@ export interface Place {
   readonly podHost: string | undefined;
   /** Name of the operator's ServiceAccount, for the commands that give it rights. */
   readonly serviceAccount: string;
+  readonly secretsRole: SecretsRole;
+}
+
+/** What a namespace's owner binds to let the operator at its Secrets: it must exist in that installation. */
+export interface SecretsRole {
+  readonly kind: "ClusterRole" | "Role";
+  readonly name: string;
 }
 
 /** PEM of a certificate and its PKCS#8 key. */

@@ -12,6 +12,7 @@ import {
   type RelayWorld,
   usualPods,
 } from "../../operator/mailrelay/world.ts";
+import { usualSecretsRole } from "../../operator/mailrelay/rights.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
@@ -26,6 +27,7 @@ export const place: Place = {
   namespace: "mailboat-system",
   podHost: undefined,
   serviceAccount: "mailboat-operator",
+  secretsRole: usualSecretsRole,
 };
 
 export function relayOf(spec: object = {}): Stored<MailRelay> {

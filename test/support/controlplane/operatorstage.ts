@@ -6,7 +6,7 @@ import type { RawObject } from "../../../operator/kube/client/resource.ts";
 import { digestOf, project } from "../../../operator/kube/cluster/difference.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../../operator/kube/objects.ts";
-import { grantCommand } from "../../../operator/mailrelay/rights.ts";
+import { grantCommand, usualSecretsRole } from "../../../operator/mailrelay/rights.ts";
 import { makeResultsDirectory, repositoryRoot } from "../results.ts";
 import { until } from "../until.ts";
 import { openClient } from "./clients.ts";
@@ -78,7 +78,7 @@ export class OperatorStage {
 
   /** Runs the command that conditions show. */
   giveSecrets(namespace: string): void {
-    const place = { namespace: this.operatorNamespace, serviceAccount: operatorAccount };
+    const place = { namespace: this.operatorNamespace, serviceAccount: operatorAccount, secretsRole: usualSecretsRole };
     this.plane.kubectl(grantCommand(place, namespace).split(" ").slice(1));
   }
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { secretsRole } from "../../../operator/mailrelay/rights.ts";
+import { usualSecretsRole } from "../../../operator/mailrelay/rights.ts";
 import { repositoryRoot } from "../results.ts";
 import type { ControlPlane } from "./controlplane.ts";
 
@@ -82,7 +82,7 @@ export function grantRights(plane: ControlPlane, namespace: string): string {
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },
     { apiVersion, kind: "ClusterRole", metadata: { name }, rules: everywhere },
     { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, subjects, roleRef: roleRef("ClusterRole") },
-    { apiVersion, kind: "ClusterRole", metadata: { name: secretsRole }, rules: rulesIn("secrets") },
+    { apiVersion, kind: "ClusterRole", metadata: { name: usualSecretsRole.name }, rules: rulesIn("secrets") },
     { apiVersion, kind: "Role", metadata: { name, namespace }, rules: own },
     { apiVersion, kind: "RoleBinding", metadata: { name, namespace }, subjects, roleRef: roleRef("Role") },
   ];
