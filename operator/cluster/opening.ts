@@ -6,6 +6,7 @@ import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Client } from "../kube/client/client.ts";
 import { type ConnectionSettings, openConnection } from "../kube/client/connection.ts";
+import { isFailure } from "../kube/client/failure.ts";
 import type { Resource } from "../kube/client/resource.ts";
 import { Transport } from "../kube/client/transport.ts";
 import { Election } from "../kube/lease.ts";
@@ -94,6 +95,14 @@ export async function assignsIds({ client, stopping, log }: Asking): Promise<boo
       return is;
     } catch (error) {
       if (stopping.aborted) return false;
+      if (isFailure(error, "Forbidden")) {
+        // Nothing will change that by itself; OpenShift lets everybody ask.
+        log.warn(
+          { error: error.said },
+          "the operator may not ask whether the cluster gives pods their ids: they get ours",
+        );
+        return false;
+      }
       log.warn({ error: String(error) }, "the API server does not say which kinds it has; it is asked again");
       await pause(againMs, undefined, { signal: stopping }).catch(() => undefined);
     }

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { test, type TestContext } from "node:test";
+import { createLog } from "../../runtime/log.ts";
+import { Client } from "../kube/client/client.ts";
+import { Transport } from "../kube/client/transport.ts";
+import { assignsIds } from "./opening.ts";
+
+/** A server that answers the question for OpenShift's kinds with each of these in turn, the last for ever. */
+async function clientOf(context: TestContext, answers: readonly (readonly [number, object])[]): Promise<Client> {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    const [code, body] = answers[Math.min(asked++, answers.length - 1)] ?? [500, {}];
+    response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(body));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const transport = new Transport({
+    server: new URL(`http://127.0.0.1:${port}`),
+    namespace: undefined,
+    credentials: () => Promise.resolve({ headers: {}, tls: {}, proxy: undefined }),
+  });
+  context.after(() => {
+    transport.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  return new Client({ transport, concurrency: 1, now: () => performance.now() });
+}
+
+const known = { kind: "APIResourceList", resources: [{ name: "securitycontextconstraints" }] };
+const status = (code: number, reason: string): readonly [number, object] => [code, { kind: "Status", reason, code }];
+const rows: readonly (readonly [string, readonly (readonly [number, object])[], boolean])[] = [
+  ["OpenShift", [[200, known]], true],
+  ["another cluster", [status(404, "NotFound")], false],
+  ["one that forbids the question: the operator still begins", [status(403, "Forbidden")], false],
+];
+
+for (const [what, answers, expected] of rows) {
+  test(`assignsIds() answers ${expected} for ${what}`, async (context) => {
+    const client = await clientOf(context, answers);
+    const log = createLog({ level: "silent", program: "test" });
+    assert.equal(await assignsIds({ client, log, stopping: AbortSignal.timeout(10_000) }), expected);
+  });
+}
