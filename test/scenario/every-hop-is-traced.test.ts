@@ -318,7 +318,7 @@ test(
     const directory = makeResultsDirectory(file, "local");
     const collector = await startCollector(t, directory);
     const manifests = localManifests(hop.address);
-    const tracing = `tracing: {endpoint: "${collector.endpoint}", headersRef: { name: collector }-headers}`;
+    const tracing = `tracing: {endpoint: "${collector.endpoint}", headersRef: {name: collector-headers}}`;
     const relay =
       manifests["relay.yaml"]?.replace("  tls: {selfSigned: {}}", `  tls: {selfSigned: {}}\n  ${tracing}`) ?? "";
     const local = await LocalMode.start({ directory, manifests: { ...manifests, "relay.yaml": relay } });

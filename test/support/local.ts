@@ -94,7 +94,13 @@ async function launch(directory: string): Promise<Program> {
     command: [process.execPath, join(repositoryRoot, "local/main.ts"), "run", ...flags],
     logFile: join(directory, "local.log"),
   });
-  await program.waitFor("ready", (line) => line === "ready", 60_000);
+  try {
+    await program.waitFor("ready", (line) => line === "ready", 60_000);
+  } catch (error) {
+    // Nobody else knows of it yet: it would hold the test's process up.
+    await program.kill("SIGKILL");
+    throw error;
+  }
   return program;
 }
 
