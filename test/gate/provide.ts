@@ -1,5 +1,10 @@
 /** What the layers need before their tests: a cold build takes minutes, and none of them within the deadline of a test file. */
-import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
+import {
+  lackingControllers,
+  lackingControlPlane,
+  provideControllers,
+  provideControlPlane,
+} from "../support/controlplane/programs.ts";
 import { helmMajors, lackingHelm, provideHelmProgram } from "../support/helm.ts";
 import { provideImages } from "../support/node/images.ts";
 import { lackingKstatus, provideKstatus } from "../support/kstatus/program.ts";
@@ -13,8 +18,13 @@ export type Say = (line: string) => void;
 export async function provideApiServer(say: Say): Promise<Outcome> {
   const controlPlane = await controlPlaneOf(say);
   const collector = await collectorOf(say);
+  const controllers =
+    lackingControllers() === false ? await built("controllers", () => provideControllers(say)) : nothing;
   const kstatus = lackingKstatus() === false ? await built("kstatus", () => provideKstatus(say)) : nothing;
-  return { ...nothing, failures: [...controlPlane.failures, ...collector.failures, ...kstatus.failures] };
+  return {
+    ...nothing,
+    failures: [...controlPlane.failures, ...collector.failures, ...controllers.failures, ...kstatus.failures],
+  };
 }
 
 async function controlPlaneOf(say: Say): Promise<Outcome> {
