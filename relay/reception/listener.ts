@@ -23,6 +23,7 @@ import { createAuthenticator } from "./identity/auth.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "../smtp/server/connection.ts";
 import { ConnectionCount } from "./connections.ts";
+import { Newcomers } from "./newcomers.ts";
 import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
@@ -92,6 +93,7 @@ class Listeners {
   readonly addresses = new Map<string, number>();
   readonly #options: SubmissionOptions;
   readonly #room: Room;
+  readonly #newcomers: Newcomers;
   readonly #open = new Map<string, OpenListener>();
   /** Gone from the configuration, with sessions that still run. */
   readonly #retired = new Set<MailServer>();
@@ -118,6 +120,8 @@ class Listeners {
       networks: new NetworkCache(),
       headerRoom: new HeaderRoom(),
     };
+    const { clientLog } = this.#room;
+    this.#newcomers = new Newcomers(clock, (client) => clientLog.isLoud(client));
   }
 
   /** One snapshot after the other, the newest last. */
@@ -174,10 +178,9 @@ class Listeners {
 
   #createServer(document: ListenerDocument): MailServer {
     const { snapshots, patience = usualPatience } = this.#options;
-    const proxies = (): readonly string[] => {
-      const now = snapshots.current().relay.listeners.find((each) => each.name === document.name);
-      return (now ?? document).proxyProtocol?.trustedNetworks ?? [];
-    };
+    const now = (): ListenerDocument =>
+      snapshots.current().relay.listeners.find((each) => each.name === document.name) ?? document;
+    const proxies = (): readonly string[] => now().proxyProtocol?.trustedNetworks ?? [];
     const server = new MailServer({
       implicitTls: document.tlsMode === "Implicit",
       patience,
@@ -185,10 +188,21 @@ class Listeners {
       rulesFor: (client) => new SubmissionSession(this.#room, document, client),
       expectsProxies: () => proxies().length > 0,
       isProxy: (peerAddress) => this.#room.networks.has(proxies(), peerAddress),
+      isShutFor: (peerAddress) => this.#isShutFor(now(), peerAddress),
     });
     // Broken connections and failed handshakes: the client's affair, and an event without listener would end the process.
     server.on("error", (error: Error) => this.#failed(document.name, error));
     return server;
+  }
+
+  /** A load balancer's connections are those of many clients. */
+  #isShutFor({ name, trustedNetworks, proxyProtocol }: ListenerDocument, peerAddress: string): boolean {
+    if (!this.#newcomers.isOneTooMany(clientOf(peerAddress))) return false;
+    const { networks } = this.#room;
+    const spared = [trustedNetworks, proxyProtocol?.trustedNetworks ?? []];
+    if (spared.some((blocks) => networks.has(blocks, peerAddress))) return false;
+    this.#options.metrics.turnedAway(name);
+    return true;
   }
 
   #failed(listener: string, error: FailedConnection): void {

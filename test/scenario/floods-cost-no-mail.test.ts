@@ -40,3 +40,17 @@ test("authenticated mail is taken beside floods of every kind, in bounded memory
   await until("all of it delivered", async () => (await stage.relay.status()).spool.queuedRecipients === 0);
   assert.equal(stage.hop.mails.length, quiet.length + flooded.length);
 });
+
+test("a storm of connections of one stranger is turned away before it costs sockets, and mail goes on", async (t) => {
+  const stage = await openStage(t, { file: import.meta.url });
+  const turnedAway = async (): Promise<number> => {
+    const metrics = await stage.relay.metrics();
+    return Number(
+      /^mailboat_submission_turned_away_connections_total\{listener="submission"\} (\d+)/m.exec(metrics)?.[1] ?? 0,
+    );
+  };
+  t.after(startFloods(stage.relay, ["storm"]));
+  await until("strangers turned away", async () => (await turnedAway()) > 200);
+  const beside = await sendFor(stage.relay, 1000);
+  assert.ok(beside.length > 10, "mail goes on");
+});

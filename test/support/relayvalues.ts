@@ -13,6 +13,7 @@ export const silentMetrics: RelayMetrics = {
   authenticated: () => undefined,
   accepted: () => undefined,
   refused: () => undefined,
+  turnedAway: () => undefined,
   attempted: () => undefined,
   delivered: () => undefined,
   nextHopConnection: () => undefined,

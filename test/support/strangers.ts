@@ -1,6 +1,7 @@
 /** Strangers that flood a relay from addresses that nobody trusts, and mail of who has logged in beside them. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { user } from "./configuration.ts";
 import type { RelayProgram } from "./relay.ts";
@@ -16,8 +17,10 @@ const floods: readonly (readonly [kind: string, listener: string, ...addresses: 
   ["handshakes", "submissions", "127.0.0.5"],
   ["logins", "submissions", "127.0.0.6"],
   ["silent", "submissions", "127.0.0.7"],
+  ["storm", "submission", "127.0.0.8"],
 ];
-export const floodKinds: readonly string[] = floods.map(([kind]) => kind);
+/** A storm of connections takes what processor there is, in the kernel above all: it is asked for by name. */
+export const floodKinds: readonly string[] = floods.map(([kind]) => kind).filter((kind) => kind !== "storm");
 
 /** Each kind is a program of its own. Returns what ends them. */
 export function startFloods(relay: RelayProgram, kinds: readonly string[] = floodKinds): () => void {
@@ -25,7 +28,10 @@ export function startFloods(relay: RelayProgram, kinds: readonly string[] = floo
     .filter(([kind]) => kinds.includes(kind))
     .map(([kind, listener, ...addresses]) => {
       const args = [join(repositoryRoot, "test/support/flooder.ts"), kind, String(relay.port(listener)), ...addresses];
-      return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+      // Strangers have machines of their own: here they get what the relay and its clients leave of this one.
+      if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+      return child;
     });
   return () => {
     for (const child of children) child.kill("SIGKILL");

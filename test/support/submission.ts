@@ -313,6 +313,7 @@ class Notes {
       authenticated: nothing,
       accepted: nothing,
       refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),
+      turnedAway: nothing,
       attempted: nothing,
       delivered: nothing,
       nextHopConnection: nothing,

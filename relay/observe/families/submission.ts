@@ -21,6 +21,8 @@ export interface SubmissionMetrics {
   authenticated(mechanism: string, result: "success" | "failure"): void;
   accepted(acceptance: Acceptance): void;
   refused(listener: string, code: number, enhanced: string): void;
+  /** A connection was closed before anything was said. */
+  turnedAway(listener: string): void;
 }
 
 export function submissionMetrics(registry: OpenMetricsRegistry, domains: BoundedLabel): SubmissionMetrics {
@@ -43,7 +45,14 @@ export function submissionMetrics(registry: OpenMetricsRegistry, domains: Bounde
     labelNames: ["listener", "code", "enhanced"],
     registers,
   });
+  const turnedAway = new Counter({
+    name: "mailboat_submission_turned_away_connections",
+    help: "Connections closed without a word, because their client makes trouble and opened too many in one second",
+    labelNames: ["listener"],
+    registers,
+  });
   return {
+    turnedAway: (listener) => turnedAway.inc({ listener }),
     connectionOpened: (listener) => connections.inc({ listener }),
     connectionClosed: (listener) => connections.dec({ listener }),
     authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),

@@ -84,6 +84,8 @@ export interface MailServerOptions {
   readonly expectsProxies: () => boolean;
   /** Whether a PROXY header is expected from this peer. */
   readonly isProxy: (peerAddress: string) => boolean;
+  /** Asked once of each peer that connects, before it costs a socket; it is told nothing. */
+  readonly isShutFor: (peerAddress: string) => boolean;
 }
 
 /** PEM; the chain leaf first. */

@@ -11,6 +11,7 @@ import { SMTPServer } from "smtp-server";
 import type { SMTPServerSession } from "smtp-server";
 import type { Refusal } from "../../mail/reply.ts";
 import { MailConnection } from "./connection.ts";
+import { Door } from "./door.ts";
 import { readProxyHeader } from "./proxyheader.ts";
 import { actsForAnother } from "./rules.ts";
 import type { ClientPlace, MailServerOptions, ServerCertificate, SessionRules } from "./rules.ts";
@@ -44,6 +45,7 @@ export class MailServer extends SMTPServer {
     super({
       logger: false,
       secure: options.implicitTls,
+      blockList: new Door(options.isShutFor),
       minVersion: "TLSv1.2",
       // A client that has said all may close its side and still hear every reply.
       allowHalfOpen: true,
