@@ -19,6 +19,7 @@ import { retryIntervalMs } from "./mail/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
 import { createHandoffTracer, type HandoffTracer } from "./observe/handoffspan.ts";
 import { createHopTracer, type HopTracer } from "./observe/hop.ts";
+import { podLimits, type Limits } from "./limits/limits.ts";
 import { createJournal } from "./observe/journal.ts";
 import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
 import { relayPages, type PagesOptions } from "./observe/pages.ts";
@@ -86,7 +87,8 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   // Closed after mail: whoever waits for this relay's end reads its report meanwhile.
   lifecycle.onStop({ name: "http", close: async () => pages.server?.close() });
   const tracer = createHandoffTracer(telemetry);
-  const shared = { snapshots, spool: opened, log, clock, chance, metrics, journal, hops, tracer };
+  const limits = podLimits(clock);
+  const shared = { snapshots, spool: opened, log, clock, chance, limits, metrics, journal, hops, tracer };
   const mail = await openMail(shared, settings, lifecycle);
   pages.server = await openHealth({
     host: settings.listenHost,
@@ -102,6 +104,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
 async function openMail(
   shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports"> & {
     readonly spool: Store;
+    readonly limits: Limits;
     readonly hops: HopTracer;
     readonly tracer: HandoffTracer;
     readonly metrics: MetricsEndpoint;

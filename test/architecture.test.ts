@@ -136,7 +136,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:mail\/|spool\/(?:checkpointing|entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:job\/(?:job|parts|schedule)|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|reception\/admit\.ts)/,
+      /^relay\/(?:mail\/|limits\/|spool\/(?:checkpointing|entry|recover)\.ts|dns\/(?:answer|cache)\.ts|delivery\/(?:job\/(?:job|parts|schedule)|resolve\/mailhosts)\.ts|observe\/(?:exemplar|history|transition)\.ts|reception\/(?:admit|identity\/principal)\.ts)/,
     rooms: ["api", "relay words"],
     packages: [],
     node: ["node:crypto"],

@@ -15,7 +15,7 @@ import { administrationPort, administrationPortName, identityOf } from "../../ap
 import { hostToBind } from "../../runtime/everywhere.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { PeerCertificate, SnapshotSource } from "../config/snapshot.ts";
-import { admit, type Admission } from "./admission.ts";
+import { decideAccess, type Access } from "./access.ts";
 import type { Route } from "./route.ts";
 
 export interface AdministrationOptions {
@@ -26,7 +26,7 @@ export interface AdministrationOptions {
   /** The port by the name of the administration port replaces its usual one; 0 lets the system choose. */
   readonly ports: ReadonlyMap<string, number>;
   /** Told of every answer, with whom it was for. */
-  readonly onAnswer: (caller: Admission["caller"], code: number) => void;
+  readonly onAnswer: (caller: Access["caller"], code: number) => void;
 }
 
 export interface Administration {
@@ -123,12 +123,12 @@ class AdministrationPort implements Administration {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { routes, snapshots, onAnswer } = this.#options;
-    const admission = admit(routes, snapshots.current().relay.relay, {
+    const access = decideAccess(routes, snapshots.current().relay.relay, {
       identity: identityIn(request),
       method: request.method ?? "",
       path: (request.url ?? "/").split("?")[0] ?? "/",
     });
-    response.once("finish", () => onAnswer(admission.caller, response.statusCode));
+    response.once("finish", () => onAnswer(access.caller, response.statusCode));
     if (this.#closing) {
       response.writeHead(503, { connection: "close" }).end("the relay is stopping\n");
       return;
@@ -136,14 +136,14 @@ class AdministrationPort implements Administration {
     response.once("close", () => {
       if (this.#closing) this.#server.closeIdleConnections();
     });
-    if (admission.kind === "refused") {
-      const { code, text, allow } = admission;
-      this.#options.log.warn({ identity: admission.identity, code, reply: text }, "administration refused");
+    if (access.kind === "refused") {
+      const { code, text, allow } = access;
+      this.#options.log.warn({ identity: access.identity, code, reply: text }, "administration refused");
       const headers = allow === undefined ? {} : { allow };
       response.writeHead(code, { "content-type": "text/plain; charset=utf-8", ...headers }).end(`${text}\n`);
       return;
     }
-    await admission.route.answer(request, response, admission.rest);
+    await access.route.answer(request, response, access.rest);
   }
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {

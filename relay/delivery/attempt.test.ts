@@ -12,7 +12,7 @@ import {
   smarthostAt,
   snapshotOf,
 } from "../../test/support/relayvalues.ts";
-import { HostMemory } from "./hostmemory.ts";
+import { HostMemory } from "../limits/hosts.ts";
 import { createPool } from "./pool.ts";
 import { hopOf } from "./resolve/hops.ts";
 import { startHop, type HopSession, type Script, type ScriptedHop } from "../../test/support/scriptedhop.ts";

@@ -19,7 +19,7 @@ import type { Found } from "./resolve/mailhosts.ts";
 import { signMessage } from "./sign.ts";
 import { ConnectError, type NextHop } from "../smtp/client/transport.ts";
 import type { Outgoing, RecipientResult, TransactionReport } from "../smtp/client/transaction.ts";
-import type { HostMemory } from "./hostmemory.ts";
+import type { HostMemory } from "../limits/hosts.ts";
 
 export type Fate =
   | {

@@ -5,6 +5,7 @@ import { systemChance, systemClock } from "../../runtime/clock.ts";
 import { createLog } from "../../runtime/log.ts";
 import { until } from "../../test/support/until.ts";
 import type { Answer } from "../dns/answer.ts";
+import { podLimits } from "../limits/limits.ts";
 import { createJournal } from "../observe/journal.ts";
 import {
   domainSettingsOf,
@@ -31,6 +32,7 @@ function deliveryOver(
     log,
     clock: systemClock,
     chance: systemChance,
+    limits: podLimits(systemClock),
     metrics: silentMetrics,
     journal: createJournal({ log, clock: systemClock }),
     resolving,

@@ -11,6 +11,7 @@
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import type { Limits } from "../limits/limits.ts";
 import { domainOf } from "../mail/address.ts";
 import { routeIn, type Route } from "../mail/route.ts";
 import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts";
@@ -20,7 +21,6 @@ import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Entry, Message, NewMessage, Recipient } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
 import { attemptDelivery, type Fate } from "./attempt.ts";
-import { HostMemory } from "./hostmemory.ts";
 import { Intake } from "./job/intake.ts";
 import { asking, returning, settle, type Job } from "./job/job.ts";
 import { LaneFinder } from "./job/lanefinder.ts";
@@ -39,6 +39,7 @@ export interface DeliveryOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;
+  readonly limits: Pick<Limits, "destinations" | "hosts">;
   readonly metrics: RelayMetrics;
   readonly journal: Journal;
   /** Nothing is traced when absent. */
@@ -48,7 +49,7 @@ export interface DeliveryOptions {
   /** Between two looks for what delivery has forgotten; tests are in a hurry. */
   readonly leaseRoundMs?: number;
   /** Where MX hosts listen and who answers for the DNS, in tests. */
-  readonly resolving?: Partial<Omit<HopFinderOptions, "clock" | "chance">>;
+  readonly resolving?: Partial<Omit<HopFinderOptions, "clock" | "chance" | "limits">>;
 }
 
 export interface Delivery {
@@ -86,7 +87,6 @@ class Runner implements Delivery {
   readonly #options: DeliveryOptions;
   readonly #schedule: DeliverySchedule;
   readonly #pool: Pool;
-  readonly #hosts: HostMemory;
   readonly #lanes: LaneFinder;
   readonly #parting = new Parting();
   readonly #intake: Intake;
@@ -104,7 +104,6 @@ class Runner implements Delivery {
     this.#options = options;
     this.#schedule = new DeliverySchedule(window);
     this.#pool = options.pool ?? createPool({ clock, metrics });
-    this.#hosts = new HostMemory(clock);
     this.#outcomes = new OutcomeWriter({ spool, log, metrics });
     this.#lanes = new LaneFinder({
       ...options,
@@ -325,12 +324,12 @@ class Runner implements Delivery {
   }
 
   async #attempt(job: Job, { snapshot, route, hop }: Way): Promise<readonly Fate[]> {
-    const { clock, spool } = this.#options;
+    const { clock, spool, limits } = this.#options;
     return attemptDelivery(job.message, job.recipients, {
       snapshot,
       route,
       pool: this.#pool,
-      hosts: this.#hosts,
+      hosts: limits.hosts,
       readBody: ({ id }) => bodyChunks(spool.readBody(id)),
       findHops: (way) => this.#lanes.hops.hops(way, snapshot.relay),
       now: clock.now(),

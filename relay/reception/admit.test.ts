@@ -5,7 +5,8 @@ import type { Snapshot } from "../config/snapshot.ts";
 import { parseAddress } from "../mail/address.ts";
 import { parseHeader } from "../mail/header.ts";
 import type { Refusal } from "../mail/reply.ts";
-import { admitClient, admitHeader, admitSender, type Admission, type AuthenticatedUser, type Client } from "./admit.ts";
+import { admitClient, admitHeader, admitSender, type Admission, type Client } from "./admit.ts";
+import { networkPrincipal, type Principal } from "./identity/principal.ts";
 
 const shop = credentialOf("shop", "shop/mail");
 const domains: Record<string, DomainWish> = {
@@ -22,18 +23,28 @@ const snapshot = snapshotOf({
   domains,
   gaps: { domains: new Set(["newer.example"]) },
 });
-const user: AuthenticatedUser = {
+const user: Principal = {
   kind: "user",
-  username: "shop",
-  identities: new Set(["shop/mail"]),
-  credentials: [shop],
+  name: "shop",
+  proof: { kind: "password", credentials: [shop] },
+  until: undefined,
 };
+const network = networkPrincipal("192.0.2.1");
+/** Logged in, with a login that is not there any more. */
+const lost: Principal = { ...user, proof: { kind: "password", credentials: [] } };
+const nobody: Partial<Client> = { principals: [] };
 const client: Client = {
   listener: { authentication: "Required", tlsMode: "StartTLS" },
-  trusted: false,
   secure: true,
-  user,
+  principals: [user],
+  at: 1_000,
 };
+
+/** What of the client is another in a row, in words. */
+function wordsOf({ principals, listener, at }: Partial<Client>): string {
+  const who = principals?.map(({ kind, proof }) => `${kind} by ${proof.kind}`).join(" and ") ?? "logged in";
+  return [who || "nobody", listener?.authentication, at].filter((word) => word !== undefined).join(", ");
+}
 
 function verdict(result: Refusal | Admission | undefined): string {
   if (result === undefined) return "yes";
@@ -42,25 +53,48 @@ function verdict(result: Refusal | Admission | undefined): string {
 
 const clients: readonly (readonly [string, Partial<Client>, string])[] = [
   ["authenticated", {}, "yes"],
-  ["unknown, before STARTTLS", { user: undefined, secure: false }, "530 5.7.0"],
-  ["unknown, after STARTTLS", { user: undefined }, "530 5.7.0"],
-  ["trusted, but authentication is required", { user: undefined, trusted: true }, "530 5.7.0"],
+  ["unknown, before STARTTLS", { principals: [], secure: false }, "530 5.7.0"],
+  ["unknown, after STARTTLS", nobody, "530 5.7.0"],
+  ["trusted, but authentication is required", { principals: [network] }, "530 5.7.0"],
   [
     "unknown on an optional listener",
-    { user: undefined, listener: { authentication: "Optional", tlsMode: "StartTLS" } },
+    { principals: [], listener: { authentication: "Optional", tlsMode: "StartTLS" } },
     "530 5.7.0",
   ],
   [
     "trusted on an optional listener",
-    { user: undefined, trusted: true, listener: { authentication: "Optional", tlsMode: "StartTLS" } },
+    { principals: [network], listener: { authentication: "Optional", tlsMode: "StartTLS" } },
     "yes",
   ],
   [
     "unknown on a listener without TLS",
-    { user: undefined, listener: { authentication: "Optional", tlsMode: "None" } },
+    { principals: [], listener: { authentication: "Optional", tlsMode: "None" } },
     "550 5.7.1",
   ],
 ];
+const ending: Principal = { ...user, until: 2_000 };
+const times: readonly (readonly [string, Partial<Client>, string])[] = [
+  ["before its time is over", { principals: [ending], at: 1_999 }, "yes yes"],
+  ["when its time is over", { principals: [ending], at: 2_000 }, "421 4.7.0 550 5.7.1"],
+  ["whose other login goes on", { principals: [ending, user], at: 3_000 }, "yes yes"],
+  [
+    "in a trusted network, which goes on alone",
+    {
+      principals: [ending, network],
+      at: 3_000,
+      listener: { authentication: "Optional", tlsMode: "StartTLS" },
+    },
+    "yes 550 5.7.1",
+  ],
+];
+for (const [what, change, expected] of times) {
+  test(`a login ${what} has the answers ${expected}`, () => {
+    const asker = { ...client, ...change };
+    const sent = admitSender(snapshot, asker, parseAddress("a@example.com"));
+    assert.equal(`${verdict(admitClient(snapshot, asker))} ${verdict(sent)}`, expected);
+  });
+}
+
 for (const [what, change, expected] of clients) {
   test(`admitClient() answers ${expected} to a client that is ${what}`, () => {
     assert.equal(verdict(admitClient(snapshot, { ...client, ...change })), expected);
@@ -68,7 +102,7 @@ for (const [what, change, expected] of clients) {
 }
 
 test("admitClient() asks for STARTTLS in words while it is to come", () => {
-  const refused = admitClient(snapshot, { ...client, user: undefined, secure: false });
+  const refused = admitClient(snapshot, { ...client, principals: [], secure: false });
   assert.equal(refused?.text, "Must issue a STARTTLS command first");
 });
 
@@ -84,8 +118,7 @@ for (const [what, credentials] of [
 }
 
 const trusted: Partial<Client> = {
-  user: undefined,
-  trusted: true,
+  principals: [network],
   listener: { authentication: "Optional", tlsMode: "None" },
 };
 const senders: readonly (readonly [string, Partial<Client>, string])[] = [
@@ -98,7 +131,7 @@ const senders: readonly (readonly [string, Partial<Client>, string])[] = [
   ["a@open.example", {}, "550 5.7.1"],
   ["a@open.example", trusted, "yes"],
   ["a@example.com", trusted, "550 5.7.1"],
-  ["a@open.example", { trusted: true }, "yes"],
+  ["a@open.example", { principals: [user, network] }, "yes"],
   ["orders@narrow.example", {}, "yes"],
   ["no-reply-7@narrow.example", {}, "yes"],
   ["ceo@narrow.example", {}, "550 5.7.1"],
@@ -106,14 +139,14 @@ const senders: readonly (readonly [string, Partial<Client>, string])[] = [
   ["a@[192.0.2.1]", {}, "550 5.7.1"],
 ];
 for (const [address, change, expected] of senders) {
-  test(`admitSender() answers ${expected} to <${address}> ${JSON.stringify(change)}`, () => {
+  test(`admitSender() answers ${expected} to <${address}> of ${wordsOf(change)}`, () => {
     const sender = address === "" ? undefined : parseAddress(address);
     assert.equal(verdict(admitSender(snapshot, { ...client, ...change }, sender)), expected);
   });
 }
 
 const gap = { domains: new Set<string>(), shards: false, relay: false };
-const optional: Partial<Client> = { user: undefined, listener: { authentication: "Optional", tlsMode: "None" } };
+const optional: Partial<Client> = { principals: [], listener: { authentication: "Optional", tlsMode: "None" } };
 const incomplete: readonly (readonly [string, Snapshot["gaps"], readonly [string, Partial<Client>, string][]])[] = [
   [
     "a shard that has not arrived",
@@ -123,8 +156,8 @@ const incomplete: readonly (readonly [string, Snapshot["gaps"], readonly [string
       ["a@unknown.example", {}, "yes, 451 4.3.5"],
       ["a@other.example", {}, "yes, 451 4.3.5"],
       ["ceo@narrow.example", {}, "yes, 451 4.3.5"],
-      ["a@example.com", { user: { ...user, credentials: [] } }, "451 4.3.5, 451 4.3.5"],
-      ["a@example.com", { user: undefined }, "530 5.7.0, 451 4.3.5"],
+      ["a@example.com", { principals: [lost] }, "451 4.3.5, 451 4.3.5"],
+      ["a@example.com", nobody, "530 5.7.0, 451 4.3.5"],
       ["a@open.example", optional, "550 5.7.1, 451 4.3.5"],
     ],
   ],
@@ -136,7 +169,7 @@ const incomplete: readonly (readonly [string, Snapshot["gaps"], readonly [string
       ["orders@narrow.example", {}, "yes, yes"],
       ["ceo@narrow.example", {}, "yes, 451 4.3.5"],
       ["a@unknown.example", {}, "yes, 550 5.7.1"],
-      ["a@other.example", { user: { ...user, credentials: [] } }, "451 4.3.5, 451 4.3.5"],
+      ["a@other.example", { principals: [lost] }, "451 4.3.5, 451 4.3.5"],
     ],
   ],
   [
@@ -144,15 +177,15 @@ const incomplete: readonly (readonly [string, Snapshot["gaps"], readonly [string
     { ...gap, relay: true },
     [
       ["a@open.example", optional, "451 4.3.5, 550 5.7.1"],
-      ["a@example.com", { user: { ...user, credentials: [] } }, "451 4.3.5, 550 5.7.1"],
-      ["a@example.com", { user: undefined }, "530 5.7.0, 550 5.7.1"],
+      ["a@example.com", { principals: [lost] }, "451 4.3.5, 550 5.7.1"],
+      ["a@example.com", nobody, "530 5.7.0, 550 5.7.1"],
       ["a@example.com", {}, "yes, yes"],
     ],
   ],
 ];
 for (const [what, gaps, rows] of incomplete) {
   for (const [address, change, expected] of rows) {
-    test(`with ${what}, <${address}> ${JSON.stringify(change)} is answered ${expected}`, () => {
+    test(`with ${what}, <${address}> of ${wordsOf(change)} is answered ${expected}`, () => {
       const [asked, asker] = [
         { ...snapshot, gaps },
         { ...client, ...change },

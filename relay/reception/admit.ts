@@ -4,7 +4,7 @@
  * The server library's own checks are switched off, so what this file lets through is relayed. A client that is neither
  * authenticated nor inside a network that a manifest trusts gets nowhere; nor does one that writes another's domain.
  */
-import type { CredentialDocument, ListenerDocument } from "../../api/relayconfig.ts";
+import type { ListenerDocument } from "../../api/relayconfig.ts";
 import { type DomainSettings, hasGaps, type Snapshot } from "../config/snapshot.ts";
 import { matchesLocalPart, type Address } from "../mail/address.ts";
 import { fieldsNamed, fieldValue, type Header } from "../mail/header.ts";
@@ -12,23 +12,16 @@ import { ownReceivedFields, receivedFields } from "../mail/limit.ts";
 import { parseMailboxes } from "../mail/mailbox.ts";
 import { receivedBy } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
-
-/** Who a session is: one user name may stand for several credentials, each a grant of its own. */
-export interface AuthenticatedUser {
-  readonly kind: "user";
-  readonly username: string;
-  readonly identities: ReadonlySet<string>;
-  /** What was proven, so that a later snapshot can take it back. */
-  readonly credentials: readonly CredentialDocument[];
-}
+import { askAgain, isOver, type Principal } from "./identity/principal.ts";
 
 /** What is known of the client when it asks. */
 export interface Client {
   readonly listener: Pick<ListenerDocument, "authentication" | "tlsMode">;
-  /** Inside one of the listener's trusted networks. */
-  readonly trusted: boolean;
   readonly secure: boolean;
-  readonly user: AuthenticatedUser | undefined;
+  /** Who it is, each shown for itself: by its login, by its network. */
+  readonly principals: readonly Principal[];
+  /** When its transaction began, in ms since the epoch: a login whose time ends during one counts to its end. */
+  readonly at: number;
 }
 
 export interface Admission {
@@ -39,12 +32,16 @@ export interface Admission {
   readonly mustSign: boolean;
 }
 
+/** RFC 4954 section 4 lets nobody log in twice in a session: another is needed. */
+const loginIsOver = refusal(421, "4.7.0", "The time of this login is over, connect and log in again");
+
 /** Whether the client may start a transaction at all (RFC 3207 section 4, RFC 4954 section 6). */
 export function admitClient(snapshot: Snapshot, client: Client): Refusal | undefined {
-  if (liveIdentities(snapshot, client.user).size > 0) return undefined;
-  if (client.listener.authentication === "Optional" && client.trusted) return undefined;
   const { tlsMode, authentication } = client.listener;
-  const mayBeKnown = client.user !== undefined && hasGaps(snapshot.gaps);
+  const isEnough = (principal: Principal): boolean => hasLoggedIn(principal) || authentication === "Optional";
+  if (principalsNow(snapshot, client).some(isEnough)) return undefined;
+  if (client.principals.some((principal) => isOver(principal, client.at))) return loginIsOver;
+  const mayBeKnown = client.principals.some(hasLoggedIn) && hasGaps(snapshot.gaps);
   const mayBeTrusted = authentication === "Optional" && snapshot.gaps.relay;
   if (mayBeKnown || mayBeTrusted) return refusal(451, "4.3.5", "This client cannot be checked yet, try again later");
   if (authentication === "Required" && tlsMode === "StartTLS" && !client.secure) {
@@ -60,26 +57,24 @@ export function admitClient(snapshot: Snapshot, client: Client): Refusal | undef
   return refusal(530, "5.7.0", "Authentication required");
 }
 
-/**
- * Identities that the session proved and that still exist with the same password: a credential that was removed or changed
- * stops working in sessions that are open.
- */
-function liveIdentities(snapshot: Snapshot, user: AuthenticatedUser | undefined): ReadonlySet<string> {
-  const live = new Set<string>();
-  if (user === undefined) return live;
-  const now = snapshot.credentials.get(user.username) ?? [];
-  for (const proven of user.credentials) {
-    if (now.some((each) => each.identity === proven.identity && each.scram.storedKey === proven.scram.storedKey)) {
-      live.add(proven.identity);
-    }
-  }
-  return live;
+/** As far as they still stand: a login that was removed or changed stops working in sessions that are open. */
+function principalsNow(snapshot: Snapshot, { principals, at }: Client): readonly Principal[] {
+  return principals.flatMap((principal) => askAgain(principal, snapshot, at) ?? []);
 }
 
-function isGranted(snapshot: Snapshot, client: Client, settings: DomainSettings): boolean {
-  if (settings.document.senders.trustedNetworks && client.trusted) return true;
-  const identities = liveIdentities(snapshot, client.user);
-  return [...identities].some((identity) => settings.identities.has(identity));
+function hasLoggedIn({ kind }: Principal): boolean {
+  return kind !== "network";
+}
+
+function isGranted(snapshot: Snapshot, client: Client, { document, identities }: DomainSettings): boolean {
+  return principalsNow(snapshot, client).some(({ proof }) => {
+    switch (proof.kind) {
+      case "password":
+        return proof.credentials.some(({ identity }) => identities.has(identity));
+      case "address":
+        return document.senders.trustedNetworks;
+    }
+  });
 }
 
 /** The envelope sender: empty, or an address that the client may use. */
@@ -89,26 +84,28 @@ export function admitSender(snapshot: Snapshot, client: Client, sender: Address 
     : admitAddress(snapshot, client, { address: sender, place: "Envelope sender" });
 }
 
-interface Claim {
+/** An address that the message is said to be from, and where it says so. */
+interface Authorship {
   readonly address: Address;
   readonly place: string;
 }
 
 /** One text for a domain that is not ours and one that is another's: what others have is not this client's to learn. */
-function admitAddress(snapshot: Snapshot, client: Client, claim: Claim): Refusal | undefined {
-  const { domain, local } = claim.address;
+function admitAddress(snapshot: Snapshot, client: Client, authorship: Authorship): Refusal | undefined {
+  const { place } = authorship;
+  const { domain, local } = authorship.address;
   const settings = snapshot.domains.get(domain);
   const isAllowed = settings !== undefined && isGranted(snapshot, client, settings);
   if (isAllowed && matchesLocalPart(settings.document.addresses, local)) return undefined;
   // What the operator says of it is not known: a client that may use it must not hear a refusal for good.
   if (snapshot.gaps.shards || snapshot.gaps.domains.has(domain)) {
-    return refusal(451, "4.3.5", `${claim.place}: domain ${domain} cannot be served yet, try again later`);
+    return refusal(451, "4.3.5", `${place}: domain ${domain} cannot be served yet, try again later`);
   }
   if (!isAllowed) {
     const cause = settings === undefined ? "no such sender domain" : "not granted";
-    return { ...refusal(550, "5.7.1", `${claim.place}: domain ${domain} is not granted to this client`), cause };
+    return { ...refusal(550, "5.7.1", `${place}: domain ${domain} is not granted to this client`), cause };
   }
-  return refusal(550, "5.7.1", `${claim.place}: this local part may not be used in domain ${domain}`);
+  return refusal(550, "5.7.1", `${place}: this local part may not be used in domain ${domain}`);
 }
 
 /** What the header decides: loops first, then the From domain, its grant, and that it can be signed. */

@@ -19,11 +19,11 @@ import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { RelayMetrics } from "../observe/metrics.ts";
 import type { Spool } from "../spool/spool.ts";
-import { createAuthenticator } from "./identity/auth.ts";
+import { createPasswordCheck } from "./identity/passwords.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "../smtp/server/connection.ts";
-import { ConnectionCount } from "./connections.ts";
 import { Newcomers } from "./newcomers.ts";
+import type { Limits } from "../limits/limits.ts";
 import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
@@ -36,6 +36,7 @@ export interface SubmissionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;
+  readonly limits: Pick<Limits, "clients">;
   readonly metrics: RelayMetrics;
   readonly journal: Journal;
   /** Nothing is traced when absent. */
@@ -114,8 +115,8 @@ class Listeners {
       metrics,
       journal,
       hops: options.hops ?? noHopTracer,
-      authenticator: createAuthenticator(),
-      connections: new ConnectionCount(),
+      passwords: createPasswordCheck(),
+      limits: options.limits,
       gate: options.gate,
       networks: new NetworkCache(),
       headerRoom: new HeaderRoom(),

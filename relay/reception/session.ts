@@ -5,12 +5,11 @@
  * open since yesterday. Logs name domains and replies, never addresses, content or credentials.
  */
 import type { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import type { ListenerDocument } from "../../api/relayconfig.ts";
 import { octetsOf, type Chance, type Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Gate } from "../administration/gate.ts";
-import { hasGaps, type Snapshot, type SnapshotSource } from "../config/snapshot.ts";
+import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
@@ -19,16 +18,20 @@ import { destinationsOf } from "../observe/transition.ts";
 import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
 import { acceptMessage, insufficientStorage, oversize } from "./accept/accept.ts";
-import { admitClient, admitHeader, admitSender, type AuthenticatedUser, type Client } from "./admit.ts";
-import type { Authenticator } from "./identity/auth.ts";
+import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
+import { Logins } from "./identity/logins.ts";
+import { mechanismNames } from "./identity/mechanisms.ts";
+import type { PasswordCheck } from "./identity/passwords.ts";
+import { networkPrincipal, type Principal } from "./identity/principal.ts";
 import type { ClientLog } from "./clientlog.ts";
 import type { MailCommand } from "../smtp/server/command.ts";
-import type { ConnectionCount, Seat } from "./connections.ts";
+import type { Seat } from "../limits/connections.ts";
+import type { Limits } from "../limits/limits.ts";
 import type { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
-import type { ClientPlace, Login, SessionRules, SessionState, Transaction } from "../smtp/server/rules.ts";
+import type { ClientPlace, SessionRules, SessionState, Transaction } from "../smtp/server/rules.ts";
 
 /** What all sessions share. */
 export interface Room {
@@ -42,8 +45,8 @@ export interface Room {
   readonly metrics: RelayMetrics;
   readonly journal: Journal;
   readonly hops: HopTracer;
-  readonly authenticator: Authenticator;
-  readonly connections: ConnectionCount;
+  readonly passwords: PasswordCheck;
+  readonly limits: Pick<Limits, "clients">;
   readonly gate: Gate;
   readonly networks: NetworkCache;
   readonly headerRoom: HeaderRoom;
@@ -51,11 +54,8 @@ export interface Room {
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
 const greetingDelayMs = 100;
-const loginFailuresAllowed = 3;
-const loginDelayMs = 250;
 const idOctets = 6;
 const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
-const incomplete = refusal(454, "4.7.0", "This login cannot be checked yet, try again later");
 
 export class SubmissionSession implements SessionRules {
   readonly #room: Room;
@@ -67,9 +67,11 @@ export class SubmissionSession implements SessionRules {
   #notEntered: Refusal | undefined;
   /** Logged in or trusted at any time; a load balancer is no client. */
   #isKnown = false;
-  #loginFailures = 0;
+  readonly #logins: Logins;
+  /** When the transaction was asked for. */
+  #mailAt = 0;
   #senderDomain: string | undefined;
-  #trust: { readonly networks: readonly string[]; readonly isTrusted: boolean } | undefined;
+  #trust: { readonly networks: readonly string[]; readonly principal: Principal | undefined } | undefined;
   readonly #trace: SessionTrace;
 
   constructor(room: Room, listener: ListenerDocument, place: ClientPlace) {
@@ -77,6 +79,11 @@ export class SubmissionSession implements SessionRules {
     this.#opened = listener;
     this.#place = place;
     this.#client = clientOf(place.address);
+    this.#logins = new Logins({
+      snapshot: () => this.#snapshot,
+      passwords: room.passwords,
+      onEnd: (mechanism, result) => this.#loginEnded(mechanism, result),
+    });
     this.#trace = new SessionTrace(room.hops, { listener: listener.name, peerAddress: place.address });
   }
 
@@ -90,13 +97,18 @@ export class SubmissionSession implements SessionRules {
   }
 
   /** Found out once for each list, which belongs to a snapshot. A proxy's own address is nobody's who is trusted. */
-  get #trusted(): boolean {
+  get #network(): Principal | undefined {
     const { trustedNetworks: networks } = this.#listener;
     if (this.#trust?.networks !== networks) {
-      const isTrusted = this.#place.kind === "client" && this.#room.networks.has(networks, this.#place.address);
-      this.#trust = { networks, isTrusted };
+      const { kind, address } = this.#place;
+      const isTrusted = kind === "client" && this.#room.networks.has(networks, address);
+      this.#trust = { networks, principal: isTrusted ? networkPrincipal(address) : undefined };
     }
-    return this.#trust.isTrusted;
+    return this.#trust.principal;
+  }
+
+  get #trusted(): boolean {
+    return this.#network !== undefined;
   }
 
   get hostname(): string {
@@ -126,11 +138,11 @@ export class SubmissionSession implements SessionRules {
   }
 
   #takeSeat(giveWay: () => void): Refusal | undefined {
-    const arrival = { client: this.#client, isKnown: this.#trusted, giveWay: () => this.#gaveWay(giveWay) };
-    const seat = this.#room.connections.enter(arrival, this.#snapshot.relay.limits);
+    const newcomer = { client: this.#client, isKnown: this.#trusted, giveWay: () => this.#gaveWay(giveWay) };
+    const seat = this.#room.limits.clients.enter(newcomer, this.#snapshot.relay.limits);
     if (seat.kind === "refusal") return seat;
     this.#seat = seat;
-    this.#isKnown = arrival.isKnown || this.#place.kind === "proxy";
+    this.#isKnown = newcomer.isKnown || this.#place.kind === "proxy";
     this.#room.metrics.connectionOpened(this.#opened.name);
     return undefined;
   }
@@ -173,27 +185,25 @@ export class SubmissionSession implements SessionRules {
     this.#trace.reset();
   }
 
-  /** Each failure costs the client more time, and the third the session (RFC 4954 section 9). */
-  async login(login: Login): Promise<AuthenticatedUser | Refusal> {
-    const result = await this.#room.authenticator.authenticate(this.#snapshot.credentials, login);
-    if (result.kind === "user") {
-      this.#room.metrics.authenticated(login.mechanism, "success");
-      this.#trace.loggedIn(login.mechanism);
-      this.#seat?.know();
-      this.#isKnown = true;
-      return result;
-    }
-    if (result.code !== 535) return result;
-    this.#room.metrics.authenticated(login.mechanism, "failure");
-    this.#loginFailures += 1;
-    if (this.#loginFailures >= loginFailuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
-    await delay(loginDelayMs * this.#loginFailures);
-    // It may be a login that has not arrived, and 535 would be for good (RFC 4954 section 6).
-    return hasGaps(this.#snapshot.gaps) ? incomplete : result;
+  get mechanisms(): readonly string[] {
+    return mechanismNames;
+  }
+
+  exchange(mechanism: string): ReturnType<SessionRules["exchange"]> {
+    return this.#logins.exchange(mechanism);
+  }
+
+  #loginEnded(mechanism: string, result: "success" | "failure"): void {
+    this.#room.metrics.authenticated(mechanism, result);
+    if (result === "failure") return;
+    this.#trace.loggedIn(mechanism);
+    this.#seat?.know();
+    this.#isKnown = true;
   }
 
   mayMail(state: SessionState): Refusal | undefined {
     this.#senderDomain = undefined;
+    this.#mailAt = this.#room.clock.now();
     this.#trace.mailAsked();
     return admitClient(this.#snapshot, this.#clientIn(state));
   }
@@ -282,7 +292,8 @@ export class SubmissionSession implements SessionRules {
   }
 
   #clientIn(state: SessionState): Client {
-    return { listener: this.#listener, trusted: this.#trusted, secure: state.secure, user: state.user };
+    const principals = [this.#logins.principal, this.#network].filter((each) => each !== undefined);
+    return { listener: this.#listener, secure: state.secure, principals, at: this.#mailAt };
   }
 
   #reception(state: SessionState, transaction: Transaction): Parameters<typeof acceptMessage>[2]["reception"] {
@@ -292,7 +303,7 @@ export class SubmissionSession implements SessionRules {
       by: this.hostname,
       extended: state.extended,
       secure: state.secure,
-      authenticated: state.user !== undefined,
+      authenticated: this.#logins.principal !== undefined,
       smtpUtf8: transaction.mail.smtpUtf8,
       ...(state.cipher === undefined ? {} : { cipher: state.cipher }),
     };

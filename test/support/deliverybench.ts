@@ -9,6 +9,7 @@ import type { Window } from "../../relay/delivery/job/schedule.ts";
 import { startHop, type Script, type ScriptedHop } from "./scriptedhop.ts";
 import type { DomainSettings, Snapshot } from "../../relay/config/snapshot.ts";
 import type { HopTracer } from "../../relay/observe/hop.ts";
+import { podLimits } from "../../relay/limits/limits.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
 import { type Clock, systemChance, systemClock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -60,6 +61,7 @@ export function deliveryBench(t: TestContext, settings: BenchSettings): Delivery
     log,
     clock: settings.clock ?? systemClock,
     chance: systemChance,
+    limits: podLimits(settings.clock ?? systemClock),
     metrics: { ...silentMetrics, outcomesUnwritten: (cause, count) => unwritten.push(`${cause} ${count}`) },
     journal: createJournal({ log, clock: systemClock }),
     ...(settings.window === undefined ? {} : { window: settings.window }),

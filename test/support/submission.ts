@@ -9,6 +9,7 @@ import { domainDocument, relayDocument, type CredentialDocument } from "../../ap
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
+import { podLimits } from "../../relay/limits/limits.ts";
 import type { RelayMetrics } from "../../relay/observe/metrics.ts";
 import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/spool.ts";
@@ -347,6 +348,7 @@ export async function openBed(
     journal: createJournal({ log, clock }),
     clock,
     chance: systemChance,
+    limits: podLimits(clock),
     metrics: notes.metrics,
     gate,
     listenHost: "127.0.0.1",

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { secretOf } from "../../../test/support/operatorobjects.ts";
 import type { CredentialDocument } from "../../../api/relayconfig.ts";
-import { createAuthenticator } from "../../../relay/reception/identity/auth.ts";
+import { createPasswordCheck } from "../../../relay/reception/identity/passwords.ts";
 import { readClientLogin } from "./login.ts";
 import { Verifiers } from "./verifiers.ts";
 
@@ -75,11 +75,11 @@ test("whatever a Secret holds logs in as it is written, or is named as what nobo
         const credentials: ReadonlyMap<string, readonly CredentialDocument[]> = new Map([
           [document.username, [document]],
         ]);
-        const authenticator = createAuthenticator();
+        const passwords = createPasswordCheck();
         const login = { username: spell(username), password: spell(password) };
-        if (isSendable) assert.equal((await authenticator.authenticate(credentials, login)).kind, "user");
+        if (isSendable) assert.equal((await passwords.prove(credentials, login)).kind, "proven");
         const wrong = { ...login, password: `${login.password}x` };
-        assert.equal((await authenticator.authenticate(credentials, wrong)).kind, "refusal");
+        assert.equal((await passwords.prove(credentials, wrong)).kind, "refusal");
       },
     ),
     { numRuns: 300 },

@@ -6,8 +6,8 @@
 import type { Chance, Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { SnapshotSource } from "../../config/snapshot.ts";
+import type { Limits } from "../../limits/limits.ts";
 import { policyFor, type DestinationPolicy } from "../../mail/destination.ts";
-import { Pace } from "../../mail/pace.ts";
 import { asking, waiting, type Job } from "./job.ts";
 import { HopFinder, standardMxPort, type HopFinderOptions } from "../resolve/hops.ts";
 
@@ -16,6 +16,7 @@ export interface LaneFinderOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
+  readonly limits: Pick<Limits, "destinations">;
   readonly resolving?: Partial<Pick<HopFinderOptions, "mxPort" | "openLookup">> | undefined;
   /** It may start when there is a place. */
   readonly onReady: (job: Job) => void;
@@ -34,14 +35,13 @@ export interface NewJob {
 export class LaneFinder {
   readonly hops: HopFinder;
   readonly #options: LaneFinderOptions;
-  readonly #pace = new Pace();
   /** Those that are asking or paced. */
   readonly #pending = new Set<Job>();
 
   constructor(options: LaneFinderOptions) {
-    const { clock, chance, resolving } = options;
+    const { clock, chance, limits, resolving } = options;
     this.#options = options;
-    this.hops = new HopFinder({ clock, chance, mxPort: standardMxPort, ...resolving });
+    this.hops = new HopFinder({ clock, chance, limits, mxPort: standardMxPort, ...resolving });
   }
 
   find({ job, domain, fresh }: NewJob): void {
@@ -69,7 +69,7 @@ export class LaneFinder {
 
   /** Forgets the pace of destinations that had no mail for long. */
   forget(now: number): void {
-    this.#pace.forget(now);
+    this.#options.limits.destinations.forget(now);
   }
 
   close(): void {
@@ -88,7 +88,7 @@ export class LaneFinder {
   }
 
   #admit(job: Job, { messagesPerMinute, key, maxConnections }: DestinationPolicy, fresh: boolean): void {
-    const { clock, onReady, onPostponed } = this.#options;
+    const { clock, limits, onReady, onPostponed } = this.#options;
     // Twice as many as connections: the next message is signed while the one before is sent.
     job.lane = { key, cap: maxConnections * 2 };
     job.state = waiting;
@@ -96,7 +96,7 @@ export class LaneFinder {
       onReady(job);
       return;
     }
-    const decision = this.#pace.ask({ key, messagesPerMinute, now: clock.now(), fresh });
+    const decision = limits.destinations.pace({ key, messagesPerMinute, now: clock.now(), fresh });
     if (decision.kind === "now") onReady(job);
     else if (decision.kind === "later") onPostponed(job, decision.dueAt);
     else {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../../runtime/clock.ts";
 import type { Answer, Lookup, MailExchanger } from "../../dns/answer.ts";
+import { podLimits } from "../../limits/limits.ts";
 import { judge } from "../../mail/outcome.ts";
 import type { Route } from "../../mail/route.ts";
 import { relayDocumentOf, smarthostAt } from "../../../test/support/relayvalues.ts";
@@ -17,6 +18,8 @@ interface Entry {
   readonly trouble?: string;
 }
 type Table = Readonly<Record<string, Entry>>;
+
+const limits = podLimits(systemClock);
 
 function answerIn(table: Table, name: string, type: string): Answer {
   const entry = table[name];
@@ -44,6 +47,7 @@ async function hopsOf(domain: string, table: Table): Promise<string> {
   const finder = new HopFinder({
     clock: systemClock,
     chance: () => 0,
+    limits,
     mxPort: 25,
     ownAddresses: () => ["203.0.113.7", "2001:db8::7"],
     openLookup: () => lookupIn(table),
@@ -249,7 +253,7 @@ for (const [literal, hops] of literals) {
 
 test("hops() of smarthosts go on at addresses of this machine and of blocked networks: a manifest names them", async () => {
   const blockedNetworks = ["127.0.0.0/8", "10.0.0.0/8"];
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
   const hosts = [smarthostAt(25), smarthostAt(25, { host: "10.0.0.1" })];
   const hops = await finder.hops({ kind: "smarthosts", key: "s", hosts }, relayDocumentOf({ blockedNetworks }));
   assert.ok(!("trouble" in hops));
@@ -264,6 +268,7 @@ test("hops() tell the hosts of a test on this machine from the relay by the port
     const finder = new HopFinder({
       clock: systemClock,
       chance: () => 0,
+      limits,
       mxPort,
       ownPorts: [2525],
       openLookup: () => lookupIn({ "x.test": { a: ["127.0.0.1"] } }),
@@ -277,13 +282,29 @@ test("hops() tell the hosts of a test on this machine from the relay by the port
   assert.equal(await verdictAt(2525), "failed 5.4.6");
 });
 
+test("hops() have this pod's part of what the manifest allows, as it is at the moment", async () => {
+  let maxConnections = 7;
+  const destinations = { ...limits.destinations, part: <T>(whole: T): T => ({ ...whole, maxConnections }) };
+  const finder = new HopFinder({
+    clock: systemClock,
+    chance: () => 0,
+    limits: { destinations },
+    mxPort: 25,
+    openLookup: () => lookupIn({ "x.test": one }),
+  });
+  for (maxConnections of [7, 3]) {
+    const found = await finder.hops({ kind: "mx", key: "k", domain: "x.test" }, relayDocumentOf());
+    assert.deepEqual("trouble" in found || found.map((hop) => hop.limits?.maxConnections), [maxConnections]);
+  }
+});
+
 test("HopFinder closes its resolver, and the one before it when the name servers change", async () => {
   const closed: string[] = [];
   const openLookup = (servers: readonly string[]) => ({
     ...lookupIn({ "x.test": one }),
     close: () => void closed.push(servers.join()),
   });
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25, openLookup });
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25, openLookup });
   const route: Route = { kind: "mx", key: "k", domain: "x.test" };
   await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.53"] }));
   await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.53"] }));
@@ -297,7 +318,7 @@ test("HopFinder closes its resolver, and the one before it when the name servers
 test("hops() of smarthosts keep their order, and their credentials make another connection", async () => {
   const plain = smarthostAt(25);
   const named = smarthostAt(25, { credentials: { username: "u", password: "p" } });
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
   const hops = await finder.hops({ kind: "smarthosts", key: "s", hosts: [plain, named] }, relayDocumentOf());
   assert.ok(!("trouble" in hops));
   assert.deepEqual(
@@ -311,6 +332,7 @@ test("hops() of smarthosts ask the name servers that are configured, and leave u
   const finder = new HopFinder({
     clock: systemClock,
     chance: () => 0,
+    limits,
     mxPort: 25,
     openLookup: () => lookupIn({ "known.test": { a: ["192.0.2.1", "192.0.2.2"] } }),
   });
@@ -323,7 +345,7 @@ test("hops() of smarthosts ask the name servers that are configured, and leave u
 });
 
 test("hops() of a held route defer with its reason", async () => {
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, mxPort: 25 });
+  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
   const route: Route = { kind: "held", key: "held", reason: "delivery.mode Capture is not supported" };
   const found = await finder.hops(route, relayDocumentOf());
   assert.ok("trouble" in found);

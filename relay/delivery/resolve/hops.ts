@@ -11,6 +11,7 @@ import { createNetworks, NetworkCache } from "../../../runtime/network.ts";
 import type { Lookup } from "../../dns/answer.ts";
 import { Resolver } from "../../dns/resolver.ts";
 import { parseServer } from "../../dns/servers.ts";
+import type { Limits } from "../../limits/limits.ts";
 import { defaultRecipientsPerMessage, policyFor, type DestinationPolicy } from "../../mail/destination.ts";
 import type { Route } from "../../mail/route.ts";
 import type { NextHop } from "../../smtp/client/transport.ts";
@@ -24,6 +25,7 @@ export interface ClosableLookup extends Lookup {
 export interface HopFinderOptions {
   readonly clock: Clock;
   readonly chance: Chance;
+  readonly limits: Pick<Limits, "destinations">;
   /** 25, unless a test has MX hosts on another. */
   readonly mxPort: number;
   /** Ports that this machine's relay listens on beside those of its document. */
@@ -98,8 +100,12 @@ export class HopFinder {
     return this.#directoryFor(relay.delivery.dnsServers).find(domain, relay.hostname);
   }
 
-  /** Domains with the same MX hosts share the limits of whichever of them an entry names. */
   #policyOf(domain: string, found: Found<Destination>, relay: RelayDocument): DestinationPolicy {
+    return this.#options.limits.destinations.part(this.#wholePolicyOf(domain, found, relay));
+  }
+
+  /** Domains with the same MX hosts share the limits of whichever of them an entry names. */
+  #wholePolicyOf(domain: string, found: Found<Destination>, relay: RelayDocument): DestinationPolicy {
     const { destinations } = relay.delivery;
     if ("trouble" in found) return policyFor(destinations, { domain, hosts: [], site: domain });
     const facts = { domain, hosts: found.hosts.map(({ name }) => name), site: found.site };

@@ -1,9 +1,9 @@
 /**
  * A session of smtp-server, with every decision taken away. With server.ts and commandstream.ts the only file that knows the library.
  *
- * The library keeps what it does well (the TLS upgrade, SASL exchanges, the order of replies). What it decides wrongly for us is
+ * The library keeps what it does well (the TLS upgrade, the order of replies). What it decides wrongly for us is
  * overridden here and pinned by server.test.ts against the installed package: which commands exist, what EHLO offers, who may
- * MAIL, the enhanced code of every reply, how long a client may take and how often it may be refused, and that a client which
+ * MAIL, how SASL exchanges go, the enhanced code of every reply, how long a client may take and how often it may be refused, and that a client which
  * has sent all it wants to say hears every reply to it. A rule that fails unexpectedly is a 451.
  */
 import type { Socket } from "node:net";
@@ -12,14 +12,14 @@ import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { commandLineOctets } from "../../mail/limit.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
-import type { AuthenticatedUser } from "../../reception/admit.ts";
 import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
 import { refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
 import { SessionWatch } from "./sessionwatch.ts";
 import { isRefusal, isSlowed, isTooMany, type Patience } from "./patience.ts";
 import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
-import type { Login, SessionRules, SessionState, Transaction } from "./rules.ts";
+import type { SessionRules, SessionState, Transaction } from "./rules.ts";
+import { beginExchange, goOn, type SaslStep } from "./sasl.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
 const servedCommands: ReadonlySet<string> = new Set(
@@ -40,7 +40,7 @@ export interface SessionOpening {
 export class MailConnection extends SMTPConnection {
   readonly #rules: SessionRules;
   #transaction: Transaction | undefined;
-  #user: AuthenticatedUser | undefined;
+  #isLoggedIn = false;
   #ownEnhanced: string | undefined;
   #leaving = false;
   #receiving = false;
@@ -71,8 +71,7 @@ export class MailConnection extends SMTPConnection {
       cipher,
       helo: this.hostNameAppearsAs === false ? "" : this.hostNameAppearsAs,
       // Who logs in speaks the extended protocol, whatever it was called by before TLS.
-      extended: this.openingCommand === "EHLO" || this.#user !== undefined,
-      user: this.#user,
+      extended: this.openingCommand === "EHLO" || this.#isLoggedIn,
     };
   }
 
@@ -214,7 +213,7 @@ export class MailConnection extends SMTPConnection {
    */
   #needsNoName(line: Buffer): boolean {
     const isAuth = line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
-    return this.secure && this.#rules.startTls !== "absent" && (isAuth || this.#user !== undefined);
+    return this.secure && this.#rules.startTls !== "absent" && (isAuth || this.#isLoggedIn);
   }
 
   #lineFault(fault: LineFault, next: () => void): void {
@@ -236,7 +235,7 @@ export class MailConnection extends SMTPConnection {
     const offered = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN"];
     offered.push(`SIZE ${this.#rules.sizeLimitBytes}`);
     if (!this.secure && this.#rules.startTls === "offered") offered.push("STARTTLS");
-    if (this.secure && this.#user === undefined) offered.push("AUTH PLAIN LOGIN");
+    if (this.secure && !this.#isLoggedIn) offered.push(`AUTH ${this.#rules.mechanisms.join(" ")}`);
     this.#hello(command, [this.name, ...offered], callback);
   }
 
@@ -277,29 +276,31 @@ export class MailConnection extends SMTPConnection {
   }
 
   override handler_AUTH(command: Buffer, callback: () => void): void {
-    const inside = this.#transaction !== undefined;
-    const refused = refuseAuth(this.#rules.startTls, { secure: this.secure, inside });
+    const session = { secure: this.secure, inside: this.#transaction !== undefined, isLoggedIn: this.#isLoggedIn };
+    const refused = refuseAuth(this.#rules.startTls, session);
     if (refused !== undefined) return this.#answer(refused, callback);
-    super.handler_AUTH(command, callback);
+    const first = beginExchange(command, (name) => this.#rules.exchange(name));
+    this.#exchange(first, callback);
+  }
+
+  #exchange(next: Promise<SaslStep>, callback: () => void): void {
+    const settled = (step: SaslStep): void => {
+      if (step.kind === "challenge") {
+        this._nextHandler = (line, done) => this.#exchange(goOn(step, line), done);
+        return this.#answer({ code: 334, text: step.data.toString("base64") }, callback);
+      }
+      if (step.kind === "refusal") return this.#answer(step, callback);
+      this.#isLoggedIn = true;
+      this.#watch.known();
+      this.#answer({ code: 235, enhanced: "2.7.0", text: "Authentication successful" }, callback);
+    };
+    next.then(settled, () => settled(internalError));
   }
 
   /** The handshake is over. */
   secured(): void {
     this.#watch.handshaken();
     this.#rules.secured(this._socket instanceof TLSSocket ? (this._socket.getProtocol() ?? "") : "");
-  }
-
-  /** The library's SASL exchange ends here, by way of the server's onAuth. */
-  async login(login: Login): Promise<AuthenticatedUser | Error> {
-    const result = await this.#rules.login(login).catch(() => internalError);
-    if (result.kind === "user") {
-      this.#user = result;
-      this.#watch.known();
-      return result;
-    }
-    // Taken up by the send that the library makes of this error at once.
-    this.#ownEnhanced = result.enhanced;
-    return Object.assign(new Error(result.text), { responseCode: result.code });
   }
 
   override handler_MAIL(command: Buffer, callback: () => void): void {

@@ -5,9 +5,9 @@
 import type { Readable } from "node:stream";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
-import type { AuthenticatedUser } from "../../reception/admit.ts";
 import type { MailCommand } from "./command.ts";
 import type { Patience } from "./patience.ts";
+import type { SaslExchange } from "./sasl.ts";
 
 /** What is true of a session right now. */
 export interface SessionState {
@@ -16,19 +16,12 @@ export interface SessionState {
   readonly helo: string;
   /** EHLO was said, not HELO. */
   readonly extended: boolean;
-  readonly user: AuthenticatedUser | undefined;
 }
 
 export interface Transaction {
   readonly mail: MailCommand;
   /** By address: a recipient that is named twice is one recipient. */
   readonly recipients: Map<string, EnvelopeRecipient>;
-}
-
-export interface Login {
-  readonly mechanism: string;
-  readonly username: string;
-  readonly password: string;
 }
 
 /** Who opened a connection, as far as its address tells. */
@@ -55,7 +48,10 @@ export interface SessionRules {
   isLoud(): boolean;
   /** Asked once, when something can be said. Known is whose network is trusted. */
   open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number; readonly isKnown: boolean };
-  login(login: Login): Promise<AuthenticatedUser | Refusal>;
+  /** Names of the SASL mechanisms that EHLO offers inside TLS. */
+  readonly mechanisms: readonly string[];
+  /** Undefined when there is no such mechanism. Who has logged in is for the rules to remember. */
+  exchange(mechanism: string): SaslExchange | undefined;
   /** Told of every EHLO and HELO that is answered 250. */
   greeted(): void;
   /** Told when TLS is there, with the protocol, such as `TLSv1.3`. */
@@ -107,12 +103,13 @@ export function refuseStartTls(startTls: SessionRules["startTls"]): Refusal | un
   return startTls === "absent" ? refusal(502, "5.5.1", "This listener has no TLS") : undefined;
 }
 
-/** Passwords only inside TLS (RFC 4954 section 4), and never inside a transaction. */
+/** Passwords only inside TLS (RFC 4954 section 4), never inside a transaction, and once a session. */
 export function refuseAuth(
   startTls: SessionRules["startTls"],
-  session: { readonly secure: boolean; readonly inside: boolean },
+  session: { readonly secure: boolean; readonly inside: boolean; readonly isLoggedIn: boolean },
 ): Refusal | undefined {
   if (session.inside) return refusal(503, "5.5.1", "AUTH is not permitted during a mail transaction");
+  if (session.isLoggedIn) return refusal(503, "5.5.1", "No identity changes permitted");
   if (session.secure) return undefined;
   return startTls === "absent"
     ? refusal(502, "5.5.1", "This listener has no authentication, because it has no TLS")
@@ -121,14 +118,11 @@ export function refuseAuth(
 
 /** Enhanced codes of the replies that the library words itself (RFC 3463 section 3). */
 const libraryCodes: ReadonlyMap<number, string> = new Map([
-  [235, "2.7.0"],
   [252, "2.5.0"],
   [451, "4.3.0"],
   [500, "5.5.1"],
   [501, "5.5.4"],
   [503, "5.5.1"],
-  [504, "5.5.4"],
-  [535, "5.7.8"],
 ]);
 
 /** RFC 5321 section 4.2 and RFC 2034 section 4: each line has both codes. No text of a reply may begin another line. */
@@ -149,16 +143,5 @@ export function libraryEnhanced(code: number, text: string): string {
     if (text.startsWith("Timeout")) return "4.4.2";
     return text.startsWith("Server shutting down") ? "4.3.2" : "4.7.0";
   }
-  // RFC 4954 section 4: a cancelled or undecodable exchange; 5.5.4 is kept for parameters.
-  if (code === 501 && /aborted|userdata|username/.test(text)) return "5.5.2";
   return libraryCodes.get(code) ?? `${Math.floor(code / 100)}.0.0`;
-}
-
-/** RFC 4616 section 2: an authorization identity that is not the user's own. Nobody acts for another here. */
-export function actsForAnother(login: {
-  readonly authcid?: string | undefined;
-  readonly authzid?: string | undefined;
-}): boolean {
-  const { authcid = "", authzid = "" } = login;
-  return authcid !== "" && authzid !== "" && authcid !== authzid;
 }

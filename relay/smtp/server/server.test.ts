@@ -108,6 +108,22 @@ const exchanges: readonly Exchange[] = [
   { name: "an unknown mechanism", listener: "submissions", lines: ["AUTH CRAM-MD5"], reply: "504 5.5.4" },
   { name: "a cancelled AUTH", listener: "submissions", lines: ["AUTH LOGIN", "*"], reply: "501 5.5.2" },
   { name: "an undecodable AUTH", listener: "submissions", lines: ["AUTH PLAIN eA=="], reply: "501 5.5.2" },
+  { name: "AUTH that is no base64", listener: "submissions", lines: ["AUTH PLAIN a!b="], reply: "501 5.5.2" },
+  {
+    name: "a password that is no base64",
+    listener: "submissions",
+    lines: ["AUTH LOGIN c2hvcA==", "a!b="],
+    reply: "501 5.5.2",
+  },
+  { name: "AUTH of two messages", listener: "submissions", lines: ["AUTH PLAIN eA== eA=="], reply: "501 5.5.4" },
+  { name: "AUTH of no mechanism", listener: "submissions", lines: ["AUTH"], reply: "504 5.5.4" },
+  { name: "an empty message of PLAIN", listener: "submissions", lines: ["AUTH PLAIN ="], reply: "501 5.5.2" },
+  {
+    name: "NOOP after a cancelled AUTH",
+    listener: "submissions",
+    lines: ["AUTH PLAIN", "*", "NOOP"],
+    reply: "250 2.0.0",
+  },
   { name: "a second AUTH", listener: "submissions", steps: ["login"], lines: [wrong], reply: "503 5.5.1" },
   { name: "AUTH inside a transaction", listener: "trusted", steps: ["tls"], lines: [mail, wrong], reply: "503 5.5.1" },
   { name: "a foreign sender domain", listener: "pods", lines: ["MAIL FROM:<a@other.example>"], reply: "550 5.7.1" },
@@ -245,6 +261,23 @@ test("a login that may be of a domain that cannot be read is to be tried again, 
   assert.equal(codes(await client.login("newer", "a")), "454 4.7.0");
   assert.equal(codes(await client.login("newer", "a")), "421 4.7.0");
   await client.closed;
+});
+
+test("what a client wrote wrong, and what it gave up, are no failed logins", async () => {
+  const client = await session("submissions");
+  for (const lines of [["AUTH PLAIN eA=="], ["AUTH LOGIN", "*"], ["AUTH LOGIN c2hvcA==", "!"], ["AUTH PLAIN ="]]) {
+    let last = "";
+    for (const line of lines) last = await client.command(line);
+    assert.equal(codes(last), "501 5.5.2");
+  }
+  assert.equal(codes(await client.login("shop", "a")), "535 5.7.8");
+  assert.equal(await client.login("shop"), "235 2.7.0 Authentication successful");
+});
+
+test("AUTH PLAIN without a message asks for it with a challenge that is empty", async () => {
+  const client = await session("submissions");
+  assert.equal(await client.command("AUTH PLAIN"), "334");
+  assert.equal(codes(await client.command(Buffer.from("\0shop\0correct horse").toString("base64"))), "235 2.7.0");
 });
 
 test("AUTH LOGIN asks for name and password", async () => {

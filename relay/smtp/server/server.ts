@@ -13,7 +13,6 @@ import type { Refusal } from "../../mail/reply.ts";
 import { MailConnection } from "./connection.ts";
 import { Door } from "./door.ts";
 import { readProxyHeader } from "./proxyheader.ts";
-import { actsForAnother } from "./rules.ts";
 import type { ClientPlace, MailServerOptions, ServerCertificate, SessionRules } from "./rules.ts";
 
 type SocketOptions = NonNullable<Parameters<Parameters<SMTPServer["_handleProxy"]>[1]>[1]>;
@@ -51,7 +50,6 @@ export class MailServer extends SMTPServer {
       allowHalfOpen: true,
       // Our rules decide who may do what: no check of the library's may stand in front of them.
       authOptional: true,
-      authMethods: ["PLAIN", "LOGIN"],
       disableReverseLookup: true,
       maxAllowedUnauthenticatedCommands: false,
       socketTimeout: options.patience.idleMs,
@@ -235,15 +233,6 @@ export class MailServer extends SMTPServer {
   override onSecure(...[, session, callback]: Parameters<SMTPServer["onSecure"]>): void {
     this.#sessions.get(session)?.secured();
     callback();
-  }
-
-  override onAuth(...[auth, session, respond]: Parameters<SMTPServer["onAuth"]>): void {
-    const connection = this.#sessions.get(session);
-    if (connection === undefined || actsForAnother(auth))
-      return respond(null, { message: "Authentication credentials invalid" });
-    connection
-      .login({ mechanism: auth.method, username: auth.username ?? "", password: auth.password ?? "" })
-      .then((result) => (result instanceof Error ? respond(result) : respond(null, { user: result })), respond);
   }
 }
 

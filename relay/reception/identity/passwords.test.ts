@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { credentialOf, password } from "../../../test/support/submission.ts";
 import type { CredentialDocument } from "../../../api/relayconfig.ts";
-import { createAuthenticator } from "./auth.ts";
+import type { Refusal } from "../../mail/reply.ts";
+import type { Proven } from "./mechanism.ts";
+import { createPasswordCheck } from "./passwords.ts";
 import { matchesVerifier } from "./scram.ts";
 
 // The user "user" with the password "pencil" of RFC 7677 section 3, as PostgreSQL stores it.
@@ -27,6 +29,12 @@ function mapOf(...credentials: readonly CredentialDocument[]): ReadonlyMap<strin
   return Map.groupBy(credentials, (credential) => credential.username);
 }
 
+/** Of the Secrets whose password it was. */
+function identitiesOf(result: Proven | Refusal): readonly string[] {
+  assert.ok(result.kind === "proven" && result.principal.proof.kind === "password");
+  return result.principal.proof.credentials.map(({ identity }) => identity).sort();
+}
+
 const two = mapOf(
   credentialOf("shop", "a/one"),
   credentialOf("shop", "b/two"),
@@ -34,12 +42,12 @@ const two = mapOf(
 );
 
 test("a user name of several credentials proves those whose password it is, the second time as well", async () => {
-  const authenticator = createAuthenticator();
+  const passwords = createPasswordCheck();
   for (const round of ["derived", "remembered"]) {
-    const user = await authenticator.authenticate(two, { username: "shop", password });
-    assert.deepEqual(user.kind === "user" && [...user.identities].sort(), ["a/one", "b/two"], round);
-    const other = await authenticator.authenticate(two, { username: "shop", password: "another" });
-    assert.deepEqual(other.kind === "user" && [...other.identities], ["c/other"], round);
+    const proven = await passwords.prove(two, { username: "shop", password });
+    assert.deepEqual(identitiesOf(proven), ["a/one", "b/two"], round);
+    const other = await passwords.prove(two, { username: "shop", password: "another" });
+    assert.deepEqual(identitiesOf(other), ["c/other"], round);
   }
 });
 
@@ -50,23 +58,23 @@ for (const [what, login] of [
   ["a password of many kilobytes", { username: "shop", password: "x".repeat(5000) }],
 ] as const) {
   test(`${what} is 535 5.7.8`, async () => {
-    const refused = await createAuthenticator().authenticate(two, login);
+    const refused = await createPasswordCheck().prove(two, login);
     assert.equal(refused.kind === "refusal" && `${refused.code} ${refused.enhanced}`, "535 5.7.8");
   });
 }
 
 test("a success is forgotten with the password it proved", async () => {
-  const authenticator = createAuthenticator();
+  const passwords = createPasswordCheck();
   const login = { username: "shop", password };
-  assert.equal((await authenticator.authenticate(mapOf(credentialOf("shop", "a/one")), login)).kind, "user");
+  assert.equal((await passwords.prove(mapOf(credentialOf("shop", "a/one")), login)).kind, "proven");
   const changed = mapOf(credentialOf("shop", "a/one", "changed"));
-  assert.equal((await authenticator.authenticate(changed, login)).kind, "refusal");
+  assert.equal((await passwords.prove(changed, login)).kind, "refusal");
 });
 
 test("a flood of logins is answered 454 instead of filling the thread pool", async () => {
-  const authenticator = createAuthenticator();
+  const passwords = createPasswordCheck();
   const logins = Array.from({ length: 400 }, async (_, index) =>
-    authenticator.authenticate(mapOf(), { username: `user${index}`, password }),
+    passwords.prove(mapOf(), { username: `user${index}`, password }),
   );
   const codes = (await Promise.all(logins)).map((result) => (result.kind === "refusal" ? result.code : 0));
   assert.equal(codes.filter((code) => code === 535).length, 258);
@@ -82,10 +90,10 @@ async function costOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 test("an unknown user costs what a wrong password costs: time tells nobody which names exist", async () => {
-  const authenticator = createAuthenticator();
+  const passwords = createPasswordCheck();
   const credential = credentialOf("shop", "a/one");
   const costly = mapOf({ ...credential, scram: { ...credential.scram, iterations: 200_000 } });
-  const attempt = (username: string) => () => authenticator.authenticate(costly, { username, password: "wrong" });
+  const attempt = (username: string) => () => passwords.prove(costly, { username, password: "wrong" });
   const wrong = await costOf(attempt("shop"));
   const unknown = await costOf(attempt("nobody"));
   assert.ok(unknown > wrong / 2 && unknown < wrong * 2, `${unknown} and ${wrong} microseconds`);

@@ -7,8 +7,12 @@
  * alone with its host is always really tried, and a host that was only restarted is not left out for long. Whoever comes
  * during the rest gets the trouble that the host was in, without dialing.
  */
-import type { Clock } from "../../runtime/clock.ts";
 import type { Trouble } from "../mail/outcome.ts";
+
+/** In ms since the epoch. */
+export interface Time {
+  now(): number;
+}
 
 interface Host {
   readonly key: string;
@@ -40,25 +44,25 @@ const longestRestMs = 300_000;
 const rememberedHosts = 20_000;
 
 export class HostMemory {
-  readonly #clock: Clock;
+  readonly #time: Time;
   readonly #rests = new Map<string, Rest>();
   readonly #stumbles = new Map<string, number>();
   readonly #numbers = new Map<string, { readonly most: number; readonly until: number }>();
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(time: Time) {
+    this.#time = time;
   }
 
   /** It broke off a transaction. */
   stumbled(host: Host): void {
     this.#stumbles.delete(host.key);
-    this.#stumbles.set(host.key, this.#clock.now() + stumbleMs);
+    this.#stumbles.set(host.key, this.#time.now() + stumbleMs);
     dropOldest(this.#stumbles);
   }
 
   /** There was no session with it. `firstRetryMs`: how long a message waits after its first failure. */
   failed(host: Host, trouble: Trouble, firstRetryMs: number): void {
-    const now = this.#clock.now();
+    const now = this.#time.now();
     const before = this.#rests.get(host.key);
     // Those that were under way when it failed tell nothing new.
     if (before !== undefined && now < before.until) return;
@@ -77,20 +81,20 @@ export class HostMemory {
   /** It refused more recipients than these in one transaction. */
   takesAtMost(host: Host, most: number): void {
     this.#numbers.delete(host.key);
-    this.#numbers.set(host.key, { most, until: this.#clock.now() + numberMs });
+    this.#numbers.set(host.key, { most, until: this.#time.now() + numberMs });
     dropOldest(this.#numbers);
   }
 
   /** Infinity while nothing else is known. */
   mostRecipients(host: Host): number {
     const known = this.#numbers.get(host.key);
-    return known === undefined || known.until <= this.#clock.now() ? Number.POSITIVE_INFINITY : known.most;
+    return known === undefined || known.until <= this.#time.now() ? Number.POSITIVE_INFINITY : known.most;
   }
 
   choose<H extends Host>(all: readonly H[]): Choice<H> {
     const hosts = this.#stumbles.size === 0 ? all : this.#steadyFirst(all);
     if (this.#rests.size === 0) return { awake: hosts, resting: undefined, failingSince: undefined };
-    const now = this.#clock.now();
+    const now = this.#time.now();
     const rests = hosts.map((host) => ({ host, rest: this.#rests.get(host.key) }));
     const awake = rests.filter(({ rest }) => rest === undefined || rest.until <= now);
     const last = rests.at(-1);
@@ -105,7 +109,7 @@ export class HostMemory {
   }
 
   #steadyFirst<H extends Host>(hosts: readonly H[]): readonly H[] {
-    const now = this.#clock.now();
+    const now = this.#time.now();
     const isUnsteady = ({ key }: Host): boolean => (this.#stumbles.get(key) ?? 0) > now;
     return [...hosts.filter((host) => !isUnsteady(host)), ...hosts.filter(isUnsteady)];
   }

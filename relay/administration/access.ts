@@ -17,17 +17,17 @@ interface Asker {
   readonly identity: string;
 }
 
-export type Admission = Asker &
+export type Access = Asker &
   (
     | { readonly kind: "admitted"; readonly route: Route; readonly rest: string }
     | { readonly kind: "refused"; readonly code: 403 | 404 | 405; readonly text: string; readonly allow?: string }
   );
 
-export function admit(
+export function decideAccess(
   routes: readonly Route[],
   relay: { readonly namespace: string; readonly name: string },
   asked: Asked,
-): Admission {
+): Access {
   const identities: Readonly<Record<Caller, string>> = { operator: operatorIdentity, peer: relayIdentity(relay) };
   const caller = callerOf(identities, asked.identity);
   const asker: Asker = { caller, identity: asked.identity ?? "a certificate without one URI" };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HostMemory } from "./hostmemory.ts";
+import { HostMemory } from "./hosts.ts";
 
 const [a, b] = [{ key: "a" }, { key: "b" }];
 const trouble = { phase: "connect", detail: "refused" } as const;

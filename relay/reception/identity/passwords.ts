@@ -1,5 +1,5 @@
 /**
- * AUTH PLAIN and LOGIN against the verifiers of the snapshot.
+ * User names and passwords against the verifiers of the snapshot.
  *
  * A wrong password and an unknown user cost the same. Successes are remembered under a hash keyed by a secret of this
  * process, so that a busy client pays the derivation once; failures never are. At most a few derivations run at a time,
@@ -9,14 +9,14 @@ import { createHmac, randomBytes } from "node:crypto";
 import { loginOctets, preparePassword, prepareUsername } from "../../../api/login.ts";
 import type { CredentialDocument, ScramVerifier } from "../../../api/relayconfig.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
-import type { AuthenticatedUser } from "../admit.ts";
+import { invalidLogin, type PasswordLogin, type Proven } from "./mechanism.ts";
 import { matchesVerifier, matchingVerifiers } from "./scram.ts";
 
-export interface Authenticator {
-  authenticate(
+export interface PasswordCheck {
+  prove(
     credentials: ReadonlyMap<string, readonly CredentialDocument[]>,
-    login: { readonly username: string; readonly password: string },
-  ): Promise<AuthenticatedUser | Refusal>;
+    login: PasswordLogin,
+  ): Promise<Proven | Refusal>;
 }
 
 const rememberedLogins = 10_000;
@@ -24,10 +24,9 @@ const derivationsAtOnce = 2;
 const derivationsWaiting = 256;
 const minimumIterations = 4096;
 
-const invalid = refusal(535, "5.7.8", "Authentication credentials invalid");
 const busy = refusal(454, "4.7.0", "Too many logins at once, try again later");
 
-export function createAuthenticator(): Authenticator {
+export function createPasswordCheck(): PasswordCheck {
   const secret = randomBytes(32);
   /** In order of use; the value names the identities that matched. */
   const remembered = new Map<string, ReadonlySet<string>>();
@@ -51,7 +50,7 @@ export function createAuthenticator(): Authenticator {
   };
 
   return {
-    async authenticate(credentials, login) {
+    async prove(credentials, login) {
       const username = prepareUsername(login.username);
       const password = preparePassword(login.password);
       const candidates = credentials.get(username) ?? [];
@@ -63,22 +62,22 @@ export function createAuthenticator(): Authenticator {
       const known = candidates.length === 0 ? undefined : remembered.get(key);
       if (known !== undefined) {
         remember(remembered, key, known);
-        return userOf(
+        return userWith(
           username,
           candidates.filter((candidate) => known.has(candidate.identity)),
         );
       }
-      if (Buffer.byteLength(password) > loginOctets) return invalid;
+      if (Buffer.byteLength(password) > loginOctets) return invalidLogin;
       if (!(await turnstile.enter())) return busy;
       try {
         if (candidates.length === 0) {
           await matchesVerifier(password, dummyVerifier(credentials, { salt: dummySalt, storedKey: dummyKey }));
-          return invalid;
+          return invalidLogin;
         }
         const matches = await matching(candidates, password);
-        if (matches.length === 0) return invalid;
+        if (matches.length === 0) return invalidLogin;
         remember(remembered, key, new Set(matches.map((match) => match.identity)));
-        return userOf(username, matches);
+        return userWith(username, matches);
       } finally {
         turnstile.leave();
       }
@@ -96,8 +95,11 @@ function dummyVerifier(
   return { iterations, salt: values.salt, storedKey: values.storedKey, serverKey: values.storedKey };
 }
 
-function userOf(username: string, credentials: readonly CredentialDocument[]): AuthenticatedUser {
-  return { kind: "user", username, credentials, identities: new Set(credentials.map((each) => each.identity)) };
+function userWith(name: string, credentials: readonly CredentialDocument[]): Proven {
+  return {
+    kind: "proven",
+    principal: { kind: "user", name, proof: { kind: "password", credentials }, until: undefined },
+  };
 }
 
 /** Length-prefixed, so that no two lists of parts give the same text. */

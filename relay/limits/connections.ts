@@ -8,12 +8,13 @@
  */
 import { refusal, type Refusal } from "../mail/reply.ts";
 
-export interface ConnectionLimits {
+/** The manifest's `limits`, as far as they are about connections. */
+export interface ClientLimits {
   readonly connections: number;
   readonly connectionsPerClient: number;
 }
 
-export interface Arrival {
+export interface Newcomer {
   readonly client: string;
   readonly isKnown: boolean;
   /** Told when the place is given to another; it is free already. */
@@ -38,7 +39,12 @@ const full = refusal(421, "4.3.2", "Too many connections, try again later");
 const clientFull = refusal(421, "4.7.0", "Too many connections from your address, try again later");
 const keptShare = 1 / 4;
 
-export class ConnectionCount {
+export interface ClientConnections {
+  /** Takes a place, or says why there is none; who is refused is not counted. */
+  enter(newcomer: Newcomer, limits: ClientLimits): Seat | Refusal;
+}
+
+export class ConnectionCount implements ClientConnections {
   readonly #byClient = new Map<string, Holding>();
   #total = 0;
   #strangers = 0;
@@ -47,14 +53,13 @@ export class ConnectionCount {
     return this.#total;
   }
 
-  /** Takes a place, or says why there is none; who is refused is not counted. */
-  enter(arrival: Arrival, limits: ConnectionLimits): Seat | Refusal {
-    const own = this.#byClient.get(arrival.client);
+  enter(newcomer: Newcomer, limits: ClientLimits): Seat | Refusal {
+    const own = this.#byClient.get(newcomer.client);
     if ((own?.all ?? 0) >= limits.connectionsPerClient) return clientFull;
     const forStrangers = limits.connections - Math.floor(limits.connections * keptShare);
-    const isFull = this.#total >= limits.connections || (!arrival.isKnown && this.#strangers >= forStrangers);
+    const isFull = this.#total >= limits.connections || (!newcomer.isKnown && this.#strangers >= forStrangers);
     if (isFull && !this.#makeRoom(own?.strangers.size ?? 0)) return full;
-    return this.#seat(arrival);
+    return this.#seat(newcomer);
   }
 
   /** True when a stranger has left for the newcomer. */
@@ -71,7 +76,7 @@ export class ConnectionCount {
     return true;
   }
 
-  #seat({ client, isKnown, giveWay }: Arrival): Seat {
+  #seat({ client, isKnown, giveWay }: Newcomer): Seat {
     const holding = this.#byClient.get(client) ?? { all: 0, strangers: new Map<Seat, () => void>() };
     this.#byClient.set(client, holding);
     holding.all += 1;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { operatorIdentity } from "../../api/administration.ts";
-import { admit } from "./admission.ts";
+import { decideAccess } from "./access.ts";
 import type { Route } from "./route.ts";
 
 const answer = (): Promise<void> => Promise.resolve();
@@ -19,7 +19,7 @@ const admitted = [
 
 for (const { route, rest, caller, ...asked } of admitted) {
   test(`${asked.identity} may ${asked.method} ${asked.path}`, () => {
-    assert.deepEqual(admit([give, take, put], relay, asked), {
+    assert.deepEqual(decideAccess([give, take, put], relay, asked), {
       kind: "admitted",
       route,
       rest,
@@ -85,9 +85,9 @@ const refused = [
 
 for (const { code, text, ...asked } of refused) {
   test(`${asked.method} ${asked.path} of ${asked.identity ?? "nobody"} is ${code}: ${text}`, () => {
-    const admission = admit([give, take, put], relay, asked);
-    assert.ok(admission.kind === "refused");
-    assert.deepEqual([admission.code, admission.text], [code, text]);
-    assert.equal(admission.allow, "allow" in asked ? asked.allow : undefined);
+    const access = decideAccess([give, take, put], relay, asked);
+    assert.ok(access.kind === "refused");
+    assert.deepEqual([access.code, access.text], [code, text]);
+    assert.equal(access.allow, "allow" in asked ? asked.allow : undefined);
   });
 }

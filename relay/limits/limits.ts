@@ -1,0 +1,48 @@
+/**
+ * How much, how many, how fast: what bounds reception and delivery, asked here and nowhere else. Pure: time is an argument's.
+ *
+ * The manifest's figures are of the whole relay, and what of them is this pod's is known here alone. Whoever asks has an answer at
+ * once (a place, a part, a time) and keeps none for later, so that a part which is dealt out from elsewhere, and may be another
+ * one a moment later, is another implementation of these interfaces and no other change. Here each pod takes every figure whole.
+ */
+import { ConnectionCount, type ClientConnections } from "./connections.ts";
+import { HostMemory, type Time } from "./hosts.ts";
+import { Pace, type PaceDecision, type PaceQuestion } from "./pace.ts";
+
+export interface Limits {
+  /** Of those who bring mail. */
+  readonly clients: ClientConnections;
+  /** Where mail goes. */
+  readonly destinations: DestinationLimits;
+  /** What was learned of its hosts. */
+  readonly hosts: HostMemory;
+}
+
+/** Destinations with the same key share them. */
+export interface DestinationFigures {
+  readonly key: string;
+  readonly maxConnections: number;
+  readonly messagesPerMinute?: number;
+}
+
+export interface DestinationLimits {
+  /** This pod's part of what is allowed towards a destination. */
+  part<Figures extends DestinationFigures>(whole: Figures): Figures;
+  /** When one more message may go to a destination that takes so many a minute of this pod. */
+  pace(question: PaceQuestion): PaceDecision;
+  /** Forgets the pace of destinations that had no mail for a while. */
+  forget(now: number): void;
+}
+
+export function podLimits(time: Time): Limits {
+  const pace = new Pace();
+  return {
+    clients: new ConnectionCount(),
+    destinations: {
+      part: (whole) => whole,
+      pace: (question) => pace.ask(question),
+      forget: (now) => pace.forget(now),
+    },
+    hosts: new HostMemory(time),
+  };
+}

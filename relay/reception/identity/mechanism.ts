@@ -1,0 +1,55 @@
+/**
+ * A SASL mechanism (RFC 4422) as steps: to each message of the client it says a challenge, whose answer is the next message, or
+ * who it is, or a refusal. Who speaks first and how many rounds there are is the mechanism's own affair.
+ *
+ * How messages travel (AUTH, base64, `*`, lines that are too long) is the protocol's: relay/smtp/server/sasl.ts. What a mechanism
+ * cannot read is 501 5.5.2 (RFC 4954 section 4), which is no failed login.
+ */
+import { refusal, type Refusal } from "../../mail/reply.ts";
+import type { Principal } from "./principal.ts";
+
+export interface Mechanism {
+  /** As EHLO says it, and metrics. */
+  readonly name: string;
+  /** `initial` came with AUTH itself; undefined when nothing did. */
+  begin(initial: Buffer | undefined, proofs: Proofs): Step | Promise<Step>;
+}
+
+export type Step = Challenge | Proven | Refusal;
+
+export interface Challenge {
+  readonly kind: "challenge";
+  readonly data: Buffer;
+  answer(response: Buffer): Step | Promise<Step>;
+}
+
+export interface Proven {
+  readonly kind: "proven";
+  readonly principal: Principal;
+}
+
+/** What can be shown to this relay, each by the configuration of the moment. */
+export interface Proofs {
+  password(login: PasswordLogin): Promise<Proven | Refusal>;
+}
+
+export interface PasswordLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** RFC 4954 section 6: for good. */
+export const invalidLogin = refusal(535, "5.7.8", "Authentication credentials invalid");
+
+export function ask(data: string, answer: Challenge["answer"]): Challenge {
+  return { kind: "challenge", data: Buffer.from(data), answer };
+}
+
+export function malformed(what: string): Refusal {
+  return refusal(501, "5.5.2", what);
+}
+
+/** Nobody is called so, and who writes a log without care would have it split a line: those of C1 too, as U+0085 ends one. */
+export function hasControlCharacters(text: string): boolean {
+  return /\p{Cc}/u.test(text);
+}

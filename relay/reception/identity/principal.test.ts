@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { credentialOf } from "../../../test/support/submission.ts";
+import type { CredentialDocument } from "../../../api/relayconfig.ts";
+import { askAgain, networkPrincipal, type Principal } from "./principal.ts";
+
+const [one, other] = [credentialOf("shop", "a/one"), credentialOf("shop", "b/other")];
+const changed = credentialOf("shop", "a/one", "another password");
+const moved = credentialOf("shop", "c/elsewhere");
+const user: Principal = {
+  kind: "user",
+  name: "shop",
+  proof: { kind: "password", credentials: [one, other] },
+  until: undefined,
+};
+const network = networkPrincipal("192.0.2.1");
+
+function leftOf(principal: Principal | undefined): string {
+  if (principal === undefined) return "nothing";
+  const { proof } = principal;
+  return proof.kind === "password" ? proof.credentials.map(({ identity }) => identity).join() : proof.kind;
+}
+
+/** Credentials of the user's name, those of another, and the time. */
+const rows: readonly (readonly [string, Principal, readonly CredentialDocument[], number, string])[] = [
+  ["as it was", user, [one, other], 0, "a/one,b/other"],
+  ["in another order and with more", user, [moved, other, one], 0, "a/one,b/other"],
+  ["one Secret is gone", user, [other], 0, "b/other"],
+  ["one has another password", user, [changed, other], 0, "b/other"],
+  ["one has another password and the other is gone", user, [changed], 0, "nothing"],
+  ["the same password is in another Secret now", user, [moved], 0, "nothing"],
+  ["the user is gone", user, [], 0, "nothing"],
+  ["a network asks no credential", network, [], 0, "address"],
+  ["a moment before its end", { ...user, until: 5 }, [one], 4, "a/one"],
+  ["at its end", { ...user, until: 5 }, [one], 5, "nothing"],
+  ["any proof has an end", { ...network, until: 5 }, [], 6, "nothing"],
+];
+for (const [what, principal, credentials, at, expected] of rows) {
+  test(`askAgain() leaves ${expected}: ${what}`, () => {
+    assert.equal(leftOf(askAgain(principal, { credentials: new Map([["shop", credentials]]) }, at)), expected);
+  });
+}
+
+test("askAgain() asks by the user's own name", () => {
+  const credentials = new Map([["another", [one, other]]]);
+  assert.equal(leftOf(askAgain(user, { credentials }, 0)), "nothing");
+});

@@ -1,0 +1,55 @@
+/**
+ * Who a session is: the one value in which every way in ends, whatever was shown for it. Pure.
+ *
+ * A session may be open for days, and what it showed need not hold as long. So nothing is kept of what a principal may do: before
+ * each transaction the configuration of that moment is asked again, and a login that was taken back ends there and then.
+ */
+import type { CredentialDocument } from "../../../api/relayconfig.ts";
+import type { Snapshot } from "../../config/snapshot.ts";
+
+export interface Principal {
+  /** Somebody who logged in, or whoever speaks from a network that the listener trusts. */
+  readonly kind: "user" | "network";
+  /** The user name, prepared; the client's address. */
+  readonly name: string;
+  readonly proof: Proof;
+  /** When the proof ends by itself, in ms since the epoch; undefined when it does not. */
+  readonly until: number | undefined;
+}
+
+export type Proof =
+  /** One user name may stand for several Secrets: those whose password it was, each a grant of its own. */
+  { readonly kind: "password"; readonly credentials: readonly CredentialDocument[] } | { readonly kind: "address" };
+
+export function networkPrincipal(address: string): Principal {
+  return { kind: "network", name: address, proof: { kind: "address" }, until: undefined };
+}
+
+/** What is proven to the snapshot of the moment `at`; undefined when nothing of it is left. */
+export function askAgain(
+  principal: Principal,
+  snapshot: Pick<Snapshot, "credentials">,
+  at: number,
+): Principal | undefined {
+  if (isOver(principal, at)) return undefined;
+  const { name, proof } = principal;
+  switch (proof.kind) {
+    case "password": {
+      const now = snapshot.credentials.get(name) ?? [];
+      const credentials = proof.credentials.filter((proven) => now.some((each) => isSame(each, proven)));
+      return credentials.length === 0 ? undefined : { ...principal, proof: { kind: "password", credentials } };
+    }
+    case "address":
+      // Whoever names it has just looked at the networks that are trusted now.
+      return principal;
+  }
+}
+
+export function isOver({ until }: Principal, at: number): boolean {
+  return until !== undefined && until <= at;
+}
+
+/** Of one Secret, with one password: another password, or another salt for it, is another proof. */
+function isSame(one: CredentialDocument, other: CredentialDocument): boolean {
+  return one.identity === other.identity && one.scram.storedKey === other.scram.storedKey;
+}
