@@ -2,7 +2,7 @@
  * How a SASL exchange travels in SMTP (RFC 4954 section 4). Pure but for what the mechanism itself does.
  *
  * The client's messages come in base64, the first with AUTH itself or after an empty challenge; `*` gives up. What cannot be
- * decoded ends the exchange with 501 5.5.2, and so does a line that is too long, which never gets here (commandline.ts).
+ * decoded ends the exchange with 501 5.5.2. A line that is too long ends it too, with 500, and never gets here (commandline.ts).
  */
 import { refusal, type Refusal } from "../../mail/reply.ts";
 
@@ -30,7 +30,7 @@ export async function beginExchange(
   if (begin === undefined) return refusal(504, "5.5.4", "Unrecognized authentication type");
   if (more.length > 0) return refusal(501, "5.5.4", "Syntax: AUTH, a mechanism and at most one message in base64");
   if (initial === undefined) return begin(undefined);
-  // A first message without octets is a single equals sign, as a space at the end of a line is nothing.
+  // A first message of no octets is written as one equals sign.
   const message = initial === "=" ? Buffer.alloc(0) : decode(initial);
   return message === undefined ? undecodable : begin(message);
 }
