@@ -7,11 +7,14 @@
  */
 import { ConnectionCount, type ClientConnections } from "./connections.ts";
 import { HostMemory, type Time } from "./hosts.ts";
+import { Newcomers } from "./newcomers.ts";
 import { Pace, type PaceDecision, type PaceQuestion } from "./pace.ts";
 
 export interface Limits {
   /** Of those who bring mail. */
   readonly clients: ClientConnections;
+  /** Of those who come too fast, before they cost a socket. */
+  readonly newcomers: Newcomers;
   /** Where mail goes. */
   readonly destinations: DestinationLimits;
   /** What was learned of its hosts. */
@@ -38,6 +41,7 @@ export function podLimits(time: Time): Limits {
   const pace = new Pace();
   return {
     clients: new ConnectionCount(),
+    newcomers: new Newcomers(time),
     destinations: {
       part: (whole) => whole,
       pace: (question) => pace.ask(question),

@@ -22,7 +22,6 @@ import type { Spool } from "../spool/spool.ts";
 import { createPasswordCheck } from "./identity/passwords.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "../smtp/server/connection.ts";
-import { Newcomers } from "./newcomers.ts";
 import type { Limits } from "../limits/limits.ts";
 import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
@@ -36,7 +35,7 @@ export interface SubmissionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly limits: Pick<Limits, "clients">;
+  readonly limits: Pick<Limits, "clients" | "newcomers">;
   readonly metrics: RelayMetrics;
   readonly journal: Journal;
   /** Nothing is traced when absent. */
@@ -94,7 +93,6 @@ class Listeners {
   readonly addresses = new Map<string, number>();
   readonly #options: SubmissionOptions;
   readonly #room: Room;
-  readonly #newcomers: Newcomers;
   readonly #open = new Map<string, OpenListener>();
   /** Gone from the configuration, with sessions that still run. */
   readonly #retired = new Set<MailServer>();
@@ -121,8 +119,6 @@ class Listeners {
       networks: new NetworkCache(),
       headerRoom: new HeaderRoom(),
     };
-    const { clientLog } = this.#room;
-    this.#newcomers = new Newcomers(clock, (client) => clientLog.isLoud(client));
   }
 
   /** One snapshot after the other, the newest last. */
@@ -198,8 +194,9 @@ class Listeners {
 
   /** A load balancer's connections are those of many clients. */
   #isShutFor({ name, trustedNetworks, proxyProtocol }: ListenerDocument, peerAddress: string): boolean {
-    if (!this.#newcomers.isOneTooMany(clientOf(peerAddress))) return false;
-    const { networks } = this.#room;
+    const { clientLog, networks } = this.#room;
+    const { newcomers } = this.#options.limits;
+    if (!newcomers.isOneTooMany(clientOf(peerAddress), (client) => clientLog.isLoud(client))) return false;
     const spared = [trustedNetworks, proxyProtocol?.trustedNetworks ?? []];
     if (spared.some((blocks) => networks.has(blocks, peerAddress))) return false;
     this.#options.metrics.turnedAway(name);
