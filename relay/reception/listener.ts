@@ -27,7 +27,7 @@ import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
 import { MailServer } from "../smtp/server/server.ts";
-import { SubmissionSession, type Room } from "./session.ts";
+import { SubmissionSession, type SessionParts } from "./session.ts";
 
 export interface SubmissionOptions {
   readonly snapshots: SnapshotSource;
@@ -92,7 +92,7 @@ export async function openSubmission(options: SubmissionOptions): Promise<Submis
 class Listeners {
   readonly addresses = new Map<string, number>();
   readonly #options: SubmissionOptions;
-  readonly #room: Room;
+  readonly #parts: SessionParts;
   readonly #open = new Map<string, OpenListener>();
   /** Gone from the configuration, with sessions that still run. */
   readonly #retired = new Set<MailServer>();
@@ -103,7 +103,7 @@ class Listeners {
   constructor(options: SubmissionOptions) {
     this.#options = options;
     const { snapshots, spool, log, clock, chance, metrics, journal } = options;
-    this.#room = {
+    this.#parts = {
       snapshots,
       spool,
       log,
@@ -182,9 +182,9 @@ class Listeners {
       implicitTls: document.tlsMode === "Implicit",
       patience,
       maxConnections: () => snapshots.current().relay.limits.connections,
-      rulesFor: (client) => new SubmissionSession(this.#room, document, client),
+      rulesFor: (client) => new SubmissionSession(this.#parts, document, client),
       expectsProxies: () => proxies().length > 0,
-      isProxy: (peerAddress) => this.#room.networks.has(proxies(), peerAddress),
+      isProxy: (peerAddress) => this.#parts.networks.has(proxies(), peerAddress),
       isShutFor: (peerAddress) => this.#isShutFor(now(), peerAddress),
     });
     // Broken connections and failed handshakes: the client's affair, and an event without listener would end the process.
@@ -194,7 +194,7 @@ class Listeners {
 
   /** A load balancer's connections are those of many clients. */
   #isShutFor({ name, trustedNetworks, proxyProtocol }: ListenerDocument, peerAddress: string): boolean {
-    const { clientLog, networks } = this.#room;
+    const { clientLog, networks } = this.#parts;
     const { newcomers } = this.#options.limits;
     if (!newcomers.isOneTooMany(clientOf(peerAddress), (client) => clientLog.isLoud(client))) return false;
     const spared = [trustedNetworks, proxyProtocol?.trustedNetworks ?? []];
@@ -205,7 +205,7 @@ class Listeners {
 
   #failed(listener: string, error: FailedConnection): void {
     const client = clientOf(error.remoteAddress ?? error.meta?.remoteAddress ?? "");
-    this.#room.clientLog.debug(client, { listener, error: error.message }, "connection failed");
+    this.#parts.clientLog.debug(client, { listener, error: error.message }, "connection failed");
   }
 
   #retire(name: string, open: OpenListener): void {
@@ -243,7 +243,7 @@ class Listeners {
     clearTimeout(this.#cut);
     await this.#following;
     await Promise.all(this.#servers.map((server) => closeServer(server, deadlineMs)));
-    this.#room.clientLog.close();
+    this.#parts.clientLog.close();
   }
 }
 

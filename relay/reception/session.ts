@@ -34,7 +34,7 @@ import { goodbyeOf } from "../smtp/server/rules.ts";
 import type { ClientPlace, SessionRules, SessionState, Transaction } from "../smtp/server/rules.ts";
 
 /** What all sessions share. */
-export interface Room {
+export interface SessionParts {
   readonly snapshots: SnapshotSource;
   readonly spool: Spool;
   readonly log: Log;
@@ -58,7 +58,7 @@ const idOctets = 6;
 const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
 
 export class SubmissionSession implements SessionRules {
-  readonly #room: Room;
+  readonly #parts: SessionParts;
   readonly #opened: ListenerDocument;
   readonly #place: ClientPlace;
   readonly #client: string;
@@ -74,21 +74,21 @@ export class SubmissionSession implements SessionRules {
   #trust: { readonly networks: readonly string[]; readonly principal: Principal | undefined } | undefined;
   readonly #trace: SessionTrace;
 
-  constructor(room: Room, listener: ListenerDocument, place: ClientPlace) {
-    this.#room = room;
+  constructor(parts: SessionParts, listener: ListenerDocument, place: ClientPlace) {
+    this.#parts = parts;
     this.#opened = listener;
     this.#place = place;
     this.#client = clientOf(place.address);
     this.#logins = new Logins({
       snapshot: () => this.#snapshot,
-      passwords: room.passwords,
+      passwords: parts.passwords,
       onEnd: (mechanism, result) => this.#loginEnded(mechanism, result),
     });
-    this.#trace = new SessionTrace(room.hops, { listener: listener.name, peerAddress: place.address });
+    this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: place.address });
   }
 
   get #snapshot(): Snapshot {
-    return this.#room.snapshots.current();
+    return this.#parts.snapshots.current();
   }
 
   /** As configured now; as it was when the session began, once the listener is gone. */
@@ -101,7 +101,7 @@ export class SubmissionSession implements SessionRules {
     const { trustedNetworks: networks } = this.#listener;
     if (this.#trust?.networks !== networks) {
       const { kind, address } = this.#place;
-      const isTrusted = kind === "client" && this.#room.networks.has(networks, address);
+      const isTrusted = kind === "client" && this.#parts.networks.has(networks, address);
       this.#trust = { networks, principal: isTrusted ? networkPrincipal(address) : undefined };
     }
     return this.#trust.principal;
@@ -129,7 +129,7 @@ export class SubmissionSession implements SessionRules {
   }
 
   leaving(): Refusal | undefined {
-    return this.#room.gate.isOpen() ? undefined : goodbyeOf(this.hostname);
+    return this.#parts.gate.isOpen() ? undefined : goodbyeOf(this.hostname);
   }
 
   enter(giveWay: () => void): Refusal | undefined {
@@ -139,11 +139,11 @@ export class SubmissionSession implements SessionRules {
 
   #takeSeat(giveWay: () => void): Refusal | undefined {
     const newcomer = { client: this.#client, isKnown: this.#trusted, giveWay: () => this.#gaveWay(giveWay) };
-    const seat = this.#room.limits.clients.enter(newcomer, this.#snapshot.relay.limits);
+    const seat = this.#parts.limits.clients.enter(newcomer, this.#snapshot.relay.limits);
     if (seat.kind === "refusal") return seat;
     this.#seat = seat;
     this.#isKnown = newcomer.isKnown || this.#place.kind === "proxy";
-    this.#room.metrics.connectionOpened(this.#opened.name);
+    this.#parts.metrics.connectionOpened(this.#opened.name);
     return undefined;
   }
 
@@ -153,7 +153,7 @@ export class SubmissionSession implements SessionRules {
   }
 
   isLoud(): boolean {
-    return !this.#trusted && this.#room.clientLog.isLoud(this.#client);
+    return !this.#trusted && this.#parts.clientLog.isLoud(this.#client);
   }
 
   open(): ReturnType<SessionRules["open"]> {
@@ -169,8 +169,8 @@ export class SubmissionSession implements SessionRules {
     if (this.#seat === undefined) return;
     this.#seat.leave();
     this.#seat = undefined;
-    if (!this.#isKnown) this.#room.clientLog.disturbed(this.#client);
-    this.#room.metrics.connectionClosed(this.#opened.name);
+    if (!this.#isKnown) this.#parts.clientLog.disturbed(this.#client);
+    this.#parts.metrics.connectionClosed(this.#opened.name);
   }
 
   greeted(): void {
@@ -194,7 +194,7 @@ export class SubmissionSession implements SessionRules {
   }
 
   #loginEnded(mechanism: string, result: "success" | "failure"): void {
-    this.#room.metrics.authenticated(mechanism, result);
+    this.#parts.metrics.authenticated(mechanism, result);
     if (result === "failure") return;
     this.#trace.loggedIn(mechanism);
     this.#seat?.know();
@@ -203,7 +203,7 @@ export class SubmissionSession implements SessionRules {
 
   mayMail(state: SessionState): Refusal | undefined {
     this.#senderDomain = undefined;
-    this.#mailAt = this.#room.clock.now();
+    this.#mailAt = this.#parts.clock.now();
     this.#trace.mailAsked();
     return admitClient(this.#snapshot, this.#clientIn(state));
   }
@@ -215,7 +215,7 @@ export class SubmissionSession implements SessionRules {
       return oversize(this.sizeLimitBytes);
     const refused = admitSender(this.#snapshot, this.#clientIn(state), command.sender);
     if (refused !== undefined) return refused;
-    if (this.#room.spool.isFull()) return insufficientStorage;
+    if (this.#parts.spool.isFull()) return insufficientStorage;
     this.#trace.mailAdmitted();
     return undefined;
   }
@@ -229,7 +229,7 @@ export class SubmissionSession implements SessionRules {
 
   /** Counted as on its way in until it is committed or given up, also when the client has gone meanwhile. */
   data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined> {
-    return this.#room.gate.pass(() => this.#receive(state, transaction, stream));
+    return this.#parts.gate.pass(() => this.#receive(state, transaction, stream));
   }
 
   async #receive(
@@ -237,7 +237,7 @@ export class SubmissionSession implements SessionRules {
     transaction: Transaction,
     stream: Readable,
   ): Promise<Reply | Refusal | undefined> {
-    const { clock, spool, metrics, log, journal } = this.#room;
+    const { clock, spool, metrics, log, journal } = this.#parts;
     const startedAt = clock.now();
     const id = this.#newId(startedAt);
     const result = await acceptMessage(stream, spool, {
@@ -246,7 +246,7 @@ export class SubmissionSession implements SessionRules {
       mail: transaction.mail,
       recipients: [...transaction.recipients.values()],
       sizeLimitBytes: this.sizeLimitBytes,
-      headerRoom: this.#room.headerRoom,
+      headerRoom: this.#parts.headerRoom,
       reception: this.#reception(state, transaction),
       admit: (header) => {
         const client = this.#clientIn(state);
@@ -285,10 +285,10 @@ export class SubmissionSession implements SessionRules {
     const { code, enhanced = "", text } = reply;
     this.#trace.refused(reply);
     const listener = this.#opened.name;
-    this.#room.metrics.refused(listener, code, enhanced);
+    this.#parts.metrics.refused(listener, code, enhanced);
     const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };
     const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain };
-    this.#room.clientLog.info(this.#client, line, "refused");
+    this.#parts.clientLog.info(this.#client, line, "refused");
   }
 
   #clientIn(state: SessionState): Client {
@@ -310,6 +310,6 @@ export class SubmissionSession implements SessionRules {
   }
 
   #newId(now: number): SpoolId {
-    return spoolIdOf(now, octetsOf(this.#room.chance, idOctets));
+    return spoolIdOf(now, octetsOf(this.#parts.chance, idOctets));
   }
 }
