@@ -8,7 +8,9 @@ test("a loud client's connections of one second are so many and no more", () => 
   let now = start;
   const newcomers = new Newcomers({ now: () => now });
   const turnedAway = (client: string): number =>
-    Array.from({ length: 100 }, () => newcomers.isOneTooMany(client, (each) => each === "loud")).filter((isOne) => isOne).length;
+    Array.from({ length: 100 }, () => newcomers.isOneTooMany(client, (each) => each === "loud")).filter(
+      (isOne) => isOne,
+    ).length;
   assert.equal(turnedAway("loud"), 90);
   assert.equal(turnedAway("quiet"), 0, "however many it opens");
   now += 999;

@@ -13,7 +13,7 @@ const challenge = (data: string, answer: (response: Buffer) => SaslStep): SaslSt
 /** Names each message; the client's last one is empty, as RFC 4954 section 4 has it where the server speaks last. */
 const rounds: SaslExchange = async (initial) =>
   Promise.resolve(
-    challenge(`first ${initial ?? "none"}`, (one) =>
+    challenge(`first ${initial?.toString() ?? "none"}`, (one) =>
       challenge(`second ${one.toString()}`, (two) =>
         challenge(`proof ${two.toString()}`, () => ({ kind: "authenticated" })),
       ),
