@@ -3,8 +3,8 @@
  * No signs, fractions or days: every text has one meaning, and CEL's duration() reads it the same way.
  */
 import { z } from "zod";
-import { spelled } from "./words/pattern.ts";
-import { ruled, type Rule } from "./words/rule.ts";
+import { spelled } from "./schema/pattern.ts";
+import { ruled, type Rule } from "./schema/rule.ts";
 
 const grammar = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
 const wrongText = "must be a duration of h, m, s and ms, for example 1h30m";

@@ -4,18 +4,18 @@
  * setting that silently does nothing.
  */
 import type { z } from "zod";
-import { fieldPath, placeIn, withoutNulls } from "./words/path.ts";
+import { fieldPath, placeIn, withoutNulls } from "./fault/path.ts";
 import { apiVersion, mailRelayKind, senderDomainKind } from "./group.ts";
 import { mailRelay, type MailRelay } from "./mailrelay.ts";
 import { senderDomain, type SenderDomain } from "./senderdomain.ts";
-import { explainIssue, type Fault } from "./words/fault.ts";
+import { explainIssue, type Fault } from "./fault/explain.ts";
 
 export type Manifest =
   | { readonly kind: "MailRelay"; readonly object: MailRelay }
   | { readonly kind: "SenderDomain"; readonly object: SenderDomain }
   | { readonly kind: "invalid"; readonly errors: readonly Fault[] };
 
-export type { Fault } from "./words/fault.ts";
+export type { Fault } from "./fault/explain.ts";
 
 /** Decodes one document of either kind. Nulls count as absent, as on an API server. */
 export function readManifest(document: unknown): Manifest {

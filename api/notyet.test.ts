@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { customResourceDefinitions } from "./crd.ts";
+import { customResourceDefinitions } from "./crd/definition.ts";
 import { readManifest } from "./manifest.ts";
 import { mailRelayNotYet, senderDomainNotYet, unusedFields } from "./notyet.ts";
-import type { StructuralSchema } from "./words/structural.ts";
+import type { StructuralSchema } from "./crd/structural.ts";
 
 function pathsOf(kind: "MailRelay" | "SenderDomain", spec: object): string[] {
   const manifest = readManifest({ apiVersion: "mailboat.dev/v1alpha1", kind, metadata: { name: "one" }, spec });

@@ -6,8 +6,8 @@ import { z } from "zod";
 import { apiVersion, mailRelayKind, senderDomainKind } from "./group.ts";
 import { mailRelay, type MailRelay } from "./mailrelay.ts";
 import { senderDomain, type SenderDomain } from "./senderdomain.ts";
-import { fieldPath, placeIn } from "./words/path.ts";
-import type { Fault } from "./words/fault.ts";
+import { fieldPath, placeIn } from "./fault/path.ts";
+import type { Fault } from "./fault/explain.ts";
 
 export interface NotYet {
   /** As in a manifest; `[]` stands for every entry of a list. */

@@ -3,7 +3,7 @@
  * gives the number. Unlike the API server a size below zero is never accepted: no field here has a meaning for one.
  */
 import { z } from "zod";
-import { ruled, type Rule, type Transition } from "./words/rule.ts";
+import { ruled, type Rule, type Transition } from "./schema/rule.ts";
 
 const grammar = /^([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$/;
 const grammarText = grammar.source.replaceAll("?:", "");

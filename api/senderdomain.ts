@@ -3,17 +3,17 @@
  * of the type, the defaults, the CustomResourceDefinition, the reference page and local mode's validation.
  */
 import { z } from "zod";
-import { spelled } from "./words/pattern.ts";
+import { spelled } from "./schema/pattern.ts";
 import { apiVersion, senderDomainKind } from "./group.ts";
 import { duration } from "./duration.ts";
 import { credentials } from "./fields/identities.ts";
 import { serviceAccounts } from "./fields/senders.ts";
-import { secretKeyReference } from "./words/reference.ts";
-import { listAtomic, listMap, listSet } from "./words/list.ts";
-import { metadata } from "./words/metadata.ts";
-import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./words/rule.ts";
+import { secretKeyReference } from "./schema/reference.ts";
+import { listAtomic, listMap, listSet } from "./schema/list.ts";
+import { metadata } from "./schema/metadata.ts";
+import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./schema/rule.ts";
 import { smarthosts } from "./fields/smarthost.ts";
-import { dkimSelector, domainName, emailAddress, labelName, objectName, recordName } from "./words/text.ts";
+import { dkimSelector, domainName, emailAddress, labelName, objectName, recordName } from "./schema/text.ts";
 import { size } from "./quantity.ts";
 import { senderDomainStatus } from "./status/senderdomain.ts";
 

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { customResourceDefinitions } from "../api/crd.ts";
-import { isFormer } from "../api/words/former.ts";
+import { customResourceDefinitions } from "../api/crd/definition.ts";
+import { isFormer } from "../api/former/fields.ts";
 import { type Fault, readManifest } from "../api/manifest.ts";
-import { placeIn } from "../api/words/path.ts";
-import type { StructuralSchema } from "../api/words/structural.ts";
+import { placeIn } from "../api/fault/path.ts";
+import type { StructuralSchema } from "../api/crd/structural.ts";
 
 const folder = join(import.meta.dirname, "..", "examples");
 

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { customResourceDefinitions } from "../api/crd.ts";
+import { customResourceDefinitions } from "../api/crd/definition.ts";
 import { chartTemplate } from "./charttemplate.ts";
 import { mailRelayPage, senderDomainPage } from "./reference.ts";
 

@@ -1,7 +1,7 @@
 /** The reference pages: example first, then each field as its schema describes it, then each condition with its reasons. Pure. */
-import { customResourceDefinitions } from "../api/crd.ts";
+import { customResourceDefinitions } from "../api/crd/definition.ts";
 import type { ReasonText } from "../api/condition.ts";
-import { isFormer } from "../api/words/former.ts";
+import { isFormer } from "../api/former/fields.ts";
 import {
   apiVersion,
   category,
@@ -13,7 +13,7 @@ import {
 import { mailRelayNotYet, senderDomainNotYet, type NotYet } from "../api/notyet.ts";
 import { mailRelayConditionTexts } from "../api/status/mailrelay.ts";
 import { senderDomainConditionTexts } from "../api/status/senderdomain.ts";
-import type { StructuralSchema } from "../api/words/structural.ts";
+import type { StructuralSchema } from "../api/crd/structural.ts";
 
 interface Page {
   readonly kind: string;

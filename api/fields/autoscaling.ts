@@ -1,7 +1,7 @@
 /** How many pods: decided by the operator from the pods' own reports, or by whoever drives the scale subresource. */
 import { z } from "zod";
 import { duration } from "../duration.ts";
-import { ruled, type Rule } from "../words/rule.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
 
 const minimumIsNotAboveMaximum: Rule<{ minReplicas: number; maxReplicas: number }> = {
   cel: "self.minReplicas <= self.maxReplicas",

@@ -1,9 +1,9 @@
 /** The Kubernetes Service in front of the listeners. */
 import { z } from "zod";
-import { listAtomic, listSet } from "../words/list.ts";
-import { network } from "../words/network.ts";
-import { ruled, type Rule } from "../words/rule.ts";
-import { textMap } from "../words/text.ts";
+import { listAtomic, listSet } from "../schema/list.ts";
+import { network } from "../schema/network.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
+import { textMap } from "../schema/text.ts";
 
 interface Exposure {
   type: string;

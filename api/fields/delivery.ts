@@ -1,13 +1,13 @@
 /** The way out: to whom, by which hops, how fast, how often again. */
 import { z } from "zod";
-import { lowerCased } from "../words/pattern.ts";
+import { lowerCased } from "../schema/pattern.ts";
 import { duration, parseDuration } from "../duration.ts";
 import { outboundTlsModes } from "../relayconfig.ts";
-import { listAtomic, listMap, listSet } from "../words/list.ts";
-import { nameServer, network } from "../words/network.ts";
-import { ruled, type Rule } from "../words/rule.ts";
+import { listAtomic, listMap, listSet } from "../schema/list.ts";
+import { nameServer, network } from "../schema/network.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
 import { smarthosts } from "./smarthost.ts";
-import { domainPattern, labelName } from "../words/text.ts";
+import { domainPattern, labelName } from "../schema/text.ts";
 
 interface RetryDurations {
   first: string;

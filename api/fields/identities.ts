@@ -1,10 +1,10 @@
 /** How clients prove who they are at a relay. */
 import { z } from "zod";
-import { listMap } from "../words/list.ts";
-import { spelled } from "../words/pattern.ts";
-import { authorityReference } from "../words/reference.ts";
-import { labelSelector } from "../words/selector.ts";
-import { labelName } from "../words/text.ts";
+import { listMap } from "../schema/list.ts";
+import { spelled } from "../schema/pattern.ts";
+import { authorityReference } from "../schema/reference.ts";
+import { labelSelector } from "../schema/selector.ts";
+import { labelName } from "../schema/text.ts";
 
 const oidcIssuer = z.strictObject({
   name: labelName().describe("Name of the entry, by which sender domains name it."),

@@ -1,11 +1,11 @@
 /** The ways in. Who may relay is decided here and in SenderDomains; nothing is trusted that is not written. */
 import { z } from "zod";
 import { administrationPort, administrationPortName } from "../administration.ts";
-import { spelled } from "../words/pattern.ts";
-import { listMap, listSet } from "../words/list.ts";
-import { network, trustedNetworks } from "../words/network.ts";
-import { ruled, type Rule } from "../words/rule.ts";
-import { portNumber } from "../words/text.ts";
+import { spelled } from "../schema/pattern.ts";
+import { listMap, listSet } from "../schema/list.ts";
+import { network, trustedNetworks } from "../schema/network.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
+import { portNumber } from "../schema/text.ts";
 
 /** The port inside the pod: the restricted standard forbids those below 1024. */
 export function containerPort(port: number): number {

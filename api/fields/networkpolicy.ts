@@ -1,10 +1,10 @@
 /** Who reaches the pods by network. Peers and rules are a NetworkPolicy's own, of which the parts that speak of traffic in. */
 import { z } from "zod";
-import { listAtomic } from "../words/list.ts";
-import { network } from "../words/network.ts";
-import { atLeastOneOf, ruled, type Rule } from "../words/rule.ts";
-import { anyLabelSelector } from "../words/selector.ts";
-import { portNumber } from "../words/text.ts";
+import { listAtomic } from "../schema/list.ts";
+import { network } from "../schema/network.ts";
+import { atLeastOneOf, ruled, type Rule } from "../schema/rule.ts";
+import { anyLabelSelector } from "../schema/selector.ts";
+import { portNumber } from "../schema/text.ts";
 
 interface Peer {
   namespaceSelector?: object | undefined;

@@ -1,10 +1,10 @@
 /** Who watches: traces, metrics, events. */
 import { z } from "zod";
-import { spelled } from "../words/pattern.ts";
+import { spelled } from "../schema/pattern.ts";
 import { duration } from "../duration.ts";
-import { listMap, listSet } from "../words/list.ts";
-import { authorityReference, secretKeyReference, secretReference } from "../words/reference.ts";
-import { hostName, httpUrl, labelName, textMap } from "../words/text.ts";
+import { listMap, listSet } from "../schema/list.ts";
+import { authorityReference, secretKeyReference, secretReference } from "../schema/reference.ts";
+import { hostName, httpUrl, labelName, textMap } from "../schema/text.ts";
 import { networkPeers } from "./networkpolicy.ts";
 
 export const tracing = z

@@ -1,12 +1,12 @@
 /** How the relay's pods run. Everything else about them (security, probes, mounts) is the operator's. */
 import { z } from "zod";
-import { spelled } from "../words/pattern.ts";
+import { spelled } from "../schema/pattern.ts";
 import { quantity } from "../quantity.ts";
-import { listAtomic, listMap } from "../words/list.ts";
-import { ruled, type Rule } from "../words/rule.ts";
-import { anyLabelSelector } from "../words/selector.ts";
-import { hostName, objectName, textMap } from "../words/text.ts";
-import { ipAddress } from "../words/network.ts";
+import { listAtomic, listMap } from "../schema/list.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
+import { anyLabelSelector } from "../schema/selector.ts";
+import { hostName, objectName, textMap } from "../schema/text.ts";
+import { ipAddress } from "../schema/network.ts";
 import { duration } from "../duration.ts";
 import { containerSecurityContext, podSecurityContext } from "./podsecurity.ts";
 

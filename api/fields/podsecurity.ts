@@ -3,8 +3,8 @@
  * says: no root, no more privileges, a read-only root; so only what that standard leaves open is a field.
  */
 import { z } from "zod";
-import { listSet } from "../words/list.ts";
-import { ruled, type Rule } from "../words/rule.ts";
+import { listSet } from "../schema/list.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
 
 /** 0 is root, which the restricted standard does not allow. */
 function userId() {

@@ -1,7 +1,7 @@
 /** Who may use a sender domain. */
 import { z } from "zod";
-import { listAtomic } from "../words/list.ts";
-import { labelName, objectName } from "../words/text.ts";
+import { listAtomic } from "../schema/list.ts";
+import { labelName, objectName } from "../schema/text.ts";
 
 const serviceAccount = z.strictObject({
   namespace: labelName().describe("Namespace of the ServiceAccount."),

@@ -1,10 +1,10 @@
 /** The next hop that a person names: used by relays for everybody and by sender domains for themselves. */
 import { z } from "zod";
 import { outboundTlsModes } from "../relayconfig.ts";
-import { listMap } from "../words/list.ts";
-import { authorityReference, secretReference } from "../words/reference.ts";
-import { ruled, type Rule } from "../words/rule.ts";
-import { hostName, labelName, portNumber } from "../words/text.ts";
+import { listMap } from "../schema/list.ts";
+import { authorityReference, secretReference } from "../schema/reference.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
+import { hostName, labelName, portNumber } from "../schema/text.ts";
 
 const credentialsNeedTls: Rule<{ credentialsRef?: object | undefined; tlsMode: string }> = {
   cel: "!has(self.credentialsRef) || !has(self.tlsMode) || self.tlsMode in ['Required', 'Implicit']",

@@ -1,11 +1,11 @@
 /** What a relay keeps: its spool, its certificate, and the limits past which it answers 4xx and keeps what it has. */
 import { z } from "zod";
 import { growsOnly, size } from "../quantity.ts";
-import { exactlyOneOf, ruled, type Rule } from "../words/rule.ts";
-import { secretReference } from "../words/reference.ts";
-import { listSet } from "../words/list.ts";
+import { exactlyOneOf, ruled, type Rule } from "../schema/rule.ts";
+import { secretReference } from "../schema/reference.ts";
+import { listSet } from "../schema/list.ts";
 import { duration, parseDuration } from "../duration.ts";
-import { domainPattern, hostName, objectName } from "../words/text.ts";
+import { domainPattern, hostName, objectName } from "../schema/text.ts";
 
 export const spool = z
   .strictObject({

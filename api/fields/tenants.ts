@@ -1,9 +1,9 @@
 /** Whose sender domains a relay serves, and what else those may. */
 import { z } from "zod";
-import { listMap, listSet } from "../words/list.ts";
-import { ruled, type Rule } from "../words/rule.ts";
-import { labelSelector } from "../words/selector.ts";
-import { domainPattern, labelName } from "../words/text.ts";
+import { listMap, listSet } from "../schema/list.ts";
+import { ruled, type Rule } from "../schema/rule.ts";
+import { labelSelector } from "../schema/selector.ts";
+import { domainPattern, labelName } from "../schema/text.ts";
 
 interface Admitted {
   from?: string | undefined;

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
-import { listMap } from "../words/list.ts";
+import { listMap } from "../schema/list.ts";
 
 /** True means good, but for Draining, Reconciling and Stalled, where False does. */
 export const mailRelayConditions = {

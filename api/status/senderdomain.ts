@@ -1,7 +1,7 @@
 /** What the operator says about a SenderDomain, with the DNS records it wants to see. */
 import { z } from "zod";
 import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
-import { listAtomic, listSet } from "../words/list.ts";
+import { listAtomic, listSet } from "../schema/list.ts";
 
 export const senderDomainConditions = {
   Accepted: "Accepted",

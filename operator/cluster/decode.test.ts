@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unjudged } from "../../api/condition.ts";
-import { customResourceDefinitions } from "../../api/crd.ts";
+import { customResourceDefinitions } from "../../api/crd/definition.ts";
 import { createLog } from "../../runtime/log.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { faultsOf } from "../kube/cluster/views.ts";

@@ -3,7 +3,7 @@
  * fit the schema was stored under another version of it: of that one only what it holds is known, and why it does not fit.
  */
 import { unjudged } from "../../api/condition.ts";
-import { withoutFormerDefaults } from "../../api/words/former.ts";
+import { withoutFormerDefaults } from "../../api/former/fields.ts";
 import { mailRelay, type MailRelayStatus, mailRelayStatus, usualClassName } from "../../api/mailrelay.ts";
 import { faultText, readManifest } from "../../api/manifest.ts";
 import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";

@@ -5,7 +5,7 @@
  */
 import type { Judgement } from "../../api/condition.ts";
 import { unusedFields } from "../../api/notyet.ts";
-import type { Fault } from "../../api/words/fault.ts";
+import type { Fault } from "../../api/fault/explain.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "./binding.ts";

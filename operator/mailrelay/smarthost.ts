@@ -1,6 +1,6 @@
 /** Smarthosts as relays need them: credentials and authorities inlined, local names replaced by addresses. Pure. */
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
-import type { AuthorityReference } from "../../api/words/reference.ts";
+import type { AuthorityReference } from "../../api/schema/reference.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { readAuthorities } from "./certificate.ts";

@@ -1,6 +1,6 @@
 /** The whole intention for one SenderDomain: the document its relay gets, keys to make, what to say. Pure. */
 import type { Condition } from "../../api/condition.ts";
-import { convertHint } from "../../api/words/former.ts";
+import { convertHint } from "../../api/former/hint.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { customResourceDefinitions } from "../../api/crd.ts";
+import { customResourceDefinitions } from "../../api/crd/definition.ts";
 import { readCommand } from "../../operator/settings.ts";
 import { startAsIn } from "../bench/asinchart.ts";
 import { chartFolder, type Helm, helmMajors, lackingHelm, provideHelm, type Rendered } from "../support/helm.ts";

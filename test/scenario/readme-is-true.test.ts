@@ -7,7 +7,7 @@ import { z } from "zod";
 import { parse, parseAllDocuments } from "yaml";
 import { apiVersion } from "../../api/group.ts";
 import { readManifest } from "../../api/manifest.ts";
-import { placeIn } from "../../api/words/path.ts";
+import { placeIn } from "../../api/fault/path.ts";
 import { behaviourRows, codeRow } from "../../local/capture/behaviour.ts";
 import { runCommand } from "../gate/command.ts";
 import { LocalMode } from "../support/local.ts";

@@ -13,7 +13,7 @@ import {
   retainedLabel,
   servingLabel,
 } from "../../../api/labels.ts";
-import { convertHint } from "../../../api/words/former.ts";
+import { convertHint } from "../../../api/former/hint.ts";
 import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import type { KubeEvent } from "../../kube/kube.ts";
 import type { Misfit } from "../../kube/objects.ts";

@@ -151,10 +151,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "an object that nobody has looked at has no status",
-    file: "api/crd.ts",
+    file: "api/crd/definition.ts",
     old: "status: { ...status, default: unjudged },",
     new: "...(unjudged.observedGeneration === 0 ? {} : { status: { ...status } }),",
-    test: "api/crd.test.ts",
+    test: "api/crd/definition.test.ts",
   },
   {
     what: "what the API server fills in counts as a status",

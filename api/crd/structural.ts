@@ -123,7 +123,7 @@ function validations(written: Node, matches: (pattern: string) => string): Node 
   return all.length === 0 ? {} : { "x-kubernetes-validations": all };
 }
 
-/** What to write, where upper case is all that is wrong: said by the server as pattern.ts says it. */
+/** What to write, where upper case is all that is wrong: said by the server as api/schema/pattern.ts says it. */
 function lowerCaseHint({ pattern, "x-mailboat-wrong": message, "x-mailboat-lower-case": isLower }: Node): Node {
   if (isLower !== true) return {};
   const domain = "self.lastIndexOf('@') + 1";

@@ -6,7 +6,7 @@
 import type { z } from "zod";
 
 export interface Rule<T> {
-  /** CEL over `self`; defaults are already applied when it runs, but for those inside list items (structural.ts). */
+  /** CEL over `self`; defaults are already applied when it runs, but for those inside list items (api/crd/structural.ts). */
   readonly cel: string;
   /** What is wrong and what to do; the path of the field goes before it. */
   readonly message: string;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unjudged } from "./condition.ts";
-import { customResourceDefinitions } from "./crd.ts";
-import { isFormer } from "./words/former.ts";
-import type { StructuralSchema } from "./words/structural.ts";
+import { unjudged } from "../condition.ts";
+import { customResourceDefinitions } from "./definition.ts";
+import { isFormer } from "../former/fields.ts";
+import type { StructuralSchema } from "./structural.ts";
 
 interface Place {
   readonly path: string;

@@ -1,6 +1,6 @@
 /** zod's findings in the words of the person who wrote the manifest: which field, what is wrong, what to write instead. */
 import { z } from "zod";
-import { formerHint } from "./former.ts";
+import { formerHint } from "../former/hint.ts";
 import { fieldPath, placeIn } from "./path.ts";
 
 export interface Fault {

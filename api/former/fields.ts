@@ -5,17 +5,14 @@
  * Pure.
  */
 import { z } from "zod";
-import { placeIn } from "./path.ts";
-import type { StructuralSchema } from "./structural.ts";
-
-/** Prints manifests with today's names. */
-export const convertCommand = "node operator/main.ts convert FILE";
+import { placeIn } from "../fault/path.ts";
+import type { StructuralSchema } from "../crd/structural.ts";
+import { renamedHint, todaysName } from "./hint.ts";
 
 interface Former {
   /** Below the root of a MailRelay. */
   readonly path: readonly string[];
-  readonly today: string;
-  /** Without words: those are made of `today`. */
+  /** Without words: those are made of today's name. */
   readonly schema: StructuralSchema;
   /** CEL over the field: what the first edition's API server filled in by itself says nothing. */
   readonly saysNothing: string;
@@ -39,14 +36,13 @@ const expression = { type: "object", properties: { key: text, operator: text, va
 const labels = { type: "object", maxProperties: 32, additionalProperties: text };
 const selector = { type: "object", properties: { matchLabels: labels, matchExpressions: list(expression) } };
 
-function secretName(path: readonly string[], today: string): Former {
-  return { path, today, schema: text, saysNothing: "self.size() == 0" };
+function secretName(...path: readonly string[]): Former {
+  return { path, schema: text, saysNothing: "self.size() == 0" };
 }
 
 const formerFields: readonly Former[] = [
   {
     path: ["spec", "authentication"],
-    today: "identities",
     schema: {
       type: "object",
       properties: {
@@ -62,48 +58,16 @@ const formerFields: readonly Former[] = [
   },
   {
     path: ["spec", "allowedNamespaces"],
-    today: "tenants",
     schema: {
       type: "object",
       properties: { from: text, selector, domains: list(text) },
     },
     saysNothing: "!has(self.from) || self.from == 'Same'",
   },
-  secretName(["spec", "tls", "secretName"], "secretRef"),
-  secretName(["spec", "tracing", "headersSecretName"], "headersRef"),
-  secretName(["spec", "tracing", "caSecretName"], "caRef"),
+  secretName("spec", "tls", "secretName"),
+  secretName("spec", "tracing", "headersSecretName"),
+  secretName("spec", "tracing", "caSecretName"),
 ];
-
-/** Today's names of all that the first edition called otherwise. */
-const names: ReadonlyMap<string, string> = new Map([
-  ...formerFields.map(({ path, today }) => [path.at(-1) ?? "", today] as const),
-  ["secretName", "secretRef"],
-  ["credentialsSecretName", "credentialsRef"],
-  ["caSecretName", "caRef"],
-  ["addresses", "localParts"],
-  ["webhook", "sinks"],
-]);
-
-/** What to do about a field of the first edition; undefined of any other. `known` are today's fields of the same place. */
-export function formerHint(field: string, known: readonly string[]): string | undefined {
-  const today = names.get(field);
-  return today === undefined || !known.includes(today) ? undefined : hint(today);
-}
-
-function hint(today: string): string {
-  return `is called ${today} now: \`${convertCommand}\` prints the manifest as it is written today`;
-}
-
-/**
- * Continues what is said of a stored resource that cannot be read. Entries without names and references are all that tells of the
- * first edition where its own fields are gone already.
- */
-export function convertHint(faults: readonly string[]): string {
-  const isOfFirstEdition = faults.some((fault) => /\.(name|secretRef): is required|^spec\.tls: /.test(fault));
-  return isOfFirstEdition
-    ? `; \`${convertCommand}\` prints manifests of the first edition as they are written today`
-    : "";
-}
 
 /** The definition of a MailRelay with the fields that it goes on to know. */
 export function withFormerFields(schema: StructuralSchema): StructuralSchema {
@@ -126,11 +90,12 @@ export function isFormer({ description }: StructuralSchema): boolean {
   return typeof description === "string" && description.startsWith(notTaken);
 }
 
-function fieldOf({ today, schema, saysNothing }: Former): StructuralSchema {
+function fieldOf({ path, schema, saysNothing }: Former): StructuralSchema {
+  const today = todaysName(path.at(-1) ?? "");
   return {
     description: `${notTaken}: it is called ${today} now.`,
     ...schema,
-    "x-kubernetes-validations": [{ rule: saysNothing, message: hint(today) }],
+    "x-kubernetes-validations": [{ rule: saysNothing, message: renamedHint(today) }],
   };
 }
 

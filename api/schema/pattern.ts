@@ -1,6 +1,6 @@
 /**
  * Text that has to fit a pattern. Both sides say in words what to write instead: to an API server the pattern goes as a
- * CEL rule with the same message (structural.ts), because it would show nothing of a `pattern` but the regular expression.
+ * CEL rule with the same message (api/crd/structural.ts), because it would show nothing of a `pattern` but the regular expression.
  */
 import type { z } from "zod";
 

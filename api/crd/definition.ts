@@ -3,13 +3,13 @@
  * same bytes. A schema that an API server would not take (no structural form) throws here, when the files are generated.
  */
 import { z } from "zod";
-import { unjudged } from "./condition.ts";
-import { withFormerFields } from "./words/former.ts";
-import * as names from "./group.ts";
-import { mailRelay } from "./mailrelay.ts";
-import { mailRelayNotYet, type NotYet, senderDomainNotYet } from "./notyet.ts";
-import { senderDomain } from "./senderdomain.ts";
-import { toStructural, type StructuralSchema } from "./words/structural.ts";
+import { unjudged } from "../condition.ts";
+import { withFormerFields } from "../former/fields.ts";
+import * as names from "../group.ts";
+import { mailRelay } from "../mailrelay.ts";
+import { mailRelayNotYet, type NotYet, senderDomainNotYet } from "../notyet.ts";
+import { senderDomain } from "../senderdomain.ts";
+import { toStructural, type StructuralSchema } from "./structural.ts";
 
 interface PrinterColumn {
   readonly name: string;
