@@ -4,30 +4,37 @@ import { systemChance, systemClock } from "../runtime/clock.ts";
 import { openHealth, type HealthServer } from "../runtime/health.ts";
 import { createLifecycle, type Lifecycle } from "../runtime/lifecycle.ts";
 import { createLog, standardOutput, type Log } from "../runtime/log.ts";
+import { BoundedLabel, MetricsRegistry } from "../runtime/metrics.ts";
 import { drainRoutes } from "./administration/drainroutes.ts";
 import { Gate } from "./administration/gate.ts";
 import { DrainState } from "./administration/orders.ts";
+import { administrationMetrics } from "./administration/metrics.ts";
 import { openAdministration } from "./administration/server.ts";
+import { configurationMetrics } from "./config/metrics.ts";
 import type { SnapshotSource } from "./config/snapshot.ts";
 import { watchConfiguration } from "./config/watch.ts";
+import { deliveryMetrics } from "./delivery/metrics.ts";
 import { openDelivery } from "./delivery/runner.ts";
 import { openGiver } from "./handoff/giver.ts";
+import { handoffMetrics } from "./handoff/metrics.ts";
 import { openTaker } from "./handoff/taker.ts";
 import { inspectionUsage } from "./inspect/command.ts";
 import { inspect, isInspectionVerb } from "./inspect/inspect.ts";
-import { retryIntervalMs } from "./mail/retry.ts";
+import { retryIntervalMs } from "./delivery/policy/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
 import { createHandoffTracer, type HandoffTracer } from "./observe/handoffspan.ts";
 import { createHopTracer, type HopTracer } from "./observe/hop.ts";
 import { podLimits, type Limits } from "./limits/limits.ts";
 import { createJournal } from "./observe/journal.ts";
-import { createMetrics, type MetricsEndpoint } from "./observe/metrics.ts";
-import { relayPages, type PagesOptions } from "./observe/pages.ts";
+import { observationMetrics } from "./observe/metrics.ts";
+import { relayPages, type PagesOptions } from "./report/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
+import { spoolMetrics, type SpoolSources } from "./spool/metrics.ts";
 import { openStore, type Store } from "./spool/store.ts";
 import type { Spool } from "./spool/spool.ts";
 import { openSubmission, type SubmissionOptions } from "./reception/listener.ts";
+import { receptionMetrics } from "./reception/metrics.ts";
 
 const program = "relay";
 
@@ -47,16 +54,15 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   // Metrics count the configuration's loads, which come before the spool that they report the depth of.
   const spoolOpened = Promise.withResolvers<Spool>();
   const loaded: { snapshots?: SnapshotSource } = {};
-  const metrics = createMetrics({
+  const metrics = openMetrics({
     depth: async () => (await spoolOpened.promise).depth(clock.now()),
     census: async (limit) => (await spoolOpened.promise).census(clock.now(), limit),
     snapshots: () => loaded.snapshots,
-    droppedLines: () => standardOutput(program).dropped,
   });
   const snapshots = await watchConfiguration({
     directory: settings.configurationDirectory,
     log,
-    onLoad: (result) => metrics.configurationLoaded(result),
+    onLoad: (result) => metrics.configuration.configurationLoaded(result),
     stopping: lifecycle.stopping,
   });
   loaded.snapshots = snapshots;
@@ -68,8 +74,8 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
     // The plain schedule; jitter comes with the outcome.
     retryDelayMs: (attempt) => retryIntervalMs(attempt, snapshots.current().relay.delivery.retry),
     ownerTimeoutMs: 10_000,
-    onCommit: (writes, seconds) => metrics.committed(writes, seconds),
-    onCheckpoint: (result) => metrics.checkpointed(result),
+    onCommit: (writes, seconds) => metrics.spool.committed(writes, seconds),
+    onCheckpoint: (result) => metrics.spool.checkpointed(result),
     onLost: (error) => {
       log.fatal({ error: error.message }, "the spool is lost");
       process.exit(1);
@@ -77,7 +83,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   });
   spoolOpened.resolve(opened);
   lifecycle.onStop({ name: "spool", close: async () => opened.close() });
-  const telemetry = await openTracing({ snapshots, log, counts: metrics, spanLines: settings.spanLines });
+  const telemetry = await openTracing({ snapshots, log, counts: metrics.observation, spanLines: settings.spanLines });
   const flushMs = Math.min(telemetryDeadlineMs, settings.stopDeadlineMs * telemetryShare);
   lifecycle.onStop({ name: "telemetry", close: async () => telemetry.close(flushMs) });
   const history = new MessageHistory();
@@ -90,24 +96,54 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const limits = podLimits(clock);
   const shared = { snapshots, spool: opened, log, clock, chance, limits, metrics, journal, hops, tracer };
   const mail = await openMail(shared, settings, lifecycle);
+  const shown = { metrics: metrics.registry, counts: metrics.counts, history, stopping: lifecycle.stopping };
   pages.server = await openHealth({
     host: settings.listenHost,
     port: settings.ports.get("http") ?? observationPort,
-    pages: relayPages({ snapshots, spool: opened, metrics, history, clock, ...mail, stopping: lifecycle.stopping }),
+    pages: relayPages({ ...shown, ...mail, snapshots, spool: opened, clock }),
     log,
   });
   log.info({ listener: "http", port: pages.server.port }, "listening");
   log.info("ready");
 }
 
+/** Four series each at most: 10,000 domains and 100,000 destinations are still a page of less than a MiB. */
+const labelledDomains = 500;
+const labelledDestinations = 200;
+
+type Metrics = ReturnType<typeof openMetrics>;
+
+/** Each room's, on one page. */
+function openMetrics(sources: SpoolSources) {
+  const registry = new MetricsRegistry();
+  const domains = new BoundedLabel(labelledDomains);
+  const destinations = new BoundedLabel(labelledDestinations);
+  const reception = receptionMetrics(registry, domains);
+  const delivery = deliveryMetrics(registry, { domains, destinations });
+  return {
+    registry,
+    reception,
+    delivery,
+    spool: spoolMetrics(registry, sources),
+    configuration: configurationMetrics(registry, sources.snapshots),
+    handoff: handoffMetrics(registry),
+    administration: administrationMetrics(registry),
+    observation: observationMetrics(registry, () => standardOutput(program).dropped),
+    counts: () => ({
+      acceptedMessages: reception.acceptedMessages,
+      unwrittenOutcomes: delivery.unwrittenOutcomes,
+    }),
+  };
+}
+
 /** Every way in and out; closed together. */
 async function openMail(
-  shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports"> & {
+  shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports" | "metrics"> & {
     readonly spool: Store;
     readonly limits: Limits;
     readonly hops: HopTracer;
     readonly tracer: HandoffTracer;
-    readonly metrics: MetricsEndpoint;
+    readonly metrics: Metrics;
   },
   settings: Settings,
   lifecycle: Lifecycle,
@@ -115,19 +151,20 @@ async function openMail(
   const { listenHost, ports, stopDeadlineMs } = settings;
   const { snapshots, log, metrics } = shared;
   const orders = new DrainState();
-  orders.onChange((order) => metrics.drainOrdered(order !== undefined));
+  orders.onChange((order) => metrics.administration.drainOrdered(order !== undefined));
   const gate = new Gate({ orders, stopping: lifecycle.stopping });
-  const delivery = openDelivery({ ...shared, resolving: { mxPort: settings.mxPort, ownPorts: [...ports.values()] } });
-  const submission = await openSubmission({ ...shared, gate, listenHost, ports });
-  const taker = openTaker({ ...shared, gate });
-  const giver = await openGiver({ ...shared, orders, delivery, name: hostname() });
+  const resolving = { mxPort: settings.mxPort, ownPorts: [...ports.values()] };
+  const delivery = openDelivery({ ...shared, metrics: metrics.delivery, resolving });
+  const submission = await openSubmission({ ...shared, metrics: metrics.reception, gate, listenHost, ports });
+  const taker = openTaker({ ...shared, metrics: metrics.handoff, gate });
+  const giver = await openGiver({ ...shared, metrics: metrics.handoff, orders, delivery, name: hostname() });
   const administration = await openAdministration({
     snapshots,
     routes: [...drainRoutes({ orders, log }), ...taker.routes],
     log,
     listenHost,
     ports,
-    onAnswer: (caller, code) => metrics.administered(caller, code),
+    onAnswer: (caller, code) => metrics.administration.administered(caller, code),
   });
   const edges = [administration, submission, giver, delivery];
   lifecycle.onStop({

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { systemClock } from "../../runtime/clock.ts";
 import type { Recipient } from "../spool/entry.ts";
-import { attemptDelivery, type AttemptContext, type Fate } from "./attempt.ts";
+import type { HostAnswer } from "../mail/hostanswer.ts";
+import { attemptDelivery, type AttemptContext } from "./attempt.ts";
+import { judge } from "./policy/outcome.ts";
 import {
   domainSettingsOf,
   newMessage,
@@ -25,7 +27,7 @@ async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {
 }
 
 interface Bench {
-  attempt(count: number): Promise<readonly Fate[]>;
+  attempt(count: number): Promise<ReadonlyMap<Recipient, HostAnswer>>;
 }
 
 function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial<NextHop> = {}): Bench {
@@ -54,11 +56,13 @@ function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial
   };
 }
 
-/** How many recipients met each fate. */
-function countsOf(fates: readonly Fate[]): Record<string, number> {
-  const words = fates.map((fate) =>
-    fate.kind === "delivered" ? "delivered" : `${fate.verdict.kind} ${fate.verdict.reply.enhanced}`,
-  );
+/** How many recipients were left with each answer, as it is judged. */
+function countsOf(answers: ReadonlyMap<Recipient, HostAnswer>): Record<string, number> {
+  const words = [...answers.values()].map((answer) => {
+    if (answer.kind === "accepted") return "delivered";
+    const { kind, reply } = judge(answer.trouble);
+    return `${kind} ${reply.enhanced}`;
+  });
   return Object.fromEntries([...Map.groupBy(words, (word) => word)].map(([word, all]) => [word, all.length]));
 }
 
@@ -222,7 +226,7 @@ test("8-bit mail goes to another host when the first refuses EHLO", async (t) =>
   const pool = createPool({ clock: systemClock, metrics: silentMetrics });
   t.after(() => pool.close());
   const { message, recipients } = newMessage({ eightBit: true });
-  const fates = await attemptDelivery(message, recipients, {
+  const answers = await attemptDelivery(message, recipients, {
     snapshot: snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com")]),
     route: { kind: "smarthosts", key: "s", hosts: [] },
     pool,
@@ -235,7 +239,7 @@ test("8-bit mail goes to another host when the first refuses EHLO", async (t) =>
     place: () => undefined,
     timed: async (_phase, work) => work(),
   });
-  assert.deepEqual(countsOf(fates), { delivered: 1 });
+  assert.deepEqual(countsOf(answers), { delivered: 1 });
   assert.equal(second.messages.length, 1);
 });
 
@@ -295,8 +299,8 @@ test(
     const limits = { key: "site", maxConnections: 2, messagesPerConnection: 100 };
     const bench = benchFor(t, [hop], { limits });
     for (let round = 0; round < 2; round += 1) {
-      const fates = await Promise.all([bench.attempt(1), bench.attempt(1)]);
-      assert.deepEqual(fates.map(countsOf), [{ delivered: 1 }, { delivered: 1 }]);
+      const answers = await Promise.all([bench.attempt(1), bench.attempt(1)]);
+      assert.deepEqual(answers.map(countsOf), [{ delivered: 1 }, { delivered: 1 }]);
     }
     assert.equal(hop.sessions.length, 3);
   },

@@ -1,47 +1,25 @@
 /**
  * One attempt: one message to the recipients that share a route. Sign, go through the hosts in order, judge.
  *
- * Promise: it never rejects; every recipient gets a fate. What goes wrong on our side defers the message; it is never
- * sent unsigned when its domain has DKIM.
+ * Promise: it never rejects; every recipient has an answer in the end, a host's or what kept us from asking one. What goes wrong
+ * on our side defers the message; it is never sent unsigned when its domain has DKIM.
  */
 import type { Snapshot } from "../config/snapshot.ts";
-import { fewerRecipients, judge, type Phase, type Trouble, type Verdict } from "../mail/outcome.ts";
-import type { Reply } from "../mail/reply.ts";
-import { keepsFailing } from "../mail/retry.ts";
-import type { Route } from "../mail/route.ts";
-import type { AttemptPhase } from "../observe/families/delivery.ts";
-import type { DeliverHop, SendHop, SendResult } from "../observe/hop.ts";
-import { isTrustedNextHop, renderTraceFields } from "../observe/tracefields.ts";
+import type { HostAnswer, Trouble } from "../mail/hostanswer.ts";
+import { fewerRecipients, judge } from "./policy/outcome.ts";
+import { keepsFailing } from "./policy/retry.ts";
+import type { Route } from "./policy/route.ts";
+import type { AttemptPhase } from "./metrics.ts";
+import type { DeliverHop, SendHop } from "../observe/hop.ts";
+import { isTrustedNextHop, renderTraceFields } from "../mail/tracefields.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
 import type { Pool } from "./pool.ts";
 import { hopOf } from "./resolve/hops.ts";
 import type { Found } from "./resolve/mailhosts.ts";
 import { signMessage } from "./sign.ts";
 import { ConnectError, type NextHop } from "../smtp/client/transport.ts";
-import type { Outgoing, RecipientResult, TransactionReport } from "../smtp/client/transaction.ts";
+import type { Outgoing, TransactionReport } from "../smtp/client/transaction.ts";
 import type { HostMemory } from "../limits/hosts.ts";
-
-export type Fate =
-  | {
-      readonly kind: "delivered";
-      readonly recipient: Recipient;
-      readonly reply: Reply;
-      readonly nextHop: string;
-      /** The next hop was given the DSN parameters, and with them the duty to tell the sender. */
-      readonly dsn: boolean;
-    }
-  | {
-      readonly kind: "undelivered";
-      readonly recipient: Recipient;
-      readonly verdict: Verdict;
-      /** Where in the dialogue it happened. */
-      readonly phase: Phase;
-      readonly nextHop?: string;
-      /** What the host said, as it said it, when the trouble was its words. */
-      readonly remote?: { readonly host: string; readonly reply: Reply };
-      /** No session came about: no host could be reached, or none was dialed because they could not be a moment ago. */
-      readonly hosts?: "unreachable" | "resting";
-    };
 
 export interface AttemptContext {
   readonly snapshot: Snapshot;
@@ -59,14 +37,15 @@ export interface AttemptContext {
   readonly hop?: DeliverHop | undefined;
 }
 
+/** The last answer for each recipient. */
 export async function attemptDelivery(
   message: Message,
   recipients: readonly Recipient[],
   context: AttemptContext,
-): Promise<readonly Fate[]> {
+): Promise<ReadonlyMap<Recipient, HostAnswer>> {
   const attempt = new Attempt(message, recipients, context);
   await attempt.run();
-  return attempt.fates();
+  return attempt.answers;
 }
 
 /** A recipient whom the host did not take, and why. */
@@ -77,10 +56,10 @@ interface Refused {
 
 /** Not for itself, but together with the others. */
 interface Crowded extends Refused {
-  readonly by: NonNullable<Verdict["refusedTogether"]>;
+  readonly by: "number" | "mixture";
 }
 
-interface BatchVerdict {
+interface Left {
   readonly again: readonly Recipient[];
   readonly elsewhere: readonly Refused[];
 }
@@ -109,7 +88,7 @@ function smallerTransaction(
 class Attempt {
   readonly #message: Message;
   readonly #context: AttemptContext;
-  readonly #fates = new Map<number, Fate>();
+  readonly #answers = new Map<Recipient, HostAnswer>();
   #pending: readonly Recipient[];
 
   constructor(message: Message, recipients: readonly Recipient[], context: AttemptContext) {
@@ -118,15 +97,15 @@ class Attempt {
     this.#pending = recipients;
   }
 
-  fates(): readonly Fate[] {
-    return [...this.#fates.values()];
+  get answers(): ReadonlyMap<Recipient, HostAnswer> {
+    return this.#answers;
   }
 
   async run(): Promise<void> {
     const hops = await this.#ways();
     if (hops.length > 0) await this.#sendBy(hops);
-    // Every host was in trouble: what the last one left is the fate. Without any host there is none yet.
-    this.#pending = this.#pending.filter(({ index }) => !this.#fates.has(index));
+    // Every host was in trouble: what the last one left stays. Without any host there is no answer yet.
+    this.#pending = this.#pending.filter((recipient) => !this.#answers.has(recipient));
     this.#endAll({ phase: "local", reason: "no-route" });
   }
 
@@ -144,16 +123,16 @@ class Attempt {
     }
   }
 
-  /** The hosts worth a try. When there is none, everybody has the trouble that is in the way as their fate. */
+  /** The hosts worth a try. When there is none, everybody is left with the trouble that is in the way. */
   async #ways(): Promise<readonly NextHop[]> {
     const { findHops, hosts, route } = this.#context;
     const found = await this.#context.timed("resolve", () => findHops(route));
     if ("trouble" in found) {
-      const verdicts = this.#pending.map((recipient) => this.#judge(recipient, found.trouble));
-      return verdicts.some(({ kind }) => kind === "deferred") ? this.#fallbacks(undefined) : [];
+      this.#leaveAll({ kind: "trouble", trouble: found.trouble });
+      return judge(found.trouble).kind === "deferred" ? this.#fallbacks(undefined) : [];
     }
     const { awake, resting, failingSince } = hosts.choose(found);
-    if (resting !== undefined) this.#judgeAll("resting", resting.trouble, resting.host);
+    if (resting !== undefined) this.#leaveAll(unreached("resting", resting.trouble, resting.host));
     return [...awake, ...this.#fallbacks(failingSince)];
   }
 
@@ -189,16 +168,17 @@ class Attempt {
       const sent = await this.#send(hop, batch, signatures);
       if ("unreachable" in sent) {
         this.#pending = [...left, ...waiting];
-        this.#judgeAll("unreachable", sent.unreachable, hop);
+        this.#leaveAll(unreached("dialed", sent.unreachable, hop));
         return;
       }
-      const { again, elsewhere } = this.#judgeBatch(hop, batch, sent.results);
+      const { again, elsewhere } = this.#read(hop, batch, sent.answers);
       left.push(...elsewhere.map(({ recipient }) => recipient));
       waiting = [...again, ...rest];
       const [first] = elsewhere;
       if (first === undefined) continue;
-      // The host is in trouble: whom it was not asked about has the same fate, unless another host does better.
-      for (const recipient of waiting) this.#judge(recipient, first.trouble, hop);
+      // The host is in trouble: that holds for whom it was not asked about, too, unless another host does better.
+      const answer: HostAnswer = { kind: "trouble", trouble: first.trouble, host: hop.smarthost.host };
+      for (const recipient of waiting) this.#answers.set(recipient, answer);
       left.push(...waiting);
       break;
     }
@@ -221,35 +201,26 @@ class Attempt {
     try {
       const mail = this.#outgoing(batch, [this.#traceFields(hop, send), signatures]);
       const report = await this.#transact(hop, mail, send);
-      send?.end(report.results.map(sendResultOf));
+      send?.end(report.answers);
       return report;
     } catch (error) {
       const trouble: Trouble = error instanceof ConnectError ? error.trouble : { phase: "local", detail: words(error) };
-      send?.end(batch.map(() => sendResultOf({ kind: "trouble", trouble })));
+      send?.end(batch.map(() => ({ kind: "trouble", trouble })));
       this.#context.hosts.failed(hop, trouble, this.#context.snapshot.relay.delivery.retry.firstMs);
       return { unreachable: trouble };
     }
   }
 
-  /** Everybody's fate by the results; who is to be tried again at once, in a smaller transaction or by another host. */
-  #judgeBatch(hop: NextHop, batch: readonly Recipient[], results: readonly RecipientResult[]): BatchVerdict {
+  /** Takes the answers down; who is to be tried again at once, in a smaller transaction or by another host. */
+  #read(hop: NextHop, batch: readonly Recipient[], answers: readonly HostAnswer[]): Left {
     const elsewhere: Refused[] = [];
     const crowded: Crowded[] = [];
     batch.forEach((recipient, position) => {
-      const result = results[position];
-      if (result?.kind === "accepted") {
-        const nextHop = hop.smarthost.host;
-        this.#fates.set(recipient.index, {
-          kind: "delivered",
-          recipient,
-          reply: result.reply,
-          nextHop,
-          dsn: result.dsn,
-        });
-        return;
-      }
-      const trouble = result?.trouble ?? { phase: "local" };
-      const { scope, refusedTogether } = this.#judge(recipient, trouble, hop);
+      const answer = answers[position] ?? { kind: "trouble", trouble: { phase: "local" } };
+      this.#answers.set(recipient, { ...answer, host: hop.smarthost.host });
+      if (answer.kind === "accepted") return;
+      const { trouble } = answer;
+      const { scope, refusedTogether } = judge(trouble);
       if (scope === "host") elsewhere.push({ recipient, trouble });
       if (refusedTogether !== undefined) crowded.push({ recipient, trouble, by: refusedTogether });
     });
@@ -299,45 +270,23 @@ class Attempt {
     };
   }
 
-  #judge(recipient: Recipient, trouble: Trouble, hop?: NextHop): Verdict {
-    const verdict = judge(trouble);
-    const nextHop = hop?.smarthost.host;
-    this.#fates.set(recipient.index, {
-      kind: "undelivered",
-      recipient,
-      verdict,
-      phase: trouble.phase,
-      ...(nextHop === undefined ? {} : { nextHop }),
-      ...(nextHop === undefined || trouble.reply === undefined
-        ? {}
-        : { remote: { host: nextHop, reply: trouble.reply } }),
-    });
-    return verdict;
-  }
-
-  /** Everybody's fate for now, because there was no session. */
-  #judgeAll(hosts: "unreachable" | "resting", trouble: Trouble, hop: NextHop): void {
-    for (const recipient of this.#pending) {
-      this.#judge(recipient, trouble, hop);
-      const fate = this.#fates.get(recipient.index);
-      if (fate?.kind === "undelivered") this.#fates.set(recipient.index, { ...fate, hosts });
-    }
+  /** The same for everybody who is pending, unless another host does better. */
+  #leaveAll(answer: HostAnswer): void {
+    for (const recipient of this.#pending) this.#answers.set(recipient, answer);
   }
 
   #endAll(trouble: Trouble): void {
-    for (const recipient of this.#pending) this.#judge(recipient, trouble);
+    this.#leaveAll({ kind: "trouble", trouble });
     this.#pending = [];
   }
 }
 
+function unreached(how: "dialed" | "resting", trouble: Trouble, hop: NextHop): HostAnswer {
+  return { kind: "trouble", trouble, host: hop.smarthost.host, unreached: how };
+}
+
 const emptyLine = Buffer.from("\r\n", "latin1");
 const nothing = Buffer.alloc(0);
-
-function sendResultOf(result: RecipientResult): SendResult {
-  if (result.kind === "accepted") return { accepted: true, reply: result.reply };
-  const { reply, reason, phase } = result.trouble;
-  return { accepted: false, reply, ...(reply === undefined ? { errorType: reason ?? phase } : {}) };
-}
 
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -10,7 +10,7 @@ import type { NoticeAction } from "../mail/notice/due.ts";
 import type { OriginalMessage, ReportedRecipient } from "../mail/notice/facts.ts";
 import { hasEightBit } from "../mail/notice/original.ts";
 import { writeReport } from "../mail/notice/report.ts";
-import { spoolIdOf, type Message, type NewMessage } from "../spool/entry.ts";
+import { spoolIdOf, type Message, type NewMessage, type SpoolId } from "../spool/entry.ts";
 
 export interface NoticeOrder {
   readonly message: Message;
@@ -24,6 +24,8 @@ export interface NoticeOrder {
   readonly retryUntil: number;
   readonly now: number;
   readonly chance: Chance;
+  /** The trace context that the notice of this id is kept with; absent when nothing is traced. */
+  readonly traceOf?: ((id: SpoolId) => string) | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface NoticeOrder {
 const returnedBodyOctets = 256 * 1024;
 
 export function writeNotice(order: NoticeOrder): NewMessage {
-  const { message, now, chance, hostname, to } = order;
+  const { message, now, chance, hostname, to, traceOf } = order;
   const id = spoolIdOf(now, octetsOf(chance, 6));
   const notice = writeReport({
     action: order.action,
@@ -65,6 +67,7 @@ export function writeNotice(order: NoticeOrder): NewMessage {
       header: notice.header,
       body: { kind: "inline", bytes: notice.body },
       bodyHash: bodyHash.digest(),
+      ...(traceOf === undefined ? {} : { traceparent: traceOf(id) }),
     },
     recipients: [{ index: 0, address: to, notify: ["NEVER"], attempts: 0 }],
     dueAt: now,

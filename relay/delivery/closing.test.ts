@@ -16,14 +16,14 @@ import {
   snapshotOf,
 } from "../../test/support/relayvalues.ts";
 import { MemorySpool } from "../../test/support/memoryspool.ts";
-import { openDelivery, type Delivery, type DeliveryOptions } from "./runner.ts";
+import { openDelivery, type DeliveryOptions, type QueueRunner } from "./runner.ts";
 import { startHop } from "../../test/support/scriptedhop.ts";
 
 function deliveryOver(
   spool: MemorySpool,
   relay: ReturnType<typeof relayDocumentOf>,
   resolving: DeliveryOptions["resolving"] = {},
-): Delivery {
+): QueueRunner {
   const log = createLog({ level: "silent", program: "test" });
   const snapshot = snapshotOf(relay, [domainSettingsOf("example.com")]);
   return openDelivery({

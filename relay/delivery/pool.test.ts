@@ -20,7 +20,7 @@ class FakeConnection implements HopConnection {
 
   transact(): ReturnType<HopConnection["transact"]> {
     this.messages += 1;
-    return Promise.resolve({ results: [], stale: false });
+    return Promise.resolve({ answers: [], stale: false });
   }
 
   quit(): void {

@@ -8,13 +8,13 @@
  * for that (a hop that limits our connections refuses the next one, not the mail).
  */
 import type { Clock } from "../../runtime/clock.ts";
-import type { RelayMetrics } from "../observe/metrics.ts";
 import { PlainHosts } from "../smtp/client/plainhosts.ts";
 import { ConnectError, openConnection, patience, type HopConnection, type NextHop } from "../smtp/client/transport.ts";
+import type { DeliveryMetrics } from "./metrics.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
-  readonly metrics: Pick<RelayMetrics, "nextHopConnection">;
+  readonly metrics: Pick<DeliveryMetrics, "nextHopConnection">;
   readonly open?: (hop: NextHop) => Promise<HopConnection>;
   readonly maxConnections?: number;
   readonly messagesPerConnection?: number;
@@ -26,8 +26,6 @@ export interface Pool {
   acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<HopConnection>;
   /** Gives it back, in whatever state. */
   release(connection: HopConnection): void;
-  /** True when a message for this hop would be served by an open connection. */
-  isOpen(hop: NextHop): boolean;
   /** Ends every connection at once; transactions under way lose theirs. */
   close(): void;
 }
@@ -103,11 +101,6 @@ class HopPool implements Pool {
     if (state === undefined) connection.quit();
     else this.#dismiss(state, connection);
     this.#forget(state);
-  }
-
-  isOpen(hop: NextHop): boolean {
-    const state = this.#hops.get(hop.key);
-    return state !== undefined && state.idle.length + state.busy.size > 0;
   }
 
   close(): void {

@@ -13,8 +13,7 @@ import type { DrainOrders, DrainProgress } from "../administration/orders.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import type { HandoffTracer } from "../observe/handoffspan.ts";
 import type { Journal } from "../observe/journal.ts";
-import type { RelayMetrics } from "../observe/metrics.ts";
-import type { GivenResult } from "../observe/families/handoff.ts";
+import type { GivenResult, HandoffMetrics } from "./metrics.ts";
 import type { SpoolId } from "../spool/entry.ts";
 import type { HandoffSpool, Mark, WholeMessage } from "../spool/handoffs.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -38,7 +37,7 @@ export interface GiverOptions {
   readonly snapshots: SnapshotSource;
   readonly tracer: HandoffTracer;
   readonly journal: Journal;
-  readonly metrics: RelayMetrics;
+  readonly metrics: HandoffMetrics;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;

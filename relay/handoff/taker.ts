@@ -10,7 +10,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Route } from "../administration/route.ts";
 import type { HandoffTracer } from "../observe/handoffspan.ts";
 import type { Journal } from "../observe/journal.ts";
-import type { RelayMetrics } from "../observe/metrics.ts";
+import type { HandoffMetrics } from "./metrics.ts";
 import type { SpoolId } from "../spool/entry.ts";
 import type { HandoffSpool, OfferName, WholeMessage } from "../spool/handoffs.ts";
 import { SpoolFullError, type Spool } from "../spool/spool.ts";
@@ -23,7 +23,7 @@ export interface TakerOptions {
   readonly gate: { isOpen(): boolean; pass<T>(receive: () => Promise<T>): Promise<T> };
   readonly tracer: HandoffTracer;
   readonly journal: Journal;
-  readonly metrics: RelayMetrics;
+  readonly metrics: HandoffMetrics;
   readonly clock: Clock;
   readonly log: Log;
 }

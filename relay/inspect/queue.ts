@@ -2,7 +2,7 @@
 import { printable } from "../../runtime/terminal.ts";
 import type { DestinationTotal, QueuedMessage, QueuedRecipient, SpoolTotals } from "../spool/reading/reader.ts";
 import { renderTable } from "./table.ts";
-import { counted, elapsed, replyWords, until } from "./words.ts";
+import { counted, elapsed, replyWords, until } from "./figures.ts";
 
 /** The recipients of one message at one domain. */
 export interface DestinationGroup {

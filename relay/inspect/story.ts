@@ -1,10 +1,10 @@
 /** One message's story as text: what the verb `trace` prints. Pure. */
 import type { MessageStory, StoryEventDocument } from "../../api/messagestory.ts";
 import { printable } from "../../runtime/terminal.ts";
-import { exemplarOf } from "../observe/exemplar.ts";
+import { exemplarOf } from "../../runtime/tracing/exemplar.ts";
 import type { QueuedMessage } from "../spool/reading/reader.ts";
 import { groupByDomain, type DestinationGroup } from "./queue.ts";
-import { counted, elapsed, replyWords, until } from "./words.ts";
+import { counted, elapsed, replyWords, until } from "./figures.ts";
 
 /** Of one message, at least one of the two. */
 export interface Telling {

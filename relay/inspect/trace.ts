@@ -12,7 +12,7 @@ import type { TraceCommand } from "./command.ts";
 import type { Printed } from "./printed.ts";
 import { queuedDocument } from "./queue.ts";
 import { isSettled, renderTelling } from "./story.ts";
-import { counted } from "./words.ts";
+import { counted } from "./figures.ts";
 
 export interface TracePlaces {
   readonly directory: string;

@@ -2,7 +2,7 @@
 import { printable } from "../../runtime/terminal.ts";
 import type { UnreadableRecipient } from "../spool/reading/unreadable.ts";
 import { renderTable } from "./table.ts";
-import { counted, elapsed } from "./words.ts";
+import { counted, elapsed } from "./figures.ts";
 
 export function renderUnreadable(recipients: readonly UnreadableRecipient[], now: number): string {
   if (recipients.length === 0) return "Nothing is set aside.\n";

@@ -7,7 +7,7 @@
  * alone with its host is always really tried, and a host that was only restarted is not left out for long. Whoever comes
  * during the rest gets the trouble that the host was in, without dialing.
  */
-import type { Trouble } from "../mail/outcome.ts";
+import type { Trouble } from "../mail/hostanswer.ts";
 
 /** In ms since the epoch. */
 export interface Time {

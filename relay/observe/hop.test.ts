@@ -7,7 +7,7 @@ import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { newMessage } from "../../test/support/relayvalues.ts";
 import type { Message, Recipient, RecipientOutcome } from "../spool/entry.ts";
 import { createHopTracer, sameTraceMs, type DeliverHop, type HopTracer, type ReceiveFacts } from "./hop.ts";
-import { noTraceFields } from "./tracefields.ts";
+import { noTraceFields } from "../mail/tracefields.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 
 interface Bench {
@@ -243,8 +243,8 @@ test("a send tells whom it met and what was said, in codes", async () => {
   const send = hop.send({ host: "mx.example.org", port: 25 });
   send.connected({ peerAddress: "192.0.2.1", tlsVersion: "1.3" });
   send.end([
-    { accepted: true, reply: { code: 250, enhanced: "2.0.0" } },
-    { accepted: false, reply: { code: 550, enhanced: "5.1.1" } },
+    { kind: "accepted", reply: { code: 250, enhanced: "2.0.0", text: "taken" }, dsn: false },
+    { kind: "trouble", trouble: { phase: "rcpt", reply: { code: 550, enhanced: "5.1.1", text: "no such user" } } },
   ]);
   hop.end([delivered, { ...failed, index: 1 }]);
   const span = stage.span("smtp.send");

@@ -8,10 +8,11 @@
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import type { SpanAttributes, SpanContext, TraceSpan, Tracing } from "../../runtime/tracing/trace.ts";
 import { domainOf } from "../mail/address.ts";
+import type { HostAnswer } from "../mail/hostanswer.ts";
 import type { Reply } from "../mail/reply.ts";
 import type { Message, Recipient, RecipientOutcome, SpoolId } from "../spool/entry.ts";
 import { attribute, eventName, spanName } from "./names.ts";
-import type { TraceFields } from "./tracefields.ts";
+import type { TraceFields } from "../mail/tracefields.ts";
 
 export interface TimedEvent {
   readonly name: string;
@@ -60,14 +61,8 @@ export interface SendHop {
   readonly context: string;
   /** Whom we speak with, as soon as it is known. */
   connected(peer: { readonly peerAddress: string | undefined; readonly tlsVersion: string | undefined }): void;
-  /** One for each recipient; `errorType` where there was no reply. */
-  end(results: readonly SendResult[]): void;
-}
-
-export interface SendResult {
-  readonly accepted: boolean;
-  readonly reply: Pick<Reply, "code" | "enhanced"> | undefined;
-  readonly errorType?: string;
+  /** One for each recipient. */
+  end(answers: readonly HostAnswer[]): void;
 }
 
 /** A recipient that will get no further attempt, or a notice to the sender. */
@@ -296,16 +291,17 @@ class Sending implements SendHop {
     if (tlsVersion !== undefined) this.#span.set({ [attribute.tlsVersion]: tlsVersion });
   }
 
-  end(results: readonly SendResult[]): void {
+  end(answers: readonly HostAnswer[]): void {
     if (!this.#span.isSampled) return;
-    const refused = results.filter(({ accepted }) => !accepted);
-    const outcome = refused.length === 0 ? "delivered" : refused.length < results.length ? "mixed" : "refused";
-    this.#span.set({ [attribute.outcome]: outcome, [attribute.recipientCount]: results.length });
-    if (refused.length > 0 && refused.length < results.length) {
-      for (const { reply } of refused) this.#span.event(eventName.refused, this.#tracing.now(), replyAttributes(reply));
-    }
-    const errorType = refused.find((result) => result.errorType !== undefined)?.errorType;
-    endWith(this.#span, worstOf(results.map(({ reply }) => reply)), errorType);
+    const troubles = answers.flatMap((answer) => (answer.kind === "trouble" ? answer.trouble : []));
+    const isMixed = troubles.length > 0 && troubles.length < answers.length;
+    const outcome = isMixed ? "mixed" : troubles.length === 0 ? "delivered" : "refused";
+    this.#span.set({ [attribute.outcome]: outcome, [attribute.recipientCount]: answers.length });
+    const refused = isMixed ? troubles : [];
+    for (const { reply } of refused) this.#span.event(eventName.refused, this.#tracing.now(), replyAttributes(reply));
+    const silent = troubles.find(({ reply }) => reply === undefined);
+    const replies = answers.map((answer) => (answer.kind === "accepted" ? answer.reply : answer.trouble.reply));
+    endWith(this.#span, worstOf(replies), silent?.reason ?? silent?.phase);
   }
 }
 

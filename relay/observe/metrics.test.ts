@@ -3,9 +3,12 @@ import { test } from "node:test";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
 import type { Census, SpoolDepth } from "../spool/spool.ts";
-import { exemplarOf } from "./exemplar.ts";
-import { BoundedLabel, otherValues, replyClass } from "./labels.ts";
-import { createMetrics, type MetricsEndpoint } from "./metrics.ts";
+import { exemplarOf } from "../../runtime/tracing/exemplar.ts";
+import { BoundedLabel, MetricsRegistry, otherValues } from "../../runtime/metrics.ts";
+import { configurationMetrics } from "../config/metrics.ts";
+import { deliveryMetrics, replyClass } from "../delivery/metrics.ts";
+import { receptionMetrics, type Acceptance } from "../reception/metrics.ts";
+import { spoolMetrics } from "../spool/metrics.ts";
 
 const depth: SpoolDepth = {
   queuedMessages: 3,
@@ -25,21 +28,26 @@ const census: Census = {
 const trace = "0af7651916cd43dd8448eb211c80319c";
 const traceparent = `00-${trace}-b7ad6b7169203331-01`;
 
-function endpoint(snapshots?: SnapshotSource): MetricsEndpoint {
-  return createMetrics({
-    droppedLines: () => 0,
-    depth: () => Promise.resolve(depth),
-    census: () => Promise.resolve(census),
-    snapshots: () => snapshots,
-  });
+/** What a relay counts, with as many domains as it gives series of their own. */
+function countsOf(source?: SnapshotSource) {
+  const registry = new MetricsRegistry();
+  const domains = new BoundedLabel(500);
+  const snapshots = (): SnapshotSource | undefined => source;
+  configurationMetrics(registry, snapshots);
+  spoolMetrics(registry, { depth: () => Promise.resolve(depth), census: () => Promise.resolve(census), snapshots });
+  return {
+    registry,
+    reception: receptionMetrics(registry, domains),
+    delivery: deliveryMetrics(registry, { domains, destinations: new BoundedLabel(200) }),
+  };
 }
 
-function acceptance(domain: string): Parameters<MetricsEndpoint["accepted"]>[0] {
+function acceptance(domain: string): Acceptance {
   return { listener: "smtp", domain, tls: "TLSv1.3", sizeBytes: 100, seconds: 0.004, traceparent };
 }
 
-async function line(metrics: MetricsEndpoint, start: string): Promise<string | undefined> {
-  return (await metrics.render()).split("\n").find((each) => each.startsWith(start));
+async function line(registry: MetricsRegistry, start: string): Promise<string | undefined> {
+  return (await registry.render()).split("\n").find((each) => each.startsWith(start));
 }
 
 test("a label keeps its first values and folds the rest", () => {
@@ -61,23 +69,27 @@ test("only a sampled trace becomes an exemplar", () => {
 });
 
 test("a latency carries the trace of its message", async () => {
-  const metrics = endpoint();
-  metrics.accepted(acceptance("example.com"));
-  metrics.delivered(0.2, traceparent);
+  const { registry, reception, delivery } = countsOf();
+  reception.accepted(acceptance("example.com"));
+  delivery.delivered(0.2, traceparent);
   for (const [name, le] of [
     ["mailboat_submission_accept_seconds", "0.005"],
     ["mailboat_delivery_seconds", "0.25"],
   ] as const) {
-    const bucket = await line(metrics, `${name}_bucket{le="${le}"}`);
+    const bucket = await line(registry, `${name}_bucket{le="${le}"}`);
     assert.match(bucket ?? "", new RegExp(`# \\{trace_id="${trace}",span_id="b7ad6b7169203331"\\}`));
   }
-  assert.match(await metrics.render(), /# EOF\n$/);
+  assert.match(await registry.render(), /# EOF\n$/);
 });
 
 test("the configuration in force is told: revision, keys, capacity", async () => {
   const snapshot = snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com", {}, [edwardsKey])]);
-  const metrics = endpoint({ current: () => snapshot, lastError: "relay.json: broken", onChange: () => undefined });
-  const page = await metrics.render();
+  const { registry } = countsOf({
+    current: () => snapshot,
+    lastError: "relay.json: broken",
+    onChange: () => undefined,
+  });
+  const page = await registry.render();
   for (const expected of [
     `mailboat_configuration_info{revision="${snapshot.revision}"} 1`,
     'mailboat_configuration_sender_domains{dkim="usable"} 1',
@@ -95,11 +107,11 @@ test("the configuration in force is told: revision, keys, capacity", async () =>
 });
 
 test("10,000 sender domains and 100,000 destinations leave a page under 5 MiB, scraped within 200 ms", async () => {
-  const metrics = endpoint();
-  for (let index = 0; index < 10_000; index += 1) metrics.accepted(acceptance(`sender-${index}.example`));
+  const { registry, reception, delivery } = countsOf();
+  for (let index = 0; index < 10_000; index += 1) reception.accepted(acceptance(`sender-${index}.example`));
   for (let index = 0; index < 100_000; index += 1) {
     for (const outcome of ["delivered", "deferred", "failed"] as const)
-      metrics.attempted({
+      delivery.attempted({
         outcome,
         code: 250,
         isRemote: true,
@@ -111,10 +123,10 @@ test("10,000 sender domains and 100,000 destinations leave a page under 5 MiB, s
   const elapsedMs: number[] = [];
   for (let scrape = 0; scrape < 5; scrape += 1) {
     const startedAt = performance.now();
-    const page = await metrics.render();
+    const page = await registry.render();
     elapsedMs.push(performance.now() - startedAt);
     assert.ok(page.length < 5 * 1024 * 1024, `${page.length} octets`);
   }
   assert.ok(Math.min(...elapsedMs) < 200, `${elapsedMs.join(", ")} ms`);
-  assert.equal(metrics.acceptedMessages, 10_000);
+  assert.equal(reception.acceptedMessages, 10_000);
 });

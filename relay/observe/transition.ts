@@ -27,7 +27,7 @@ export interface AcceptedLine extends Line {
   readonly noticeOf?: SpoolId;
 }
 
-/** One attempt's outcome for the recipients of one domain that met the same fate. */
+/** One attempt's outcome for the recipients of one domain with the same outcome. */
 export interface OutcomeLine extends Line {
   readonly recipientDomain: string;
   readonly recipients: number;

@@ -17,7 +17,7 @@ import type { Gate } from "../administration/gate.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
-import type { RelayMetrics } from "../observe/metrics.ts";
+import type { ReceptionMetrics } from "./metrics.ts";
 import type { Spool } from "../spool/spool.ts";
 import { createPasswordCheck } from "./identity/passwords.ts";
 import { ClientLog } from "./clientlog.ts";
@@ -36,7 +36,7 @@ export interface SubmissionOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly limits: Pick<Limits, "clients" | "newcomers">;
-  readonly metrics: RelayMetrics;
+  readonly metrics: ReceptionMetrics;
   readonly journal: Journal;
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;

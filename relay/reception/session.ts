@@ -13,7 +13,7 @@ import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
-import type { RelayMetrics } from "../observe/metrics.ts";
+import type { ReceptionMetrics } from "./metrics.ts";
 import { destinationsOf } from "../observe/transition.ts";
 import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -42,7 +42,7 @@ export interface SessionParts {
   readonly clientLog: ClientLog;
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly metrics: RelayMetrics;
+  readonly metrics: ReceptionMetrics;
   readonly journal: Journal;
   readonly hops: HopTracer;
   readonly passwords: PasswordCheck;

@@ -9,7 +9,7 @@ import type { Header } from "../mail/header.ts";
 import type { Reply } from "../mail/reply.ts";
 import { replyAttributes, type HopTracer, type ReceiveHop, type TimedEvent } from "../observe/hop.ts";
 import { attribute, eventName } from "../observe/names.ts";
-import { noTraceFields, traceFieldsOf, type TraceFields } from "../observe/tracefields.ts";
+import { noTraceFields, traceFieldsOf, type TraceFields } from "../mail/tracefields.ts";
 import type { SpoolId } from "../spool/entry.ts";
 
 interface Opening {

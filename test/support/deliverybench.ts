@@ -4,7 +4,7 @@ import { pino } from "pino";
 import type { RelayDocument } from "../../api/relayconfig.ts";
 import { domainSettingsOf, relayDocumentOf, silentMetrics, snapshotOf } from "./relayvalues.ts";
 import { MemorySpool } from "./memoryspool.ts";
-import { openDelivery, type Delivery, type DeliveryOptions } from "../../relay/delivery/runner.ts";
+import { openDelivery, type DeliveryOptions, type QueueRunner } from "../../relay/delivery/runner.ts";
 import type { Window } from "../../relay/delivery/job/schedule.ts";
 import { startHop, type Script, type ScriptedHop } from "./scriptedhop.ts";
 import type { DomainSettings, Snapshot } from "../../relay/config/snapshot.ts";
@@ -16,7 +16,7 @@ import type { Log } from "../../runtime/log.ts";
 
 export interface DeliveryBench {
   readonly spool: MemorySpool;
-  readonly delivery: Delivery;
+  readonly delivery: QueueRunner;
   /** `cause count` of each change. */
   readonly unwritten: string[];
   readonly lines: Record<string, unknown>[];

@@ -4,16 +4,11 @@ import type { DomainDocument, RelayDocument, SmarthostDocument } from "../../api
 import type { DomainSettings, SigningKey, Snapshot } from "../../relay/config/snapshot.ts";
 import { RelaxedBodyHash } from "../../relay/mail/bodyhash.ts";
 import type { HandoffTracer } from "../../relay/observe/handoffspan.ts";
-import type { RelayMetrics } from "../../relay/observe/metrics.ts";
+import type { DeliveryMetrics } from "../../relay/delivery/metrics.ts";
+import type { HandoffMetrics } from "../../relay/handoff/metrics.ts";
 import { spoolIdOf, type Message, type NewMessage, type Recipient } from "../../relay/spool/entry.ts";
 
-export const silentMetrics: RelayMetrics = {
-  connectionOpened: () => undefined,
-  connectionClosed: () => undefined,
-  authenticated: () => undefined,
-  accepted: () => undefined,
-  refused: () => undefined,
-  turnedAway: () => undefined,
+export const silentMetrics: DeliveryMetrics & HandoffMetrics = {
   attempted: () => undefined,
   delivered: () => undefined,
   nextHopConnection: () => undefined,
@@ -21,11 +16,9 @@ export const silentMetrics: RelayMetrics = {
   notified: () => undefined,
   doubleBounced: () => undefined,
   outcomesUnwritten: () => undefined,
+  unwrittenOutcomes: { spool: 0, outcome: 0 },
   given: () => undefined,
   taken: () => undefined,
-  committed: () => undefined,
-  checkpointed: () => undefined,
-  configurationLoaded: () => undefined,
 };
 
 export const noHandoffTracer: HandoffTracer = { give: () => undefined, take: () => undefined };

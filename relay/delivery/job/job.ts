@@ -12,6 +12,8 @@
  * that a crash would forget than places.
  */
 import type { Message, Recipient } from "../../spool/entry.ts";
+import type { Route } from "../policy/route.ts";
+import type { Finding } from "../resolve/mailhosts.ts";
 
 /** Destinations with the same key are one: they share connections, and success and failure. */
 export interface Lane {
@@ -43,9 +45,11 @@ export type JobState =
 export interface Job {
   readonly message: Message;
   readonly recipients: readonly Recipient[];
-  readonly routeKey: string;
+  readonly route: Route;
   /** That of the route until it is known what the destination allows. */
   lane: Lane;
+  /** Where its destination was found when that was looked up for the lane. */
+  finding?: Finding;
   state: JobState;
 }
 

@@ -3,21 +3,20 @@
  *
  * On failure of the look-up the destination counts as one without limits: the attempt asks again, and ends in a deferral.
  */
-import type { Chance, Clock } from "../../../runtime/clock.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { SnapshotSource } from "../../config/snapshot.ts";
 import type { Limits } from "../../limits/limits.ts";
-import { policyFor, type DestinationPolicy } from "../../mail/destination.ts";
+import { policyFor } from "../policy/destination.ts";
 import { asking, waiting, type Job } from "./job.ts";
-import { HopFinder, standardMxPort, type HopFinderOptions } from "../resolve/hops.ts";
+import type { Destined, HopFinder } from "../resolve/hops.ts";
 
 export interface LaneFinderOptions {
   readonly snapshots: SnapshotSource;
   readonly clock: Clock;
-  readonly chance: Chance;
   readonly log: Log;
   readonly limits: Pick<Limits, "destinations">;
-  readonly resolving?: Partial<Pick<HopFinderOptions, "mxPort" | "openLookup">> | undefined;
+  readonly finder: Pick<HopFinder, "known" | "find">;
   /** It may start when there is a place. */
   readonly onReady: (job: Job) => void;
   /** Its destination takes no more before then. */
@@ -26,31 +25,31 @@ export interface LaneFinderOptions {
 
 export interface NewJob {
   readonly job: Job;
-  /** Where its recipients are, when it goes by MX. */
-  readonly domain: string | undefined;
   /** Accepted just now. */
   readonly fresh: boolean;
 }
 
+/** What is allowed, and where it was found, unless it could not be looked up. */
+type FoundOrNot = Pick<Destined, "policy"> & Partial<Destined>;
+
 export class LaneFinder {
-  readonly hops: HopFinder;
   readonly #options: LaneFinderOptions;
   /** Those that are asking or paced. */
   readonly #pending = new Set<Job>();
 
   constructor(options: LaneFinderOptions) {
-    const { clock, chance, limits, resolving } = options;
     this.#options = options;
-    this.hops = new HopFinder({ clock, chance, limits, mxPort: standardMxPort, ...resolving });
   }
 
-  find({ job, domain, fresh }: NewJob): void {
-    if (domain === undefined) {
+  find({ job, fresh }: NewJob): void {
+    const { snapshots, finder, onReady } = this.#options;
+    if (job.route.kind !== "mx") {
       job.state = waiting;
-      this.#options.onReady(job);
+      onReady(job);
       return;
     }
-    const known = this.hops.knownPolicy(domain, this.#options.snapshots.current().relay);
+    const { domain } = job.route;
+    const known = finder.known(domain, snapshots.current().relay);
     if (known !== undefined) {
       this.#admit(job, known, fresh);
       return;
@@ -72,23 +71,22 @@ export class LaneFinder {
     this.#options.limits.destinations.forget(now);
   }
 
-  close(): void {
-    this.hops.close();
-  }
-
   /** Never rejects. */
   async #ask(job: Job, domain: string, fresh: boolean): Promise<void> {
-    let policy = policyFor([], { domain, hosts: [], site: domain });
+    const { snapshots, finder, log } = this.#options;
+    let destined: FoundOrNot = { policy: policyFor([], { domain, hosts: [], site: domain }) };
     try {
-      policy = await this.hops.policy(domain, this.#options.snapshots.current().relay);
+      destined = await finder.find(domain, snapshots.current().relay);
     } catch (error) {
-      this.#options.log.error({ recipientDomain: domain, error: String(error) }, "could not look up a destination");
+      log.error({ recipientDomain: domain, error: String(error) }, "could not look up a destination");
     }
-    if (this.#pending.delete(job)) this.#admit(job, policy, fresh);
+    if (this.#pending.delete(job)) this.#admit(job, destined, fresh);
   }
 
-  #admit(job: Job, { messagesPerMinute, key, maxConnections }: DestinationPolicy, fresh: boolean): void {
+  #admit(job: Job, { policy, finding }: FoundOrNot, fresh: boolean): void {
     const { clock, limits, onReady, onPostponed } = this.#options;
+    const { messagesPerMinute, key, maxConnections } = policy;
+    if (finding !== undefined) job.finding = finding;
     // Twice as many as connections: the next message is signed while the one before is sent.
     job.lane = { key, cap: maxConnections * 2 };
     job.state = waiting;

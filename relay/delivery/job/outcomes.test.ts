@@ -26,7 +26,13 @@ function writerOver(t: TestContext, refusal: Error, times: number) {
   t.after(() => writer.giveUp());
   const { message, recipients } = newMessage();
   const lane = { key: "lane", cap: 1 };
-  const job: Job = { message, recipients, routeKey: "route", lane, state: asking };
+  const job: Job = {
+    message,
+    recipients,
+    route: { kind: "mx", key: "lane", domain: "example.net" },
+    lane,
+    state: asking,
+  };
   const settlement: Settlement = { id: message.id, outcomes: [] };
   return { writer, refused: refused.promise, tries: () => tries, write: () => writer.write(job, settlement) };
 }

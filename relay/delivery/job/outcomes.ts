@@ -6,8 +6,7 @@
  * else: it holds its place in flight, is counted, and is tried again ever less often. A claim that was lost is let go.
  */
 import type { Log } from "../../../runtime/log.ts";
-import type { RelayMetrics } from "../../observe/metrics.ts";
-import type { UnwrittenCause } from "../../observe/families/delivery.ts";
+import type { DeliveryMetrics, UnwrittenCause } from "../metrics.ts";
 import type { Settlement } from "../../spool/entry.ts";
 import { ClaimLostError, SettlementRefusedError, type Spool } from "../../spool/spool.ts";
 import { failToWrite, type Job } from "./job.ts";
@@ -15,7 +14,7 @@ import { failToWrite, type Job } from "./job.ts";
 export interface OutcomeWriterOptions {
   readonly spool: Pick<Spool, "settle">;
   readonly log: Log;
-  readonly metrics: Pick<RelayMetrics, "outcomesUnwritten">;
+  readonly metrics: Pick<DeliveryMetrics, "outcomesUnwritten">;
 }
 
 /** After trouble with the spool. */

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge, type Trouble } from "../../mail/outcome.ts";
+import type { HostAnswer, Trouble } from "../../mail/hostanswer.ts";
+import type { Route } from "../policy/route.ts";
 import { newMessage } from "../../../test/support/relayvalues.ts";
-import { groupRecipients, Parting, recipientsPerTransaction, type Ending } from "./parts.ts";
+import { groupRecipients, Parting, recipientsPerTransaction } from "./parts.ts";
 
 test("groupRecipients() keeps the order, splits by route and at the limit of a transaction", () => {
   const recipients = Array.from({ length: 250 }, (_, index) => ({ index, address: `${index}@x.test`, attempts: 1 }));
-  const groups = groupRecipients(recipients, ({ index }) => (index % 5 === 0 ? "fifth" : "rest"));
+  const routeOf = (key: string): Route => ({ kind: "mx", key, domain: "x.test" });
+  const groups = groupRecipients(recipients, ({ index }) => routeOf(index % 5 === 0 ? "fifth" : "rest"));
   assert.deepEqual(
-    groups.map((group) => [group.routeKey, group.recipients.length]),
+    groups.map((group) => [group.route.key, group.recipients.length]),
     [
       ["fifth", 50],
       ["rest", recipientsPerTransaction],
@@ -18,9 +20,8 @@ test("groupRecipients() keeps the order, splits by route and at the limit of a t
   assert.deepEqual(groups[0]?.recipients[1]?.index, 5);
 });
 
-function ends(count: number, trouble: Trouble): Ending[] {
-  const one: Ending = { kind: "undelivered", verdict: judge(trouble), phase: trouble.phase };
-  return Array.from({ length: count }, () => one);
+function answers(count: number, trouble: Trouble): HostAnswer[] {
+  return Array.from({ length: count }, () => ({ kind: "trouble", trouble }));
 }
 
 const closing: Trouble = { phase: "rcpt", reply: { code: 421, enhanced: "4.7.0", text: "no" } };
@@ -29,30 +30,33 @@ test("Parting makes the next transactions of a message smaller until everybody i
   const parting = new Parting();
   const { id } = newMessage().message;
   assert.equal(parting.sizeFor(id), recipientsPerTransaction);
-  parting.learn(id, [...ends(59, { phase: "rcpt" }), ...ends(1, closing)]);
+  parting.learn(id, [...answers(59, { phase: "rcpt" }), ...answers(1, closing)]);
   assert.equal(parting.sizeFor(id), 6);
-  parting.learn(id, ends(6, closing));
+  parting.learn(id, answers(6, closing));
   assert.equal(parting.sizeFor(id), 1);
   // Another transaction of the first attempt ends later.
-  parting.learn(id, ends(60, closing));
+  parting.learn(id, answers(60, closing));
   assert.equal(parting.sizeFor(id), 1);
 });
 
-const others: readonly (readonly [string, readonly Ending[]])[] = [
-  ["the host cannot be reached", ends(10, { phase: "connect" })],
-  ["the host says 421 to everybody", ends(10, { ...closing, phase: "greeting" })],
-  ["the host says 421 to the sender", ends(10, { ...closing, phase: "mail" })],
-  ["each was put off for itself", ends(10, { phase: "rcpt", reply: { code: 450, enhanced: "4.2.0", text: "no" } })],
-  ["the message was refused", ends(10, { phase: "end", reply: { code: 451, enhanced: "4.7.1", text: "no" } })],
-  ["it was alone", ends(1, closing)],
-  ["all were taken", Array.from({ length: 10 }, () => ({ kind: "delivered" }))],
+const others: readonly (readonly [string, readonly HostAnswer[]])[] = [
+  ["the host cannot be reached", answers(10, { phase: "connect" })],
+  ["the host says 421 to everybody", answers(10, { ...closing, phase: "greeting" })],
+  ["the host says 421 to the sender", answers(10, { ...closing, phase: "mail" })],
+  ["each was put off for itself", answers(10, { phase: "rcpt", reply: { code: 450, enhanced: "4.2.0", text: "no" } })],
+  ["the message was refused", answers(10, { phase: "end", reply: { code: 451, enhanced: "4.7.1", text: "no" } })],
+  ["it was alone", answers(1, closing)],
+  [
+    "all were taken",
+    Array.from({ length: 10 }, () => ({ kind: "accepted", reply: { code: 250, text: "taken" }, dsn: false })),
+  ],
 ];
 
-for (const [name, endings] of others) {
+for (const [name, given] of others) {
   test(`Parting leaves a message together when ${name}`, () => {
     const parting = new Parting();
     const { id } = newMessage().message;
-    parting.learn(id, endings);
+    parting.learn(id, given);
     assert.equal(parting.sizeFor(id), recipientsPerTransaction);
   });
 }
@@ -60,7 +64,7 @@ for (const [name, endings] of others) {
 test("Parting remembers the newest messages", () => {
   const parting = new Parting();
   const ids = Array.from({ length: 10_001 }, () => newMessage().message.id);
-  for (const id of ids) parting.learn(id, ends(2, closing));
+  for (const id of ids) parting.learn(id, answers(2, closing));
   const [oldest, second] = ids;
   assert.ok(oldest && second);
   assert.deepEqual([parting.sizeFor(oldest), parting.sizeFor(second)], [recipientsPerTransaction, 1]);

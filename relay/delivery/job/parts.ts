@@ -6,7 +6,9 @@
  * large, and after two such ends everybody is alone. This is remembered for the newest messages and not kept over a restart: then
  * the message learns it again, at one retry more.
  */
-import type { Phase, Verdict } from "../../mail/outcome.ts";
+import type { HostAnswer, Phase } from "../../mail/hostanswer.ts";
+import { judge } from "../policy/outcome.ts";
+import type { Route } from "../policy/route.ts";
 import type { Recipient, SpoolId } from "../../spool/entry.ts";
 
 /** RFC 5321 section 4.5.3.1.8: a server must take at least 100 recipients; more in one transaction is asking for 452. */
@@ -18,28 +20,30 @@ const rememberedMessages = 10_000;
 const partingPhases: ReadonlySet<Phase> = new Set(["rcpt", "data"]);
 
 export interface Part {
-  readonly routeKey: string;
+  readonly route: Route;
   readonly recipients: readonly Recipient[];
 }
 
 /** Splits recipients by route, keeping their order, and each group at the limit of a transaction. */
 export function groupRecipients(
   recipients: readonly Recipient[],
-  routeKeyOf: (recipient: Recipient) => string,
+  routeOf: (recipient: Recipient) => Route,
   most = recipientsPerTransaction,
 ): readonly Part[] {
-  const byRoute = Map.groupBy(recipients, routeKeyOf);
-  return [...byRoute].flatMap(([routeKey, all]) =>
+  const groups = new Map<string, { readonly route: Route; readonly all: Recipient[] }>();
+  for (const recipient of recipients) {
+    const route = routeOf(recipient);
+    const group = groups.get(route.key);
+    if (group === undefined) groups.set(route.key, { route, all: [recipient] });
+    else group.all.push(recipient);
+  }
+  return [...groups.values()].flatMap(({ route, all }) =>
     Array.from({ length: Math.ceil(all.length / most) }, (_, part) => ({
-      routeKey,
+      route,
       recipients: all.slice(part * most, (part + 1) * most),
     })),
   );
 }
-
-/** What became of a recipient, as far as parting goes. */
-export type Ending =
-  { readonly kind: "delivered" } | { readonly kind: "undelivered"; readonly verdict: Verdict; readonly phase: Phase };
 
 export class Parting {
   readonly #sizes = new Map<SpoolId, number>();
@@ -49,10 +53,10 @@ export class Parting {
     return this.#sizes.get(id) ?? recipientsPerTransaction;
   }
 
-  /** Learns from the ends of one transaction. */
-  learn(id: SpoolId, endings: readonly Ending[]): void {
-    if (endings.length < 2 || !endings.some(brokeOff)) return;
-    const size = Math.min(this.sizeFor(id), Math.ceil(endings.length / shrink));
+  /** Learns from the answers to one transaction. */
+  learn(id: SpoolId, answers: readonly HostAnswer[]): void {
+    if (answers.length < 2 || !answers.some(brokeOff)) return;
+    const size = Math.min(this.sizeFor(id), Math.ceil(answers.length / shrink));
     this.#sizes.delete(id);
     this.#sizes.set(id, size);
     for (const oldest of this.#sizes.keys()) {
@@ -62,6 +66,6 @@ export class Parting {
   }
 }
 
-function brokeOff(ending: Ending): boolean {
-  return ending.kind === "undelivered" && ending.verdict.scope === "host" && partingPhases.has(ending.phase);
+function brokeOff(answer: HostAnswer): boolean {
+  return answer.kind === "trouble" && partingPhases.has(answer.trouble.phase) && judge(answer.trouble).scope === "host";
 }

@@ -100,10 +100,6 @@ export class DeliverySchedule {
     return room.messages <= 0 || room.recipients <= 0 || room.bytes <= 0 ? noRoom : room;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
   isEmpty(): boolean {
     return this.#held.size === 0;
   }

@@ -15,6 +15,7 @@ import {
   type Destination,
   type Exchanger,
   type Exchangers,
+  type Finding,
   type Found,
   type HostAnswers,
 } from "./mailhosts.ts";
@@ -31,54 +32,56 @@ const keptDomains = 10_000;
 /** Once some host is known, others whose lookup is slow are given this much longer. */
 const graceMs = 500;
 
-interface Kept {
-  readonly found: Found<Destination>;
-  readonly until: number;
-}
-
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #kept = new Map<string, Kept>();
-  readonly #pending = new Map<string, Promise<Found<Destination>>>();
+  readonly #kept = new Map<string, Finding>();
+  readonly #pending = new Map<string, Promise<Finding>>();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
   }
 
   /** `ownName`: what this relay calls itself; an MX of that name would be a loop. */
-  find(domain: string, ownName: string): Promise<Found<Destination>> {
+  find(domain: string, ownName: string): Promise<Finding> {
     const kept = this.known(domain);
     if (kept !== undefined) return Promise.resolve(kept);
     const pending = this.#pending.get(domain);
     if (pending !== undefined) return pending;
     const finding = this.#find(domain, ownName).then((found) => {
       this.#pending.delete(domain);
-      this.#keep(domain, found);
-      return found;
+      return this.#keep(domain, found);
     });
     this.#pending.set(domain, finding);
     return finding;
   }
 
   /** What was found a moment ago, without asking. */
-  known(domain: string): Found<Destination> | undefined {
+  known(domain: string): Finding | undefined {
     const kept = this.#kept.get(domain);
-    if (kept === undefined || kept.until > this.#options.clock.now()) return kept?.found;
+    if (kept === undefined || this.isGood(kept)) return kept;
     this.#kept.delete(domain);
     return undefined;
+  }
+
+  /** Whether a finding may still be used: not one of other name servers. */
+  isGood({ until, by }: Finding): boolean {
+    return by === this && until > this.#options.clock.now();
   }
 
   get hasIPv6(): boolean {
     return this.#options.hasIPv6();
   }
 
-  #keep(domain: string, found: Found<Destination>): void {
+  #keep(domain: string, found: Found<Destination>): Finding {
     const seconds = "trouble" in found ? 1 : Math.min(found.ttlSeconds, keepSeconds);
-    if (seconds <= 0) return;
+    // RFC 1035 section 3.2.1: what may not be kept is still good for the transaction that asked for it.
+    const finding = { found, until: this.#options.clock.now() + Math.max(seconds, 1) * 1000, by: this };
+    if (seconds <= 0) return finding;
     this.#kept.delete(domain);
-    this.#kept.set(domain, { found, until: this.#options.clock.now() + seconds * 1000 });
+    this.#kept.set(domain, finding);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > keptDomains && oldest !== undefined) this.#kept.delete(oldest);
+    return finding;
   }
 
   async #find(domain: string, ownName: string): Promise<Found<Destination>> {

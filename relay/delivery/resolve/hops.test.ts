@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { systemClock } from "../../../runtime/clock.ts";
 import type { Answer, Lookup, MailExchanger } from "../../dns/answer.ts";
 import { podLimits } from "../../limits/limits.ts";
-import { judge } from "../../mail/outcome.ts";
-import type { Route } from "../../mail/route.ts";
+import { judge } from "../policy/outcome.ts";
+import type { Route } from "../policy/route.ts";
 import { relayDocumentOf, smarthostAt } from "../../../test/support/relayvalues.ts";
 import type { NextHop } from "../../smtp/client/transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
@@ -315,6 +315,29 @@ test("HopFinder closes its resolver, and the one before it when the name servers
   assert.deepEqual(closed, ["192.0.2.53", "192.0.2.54"]);
 });
 
+test("hops() go by what was found for the policy: one question a message, even where nothing may be kept", async () => {
+  let now = 0;
+  let asked = 0;
+  const openLookup = () => ({
+    close: () => undefined,
+    ask: async ({ name, type }: { readonly name: string; readonly type: string }): Promise<Answer> => {
+      if (type === "MX") asked += 1;
+      return { ...answerIn({ "x.test": one }, name, type), ...(type === "MX" ? { ttlSeconds: 0 } : {}) };
+    },
+  });
+  const finder = new HopFinder({ clock: { now: () => now }, chance: () => 0, limits, mxPort: 25, openLookup });
+  const relay = relayDocumentOf({ dnsServers: ["192.0.2.53"] });
+  const route: Route = { kind: "mx", key: "k", domain: "x.test" };
+  const { finding } = await finder.find("x.test", relay);
+  assert.equal(wordsOf(await finder.hops(route, relay, finding)), "x.test=192.0.2.1");
+  assert.equal(asked, 1);
+  await finder.hops(route, { ...relay, ...relayDocumentOf({ dnsServers: ["192.0.2.54"] }) }, finding);
+  assert.equal(asked, 2, "other name servers may know better");
+  now = 1_000;
+  await finder.hops(route, relay, finding);
+  assert.equal(asked, 3, "it is too long ago");
+});
+
 test("hops() of smarthosts keep their order, and their credentials make another connection", async () => {
   const plain = smarthostAt(25);
   const named = smarthostAt(25, { credentials: { username: "u", password: "p" } });
@@ -416,7 +439,7 @@ test("Directory does not wait for a slow host once another is known", async () =
   };
   const directory = new Directory({ lookup, clock: systemClock, hasIPv6: () => false });
   const startedAt = performance.now();
-  const found = await directory.find("x.test", "relay.test");
+  const { found } = await directory.find("x.test", "relay.test");
   assert.ok(!("trouble" in found));
   assert.deepEqual(
     found.hosts.map(({ name }) => name),

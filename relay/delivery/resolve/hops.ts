@@ -12,11 +12,18 @@ import type { Lookup } from "../../dns/answer.ts";
 import { Resolver } from "../../dns/resolver.ts";
 import { parseServer } from "../../dns/servers.ts";
 import type { Limits } from "../../limits/limits.ts";
-import { defaultRecipientsPerMessage, policyFor, type DestinationPolicy } from "../../mail/destination.ts";
-import type { Route } from "../../mail/route.ts";
+import { defaultRecipientsPerMessage, policyFor, type DestinationPolicy } from "../policy/destination.ts";
+import type { Route } from "../policy/route.ts";
 import type { NextHop } from "../../smtp/client/transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
-import { attemptOrder, permittedHosts, type Destination, type Found, type HostAddress } from "./mailhosts.ts";
+import {
+  attemptOrder,
+  permittedHosts,
+  type Destination,
+  type Finding,
+  type Found,
+  type HostAddress,
+} from "./mailhosts.ts";
 
 export interface ClosableLookup extends Lookup {
   close(): void;
@@ -34,6 +41,12 @@ export interface HopFinderOptions {
   readonly ownAddresses?: () => readonly string[];
   /** Tests answer for the DNS. */
   readonly openLookup?: (servers: readonly string[]) => ClosableLookup;
+}
+
+/** Where a domain's mail goes, as it was found, and what is allowed there. */
+export interface Destined {
+  readonly finding: Finding;
+  readonly policy: DestinationPolicy;
 }
 
 export const standardMxPort = 25;
@@ -62,7 +75,8 @@ export class HopFinder {
     this.#options = options;
   }
 
-  async hops(route: Route, relay: RelayDocument): Promise<Found<readonly NextHop[]>> {
+  /** `finding`: what was found when the policy was asked for; it is looked up again when that is too long ago. */
+  async hops(route: Route, relay: RelayDocument, finding?: Finding): Promise<Found<readonly NextHop[]>> {
     switch (route.kind) {
       case "smarthosts":
         return relay.delivery.dnsServers.length === 0
@@ -71,7 +85,7 @@ export class HopFinder {
       case "held":
         return { trouble: { phase: "local", reason: "no-route", detail: route.reason } };
       case "mx": {
-        const found = await this.#find(route.domain, relay);
+        const { found } = await this.#find(route.domain, relay, finding);
         if ("trouble" in found) return found;
         const permitted = permittedHosts(found, {
           isOwn: (address) => this.#isOwn(address, relay),
@@ -86,18 +100,20 @@ export class HopFinder {
   }
 
   /** What is allowed towards the domain, as far as it is known without asking. */
-  knownPolicy(domain: string, relay: RelayDocument): DestinationPolicy | undefined {
-    const found = this.#directoryFor(relay.delivery.dnsServers).known(domain);
-    return found === undefined ? undefined : this.#policyOf(domain, found, relay);
+  known(domain: string, relay: RelayDocument): Destined | undefined {
+    const finding = this.#directoryFor(relay.delivery.dnsServers).known(domain);
+    return finding === undefined ? undefined : { finding, policy: this.#policyOf(domain, finding.found, relay) };
   }
 
-  async policy(domain: string, relay: RelayDocument): Promise<DestinationPolicy> {
-    return this.#policyOf(domain, await this.#find(domain, relay), relay);
+  async find(domain: string, relay: RelayDocument): Promise<Destined> {
+    const finding = await this.#find(domain, relay);
+    return { finding, policy: this.#policyOf(domain, finding.found, relay) };
   }
 
-  async #find(domain: string, relay: RelayDocument): Promise<Found<Destination>> {
+  async #find(domain: string, relay: RelayDocument, finding?: Finding): Promise<Finding> {
     await this.#checkRoute();
-    return this.#directoryFor(relay.delivery.dnsServers).find(domain, relay.hostname);
+    const directory = this.#directoryFor(relay.delivery.dnsServers);
+    return finding !== undefined && directory.isGood(finding) ? finding : directory.find(domain, relay.hostname);
   }
 
   #policyOf(domain: string, found: Found<Destination>, relay: RelayDocument): DestinationPolicy {

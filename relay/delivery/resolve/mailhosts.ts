@@ -5,7 +5,7 @@
  * the DNS is, for now. Only what every lookup agreed on is for good.
  */
 import { isHostName, type Answer } from "../../dns/answer.ts";
-import type { LocalReason, Trouble } from "../../mail/outcome.ts";
+import type { LocalReason, Trouble } from "../../mail/hostanswer.ts";
 
 /** A host with the preference its domain gave it; lower is tried first. */
 export interface Exchanger {
@@ -28,6 +28,14 @@ export interface Destination {
 }
 
 export type Found<T> = T | { readonly trouble: Trouble };
+
+/** What was found, and how long that is good. */
+export interface Finding {
+  readonly found: Found<Destination>;
+  readonly until: number;
+  /** The directory that found it: those of other name servers may know better. */
+  readonly by: object;
+}
 
 /** Hosts beyond these are not looked up: nobody has more who wants mail. */
 const hostLimit = 16;

@@ -17,7 +17,7 @@ import { parseHeader, type Header, type HeaderFault } from "../../mail/header.ts
 import { headerOctets } from "../../mail/limit.ts";
 import type { Reception } from "../../mail/received.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
-import { traceFieldNames } from "../../observe/tracefields.ts";
+import { traceFieldNames } from "../../mail/tracefields.ts";
 import type { Admission } from "../admit.ts";
 import type { HeaderPlace, HeaderRoom } from "./headerroom.ts";
 import { recodeBody, type Recoded } from "./recode.ts";

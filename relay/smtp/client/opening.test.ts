@@ -7,7 +7,7 @@ import { after, before, test, type TestContext } from "node:test";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
 import { makeCertificate } from "../../../test/support/keys.ts";
 import { until } from "../../../test/support/until.ts";
-import { judge } from "../../mail/outcome.ts";
+import { judge } from "../../delivery/policy/outcome.ts";
 import {
   replyAndSilence,
   startHop,
@@ -60,7 +60,7 @@ const eightBit: Partial<Outgoing> = { eightBit: true };
 const utf8: Partial<Outgoing> = { smtpUtf8: true, head: Buffer.from("Subject: grüße\r\n\r\n") };
 
 async function fateOf(connection: HopConnection, changes?: Partial<Outgoing>): Promise<string> {
-  const [result] = (await connection.transact(mail(changes))).results;
+  const [result] = (await connection.transact(mail(changes))).answers;
   if (result?.kind !== "trouble") return "delivered";
   const { kind, scope, reply } = judge(result.trouble);
   return `${kind} ${scope} ${reply.enhanced}`;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { until } from "../../../test/support/until.ts";
-import { judge } from "../../mail/outcome.ts";
+import { judge } from "../../delivery/policy/outcome.ts";
 import { createPool } from "../../delivery/pool.ts";
 import { silentMetrics } from "../../../test/support/relayvalues.ts";
 import { startHop, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
@@ -36,10 +36,10 @@ function mail(changes: Partial<Outgoing> = {}): Outgoing {
   return { ...usual, sizeBytes: head.length + body.length, ...changes };
 }
 
-function wordsOf({ results }: TransactionReport): string {
-  const [result] = results;
-  if (result?.kind !== "trouble") return "delivered";
-  const { kind, scope, reply } = judge(result.trouble);
+function wordsOf({ answers }: TransactionReport): string {
+  const [answer] = answers;
+  if (answer?.kind !== "trouble") return "delivered";
+  const { kind, scope, reply } = judge(answer.trouble);
   return `${kind} ${scope} ${reply.enhanced}: ${reply.text}`;
 }
 

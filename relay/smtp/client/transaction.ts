@@ -1,14 +1,14 @@
 /**
  * One mail transaction over an open connection: MAIL, RCPT, DATA, and what came back for each recipient.
  *
- * Promise: transact() never rejects; every recipient gets a result. A message that the hop can not carry unchanged is
+ * Promise: transact() never rejects; every recipient gets an answer. A message that the hop can not carry unchanged is
  * refused here before MAIL. A refusal at any point leaves the dialogue where RFC 5321 says that it is, and the connection is
  * kept; only what breaks off inside the message drops it, because nobody knows what the hop would take for a command then.
  */
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
-import type { LocalReason, Phase, Trouble } from "../../mail/outcome.ts";
+import type { HostAnswer, LocalReason, Phase, Trouble } from "../../mail/hostanswer.ts";
 import { asciiOrcpt } from "../../mail/notice/recipientform.ts";
 import { formatReply, type Reply } from "../../mail/reply.ts";
 import { DotStuffing, stuffWhole } from "./dotstuffing.ts";
@@ -30,14 +30,9 @@ export interface Outgoing {
   readonly place?: () => Promise<void> | undefined;
 }
 
-export type RecipientResult =
-  /** `dsn`: the hop offers DSN and was given what the sender wants to be told (RFC 3461 section 5.2.1). */
-  | { readonly kind: "accepted"; readonly reply: Reply; readonly dsn: boolean }
-  | { readonly kind: "trouble"; readonly trouble: Trouble };
-
 export interface TransactionReport {
   /** In the order of the recipients. */
-  readonly results: readonly RecipientResult[];
+  readonly answers: readonly HostAnswer[];
   /** The connection was gone before MAIL was judged: on a reused connection this was no attempt. */
   readonly stale: boolean;
 }
@@ -80,7 +75,7 @@ export interface SmtpLine {
 }
 
 export async function transact(line: SmtpLine, mail: Outgoing): Promise<TransactionReport> {
-  const transaction = new Transaction(line, mail);
+  const transaction = new OutgoingTransaction(line, mail);
   try {
     await transaction.run();
   } catch (error) {
@@ -90,17 +85,17 @@ export async function transact(line: SmtpLine, mail: Outgoing): Promise<Transact
   return transaction.report();
 }
 
-class Transaction {
+class OutgoingTransaction {
   readonly #line: SmtpLine;
   readonly #mail: Outgoing;
-  readonly #results: (RecipientResult | undefined)[];
+  readonly #answers: (HostAnswer | undefined)[];
   #phase: Phase = "mail";
   #judged = false;
 
   constructor(line: SmtpLine, mail: Outgoing) {
     this.#line = line;
     this.#mail = mail;
-    this.#results = mail.recipients.map(() => undefined);
+    this.#answers = mail.recipients.map(() => undefined);
   }
 
   async run(): Promise<void> {
@@ -123,7 +118,7 @@ class Transaction {
     await this.#content();
   }
 
-  /** Gives every recipient without a result the trouble that `error` is. */
+  /** Gives every recipient without an answer the trouble that `error` is. */
   fail(error: unknown): void {
     const reply = error instanceof LineLostError ? error.reply : undefined;
     const detail = error instanceof Error ? error.message : String(error);
@@ -132,10 +127,10 @@ class Transaction {
   }
 
   report(): TransactionReport {
-    const results = this.#results.map(
-      (result): RecipientResult => result ?? { kind: "trouble", trouble: { phase: "local", detail: "no result" } },
+    const answers = this.#answers.map(
+      (answer): HostAnswer => answer ?? { kind: "trouble", trouble: { phase: "local", detail: "no answer" } },
     );
-    return { results, stale: !this.#judged && this.#line.lost.aborted };
+    return { answers, stale: !this.#judged && this.#line.lost.aborted };
   }
 
   /** MAIL, RCPT and DATA. True when the hop waits for the message. */
@@ -206,7 +201,7 @@ class Transaction {
     this.#line.setPatience("command");
     if (isPositive(reply)) {
       const dsn = this.#line.offers("DSN");
-      for (const index of this.#undecided()) this.#results[index] = { kind: "accepted", reply, dsn };
+      for (const index of this.#undecided()) this.#answers[index] = { kind: "accepted", reply, dsn };
       return;
     }
     // RFC 5321 section 4.1.1.4: the transaction is over, whatever came of it, and the next may begin.
@@ -279,7 +274,7 @@ class Transaction {
   }
 
   #undecided(): number[] {
-    return [...this.#results.keys()].filter((index) => this.#results[index] === undefined);
+    return [...this.#answers.keys()].filter((index) => this.#answers[index] === undefined);
   }
 
   #decide(trouble: Trouble): void {
@@ -287,7 +282,7 @@ class Transaction {
   }
 
   #refuse(index: number, trouble: Trouble): void {
-    this.#results[index] ??= { kind: "trouble", trouble: { ...trouble, nextHop: this.#line.nextHop } };
+    this.#answers[index] ??= { kind: "trouble", trouble: { ...trouble, nextHop: this.#line.nextHop } };
   }
 
   /**

@@ -2,7 +2,7 @@
  * What was said while a session was opened, as the library's log of the transaction tells it (its option `transactionLog`):
  * where the dialogue stands, and what the answer to EHLO offers. Pure. Passwords are not in that log.
  */
-import type { Phase } from "../../mail/outcome.ts";
+import type { Phase } from "../../mail/hostanswer.ts";
 
 /** What a hop can do, by its own words. */
 export interface HopOffers {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Readable } from "node:stream";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
-import { judge } from "../../mail/outcome.ts";
+import { judge } from "../../delivery/policy/outcome.ts";
 import { startHop, usualExtensions, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
-import type { Outgoing, RecipientResult } from "./transaction.ts";
+import type { HostAnswer } from "../../mail/hostanswer.ts";
+import type { Outgoing } from "./transaction.ts";
 import { ConnectError, openConnection, type HopConnection } from "./transport.ts";
 
 async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {
@@ -32,11 +33,11 @@ function mail(changes: Partial<Outgoing> = {}): Outgoing {
   return { ...usual, sizeBytes: head.length + body.length, ...changes };
 }
 
-/** `delivered`, or the verdict and enhanced code, for each recipient. */
-function fates(results: readonly RecipientResult[]): string[] {
-  return results.map((result) => {
-    if (result.kind === "accepted") return "delivered";
-    const { kind, scope, reply } = judge(result.trouble);
+/** `delivered`, or what was decided and the enhanced code, for each recipient. */
+function fates(answers: readonly HostAnswer[]): string[] {
+  return answers.map((answer) => {
+    if (answer.kind === "accepted") return "delivered";
+    const { kind, scope, reply } = judge(answer.trouble);
     return `${kind} ${scope} ${reply.enhanced ?? ""}`;
   });
 }
@@ -45,7 +46,7 @@ test("a connection sends MAIL, RCPT and DATA in one segment when PIPELINING is o
   const hop = await hopFor(t, {});
   const connection = await connectionTo(t, hop);
   const report = await connection.transact(mail());
-  assert.deepEqual(fates(report.results), ["delivered", "delivered"]);
+  assert.deepEqual(fates(report.answers), ["delivered", "delivered"]);
   assert.deepEqual(hop.sessions[0]?.segments.slice(0, 2), [
     "EHLO relay.test\r\n",
     "MAIL FROM:<s@example.com> SIZE=23\r\nRCPT TO:<a@example.net>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n",
@@ -57,7 +58,7 @@ test("a connection waits for each reply when PIPELINING is not offered", async (
   const hop = await hopFor(t, { extensions: [] });
   const connection = await connectionTo(t, hop);
   const report = await connection.transact(mail());
-  assert.deepEqual(fates(report.results), ["delivered", "delivered"]);
+  assert.deepEqual(fates(report.answers), ["delivered", "delivered"]);
   assert.deepEqual(hop.sessions[0]?.segments.slice(1, 5), [
     "MAIL FROM:<s@example.com>\r\n",
     "RCPT TO:<a@example.net>\r\n",
@@ -146,7 +147,7 @@ for (const row of carriage) {
     const hop = await hopFor(t, { extensions: row.extensions });
     const connection = await connectionTo(t, hop);
     const report = await connection.transact(mail(row.mail));
-    assert.deepEqual(fates(report.results), row.fates);
+    assert.deepEqual(fates(report.answers), row.fates);
     assert.equal(hop.sessions[0]?.lines[1], row.command);
     assert.equal(connection.alive, true);
   });
@@ -201,10 +202,10 @@ for (const row of refusals) {
       const hop = await hopFor(t, { extensions, answer });
       const connection = await connectionTo(t, hop);
       const report = await connection.transact(mail());
-      assert.deepEqual(fates(report.results), row.fates);
+      assert.deepEqual(fates(report.answers), row.fates);
       assert.equal(connection.alive, row.alive);
       // What was answered positively goes out again on a connection that lives.
-      if (row.alive) assert.equal((await connection.transact(mail())).results.length, 2);
+      if (row.alive) assert.equal((await connection.transact(mail())).answers.length, 2);
     });
   }
 }
@@ -218,7 +219,7 @@ for (const refused of ["RCPT", "MAIL"]) {
     for (let count = 0; count < 3; count += 1) {
       const report = await connection.transact(mail());
       const fate = refused === "RCPT" ? "failed recipient 5.1.1" : "failed message 5.1.1";
-      assert.deepEqual(fates(report.results), [fate, fate]);
+      assert.deepEqual(fates(report.answers), [fate, fate]);
       assert.equal(connection.alive, true);
     }
     assert.deepEqual(new Set(hop.messages.map(({ raw }) => raw.toString())), new Set([".\r\n"]));
@@ -267,7 +268,7 @@ test("a connection streams a large body with its bytes unchanged", async (t) => 
   const chunk = Buffer.from(`${"x".repeat(62)}\r\n`.repeat(1_024));
   const body = (): Readable => Readable.from(Array.from({ length: 64 }, () => chunk));
   const report = await connection.transact(mail({ body, recipients: [{ address: "a@example.net" }] }));
-  assert.deepEqual(fates(report.results), ["delivered"]);
+  assert.deepEqual(fates(report.answers), ["delivered"]);
   assert.equal(hop.messages[0]?.raw.length, chunk.length * 64 + "Subject: hello\r\n\r\n.\r\n".length);
 });
 
@@ -279,7 +280,7 @@ test("a body that cannot be read ends the connection, and the message is deferre
     throw new Error("EIO");
   }
   const report = await connection.transact(mail({ body }));
-  assert.deepEqual(fates(report.results), ["deferred message 4.3.0", "deferred message 4.3.0"]);
+  assert.deepEqual(fates(report.answers), ["deferred message 4.3.0", "deferred message 4.3.0"]);
   assert.equal(connection.alive, false);
   assert.equal(hop.messages.length, 0);
 });
@@ -293,7 +294,7 @@ test("a hop that goes away while a body is streamed defers it for another host",
     for (;;) yield Buffer.alloc(65_536, "x");
   }
   const report = await connection.transact(mail({ body }));
-  assert.deepEqual(fates(report.results), ["deferred host 4.4.2", "deferred host 4.4.2"]);
+  assert.deepEqual(fates(report.answers), ["deferred host 4.4.2", "deferred host 4.4.2"]);
 });
 
 const openings: readonly { name: string; script: Script; verdict: string; smarthost?: Partial<SmarthostDocument> }[] = [

@@ -3,15 +3,14 @@
  * dialogue after that is ours (session.ts, transaction.ts), over the socket that it hands out.
  *
  * Of the library we use what it declares: its options, its socket, its events, and its transaction log, which tells what was
- * said (transcript.ts). Every error leaves here as Trouble, so that relay/mail/outcome.ts can decide. A hop that refused
+ * said (transcript.ts). Every error leaves here as Trouble, so that relay/delivery/policy/outcome.ts can decide. A hop that refused
  * something is told QUIT before the connection ends.
  */
 import { TLSSocket } from "node:tls";
 import { isIP, Socket } from "node:net";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
-import type { LocalReason, Phase, Trouble } from "../../mail/outcome.ts";
-import type { ConnectionLimits } from "../../mail/destination.ts";
+import type { LocalReason, Phase, Trouble } from "../../mail/hostanswer.ts";
 import { parseReply, type Reply } from "../../mail/reply.ts";
 import type { PlainHosts } from "./plainhosts.ts";
 import { HopSession, type ReplyPatience } from "./session.ts";
@@ -27,7 +26,7 @@ export interface NextHop {
   /** The name we give with EHLO. */
   readonly helo: string;
   /** Hops with the same key share them; absent: the pool's own, for this hop alone. */
-  readonly limits?: ConnectionLimits;
+  readonly limits?: { readonly key: string; readonly maxConnections: number; readonly messagesPerConnection: number };
   /** Most recipients of a transaction; absent: as many as there are. */
   readonly recipientsPerMessage?: number;
 }

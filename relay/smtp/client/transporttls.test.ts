@@ -5,7 +5,7 @@ import { before, test, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
-import { judge } from "../../mail/outcome.ts";
+import { judge } from "../../delivery/policy/outcome.ts";
 import {
   replyAndClose,
   startHop,
@@ -63,8 +63,8 @@ async function connectTo(
 
 async function delivers(t: TestContext, hop: ScriptedHop, changes: Partial<SmarthostDocument>): Promise<boolean> {
   const connection = await connectTo(t, hop, changes);
-  const { results } = await connection.transact(mail);
-  return results[0]?.kind === "accepted";
+  const { answers } = await connection.transact(mail);
+  return answers[0]?.kind === "accepted";
 }
 
 test("tlsMode Required delivers inside STARTTLS when the certificate chains to the given CA", async (t) => {

@@ -110,7 +110,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "the resolver is not closed at a stop",
     file: "relay/delivery/runner.ts",
-    old: "this.#lanes.close();",
+    old: "this.#finder.close();",
     new: "",
     test: "relay/delivery/closing.test.ts",
   },
@@ -123,7 +123,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "domains that are not taken together wait for a retry",
-    file: "relay/mail/outcome.ts",
+    file: "relay/delivery/policy/outcome.ts",
     old: "code >= 400 && code <= 499 && mixingWords.test(text);",
     new: "code >= 400 && code <= 399 && mixingWords.test(text);",
     test: "relay/delivery/attempt.test.ts",

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { expire, fewerRecipients, judge, type LocalReason, type Phase, type Trouble } from "./outcome.ts";
-import { parseReply, type Reply } from "./reply.ts";
+import type { LocalReason, Phase, Trouble } from "../../mail/hostanswer.ts";
+import { expire, fewerRecipients, judge } from "./outcome.ts";
+import { parseReply, type Reply } from "../../mail/reply.ts";
 
 function said(phase: Phase, raw: string): Trouble {
   const reply = parseReply(raw);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { printable } from "../../runtime/terminal.ts";
 import { renderTable } from "./table.ts";
-import { replyWords, counted, elapsed, until } from "./words.ts";
+import { replyWords, counted, elapsed, until } from "./figures.ts";
 
 const times = [
   [-5, "0.000 s"],

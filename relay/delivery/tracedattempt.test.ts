@@ -2,56 +2,56 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { createHopTracer, type DeliverHop } from "../observe/hop.ts";
+import type { HostAnswer } from "../mail/hostanswer.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
-import type { Fate } from "./attempt.ts";
 import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
-import { traceConclusion } from "./record.ts";
-import { concludeAttempt, type Conclusion } from "./settlement.ts";
+import { decideAttempt, type Attempted } from "./decide.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 
 const snapshot = snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com")]);
 
-async function conclude(
+async function decideTraced(
   message: Message,
-  fates: readonly Fate[],
-): Promise<{ readonly conclusion: Conclusion; readonly hop: DeliverHop; readonly spans: readonly SpanLine[] }> {
+  answers: ReadonlyMap<Recipient, HostAnswer>,
+): Promise<{ readonly attempted: Attempted; readonly hop: DeliverHop; readonly spans: readonly SpanLine[] }> {
   const { telemetry, spans } = await tracedAt(1);
-  const recipients = fates.map(({ recipient }) => recipient);
   const now = message.acceptedAt;
-  const hop = createHopTracer(telemetry).deliver({ message, recipients, now });
+  const hop = createHopTracer(telemetry).deliver({ message, recipients: [...answers.keys()], now });
   assert.ok(hop !== undefined);
-  const plain = concludeAttempt({ message, fates, snapshot, now, chance: () => 0.5 });
-  assert.equal(traceConclusion(plain, undefined), plain, "nothing changes while nothing is traced");
-  const conclusion = traceConclusion(plain, hop);
-  hop.end(conclusion.results.map(({ outcome }) => outcome));
-  return { conclusion, hop, spans };
+  const attempted = decideAttempt({ message, answers, snapshot, now, chance: () => 0.5, hop });
+  hop.end(attempted.recipients.map(({ outcome }) => outcome));
+  return { attempted, hop, spans };
 }
 
-function fate(kind: "deferred" | "failed", recipient: Partial<Recipient> = {}): Fate {
-  const reply = { code: kind === "failed" ? 550 : 451, enhanced: kind === "failed" ? "5.1.1" : "4.2.0", text: "no" };
-  const { index = 0 } = recipient;
-  return {
-    kind: "undelivered",
-    recipient: { index, address: `rcpt${index}@example.net`, attempts: 1, ...recipient },
-    verdict: { kind, scope: "recipient", reply },
-    phase: "rcpt",
-    nextHop: "mx.example.net",
-  };
+type Row = readonly [kind: "deferred" | "failed", recipient?: Partial<Recipient>];
+
+function answersOf(...rows: readonly Row[]): ReadonlyMap<Recipient, HostAnswer> {
+  return new Map(
+    rows.map(([kind, recipient], index) => [
+      { index, address: `rcpt${index}@example.net`, attempts: 1, ...recipient },
+      { kind: "trouble", host: "mx.example.net", trouble: { phase: "rcpt", reply: replies[kind] } },
+    ]),
+  );
 }
+
+const replies = {
+  failed: { code: 550, enhanced: "5.1.1", text: "no" },
+  deferred: { code: 451, enhanced: "4.2.0", text: "no" },
+};
 
 test("a deferred recipient keeps the attempt, so that the next one links to it", async () => {
-  const { conclusion, hop } = await conclude(newMessage().message, [fate("deferred")]);
-  const [result] = conclusion.results;
-  assert.ok(result?.outcome.kind === "deferred");
-  assert.equal(result.outcome.attempt, hop.context);
+  const { attempted, hop } = await decideTraced(newMessage().message, answersOf(["deferred"]));
+  const [first] = attempted.recipients;
+  assert.ok(first?.outcome.kind === "deferred");
+  assert.equal(first.outcome.attempt, hop.context);
 });
 
 test("recipients that failed together are one bounce, which the notice continues", async () => {
-  const fates = [fate("failed"), fate("failed", { index: 1 }), fate("deferred", { index: 2 })];
-  const { conclusion, spans } = await conclude(newMessage().message, fates);
+  const answers = answersOf(["failed"], ["failed"], ["deferred"]);
+  const { attempted, spans } = await decideTraced(newMessage().message, answers);
   const bounces = spans.filter(({ name }) => name === "mail.bounce");
   assert.equal(bounces.length, 1);
-  const [notice] = conclusion.notices;
+  const [notice] = attempted.notices;
   assert.equal(bounces[0]?.attributes["mailboat.notice.id"], notice?.entry.message.id);
   assert.equal(bounces[0]?.attributes["mailboat.recipient.count"], 2);
   assert.match(notice?.entry.message.traceparent ?? "", new RegExp(`-${bounces[0].spanId}-01$`));
@@ -63,8 +63,8 @@ test("a failure of which nobody is told is a bounce without a notice", async () 
     ["NOTIFY=NEVER", newMessage().message, { notify: ["NEVER"] }],
   ];
   for (const [what, message, recipient] of rows) {
-    const { conclusion, spans } = await conclude(message, [fate("failed", recipient)]);
-    assert.equal(conclusion.notices.length, 0, what);
+    const { attempted, spans } = await decideTraced(message, answersOf(["failed", recipient]));
+    assert.equal(attempted.notices.length, 0, what);
     const bounces = spans.filter(({ name }) => name === "mail.bounce");
     assert.equal(bounces.length, 1, what);
     assert.equal(bounces[0]?.attributes["mailboat.notice"], undefined, what);

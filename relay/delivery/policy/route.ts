@@ -2,8 +2,8 @@
  * Which way a recipient's mail goes out. Pure: the snapshot and the recipient's domain decide, nothing else.
  * It cannot fail: a recipient with no way out has a route that says why, and its mail waits.
  */
-import type { SmarthostDocument } from "../../api/relayconfig.ts";
-import type { DomainSettings, Snapshot } from "../config/snapshot.ts";
+import type { SmarthostDocument } from "../../../api/relayconfig.ts";
+import type { DomainSettings, Snapshot } from "../../config/snapshot.ts";
 
 /** `key` names the destination: recipients of one message with the same key share a transaction. */
 export type Route =

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseHeader } from "../mail/header.ts";
+import { parseHeader } from "./header.ts";
 import { isTrustedNextHop, renderTraceFields, traceFieldsOf } from "./tracefields.ts";
 
 const context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -1,14 +1,11 @@
 /** What next hops did and what senders were told. */
-import { Counter, Gauge, Histogram } from "prom-client";
-import type { NoticeAction } from "../../mail/notice/due.ts";
-import { replyClass, type BoundedLabel } from "../labels.ts";
-import { latencyBuckets, observeTraced, type OpenMetricsRegistry } from "./family.ts";
-
-export type OutcomeKind = "delivered" | "deferred" | "failed";
+import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
+import type { NoticeAction } from "../mail/notice/due.ts";
+import type { RecipientOutcome } from "../spool/entry.ts";
 
 /** What one attempt meant for one recipient. */
 export interface RecipientAttempt {
-  readonly outcome: OutcomeKind;
+  readonly outcome: RecipientOutcome["kind"];
   readonly code: number;
   /** True when the code is the next hop's own reply, false when the relay chose it. */
   readonly isRemote: boolean;
@@ -33,93 +30,92 @@ export interface DeliveryMetrics {
   doubleBounced(): void;
   /** So many outcomes could not be written so far, and are tried again. */
   outcomesUnwritten(cause: UnwrittenCause, count: number): void;
+  /** The same, for the report. */
+  readonly unwrittenOutcomes: Readonly<Record<UnwrittenCause, number>>;
 }
 
 /** What is in the way of an outcome: the whole spool, or what the outcome itself says. */
 export type UnwrittenCause = "spool" | "outcome";
 
-export function deliveryMetrics(
-  registry: OpenMetricsRegistry,
-  domains: BoundedLabel,
-  destinations: BoundedLabel,
-): DeliveryMetrics {
-  const registers = [registry];
-  const seconds = new Histogram({
+export interface DeliveryLabels {
+  /** Sender domains that have series of their own. */
+  readonly domains: BoundedLabel;
+  readonly destinations: BoundedLabel;
+}
+
+export function deliveryMetrics(registry: MetricsRegistry, labels: DeliveryLabels): DeliveryMetrics {
+  const seconds = registry.tracedLatency({
     name: "mailboat_delivery_seconds",
     help: "From acceptance to the next hop's 250",
-    buckets: latencyBuckets,
-    enableExemplars: true,
-    registers,
   });
-  const nextHops = new Counter({
+  const nextHops = registry.counter({
     name: "mailboat_delivery_connections",
     help: "Connections to next hops, by result and TLS version",
     labelNames: ["result", "tls"],
-    registers,
   });
-  const notices = new Counter({
+  const notices = registry.counter({
     name: "mailboat_delivery_notices",
     help: "Notices written to senders, by what they report",
     labelNames: ["notice"],
-    registers,
   });
-  const doubleBounces = new Counter({
+  const doubleBounces = registry.counter({
     name: "mailboat_delivery_double_bounces",
     help: "Failed recipients of mail with a null sender, of which nobody can be told",
-    registers,
   });
-  const unwritten = new Gauge({
+  const unwritten = registry.gauge({
     name: "mailboat_delivery_unwritten_outcomes",
     help: "Outcomes that could not be written and are tried again: cause spool stops all deliveries, cause outcome holds its own place",
     labelNames: ["cause"],
-    registers,
   });
   for (const cause of ["spool", "outcome"]) unwritten.set({ cause }, 0);
-  const phases = new Histogram({
+  const phases = registry.latency({
     name: "mailboat_delivery_phase_seconds",
     help: "Time that attempts spend waiting for their start, resolving, signing, connecting and in the SMTP transaction",
     labelNames: ["phase"],
-    buckets: latencyBuckets,
-    registers,
   });
+  const unwrittenOutcomes = { spool: 0, outcome: 0 };
   return {
     phaseEnded: (phase, elapsed) => phases.observe({ phase }, elapsed),
-    attempted: attemptMetrics(registry, domains, destinations),
-    delivered: (elapsed, traceparent) => observeTraced(seconds, elapsed, traceparent),
+    attempted: attemptMetrics(registry, labels),
+    delivered: seconds,
     nextHopConnection: (result, tls = "none") => nextHops.inc({ result, tls }),
     notified: (notice) => notices.inc({ notice }),
     doubleBounced: () => doubleBounces.inc(),
-    outcomesUnwritten: (cause, count) => unwritten.set({ cause }, count),
+    outcomesUnwritten(cause, count) {
+      unwrittenOutcomes[cause] = count;
+      unwritten.set({ cause }, count);
+    },
+    unwrittenOutcomes,
   };
 }
 
 function attemptMetrics(
-  registry: OpenMetricsRegistry,
-  domains: BoundedLabel,
-  destinations: BoundedLabel,
+  registry: MetricsRegistry,
+  { domains, destinations }: DeliveryLabels,
 ): DeliveryMetrics["attempted"] {
-  const registers = [registry];
-  const attempts = new Counter({
+  const attempts = registry.counter({
     name: "mailboat_delivery_attempts",
     help: "Outcomes of attempts, one a recipient",
     labelNames: ["outcome", "code"],
-    registers,
   });
-  const byDestination = new Counter({
+  const byDestination = registry.counter({
     name: "mailboat_delivery_destination_recipients",
     help: "Outcomes of attempts by destination and class of the reply; reply none is trouble before any reply",
     labelNames: ["destination", "outcome", "reply"],
-    registers,
   });
-  const byDomain = new Counter({
+  const byDomain = registry.counter({
     name: "mailboat_delivery_domain_recipients",
     help: "Outcomes of attempts by sender domain",
     labelNames: ["domain", "outcome"],
-    registers,
   });
   return ({ outcome, code, isRemote, domain, destination }) => {
     attempts.inc({ outcome, code: String(code) });
     byDestination.inc({ destination: destinations.of(destination), outcome, reply: replyClass(code, isRemote) });
     byDomain.inc({ domain: domains.of(domain), outcome });
   };
+}
+
+/** `2xx`, `4xx` or `5xx`; `none` when nobody replied, such as a connection that was refused. */
+export function replyClass(code: number, isRemote: boolean): string {
+  return isRemote ? `${Math.floor(code / 100)}xx` : "none";
 }

@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
 import type { Spool } from "../../spool/spool.ts";
 import { newMessage } from "../../../test/support/relayvalues.ts";
-import { Intake } from "./intake.ts";
+import { Feed } from "./feed.ts";
 import { MemorySpool } from "../../../test/support/memoryspool.ts";
 import { DeliverySchedule, defaultWindow } from "./schedule.ts";
 
-function intakeOf(spool: Spool, schedule: DeliverySchedule): Intake {
-  return new Intake({
+function feedOf(spool: Spool, schedule: DeliverySchedule): Feed {
+  return new Feed({
     spool,
     clock: { now: () => Date.now() },
     log: createLog({ level: "silent", program: "test" }),
@@ -23,7 +23,7 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
 
-test("Intake looks again for what came due while the spool was asked", async (t) => {
+test("Feed looks again for what came due while the spool was asked", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<undefined>();
@@ -34,7 +34,7 @@ test("Intake looks again for what came due while the spool was asked", async (t)
     }
   }
   const spool = new SlowSpool();
-  const intake = intakeOf(spool, new DeliverySchedule(defaultWindow));
+  const intake = feedOf(spool, new DeliverySchedule(defaultWindow));
   t.after(async () => intake.close());
   intake.claimDue();
   await asked.promise;
@@ -46,7 +46,7 @@ test("Intake looks again for what came due while the spool was asked", async (t)
   assert.equal(spool.claims, 2);
 });
 
-test("Intake goes on looking while somebody has his share: the lanes of others may be many", async (t) => {
+test("Feed goes on looking while somebody has his share: the lanes of others may be many", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   const spool = new MemorySpool();
   const window = { ...defaultWindow, messages: 10 };
@@ -54,7 +54,7 @@ test("Intake goes on looking while somebody has his share: the lanes of others m
   for (let count = 0; count < 6; count += 1)
     schedule.hold({ message: newMessage().message, recipients: 1, destinations: [] }, 1);
   assert.equal(schedule.crowded().senders.length, 1);
-  const intake = intakeOf(spool, schedule);
+  const intake = feedOf(spool, schedule);
   t.after(async () => intake.close());
   intake.claimDue();
   for (let ms = 0; ms < 2_000; ms += 10) {

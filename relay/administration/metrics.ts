@@ -1,6 +1,5 @@
 /** What came over the administration port. */
-import { Counter, Gauge } from "prom-client";
-import type { OpenMetricsRegistry } from "./family.ts";
+import type { MetricsRegistry } from "../../runtime/metrics.ts";
 
 export interface AdministrationMetrics {
   /** `caller`: operator, peer or stranger. */
@@ -8,18 +7,15 @@ export interface AdministrationMetrics {
   drainOrdered(isOrdered: boolean): void;
 }
 
-export function administrationMetrics(registry: OpenMetricsRegistry): AdministrationMetrics {
-  const registers = [registry];
-  const requests = new Counter({
+export function administrationMetrics(registry: MetricsRegistry): AdministrationMetrics {
+  const requests = registry.counter({
     name: "mailboat_administration_requests",
     help: "Requests on the administration port, by who asked (operator, peer, stranger) and answer",
     labelNames: ["caller", "code"],
-    registers,
   });
-  const ordered = new Gauge({
+  const ordered = registry.gauge({
     name: "mailboat_administration_drain_order",
     help: "1 while an order to drain is in force: no mail is taken",
-    registers,
   });
   return {
     administered: (caller, code) => requests.inc({ caller, code: String(code) }),

@@ -1,6 +1,5 @@
 /** Mail that goes from pod to pod of the relay. */
-import { Counter } from "prom-client";
-import type { OpenMetricsRegistry } from "./family.ts";
+import type { MetricsRegistry } from "../../runtime/metrics.ts";
 
 /** `set_aside`: the peer refused the message itself. `unknown`: no answer came, and the peer is asked. */
 export const givenResults = ["handed_over", "refused", "unreachable", "set_aside", "unknown"] as const;
@@ -17,12 +16,11 @@ export interface HandoffMetrics {
   taken(result: TakenResult): void;
 }
 
-export function handoffMetrics(registry: OpenMetricsRegistry): HandoffMetrics {
-  const transfers = new Counter({
+export function handoffMetrics(registry: MetricsRegistry): HandoffMetrics {
+  const transfers = registry.counter({
     name: "mailboat_handoff_messages",
     help: "Transfers of messages between pods of this relay, by direction and result",
     labelNames: ["direction", "result"],
-    registers: [registry],
   });
   // A counter that is there before its first event has a rate at that event.
   for (const result of givenResults) transfers.inc({ direction: "given", result }, 0);

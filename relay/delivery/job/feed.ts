@@ -12,7 +12,7 @@ import type { Spool } from "../../spool/spool.ts";
 import { spoolPauseMs } from "./outcomes.ts";
 import type { DeliverySchedule, Room } from "./schedule.ts";
 
-export interface IntakeOptions {
+export interface FeedOptions {
   readonly spool: Spool;
   readonly schedule: DeliverySchedule;
   readonly clock: Clock;
@@ -34,8 +34,8 @@ const longestCrowdedPauseMs = 100;
 /** While there is no room at all. */
 const fullPauseMs = 1_000;
 
-export class Intake {
-  readonly #options: IntakeOptions;
+export class Feed {
+  readonly #options: FeedOptions;
   #timer: NodeJS.Timeout | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #claiming = false;
@@ -50,7 +50,7 @@ export class Intake {
   #closed = false;
   #underWay: Promise<void> = Promise.resolve();
 
-  constructor(options: IntakeOptions) {
+  constructor(options: FeedOptions) {
     this.#options = options;
   }
 

@@ -2,7 +2,7 @@
  * What a relay allows itself towards one destination: connections, pace, TLS. Pure: the configuration's entries, the
  * recipient's domain and its mail hosts decide.
  */
-import type { OutboundTlsMode, RelayDocument } from "../../api/relayconfig.ts";
+import type { OutboundTlsMode, RelayDocument } from "../../../api/relayconfig.ts";
 
 type Entry = RelayDocument["delivery"]["destinations"][number];
 
@@ -17,8 +17,6 @@ export interface DestinationPolicy {
   readonly messagesPerMinute?: number;
   readonly tlsMode: OutboundTlsMode;
 }
-
-export type ConnectionLimits = Pick<DestinationPolicy, "key" | "maxConnections" | "messagesPerConnection">;
 
 /** What receivers commonly stand from a stranger; 100 messages a connection is below every limit that is published. */
 export const defaultMaxConnections = 20;

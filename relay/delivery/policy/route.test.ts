@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RelayDocument, SmarthostDocument } from "../../api/relayconfig.ts";
-import type { DomainSettings } from "../config/snapshot.ts";
+import type { RelayDocument, SmarthostDocument } from "../../../api/relayconfig.ts";
+import type { DomainSettings } from "../../config/snapshot.ts";
 import { routeIn, routeOf } from "./route.ts";
 
 const first: SmarthostDocument = { host: "one.test", port: 587, tlsMode: "Required" };

@@ -1,13 +1,11 @@
 /** How much waits, and how fast it is made safe. The depth is asked for at each scrape. */
-import { Counter, Gauge, Histogram } from "prom-client";
-import type { SnapshotSource } from "../../config/snapshot.ts";
-import type { CheckpointResult } from "../../spool/checkpointing.ts";
-import type { Census, SpoolDepth } from "../../spool/spool.ts";
-import { otherValues } from "../labels.ts";
-import { latencyBuckets, type OpenMetricsRegistry } from "./family.ts";
+import { otherValues, type MetricsRegistry } from "../../runtime/metrics.ts";
+import type { SnapshotSource } from "../config/snapshot.ts";
+import type { CheckpointResult } from "./checkpointing.ts";
+import type { Census, SpoolDepth } from "./spool.ts";
 
 /** What is asked at each scrape. */
-export interface MetricSources {
+export interface SpoolSources {
   readonly depth: () => Promise<SpoolDepth>;
   /** The `limit` longest queues of each kind. */
   readonly census: (limit: number) => Promise<Census>;
@@ -16,39 +14,32 @@ export interface MetricSources {
 }
 
 export interface SpoolMetrics {
-  /** Asks for the depth; rejects when the spool does not answer. */
-  refresh(): Promise<void>;
   committed(writes: number, seconds: number): void;
   checkpointed(result: CheckpointResult): void;
 }
 
-export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSources): SpoolMetrics {
-  const registers = [registry];
-  const commitSeconds = new Histogram({
+export function spoolMetrics(registry: MetricsRegistry, sources: SpoolSources): SpoolMetrics {
+  const commitSeconds = registry.latency({
     name: "mailboat_spool_commit_seconds",
     help: "One transaction with its sync",
-    buckets: latencyBuckets,
-    registers,
   });
-  const commitWrites = new Counter({
+  const commitWrites = registry.counter({
     name: "mailboat_spool_committed_writes",
     help: "Writes that joined a transaction; divided by the commits it tells how large groups are",
-    registers,
   });
-  const checkpoints = new Counter({
+  const checkpoints = registry.counter({
     name: "mailboat_spool_checkpoints",
     help: "Copies of the log into the database: complete, partial (usual under load), blocked by a reader, or failed",
     labelNames: ["result"],
-    registers,
   });
   // An increase from nothing is seen only where the nothing was.
   for (const result of ["complete", "partial", "blocked", "failed"] as const) checkpoints.inc({ result }, 0);
   const refreshDepth = depthGauges(registry, sources);
   const refreshCensus = censusGauges(registry, sources);
+  registry.onScrape(async () => {
+    await Promise.all([refreshDepth(), refreshCensus()]);
+  });
   return {
-    async refresh() {
-      await Promise.all([refreshDepth(), refreshCensus()]);
-    },
     committed(writes, seconds) {
       commitWrites.inc(writes);
       commitSeconds.observe(seconds);
@@ -57,32 +48,26 @@ export function spoolMetrics(registry: OpenMetricsRegistry, sources: MetricSourc
   };
 }
 
-/** When the spool cannot be asked the scrape fails: a gauge that keeps its last value would lie. */
-function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): SpoolMetrics["refresh"] {
-  const registers = [registry];
-  const queued = new Gauge({ name: "mailboat_spool_queued_messages", help: "Messages in the spool", registers });
-  const used = new Gauge({ name: "mailboat_spool_used_bytes", help: "Live pages, log and body files", registers });
-  const log = new Gauge({
+function depthGauges(registry: MetricsRegistry, sources: SpoolSources): () => Promise<void> {
+  const queued = registry.gauge({ name: "mailboat_spool_queued_messages", help: "Messages in the spool" });
+  const used = registry.gauge({ name: "mailboat_spool_used_bytes", help: "Live pages, log and body files" });
+  const log = registry.gauge({
     name: "mailboat_spool_log_bytes",
     help: "The write-ahead log; it grows while checkpoints fail or are blocked",
-    registers,
   });
-  const capacity = new Gauge({ name: "mailboat_spool_capacity_bytes", help: "What the spool may use", registers });
-  const full = new Gauge({ name: "mailboat_spool_full", help: "1 while new mail is answered 452", registers });
-  const oldest = new Gauge({
+  const capacity = registry.gauge({ name: "mailboat_spool_capacity_bytes", help: "What the spool may use" });
+  const full = registry.gauge({ name: "mailboat_spool_full", help: "1 while new mail is answered 452" });
+  const oldest = registry.gauge({
     name: "mailboat_spool_oldest_due_timestamp_seconds",
     help: "When the longest overdue recipient became due; 0 when none is",
-    registers,
   });
-  const recipients = new Gauge({
+  const recipients = registry.gauge({
     name: "mailboat_spool_queued_recipients",
     help: "Recipients that wait for their outcome",
-    registers,
   });
-  const unreadable = new Gauge({
+  const unreadable = registry.gauge({
     name: "mailboat_spool_unreadable_recipients",
     help: "Recipients that are set aside because their rows cannot be read",
-    registers,
   });
   return async () => {
     const now = await sources.depth();
@@ -100,25 +85,21 @@ function depthGauges(registry: OpenMetricsRegistry, sources: MetricSources): Spo
 /** Longest queues that have a series of their own; the rest is one. */
 const listedQueues = 100;
 
-function censusGauges(registry: OpenMetricsRegistry, sources: MetricSources): SpoolMetrics["refresh"] {
-  const registers = [registry];
-  const senders = new Gauge({
+function censusGauges(registry: MetricsRegistry, sources: SpoolSources): () => Promise<void> {
+  const senders = registry.gauge({
     name: "mailboat_spool_domain_queued_recipients",
     help: "Recipients that wait, by sender domain: the longest queues, and (other)",
     labelNames: ["domain"],
-    registers,
   });
-  const destinations = new Gauge({
+  const destinations = registry.gauge({
     name: "mailboat_spool_destination_queued_recipients",
     help: "Recipients that wait, by their domain: the longest queues, and (other)",
     labelNames: ["destination"],
-    registers,
   });
-  const oldest = new Gauge({
+  const oldest = registry.gauge({
     name: "mailboat_spool_domain_oldest_due_timestamp_seconds",
     help: "When the longest overdue recipient of a sender domain became due; of the senders that wait longest",
     labelNames: ["domain"],
-    registers,
   });
   return async () => {
     const census = await sources.census(listedQueues);

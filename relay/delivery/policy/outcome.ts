@@ -4,48 +4,13 @@
  * Promise: judge() is total. What it does not know is temporary and an operator's mistake (a smarthost that refuses our
  * login, a certificate that does not verify) never costs a message before it expires.
  */
-import { formatReply, longestReply, type Reply } from "./reply.ts";
-
-/** Where in the dialogue it happened. `end` is everything after the final dot was sent: the hop may have the message. */
-export type Phase =
-  "local" | "dns" | "connect" | "greeting" | "ehlo" | "tls" | "auth" | "mail" | "rcpt" | "data" | "body" | "end";
-
-/** Reasons of our own: the other side was not asked, or its answer to another question decides. */
-export type LocalReason =
-  | "cannot-sign"
-  | "body-unreadable"
-  | "no-route"
-  | "no-smtputf8"
-  | "no-8bitmime"
-  | "smtputf8-unknown"
-  | "8bitmime-unknown"
-  | "too-large"
-  | "tls-not-offered"
-  | "tls-failed"
-  | "credentials-unprotected"
-  | "null-mx"
-  | "no-mail-host"
-  | "mx-unusable"
-  | "mx-loop"
-  | "blocked-network"
-  | "no-such-domain"
-  | "dns-trouble";
-
-export interface Trouble {
-  readonly phase: Phase;
-  /** What the other side said, when it said something. */
-  readonly reply?: Reply;
-  readonly reason?: LocalReason;
-  /** Words for people: an error code or message, never content or credentials. */
-  readonly detail?: string;
-  /** The next hop, as `host:port`. */
-  readonly nextHop?: string;
-}
+import type { LocalReason, Phase, Trouble } from "../../mail/hostanswer.ts";
+import { formatReply, longestReply, type Reply } from "../../mail/reply.ts";
 
 /** Whom the trouble concerns: `host` means that another host of the same route may do better, at once. */
-export type Scope = "recipient" | "message" | "host";
+type Scope = "recipient" | "message" | "host";
 
-export interface Verdict {
+interface Meaning {
   readonly kind: "deferred" | "failed";
   readonly scope: Scope;
   readonly reply: Reply;
@@ -59,7 +24,7 @@ const sessionPhases: ReadonlySet<Phase> = new Set(["dns", "connect", "greeting",
 /** RFC 4954 section 6: the hop wants a login that it does not get. Our configuration is at fault, not the message. */
 const authenticationCodes: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
-type LocalRule = readonly [kind: Verdict["kind"], scope: Scope, code: number, enhanced: string, text: string];
+type LocalRule = readonly [kind: Meaning["kind"], scope: Scope, code: number, enhanced: string, text: string];
 
 const localRules: Readonly<Record<LocalReason, LocalRule>> = {
   "cannot-sign": ["deferred", "message", 451, "4.7.0", "no usable DKIM key for the sender's domain"],
@@ -97,14 +62,14 @@ const localRules: Readonly<Record<LocalReason, LocalRule>> = {
   "dns-trouble": ["deferred", "recipient", 451, "4.4.3", "the recipient's domain could not be looked up"],
 };
 
-/** Decides what `trouble` means. Never throws; the reply of the verdict always has an enhanced code. */
-export function judge(trouble: Trouble): Verdict {
+/** Decides what `trouble` means. Never throws; the reply always has an enhanced code. */
+export function judge(trouble: Trouble): Meaning {
   if (trouble.reply !== undefined) return judgeReply(trouble.phase, trouble.reply);
   if (trouble.reason !== undefined) return judgeReason(localRules[trouble.reason], trouble);
   return judgeSilence(trouble);
 }
 
-function judgeReply(phase: Phase, reply: Reply): Verdict {
+function judgeReply(phase: Phase, reply: Reply): Meaning {
   // RFC 5321 section 3.8: 421 may come at any time and says that the host, not the message, is in trouble.
   if (reply.code === 421) return { kind: "deferred", scope: "host", reply: withEnhanced(reply, "4.3.2") };
   // RFC 5321 section 4.2: refused before MAIL, so whatever it says, this message was not judged.
@@ -156,7 +121,7 @@ function isAboutTheMixture(phase: Phase, { code, text }: Reply): boolean {
   return phase === "rcpt" && code >= 400 && code <= 499 && mixingWords.test(text);
 }
 
-function judgeTheNumber(phase: Phase, reply: Reply): Verdict {
+function judgeTheNumber(phase: Phase, reply: Reply): Meaning {
   const scope = phase === "rcpt" ? "recipient" : "message";
   return { kind: "deferred", scope, reply: temporary("rcpt", reply, phase), refusedTogether: "number" };
 }
@@ -171,12 +136,12 @@ export function fewerRecipients({ text }: Reply, tried: number): number {
   return fitting.length > 0 ? Math.max(...fitting) : Math.max(1, Math.floor(tried / 2));
 }
 
-function judgeReason([kind, scope, code, enhanced, text]: LocalRule, trouble: Trouble): Verdict {
+function judgeReason([kind, scope, code, enhanced, text]: LocalRule, trouble: Trouble): Meaning {
   return { kind, scope, reply: { code, enhanced, text: sentence(text, trouble) } };
 }
 
 /** The other side said nothing: RFC 3463 section 3.5, X.4.1 when it never answered and X.4.2 when it went away. */
-function judgeSilence(trouble: Trouble): Verdict {
+function judgeSilence(trouble: Trouble): Meaning {
   const { phase } = trouble;
   if (phase === "local") return judgeReason(localRules["body-unreadable"], trouble);
   if (phase === "dns") {
@@ -218,11 +183,11 @@ function temporary(phase: Phase, reply: Reply, said: Phase = phase): Reply {
 }
 
 /**
- * The verdict of a message whose time is up: nothing is left to wait for.
+ * What it means for a message whose time is up: nothing is left to wait for.
  * RFC 3463 section 3.5: X.4.7, delivery time expired; the class stays that of the trouble.
  */
-export function expire(verdict: Verdict): Verdict {
-  if (verdict.kind === "failed") return verdict;
-  const text = `delivery time expired; the last answer was ${formatReply(verdict.reply)}`;
-  return { kind: "failed", scope: verdict.scope, reply: { code: verdict.reply.code, enhanced: "4.4.7", text } };
+export function expire(meaning: Meaning): Meaning {
+  if (meaning.kind === "failed") return meaning;
+  const text = `delivery time expired; the last answer was ${formatReply(meaning.reply)}`;
+  return { kind: "failed", scope: meaning.scope, reply: { code: meaning.reply.code, enhanced: "4.4.7", text } };
 }

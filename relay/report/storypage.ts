@@ -1,7 +1,7 @@
 /** The page `/trace?id=`: one message's story, for a command that runs beside the relay. */
 import type { MessageStory, StoryAnswer } from "../../api/messagestory.ts";
 import type { Page, PageRequest } from "../../runtime/health.ts";
-import type { MessageHistory, Story } from "./history.ts";
+import type { MessageHistory, Story } from "../observe/history.ts";
 
 export interface StoryPageOptions {
   readonly history: MessageHistory;

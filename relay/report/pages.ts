@@ -4,22 +4,30 @@ import type { Gate } from "../administration/gate.ts";
 import type { DrainProgress } from "../administration/orders.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Page, Pages } from "../../runtime/health.ts";
+import type { MetricsRegistry } from "../../runtime/metrics.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import type { Spool, SpoolDepth } from "../spool/spool.ts";
-import type { MessageHistory } from "./history.ts";
-import type { MetricsEndpoint } from "./metrics.ts";
+import type { MessageHistory } from "../observe/history.ts";
 import { storyPage } from "./storypage.ts";
 
 export interface PagesOptions {
   readonly snapshots: SnapshotSource;
   readonly spool: Spool;
-  readonly metrics: MetricsEndpoint;
+  readonly metrics: Pick<MetricsRegistry, "render" | "contentType">;
+  readonly counts: () => Counts;
   readonly history: MessageHistory;
   readonly clock: Clock;
   readonly gate: Gate;
   /** Undefined while there is no order to leave. */
   readonly drain: () => DrainProgress | undefined;
   readonly stopping: AbortSignal;
+}
+
+/** What rooms have counted since the start. */
+export interface Counts {
+  readonly acceptedMessages: number;
+  /** Outcomes that could not be written so far: for want of the spool, or for themselves. */
+  readonly unwrittenOutcomes: { readonly spool: number; readonly outcome: number };
 }
 
 /**
@@ -65,6 +73,7 @@ function plain(status: number, text: string): Page {
 function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): Omit<RelayReport, "draining"> {
   const { revision, relay, certificate } = options.snapshots.current();
   const { lastError } = options.snapshots;
+  const { acceptedMessages, unwrittenOutcomes } = options.counts();
   return {
     version: 1,
     ...(revision === undefined ? {} : { revision }),
@@ -89,13 +98,13 @@ function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): 
       spoolId: depth.spoolId,
     },
     ...drainOf(options.drain()),
-    delivery: deliveryOf(options.metrics),
-    acceptedMessages: options.metrics.acceptedMessages,
+    delivery: deliveryOf(unwrittenOutcomes),
+    acceptedMessages,
     startedAt: new Date(startedAt).toISOString(),
   };
 }
 
-function deliveryOf({ unwrittenOutcomes: { spool, outcome } }: MetricsEndpoint): RelayReport["delivery"] {
+function deliveryOf({ spool, outcome }: Counts["unwrittenOutcomes"]): RelayReport["delivery"] {
   return { paused: spool > 0, unwrittenOutcomes: spool + outcome };
 }
 

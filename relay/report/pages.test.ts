@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { relayReport, type RelayReport } from "../../api/relayreport.ts";
 import { systemClock } from "../../runtime/clock.ts";
+import { MetricsRegistry } from "../../runtime/metrics.ts";
 import { MemorySpool, snapshotOf, TestSnapshots } from "../../test/support/submission.ts";
 import { Gate } from "../administration/gate.ts";
 import { DrainState } from "../administration/orders.ts";
-import { MessageHistory } from "./history.ts";
-import { createMetrics } from "./metrics.ts";
+import { MessageHistory } from "../observe/history.ts";
 import { relayPages, type PagesOptions } from "./pages.ts";
 
 interface Desk {
@@ -24,19 +24,14 @@ function deskOf(change: Partial<PagesOptions> = {}): Desk {
   const gate = new Gate({ orders, stopping: stop.signal });
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf({ listeners: [] }));
-  const metrics = createMetrics({
-    droppedLines: () => 0,
-    depth: () => spool.depth(),
-    census: () => spool.census(),
-    snapshots: () => snapshots,
-  });
   const history = new MessageHistory();
   const drain = (): undefined => undefined;
   const stopping = stop.signal;
   const pages = relayPages({
     snapshots,
     spool,
-    metrics,
+    metrics: new MetricsRegistry(),
+    counts: () => ({ acceptedMessages: 0, unwrittenOutcomes: { spool: 0, outcome: 0 } }),
     history,
     clock: systemClock,
     gate,

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge, type Trouble } from "../mail/outcome.ts";
+import type { HostAnswer, Trouble } from "../mail/hostanswer.ts";
 import type { Message, Recipient } from "../spool/entry.ts";
-import type { Fate } from "./attempt.ts";
 import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
-import { concludeAttempt, type Conclusion } from "./settlement.ts";
+import { decideAttempt, type Attempted } from "./decide.ts";
 
 const hour = 3_600_000;
 const acceptedAt = Date.UTC(2026, 10, 23);
@@ -14,40 +13,39 @@ const snapshot = snapshotOf(relayDocumentOf({ retry }), [
   domainSettingsOf("example.org", { bounces: { to: "bounces@example.org" } }),
 ]);
 
-/** What became of a recipient: the next hop's reply, or what went wrong without one. */
+/** The answer for a recipient: the next hop's reply, or what went wrong without one. */
 type What = { readonly said: string } | { readonly trouble: Trouble } | { readonly taken: "dsn" | "no dsn" };
 type Row = What & { readonly recipient?: Partial<Recipient> };
 
-function fateOf({ recipient: changes, ...what }: Row, recipient: Recipient): Fate {
-  const base = { recipient: { ...recipient, ...changes }, nextHop: "mx.example.net" };
+function answerOf(what: What): HostAnswer {
+  const host = "mx.example.net";
   if ("taken" in what) {
     const reply = { code: 250, enhanced: "2.1.5", text: "taken" };
-    return { kind: "delivered", ...base, reply, dsn: what.taken === "dsn" };
+    return { kind: "accepted", host, reply, dsn: what.taken === "dsn" };
   }
-  if ("trouble" in what)
-    return { kind: "undelivered", recipient: base.recipient, verdict: judge(what.trouble), phase: what.trouble.phase };
+  if ("trouble" in what) return { kind: "trouble", trouble: what.trouble };
   const [code = "", enhanced = "", ...text] = what.said.split(" ");
   const reply = { code: Number(code), enhanced, text: text.join(" ") };
-  const verdict = judge({ phase: "rcpt", reply });
-  return { kind: "undelivered", ...base, verdict, phase: "rcpt", remote: { host: base.nextHop, reply } };
+  return { kind: "trouble", host, trouble: { phase: "rcpt", reply } };
 }
 
-function conclude(rows: readonly Row[], atHours: number, changes: Partial<Message> = {}): Conclusion {
+function decide(rows: readonly Row[], atHours: number, changes: Partial<Message> = {}): Attempted {
   const { message, recipients } = newMessage(
     { acceptedAt, ...changes },
-    rows.map(() => ({})),
+    rows.map(({ recipient }) => recipient ?? {}),
   );
-  const fates = rows.flatMap((row, index) => {
+  const answers = new Map<Recipient, HostAnswer>();
+  rows.forEach((row, index) => {
     const recipient = recipients[index];
-    return recipient === undefined ? [] : [fateOf(row, recipient)];
+    if (recipient !== undefined) answers.set(recipient, answerOf(row));
   });
   let drawn = 0;
   const chance = (): number => (drawn = (drawn + 0.37) % 1);
-  return concludeAttempt({ message, fates, snapshot, now: acceptedAt + atHours * hour, chance });
+  return decideAttempt({ message, answers, snapshot, now: acceptedAt + atHours * hour, chance });
 }
 
 /** Each notice as its action and the recipients it names. */
-function noticesOf({ notices }: Conclusion): string[] {
+function noticesOf({ notices }: Attempted): string[] {
   return notices.map(({ action, entry }) => {
     const { body } = entry.message;
     const text = body.kind === "inline" ? body.bytes.toString("utf8") : "";
@@ -140,36 +138,36 @@ const rows: readonly {
 ];
 
 for (const { name, of, atHours, message, notices } of rows) {
-  test(`concludeAttempt() tells the sender ${JSON.stringify(notices)}: ${name}`, () => {
-    assert.deepEqual(noticesOf(conclude(of, atHours, message)), notices);
+  test(`decideAttempt() tells the sender ${JSON.stringify(notices)}: ${name}`, () => {
+    assert.deepEqual(noticesOf(decide(of, atHours, message)), notices);
   });
 }
 
-test("concludeAttempt() notes the delay that it told of, and no other", () => {
-  const { results } = conclude([putOff, { ...putOff, recipient: { notify: ["NEVER"] } }], 5);
+test("decideAttempt() notes the delay that it told of, and no other", () => {
+  const { recipients } = decide([putOff, { ...putOff, recipient: { notify: ["NEVER"] } }], 5);
   assert.deepEqual(
-    results.map(({ outcome }) => outcome.kind === "deferred" && outcome.delayNotified === true),
+    recipients.map(({ outcome }) => outcome.kind === "deferred" && outcome.delayNotified === true),
     [true, false],
   );
 });
 
-test("concludeAttempt() brings recipients that were put off together back together", () => {
-  const { results } = conclude([putOff, putOff, putOff], 1);
-  const times = new Set(results.map(({ outcome }) => outcome.kind === "deferred" && outcome.dueAt));
+test("decideAttempt() brings recipients that were put off together back together", () => {
+  const { recipients } = decide([putOff, putOff, putOff], 1);
+  const times = new Set(recipients.map(({ outcome }) => outcome.kind === "deferred" && outcome.dueAt));
   assert.equal(times.size, 1);
 });
 
-test("concludeAttempt() reports an expiry as 4.4.7 with the last answer as it was given", () => {
-  const [notice] = conclude([putOff], 120).notices;
+test("decideAttempt() reports an expiry as 4.4.7 with the last answer as it was given", () => {
+  const [notice] = decide([putOff], 120).notices;
   assert.ok(notice?.entry.message.body.kind === "inline");
   const text = notice.entry.message.body.bytes.toString("utf8");
   assert.match(text, /Action: failed\r\nStatus: 4\.4\.7\r\nRemote-MTA: dns; mx\.example\.net\r\n/);
   assert.match(text, /\r\nDiagnostic-Code: smtp; 451 4\.2\.0 busy\r\n/);
 });
 
-test("concludeAttempt() sends notices where the sender's domain wants them", () => {
+test("decideAttempt() sends notices where the sender's domain wants them", () => {
   const to = (sender: string): string | undefined =>
-    conclude([refused], 0, { sender }).notices[0]?.entry.recipients[0]?.address;
+    decide([refused], 0, { sender }).notices[0]?.entry.recipients[0]?.address;
   assert.equal(to("app@example.com"), "app@example.com");
   assert.equal(to("app@example.org"), "bounces@example.org");
 });

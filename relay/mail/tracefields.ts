@@ -2,8 +2,7 @@
  * The header fields that carry a trace from hop to hop: read off on the way in, always; written on the way out only for
  * next hops that the manifest trusts. W3C Trace Context has no binding for mail: the field names are those of HTTP.
  */
-import type { TracingDocument } from "../../api/relayconfig.ts";
-import { fieldsNamed, fieldValue, type Header } from "../mail/header.ts";
+import { fieldsNamed, fieldValue, type Header } from "./header.ts";
 
 /** Never kept in a message: who gets to see which trace is decided at each hop. Lower case. */
 export const traceFieldNames = ["traceparent", "tracestate"] as const;
@@ -30,7 +29,7 @@ export function renderTraceFields(context: string): string {
 
 /** Whether the next hop may see our traces. Names are compared as DNS does. */
 export function isTrustedNextHop(
-  trusted: TracingDocument["trustedNextHops"],
+  trusted: readonly { readonly host: string; readonly port?: number | undefined }[],
   hop: { readonly host: string; readonly port: number },
 ): boolean {
   const host = plainName(hop.host);
