@@ -228,6 +228,25 @@ test("a hop that takes STARTTLS and falls silent costs its time once, and gets i
   assert.ok(hop.sessions[3]?.lines.includes("STARTTLS"), "it was never tried again");
 });
 
+test("a hop that has to close at STARTTLS gets no mail in the clear, and is asked for TLS the next time", async (t) => {
+  const plainHosts = new PlainHosts({ now: () => 0 });
+  let isClosing = false;
+  let closes = true;
+  const answer = (line: string): string | undefined => {
+    if (isClosing) return "close";
+    if (line !== "STARTTLS") return undefined;
+    isClosing = closes;
+    return closes ? "421 4.3.2 closing" : replyAndSilence;
+  };
+  const hop = await hopFor(t, { tls, extensions: offersTls, answer });
+  const dial: Dial = { smarthost: { tlsMode: "Opportunistic" }, plainHosts };
+  assert.match(await refusalOf(connectionTo(t, hop, dial)), /^deferred host /);
+  assert.equal(hop.sessions.length, 1);
+  isClosing = closes = false;
+  await fateOf(await connectionTo(t, hop, { ...dial, times: { handshakeMs: 100 } }));
+  assert.ok(hop.sessions[1]?.lines.includes("STARTTLS"));
+});
+
 test("a hop that falls silent in the handshake is deferred where TLS is required", async (t) => {
   const hop = await hopFor(t, { tls, extensions: offersTls, answer: saysTo("STARTTLS", replyAndSilence) });
   const dial: Dial = { smarthost: { tlsMode: "Required", ca: tls.cert }, times: { handshakeMs: 100 } };

@@ -3,6 +3,7 @@
  * where the dialogue stands, and what the answer to EHLO offers. Pure. Passwords are not in that log.
  */
 import type { Phase } from "../../mail/hostanswer.ts";
+import { parseReply, type Reply } from "../../mail/reply.ts";
 
 /** What a hop can do, by its own words. */
 export interface HopOffers {
@@ -44,6 +45,12 @@ export class Transcript {
   get isShakingHands(): boolean {
     const last = this.#exchanges.at(-1);
     return verbOf(last) === "STARTTLS" && last?.reply?.startsWith("2") === true;
+  }
+
+  /** What a server said that closes now, whatever it was asked. */
+  get farewell(): Reply | undefined {
+    const last = parseReply(this.#exchanges.at(-1)?.reply ?? "");
+    return last?.code === 421 ? last : undefined;
   }
 
   /** By any answer to EHLO, before TLS too. */

@@ -97,6 +97,8 @@ export async function openConnection(
     return await dial(hop, tlsMode, times);
   } catch (error) {
     if (!(error instanceof ConnectError) || error.trouble.phase !== "tls") throw error;
+    // Who has to close at STARTTLS has said nothing about TLS.
+    if (error.trouble.reply?.code === 421) throw error;
     plainHosts?.add(place);
     return dial(hop, "None", times);
   }
@@ -155,6 +157,11 @@ class Opening {
     // The library's own times take over once there is a connection.
     this.#allow(this.#times.connectMs, "could not connect", () => this.connection.stage === "init");
     await this.#step((done) => this.connection.connect(done));
+    const reply = this.#transcript.farewell;
+    if (reply === undefined) return;
+    // RFC 5321 section 3.8: it closes now. The library goes on where opportunistic TLS was answered so, in the clear.
+    this.connection.close();
+    throw new ConnectError({ phase: "tls", reply, nextHop: this.nextHop });
   }
 
   /** RFC 4954 section 4: PLAIN and LOGIN show the password to whoever is at the other end, so that end must be proven. */

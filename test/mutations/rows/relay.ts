@@ -17,6 +17,14 @@ export const relayMutations: readonly Mutation[] = [
     test: "relay/spool/store.test.ts",
   },
   {
+    what: "a storm of connections is let in",
+    file: "relay/reception/newcomers.ts",
+    old: "return count > perSecond && this.#isLoud(client);",
+    new: "return count < 0 && this.#isLoud(client);",
+    test: "test/scenario/floods-cost-no-mail.test.ts",
+    only: "storm",
+  },
+  {
     what: "the reserve is not released on a full disk",
     file: "relay/spool/store.ts",
     old: "await this.#space.releaseReserve();",
