@@ -275,6 +275,8 @@ test(
   { timeout: 20_000 },
   async (t) => {
     const bothOpen = Promise.withResolvers<void>();
+    // One that is still idle when the other dies is given up with it.
+    const bothTaken = Promise.withResolvers<void>();
     const thirdDialed = Promise.withResolvers<void>();
     const secondDied = Promise.withResolvers<void>();
     let firstToDie: number | undefined;
@@ -285,7 +287,11 @@ test(
         await secondDied.promise;
         return undefined;
       }
-      if (line.startsWith("MAIL") && mails === 2) firstToDie ??= number;
+      if (line.startsWith("MAIL") && mails === 2) {
+        if (firstToDie !== undefined) bothTaken.resolve();
+        firstToDie ??= number;
+        await bothTaken.promise;
+      }
       if (line.startsWith("MAIL") && (mails === 3 || (mails === 2 && number === firstToDie))) {
         if (mails === 3) secondDied.resolve();
         return "close";
