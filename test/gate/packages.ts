@@ -17,6 +17,9 @@ export const scenarioPackages: readonly DebianPackage[] = [
   { name: "libpython3.11-testsuite" },
   { name: "python3-dkim" },
   { name: "python3-flufl.bounce" },
+  // Java runs the source of JavaMail's reader.
+  { name: "openjdk-17-jdk-headless" },
+  { name: "libjakarta-mail-java" },
   { name: "buildah" },
   { name: "chromium" },
   { name: "strace" },

@@ -5,6 +5,8 @@ import {
   provideControllers,
   provideControlPlane,
 } from "../support/controlplane/programs.ts";
+import { provideGoReader } from "../support/fromreaders.ts";
+import { lackingGo } from "../support/goprogram.ts";
 import { helmMajors, lackingHelm, provideHelmProgram } from "../support/helm.ts";
 import { provideImages } from "../support/node/images.ts";
 import { lackingKstatus, provideKstatus } from "../support/kstatus/program.ts";
@@ -48,7 +50,8 @@ export async function provideScenario(say: Say): Promise<Outcome> {
   // Panels are drawn from an operator on a real API server, too.
   const controlPlane = await controlPlaneOf(say);
   const collector = await collectorOf(say);
-  return { ...packages, failures: [...controlPlane.failures, ...collector.failures] };
+  const reader = lackingGo() === false ? await built("Go's reader of From", () => provideGoReader(say)) : nothing;
+  return { ...packages, failures: [...controlPlane.failures, ...collector.failures, ...reader.failures] };
 }
 
 export async function provideCluster(say: Say): Promise<Outcome> {

@@ -7,11 +7,11 @@
  */
 import assert from "node:assert/strict";
 import { domainToASCII } from "node:url";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import fc from "fast-check";
 import { parseMailboxes } from "../../relay/mail/mailbox.ts";
 import { fieldsNamed, fieldValue, parseHeader } from "../../relay/mail/header.ts";
-import { startFromReaders, type FromReader } from "../support/fromreaders.ts";
+import { lackingJavaMail, startFromReaders, startJavaMail, type FromReader } from "../support/fromreaders.ts";
 import { lackingGo } from "../support/goprogram.ts";
 
 const fieldsAtOnce = 200;
@@ -258,8 +258,8 @@ async function foreignReadings(readers: readonly FromReader[], messages: readonl
   );
 }
 
-test("a From that another parser reads as somebody else is refused", { skip: lackingGo() }, async (t) => {
-  const readers = await startFromReaders(t);
+/** Generates fields, and fails where one of the readers finds somebody whom we do not. */
+async function holdAgainst(t: TestContext, readers: readonly FromReader[]): Promise<void> {
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(field, { minLength: 1, maxLength: fieldsAtOnce, size: "max" }), async (messages) => {
@@ -269,4 +269,12 @@ test("a From that another parser reads as somebody else is refused", { skip: lac
     { numRuns: runs },
   );
   t.diagnostic(`${accepted} fields were accepted`);
+}
+
+test("a From that another parser reads as somebody else is refused", { skip: lackingGo() }, async (t) => {
+  await holdAgainst(t, await startFromReaders(t));
+});
+
+test("a From that JavaMail reads as somebody else is refused", { skip: lackingJavaMail() }, async (t) => {
+  await holdAgainst(t, startJavaMail(t));
 });

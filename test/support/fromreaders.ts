@@ -1,7 +1,7 @@
 /**
  * Other people's parsers of address fields, each in a process of its own that reads batch after batch: Python's two, Go's
- * net/mail, JavaMail where it is installed; and in this process postal-mime and nodemailer's. Each says which mailboxes it
- * finds in the From fields of a header; a parser that fails finds none.
+ * net/mail, JavaMail; and in this process postal-mime and nodemailer's. Each says which mailboxes it finds in the From fields of a
+ * header; a parser that fails finds none.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -27,10 +27,28 @@ const folder = join(repositoryRoot, "test/support/fromreaders");
 const javaArchives = ["jakarta-mail", "jakarta-activation"].map((name) => `/usr/share/java/${name}.jar`);
 const java = "/usr/bin/java";
 
+/** For `test(name, { skip })` of what JavaMail reads: false, or what is missing. */
+export function lackingJavaMail(): string | false {
+  const missing = [java, ...javaArchives].filter((path) => !existsSync(path));
+  return missing.length === 0 ? false : `not installed: ${missing.join(", ")}`;
+}
+
+/** JavaMail's two ways to read. */
+export function startJavaMail(t: TestContext): readonly FromReader[] {
+  const command = [java, "-cp", javaArchives.join(":"), join(folder, "FromReader.java")];
+  return javaReaders(new Conversation(t, command));
+}
+
+/** Go's reader. @throws When Go is missing or the build fails. */
+export async function provideGoReader(say: (line: string) => void = () => {}): Promise<string> {
+  return provideGoProgram(goReader, say);
+}
+
+/** All others. */
 export async function startFromReaders(t: TestContext): Promise<readonly FromReader[]> {
   const python = new Conversation(t, ["/usr/bin/python3", join(folder, "fromreader.py")]);
-  const go = new Conversation(t, [await provideGoProgram(goReader)]);
-  const readers = [
+  const go = new Conversation(t, [await provideGoReader()]);
+  return [
     ...jsonReaders(python, ["Python's getaddresses", "Python's policy.default"]),
     ...jsonReaders(go, ["Go's net/mail"]),
     { name: "postal-mime", read: (headers: readonly Buffer[]) => Promise.all(headers.map(readWithPostalMime)) },
@@ -39,9 +57,6 @@ export async function startFromReaders(t: TestContext): Promise<readonly FromRea
       read: async (headers: readonly Buffer[]) => Promise.resolve(headers.map(readWithNodemailer)),
     },
   ];
-  if (!existsSync(java) || !javaArchives.every((path) => existsSync(path))) return readers;
-  const command = [java, "-cp", javaArchives.join(":"), join(folder, "FromReader.java")];
-  return [...readers, ...javaReaders(new Conversation(t, command))];
 }
 
 /** One line out, one line in. */
