@@ -45,6 +45,11 @@ export class OperatorProgram {
     return new OperatorProgram(new Program({ command, logFile: options.logFile, env: options.env ?? {} }));
   }
 
+  get isRunning(): boolean {
+    const { exitCode, signalCode } = this.program.child;
+    return exitCode === null && signalCode === null;
+  }
+
   /** Resolves once it holds the lease and its caches. */
   async leading(deadlineMs = 30_000): Promise<void> {
     await this.program.waitForLog("leading", deadlineMs);
