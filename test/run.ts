@@ -7,17 +7,17 @@
  */
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { chdir } from "node:process";
 import { checks, runCheck } from "./gate/checks.ts";
+import { Durations } from "./gate/durations.ts";
 import { add, nothing, withoutSkips, type Outcome } from "./gate/outcome.ts";
 import { provideApiServer, provideChart, provideCluster, provideScenario, type Say } from "./gate/provide.ts";
+import { SharedPlane } from "./gate/sharedplane.ts";
 import { runTestFile, type TestFileLimits } from "./gate/testfile.ts";
+import { type Lane, noLane, runTasks, strangers, type Task } from "./gate/workers.ts";
+import { lackingControlPlane } from "./support/controlplane/programs.ts";
 import { repositoryRoot } from "./support/results.ts";
-
-interface Task {
-  readonly name: string;
-  readonly run: () => Promise<Outcome>;
-}
 
 interface Layer {
   readonly name: string;
@@ -25,20 +25,28 @@ interface Layer {
   /** Runs before the tasks. */
   readonly provide?: (say: Say) => Promise<Outcome>;
   readonly tasks: () => readonly Task[];
+  /** Names of tasks, where several run at a time: what holds the product to a time or a size has nothing beside it. */
+  readonly alone?: readonly string[];
+  /** Instead of those: all others run alone. */
+  readonly beside?: readonly string[];
+  readonly openLane?: (worker: number) => Lane;
 }
 
 const unitLimits: TestFileLimits = { testTimeoutMs: 60_000, fileDeadlineMs: 180_000 };
 const scenarioLimits: TestFileLimits = { testTimeoutMs: 300_000, fileDeadlineMs: 600_000 };
+const cores = availableParallelism();
 
 const layers: readonly Layer[] = [
   {
+    // Types and lint rules use all cores, the format one.
     name: "check",
-    concurrency: 1,
-    tasks: () => checks.map((check) => ({ name: check.name, run: () => runCheck(check) })),
+    concurrency: 2,
+    tasks: () => checks.map((check) => ({ name: check.name, run: async () => runCheck(check) })),
   },
   {
+    // Half of them wait for a disk or a time most of their own.
     name: "unit",
-    concurrency: Math.max(2, Math.min(4, availableParallelism())),
+    concurrency: Math.max(2, Math.min(8, 2 * cores)),
     tasks: () =>
       testFiles(
         "{api,charts,crds,examples,image,local,operator,relay,runtime,test}/**/*.test.ts",
@@ -48,9 +56,15 @@ const layers: readonly Layer[] = [
   },
   {
     name: "apiserver",
-    concurrency: 1,
+    concurrency: Math.min(2, cores),
     provide: provideApiServer,
     tasks: () => testFiles("test/apiserver/*.test.ts", [], scenarioLimits),
+    alone: [
+      "test/apiserver/a-mistake-is-a-condition.test.ts",
+      "test/apiserver/manifests-become-objects-in-two-seconds.test.ts",
+      "test/apiserver/what-others-change-is-repaired.test.ts",
+    ],
+    openLane: (worker) => (lackingControlPlane() === false ? new SharedPlane(`control-plane-${worker}`, say) : noLane),
   },
   {
     name: "chart",
@@ -59,11 +73,26 @@ const layers: readonly Layer[] = [
     tasks: () => testFiles("test/chart/*.test.ts", [], scenarioLimits),
   },
   {
-    // Scenarios measure time and memory of whole processes: side by side they would disturb each other.
+    // Scenarios measure time and memory of whole processes: side by side they would disturb each other, but for these.
     name: "scenario",
-    concurrency: 1,
+    concurrency: Math.min(2, cores),
     provide: provideScenario,
     tasks: () => testFiles("test/scenario/*.test.ts", [], scenarioLimits),
+    beside: [
+      "a-leaving-pod-hands-its-mail-over",
+      "a-mistake-is-refused-with-its-field",
+      "accepted-mail-survives-kill-9",
+      "every-hop-is-traced",
+      "generated-messages",
+      "long-lines-outlive-the-next-postfix",
+      "one-message-tells-its-story",
+      "readme-is-true",
+      "refusals",
+      "scale-in-strands-no-mail",
+      "the-page-shows-each-message",
+      "the-third-recipient-bounces",
+      "two-hops-are-one-trace",
+    ].map((name) => `test/scenario/${name}.test.ts`),
   },
   {
     name: "cluster",
@@ -75,38 +104,39 @@ const layers: readonly Layer[] = [
 
 function testFiles(pattern: string, exclude: readonly string[], limits: TestFileLimits): readonly Task[] {
   const files = globSync(pattern, { exclude }).toSorted();
-  return files.map((file) => ({ name: file, run: () => runTestFile(file, limits) }));
+  return files.map((file) => ({ name: file, run: async (args) => runTestFile(file, limits, args) }));
 }
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function runTask(layer: Layer, task: Task): Promise<Outcome> {
-  const startedAt = performance.now();
-  const outcome = await task.run();
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1).padStart(6);
-  const verdict = outcome.failures.length > 0 ? "FAIL" : "ok  ";
+function tell(name: string, { passed, failures, skipped }: Outcome, seconds: number): void {
+  const verdict = failures.length > 0 ? "FAIL" : "ok  ";
   const counts = [
-    `${outcome.passed} passed`,
-    ...(outcome.failures.length > 0 ? [`${outcome.failures.length} failed`] : []),
-    ...(outcome.skipped.length > 0 ? [`${outcome.skipped.length} skipped`] : []),
+    `${passed} passed`,
+    ...(failures.length > 0 ? [`${failures.length} failed`] : []),
+    ...(skipped.length > 0 ? [`${skipped.length} skipped`] : []),
   ].join(", ");
-  say(`${verdict} ${seconds} s  ${layer.name}  ${task.name} (${counts})`);
-  return outcome;
+  say(`${verdict} ${seconds.toFixed(1).padStart(6)} s  ${name} (${counts})`);
 }
 
-async function runLayer(layer: Layer): Promise<Outcome> {
-  let total = layer.provide === undefined ? nothing : await layer.provide(say);
-  const waiting = [...layer.tasks()];
-  const work = async (): Promise<void> => {
-    for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
-      const outcome = await runTask(layer, task);
-      total = add(total, outcome);
-    }
-  };
-  await Promise.all(Array.from({ length: layer.concurrency }, work));
-  return total;
+async function runLayer(layer: Layer, durations: Durations): Promise<Outcome> {
+  const startedAt = performance.now();
+  const provided = layer.provide === undefined ? nothing : await layer.provide(say);
+  const { name, concurrency, alone, beside, openLane = () => noLane } = layer;
+  const tasks = layer.tasks();
+  const apart = beside === undefined ? alone : tasks.map((task) => task.name).filter((one) => !beside.includes(one));
+  const outcome = await runTasks({
+    tasks,
+    concurrency,
+    alone: new Set(apart),
+    openLane,
+    durations,
+    onEnd: (task, ended, seconds) => tell(`${name}  ${task.name}`, ended, seconds),
+  });
+  say(`layer ${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+  return [provided, strangers(tasks, beside ?? alone ?? [])].reduce(add, outcome);
 }
 
 function report(outcome: Outcome): void {
@@ -123,10 +153,14 @@ async function main(names: readonly string[]): Promise<number> {
     say(`no such layer: ${unknown.join(" ")}; there are ${layers.map((layer) => layer.name).join(" ")}`);
     return 2;
   }
+  // Hundreds of processes load the same files: what one has compiled the next one need not.
+  process.env["NODE_COMPILE_CACHE"] ??= join(repositoryRoot, "node_modules/.cache/compiled");
   let total = nothing;
+  const durations = Durations.load();
   for (const layer of layers) {
-    if (names.length === 0 || names.includes(layer.name)) total = add(total, await runLayer(layer));
+    if (names.length === 0 || names.includes(layer.name)) total = add(total, await runLayer(layer, durations));
   }
+  durations.save();
   const verdict = process.env["CI"] === "true" ? withoutSkips(total) : total;
   report(verdict);
   return verdict.failures.length > 0 ? 1 : 0;

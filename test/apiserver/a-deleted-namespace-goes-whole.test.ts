@@ -3,7 +3,6 @@
  * operator's Role goes with it, in whatever order, and the finalizer of its MailRelay must not hold it for ever.
  */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { garbageCollector, namespaceController, startControllers } from "../support/controlplane/controllers.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
@@ -25,7 +24,7 @@ before(
     const directory = makeResultsDirectory(import.meta.url, "stage");
     stage = await OperatorStage.openIn(directory);
     const all = [namespaceController, garbageCollector];
-    controllers = await startControllers({ plane: stage.plane, directory: join(directory, "plane"), controllers: all });
+    controllers = await startControllers({ plane: stage.plane, directory, controllers: all });
   },
   { timeout: 1_800_000 },
 );

@@ -18,7 +18,7 @@ let stage: OperatorStage;
 before(
   async () => {
     if (skip !== false) return;
-    stage = await OperatorStage.open(import.meta.url);
+    stage = await OperatorStage.openOwn(import.meta.url);
     stage.defineKind("monitoring.coreos.com", "PodMonitor");
     stage.defineKind("cert-manager.io", "Certificate");
   },

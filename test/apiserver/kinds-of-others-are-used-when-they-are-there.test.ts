@@ -24,7 +24,7 @@ let namespace: string;
 before(
   async () => {
     if (skip !== false) return;
-    stage = await OperatorStage.open(import.meta.url);
+    stage = await OperatorStage.openOwn(import.meta.url);
     stage.defineKind("monitoring.coreos.com", "PodMonitor");
     operator = stage.operator();
     await operator.leading();

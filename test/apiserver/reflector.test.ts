@@ -11,7 +11,7 @@ import {
   startMirror,
   untilEqual,
 } from "../support/controlplane/clients.ts";
-import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
+import { type OwnControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { assertStruck, FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { makeResultsDirectory } from "../support/results.ts";
@@ -19,7 +19,7 @@ import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();
 const stops: (() => Promise<void>)[] = [];
-let plane: ControlPlane;
+let plane: OwnControlPlane;
 /** Straight to the server, for what the test itself does. */
 let direct: Client;
 

@@ -8,6 +8,7 @@ import { decodeData } from "../../operator/kube/secret.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
 import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import type { OwnControlPlane } from "../support/controlplane/controlplane.ts";
 import { FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
@@ -17,7 +18,7 @@ import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();
-let stage: OperatorStage;
+let stage: OperatorStage<OwnControlPlane>;
 let proxy: FaultProxy;
 let passage: Passage;
 let operator: OperatorProgram;
@@ -27,7 +28,7 @@ let edits = 0;
 before(
   async () => {
     if (skip !== false) return;
-    stage = await OperatorStage.open(import.meta.url);
+    stage = await OperatorStage.openOwn(import.meta.url);
     proxy = await FaultProxy.start(stage.plane);
     passage = await Passage.to(stage.plane.port);
     operator = stage.operator({ kubeconfig: stage.kubeconfigVia(proxy), env: { WATCH_SILENCE_MS: "3000" } });

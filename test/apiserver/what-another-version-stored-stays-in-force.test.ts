@@ -29,7 +29,7 @@ let operator: OperatorProgram | undefined;
 before(
   async () => {
     if (skip !== false) return;
-    stage = await OperatorStage.open(import.meta.url);
+    stage = await OperatorStage.openOwn(import.meta.url);
     pods = await startPods(stage.client);
   },
   { timeout: 1_800_000 },

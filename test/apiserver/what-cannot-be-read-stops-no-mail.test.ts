@@ -24,7 +24,7 @@ let operator: OperatorProgram | undefined;
 before(
   async () => {
     if (skip !== false) return;
-    stage = await OperatorStage.open(import.meta.url);
+    stage = await OperatorStage.openOwn(import.meta.url);
     proxy = await FaultProxy.start(stage.plane);
     pods = await startPods(stage.client);
   },

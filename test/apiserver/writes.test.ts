@@ -6,7 +6,7 @@ import { isFailure } from "../../operator/kube/client/failure.ts";
 import { Election } from "../../operator/kube/lease.ts";
 import type { LeaseTimes } from "../../operator/kube/leaserecord.ts";
 import { configMaps, openClient } from "../support/controlplane/clients.ts";
-import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
+import { type ControlPlane, openControlPlane } from "../support/controlplane/controlplane.ts";
 import { FaultProxy } from "../support/controlplane/faultproxy.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { makeResultsDirectory } from "../support/results.ts";
@@ -20,7 +20,7 @@ let client: Client;
 before(
   async () => {
     if (skip !== false) return;
-    plane = await startControlPlane(makeResultsDirectory(import.meta.url, "plane"));
+    plane = await openControlPlane(makeResultsDirectory(import.meta.url, "plane"));
     client = openClient(plane.kubeconfig);
   },
   { timeout: 1_800_000 },

@@ -18,17 +18,21 @@ export interface TestFileLimits {
 
 /**
  * A file whose tests leave handles open runs into its deadline and fails. What it wrote to its results directory stays
- * there only when something failed.
+ * there only when something failed. The arguments are what it finds in `process.argv`.
  */
-export async function runTestFile(file: string, limits: TestFileLimits): Promise<Outcome> {
+export async function runTestFile(
+  file: string,
+  limits: TestFileLimits,
+  args: readonly string[] = [],
+): Promise<Outcome> {
   const results = resultsDirectoryOf(file);
   rmSync(results, { recursive: true, force: true });
-  const outcome = await collect(file, limits);
+  const outcome = await collect(file, limits, args);
   if (outcome.failures.length === 0) rmSync(results, { recursive: true, force: true });
   return outcome;
 }
 
-async function collect(file: string, limits: TestFileLimits): Promise<Outcome> {
+async function collect(file: string, limits: TestFileLimits, args: readonly string[]): Promise<Outcome> {
   const deadline = AbortSignal.timeout(limits.fileDeadlineMs);
   const failures: Failure[] = [];
   const skipped: string[] = [];
@@ -39,6 +43,7 @@ async function collect(file: string, limits: TestFileLimits): Promise<Outcome> {
     concurrency: 1,
     // Not --test-force-exit: it ends the process before its results are written, and passed tests go missing.
     execArgv: [`--test-timeout=${limits.testTimeoutMs}`],
+    argv: args,
     signal: deadline,
   });
   events.on("test:stdout", (event) => output.push(event.message));

@@ -2,103 +2,83 @@
  * A real API server over a real etcd, on loopback, with an audit log: what a cluster's control plane is to an operator.
  * Nothing schedules or runs pods here.
  */
-import { execFileSync } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
+import { argv } from "node:process";
 import { issueLeaf, makeCertificateAuthority } from "../../../operator/mailrelay/issue.ts";
 import { freePort } from "../ports.ts";
 import { Program } from "../program.ts";
 import { until } from "../until.ts";
+import { kubeconfigFor, openAccess, type PlaneAccess, type PlaneFacts } from "./planeaccess.ts";
 import { provideControlPlane, type ControlPlanePrograms } from "./programs.ts";
 
-export interface AuditEntry {
-  readonly verb: string;
-  readonly resource: string;
-  readonly subresource: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly user: string;
-  readonly userAgent: string;
-  readonly code: number;
-}
+export type { AuditEntry } from "./auditlog.ts";
 
-export interface ControlPlane {
-  readonly port: number;
-  /** Of a user who may do everything. */
-  readonly kubeconfig: string;
-  readonly token: string;
-  readonly authority: string;
-  /** Certificate and key of the server, also for a proxy before it. */
-  readonly serving: { readonly certificate: string; readonly privateKey: string };
-  /** A kubeconfig for the same user that reaches the server at another port of this machine. */
-  kubeconfigAt(port: number): string;
-  /** A kubeconfig for whoever has the token, at a port of this machine (the server's own unless told). */
-  kubeconfigWith(token: string, port?: number): string;
-  /** Runs kubectl and returns what it printed. Throws when it fails. */
-  kubectl(args: readonly string[], input?: string): string;
-  /** A namespace of the test's own. */
-  makeNamespace(labels?: Readonly<Record<string, string>>): string;
-  /** Requests that have been answered since the start, in order. */
-  audit(): readonly AuditEntry[];
-  /** Kills the API server without a word. */
-  killServer(): Promise<void>;
-  startServer(): Promise<void>;
+export interface ControlPlane extends PlaneAccess {
+  /** It serves other files before and after this one, and knows our definitions already. */
+  readonly isShared: boolean;
+  /** A shared one goes on. */
   stop(): Promise<void>;
 }
 
+/** One that nobody else uses: it may be killed, and its definitions changed. */
+export interface OwnControlPlane extends ControlPlane {
+  /** Where etcd answers. */
+  readonly etcd: string;
+  /** What another process needs to use it as well. */
+  readonly facts: PlaneFacts;
+  /** Kills the API server without a word. */
+  killServer(): Promise<void>;
+  startServer(): Promise<void>;
+}
+
+const handoverFlag = "--control-plane=";
+
+/** What a test file is started with, so that it uses a control plane that runs already: a file with its facts. */
+export function handover(factsFile: string): readonly string[] {
+  return [`${handoverFlag}${factsFile}`];
+}
+
+/** The one that this test file was handed, as it is when nobody has used it; otherwise one that is started in the directory. */
+export async function openControlPlane(directory: string): Promise<ControlPlane> {
+  const handed = argv.find((argument) => argument.startsWith(handoverFlag));
+  if (handed === undefined) return startControlPlane(directory);
+  const facts = JSON.parse(readFileSync(handed.slice(handoverFlag.length), "utf8")) as PlaneFacts;
+  return { ...openAccess(facts, directory), isShared: true, stop: async () => Promise.resolve() };
+}
+
 /** Files and logs go to the directory, which must be empty. */
-export async function startControlPlane(directory: string): Promise<ControlPlane> {
+export async function startControlPlane(directory: string): Promise<OwnControlPlane> {
   const programs = await provideControlPlane();
   mkdirSync(directory, { recursive: true });
   const files = await writeFiles(directory);
   const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
   const etcd = startEtcd({ program: programs.etcd, directory, etcdPort, peerPort });
   await until("etcd", () => answers(`http://127.0.0.1:${etcdPort}/health`));
-  let server = startServer({ programs, directory, etcdPort, port, files });
+  let server = startServer({ programs, directory, etcdPort, port });
   await untilReady(port);
   const kubeconfig = join(directory, "kubeconfig");
-  const kubeconfigAt = (other: number): string => {
-    const path = other === port ? kubeconfig : join(directory, `kubeconfig-${other}`);
-    writeFileSync(path, kubeconfigFor(`https://127.0.0.1:${other}`, files));
-    return path;
-  };
-  kubeconfigAt(port);
-  const kubeconfigWith = (token: string, other = port): string => {
-    const path = join(directory, `kubeconfig-${randomUUID()}`);
-    writeFileSync(path, kubeconfigFor(`https://127.0.0.1:${other}`, { ...files, token }));
-    return path;
-  };
-  const kubectl = (args: readonly string[], input = ""): string =>
-    execFileSync(programs.kubectl, ["--kubeconfig", kubeconfig, "--cache-dir", join(directory, "cache"), ...args], {
-      input,
-      encoding: "utf8",
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-  return {
+  writeFileSync(kubeconfig, kubeconfigFor(`https://127.0.0.1:${port}`, files));
+  const facts: PlaneFacts = {
+    ...files,
     port,
     kubeconfig,
-    token: files.token,
-    authority: files.authority,
-    serving: files.serving,
-    kubeconfigAt,
-    kubeconfigWith,
-    kubectl,
-    makeNamespace: (labels = {}) => {
-      const name = `test-${randomUUID().slice(0, 8)}`;
-      kubectl(
-        ["apply", "-f", "-"],
-        JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } }),
-      );
-      return name;
-    },
-    audit: () => readAudit(join(directory, "audit.log")),
+    auditLog: join(directory, "audit.log"),
+    kubectl: programs.kubectl,
+    kubectlCache: join(directory, "cache"),
+  };
+  return {
+    ...openAccess(facts, directory),
+    isShared: false,
+    etcd: `http://127.0.0.1:${etcdPort}`,
+    facts,
     killServer: async () => {
       await server.kill("SIGKILL");
     },
     startServer: async () => {
-      server = startServer({ programs, directory, etcdPort, port, files });
+      server = startServer({ programs, directory, etcdPort, port });
       await untilReady(port);
     },
     stop: async () => {
@@ -159,7 +139,6 @@ interface ServerStart {
   readonly directory: string;
   readonly etcdPort: number;
   readonly port: number;
-  readonly files: Files;
 }
 
 function startServer({ programs, directory, etcdPort, port }: ServerStart): Program {
@@ -179,6 +158,8 @@ function startServer({ programs, directory, etcdPort, port }: ServerStart): Prog
     "service-account-signing-key-file": at("sa.key"),
     "audit-policy-file": at("audit.yaml"),
     "audit-log-path": at("audit.log"),
+    // In megabytes: no test reads on in a second file.
+    "audit-log-maxsize": "10000",
     "endpoint-reconciler-type": "none",
     "watch-cache-sizes": "",
     "shutdown-delay-duration": "0s",
@@ -211,52 +192,4 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function kubeconfigFor(server: string, files: Files): string {
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      {
-        name: "test",
-        cluster: { server, "certificate-authority-data": Buffer.from(files.authority).toString("base64") },
-      },
-    ],
-    users: [{ name: "admin", user: { token: files.token } }],
-    contexts: [{ name: "test", context: { cluster: "test", user: "admin" } }],
-    "current-context": "test",
-  });
-}
-
-interface AuditRecord {
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly userAgent?: string;
-  readonly objectRef?: {
-    readonly resource?: string;
-    readonly subresource?: string;
-    readonly namespace?: string;
-    readonly name?: string;
-  };
-  readonly responseStatus?: { readonly code?: number };
-}
-
-function readAudit(path: string): readonly AuditEntry[] {
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.flatMap((line) => {
-    if (!line.endsWith("}")) return [];
-    const record = JSON.parse(line) as AuditRecord;
-    const { resource = "", subresource = "", namespace = "", name = "" } = record.objectRef ?? {};
-    return {
-      verb: record.verb,
-      resource,
-      subresource,
-      namespace,
-      name,
-      user: record.user.username,
-      userAgent: record.userAgent ?? "",
-      code: record.responseStatus?.code ?? 0,
-    };
-  });
 }

@@ -7,10 +7,17 @@ import { digestOf, project } from "../../../operator/kube/cluster/difference.ts"
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../../operator/kube/objects.ts";
 import { grantCommand, usualSecretsRole } from "../../../operator/mailrelay/rights.ts";
-import { makeResultsDirectory, repositoryRoot } from "../results.ts";
+import { makeResultsDirectory } from "../results.ts";
 import { until } from "../until.ts";
 import { openClient } from "./clients.ts";
-import { type AuditEntry, type ControlPlane, startControlPlane } from "./controlplane.ts";
+import {
+  type AuditEntry,
+  type ControlPlane,
+  openControlPlane,
+  type OwnControlPlane,
+  startControlPlane,
+} from "./controlplane.ts";
+import { applyDefinitions } from "./definitions.ts";
 import { grantRights, operatorAccount } from "./rights.ts";
 import { OperatorProgram, type OperatorStart } from "./operator.ts";
 
@@ -27,8 +34,8 @@ export interface Named {
   readonly name: string;
 }
 
-export class OperatorStage {
-  readonly plane: ControlPlane;
+export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
+  readonly plane: Plane;
   /** Of a user who may do everything. */
   readonly client: Client;
   /** Where operators keep their lease and their own Secrets. */
@@ -39,7 +46,7 @@ export class OperatorStage {
   readonly #directory: string;
   readonly #operators: OperatorProgram[] = [];
 
-  private constructor(plane: ControlPlane, directory: string) {
+  private constructor(plane: Plane, directory: string) {
     this.plane = plane;
     this.client = openClient(plane.kubeconfig);
     this.operatorNamespace = plane.makeNamespace();
@@ -48,17 +55,23 @@ export class OperatorStage {
     this.operatorKubeconfig = plane.kubeconfigWith(this.#token);
   }
 
-  /** For a test file; pass `import.meta.url`. */
+  /** For a test file; pass `import.meta.url`. On the control plane that the file was handed, if any: it stays as it was. */
   static async open(file: string): Promise<OperatorStage> {
     return OperatorStage.openIn(makeResultsDirectory(file, "stage"));
   }
 
-  /** In an empty directory. Our definitions are applied as anybody would apply them. */
+  /** In an empty directory. */
   static async openIn(directory: string): Promise<OperatorStage> {
+    const plane = await openControlPlane(join(directory, "plane"));
+    if (!plane.isShared) applyDefinitions(plane);
+    return new OperatorStage(plane, directory);
+  }
+
+  /** For a test file that kills the server, changes our definitions or brings kinds of others: on a control plane of its own. */
+  static async openOwn(file: string): Promise<OperatorStage<OwnControlPlane>> {
+    const directory = makeResultsDirectory(file, "stage");
     const plane = await startControlPlane(join(directory, "plane"));
-    plane.kubectl(["apply", "-f", join(repositoryRoot, "crds/mailrelays.yaml")]);
-    plane.kubectl(["apply", "-f", join(repositoryRoot, "crds/senderdomains.yaml")]);
-    plane.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]);
+    applyDefinitions(plane);
     return new OperatorStage(plane, directory);
   }
 
@@ -220,16 +233,32 @@ export class OperatorStage {
   }
 
   /**
-   * Resolves to how long the audit log is once nothing has been written for `quietMs`: no event tells that there is nothing more
-   * to come, so the window is longer than a resync, by whose end whatever was wanting has been found.
+   * Resolves to how long the audit log is once no operator has anything to do and nothing has been written for `quietMs`: no event
+   * tells that there is nothing more to come, so the window is longer than a resync, by whose end whatever was wanting has been
+   * found. What is written at a time of its own (a Secret that counts as missing, say) has to be waited for before.
    */
   async untilQuiet(quietMs = 1_500): Promise<number> {
-    return until("an operator that has nothing to write", async () => {
+    const look = async (): Promise<number | undefined> => {
+      if (!(await this.#isIdle())) return undefined;
       const length = this.plane.audit().length;
       await pause(quietMs);
-      return this.writes(length).length === 0 ? length : undefined;
-    });
+      return this.writes(length).length === 0 && (await this.#isIdle()) ? length : undefined;
+    };
+    return until("an operator that has nothing to write", look, 60_000);
   }
+
+  /** On a machine that has no time a window without a write may only mean that nobody has got to it. */
+  async #isIdle(): Promise<boolean> {
+    const works = await Promise.all(this.#operators.filter(({ isRunning }) => isRunning).map(hasWork));
+    return !works.includes(true);
+  }
+}
+
+/** What waits in one that does not lead is for another to do. */
+async function hasWork(operator: OperatorProgram): Promise<boolean> {
+  const figure = async (name: string): Promise<number> => operator.figure(`mailboat_operator_${name}`);
+  if ((await figure("leader")) === 0) return false;
+  return (await figure("queue_depth")) + (await figure("queue_running")) > 0;
 }
 
 export function conditionsOf(object: RawObject): readonly Condition[] {
