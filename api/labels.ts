@@ -21,6 +21,8 @@ export const dkimSelectorLabel = "mailboat.dev/dkim-selector";
 
 /** On pods: written after a configuration change, so that the kubelet refreshes mounts at once instead of after 60-90 s. */
 export const revisionAnnotation = "mailboat.dev/revision";
+/** On pods: digest of the template that they were made from. */
+export const templateAnnotation = "mailboat.dev/template";
 /** On volumes whose pod has left: recipients that waited in the spool then. */
 export const queuedAnnotation = "mailboat.dev/queued";
 /** On volumes whose pod has left: id of the spool that was empty, with no way for mail to come in afterwards. */

@@ -8,6 +8,20 @@
 import { z } from "zod";
 import { rsaPrimes } from "./rsakey.ts";
 
+/**
+ * Versions of the documents that this release reads. The operator writes the newest that all pods of a relay read, so that a
+ * relay of the release before goes on under it. All documents of a relay have one version.
+ *
+ * 2: a domain's `addresses` are called `localParts`.
+ */
+export const documentVersions = { oldest: 1, newest: 2 } as const;
+export type DocumentVersion = 1 | 2;
+
+const newer = (version: unknown): string =>
+  `is ${JSON.stringify(version)}, and this release reads ${documentVersions.oldest} to ${documentVersions.newest}`;
+
+const version = z.union([z.literal(1), z.literal(2)], { error: ({ input }) => newer(input) });
+
 /** Names of the directories under the relay's configuration root; each is one mounted Secret. */
 export const configurationDirectory = "configuration";
 export const tlsDirectory = "tls";
@@ -77,7 +91,7 @@ const tracing = z.object({
 });
 
 export const relayDocument = z.object({
-  version: z.literal(1),
+  version,
   /** Digest of everything the operator wants this relay to run; reported back once all of it is loaded. */
   revision: z.string(),
   relay: z.object({ namespace: z.string(), name: z.string() }),
@@ -113,8 +127,7 @@ export const relayDocument = z.object({
   shards: z.record(z.string(), z.string()),
 });
 
-export const domainDocument = z.object({
-  version: z.literal(1),
+const domainFields = z.object({
   senderDomain: z.object({ namespace: z.string(), name: z.string() }),
   /** A-label form, lower case. */
   domain: z.string(),
@@ -128,8 +141,6 @@ export const domainDocument = z.object({
     clientCertificates: z.array(z.object({ commonName: z.string() })),
     trustedNetworks: z.boolean(),
   }),
-  /** Local parts that may be used; `*` stands for any run of characters. */
-  addresses: z.array(z.string()),
   /** This domain's own way out; empty means the relay's. */
   smarthosts: z.array(smarthost),
   limits: z.object({
@@ -140,8 +151,38 @@ export const domainDocument = z.object({
   bounces: z.object({ to: z.string() }).optional(),
 });
 
+/** Local parts that may be used; `*` stands for any run of characters. */
+const localParts = z.array(z.string());
+
+const domainDocumentAs = {
+  1: domainFields
+    .extend({ version: z.literal(1), addresses: localParts })
+    .transform(({ addresses, ...document }) => ({ ...document, localParts: addresses })),
+  2: domainFields.extend({ version: z.literal(2), localParts }),
+} as const;
+
+export type DomainDocument = z.infer<typeof domainFields> & {
+  readonly version: DocumentVersion;
+  localParts: z.infer<typeof localParts>;
+};
+
+const versioned = z.object({ version });
+
+/** Of either version, in the words of the newest; `version` is the one that it had. Throws ZodError. */
+export function parseDomainDocument(json: unknown): DomainDocument {
+  return domainDocumentAs[versioned.parse(json).version].parse(json);
+}
+
+/** As it is mounted, in the words of its version; always in this order, so that the same document is the same text. */
+export function domainDocumentText(document: DomainDocument): string {
+  const { senderDomain, domain, keys, unsigned, senders, smarthosts, limits, bounces } = document;
+  const named = document.version === 1 ? { addresses: document.localParts } : { localParts: document.localParts };
+  const subject = { version: document.version, senderDomain, domain };
+  const written = { ...subject, keys, unsigned, senders, ...named, smarthosts, limits, bounces };
+  return `${JSON.stringify(written, undefined, 1)}\n`;
+}
+
 export type RelayDocument = z.infer<typeof relayDocument>;
-export type DomainDocument = z.infer<typeof domainDocument>;
 /** A private key as domain documents carry it. */
 export type KeyDocument = DomainDocument["keys"][number]["privateKey"];
 export type ScramVerifier = z.infer<typeof scramVerifier>;

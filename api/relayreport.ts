@@ -1,10 +1,15 @@
 /**
- * What a relay pod tells the operator and people: the contract upwards, served as `/status` on the plain port.
+ * What a relay pod tells the operator and people: the contract upwards, served as `/status` on the plain port. A report only
+ * ever gains fields that may be absent, so that an operator and a relay of neighbouring releases read each other's.
  */
 import { z } from "zod";
 
 export const relayReport = z.object({
   version: z.literal(1),
+  /** Which versions of the documents it reads; a relay that does not tell reads the first alone. */
+  documents: z.object({ oldest: z.int().min(1), newest: z.int().min(1) }).optional(),
+  /** Which release of Mailboat runs; absent from relays that do not tell. */
+  release: z.string().max(64).optional(),
   /** Revision of the configuration that is completely loaded; absent until the first one is. */
   revision: z.string().optional(),
   /** Why the newest configuration on disk is not the one in use; absent when it is. */

@@ -194,6 +194,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
     now: run.now,
     place: {
       image: "mailboat-relay",
+      ownImage: "mailboat-relay",
       certificateNames: ["localhost", run.settings.host],
       addressBook,
       podHost: run.settings.host,

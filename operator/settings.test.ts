@@ -17,6 +17,7 @@ test("readCommand() of release knows whose lease and which namespaces, and no im
       namespace: "system",
       className: "mailboat",
       leaseName: "mailboat-operator",
+      leaseTimes: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
       identity: "p",
       logLevel: "info",
       patienceMs: 30_000,
@@ -113,6 +114,27 @@ const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a flag without its value", ["run", "--relay-image"], /--relay-image/],
   ["a stray word", ["run", "dir"], /unexpected dir/],
   ["no image", ["run"], /relayImage: name the image of relay pods with --relay-image or RELAY_IMAGE/],
+  [
+    "a lease that ends before its leader stops",
+    ["run", "--relay-image", "i", "--renew-deadline", "15s"],
+    /leaseTimes\.renewDeadlineMs: --renew-deadline must be shorter than --lease-duration/,
+  ],
+  [
+    "a renewal that could not be tried twice",
+    ["release", "--retry-period", "6s"],
+    /--retry-period must be 100ms or more, and half of --renew-deadline or less/,
+  ],
+  [
+    "a lease in parts of seconds",
+    ["run", "--relay-image", "i", "--lease-duration", "15500ms"],
+    /--lease-duration must be whole seconds from 3s to 1h/,
+  ],
+  [
+    "a lease time without its unit",
+    ["release", "--lease-duration", "15"],
+    /durationMs: must be a time, for example 15s/,
+  ],
+  ["no rollouts at all", ["run", "--relay-image", "i", "--max-rollouts", "0"], /maxRollouts: /],
   ["a host that is no address", ["run", "--relay-image", "i", "--host", "here"], /listenHost: must be an IP address/],
 ];
 

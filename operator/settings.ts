@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { parseDuration } from "../api/duration.ts";
 import { usualClassName } from "../api/mailrelay.ts";
 import {
   accepted,
@@ -21,6 +22,8 @@ export const usage = `Mailboat operator
     Runs the operator of a Kubernetes cluster. Several may run: one leads, the others stand by.
 
     --relay-image IMAGE     image of relay pods whose MailRelay names none (RELAY_IMAGE; required)
+    --own-image IMAGE       image that this operator is of, which tells what relays of that image read (OWN_IMAGE; default: that
+                            of --relay-image)
     --relay-image-pull-policy P  Always, IfNotPresent or Never, for relay pods (RELAY_IMAGE_PULL_POLICY; default: Kubernetes')
     --relay-image-pull-secrets A,B  Secrets for pulling the image, in each relay's namespace, for those whose MailRelay names
                             none (RELAY_IMAGE_PULL_SECRETS; default: none)
@@ -36,10 +39,15 @@ export const usage = `Mailboat operator
     --secrets-role KIND/NAME  what lets the operator at Secrets where it is bound, for the same commands
                             (SECRETS_ROLE; default ClusterRole/mailboat-secrets)
     --lease-name NAME       (LEASE_NAME; default mailboat-operator)
+    --lease-duration TIME   how long others wait for a leader that says nothing (LEASE_DURATION; default 15s)
+    --renew-deadline TIME   how long a leader that cannot renew goes on writing (RENEW_DEADLINE; default 10s)
+    --retry-period TIME     between two tries to renew or to take the lease (RETRY_PERIOD; default 2s)
     --identity NAME         who holds the lease, for people (POD_NAME; default: the host's name)
     --host ADDRESS          where health and metrics are served (LISTEN_HOST; default 0.0.0.0)
     --port PORT             /healthz, /readyz and /metrics (HTTP_PORT; default 9464)
     --workers N             resources looked at at the same time (WORKERS; default 16)
+    --max-rollouts N        MailRelays that replace their pods at the same time when this operator brings them another
+                            template (MAX_ROLLOUTS; default 10)
     --log-level LEVEL       (LOG_LEVEL; default info)
     --otlp-endpoint URL     collector for traces of reconciles that write or fail (OTEL_EXPORTER_OTLP_ENDPOINT; default:
                             none), with OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_CERTIFICATE
@@ -80,8 +88,32 @@ const secretsRole = z
     return { kind: kind === "Role" ? ("Role" as const) : ("ClusterRole" as const), name };
   });
 
+const leaseTime = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  context.addIssue({ code: "custom", message: "must be a time, for example 15s" });
+  return z.NEVER;
+});
+
+/** Others read the duration in whole seconds; what is left of it after the deadline is for writes that are on their way. */
+const leaseTimes = z
+  .object({ durationMs: leaseTime, renewDeadlineMs: leaseTime, retryMs: leaseTime })
+  .superRefine(({ durationMs, renewDeadlineMs, retryMs }, context) => {
+    const refuse = (name: string, message: string): void => context.addIssue({ code: "custom", message, path: [name] });
+    if (durationMs < 3_000 || durationMs > 3_600_000 || durationMs % 1_000 !== 0) {
+      refuse("durationMs", "--lease-duration must be whole seconds from 3s to 1h");
+    }
+    if (renewDeadlineMs > durationMs - 1_000) {
+      refuse("renewDeadlineMs", "--renew-deadline must be shorter than --lease-duration by a second or more");
+    }
+    if (retryMs < 100 || retryMs * 2 > renewDeadlineMs) {
+      refuse("retryMs", "--retry-period must be 100ms or more, and half of --renew-deadline or less");
+    }
+  });
+
 const clusterSettings = z.object({
   relayImage: z.string({ error: "name the image of relay pods with --relay-image or RELAY_IMAGE" }).min(1),
+  ownImage: z.string().min(1).optional(),
   relayImagePullPolicy: z
     .enum(["Always", "IfNotPresent", "Never"], { error: "must be Always, IfNotPresent or Never" })
     .optional(),
@@ -95,9 +127,11 @@ const clusterSettings = z.object({
   serviceAccount: z.string().min(1),
   secretsRole,
   leaseName: label,
+  leaseTimes,
   identity: z.string().min(1),
   listenHost: ipAddress,
   port: z.coerce.number({ error: "must be a port number" }).int().min(0).max(65_535),
+  maxRollouts: z.coerce.number({ error: "must be a number from 1 to 1000" }).int().min(1).max(1_000),
   workers: z.coerce.number({ error: "must be a number from 1 to 64" }).int().min(1).max(64),
   /** Every resource is looked at this often even when nothing changed, in milliseconds. */
   resyncMs: z.coerce.number({ error: "must be milliseconds" }).int().min(1_000),
@@ -115,6 +149,7 @@ const releaseSettings = clusterSettings
     namespaces: true,
     namespace: true,
     leaseName: true,
+    leaseTimes: true,
     className: true,
     identity: true,
     logLevel: true,
@@ -161,6 +196,7 @@ function readCluster(values: Flags, set: Variable): Command {
   const settings = clusterSettings.safeParse({
     ...whoAndWhere(values, set),
     relayImage: values["relay-image"] ?? set("RELAY_IMAGE"),
+    ownImage: values["own-image"] ?? set("OWN_IMAGE"),
     relayImagePullPolicy: values["relay-image-pull-policy"] ?? set("RELAY_IMAGE_PULL_POLICY"),
     relayImagePullSecrets: listed(values["relay-image-pull-secrets"] ?? set("RELAY_IMAGE_PULL_SECRETS")),
     clusterDomain: values["cluster-domain"] ?? set("CLUSTER_DOMAIN") ?? "cluster.local",
@@ -169,6 +205,7 @@ function readCluster(values: Flags, set: Variable): Command {
     listenHost: values.host ?? set("LISTEN_HOST") ?? "0.0.0.0",
     port: values.port ?? set("HTTP_PORT") ?? "9464",
     workers: values.workers ?? set("WORKERS") ?? "16",
+    maxRollouts: values["max-rollouts"] ?? set("MAX_ROLLOUTS") ?? "10",
     resyncMs: set("RESYNC_MS") ?? tenHoursMs,
     watchSilenceMs: set("WATCH_SILENCE_MS") ?? ninetySecondsMs,
     tracing: gatherTracing({ endpoint: values["otlp-endpoint"], samplingRatio: values["trace-sampling-ratio"] }, set),
@@ -176,11 +213,11 @@ function readCluster(values: Flags, set: Variable): Command {
   return { verb: "run", settings: accepted(settings) };
 }
 
-/** More than a lease lives after its holder died. */
-const patienceMs = 30_000;
-
 function readRelease(values: Flags, set: Variable): Command {
-  const settings = releaseSettings.safeParse({ ...whoAndWhere(values, set), patienceMs });
+  const where = whoAndWhere(values, set);
+  // Twice what a lease lives after its holder died.
+  const patienceMs = 2 * (parseDuration(where.leaseTimes.durationMs) ?? 0);
+  const settings = releaseSettings.safeParse({ ...where, patienceMs });
   return { verb: "release", settings: accepted(settings) };
 }
 
@@ -192,6 +229,11 @@ function whoAndWhere(values: Flags, set: Variable) {
     namespace: values.namespace ?? set("POD_NAMESPACE"),
     className: values["class-name"] ?? set("CLASS_NAME") ?? usualClassName,
     leaseName: values["lease-name"] ?? set("LEASE_NAME") ?? "mailboat-operator",
+    leaseTimes: {
+      durationMs: values["lease-duration"] ?? set("LEASE_DURATION") ?? "15s",
+      renewDeadlineMs: values["renew-deadline"] ?? set("RENEW_DEADLINE") ?? "10s",
+      retryMs: values["retry-period"] ?? set("RETRY_PERIOD") ?? "2s",
+    },
     identity: values.identity ?? set("POD_NAME") ?? hostname(),
     logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
   };
@@ -210,12 +252,15 @@ const whoAndWhereFlags = [
   "namespace",
   "class-name",
   "lease-name",
+  "lease-duration",
+  "renew-deadline",
+  "retry-period",
   "identity",
   "log-level",
 ];
 const tracingFlags = ["otlp-endpoint", "trace-sampling-ratio"];
 
-const relayFlags = ["relay-image", "relay-image-pull-policy", "relay-image-pull-secrets"];
+const relayFlags = ["relay-image", "own-image", "relay-image-pull-policy", "relay-image-pull-secrets"];
 
 const flagsOf: Readonly<Record<"run" | "release", ReadonlySet<string>>> = {
   run: new Set([
@@ -226,6 +271,7 @@ const flagsOf: Readonly<Record<"run" | "release", ReadonlySet<string>>> = {
     "host",
     "port",
     "workers",
+    "max-rollouts",
     ...tracingFlags,
     ...whoAndWhereFlags,
   ]),
@@ -241,6 +287,7 @@ function parseFlags(args: readonly string[]) {
         host: text,
         "log-level": text,
         "relay-image": text,
+        "own-image": text,
         "relay-image-pull-policy": text,
         "relay-image-pull-secrets": text,
         "cluster-domain": text,
@@ -252,9 +299,13 @@ function parseFlags(args: readonly string[]) {
         "service-account": text,
         "secrets-role": text,
         "lease-name": text,
+        "lease-duration": text,
+        "renew-deadline": text,
+        "retry-period": text,
         identity: text,
         port: text,
         workers: text,
+        "max-rollouts": text,
         "otlp-endpoint": text,
         "trace-sampling-ratio": text,
         help: { type: "boolean", short: "h" },

@@ -94,6 +94,10 @@ export const tls = ruled(
         dnsNames: listSet(hostName(), 64)
           .optional()
           .describe("Names beside hostname and those of the Service, as clients know the relay by."),
+        algorithms: listSet(z.enum(["ECDSA", "RSA"]), 2)
+          .min(1, { error: "must name at least one" })
+          .optional()
+          .describe("Kinds of keys that clients are offered; both when absent, because old printers know RSA only."),
       })
       .optional()
       .describe(

@@ -29,6 +29,7 @@ export const mailRelayReasons = {
   DomainsNotSeen: "DomainsNotSeen",
   StorageNotChanged: "StorageNotChanged",
   NotMonitored: "NotMonitored",
+  RolloutPending: "RolloutPending",
   Paused: "Paused",
   ResolvedRefs: "ResolvedRefs",
   SecretNotFound: "SecretNotFound",
@@ -100,6 +101,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     {
       reason: "NotMonitored",
       when: "True: with a warning, because Kubernetes refuses the PodMonitor, for a right that is missing or a rule of the cluster; mail flows.",
+    },
+    {
+      reason: "RolloutPending",
+      when: "True: mail flows; the operator has another pod template for the relay, and waits until fewer relays replace their pods.",
     },
     {
       reason: "Invalid",
@@ -231,6 +236,18 @@ export const mailRelayStatus = z
       .describe(
         "Where clients reach the Service: addresses or names of its load balancer, else those inside the cluster.",
       ),
+    version: z
+      .string()
+      .max(64)
+      .optional()
+      .describe(
+        "Release of Mailboat that the ready pods run; the oldest of them while they differ, and absent of one that does not tell.",
+      ),
+    documentVersion: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Version of the documents that the pods are given: the newest that all of them read."),
     attachedDomains: z.int().min(0).optional().describe("SenderDomains that the relay has taken."),
     queued: z
       .int()

@@ -1,7 +1,7 @@
 /** What the operator says about a SenderDomain, with the DNS records it wants to see. */
 import { z } from "zod";
 import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
-import { listAtomic, listSet } from "../schema/list.ts";
+import { listAtomic, listMap } from "../schema/list.ts";
 
 export const senderDomainConditions = {
   Accepted: "Accepted",
@@ -191,13 +191,20 @@ const dnsRecord = z.strictObject({
   observed: z.string().max(4096).optional().describe("What is published, when it differs."),
 });
 
+const dkimKey = z.strictObject({
+  selector: z.string().max(63).describe("Names the key in DNS: SELECTOR._domainkey.DOMAIN."),
+  algorithm: z.enum(["RSA", "Ed25519"]).describe("Kind of key."),
+  state: z.enum(["Active"]).describe("Active: mail is signed with it."),
+  since: z.string().max(64).meta({ format: "date-time" }).describe("When it took on this state."),
+});
+
 export const senderDomainStatus = z
   .strictObject({
     observedGeneration: observedGeneration.optional(),
     conditions: conditions.optional().describe("Judgements; each names what to do when it is not good."),
     dkim: z
       .strictObject({
-        activeSelectors: listSet(z.string().max(63), 32).optional().describe("Selectors that sign now."),
+        keys: listMap(dkimKey, "selector", 32).optional().describe("Each key that the relay has, and what it does."),
       })
       .optional()
       .describe("The keys in use."),

@@ -137,6 +137,16 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
     "SenderDomain/mail/b",
   ],
   [
+    "documents that are written in another version are written of all domains",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: { documentVersion: 1 } },
+      after: { ...one, status: { documentVersion: 2 } },
+    },
+    "SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d",
+  ],
+  [
     "pods that have a new revision still to load are none",
     {
       kind: "MailRelay",

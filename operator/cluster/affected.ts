@@ -157,7 +157,10 @@ function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawOb
   return metadata;
 }
 
-/** Whether what its domains read of a relay has changed for all of them: its spec, or that it has no ready pod any more. */
+/**
+ * Whether what its domains read of a relay has changed for all of them: its spec, in which version their documents are written, or
+ * that it has no ready pod any more.
+ */
 function concernsAll({ before, after }: ObjectChange): boolean {
   if (before === undefined || after === undefined) return true;
   // Of pods that come those domains hear that wait for them, and once there is something to hear: see mayHaveLoaded().
@@ -166,8 +169,8 @@ function concernsAll({ before, after }: ObjectChange): boolean {
 }
 
 function readByAll(object: RawObject): unknown {
-  const { metadata } = asKind<"MailRelay">(object);
-  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, faultsOf(object)];
+  const { metadata, status } = asKind<"MailRelay">(object);
+  return [metadata.uid, metadata.generation, metadata.deletionTimestamp, faultsOf(object), status?.documentVersion];
 }
 
 function hasReadyPod(object: RawObject): boolean {

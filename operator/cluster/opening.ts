@@ -10,12 +10,14 @@ import { isFailure } from "../kube/client/failure.ts";
 import type { Resource } from "../kube/client/resource.ts";
 import { Transport } from "../kube/client/transport.ts";
 import { Election } from "../kube/lease.ts";
-import { leaseTimes } from "../kube/leaserecord.ts";
 import type { PodDefaults } from "../mailrelay/world.ts";
 import type { ClusterSettings } from "../settings.ts";
 
 export interface Opening {
-  readonly settings: Pick<ClusterSettings, "kubeconfig" | "context" | "namespace" | "leaseName" | "identity">;
+  readonly settings: Pick<
+    ClusterSettings,
+    "kubeconfig" | "context" | "namespace" | "leaseName" | "leaseTimes" | "identity"
+  >;
   readonly environment: ConnectionSettings["environment"];
   readonly log: Log;
   readonly now: () => number;
@@ -53,7 +55,7 @@ export function openElection(opening: Opening, client: Client, opened: Opened): 
     name: settings.leaseName,
     identity: `${settings.identity}_${randomBytes(4).toString("hex")}`,
     fieldManager: objectFieldManager,
-    times: leaseTimes,
+    times: settings.leaseTimes,
     monotonic,
     wall: now,
     chance,

@@ -22,6 +22,8 @@ export interface QueueSettings {
   readonly kube: Kube;
   readonly place: Place;
   readonly workers: number;
+  /** Relays that replace their pods at the same time. */
+  readonly maxRollouts: number;
   /** Whether this operator leads beyond doubt. */
   readonly mayOrder: () => boolean;
   readonly metrics: OperatorMetrics;
@@ -42,7 +44,7 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now }),
     keepClientAuthority: openClientAuthority({ kube, namespace: place.namespace, now }),
     giveOrder: openOrders({ mayOrder, now }),
-    memory: new RelayMemory(),
+    memory: new RelayMemory(settings.maxRollouts),
     now,
     place,
   };

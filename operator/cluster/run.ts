@@ -14,7 +14,6 @@ import { resourceOf } from "../kube/cluster/resources.ts";
 import { EventRecorder } from "../kube/events.ts";
 import type { Sight } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
-import { leaseTimes } from "../kube/leaserecord.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
 import { Failing } from "../mailrelay/failing.ts";
 import type { ClusterSettings } from "../settings.ts";
@@ -81,7 +80,8 @@ export async function runCluster(run: ClusterRun): Promise<number> {
     begin: () => {
       const { relayImage: image, serviceAccount, secretsRole, clusterDomain, className } = settings;
       const pods = podDefaults(settings, state.areIdsAssigned);
-      const place = { className, namespace, image, pods, clusterDomain, serviceAccount, secretsRole };
+      const { ownImage = image } = settings;
+      const place = { className, namespace, image, ownImage, pods, clusterDomain, serviceAccount, secretsRole };
       state.queue = openQueue({
         ...run,
         kube,
@@ -89,6 +89,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
         failing,
         traces,
         workers: settings.workers,
+        maxRollouts: settings.maxRollouts,
         mayOrder: () => election.isFresh(),
         place: { ...place, certificateNames: [], addressBook: new Map(), podHost: undefined },
       });
@@ -145,10 +146,11 @@ function openParts({ run, opened, ended }: PartSettings): Parts {
   };
   const client = new Client({ transport, concurrency, now: monotonic, stopping: ended, observe });
   const election = openElection(run, client, opened);
+  const { durationMs, renewDeadlineMs } = settings.leaseTimes;
   // A write that takes longer than what is left of the lease might land after another operator has begun.
   const writer = client.with({
     mayWrite: () => election.isFresh() && !failing.isGivenUp(),
-    deadlines: { readMs: 30_000, writeMs: leaseTimes.durationMs - leaseTimes.renewDeadlineMs },
+    deadlines: { readMs: 30_000, writeMs: durationMs - renewDeadlineMs },
   });
   const reads = openReads({ run, client, metrics, ended, operatorNamespace: namespace });
   const events = new EventRecorder({

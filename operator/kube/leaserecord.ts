@@ -16,9 +16,6 @@ export interface LeaseTimes {
   readonly retryMs: number;
 }
 
-/** What most controllers use. */
-export const leaseTimes: LeaseTimes = { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 };
-
 export interface Candidacy {
   readonly identity: string;
   readonly lease: RawObject | undefined;

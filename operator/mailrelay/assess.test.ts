@@ -264,6 +264,28 @@ test("relayStatus() tells the figures it is given and keeps transition times of 
   );
 });
 
+test("relayStatus() tells the oldest release that ready pods run, and none while one of them does not tell", () => {
+  const running = (name: string, release: string | undefined, ready = true): PodFact => {
+    const { release: _release, ...report } = reportOf();
+    return podOf(name, { ready, report: release === undefined ? report : { ...report, release } });
+  };
+  const figures = { at: now, queued: 0, oldestDueTime: undefined };
+  const toldOf = (...pods: readonly PodFact[]): string | undefined =>
+    relayStatus({
+      world: relayWorld({ pods }),
+      findings: [],
+      revision: "r1",
+      desired: 1,
+      retained: [],
+      figures,
+      unsent: undefined,
+    }).version;
+  assert.equal(toldOf(running("a", "0.10.0"), running("b", "0.9.1")), "0.9.1");
+  assert.equal(toldOf(running("a", "0.10.0"), running("b", "0.9.1", false)), "0.10.0");
+  assert.equal(toldOf(running("a", "0.10.0"), running("b", undefined)), undefined);
+  assert.equal(toldOf(), undefined);
+});
+
 test("cert-manager's kind that may not be listed is told as that, and what it issued stays in force", () => {
   const asked = relayOf({ tls: { certManager: { issuerRef: { name: "letsencrypt" } } } });
   const judged = (doubt: "forbidden" | "unanswered") =>

@@ -14,6 +14,7 @@ import { lostContests } from "./rivals/contests.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
 import { bareReferenceProblems } from "./objects/references.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
+import { type Rollout, waitsForTurn } from "./scale/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
@@ -30,7 +31,7 @@ interface RelayRemark {
 
 const dayMs = 86_400_000;
 
-export function judgeAccepted(world: RelayWorld): RelayFinding {
+export function judgeAccepted(world: RelayWorld, rollout?: Rollout): RelayFinding {
   const { rejections } = world;
   const [lost] = lostContests(world.relay.metadata.name, world.contests);
   if (lost !== undefined) {
@@ -42,7 +43,7 @@ export function judgeAccepted(world: RelayWorld): RelayFinding {
   if (rejections.some(({ isSpare }) => isSpare !== true)) {
     return finding("Accepted", "False", "Invalid", rejections.map(rejectionText).join("; "));
   }
-  const remarks = remarksOn(world);
+  const remarks = [...remarksOn(world), ...rolloutRemarks(world, rollout)];
   const first = remarks[0];
   if (first === undefined) return finding("Accepted", "True", "Accepted", "the spec is valid");
   // One reason, and a message that leaves nothing out: the second remark is as true as the first.
@@ -83,6 +84,13 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
     remarks.push({ reason: "NotActedOnYet", message: `${fault.path} ${fault.message}` });
   }
   return remarks;
+}
+
+function rolloutRemarks(world: RelayWorld, rollout: Rollout | undefined): readonly RelayRemark[] {
+  if (rollout === undefined || !waitsForTurn(world, rollout)) return [];
+  const message =
+    "the pods go on as they are; this operator's template replaces them once fewer relays replace theirs (its --max-rollouts)";
+  return [{ reason: "RolloutPending", message }];
 }
 
 function unusedIn(relay: RelayWorld["relay"]): readonly Fault[] {
@@ -254,9 +262,13 @@ export function finding(
 }
 
 /** Everything that does not depend on what the pods run. */
-export function assessRelay(world: RelayWorld, problems: readonly ReferenceProblem[]): readonly RelayFinding[] {
+export function assessRelay(
+  world: RelayWorld,
+  problems: readonly ReferenceProblem[],
+  rollout?: Rollout,
+): readonly RelayFinding[] {
   return [
-    judgeAccepted(world),
+    judgeAccepted(world, rollout),
     judgeReferences([...problems, ...bareReferenceProblems(world), ...forbiddenReads(world)]),
     judgeCertificate(world),
   ];

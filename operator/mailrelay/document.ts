@@ -9,6 +9,7 @@ import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
 import { readTracing, type TracingReading } from "./objects/tracing.ts";
 import { resolveSmarthosts } from "./smarthost.ts";
+import { documentVersionFor } from "./versions.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
 type Spec = MailRelay["spec"];
@@ -43,10 +44,11 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const wayOut = resolveWayOut(world);
   const tracing = readTracing(world);
   const problems = [...world.credentials.problems, ...wayOut.problems, ...tracing.problems];
-  const delivery = wayOut.problems.length === 0 ? wayOut.delivery : mountedDocument(world)?.delivery;
+  const mounted = mountedDocument(world);
+  const delivery = wayOut.problems.length === 0 ? wayOut.delivery : mounted?.delivery;
   if (delivery === undefined) return { document: undefined, problems };
   const document = withRevision({
-    version: 1,
+    version: documentVersionFor(world, mounted?.version),
     relay: { namespace: metadata.namespace, name: metadata.name },
     hostname: spec.hostname,
     listeners: spec.listeners.map(listenerDocument),

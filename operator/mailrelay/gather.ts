@@ -2,11 +2,13 @@
 import { administrationPortName } from "../../api/administration.ts";
 import {
   emptySpoolAnnotation,
+  managedByLabel,
   queuedAnnotation,
   relayLabel,
   retainedLabel,
   revisionAnnotation,
   servingLabel,
+  templateAnnotation,
 } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
@@ -14,6 +16,7 @@ import type { OptionalKind, OwnerReference, PersistentVolumeClaim, Pod, Secret, 
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "./binding.ts";
+import { templateMark } from "./objects/podtemplate.ts";
 import type { CredentialSource } from "./login/credentials.ts";
 import { type Contest, rivalriesOf } from "./rivals/contests.ts";
 import {
@@ -32,7 +35,14 @@ import type { GiveOrder } from "./peer/orders.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
 import { hides, unheldDocuments } from "./unseen/documents.ts";
-import type { ClaimFact, CredentialFacts, Place, PodFact, RelayWorld } from "./world.ts";
+import {
+  type ClaimFact,
+  type CredentialFacts,
+  isServedAt,
+  type Place,
+  type PodFact,
+  type RelayWorld,
+} from "./world.ts";
 
 export interface RelaySources {
   readonly kube: Kube;
@@ -55,6 +65,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
   const domains = await gatherDomains(kube, relay);
   return {
     now: sources.now(),
+    hasTurn: sources.memory.turns.has(nameOf(relay.metadata)),
     place,
     relay,
     credentials: await gatherCredentials(sources, relay),
@@ -200,6 +211,7 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
   // Local mode gives its processes no uid: their names are never used twice at a time.
   const uid = pod.metadata.uid ?? nameOf(pod.metadata);
   const report = await readReport(pod);
+  const template = annotations?.[templateAnnotation];
   const port = pod.status.ports.find((candidate) => candidate.name === administrationPortName)?.containerPort;
   return {
     name,
@@ -213,10 +225,33 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
     annotatedAt: memory.annotatedAt(uid),
     acceptedPerSecond: memory.rate(uid, report, now()),
     report,
+    template,
+    reads: memory.reads({ key: nameOf(pod.metadata), template, report }, now()),
     administration: port === undefined ? undefined : { host: pod.status.podIP, port },
     ordered: memory.order(uid)?.digest,
     orderFailure: memory.order(uid)?.failure,
   };
+}
+
+/** By name of the relay: how many of its pods are replaced, of those of which some are not. */
+export async function gatherRollouts({ kube, place }: RelaySources): Promise<ReadonlyMap<string, number>> {
+  const labels = { [managedByLabel]: "mailboat-operator" };
+  const marks = new Map<string, (string | undefined)[]>();
+  for (const { metadata } of await kube.list("Pod", { labels })) {
+    const relay = nameOf({ namespace: metadata.namespace, name: metadata.labels?.[relayLabel] ?? "" });
+    marks.set(relay, [...(marks.get(relay) ?? []), metadata.annotations?.[templateAnnotation]]);
+  }
+  const rollouts = new Map<string, number>();
+  for (const { metadata, spec } of await kube.list("StatefulSet", { labels })) {
+    const mark = templateMark(spec.template);
+    const pods = marks.get(nameOf(metadata)) ?? [];
+    const relay = await kube.get("MailRelay", metadata.namespace, metadata.name);
+    const replaced = pods.filter((pod) => pod === mark).length;
+    if (replaced < pods.length && relay !== undefined && isServedAt(place, relay.spec)) {
+      rollouts.set(nameOf(metadata), replaced);
+    }
+  }
+  return rollouts;
 }
 
 export async function gatherClaims({ kube, memory }: RelaySources, relay: Named): Promise<readonly ClaimFact[]> {

@@ -9,7 +9,7 @@ import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { assessRelay, isBlind, serves, type RelayFinding, whyUnsent } from "./assess.ts";
-import { readCertificate, reissueReason } from "./certificate.ts";
+import { algorithmOf, readCertificate, reissueReason } from "./certificate.ts";
 import { type DocumentReading, relayDocumentOf } from "./document.ts";
 import { readingOf, renderCertificate, shownFingerprint } from "./objects/certificate.ts";
 import { renderIssuance } from "./objects/issuance.ts";
@@ -23,14 +23,14 @@ import { renderPodMonitor } from "./objects/podmonitor.ts";
 import { renderShard } from "./objects/shard.ts";
 import { addressesOf, renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
-import { renderStatefulSet } from "./objects/statefulset.ts";
-import { decideClientAuthority } from "./own/authority.ts";
+import { decideClientAuthority, leavesOf } from "./own/authority.ts";
 import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
 import { drainEvents, judgeDraining } from "./scale/draining.ts";
 import { areCurrent, decideFigures } from "./scale/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
 import { decideOrders, type PodOrder } from "./scale/orders.ts";
+import { judgeRollout, type Rollout, setToApply } from "./scale/rollout.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { planVolumes } from "./scale/volumes.ts";
 import { transitionEvents } from "./transition.ts";
@@ -75,6 +75,8 @@ export interface RelayPlan extends RelayActions {
   readonly status: MailRelayStatus;
   readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
+  /** Undefined while nothing is written, and of a relay that is deleted: its pods stay as they are. */
+  readonly rollout: Rollout | undefined;
 }
 
 /** Until pods report what was rendered they are asked again soon, and less often the longer it takes. */
@@ -103,17 +105,19 @@ export function planRelay(world: RelayWorld): RelayPlan {
   const { relay, now } = world;
   const reading = relayDocumentOf(world);
   const scale = decideScale(world);
+  const rollout = judgeRollout(world);
   const intended: Intended = {
     revision: reading.document?.revision,
     fingerprint: shownFingerprint(certificateToMount(world)),
   };
   const nudging = decideNudges(world.pods, intended, now);
-  const findings = judge({ world, reading, scale, intended });
+  const findings = judge({ world, reading, scale, rollout, intended });
   const figures = decideFigures({ now, pods: world.pods, retained: scale.retained, told: world.figures });
   const judged = relayStatus({
     world,
     findings,
     revision: intended.revision,
+    documentVersion: reading.document?.version,
     desired: scale.desired,
     retained: scale.retained,
     figures,
@@ -135,15 +139,16 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
   // A pause keeps what runs as it is; nothing of the kind keeps a relay from being deleted.
   const isHeld = isBlind(world) || relay.spec.paused || lostContests(relay.metadata.name, world.contests).length > 0;
-  if (isHeld && scale.deletion === undefined) return { ...nothing, ...said };
+  if (isHeld && scale.deletion === undefined) return { ...nothing, ...said, rollout: undefined };
   const actions =
     scale.deletion === undefined
-      ? actionsFor({ world, reading, scale, nudges: nudging.nudges })
+      ? actionsFor({ world, reading, scale, rollout, nudges: nudging.nudges })
       : deletionActions(world, scale);
   const removed = actions.remove.filter(({ kind }) => kind === "PersistentVolumeClaim").map(({ name }) => name);
   return {
     ...actions,
     ...said,
+    rollout: scale.deletion === undefined ? rollout : undefined,
     events: [...said.events, ...drainEvents(world, scale, removed)],
     requeueAfterMs: Math.min(said.requeueAfterMs, orderPause(actions.orders)),
   };
@@ -159,17 +164,19 @@ interface Considered {
   readonly world: RelayWorld;
   readonly reading: DocumentReading;
   readonly scale: ScaleDecision;
+  readonly rollout: Rollout;
 }
 
 function judge({
   world,
   reading,
   scale,
+  rollout,
   intended,
 }: Considered & { readonly intended: Intended }): readonly RelayFinding[] {
   const { deletion } = scale;
   return [
-    ...assessRelay(world, reading.problems),
+    ...assessRelay(world, reading.problems, rollout),
     judgeProgrammed(world, { ...intended, replicas: scale.replicas }),
     judgeAvailable(world),
     judgeDraining(world, { scale, deadline: deletion === undefined ? undefined : timestamp(deletion.deadline) }),
@@ -188,7 +195,10 @@ export function relayEvents(
     summary: "Ready",
     underWay: new Set(["Pending", "NoReadyPods", "WaitingForPods", "PodsUnavailable", "Hibernating"]),
     // A domain that changes is told as an event of its own.
-    passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Programmed", "Ready"]) },
+    passing: {
+      reasons: new Set(["WaitingForPods", "Progressing", "RolloutPending"]),
+      untold: new Set(["Accepted", "Programmed", "Ready"]),
+    },
     inverted: new Set(["Draining"]),
     progress: new Set(["HandingOver", "ScalingIn"]),
     warnings: new Set([
@@ -216,7 +226,7 @@ function pause(world: RelayWorld, findings: readonly RelayFinding[]): number {
 }
 
 function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[] }): RelayActions {
-  const { world, reading, scale } = considered;
+  const { world, reading, scale, rollout } = considered;
   const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: false });
   const removals = leftOverDocuments(world);
   const { metadata, spec } = world.relay;
@@ -227,7 +237,7 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
     adopt: secretsToAdopt(world),
     removals,
     marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
-    apply: objectsFor({ world, reading, scale }, removals.length === 0),
+    apply: objectsFor({ world, reading, scale, rollout }, removals.length === 0),
     grow: volumes.grow,
     nudges: considered.nudges,
     orders: decideOrders({ world, ...scale }),
@@ -244,7 +254,7 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
 }
 
 /** What stands around the pods comes first, the pods last. */
-function objectsFor({ world, reading, scale }: Considered, areShardsClean: boolean): readonly AppliedObject[] {
+function objectsFor({ world, reading, scale, rollout }: Considered, areShardsClean: boolean): readonly AppliedObject[] {
   const { relay, place, kinds } = world;
   const { certManager } = relay.spec.tls;
   const certificate = certificateToMount(world);
@@ -264,19 +274,8 @@ function objectsFor({ world, reading, scale }: Considered, areShardsClean: boole
   // Shards change first: a configuration that names digests of the past would be loaded and replaced at once.
   if (reading.document !== undefined && areShardsClean) objects.push(renderConfiguration(relay, reading.document));
   const isComplete = certificate !== undefined && reading.document !== undefined;
-  if (isComplete || world.statefulSet !== undefined) objects.push(statefulSetFor(world, scale));
+  if (isComplete || world.statefulSet !== undefined) objects.push(...setToApply(world, scale.replicas, rollout));
   return objects;
-}
-
-function statefulSetFor(world: RelayWorld, scale: ScaleDecision): AppliedObject {
-  const { relay, place, statefulSet } = world;
-  return renderStatefulSet({
-    relay,
-    image: place.image,
-    pods: place.pods,
-    replicas: scale.replicas,
-    present: statefulSet,
-  });
 }
 
 /**
@@ -290,7 +289,7 @@ function deletionActions(world: RelayWorld, scale: ScaleDecision): RelayActions 
     ...nothing,
     finalizer: scale.deletion?.isDone === true ? "takeOff" : undefined,
     marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
-    apply: world.statefulSet === undefined ? [] : [statefulSetFor(world, scale)],
+    apply: world.statefulSet === undefined ? [] : setToApply(world, scale.replicas, judgeRollout(world)),
     orders: decideOrders({ world, ...scale }),
     remove: volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
   };
@@ -367,8 +366,15 @@ function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
   const own = world.certificate;
   const decision = decideClientAuthority(world.authority, world.now);
   if (decision.kind !== "keep" || secretText(own, "ca.crt") !== decision.authority.bundle) return names;
-  const readings = [readingOf(own), ...(decision.authority.RSA === undefined ? [] : [readingOf(own, "rsa")])];
-  const serve = readings.every((reading) => reissueReason({ reading, names, now: world.now }) === undefined);
+  const wanted = leavesOf(tls.selfSigned.algorithms, decision.authority);
+  const serve = (["tls", "rsa"] as const).every((pair) => {
+    if (wanted[pair] === undefined) return secretText(own, `${pair}.crt`) === undefined;
+    const reading = readingOf(own, pair);
+    return (
+      reissueReason({ reading, names, now: world.now }) === undefined &&
+      algorithmOf(secretText(own, `${pair}.crt`) ?? "") === wanted[pair]
+    );
+  });
   return serve ? undefined : names;
 }
 

@@ -106,6 +106,8 @@ export interface StatusQuestion {
   };
   readonly findings: readonly RelayFinding[];
   readonly revision: string | undefined;
+  /** Of the documents that were rendered; undefined when none could be. */
+  readonly documentVersion?: number | undefined;
   /** Pods there should be in the end. */
   readonly desired: number;
   readonly retained: readonly ClaimFact[];
@@ -118,6 +120,7 @@ export function relayStatus({
   world,
   findings,
   revision,
+  documentVersion,
   desired,
   retained,
   figures,
@@ -140,9 +143,19 @@ export function relayStatus({
     queued: figures.queued,
     ...(figures.oldestDueTime === undefined ? {} : { oldestDueTime: figures.oldestDueTime }),
     ...(revision === undefined ? {} : { revision }),
+    ...(documentVersion === undefined ? {} : { documentVersion }),
+    ...releaseOf(pods),
     pods: pods.map(podStatus),
     ...(retained.length === 0 ? {} : { retainedSpools: retained.map(retainedStatus) }),
   };
+}
+
+/** The oldest that a ready pod runs; nothing while one of them does not tell. */
+function releaseOf(pods: readonly PodFact[]): Pick<MailRelayStatus, "version"> {
+  const releases = pods.filter((pod) => pod.ready).map((pod) => pod.report?.release);
+  const told = releases.filter((one) => one !== undefined);
+  const [oldest] = told.sort((left, right) => left.localeCompare(right, "en", { numeric: true }));
+  return oldest === undefined || told.length < releases.length ? {} : { version: oldest };
 }
 
 function podStatus(pod: PodFact): NonNullable<MailRelayStatus["pods"]>[number] {

@@ -6,7 +6,7 @@ import { drainFinalizer, revisionAnnotation } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { keyOf, nameOf, type Reference, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Stored } from "../kube/objects.ts";
-import { gatherClaims, gatherPods, gatherRelay, type RelaySources } from "./gather.ts";
+import { gatherClaims, gatherPods, gatherRelay, gatherRollouts, type RelaySources } from "./gather.ts";
 import { certificateSecretName, peerSecretName } from "./objects/names.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
 import { issueOwn } from "./own/issuing.ts";
@@ -42,7 +42,7 @@ export async function reconcileRelay(
   }
   memory.rests(nameOf(key), undefined);
   const world = await gatherRelay(sources, relay);
-  const plan = isHidden(world) ? planHidden(world) : planRelay(world);
+  const plan = await inTurn(sources, world, isHidden(world) ? planHidden(world) : planRelay(world));
   memory.recommended(nameOf(key), plan.recommendations);
   memory.told(nameOf(key), plan.figures);
   const isNews = await carryOut(sources, relay, plan);
@@ -53,10 +53,29 @@ export async function reconcileRelay(
   if (plan.finalizer === "takeOff") {
     await kube.setFinalizer({ kind: "MailRelay", ...key }, drainFinalizer, false);
   }
-  if (!isNews && plan.requeueAfterMs >= settledMs && plan.areFiguresCurrent) {
+  if (!isNews && plan.requeueAfterMs >= settledMs && plan.areFiguresCurrent && !isWaiting(plan)) {
     memory.rests(nameOf(key), restOf(world, plan.status));
   }
   return Math.max(told.requeueAfterMs, memory.rejections.pauseMs(keyOf({ kind: "MailRelay", ...key })));
+}
+
+/** The plan with a turn to replace the pods, where one is needed and to be had; turns that are over are given back. */
+async function inTurn(sources: RelaySources, world: RelayWorld, plan: RelayPlan): Promise<RelayPlan> {
+  const { turns } = sources.memory;
+  const { rollout } = plan;
+  const name = nameOf(world.relay.metadata);
+  const isHolder = turns.has(name);
+  if (rollout?.kind === "done") turns.giveBack(name);
+  if (rollout?.kind === "underWay" || (rollout?.kind === "starting" && isHolder)) {
+    turns.replaces(name, rollout.replaced, world.now);
+  }
+  if (!isWaiting(plan) || isHolder) return plan;
+  const hasTurn = await turns.ask(name, world.now, () => gatherRollouts(sources));
+  return hasTurn ? planRelay({ ...world, hasTurn }) : plan;
+}
+
+function isWaiting({ rollout }: RelayPlan): boolean {
+  return rollout?.kind === "due" && rollout.by === "operator";
 }
 
 /** Of another operator's relay nothing is kept in mind either: it may have been ours until now. */

@@ -41,7 +41,10 @@ export function isServedAt(
 export interface Place {
   /** Which relays are served: those whose spec says the same; undefined: all of them. */
   readonly className: string | undefined;
+  /** Of relay pods whose MailRelay names none. */
   readonly image: string;
+  /** The image that has this very release in it. */
+  readonly ownImage: string;
   readonly pods: PodDefaults;
   /** How names of Services end. */
   readonly clusterDomain: string;
@@ -120,6 +123,10 @@ export interface PodFact {
   readonly acceptedPerSecond: number | undefined;
   /** Absent when the pod does not answer. */
   readonly report: RelayReport | undefined;
+  /** Mark of the template that it was made from; undefined of one from before there were marks. */
+  readonly template: string | undefined;
+  /** The newest version of the documents that a pod of this template was seen to read; undefined when none was seen. */
+  readonly reads: number | undefined;
   /** Where it takes orders; undefined when it was made before there were any. */
   readonly administration: NextHopAddress | undefined;
   /** Digest of the order to leave that this operator gave it last. */
@@ -179,6 +186,8 @@ export interface Recommendation {
 export interface RelayWorld {
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** It is the relay's turn to replace its pods. */
+  readonly hasTurn: boolean;
   readonly place: Place;
   readonly relay: Stored<MailRelay>;
   readonly credentials: CredentialFacts;

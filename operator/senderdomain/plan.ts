@@ -1,8 +1,13 @@
 /** The whole intention for one SenderDomain: the document its relay gets, keys to make, what to say. Pure. */
-import type { Condition } from "../../api/condition.ts";
+import { type Condition, timestamp } from "../../api/condition.ts";
 import { convertHint } from "../../api/former/hint.ts";
 import { parseQuantity } from "../../api/quantity.ts";
-import { domainDocument, type DomainDocument } from "../../api/relayconfig.ts";
+import {
+  type DomainDocument,
+  domainDocumentText,
+  documentVersions,
+  parseDomainDocument,
+} from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { KubeEvent } from "../kube/kube.ts";
 import type { Misfit, Secret } from "../kube/objects.ts";
@@ -86,7 +91,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
     status: {
       observedGeneration: domain.metadata.generation ?? 0,
       conditions,
-      dkim: { activeSelectors: keys.usable.map((key) => key.selector) },
+      dkim: { keys: dkimKeys(world, keys) },
       dnsRecords: [...records],
     },
     events: domainEvents(domain, conditions),
@@ -135,9 +140,10 @@ function renderFor(world: DomainWorld, keys: KeyFacts): Rendering {
   const hasNoKey = keysToMake(world).length > 0 && keys.usable.length === 0;
   // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
   const isBlocked = wayOut.problems.length > 0 || cannotBeRead(world) || hasNoKey;
-  const document = isBlocked ? world.previous : renderDomain(world, keys, wayOut.documents);
-  if (document === undefined) return { text: undefined, wayOut, room: undefined };
-  const text = `${JSON.stringify(document, undefined, 1)}\n`;
+  const current = isBlocked ? world.previous : renderDomain(world, keys, wayOut.documents);
+  if (current === undefined) return { text: undefined, wayOut, room: undefined };
+  const document = { ...current, version: world.mounted?.version ?? documentVersions.newest };
+  const text = domainDocumentText(document);
   return { text, wayOut, room: hasDocument(world, text) ? undefined : roomProblem(world, document, text) };
 }
 
@@ -199,7 +205,7 @@ export function needsPrevious(world: DomainWorld): boolean {
 export function previousDocument(domain: DomainWorld["domain"], text: string | undefined): PreviousDocument {
   if (text === undefined) return undefined;
   try {
-    const document = domainDocument.parse(JSON.parse(text));
+    const document = parseDomainDocument(JSON.parse(text));
     const { namespace, name } = document.senderDomain;
     return namespace === domain.metadata.namespace && name === domain.metadata.name ? document : undefined;
   } catch {
@@ -215,7 +221,7 @@ function renderDomain(
 ): DomainDocument {
   const { metadata, spec } = world.domain;
   return {
-    version: 1,
+    version: documentVersions.newest,
     senderDomain: { namespace: metadata.namespace, name: metadata.name },
     domain: spec.domain,
     keys: keys.usable.map(({ selector, algorithm, privateKey }) => ({
@@ -229,7 +235,7 @@ function renderDomain(
       clientCertificates: spec.senders.flatMap((sender) => sender.clientCertificates ?? []),
       trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
     },
-    addresses: [...spec.localParts],
+    localParts: [...spec.localParts],
     smarthosts: [...smarthosts],
     limits: limitsDocument(spec.limits ?? {}),
     ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
@@ -245,6 +251,15 @@ function limitsDocument(limits: LimitsSpec): DomainDocument["limits"] {
     ...(limits.recipientsPerHour === undefined ? {} : { recipientsPerHour: limits.recipientsPerHour }),
     ...(bytesPerHour === undefined ? {} : { bytesPerHour }),
   };
+}
+
+/** Each says since when; what it was before is in the status of the last look. */
+function dkimKeys({ domain, now }: DomainWorld, { usable }: KeyFacts): NonNullable<SenderDomainStatus["dkim"]>["keys"] {
+  return usable.map(({ selector, algorithm: kind }) => {
+    const algorithm = kind === "rsa" ? "RSA" : "Ed25519";
+    const before = domain.status?.dkim?.keys?.find((key) => key.selector === selector && key.algorithm === algorithm);
+    return { selector, algorithm, state: "Active", since: before?.since ?? timestamp(now) };
+  });
 }
 
 function dnsRecords(world: DomainWorld, keys: KeyFacts): NonNullable<SenderDomainStatus["dnsRecords"]> {

@@ -57,7 +57,7 @@ function largestPart(document: DomainDocument): Part {
       part: size(document.smarthosts),
       remedy: "give only the certificates that the next hop needs in ca.crt of its caRef",
     },
-    { field: "spec.localParts", part: size(document.addresses), remedy: "list fewer" },
+    { field: "spec.localParts", part: size(document.localParts), remedy: "list fewer" },
   ];
   return parts.reduce((largest, one) => (one.part > largest.part ? one : largest));
 }

@@ -10,7 +10,7 @@ const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
 function domainOf(domain: string, keys: DomainDocument["keys"] = [{ selector: "s1", privateKey: pem }]): string {
   const document: DomainDocument = {
-    version: 1,
+    version: 2,
     senderDomain: { namespace: "shop", name: "example" },
     domain,
     keys,
@@ -26,7 +26,7 @@ function domainOf(domain: string, keys: DomainDocument["keys"] = [{ selector: "s
       clientCertificates: [],
       trustedNetworks: false,
     },
-    addresses: ["*"],
+    localParts: ["*"],
     smarthosts: [],
     limits: {},
   };
@@ -35,7 +35,7 @@ function domainOf(domain: string, keys: DomainDocument["keys"] = [{ selector: "s
 
 function relayOf(revision: string, shards: ReadonlyMap<string, Files>): string {
   const document: RelayDocument = {
-    version: 1,
+    version: 2,
     revision,
     relay: { namespace: "mail", name: "outbound" },
     hostname: "relay.example.com",
@@ -142,7 +142,7 @@ test("a domain that could never be read is known by its name, until it can be re
   const loader = new SnapshotLoader();
   const newer = { "a.example.json": domainOf("a.example"), "b.example.json": '{"version":99}' };
   const { snapshot, errors } = loader.load(filesOf("r1", newer));
-  assert.match(errors.join("\n"), /^b\.example\.json: version: /);
+  assert.match(errors.join("\n"), /^b\.example\.json: version: is 99, and this release reads 1 to 2$/);
   assert.deepEqual([...(snapshot?.domains.keys() ?? [])], ["a.example"]);
   assert.deepEqual(snapshot?.gaps, { domains: new Set(["b.example"]), shards: false, relay: false });
   const later = loader.load(filesOf("r2", { ...newer, "b.example.json": domainOf("b.example") }));

@@ -6,7 +6,7 @@ import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
 import { prepareUsername } from "../../api/login.ts";
 import {
-  domainDocument,
+  parseDomainDocument,
   relayDocument,
   shardText,
   type CredentialDocument,
@@ -121,7 +121,7 @@ function decodeRelay(text: string | undefined): RelayDocument {
 }
 
 function decodeDomain(text: string): DomainSettings {
-  const document = domainDocument.parse(JSON.parse(text));
+  const document = parseDomainDocument(JSON.parse(text));
   return {
     document,
     keys: document.keys.map(signingKeyOf),

@@ -13,7 +13,7 @@ const domains: Record<string, DomainWish> = {
   "example.com": { identities: ["shop/mail"] },
   "other.example": { identities: ["other/mail"] },
   "open.example": { trustedNetworks: true },
-  "narrow.example": { identities: ["shop/mail"], addresses: ["orders", "no-reply-*"] },
+  "narrow.example": { identities: ["shop/mail"], localParts: ["orders", "no-reply-*"] },
   "keyless.example": { identities: ["shop/mail"], keyless: true },
   "xn--mnchen-3ya.example": { identities: ["shop/mail"] },
 };

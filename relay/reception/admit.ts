@@ -96,7 +96,7 @@ function admitAddress(snapshot: Snapshot, client: Client, authorship: Authorship
   const { domain, local } = authorship.address;
   const settings = snapshot.domains.get(domain);
   const isAllowed = settings !== undefined && isGranted(snapshot, client, settings);
-  if (isAllowed && matchesLocalPart(settings.document.addresses, local)) return undefined;
+  if (isAllowed && matchesLocalPart(settings.document.localParts, local)) return undefined;
   // What the operator says of it is not known: a client that may use it must not hear a refusal for good.
   if (snapshot.gaps.shards || snapshot.gaps.domains.has(domain)) {
     return refusal(451, "4.3.5", `${place}: domain ${domain} cannot be served yet, try again later`);

@@ -1,10 +1,12 @@
 /** The plain port's pages: what probes, Prometheus and the operator read. */
+import { documentVersions } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { Gate } from "../administration/gate.ts";
 import type { DrainProgress } from "../administration/orders.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Page, Pages } from "../../runtime/health.ts";
 import type { MetricsRegistry } from "../../runtime/metrics.ts";
+import { release } from "../../runtime/release.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import type { Spool, SpoolDepth } from "../spool/spool.ts";
 import type { MessageHistory } from "../observe/history.ts";
@@ -76,6 +78,8 @@ function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): 
   const { acceptedMessages, unwrittenOutcomes } = options.counts();
   return {
     version: 1,
+    documents: documentVersions,
+    release,
     ...(revision === undefined ? {} : { revision }),
     ...(lastError === undefined ? {} : { configurationError: lastError }),
     ...(certificate === undefined

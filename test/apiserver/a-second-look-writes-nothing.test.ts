@@ -33,7 +33,13 @@ async function applyAll(namespace: string): Promise<void> {
         replicas: 2,
         identities: { credentials: { secretSelector: { matchLabels: { login: "relay" } } } },
         pod: { resources: { requests: { cpu: "0.5", memory: "1024Mi" } } },
-        service: { type: "LoadBalancer", loadBalancerSourceRanges: ["10.0.0.0/8"] },
+        service: {
+          type: "LoadBalancer",
+          loadBalancerSourceRanges: ["10.0.0.0/8"],
+          // The server gives it a second family.
+          ipFamilies: ["IPv4"],
+          ipFamilyPolicy: "PreferDualStack",
+        },
         spool: { storage: { size: 2_147_483_648 } },
       },
     }),

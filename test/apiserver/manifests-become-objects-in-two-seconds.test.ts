@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { after, before, test } from "node:test";
 import { mailRelay } from "../../api/mailrelay.ts";
-import { domainDocument, relayDocument } from "../../api/relayconfig.ts";
+import { parseDomainDocument, relayDocument } from "../../api/relayconfig.ts";
 import { primesOf } from "../../api/rsakey.ts";
 import type { AppliedObject, Secret } from "../../operator/kube/objects.ts";
 import { digestOf, project } from "../../operator/kube/cluster/difference.ts";
@@ -85,7 +85,7 @@ test("every object of a relay and three domains is there and right within two se
   }
   for (const domain of domains) {
     const shard = await readSecret(namespace, shardSecretName("outbound", shardOf(domain)));
-    const document = domainDocument.parse(JSON.parse(secretText(shard, domainDataKey(domain)) ?? ""));
+    const document = parseDomainDocument(JSON.parse(secretText(shard, domainDataKey(domain)) ?? ""));
     const primes = primesOf(createPrivateKey(keys.get(domain) ?? "").export({ format: "jwk" }));
     assert.ok(primes !== undefined);
     assert.deepEqual(document.keys, [{ selector: "s1", privateKey: primes }]);

@@ -30,12 +30,12 @@ export async function startMailboat(options: ContestantOptions): Promise<Contest
 
 async function writeConfiguration(directory: string, options: ContestantOptions): Promise<void> {
   const domain: DomainDocument = {
-    version: 1,
+    version: 2,
     senderDomain: { namespace: "bench", name: "example" },
     domain: options.domain,
     keys: [{ selector: "s1", privateKey: options.privateKey }],
     senders: { credentials: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: true },
-    addresses: ["*"],
+    localParts: ["*"],
     smarthosts: [],
     limits: {},
   };
@@ -57,7 +57,7 @@ async function writeConfiguration(directory: string, options: ContestantOptions)
 
 function relayOf(options: ContestantOptions, shards: Readonly<Record<string, string>>): RelayDocument {
   return {
-    version: 1,
+    version: 2,
     revision: "bench",
     relay: { namespace: "bench", name: "relay" },
     hostname: "relay.bench.example",

@@ -71,6 +71,16 @@ function lasting(objects: readonly Rendered[]): readonly Rendered[] {
 }
 
 const refused: readonly { readonly set: Readonly<Record<string, unknown>>; readonly says: RegExp }[] = [
+  {
+    set: { "leaderElection.renewDeadline": "15s" },
+    says: /leaderElection\.renewDeadline: must be shorter than leaseDuration/,
+  },
+  {
+    set: { "leaderElection.retryPeriod": "6s" },
+    says: /leaderElection\.retryPeriod: must be half of renewDeadline or less/,
+  },
+  { set: { "leaderElection.leaseDuration": "15" }, says: /leaderElection[./]leaseDuration/ },
+  { set: { "relay.maxRollouts": 0 }, says: /relay[./]maxRollouts/ },
   { set: { replicaCount: 2 }, says: /additional properties 'replicaCount' not allowed/ },
   { set: { replicas: "two" }, says: /'\/replicas': got string, want integer/ },
   { set: { replicas: -1 }, says: /'\/replicas': minimum/ },
@@ -193,6 +203,34 @@ test("the operator understands what its Deployment tells it", { skip }, () => {
       port: 9464,
     },
   );
+});
+
+test("the operator knows its own image, the relays' and how long its lease lasts", { skip }, () => {
+  const settingsOf = (set: Readonly<Record<string, unknown>>) => {
+    const { args, env } = operatorContainer(helm().render(set));
+    const command = readCommand(args, Object.fromEntries(env.map(({ name, value }) => [name, value ?? "x"])));
+    assert.ok(command.verb === "run");
+    const { ownImage, relayImage, leaseTimes, maxRollouts } = command.settings;
+    return { ownImage, relayImage, leaseTimes, maxRollouts };
+  };
+  const image = "ghcr.io/mailboat/mailboat:0.1.0";
+  assert.deepEqual(settingsOf({}), {
+    ownImage: image,
+    relayImage: image,
+    leaseTimes: { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000 },
+    maxRollouts: 10,
+  });
+  const set = {
+    "relay.image.tag": "older",
+    "relay.maxRollouts": 3,
+    leaderElection: { leaseDuration: "60s", renewDeadline: "40s", retryPeriod: "5s" },
+  };
+  assert.deepEqual(settingsOf(set), {
+    ownImage: image,
+    relayImage: "ghcr.io/mailboat/mailboat:older",
+    leaseTimes: { durationMs: 60_000, renewDeadlineMs: 40_000, retryMs: 5_000 },
+    maxRollouts: 3,
+  });
 });
 
 test("the operator's traces go where the values say, and nowhere by default", { skip }, () => {

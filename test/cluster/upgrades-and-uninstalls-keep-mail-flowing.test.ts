@@ -5,26 +5,13 @@
 import assert from "node:assert/strict";
 import { openClusterStage } from "../support/node/clusterstage.ts";
 import { applyExamples, mailNamespace, type MailCluster, systemNamespace } from "../support/node/mailcluster.ts";
-import { Flow, type FlowResult } from "../support/node/flow.ts";
+import { underFlow } from "../support/node/flow.ts";
 import { until } from "../support/until.ts";
 
 const scenario = openClusterStage(import.meta.url, async (cluster) => {
   await cluster.install();
   await applyExamples(cluster);
 });
-
-/** Runs something while mail flows; then everything that was accepted must be in the inbox. */
-async function underFlow(cluster: MailCluster, name: string, run: () => Promise<void>): Promise<FlowResult> {
-  const flow = await Flow.start(cluster, name);
-  await run();
-  const result = await flow.stop();
-  assert.ok(result.accepted > 20, `only ${result.accepted} messages flowed`);
-  const isComplete = async (): Promise<boolean> => (await flow.missing()).length === 0;
-  await until(`all of ${name}`, isComplete, 60_000).catch(async (error: unknown) => {
-    throw new Error(`${String(error)}: lost ${(await flow.missing()).join(", ")}`);
-  });
-  return result;
-}
 
 async function operatorImage(cluster: MailCluster): Promise<string> {
   const path = "jsonpath={.items[*].spec.containers[0].image}";

@@ -81,7 +81,7 @@ export function credentialFor(identity: string, username: string, password: stri
 
 function domainDocumentOf(plan: DomainPlan): DomainDocument {
   return {
-    version: 1,
+    version: 2,
     senderDomain: { namespace: "shop", name: plan.domain.replaceAll(".", "-") },
     domain: plan.domain,
     keys: plan.keys.map(({ selector, privateKey }) => ({ selector, privateKey })),
@@ -91,7 +91,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
       clientCertificates: [],
       trustedNetworks: plan.trustedNetworks ?? true,
     },
-    addresses: ["*"],
+    localParts: ["*"],
     smarthosts: (plan.nextHops ?? []).map((hop) => ({ ...hop, tlsMode: "None" })),
     limits: {},
     ...(plan.bouncesTo === undefined ? {} : { bounces: { to: plan.bouncesTo } }),
@@ -101,7 +101,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
 function relayDocumentOf(plan: RelayPlan, shards: Readonly<Record<string, string>>): RelayDocument {
   const tls = plan.nextHopTls ?? { tlsMode: "None" };
   return {
-    version: 1,
+    version: 2,
     revision: plan.revision ?? "1",
     relay: { namespace: "mail", name: "outbound" },
     hostname: "relay.example.net",

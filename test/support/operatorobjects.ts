@@ -1,7 +1,9 @@
 /** Objects for tests, made from manifests as people write them, so that defaults are the schema's. */
 import { mailRelay, type MailRelay } from "../../api/mailrelay.ts";
 import { senderDomain, type SenderDomain } from "../../api/senderdomain.ts";
+import { documentVersions } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
+import { release } from "../../runtime/release.ts";
 import type { Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
 import {
@@ -19,6 +21,7 @@ export const now = Date.parse("2026-11-23T12:00:00Z");
 
 export const place: Place = {
   image: "mailboat-relay",
+  ownImage: "mailboat-relay",
   pods: usualPods,
   className: "mailboat",
   clusterDomain: "cluster.local",
@@ -98,6 +101,7 @@ export function authoritySecretOf({ certificate, privateKey }: IssuedCertificate
 export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
   return {
     now,
+    hasTurn: false,
     place,
     relay: relayOf(),
     credentials: { documents: [], problems: [] },
@@ -164,14 +168,18 @@ export interface ReportFixture {
   readonly draining?: boolean;
   /** Implies draining. */
   readonly drain?: RelayReport["drain"];
+  /** The newest version of the documents; `undefined` is of a relay from before they told. */
+  readonly reads?: number | undefined;
 }
 
 export function reportOf(fixture: ReportFixture = {}): RelayReport {
   const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, drain } = fixture;
   const { draining = drain !== undefined } = fixture;
+  const newest = "reads" in fixture ? fixture.reads : documentVersions.newest;
   const certificate = { fingerprint: fingerprint ?? "", notAfter: "2027-01-01T00:00:00Z", names: [] };
   return {
     version: 1,
+    ...(newest === undefined ? {} : { documents: { oldest: documentVersions.oldest, newest }, release }),
     revision,
     ...(configurationError === undefined ? {} : { configurationError }),
     ...(fingerprint === undefined ? {} : { certificate }),
@@ -193,6 +201,7 @@ export function reportOf(fixture: ReportFixture = {}): RelayReport {
 
 /** A pod that runs and answers; `report: undefined` makes it silent. */
 export function podOf(name: string, fact: Partial<PodFact> = {}): PodFact {
+  const report = "report" in fact ? fact.report : reportOf();
   return {
     name,
     uid: `uid-${name}`,
@@ -204,7 +213,9 @@ export function podOf(name: string, fact: Partial<PodFact> = {}): PodFact {
     annotatedRevision: undefined,
     annotatedAt: undefined,
     acceptedPerSecond: undefined,
-    report: reportOf(),
+    report,
+    template: undefined,
+    reads: report === undefined ? undefined : (report.documents?.newest ?? documentVersions.oldest),
     administration: { host: "10.0.0.9", port: 9465 },
     ordered: undefined,
     orderFailure: undefined,

@@ -31,7 +31,7 @@ export const edwardsKey: SigningKey = {
 
 export function relayDocumentOf(delivery: Partial<RelayDocument["delivery"]> = {}): RelayDocument {
   return {
-    version: 1,
+    version: 2,
     revision: "r1",
     relay: { namespace: "mail", name: "outbound" },
     hostname: "relay.test",
@@ -59,12 +59,12 @@ export function domainSettingsOf(
   keys: readonly SigningKey[] = [edwardsKey],
 ): DomainSettings {
   const document: DomainDocument = {
-    version: 1,
+    version: 2,
     senderDomain: { namespace: "shop", name: "example" },
     domain,
     keys: [],
     senders: { credentials: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: false },
-    addresses: ["*"],
+    localParts: ["*"],
     smarthosts: [],
     limits: {},
     ...changes,

@@ -5,7 +5,7 @@ import "reflect-metadata";
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { z } from "zod";
-import { domainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
+import { parseDomainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
@@ -64,13 +64,13 @@ export async function makeCertificate(name = "relay.example.com"): Promise<Certi
 export interface DomainWish {
   readonly identities?: readonly string[];
   readonly trustedNetworks?: boolean;
-  readonly addresses?: readonly string[];
+  readonly localParts?: readonly string[];
   readonly keyless?: boolean;
 }
 
 export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
-  const document = domainDocument.parse({
-    version: 1,
+  const document = parseDomainDocument({
+    version: 2,
     senderDomain: { namespace: "shop", name: domain.replaceAll(".", "-") },
     domain,
     keys: [],
@@ -80,7 +80,7 @@ export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
       clientCertificates: [],
       trustedNetworks: wish.trustedNetworks ?? false,
     },
-    addresses: [...(wish.addresses ?? ["*"])],
+    localParts: [...(wish.localParts ?? ["*"])],
     smarthosts: [],
     limits: {},
   });
@@ -102,7 +102,7 @@ export interface SnapshotWish {
 
 export function snapshotOf(wish: SnapshotWish): Snapshot {
   const relay = relayDocument.parse({
-    version: 1,
+    version: 2,
     revision: "r1",
     relay: { namespace: "mail", name: "outbound" },
     hostname: "relay.example.com",

@@ -20,6 +20,8 @@ const rows: readonly (readonly [string, unknown, unknown, boolean])[] = [
   ["defaults inside the items of a list without names", { c: [{ v: 1 }] }, { c: [{ v: 1, p: "TCP" }] }, true],
   ["an item too many in a list without names", { c: [{ v: 1 }] }, { c: [{ v: 1 }, { v: 2 }] }, false],
   ["a value too many", { c: ["a"] }, { c: ["a", "b"] }, false],
+  ["the second family of a Service", { ipFamilies: ["IPv4"] }, { ipFamilies: ["IPv4", "IPv6"] }, true],
+  ["another first family of a Service", { ipFamilies: ["IPv4"] }, { ipFamilies: ["IPv6", "IPv4"] }, false],
   ["an empty list that is wanted empty", { c: [] }, { c: [] }, true],
   ["a list that is wanted empty and is not", { c: [] }, { c: [1] }, false],
   ["an object instead of a value", { a: "x" }, { a: { b: 1 } }, false],

@@ -28,6 +28,8 @@ export function project(wanted: unknown, actual: unknown): unknown {
 }
 
 function projectMember(key: string, wanted: unknown, actual: unknown): unknown {
+  // A Service that may have both families gets its second from the server, and keeps it.
+  if (key === "ipFamilies" && Array.isArray(wanted) && Array.isArray(actual)) return actual.slice(0, wanted.length);
   if (atomic.has(key)) return actual;
   return amounts.has(key) ? projectAmounts(wanted, actual) : project(wanted, actual);
 }

@@ -57,6 +57,7 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
   const judged = relayStatus({
     world,
     findings,
+    documentVersion: relay.status?.documentVersion,
     revision: relay.status?.revision,
     desired: deletion === undefined ? replicas : 0,
     retained,

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { templateAnnotation } from "../../../api/labels.ts";
 import {
   authorityPem,
   domainOf,
@@ -188,11 +189,16 @@ test("labels and annotations that a person adds stand beside ours and never over
   assert.deepEqual([labels["cost-center"], labels["mailboat.dev/relay"]], ["7", "outbound"]);
   assert.ok(service.spec.ports.every(({ appProtocol }) => appProtocol === "tcp"));
   const evictable = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
-  const annotationsOf = (annotations?: object) =>
-    renderStatefulSet({ relay: relayOf({ pod: { annotations } }), image: "i", replicas: 1, present: undefined }).spec
-      .template.metadata.annotations;
+  const annotationsOf = (annotations?: object) => {
+    const asked = relayOf({ pod: { annotations } });
+    const { template } = renderStatefulSet({ relay: asked, image: "i", replicas: 1, present: undefined }).spec;
+    const { [templateAnnotation]: mark, ...others } = template.metadata.annotations ?? {};
+    assert.match(mark ?? "", /^[0-9a-f]{16}$/);
+    return others;
+  };
   assert.deepEqual(annotationsOf(), { [evictable]: "tmp" });
-  assert.deepEqual(annotationsOf({ [evictable]: "", a: "b" }), { [evictable]: "", a: "b" });
+  const theirs = { [evictable]: "", a: "b", [templateAnnotation]: "theirs" };
+  assert.deepEqual(annotationsOf(theirs), { [evictable]: "", a: "b" });
 });
 
 test("who may reach the listeners, further traffic and the watchers are those that the manifest names", () => {

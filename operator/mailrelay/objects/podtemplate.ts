@@ -6,7 +6,7 @@
 import { administrationPort, administrationPortName, peerDirectory } from "../../../api/administration.ts";
 import { parseDuration } from "../../../api/duration.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
-import { labelsFor, relayLabel, servingLabel } from "../../../api/labels.ts";
+import { labelsFor, relayLabel, servingLabel, templateAnnotation } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import { configurationDirectory, domainsDirectory, tlsDirectory } from "../../../api/relayconfig.ts";
 import type {
@@ -18,6 +18,7 @@ import type {
   TopologySpreadConstraint,
 } from "../../kube/kinds.ts";
 import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
+import { textDigest } from "../../kube/shard.ts";
 import { type PodDefaults, usualPods } from "../world.ts";
 import {
   allShards,
@@ -59,10 +60,15 @@ export function renderPodTemplate(
   const { pod } = relay.spec;
   // Ours come last: pods are found and served by them.
   const labels = { ...pod.labels, ...labelsFor(relay.metadata.name), [servingLabel]: "true" };
-  return {
-    metadata: { labels, annotations: { ...evictable, ...pod.annotations } },
-    spec: renderPodSpec(relay, pod.image ?? defaultImage, defaults),
-  };
+  const annotations = { ...evictable, ...pod.annotations };
+  const spec = renderPodSpec(relay, pod.image ?? defaultImage, defaults);
+  const digest = textDigest(JSON.stringify([labels, annotations, spec])).slice(0, 16);
+  return { metadata: { labels, annotations: { ...annotations, [templateAnnotation]: digest } }, spec };
+}
+
+/** Which template a pod was made from, or a StatefulSet makes pods from; undefined of those before there were marks. */
+export function templateMark({ metadata }: Pick<PodTemplate, "metadata">): string | undefined {
+  return metadata.annotations?.[templateAnnotation];
 }
 
 function renderPodSpec(relay: Stored<MailRelay>, image: string, defaults: PodDefaults): PodSpec {

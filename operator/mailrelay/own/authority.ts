@@ -94,6 +94,22 @@ function decideHalf(secret: Secret | undefined, algorithm: KeyAlgorithm, now: nu
   return { kind: "whole", signing, next, earlier };
 }
 
+/** Names of the pairs in what the pods mount: the first is shown to all that do not know better. */
+export type LeafName = "tls" | "rsa";
+
+/**
+ * Which key each pair of a relay's own certificate has, as its manifest asks. Where the authority that a person gave has no RSA one
+ * beside it, there is the ECDSA pair alone.
+ */
+export function leavesOf(
+  algorithms: readonly KeyAlgorithm[] = ["ECDSA", "RSA"],
+  { RSA }: Pick<Halves<unknown>, "RSA">,
+): Readonly<Record<LeafName, KeyAlgorithm | undefined>> {
+  const isWithRsa = RSA !== undefined && algorithms.includes("RSA");
+  if (isWithRsa && !algorithms.includes("ECDSA")) return { tls: "RSA", rsa: undefined };
+  return { tls: "ECDSA", rsa: isWithRsa ? "RSA" : undefined };
+}
+
 export function clientAuthority({ ECDSA, RSA }: Halves<WholeHalf>): ClientAuthority {
   const successionOf = ({ signing, next }: WholeHalf): Succession => ({ signing, next });
   return {

@@ -20,15 +20,17 @@ type Data = Readonly<Record<string, string>>;
 
 interface Stage {
   readonly kube: LocalKube;
-  readonly issue: (at?: number) => Promise<void>;
+  readonly issue: (at?: number, asked?: typeof relay) => Promise<void>;
   /** As it is stored. */
   readonly data: (name: "mailboat-ca" | "outbound-certificate") => Promise<Data>;
   readonly store: (name: "mailboat-ca" | "outbound-certificate", data: Data) => Promise<void>;
   /** For which names the plan asks, now that this is stored. */
-  readonly asks: (at?: number) => Promise<readonly string[] | undefined>;
+  readonly asks: (at?: number, asked?: typeof relay) => Promise<readonly string[] | undefined>;
 }
 
 const relay = relayOf();
+
+const withKeys = (...algorithms: readonly ("ECDSA" | "RSA")[]) => relayOf({ tls: { selfSigned: { algorithms } } });
 const names = ["relay.example.com", "outbound.mail.svc", "outbound.mail.svc.cluster.local", "localhost"];
 const namespaces = { "mailboat-ca": place.namespace, "outbound-certificate": "mail" } as const;
 
@@ -41,9 +43,9 @@ async function open(t: TestContext): Promise<Stage> {
   const get = (name: keyof typeof namespaces) => kube.get("Secret", namespaces[name], name);
   return {
     kube,
-    issue: async (at = now) => {
+    issue: async (at = now, asked = relay) => {
       const keepClientAuthority = openClientAuthority({ kube, namespace: place.namespace, now: () => at });
-      await issueOwn({ kube, keepClientAuthority, now: () => at }, relay, names);
+      await issueOwn({ kube, keepClientAuthority, now: () => at }, asked, names);
     },
     data: async (name) => {
       const secret = await get(name);
@@ -55,9 +57,9 @@ async function open(t: TestContext): Promise<Stage> {
       assert.ok(secret);
       await kube.apply({ ...secret, data: encodeData(data) });
     },
-    asks: async (at = now) => {
+    asks: async (at = now, asked = relay) => {
       const [authority, certificate] = [await get("mailboat-ca"), await get("outbound-certificate")];
-      return planRelay(relayWorld({ now: at, relay, authority, certificate })).issueFor;
+      return planRelay(relayWorld({ now: at, relay: asked, authority, certificate })).issueFor;
     },
   };
 }
@@ -166,4 +168,24 @@ test("an authority that a person gave signs one certificate, and what was of RSA
   await issue();
   assert.deepEqual(Object.keys(await data("outbound-certificate")).sort(), ["ca.crt", "tls.crt", "tls.key"]);
   assert.equal(await asks(), undefined);
+});
+
+test("a relay is given keys of the kinds that its manifest names, and no others", async (t) => {
+  const { issue, data, asks } = await open(t);
+  await issue();
+  for (const [algorithms, keys] of [
+    [["ECDSA"], { tls: "ec" }],
+    [["RSA"], { tls: "rsa" }],
+    [["RSA", "ECDSA"], { tls: "ec", rsa: "rsa" }],
+  ] as const) {
+    const asked = withKeys(...algorithms);
+    assert.deepEqual(await asks(now, asked), names, algorithms.join());
+    await issue(now, asked);
+    const certificate = await data("outbound-certificate");
+    const pairs = (["tls", "rsa"] as const).filter((pair) => `${pair}.crt` in certificate);
+    const kinds = pairs.map((pair) => [pair, leafOf(certificate, pair).publicKey.asymmetricKeyType]);
+    assert.deepEqual(Object.fromEntries(kinds), keys);
+    assert.ok(decodeCertificate(certificate) !== undefined, "a relay takes it");
+    assert.equal(await asks(now, asked), undefined);
+  }
 });

@@ -7,7 +7,7 @@ import { inTurn } from "../inturn.ts";
 import { type Kube, RejectedError } from "../../kube/kube.ts";
 import type { Secret, Stored } from "../../kube/objects.ts";
 import { encodeData, secretText } from "../../kube/secret.ts";
-import { type KeyAlgorithm, readCertificate, reissueReason } from "../certificate.ts";
+import { algorithmOf, type KeyAlgorithm, readCertificate, reissueReason } from "../certificate.ts";
 import { renderCertificate } from "../objects/certificate.ts";
 import { authoritySecretName, certificateSecretName } from "../objects/names.ts";
 import type { AuthorityPlace } from "../peer/issuing.ts";
@@ -19,6 +19,8 @@ import {
   decideClientAuthority,
   type Half,
   type Halves,
+  type LeafName,
+  leavesOf,
   type PairName,
   type WholeHalf,
 } from "./authority.ts";
@@ -98,23 +100,32 @@ export async function issueOwn(
   relay: Stored<MailRelay>,
   names: readonly string[],
 ): Promise<void> {
-  const { ECDSA, RSA, bundle } = await keepClientAuthority();
+  const authority = await keepClientAuthority();
+  const { bundle } = authority;
   const { namespace, name } = relay.metadata;
   const present = await kube.get("Secret", namespace, certificateSecretName(name));
-  const leafOf = async (pair: "tls" | "rsa", authority: IssuedCertificate): Promise<IssuedCertificate> => {
+  const leafOf = async (
+    pair: LeafName,
+    algorithm: KeyAlgorithm | undefined,
+  ): Promise<IssuedCertificate | undefined> => {
+    const signing = algorithm === undefined ? undefined : authority[algorithm]?.signing;
+    if (signing === undefined) return undefined;
     const serving = servingPair(present, { pair, names, bundle, now: now() });
+    if (serving !== undefined && algorithmOf(serving.certificate) === algorithm) return serving;
     const { issueLeaf } = await import("../issue.ts");
-    return serving ?? issueLeaf({ authority, names, now: now() });
+    return issueLeaf({ authority: signing, names, now: now() });
   };
-  const leaf = await leafOf("tls", ECDSA.signing);
-  const rsa = RSA === undefined ? undefined : await leafOf("rsa", RSA.signing);
+  const wanted = leavesOf(relay.spec.tls.selfSigned?.algorithms, authority);
+  const leaf = await leafOf("tls", wanted.tls);
+  const rsa = await leafOf("rsa", wanted.rsa);
+  if (leaf === undefined) throw new Error("the authority for clients has no key of the kind that is asked for");
   await kube.apply(
     renderCertificate(relay, { chain: leaf.certificate, privateKey: leaf.privateKey, authority: bundle, rsa }),
   );
 }
 
 interface Serving {
-  readonly pair: "tls" | "rsa";
+  readonly pair: LeafName;
   readonly names: readonly string[];
   readonly bundle: string;
   readonly now: number;

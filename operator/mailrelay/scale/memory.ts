@@ -2,11 +2,13 @@
  * What an operator remembers of relays between two looks: rates, recommendations, writes and orders to pods, refusals,
  * what pods have loaded. All of it may be lost; a new operator starts with none and is then careful, not wrong.
  */
+import { documentVersions } from "../../../api/relayconfig.ts";
 import type { RelayReport } from "../../../api/relayreport.ts";
-import type { Figures, OrderFailure, Recommendation, Refusal } from "../world.ts";
+import type { Figures, OrderFailure, PodFact, Recommendation, Refusal } from "../world.ts";
 import { gistOf } from "./likeness.ts";
 import { Rejections } from "./rejections.ts";
 import type { Rest } from "./rest.ts";
+import { Turns } from "./turns.ts";
 
 interface Sample {
   readonly at: number;
@@ -22,6 +24,12 @@ interface GivenOrder {
   readonly failure: OrderFailure | undefined;
 }
 
+interface Reading {
+  readonly at: number;
+  readonly template: string | undefined;
+  readonly newest: number;
+}
+
 /** Rates over less time than this say more about chance than about load. */
 const sampleMs = 5_000;
 const refusalMs = 600_000;
@@ -30,6 +38,8 @@ const forgetMs = 3_600_000;
 
 export class RelayMemory {
   readonly rejections = new Rejections();
+  /** Of the relays, to replace their pods. */
+  readonly turns: Turns;
   readonly #samples = new Map<string, Sample>();
   readonly #orders = new Map<string, GivenOrder>();
   readonly #annotated = new Map<string, number>();
@@ -38,6 +48,22 @@ export class RelayMemory {
   readonly #loaded = new Map<string, string>();
   readonly #figures = new Map<string, Figures>();
   readonly #rests = new Map<string, Rest>();
+  readonly #reads = new Map<string, Reading>();
+
+  /** `rollouts` are the relays that may replace their pods at the same time. */
+  constructor(rollouts = Number.POSITIVE_INFINITY) {
+    this.turns = new Turns(rollouts);
+  }
+
+  /** The newest version of the documents that a pod reads: as it tells, or told before it was started again. */
+  reads(pod: Pick<PodFact, "template" | "report"> & { readonly key: string }, now: number): number | undefined {
+    const { key, template, report } = pod;
+    const last = this.#reads.get(key);
+    if (report === undefined) return last !== undefined && last.template === template ? last.newest : undefined;
+    const newest = report.documents?.newest ?? documentVersions.oldest;
+    if (last?.template !== template || last?.newest !== newest) this.#reads.set(key, { at: now, template, newest });
+    return newest;
+  }
 
   /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
   rate(podUid: string, report: RelayReport | undefined, now: number): number | undefined {
@@ -62,6 +88,7 @@ export class RelayMemory {
     this.#annotated.set(podUid, now);
     for (const [uid, at] of this.#annotated) if (now - at > forgetMs) this.#annotated.delete(uid);
     for (const [uid, sample] of this.#samples) if (now - sample.at > forgetMs) this.#samples.delete(uid);
+    for (const [key, { at }] of this.#reads) if (now - at > forgetMs) this.#reads.delete(key);
   }
 
   order(podUid: string): Pick<GivenOrder, "digest" | "failure"> | undefined {
@@ -142,5 +169,6 @@ export class RelayMemory {
     this.#recommendations.delete(relay);
     this.#figures.delete(relay);
     this.#rests.delete(relay);
+    this.turns.giveBack(relay);
   }
 }

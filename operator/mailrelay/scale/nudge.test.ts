@@ -44,6 +44,15 @@ const rows: readonly Row[] = [
   ],
 ];
 
+test("a pod of the release before shows the first certificate alone, and is told no more", () => {
+  const both = { revision: "r2", fingerprint: `${fingerprint}+${"cd".repeat(32)}` };
+  const shows = (reads: number | undefined) => [
+    podOf("p0", { report: reportOf({ revision: "r2", fingerprint, reads }) }),
+  ];
+  assert.equal(decideNudges(shows(undefined), both, now).nudges.length, 0);
+  assert.equal(decideNudges(shows(2), both, now).nudges.length, 1);
+});
+
 for (const [name, pod, written, againInMs] of rows) {
   test(`decideNudges() writes ${written.length} times to ${name}`, () => {
     const decided = decideNudges([pod], { revision: "r2", fingerprint }, now);

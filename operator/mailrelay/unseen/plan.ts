@@ -35,5 +35,6 @@ export function planHidden(world: RelayWorld): RelayPlan {
     status,
     events: relayEvents(relay, status),
     requeueAfterMs: settledMs,
+    rollout: undefined,
   };
 }

@@ -9,7 +9,7 @@ const second: SmarthostDocument = { host: "two.test", port: 25, tlsMode: "None" 
 
 function relayDocumentOf(delivery: Partial<RelayDocument["delivery"]> = {}): RelayDocument {
   return {
-    version: 1,
+    version: 2,
     revision: "r1",
     relay: { namespace: "mail", name: "outbound" },
     hostname: "relay.test",
@@ -33,12 +33,12 @@ function relayDocumentOf(delivery: Partial<RelayDocument["delivery"]> = {}): Rel
 
 function domainWith(smarthosts: SmarthostDocument[]): DomainSettings {
   const document: DomainSettings["document"] = {
-    version: 1,
+    version: 2,
     senderDomain: { namespace: "shop", name: "example" },
     domain: "example.com",
     keys: [],
     senders: { credentials: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: false },
-    addresses: ["*"],
+    localParts: ["*"],
     smarthosts,
     limits: {},
   };

@@ -152,7 +152,8 @@ function startServer({ programs, directory, etcdPort, port }: ServerStart): Prog
     "tls-private-key-file": at("server.key"),
     "token-auth-file": at("tokens.csv"),
     "authorization-mode": "RBAC",
-    "service-cluster-ip-range": "10.0.0.0/16",
+    // Two families, as many clusters have: a Service has one of them unless it asks for both.
+    "service-cluster-ip-range": "10.0.0.0/16,fd00:10::/112",
     "service-account-issuer": "https://kubernetes.default.svc",
     "service-account-key-file": at("sa.key"),
     "service-account-signing-key-file": at("sa.key"),

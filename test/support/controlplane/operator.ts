@@ -13,6 +13,8 @@ export interface OperatorStart {
   /** Empty: all. */
   readonly namespaces?: readonly string[];
   readonly identity?: string;
+  /** Of relay pods. */
+  readonly relayImage?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** From the sources unless another one is named. */
   readonly main?: string;
@@ -35,7 +37,7 @@ export class OperatorProgram {
       kubeconfig,
       namespace,
       identity,
-      "relay-image": "registry.example/mailboat-relay:test",
+      "relay-image": options.relayImage ?? "registry.example/mailboat-relay:test",
       host: "127.0.0.1",
       port: "0",
       ...(namespaces.length === 0 ? {} : { namespaces: namespaces.join(",") }),

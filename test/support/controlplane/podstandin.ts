@@ -8,7 +8,9 @@ import { once } from "node:events";
 import type { RawObject, Resource } from "../../../operator/kube/client/resource.ts";
 import type { Client } from "../../../operator/kube/client/client.ts";
 import { relayLabel, revisionAnnotation } from "../../../api/labels.ts";
+import { documentVersions } from "../../../api/relayconfig.ts";
 import type { RelayReport } from "../../../api/relayreport.ts";
+import { release } from "../../../runtime/release.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../../operator/kube/cluster/views.ts";
 import type { PodTemplate, StatefulSet, VolumeClaimTemplate } from "../../../operator/kube/kinds.ts";
@@ -167,6 +169,8 @@ function reportOf(pod: StandingPod, told: string | undefined): RelayReport {
   const { fingerprint } = pod;
   return {
     version: 1,
+    documents: documentVersions,
+    release,
     ...(revision === undefined ? {} : { revision }),
     ...(fingerprint === undefined ? {} : { certificate: { fingerprint, notAfter: startedAt, names: [] } }),
     spool: {

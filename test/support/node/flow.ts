@@ -1,4 +1,5 @@
 /** Mail that flows all the time from the client's pod, and the ledger of what was accepted. */
+import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../until.ts";
 import { clientNamespace, login, type MailCluster, relayHost } from "./mailcluster.ts";
@@ -54,4 +55,17 @@ export class Flow {
   #shell(command: string): Promise<string> {
     return this.#cluster.node.kubectl(["exec", "--namespace", clientNamespace, "client", "--", "sh", "-c", command]);
   }
+}
+
+/** Runs something while mail flows; then everything that was accepted must be in the inbox. */
+export async function underFlow(cluster: MailCluster, name: string, run: () => Promise<void>): Promise<FlowResult> {
+  const flow = await Flow.start(cluster, name);
+  await run();
+  const result = await flow.stop();
+  assert.ok(result.accepted > 20, `only ${result.accepted} messages flowed`);
+  const isComplete = async (): Promise<boolean> => (await flow.missing()).length === 0;
+  await until(`all of ${name}`, isComplete, 60_000).catch(async (error: unknown) => {
+    throw new Error(`${String(error)}: lost ${(await flow.missing()).join(", ")}`);
+  });
+  return result;
 }

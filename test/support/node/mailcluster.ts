@@ -131,8 +131,8 @@ export class MailCluster {
   }
 
   /** As a person would, with the image that the node has; both namespaces enforce the restricted standard. */
-  async install(values: readonly string[] = []): Promise<string> {
-    return this.helm(["install", "mailboat", chartFolder, "--wait", "--timeout", "2m", ...this.values(values)]);
+  async install(values: readonly string[] = [], chart = chartFolder): Promise<string> {
+    return this.helm(["install", "mailboat", chart, "--wait", "--timeout", "2m", ...this.values(values)]);
   }
 
   async upgrade(values: readonly string[] = []): Promise<string> {
@@ -249,9 +249,9 @@ export async function observed(
 }
 
 /** The relay and the domain of the README, until both are Ready. */
-export async function applyExamples(cluster: MailCluster): Promise<void> {
+export async function applyExamples(cluster: MailCluster, sources = repositoryRoot): Promise<void> {
   for (const file of ["relay.yaml", "domain.yaml"]) {
-    await cluster.node.kubectl(["apply", "-n", mailNamespace, "-f", join(repositoryRoot, "examples/cluster", file)]);
+    await cluster.node.kubectl(["apply", "-n", mailNamespace, "-f", join(sources, "examples/cluster", file)]);
   }
   await cluster.untilCondition("mailrelay", "outbound", { type: "Ready", withinMs: 90_000 });
   await cluster.untilCondition("senderdomain", "example-com", { type: "Ready" });

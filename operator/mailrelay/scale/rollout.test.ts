@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { place, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
+import { renderStatefulSet } from "../objects/statefulset.ts";
+import { planRelay } from "../plan.ts";
+import type { PodFact, RelayWorld } from "../world.ts";
+import { judgeRollout, wantedTemplate } from "./rollout.ts";
+
+const seen = { ...relayOf({ replicas: 2 }), status: { observedGeneration: 3 } };
+const setOf = (image: string, replicas = 2) =>
+  renderStatefulSet({ relay: relayOf({ replicas: 2 }), image, pods: place.pods, replicas, present: undefined });
+const template = wantedTemplate({ relay: relayOf({ replicas: 2 }), place });
+const pod = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template, ...fact });
+const stale = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template: "older", ...fact });
+
+type Row = readonly [what: string, world: Partial<RelayWorld>, rollout: string];
+
+const rows: readonly Row[] = [
+  ["a relay without pods yet", { statefulSet: undefined }, "done"],
+  ["pods as they should be", { statefulSet: setOf(place.image), pods: [pod("0"), pod("1")] }, "done"],
+  ["another image of the operator", { statefulSet: setOf("older"), pods: [stale("0"), stale("1")] }, "due operator"],
+  [
+    "a spec that nobody has looked at",
+    { relay: relayOf({ replicas: 2 }), statefulSet: setOf("older"), pods: [stale("0"), stale("1")] },
+    "due owner",
+  ],
+  ["another image while the relay sleeps", { statefulSet: setOf("older", 0), pods: [] }, "due owner"],
+  ["one of two replaced", { statefulSet: setOf(place.image), pods: [pod("0"), stale("1")] }, "underWay 1"],
+  [
+    "one of two replaced, not ready",
+    { statefulSet: setOf(place.image), pods: [pod("0", { ready: false }), stale("1")] },
+    "underWay 0",
+  ],
+  [
+    "all replaced, one not ready",
+    { statefulSet: setOf(place.image), pods: [pod("0"), pod("1", { ready: false })] },
+    "starting 1",
+  ],
+  ["the last one away", { statefulSet: setOf(place.image), pods: [pod("0")] }, "starting 1"],
+];
+
+for (const [what, world, expected] of rows) {
+  test(`${what}: ${expected}`, () => {
+    const rollout = judgeRollout(relayWorld({ relay: seen, ...world }));
+    const detail = rollout.kind === "due" ? ` ${rollout.by}` : "replaced" in rollout ? ` ${rollout.replaced}` : "";
+    assert.equal(`${rollout.kind}${detail}`, expected);
+  });
+}
+
+const due = relayWorld({ relay: seen, statefulSet: setOf("older"), pods: [stale("p0"), stale("p1")] });
+const setIn = (world: RelayWorld) => planRelay(world).apply.find(({ kind }) => kind === "StatefulSet");
+const acceptedIn = (world: RelayWorld) =>
+  planRelay(world).status.conditions?.find(({ type }) => type === "Accepted")?.reason;
+
+test("until its turn a relay's StatefulSet is not written, and its status says what it waits for", () => {
+  assert.equal(setIn(due), undefined);
+  assert.equal(acceptedIn(due), "RolloutPending");
+  const turn = { ...due, hasTurn: true };
+  assert.equal(setIn(turn)?.kind === "StatefulSet" && wantedTemplate(due), template);
+  assert.equal(acceptedIn(turn), "Accepted");
+});
+
+test("a relay that waits for its turn is scaled with the template that it has", () => {
+  const more = { ...due, relay: { ...seen, spec: { ...seen.spec, replicas: 3 } } };
+  const set = setIn(more);
+  assert.ok(set?.kind === "StatefulSet");
+  assert.deepEqual([set.spec.replicas, set.spec.template], [3, due.statefulSet?.spec.template]);
+});

@@ -1,0 +1,52 @@
+/**
+ * Whether the pods of a relay are to be replaced, and at whose instance. What its owner changes takes effect at once; what another
+ * operator changes waits for its turn (see turns.ts), and the pods stay as they are until then. Pure.
+ */
+import type { StatefulSet } from "../../kube/objects.ts";
+import { renderPodTemplate, templateMark } from "../objects/podtemplate.ts";
+import { renderStatefulSet } from "../objects/statefulset.ts";
+import type { RelayWorld } from "../world.ts";
+
+export type Rollout =
+  /** Every pod is made from the template as it should be. */
+  | { readonly kind: "done" }
+  /** Pods are being replaced; so many are. */
+  | { readonly kind: "underWay"; readonly replaced: number }
+  /** All are, and some are not ready; so many are. */
+  | { readonly kind: "starting"; readonly replaced: number }
+  /** The StatefulSet has another template than it should. */
+  | { readonly kind: "due"; readonly by: "owner" | "operator" };
+
+type Facts = Pick<RelayWorld, "relay" | "place" | "statefulSet" | "pods">;
+
+export function judgeRollout(world: Facts): Rollout {
+  const { relay, statefulSet, pods } = world;
+  if (statefulSet === undefined) return { kind: "done" };
+  const wanted = wantedTemplate(world);
+  if (templateMark(statefulSet.spec.template) !== wanted) {
+    const isSeen = relay.metadata.generation === relay.status?.observedGeneration;
+    return { kind: "due", by: isSeen && pods.length > 0 ? "operator" : "owner" };
+  }
+  const replaced = pods.filter((pod) => pod.template === wanted && pod.ready).length;
+  if (pods.some((pod) => pod.template !== wanted)) return { kind: "underWay", replaced };
+  return replaced < statefulSet.spec.replicas ? { kind: "starting", replaced } : { kind: "done" };
+}
+
+/** Mark of the template that pods should be made from. */
+export function wantedTemplate({ relay, place }: Pick<RelayWorld, "relay" | "place">): string | undefined {
+  return templateMark(renderPodTemplate(relay, place.image, place.pods));
+}
+
+/** Whether the pods stay as they are for now. */
+export function waitsForTurn({ hasTurn }: Pick<RelayWorld, "hasTurn">, rollout: Rollout): boolean {
+  return rollout.kind === "due" && rollout.by === "operator" && !hasTurn;
+}
+
+/** While its pods wait for their turn, a StatefulSet is written for another number of them alone, with the template that it has. */
+export function setToApply(world: RelayWorld, replicas: number, rollout: Rollout): readonly StatefulSet[] {
+  const { relay, place, statefulSet } = world;
+  const set = renderStatefulSet({ relay, image: place.image, pods: place.pods, replicas, present: statefulSet });
+  if (statefulSet === undefined || !waitsForTurn(world, rollout)) return [set];
+  if (statefulSet.spec.replicas === replicas) return [];
+  return [{ ...set, spec: { ...set.spec, template: statefulSet.spec.template } }];
+}

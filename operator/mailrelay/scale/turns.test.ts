@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Turns } from "./turns.ts";
+
+const none = async (): Promise<ReadonlyMap<string, number>> => new Map();
+const minutes = 60_000;
+
+/** Which of them get a turn. */
+async function given(turns: Turns, names: string, { now = 0, present = none } = {}): Promise<string> {
+  const asking = names.split("");
+  const answers = await Promise.all(asking.map((name) => turns.ask(name, now, present)));
+  return asking.filter((_, index) => answers[index]).join("");
+}
+
+test("no more relays begin than may, also when all ask at once, and a turn that is given back goes to another", async () => {
+  const turns = new Turns(2);
+  assert.equal(await given(turns, "abcdef"), "ab");
+  assert.equal(await given(turns, "bcd", { now: 1 }), "b", "who has one keeps it");
+  turns.giveBack("a");
+  assert.equal(await given(turns, "cd", { now: 2 }), "c");
+});
+
+test("relays that replace pods already have the first turns of a new leader, be they more than may", async () => {
+  const turns = new Turns(2);
+  const present = async (): Promise<ReadonlyMap<string, number>> =>
+    new Map([
+      ["x", 1],
+      ["y", 0],
+      ["z", 0],
+    ]);
+  assert.equal(await given(turns, "abx", { present }), "x");
+  turns.giveBack("x");
+  assert.equal(await given(turns, "a", { present }), "", "two still replace theirs");
+  turns.giveBack("y");
+  assert.equal(await given(turns, "a", { present }), "a");
+});
+
+test("what is there already is asked again where it could not be told", async () => {
+  const turns = new Turns(1);
+  await assert.rejects(given(turns, "a", { present: () => Promise.reject(new Error("no answer")) }), /no answer/);
+  assert.equal(await given(turns, "a", { present: async () => new Map([["x", 0]]) }), "");
+});
+
+test("a relay without progress for ten minutes holds up no other, and one that goes on does", async () => {
+  const turns = new Turns(1);
+  assert.equal(await given(turns, "ab"), "a");
+  turns.replaces("a", 1, 9 * minutes);
+  turns.replaces("a", 1, 18 * minutes);
+  assert.equal(await given(turns, "b", { now: 18 * minutes }), "");
+  assert.equal(await given(turns, "b", { now: 19 * minutes }), "b");
+  assert.equal(turns.has("a"), true, "it may go on all the same");
+});

@@ -1,0 +1,30 @@
+/**
+ * Which version of the documents a relay's pods are given: the newest that all of them read, so that pods of the release before go
+ * on while a new operator replaces them, or for good where a MailRelay names their image. Pure.
+ */
+import { type DocumentVersion, documentVersions } from "../../api/relayconfig.ts";
+import { wantedTemplate } from "./scale/rollout.ts";
+import type { PodFact, RelayWorld } from "./world.ts";
+
+type Facts = Pick<RelayWorld, "relay" | "place" | "pods">;
+
+/** `mounted` is the version that the pods have now; undefined when they have none. */
+export function documentVersionFor(world: Facts, mounted: DocumentVersion | undefined): DocumentVersion {
+  const { oldest, newest } = documentVersions;
+  const present = mounted ?? oldest;
+  const { relay, place, pods } = world;
+  const isOwnImage = (relay.spec.pod.image ?? place.image) === place.ownImage;
+  const wanted = wantedTemplate(world);
+  const isOfToday = ({ template }: PodFact): boolean => template !== undefined && template === wanted;
+  const told = pods.find((pod) => isOfToday(pod) && pod.reads !== undefined)?.reads;
+  const readBy = (pod: PodFact): number => {
+    if (pod.reads !== undefined) return pod.reads;
+    // It is as it was when it got what it has, or another comes in its place.
+    if (!isOfToday(pod) || (pod.ready && !isOwnImage)) return present;
+    // A pod of an older image that cannot read what is there says nothing at all.
+    return told ?? (isOwnImage ? newest : oldest);
+  };
+  const isImageKnown = isOwnImage || told !== undefined;
+  const read = pods.filter(({ isGoing, report }) => !isGoing || report !== undefined).map(readBy);
+  return Math.min(isImageKnown ? newest : present, ...read) < newest ? oldest : newest;
+}
