@@ -14,7 +14,7 @@ import { lostContests } from "./rivals/contests.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
 import { bareReferenceProblems } from "./objects/references.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
-import { type Rollout, waitsForTurn } from "./scale/rollout.ts";
+import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";

@@ -9,7 +9,7 @@ import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
 import { readTracing, type TracingReading } from "./objects/tracing.ts";
 import { resolveSmarthosts } from "./smarthost.ts";
-import { documentVersionFor } from "./versions.ts";
+import { documentVersionFor } from "./rollout/versions.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
 type Spec = MailRelay["spec"];

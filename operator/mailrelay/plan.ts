@@ -30,7 +30,7 @@ import { drainEvents, judgeDraining } from "./scale/draining.ts";
 import { areCurrent, decideFigures } from "./scale/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
 import { decideOrders, type PodOrder } from "./scale/orders.ts";
-import { judgeRollout, type Rollout, setToApply } from "./scale/rollout.ts";
+import { judgeRollout, type Rollout, setToApply } from "./rollout/rollout.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { planVolumes } from "./scale/volumes.ts";
 import { transitionEvents } from "./transition.ts";

@@ -8,7 +8,7 @@ import type { Figures, OrderFailure, PodFact, Recommendation, Refusal } from "..
 import { gistOf } from "./likeness.ts";
 import { Rejections } from "./rejections.ts";
 import type { Rest } from "./rest.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../rollout/turns.ts";
 
 interface Sample {
   readonly at: number;

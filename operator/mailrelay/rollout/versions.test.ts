@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { place, podOf, relayOf, relayWorld, reportOf } from "../../test/support/operatorobjects.ts";
+import { place, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
 import { documentVersionFor } from "./versions.ts";
-import { wantedTemplate } from "./scale/rollout.ts";
-import type { PodFact } from "./world.ts";
+import { wantedTemplate } from "./rollout.ts";
+import type { PodFact } from "../world.ts";
 
 const ours = relayOf();
 const pinned = relayOf({ pod: { image: "mirror.example/mailboat:old" } });

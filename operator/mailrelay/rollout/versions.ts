@@ -2,9 +2,9 @@
  * Which version of the documents a relay's pods are given: the newest that all of them read, so that pods of the release before go
  * on while a new operator replaces them, or for good where a MailRelay names their image. Pure.
  */
-import { type DocumentVersion, documentVersions } from "../../api/relayconfig.ts";
-import { wantedTemplate } from "./scale/rollout.ts";
-import type { PodFact, RelayWorld } from "./world.ts";
+import { type DocumentVersion, documentVersions } from "../../../api/relayconfig.ts";
+import { wantedTemplate } from "./rollout.ts";
+import type { PodFact, RelayWorld } from "../world.ts";
 
 type Facts = Pick<RelayWorld, "relay" | "place" | "pods">;
 
