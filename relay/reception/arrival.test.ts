@@ -394,12 +394,13 @@ test("a stranger that says a lot is answered more slowly, who is known is not", 
   assert.ok((await talkMs(stranger, 30)) > 700);
   const user = await greeted(bed, "submissions");
   await user.login("shop");
-  assert.ok((await talkMs(user, 300)) < 700);
+  // As a stranger it would take half a minute.
+  assert.ok((await talkMs(user, 300)) < 5_000);
 });
 
 test("a client that is refused again and again, or comes and goes, waits for its next session; others do not", async (t) => {
   // A rate is not used up by who is slow: time stands still.
-  const bed = await bedOf(t, {}, { patience: { pauseMs: 1000 }, clock: { now: () => 0 } });
+  const bed = await bedOf(t, {}, { patience: { pauseMs: 2_000 }, clock: { now: () => 0 } });
   const greetingMs = async (listener: string, from: string): Promise<number> => {
     const started = performance.now();
     const client = await bed.connect(listener, { from });
@@ -412,8 +413,8 @@ test("a client that is refused again and again, or comes and goes, waits for its
     socket.destroy();
   }
   await until("all to be gone", () => bed.connections() === 0 || undefined);
-  assert.ok((await greetingMs("submission", "127.0.0.8")) > 900);
-  assert.ok((await greetingMs("submissions", "127.0.0.8")) > 900);
-  assert.ok((await greetingMs("submission", "127.0.0.9")) < 900);
-  assert.ok((await greetingMs("pods", "127.0.0.8")) < 900);
+  assert.ok((await greetingMs("submission", "127.0.0.8")) > 1_900);
+  assert.ok((await greetingMs("submissions", "127.0.0.8")) > 1_900);
+  assert.ok((await greetingMs("submission", "127.0.0.9")) < 1_500);
+  assert.ok((await greetingMs("pods", "127.0.0.8")) < 1_500);
 });

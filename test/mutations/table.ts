@@ -1,7 +1,13 @@
 /** All changes that a test must fail for. A new row goes into the file of its room below rows/. */
 import type { Mutation } from "./mutation.ts";
+import { gateMutations } from "./rows/gate.ts";
 import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { relayMutations } from "./rows/relay.ts";
 
-export const mutations: readonly Mutation[] = [...relayMutations, ...operatorMutations, ...localMutations];
+export const mutations: readonly Mutation[] = [
+  ...relayMutations,
+  ...operatorMutations,
+  ...localMutations,
+  ...gateMutations,
+];
