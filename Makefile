@@ -47,7 +47,7 @@ generate: $(INSTALLED) ## Write the files that come from code (crds/, dashboards
 	@exec $(NODE) charts/generate.ts
 
 format: $(INSTALLED) ## Format every file
-	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn .
+	@exec $(NODE) node_modules/prettier/bin/prettier.cjs --write --log-level warn --cache --cache-strategy content .
 
 pictures: $(INSTALLED) ## Draw the pictures in docs/: dashboards from a real Prometheus, the page in a real browser
 	@MAILBOAT_PICTURES=docs/dashboards $(NODE) --test test/scenario/every-panel-has-data.test.ts
