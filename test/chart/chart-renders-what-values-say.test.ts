@@ -361,12 +361,50 @@ test(
       const places = named(rendered, "Role", /^mailboat-operator$/).map(({ metadata }) => metadata.namespace);
       assert.deepEqual(places, ["mail", "shop"]);
     }
-    assert.equal(
-      operatorContainer(helm().render()).env.find(({ name }) => name === "SECRETS_ROLE"),
-      undefined,
-    );
   },
 );
+
+/** What of a release lies in no namespace, or in that of others. */
+function shared(objects: readonly Rendered[]): readonly string[] {
+  return objects
+    .filter(({ kind, metadata }) => kind !== "CustomResourceDefinition" && metadata.namespace !== "own")
+    .map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`);
+}
+
+test("two releases for the whole cluster share no object, and messages of each name its own role", { skip }, () => {
+  const set = { "rbac.secrets.namespaces": ["mail"], className: "second", "crds.enabled": false };
+  const first = lasting(helm().render(set, ["--namespace", "own"]));
+  const second = lasting(helm().render({ ...set, fullnameOverride: "second" }, ["--namespace", "own"]));
+  const both = shared(first).filter((one) => shared(second).includes(one));
+  assert.ok(shared(first).length > 3);
+  assert.deepEqual(both, []);
+  for (const [objects, role] of [
+    [first, "mailboat-secrets"],
+    [second, "second-secrets"],
+  ] as const) {
+    const named = operatorContainer(objects).env.find(({ name }) => name === "SECRETS_ROLE")?.value;
+    assert.equal(named, `ClusterRole/${role}`);
+    const rules = rulesOf([only(objects, "ClusterRole", new RegExp(`^${role}$`))]);
+    assert.deepEqual(
+      rules.map(({ resources, verbs }) => [resources, verbs]),
+      [
+        [["secrets"], ["get", "list", "watch", "create", "patch"]],
+        [["configmaps"], ["get", "list", "watch"]],
+      ],
+    );
+    const bound = only(objects, "RoleBinding", new RegExp(`^${role}$`));
+    assert.deepEqual(
+      [bound.metadata.namespace, bound["roleRef"]],
+      ["mail", { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role }],
+    );
+  }
+  // Whoever makes roles by hand has them under the usual name.
+  const byHand = operatorContainer(helm().render({ "rbac.create": false }));
+  assert.equal(
+    byHand.env.find(({ name }) => name === "SECRETS_ROLE"),
+    undefined,
+  );
+});
 
 test("whoever may make no ClusterRole needs none", { skip }, () => {
   const objects = helm().render({ watchNamespaces: ["mail", "shop"], "rbac.finalizers": false });

@@ -19,6 +19,11 @@
 {{ include "mailboat.fullname" . }}-operator
 {{- end -}}
 
+{{/* The ClusterRole that the owner of a namespace binds: of this release alone, as every object of the cluster is. */}}
+{{- define "mailboat.secretsRoleName" -}}
+{{ include "mailboat.fullname" . }}-secrets
+{{- end -}}
+
 {{- define "mailboat.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "mailboat.operatorName" .) .Values.serviceAccount.name -}}

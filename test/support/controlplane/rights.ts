@@ -46,7 +46,7 @@ export function grantScopedRights(plane: ControlPlane, rights: ScopedRights): st
     ...bound("Role", { name, namespace, rules: [...rulesIn("election"), ...rulesIn("secrets")], subjects }),
     ...bound("ClusterRole", { name: `${name}-${namespace}`, rules: cluster, subjects }),
     ...namespaces.flatMap((one) => {
-      const rules = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("secrets")];
+      const rules = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("secrets"), ...rulesIn("configmaps")];
       return bound("Role", { name, namespace: one, rules, subjects });
     }),
   ];
@@ -78,11 +78,12 @@ export function grantRights(plane: ControlPlane, namespace: string): string {
   const roleRef = (kind: string) => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
   const everywhere = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("namespaces")];
   const own = [...rulesIn("election"), ...rulesIn("secrets")];
+  const given = [...rulesIn("secrets"), ...rulesIn("configmaps")];
   const items = [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },
     { apiVersion, kind: "ClusterRole", metadata: { name }, rules: everywhere },
     { apiVersion, kind: "ClusterRoleBinding", metadata: { name }, subjects, roleRef: roleRef("ClusterRole") },
-    { apiVersion, kind: "ClusterRole", metadata: { name: usualSecretsRole.name }, rules: rulesIn("secrets") },
+    { apiVersion, kind: "ClusterRole", metadata: { name: usualSecretsRole.name }, rules: given },
     { apiVersion, kind: "Role", metadata: { name, namespace }, rules: own },
     { apiVersion, kind: "RoleBinding", metadata: { name, namespace }, subjects, roleRef: roleRef("Role") },
   ];
