@@ -2,9 +2,10 @@
 import { keyOf, type Reference } from "../operator/kube/kube.ts";
 import type { MailRelay } from "../api/mailrelay.ts";
 import type { SenderDomain } from "../api/senderdomain.ts";
-import { isPart, type Stored } from "../operator/kube/objects.ts";
+import { isPart, type Kind, type Stored } from "../operator/kube/objects.ts";
 import { refersTo } from "../operator/mailrelay/binding.ts";
 import { rivalriesOf } from "../operator/mailrelay/rivals/contests.ts";
+import { relayOf } from "../operator/senderdomain/references.ts";
 
 export interface Given {
   readonly relays: readonly Stored<MailRelay>[];
@@ -12,7 +13,7 @@ export interface Given {
 }
 
 /** Keys of MailRelays and SenderDomains, for a change of something nobody owns. Too many is only slow, too few is wrong. */
-export function affectedBy(changed: Reference, given: Given): readonly string[] {
+export function affectedBy(changed: Reference<Kind>, given: Given): readonly string[] {
   const relayKey = (relay: Stored<MailRelay>): string => keyOf({ kind: "MailRelay", ...placeOf(relay) });
   const domainKey = (domain: Stored<SenderDomain>): string => keyOf({ kind: "SenderDomain", ...placeOf(domain) });
   const { kind } = changed;
@@ -31,15 +32,16 @@ export function affectedBy(changed: Reference, given: Given): readonly string[] 
     case "SenderDomain":
       // A rival may move up, and the relay it has left forgets it.
       return [...given.domains.map(domainKey), ...given.relays.map(relayKey)];
-    case "Secret": {
+    case "Secret":
+    case "ConfigMap": {
       const domains = given.domains.filter((domain) => domain.metadata.namespace === changed.namespace);
-      const bound = given.domains.filter((domain) => domain.spec.relayRef.namespace === changed.namespace);
+      const bound = given.domains.filter((domain) => relayOf(domain).namespace === changed.namespace);
       return [...new Set([...domains, ...bound].map(domainKey)), ...inNamespace(given.relays, changed).map(relayKey)];
     }
   }
 }
 
-function inNamespace(relays: readonly Stored<MailRelay>[], changed: Reference): readonly Stored<MailRelay>[] {
+function inNamespace(relays: readonly Stored<MailRelay>[], changed: Reference<Kind>): readonly Stored<MailRelay>[] {
   return relays.filter((relay) => relay.metadata.namespace === changed.namespace);
 }
 

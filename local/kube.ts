@@ -30,6 +30,7 @@ import type {
   OptionalKind,
   PersistentVolumeClaim,
   Pod,
+  WrittenKind,
 } from "../operator/kube/objects.ts";
 import { type Labels, matchesSelector, namespaceNameLabel } from "../operator/kube/selector.ts";
 import { readShard, type ShardFact } from "../operator/kube/shard.ts";
@@ -353,14 +354,14 @@ export class LocalKube implements Kube {
     await rm(this.#statusPath(reference), { force: true });
     for (const made of this.#objects.values()) {
       const isOwned = made.metadata.ownerReferences?.some((owner) => owner.uid === object.metadata.uid) ?? false;
-      if (isOwned) await this.remove(referenceTo(made));
+      if (isOwned && made.kind !== "ConfigMap") await this.remove(referenceTo(made));
     }
     this.#notify(object);
   }
 
   /** The status an earlier run wrote: transition times and printed transitions go on from there. */
   async #withStatus(object: GivenObject): Promise<GivenObject> {
-    if (object.kind === "Secret") return object;
+    if (object.kind === "Secret" || object.kind === "ConfigMap") return object;
     const text = await readIfThere(this.#statusPath(referenceTo(object)));
     if (text === undefined) return object;
     const stored = z.object({ status: z.unknown() }).safeParse(parse(text)).data;
@@ -377,12 +378,14 @@ export class LocalKube implements Kube {
     return this.#path("secrets", `${reference.namespace}.${reference.name}.json`);
   }
 
-  #statusPath(reference: Reference): string {
+  #statusPath(reference: Reference<Kind>): string {
     return this.#path("status", reference.kind.toLowerCase(), `${reference.namespace}.${reference.name}.yaml`);
   }
 }
 
-export function referenceTo(object: KubeObject): Reference {
+export function referenceTo(object: KindMap[WrittenKind]): Reference;
+export function referenceTo(object: KubeObject): Reference<Kind>;
+export function referenceTo(object: KubeObject): Reference<Kind> {
   return { kind: object.kind, namespace: object.metadata.namespace, name: object.metadata.name };
 }
 

@@ -8,8 +8,9 @@ import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { readManifest } from "../api/manifest.ts";
 import type { KindMap, KubeObject } from "../operator/kube/objects.ts";
+import { encodeData } from "../operator/kube/secret.ts";
 
-export type GivenKind = "MailRelay" | "SenderDomain" | "Secret";
+export type GivenKind = "MailRelay" | "SenderDomain" | "Secret" | "ConfigMap";
 export type GivenObject = KindMap[GivenKind];
 
 /** What a person reads about a mistake: where it is, what it is, what to do. */
@@ -52,18 +53,28 @@ const identity = z.object({
 
 const dataKey = z.string().regex(/^[-._a-zA-Z0-9]+$/);
 
+const givenMetadata = z.object({
+  name: z.string(),
+  namespace: z.string().default("default"),
+  labels: z.record(z.string(), z.string()).default({}),
+  annotations: z.record(z.string(), z.string()).default({}),
+});
+
 const secretManifest = z.object({
   apiVersion: z.literal("v1"),
   kind: z.literal("Secret"),
-  metadata: z.object({
-    name: z.string(),
-    namespace: z.string().default("default"),
-    labels: z.record(z.string(), z.string()).default({}),
-    annotations: z.record(z.string(), z.string()).default({}),
-  }),
+  metadata: givenMetadata,
   type: z.string().default("Opaque"),
   data: z.record(dataKey, z.base64()).default({}),
   stringData: z.record(dataKey, z.string()).default({}),
+});
+
+const configMapManifest = z.object({
+  apiVersion: z.literal("v1"),
+  kind: z.literal("ConfigMap"),
+  metadata: givenMetadata,
+  data: z.record(dataKey, z.string()).default({}),
+  binaryData: z.record(dataKey, z.base64()).default({}),
 });
 
 /** Data keys that a Secret of a type must have, as the API server asks for them. */
@@ -155,6 +166,7 @@ function idOf(kind: string, metadata: { readonly namespace: string; readonly nam
 
 function judge(value: unknown, kind: string | undefined): Judgement {
   if (kind === "Secret") return judgeSecret(value);
+  if (kind === "ConfigMap") return judgeConfigMap(value);
   const reading = readManifest(value);
   if (reading.kind === "invalid") return { problems: reading.errors };
   // Status is the operator's: one that was pasted along is not believed.
@@ -176,8 +188,7 @@ function judgeSecret(value: unknown): Judgement {
     };
   }
   const { stringData, data, ...rest } = reading.data;
-  const encoded = Object.entries(stringData).map(([key, text]) => [key, Buffer.from(text).toString("base64")] as const);
-  const all = { ...data, ...Object.fromEntries(encoded) };
+  const all = { ...data, ...encodeData(stringData) };
   const missing = (requiredKeys[rest.type] ?? []).filter((key) => all[key] === undefined);
   if (missing.length > 0) {
     return {
@@ -188,6 +199,17 @@ function judgeSecret(value: unknown): Judgement {
     };
   }
   return { object: { ...rest, data: all } };
+}
+
+function judgeConfigMap(value: unknown): Judgement {
+  const reading = configMapManifest.safeParse(value);
+  if (!reading.success) {
+    return {
+      problems: reading.error.issues.map(({ path, message }) => ({ path: path.map(String).join("."), message })),
+    };
+  }
+  const { data, binaryData, ...rest } = reading.data;
+  return { object: { ...rest, data: { ...binaryData, ...encodeData(data) } } };
 }
 
 function lineOf(document: Document.Parsed, lines: LineCounter): number {

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 import { systemChance, systemTimers } from "../runtime/clock.ts";
 import { type ChangeListener, keyOf, type Reference } from "../operator/kube/kube.ts";
+import type { Kind } from "../operator/kube/objects.ts";
 import { secretText } from "../operator/kube/secret.ts";
 import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts";
 import { createCredentialSource } from "../operator/mailrelay/login/credentials.ts";
@@ -297,7 +298,7 @@ function reactions({ kube, queue, kubelet, printer, state }: Reactions): ChangeL
     isSyncDue = false;
     await kubelet.sync();
   };
-  const reconcileAffected = async (changed: Reference): Promise<void> => {
+  const reconcileAffected = async (changed: Reference<Kind>): Promise<void> => {
     const given = { relays: await kube.list("MailRelay"), domains: await kube.list("SenderDomain") };
     for (const key of affectedBy(changed, given)) queue.add(key);
   };

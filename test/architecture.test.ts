@@ -198,7 +198,7 @@ const rooms: readonly Room[] = [
   {
     name: "operator pure",
     files:
-      /^operator\/(?:mailrelay|senderdomain)\/(?:objects\/|rivals\/|unseen\/|scale\/|rollout\/|misfit\/plan\.ts|(?:login\/logins?|own\/authority|peer\/trust)\.ts|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|rights|room|senders|smarthost|summary|transition)\.ts)/,
+      /^operator\/(?:references\/(?!gather)|(?:mailrelay|senderdomain)\/(?:objects\/|rivals\/|unseen\/|scale\/|rollout\/|misfit\/plan\.ts|(?:login\/logins?|own\/authority|peer\/trust)\.ts|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|references|rights|room|senders|smarthost|summary|transition)\.ts))/,
     rooms: ["api", "operator words"],
     packages: ["@peculiar/x509"],
     node: ["node:crypto"],
@@ -220,7 +220,7 @@ const rooms: readonly Room[] = [
   },
   {
     name: "operator edges",
-    files: /^operator\/(?:mailrelay|senderdomain)\//,
+    files: /^operator\/(?:mailrelay|senderdomain|references)\//,
     rooms: ["api", "runtime", "operator pure", "operator words", "operator kube"],
     packages: ["@peculiar/x509", "reflect-metadata"],
     node: "any",

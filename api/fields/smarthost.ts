@@ -27,7 +27,9 @@ const smarthost = z.strictObject({
     .describe("kubernetes.io/basic-auth Secret in this namespace with the user name and password to log in with."),
   caRef: authorityReference()
     .optional()
-    .describe("Authorities that the certificate must chain to; the system's roots when absent."),
+    .describe(
+      "Authorities that the certificate must chain to, in a Secret or a ConfigMap; the system's roots when absent.",
+    ),
 });
 
 function outboundTlsMode(fallback: (typeof outboundTlsModes)[number]) {

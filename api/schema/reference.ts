@@ -13,16 +13,14 @@ export function secretKeyReference(what: string, key: string) {
   return z.strictObject({ name: objectName().describe(what), key: dataKey(key) });
 }
 
-/** Certificates of authorities. The kind is said, because they are no secret and need not always lie in one. */
+/** Certificates of authorities. The kind is said, because they are no secret: trust-manager writes them into ConfigMaps. */
 export function authorityReference() {
   return z.strictObject({
-    kind: z.enum(["Secret"]).default("Secret").describe("What holds them."),
-    name: objectName().describe("Name of the Secret in this namespace."),
+    kind: z.enum(["Secret", "ConfigMap"]).default("Secret").describe("What holds them."),
+    name: objectName().describe("Name of the Secret or ConfigMap in this namespace."),
     key: dataKey("ca.crt"),
   });
 }
-
-export type AuthorityReference = z.infer<ReturnType<typeof authorityReference>>;
 
 function dataKey(key: string) {
   const wrong = "must be a data key: letters, digits, '-', '_' and '.'";

@@ -35,6 +35,9 @@ export const mailRelayReasons = {
   SecretNotFound: "SecretNotFound",
   SecretInvalid: "SecretInvalid",
   SecretsForbidden: "SecretsForbidden",
+  ConfigMapNotFound: "ConfigMapNotFound",
+  ConfigMapInvalid: "ConfigMapInvalid",
+  ConfigMapsForbidden: "ConfigMapsForbidden",
   Issued: "Issued",
   Valid: "Valid",
   Expiring: "Expiring",
@@ -113,12 +116,18 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     { reason: "Paused", when: "True: spec.paused is true and nothing but status is written." },
   ],
   ResolvedRefs: [
-    { reason: "ResolvedRefs", when: "True: every Secret that the spec names is there and readable." },
+    { reason: "ResolvedRefs", when: "True: every Secret and ConfigMap that the spec names is there and readable." },
     { reason: "SecretNotFound", when: "False: a Secret that the spec names does not exist." },
     { reason: "SecretInvalid", when: "False: a Secret lacks a key, or what the key holds cannot be used." },
     {
       reason: "SecretsForbidden",
       when: "False: the operator may not read Secrets there; the message is the command that allows it.",
+    },
+    { reason: "ConfigMapNotFound", when: "False: a ConfigMap that the spec names does not exist." },
+    { reason: "ConfigMapInvalid", when: "False: a ConfigMap lacks a key, or what the key holds cannot be used." },
+    {
+      reason: "ConfigMapsForbidden",
+      when: "False: the operator may not read ConfigMaps there; the message is the command that allows it.",
     },
   ],
   CertificateReady: [

@@ -34,6 +34,7 @@ export const senderDomainReasons = {
   SecretNotFound: "SecretNotFound",
   SecretInvalid: "SecretInvalid",
   SecretsForbidden: "SecretsForbidden",
+  ConfigMapsForbidden: "ConfigMapsForbidden",
   Programmed: "Programmed",
   WaitingForPods: "WaitingForPods",
   NoReadyPods: "NoReadyPods",
@@ -102,6 +103,10 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     {
       reason: "SecretsForbidden",
       when: "False: the operator may not read Secrets that senders or smarthosts name; the message is the command that allows it.",
+    },
+    {
+      reason: "ConfigMapsForbidden",
+      when: "False: the operator may not read a ConfigMap that smarthosts name; the message is the command that allows it.",
     },
     {
       reason: "SendersIncomplete",

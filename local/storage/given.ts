@@ -1,17 +1,18 @@
 /** Objects that people gave, as an API server would see them. Pure. */
 import { nameOf, type ListOptions } from "../../operator/kube/kube.ts";
 import type { KindMap } from "../../operator/kube/objects.ts";
+import { relayOf } from "../../operator/senderdomain/references.ts";
 import type { GivenObject } from "../manifests.ts";
 
-export function brings({ metadata, spec }: KindMap["SenderDomain"], options: ListOptions): boolean {
-  const { namespace = metadata.namespace, name } = spec.relayRef;
-  if (options.relay !== undefined && nameOf({ namespace, name }) !== options.relay) return false;
-  return options.domain === undefined || spec.domain === options.domain;
+export function brings(domain: KindMap["SenderDomain"], options: ListOptions): boolean {
+  if (options.relay !== undefined && nameOf(relayOf(domain)) !== options.relay) return false;
+  return options.domain === undefined || domain.spec.domain === options.domain;
 }
 
 /** What a generation counts: everything a person wrote but the labels and annotations. */
 export function contentOf(object: GivenObject): unknown {
-  return object.kind === "Secret" ? [object.type, object.data] : object.spec;
+  if (object.kind === "Secret") return [object.type, object.data];
+  return object.kind === "ConfigMap" ? object.data : object.spec;
 }
 
 export function same(left: unknown, right: unknown): boolean {

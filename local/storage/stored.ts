@@ -19,7 +19,17 @@ export const storedSecret = z.object({
   data: z.record(z.string(), z.string()),
 });
 
-const storedObject = z.object({ file: z.string(), object: z.union([mailRelay, senderDomain, storedSecret]) });
+const storedConfigMap = z.object({
+  apiVersion: z.literal("v1"),
+  kind: z.literal("ConfigMap"),
+  metadata: storedMetadata,
+  data: z.record(z.string(), z.string()),
+});
+
+const storedObject = z.object({
+  file: z.string(),
+  object: z.union([mailRelay, senderDomain, storedSecret, storedConfigMap]),
+});
 
 const storedMisfit = z.looseObject({
   object: z.looseObject({

@@ -7,23 +7,23 @@ import type { ObjectChange } from "../kube/cluster/reads.ts";
 import { ownerOf } from "../kube/cluster/owner.ts";
 import { asKind, faultsOf } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
-import { keyOf } from "../kube/kube.ts";
+import { keyOf, nameOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
 import { needsNamespaceLabels } from "../mailrelay/binding.ts";
 import { rivalriesOf } from "../mailrelay/rivals/contests.ts";
 import { authoritySecretName, domainOfDataKey, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
+import { selectionTerm } from "../references/reference.ts";
+import { relayOf } from "../senderdomain/references.ts";
 import {
   byNamespace,
   byRelay,
   byRelayDomain,
   byRelayWaiting,
-  bySecret,
+  byReference,
   bySelection,
   relayAndDomain,
-  relayOf,
-  selection,
 } from "./indexes.ts";
 
 type OurKind = "MailRelay" | "SenderDomain";
@@ -78,6 +78,8 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         ...found("SenderDomain", byNamespace, name),
         ...lookup.find("SenderDomain", byNamespace, name).flatMap((domain) => around(domain, found)),
       ]);
+    case "ConfigMap":
+      return new Set(both(byReference, keyOf({ kind, namespace, name })));
     case "Secret": {
       if (name === "") {
         // Domains read and write shards beside their relay, wherever they are themselves.
@@ -92,10 +94,10 @@ export function affectedBy({ change, lookup, operatorNamespace }: Question): Rea
         namespace === operatorNamespace && [authoritySecretName, internalAuthoritySecretName].includes(name);
       return new Set([
         ...madeFor(change),
-        ...both(bySecret, `${namespace}/${name}`),
+        ...both(byReference, keyOf({ kind, namespace, name })),
         ...versions(change)
           .flatMap(({ metadata }) => termsOf(metadata.labels ?? {}))
-          .flatMap((term) => both(bySelection, selection(namespace, term))),
+          .flatMap((term) => both(bySelection, selectionTerm(namespace, term))),
         ...holdersOf(change).flatMap((place) => found("SenderDomain", byRelayDomain, place)),
         ...(isAuthority ? keysOf("MailRelay", lookup.all("MailRelay")) : []),
       ]);
@@ -115,7 +117,7 @@ function relaysIn(namespace: string, lookup: Lookup): readonly string[] {
 function seenIn(namespace: string, lookup: Lookup): ReadonlySet<string> {
   const isConcerned = (object: RawObject): boolean => {
     if (object.metadata.namespace === namespace) return true;
-    return object["spec"] !== undefined && relayOf(asKind<"SenderDomain">(object)).startsWith(`${namespace}/`);
+    return object["spec"] !== undefined && relayOf(asKind<"SenderDomain">(object)).namespace === namespace;
   };
   return new Set([
     ...keysOf("MailRelay", lookup.all("MailRelay")),
@@ -214,7 +216,10 @@ function around(
 ): readonly string[] {
   const place = placeOf(object);
   if (place === undefined) return [];
-  return [...found("SenderDomain", byRelayDomain, place), `MailRelay/${relayOf(asKind<"SenderDomain">(object))}`];
+  return [
+    ...found("SenderDomain", byRelayDomain, place),
+    `MailRelay/${nameOf(relayOf(asKind<"SenderDomain">(object)))}`,
+  ];
 }
 
 /** Relay and domain that a SenderDomain holds; undefined where its spec cannot be read. */

@@ -1,17 +1,16 @@
 /** How resources are found by what they refer to, so that a change costs as much as it concerns. Pure. */
-import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
+import type { RawObject } from "../kube/client/resource.ts";
 import type { Indexes, ReadSettings } from "../kube/cluster/reads.ts";
 import { asKind } from "../kube/cluster/views.ts";
-import { nameOf } from "../kube/kube.ts";
+import { keyOf, nameOf } from "../kube/kube.ts";
 import type { Stored } from "../kube/objects.ts";
-import { termOf } from "../kube/selector.ts";
-import { namedSecrets } from "../mailrelay/objects/references.ts";
-import { managedSecretName } from "../senderdomain/keys.ts";
-import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
+import { relayReferences, relaySelections } from "../mailrelay/references.ts";
+import { type SpecReference, type SpecSelection, termIn } from "../references/reference.ts";
+import { domainReferences, domainSelections, relayOf } from "../senderdomain/references.ts";
 
-/** Values are `namespace/name` of the Secret. */
-export const bySecret = "secret";
+/** Values are keys of the Secrets and ConfigMaps that the spec refers to, as keyOf() spells them. */
+export const byReference = "reference";
 /** Those that select Secrets by label; values are a namespace and an entry of its labels. */
 export const bySelection = "selection";
 export const byNamespace = "namespace";
@@ -24,43 +23,26 @@ export const byRelayWaiting = "relayWaiting";
 export const byRelayDomain = "relayDomain";
 
 const domainIndexes = whereSpecIsKnown({
-  [byRelay]: (object) => [relayOf(asKind<"SenderDomain">(object))],
+  [byRelay]: (object) => [nameOf(relayOf(asKind<"SenderDomain">(object)))],
   [byRelayWaiting]: (object) => {
     const domain = asKind<"SenderDomain">(object);
     const programmed = domain.status?.conditions?.find((condition) => condition.type === "Programmed");
-    return programmed?.status === "True" ? [] : [relayOf(domain)];
+    return programmed?.status === "True" ? [] : [nameOf(relayOf(domain))];
   },
   [byRelayDomain]: (object) => [relayAndDomain(asKind<"SenderDomain">(object))],
-  [bySecret]: (object) => domainSecrets(asKind<"SenderDomain">(object)),
-  [bySelection]: (object) => {
-    const { metadata, spec } = asKind<"SenderDomain">(object);
-    return spec.senders.flatMap(({ credentials }) =>
-      credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))],
-    );
-  },
+  [byReference]: (object) => keysOf(domainReferences(asKind<"SenderDomain">(object))),
+  [bySelection]: (object) => termsIn(object, domainSelections(asKind<"SenderDomain">(object))),
 });
 
 const relayIndexes = whereSpecIsKnown({
-  [bySecret]: (object) => relaySecrets(asKind<"MailRelay">(object)),
-  [bySelection]: (object) => {
-    const { metadata, spec } = asKind<"MailRelay">(object);
-    const { credentials } = spec.identities;
-    return credentials === undefined ? [] : [selection(metadata.namespace, termOf(credentials.secretSelector))];
-  },
+  [byReference]: (object) => keysOf(relayReferences(asKind<"MailRelay">(object))),
+  [bySelection]: (object) => termsIn(object, relaySelections(asKind<"MailRelay">(object))),
 });
 
 export const indexes: ReadSettings["indexes"] = { MailRelay: relayIndexes, SenderDomain: domainIndexes };
 
-export function selection(namespace: string, term: string): string {
-  return `${namespace} ${term}`;
-}
-
-export function relayOf({ metadata, spec }: Stored<SenderDomain>): string {
-  return nameOf({ namespace: spec.relayRef.namespace ?? metadata.namespace, name: spec.relayRef.name });
-}
-
 export function relayAndDomain(domain: Stored<SenderDomain>): string {
-  return `${relayOf(domain)} ${domain.spec.domain}`;
+  return `${nameOf(relayOf(domain))} ${domain.spec.domain}`;
 }
 
 /** One whose spec cannot be read refers to nothing that is known. */
@@ -70,17 +52,10 @@ function whereSpecIsKnown(all: Indexes): Indexes {
   );
 }
 
-function domainSecrets({ metadata: { namespace, name }, spec }: Stored<SenderDomain>): readonly string[] {
-  const keys = (spec.dkim?.keys ?? []).map((key) => key.secretRef.name);
-  // One of somebody else's may stand where a key is to be made: when it goes, its place is free.
-  const made = (spec.dkim?.managed?.algorithms ?? []).map((algorithm) => managedSecretName(name, algorithm));
-  return qualified(namespace, [...keys, ...made, ...smarthostSecretNames(spec.smarthosts)]);
+function keysOf(references: readonly SpecReference[]): readonly string[] {
+  return [...new Set(references.map(keyOf))];
 }
 
-function relaySecrets(relay: Stored<MailRelay>): readonly string[] {
-  return qualified(relay.metadata.namespace, namedSecrets(relay));
-}
-
-function qualified(namespace: string, names: readonly string[]): readonly string[] {
-  return [...new Set(names)].map((name) => nameOf({ namespace, name }));
+function termsIn({ metadata }: RawObject, selections: readonly SpecSelection[]): readonly string[] {
+  return selections.map((selection) => termIn(metadata.namespace ?? "", selection));
 }

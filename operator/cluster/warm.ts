@@ -5,7 +5,7 @@
 import type { ClusterReads, ObjectChange } from "../kube/cluster/reads.ts";
 import { asKind } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
-import { bySecret, bySelection, indexes } from "./indexes.ts";
+import { domainReferences, domainSelections } from "../senderdomain/references.ts";
 
 export interface WarmSettings {
   readonly reads: ClusterReads;
@@ -31,6 +31,6 @@ function asksForSecrets(kind: ObjectChange["kind"], object: RawObject): boolean 
   if (kind === "MailRelay") return true;
   // Of one whose spec cannot be read nothing is asked.
   if (kind !== "SenderDomain" || object["spec"] === undefined) return false;
-  const isNamed = [bySecret, bySelection].some((index) => (indexes[kind]?.[index]?.(object) ?? []).length > 0);
-  return isNamed || asKind<"SenderDomain">(object).spec.dkim?.managed !== undefined;
+  const domain = asKind<"SenderDomain">(object);
+  return domainReferences(domain).some((one) => one.kind === "Secret") || domainSelections(domain).length > 0;
 }

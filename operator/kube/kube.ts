@@ -2,12 +2,13 @@
  * All that the reconcilers know of an API server. `local` implements it over a folder; a cluster's client
  * will. Reads come from a cache and cost nothing; writes are idempotent and change nothing when nothing differs.
  */
-import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "./objects.ts";
+import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret, WrittenKind } from "./objects.ts";
 import type { Labels, Selector } from "./selector.ts";
 import type { ShardFact } from "./shard.ts";
 
-export interface Reference {
-  readonly kind: Kind;
+/** Of what the operator may write, where nothing else is said: ConfigMaps are only read. */
+export interface Reference<K extends Kind = WrittenKind> {
+  readonly kind: K;
   readonly namespace: string;
   readonly name: string;
 }
@@ -53,7 +54,7 @@ export type Standing = "served" | "absent" | "forbidden" | "unanswered";
 export interface Kube {
   /** `get` and `list` throw ForbiddenError where RBAC does not allow the read. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
-  list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
+  list<K extends WrittenKind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
   /** A resource of ours that `get` does not give although it is there, because its spec cannot be read. */
   misfit<K extends "MailRelay" | "SenderDomain">(
     kind: K,
@@ -103,7 +104,7 @@ export interface Kube {
 }
 
 /** `owner` is the key of the resource of ours that the changed object was made for; it alone looks at it. */
-export type ChangeListener = (changed: Reference, owner: Reference | undefined) => void;
+export type ChangeListener = (changed: Reference<Kind>, owner: Reference | undefined) => void;
 
 /** RBAC does not allow it. */
 export class ForbiddenError extends Error {
@@ -129,6 +130,6 @@ export function nameOf(metadata: { readonly namespace: string; readonly name: st
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-export function keyOf(reference: Reference): string {
+export function keyOf(reference: Reference<Kind>): string {
   return `${reference.kind}/${reference.namespace}/${reference.name}`;
 }

@@ -39,6 +39,17 @@ export interface Secret {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** Its text and its binary data together, in base64 like a Secret's, so that both are read alike. */
+export interface ConfigMap {
+  readonly apiVersion: "v1";
+  readonly kind: "ConfigMap";
+  readonly metadata: ObjectMeta;
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** What manifests refer to by name and data key. */
+export type ReferredKind = "Secret" | "ConfigMap";
+
 /** A resource of ours as it is stored. */
 export type Stored<T> = Omit<T, "metadata"> & { readonly metadata: ObjectMeta };
 
@@ -60,6 +71,7 @@ export interface KindMap {
   readonly MailRelay: Stored<MailRelay>;
   readonly SenderDomain: Stored<SenderDomain>;
   readonly Secret: Secret;
+  readonly ConfigMap: ConfigMap;
   readonly StatefulSet: StatefulSet;
   readonly Pod: Pod;
   readonly PersistentVolumeClaim: PersistentVolumeClaim;
@@ -72,6 +84,7 @@ export interface KindMap {
 }
 
 export type Kind = keyof KindMap;
+export type WrittenKind = Exclude<Kind, "ConfigMap">;
 export type KubeObject = KindMap[Kind];
 
 /** What is made for a relay and around its pods: a change of one is that relay's alone. */

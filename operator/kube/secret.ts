@@ -1,8 +1,8 @@
-/** Reading and writing of Secret data. */
-import type { Secret } from "./objects.ts";
+/** Reading and writing of the data of Secrets; that of ConfigMaps is read alike. */
+import type { ConfigMap, Secret } from "./objects.ts";
 
 /** The text of a data key; undefined when the key is absent. */
-export function secretText(secret: Secret | undefined, key: string): string | undefined {
+export function secretText(secret: Secret | ConfigMap | undefined, key: string): string | undefined {
   const value = secret?.data[key];
   return value === undefined ? undefined : Buffer.from(value, "base64").toString("utf8");
 }

@@ -50,14 +50,14 @@ const rows: readonly Row[] = [
   ["no reference problem", () => judgeReferences([]), "True", "ResolvedRefs", /usable/],
   [
     "a missing Secret",
-    () => judgeReferences([{ kind: "missing", field: "f", message: "f: Secret x does not exist" }]),
+    () => judgeReferences([{ kind: "missing", object: "Secret", field: "f", message: "f: Secret x does not exist" }]),
     "False",
     "SecretNotFound",
     /Secret x/,
   ],
   [
     "a Secret without its key",
-    () => judgeReferences([{ kind: "invalid", field: "f", message: "f: Secret x lacks username" }]),
+    () => judgeReferences([{ kind: "invalid", object: "Secret", field: "f", message: "f: Secret x lacks username" }]),
     "False",
     "SecretInvalid",
     /lacks username/,
@@ -239,7 +239,7 @@ test("summarizeRelay() tells a person's mistake from what is on its way", () => 
     summarizeRelay(findings, { unsent: undefined, hasPods: true }).map(
       (entry) => `${entry.type}=${entry.status} ${entry.reason}`,
     );
-  const mistake = judgeReferences([{ kind: "missing", field: "f", message: "m" }]);
+  const mistake = judgeReferences([{ kind: "missing", object: "Secret", field: "f", message: "m" }]);
   assert.deepEqual(summary([mistake]), ["Ready=False Invalid", "Reconciling=False Settled", "Stalled=True Invalid"]);
   const underWay = judgeProgrammed(relayWorld(), r1);
   assert.deepEqual(summary([underWay]), [

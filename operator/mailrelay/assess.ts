@@ -12,7 +12,6 @@ import { needsNamespaceLabels } from "./binding.ts";
 import { type CertificateReading, readCertificate } from "./certificate.ts";
 import { lostContests } from "./rivals/contests.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
-import { bareReferenceProblems } from "./objects/references.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
 import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
@@ -110,20 +109,27 @@ export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFin
   if (first === undefined) return finding("ResolvedRefs", "True", "ResolvedRefs", "every Secret is there and usable");
   // A missing right comes first: what is behind it cannot even be judged.
   const isForbidden = problems.some((problem) => problem.kind === "forbidden");
-  const reason = isForbidden ? "SecretsForbidden" : first.kind === "missing" ? "SecretNotFound" : "SecretInvalid";
+  const [weightiest = first] = isForbidden ? problems.filter((problem) => problem.kind === "forbidden") : problems;
   const messages = new Set(problems.map((problem) => problem.message));
-  return finding("ResolvedRefs", "False", reason, [...messages].join("; "));
+  return finding("ResolvedRefs", "False", reasonOf(weightiest), [...messages].join("; "));
 }
 
-/** Reads that RBAC does not allow beside those of credentials and smarthosts: the certificate's, and the operator's own. */
-export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
-  const { relay, place, forbidden } = world;
-  const { namespace } = relay.metadata;
-  const secretName = relay.spec.tls.secretRef?.name;
-  const problems: ReferenceProblem[] = [];
-  if (secretName !== undefined && forbidden.has(secretName)) {
-    problems.push(forbiddenProblem({ field: "spec.tls.secretRef", namespace, place }));
+function reasonOf({ kind, object }: ReferenceProblem): MailRelayReason {
+  switch (kind) {
+    case "forbidden":
+      return `${object}sForbidden`;
+    case "missing":
+      return `${object}NotFound`;
+    case "invalid":
+      return `${object}Invalid`;
   }
+}
+
+/** Reads that RBAC does not allow beside those of what the spec refers to: what the operator keeps. */
+export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
+  const { relay, place } = world;
+  const { namespace } = relay.metadata;
+  const problems: ReferenceProblem[] = [];
   if (world.isOwnForbidden) {
     problems.push(forbiddenProblem({ field: "metadata", namespace: place.namespace, place }));
   }
@@ -269,7 +275,7 @@ export function assessRelay(
 ): readonly RelayFinding[] {
   return [
     judgeAccepted(world, rollout),
-    judgeReferences([...problems, ...bareReferenceProblems(world), ...forbiddenReads(world)]),
+    judgeReferences([...problems, ...forbiddenReads(world)]),
     judgeCertificate(world),
   ];
 }

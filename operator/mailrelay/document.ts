@@ -7,8 +7,10 @@ import { type ListenerDocument, relayDocument, type RelayDocument, relayDocument
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
-import { readTracing, type TracingReading } from "./objects/tracing.ts";
-import { resolveSmarthosts } from "./smarthost.ts";
+import { problemsUnder, type Readings, readReferences } from "../references/readings.ts";
+import { tracingDocument } from "./objects/tracing.ts";
+import { relayReferences } from "./references.ts";
+import { smarthostDocuments } from "./smarthost.ts";
 import { documentVersionFor } from "./rollout/versions.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 
@@ -41,11 +43,11 @@ export function readRelayDocument(configuration: Secret | undefined): RelayDocum
 /** A next hop whose Secret is missing leaves the last good way out in force; everything else takes effect. */
 export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const { spec, metadata } = world.relay;
-  const wayOut = resolveWayOut(world);
-  const tracing = readTracing(world);
-  const problems = [...world.credentials.problems, ...wayOut.problems, ...tracing.problems];
+  const readings = readReferences(relayReferences(world.relay), world);
+  const problems = [...world.credentials.problems, ...readings.problems];
+  const isOut = problemsUnder("spec.delivery.", problems).length === 0;
   const mounted = mountedDocument(world);
-  const delivery = wayOut.problems.length === 0 ? wayOut.delivery : mounted?.delivery;
+  const delivery = isOut ? deliveryOf(world, readings) : mounted?.delivery;
   if (delivery === undefined) return { document: undefined, problems };
   const document = withRevision({
     version: documentVersionFor(world, mounted?.version),
@@ -64,7 +66,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
       connections: spec.limits.connections,
       connectionsPerClient: spec.limits.connectionsPerClient,
     },
-    ...tracingOf(world, tracing),
+    ...tracingOf(world, readings),
     shards: shardDigests(world.shards),
   });
   return { document, problems };
@@ -77,44 +79,25 @@ function credentialsOf(world: RelayWorld): RelayDocument["credentials"] {
 }
 
 /** While a Secret of it is in trouble, traces go on as they did. */
-function tracingOf(world: RelayWorld, { document, problems }: TracingReading): Pick<RelayDocument, "tracing"> {
-  const tracing = problems.length > 0 ? mountedDocument(world)?.tracing : document;
+function tracingOf(world: RelayWorld, readings: Readings): Pick<RelayDocument, "tracing"> {
+  const isInTrouble = problemsUnder("spec.tracing.", readings.problems).length > 0;
+  const tracing = isInTrouble ? mountedDocument(world)?.tracing : tracingDocument(world, readings);
   return tracing === undefined ? {} : { tracing };
 }
 
-interface WayOut {
-  readonly delivery: RelayDocument["delivery"];
-  readonly problems: readonly ReferenceProblem[];
-}
-
-function resolveWayOut(world: RelayWorld): WayOut {
-  const { delivery } = world.relay.spec;
-  const { secrets, forbidden, place } = world;
-  const { namespace } = world.relay.metadata;
-  const resolve = (list: "smarthosts" | "fallbackSmarthosts") =>
-    resolveSmarthosts({
-      smarthosts: delivery[list],
-      field: `spec.delivery.${list}`,
-      namespace,
-      secrets,
-      forbidden,
-      place,
-      now: world.now,
-    });
-  const smarthosts = resolve("smarthosts");
-  const fallbacks = resolve("fallbackSmarthosts");
+function deliveryOf({ relay, place }: RelayWorld, readings: Readings): RelayDocument["delivery"] {
+  const { delivery } = relay.spec;
+  const hops = (list: "smarthosts" | "fallbackSmarthosts") =>
+    smarthostDocuments({ smarthosts: delivery[list], field: `spec.delivery.${list}`, readings, place });
   return {
-    delivery: {
-      mode: delivery.mode,
-      allowRecipients: [...delivery.allowRecipients],
-      smarthosts: [...smarthosts.documents],
-      fallbackSmarthosts: [...fallbacks.documents],
-      retry: retryDocument(delivery.retry),
-      destinations: delivery.destinations.map(destinationDocument),
-      dnsServers: [...delivery.dns.servers],
-      blockedNetworks: [...delivery.blockedNetworks],
-    },
-    problems: [...smarthosts.problems, ...fallbacks.problems],
+    mode: delivery.mode,
+    allowRecipients: [...delivery.allowRecipients],
+    smarthosts: [...hops("smarthosts")],
+    fallbackSmarthosts: [...hops("fallbackSmarthosts")],
+    retry: retryDocument(delivery.retry),
+    destinations: delivery.destinations.map(destinationDocument),
+    dnsServers: [...delivery.dns.servers],
+    blockedNetworks: [...delivery.blockedNetworks],
   };
 }
 

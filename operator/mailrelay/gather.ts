@@ -12,9 +12,10 @@ import {
 } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
-import type { OptionalKind, OwnerReference, PersistentVolumeClaim, Pod, Secret, Stored } from "../kube/objects.ts";
+import type { OptionalKind, OwnerReference, PersistentVolumeClaim, Pod, Stored } from "../kube/objects.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
+import { gatherReferred, secretReader } from "../references/gather.ts";
 import { isOlder, judgeConsent } from "./binding.ts";
 import { templateMark } from "./objects/podtemplate.ts";
 import type { CredentialSource } from "./login/credentials.ts";
@@ -28,10 +29,10 @@ import {
   peerSecretName,
   spoolVolume,
 } from "./objects/names.ts";
-import { namedSecrets } from "./objects/references.ts";
 import type { KeepClientAuthority } from "./own/issuing.ts";
 import type { KeepAuthority } from "./peer/issuing.ts";
 import type { GiveOrder } from "./peer/orders.ts";
+import { relayReferences, relaySelections } from "./references.ts";
 import type { ReadReport } from "./reports.ts";
 import type { RelayMemory } from "./scale/memory.ts";
 import { hides, unheldDocuments } from "./unseen/documents.ts";
@@ -69,7 +70,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     place,
     relay,
     credentials: await gatherCredentials(sources, relay),
-    secrets: await reader.read(namedSecrets(relay)),
+    ...(await gatherReferred(kube, reader, relayReferences(relay))),
     authority: await own.get(authoritySecretName),
     certificate: await reader.get(certificateSecretName(name)),
     internalAuthority: await own.get(internalAuthoritySecretName),
@@ -95,40 +96,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
   };
 }
 
-export interface SecretReader {
-  /** Names of Secrets that could not be read because RBAC does not allow it. */
-  readonly forbidden: ReadonlySet<string>;
-  get(name: string): Promise<Secret | undefined>;
-  /** Those of the named Secrets that exist, by name. */
-  read(names: readonly string[]): Promise<ReadonlyMap<string, Secret>>;
-}
-
-/** Reads of one namespace; a right that is missing is remembered and is no error. */
-export function secretReader(kube: Kube, namespace: string): SecretReader {
-  const forbidden = new Set<string>();
-  const get = async (name: string): Promise<Secret | undefined> => {
-    try {
-      return await kube.get("Secret", namespace, name);
-    } catch (error) {
-      if (!(error instanceof ForbiddenError)) throw error;
-      forbidden.add(name);
-      return undefined;
-    }
-  };
-  const read = async (names: readonly string[]): Promise<ReadonlyMap<string, Secret>> => {
-    const secrets = new Map<string, Secret>();
-    for (const name of new Set(names)) {
-      const secret = await get(name);
-      if (secret !== undefined) secrets.set(name, secret);
-    }
-    return secrets;
-  };
-  return { forbidden, get, read };
-}
-
 async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>): Promise<CredentialFacts> {
-  const { credentials } = relay.spec.identities;
-  const field = "spec.identities.credentials.secretSelector";
   const { namespace, name } = relay.metadata;
   return sources.credentials.select({
     kube: sources.kube,
@@ -136,7 +104,7 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
     asker: keyOf({ kind: "MailRelay", namespace, name }),
     relay: nameOf(relay.metadata),
     namespace,
-    selectors: credentials === undefined ? [] : [{ selector: credentials.secretSelector, field }],
+    selectors: relaySelections(relay),
   });
 }
 

@@ -298,7 +298,7 @@ test("a missing right does not keep a deleted relay", () => {
 
 test("credentials that may not be read just now stay as they are", () => {
   const world = running([0]);
-  const problem = { kind: "forbidden", field: "f", message: "m" } as const;
+  const problem = { kind: "forbidden", object: "Secret", field: "f", message: "m" } as const;
   const plan = planRelay({ ...world, credentials: { documents: [], problems: [problem] } });
   assert.match(conditionOf(plan, "ResolvedRefs"), /^False SecretsForbidden: m/);
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
-import type { Kind } from "../kube/objects.ts";
+import type { WrittenKind } from "../kube/objects.ts";
 import { place } from "../../test/support/operatorobjects.ts";
 import { grantCommand, rejectionOf } from "./rights.ts";
 
-const rows: readonly (readonly [kind: Kind, refusedFor: RejectedError["refusedFor"], field: string])[] = [
+const rows: readonly (readonly [kind: WrittenKind, refusedFor: RejectedError["refusedFor"], field: string])[] = [
   ["StatefulSet", "content", "spec.pod"],
   ["StatefulSet", "place", "metadata.namespace"],
   ["StatefulSet", "name", "metadata.name"],

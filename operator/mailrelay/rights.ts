@@ -3,7 +3,7 @@
  * gives it, and writes that it refuses, with the field that they come from. Pure.
  */
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
-import type { Kind } from "../kube/objects.ts";
+import type { ReferredKind, WrittenKind } from "../kube/objects.ts";
 import type { Place, ReferenceProblem, Rejection, SecretsRole } from "./world.ts";
 
 /** The role that a namespace's owner binds so that the operator may read and write Secrets there, where nothing else is said. */
@@ -39,19 +39,21 @@ export function namespacesGrant(place: Pick<Place, "namespace" | "serviceAccount
 export interface ForbiddenRead {
   /** For example `spec.tls.secretRef`. */
   readonly field: string;
+  /** Of what may not be read; Secrets when absent. */
+  readonly kind?: ReferredKind;
   readonly namespace: string;
   readonly place: Place;
 }
 
-export function forbiddenProblem({ field, namespace, place }: ForbiddenRead): ReferenceProblem {
+export function forbiddenProblem({ field, kind = "Secret", namespace, place }: ForbiddenRead): ReferenceProblem {
   const message =
-    `${field}: the operator may not read Secrets in namespace ${namespace}; whoever owns it can allow that: ` +
+    `${field}: the operator may not read ${kind}s in namespace ${namespace}; whoever owns it can allow that: ` +
     grantCommand(place, namespace);
-  return { kind: "forbidden", field, message };
+  return { kind: "forbidden", object: kind, field, message };
 }
 
 /** Where in the spec of a MailRelay a person finds what an object of each kind says. */
-const fields: Readonly<Record<Kind, string>> = {
+const fields: Readonly<Record<WrittenKind, string>> = {
   MailRelay: "metadata",
   SenderDomain: "metadata",
   StatefulSet: "spec.pod",
@@ -67,7 +69,7 @@ const fields: Readonly<Record<Kind, string>> = {
 };
 
 export interface RefusedWrite {
-  readonly kind: Kind;
+  readonly kind: WrittenKind;
   readonly name: string;
   /** Where the spec asks for this very object; the kind tells when it is absent. */
   readonly field?: string;
@@ -88,7 +90,7 @@ export function rejectionOf({ kind, name, field }: RefusedWrite, error: unknown)
   };
 }
 
-function fieldOf(kind: Kind, { refusedFor }: RejectedError): string {
+function fieldOf(kind: WrittenKind, { refusedFor }: RejectedError): string {
   if (refusedFor === "name") return "metadata.name";
   return refusedFor === "place" ? "metadata.namespace" : fields[kind];
 }

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 import * as x509 from "@peculiar/x509";
+import type { MailRelay } from "../../api/mailrelay.ts";
 import {
+  configMapOf,
   domainOf,
   domainWorld,
   now,
@@ -15,9 +17,11 @@ import {
 import { planDomain } from "../senderdomain/plan.ts";
 import { relayDocumentOf } from "./document.ts";
 import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
-import { bareReferenceProblems } from "./objects/references.ts";
-import { readTracing } from "./objects/tracing.ts";
-import { resolveSmarthosts } from "./smarthost.ts";
+import type { ConfigMap, Secret, Stored } from "../kube/objects.ts";
+import { type Readings, readReferences } from "../references/readings.ts";
+import { domainReferences } from "../senderdomain/references.ts";
+import { planRelay } from "./plan.ts";
+import { smarthostDocuments, type SmarthostSpec } from "./smarthost.ts";
 
 const dayMs = 86_400_000;
 const life = { name: "Test CA", algorithm: "ECDSA", lifeMs: 30 * dayMs } as const;
@@ -80,64 +84,101 @@ const unusable: readonly (readonly [string, string | undefined, RegExp])[] = [
   ["an authority of tomorrow", later.certificate, /that is valid from 2027-01-\S+Z to 2027-02-\S+Z: renew it$/],
 ];
 
-function secretsWith(text: string | undefined): ReadonlyMap<string, ReturnType<typeof secretOf>> {
-  return new Map([["ca", secretOf({ name: "ca", values: text === undefined ? {} : { "ca.crt": text } })]]);
+type Kind = "Secret" | "ConfigMap";
+type Held = { readonly secrets: ReadonlyMap<string, Secret>; readonly configMaps: ReadonlyMap<string, ConfigMap> };
+
+function holding(kind: Kind, text: string | undefined): Held {
+  const values: Readonly<Record<string, string>> = text === undefined ? {} : { "ca.crt": text };
+  return kind === "Secret"
+    ? { secrets: new Map([["ca", secretOf({ name: "ca", values })]]), configMaps: new Map() }
+    : { secrets: new Map(), configMaps: new Map([["ca", configMapOf({ name: "ca", values })]]) };
 }
 
-const hop = {
-  name: "first",
-  host: "smtp.example.net",
-  port: 587,
-  tlsMode: "Required",
-  caRef: { kind: "Secret", name: "ca", key: "ca.crt" },
-} as const;
-const question = {
-  smarthosts: [hop],
-  field: "spec.smarthosts",
-  namespace: "mail",
-  forbidden: new Set<string>(),
-  place,
-  now,
-};
+function hopWith(kind: Kind) {
+  const caRef = { kind, name: "ca", key: "ca.crt" };
+  return { name: "first", host: "smtp.example.net", port: 587, tlsMode: "Required" as const, caRef };
+}
+
+function resolved(smarthosts: readonly (SmarthostSpec & object)[], held: Held) {
+  const domain = domainOf({ spec: { smarthosts } });
+  const readings: Readings = readReferences(domainReferences(domain), domainWorld({ domain, ...held }));
+  const documents = smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, place });
+  return { documents, problems: readings.problems };
+}
+
+const kinds: readonly Kind[] = ["Secret", "ConfigMap"];
 
 for (const [what, text] of usable) {
-  test(`a next hop may be pinned to ${what}`, () => {
-    const { documents, problems } = resolveSmarthosts({ ...question, secrets: secretsWith(text) });
-    assert.deepEqual(problems, []);
-    assert.equal(documents[0]?.ca, text);
-  });
+  for (const kind of kinds) {
+    test(`a next hop may be pinned to ${what} in a ${kind}`, () => {
+      const { documents, problems } = resolved([hopWith(kind)], holding(kind, text));
+      assert.deepEqual(problems, []);
+      assert.equal(documents[0]?.ca, text);
+    });
+  }
+}
+
+/** Wherever the spec of a MailRelay names an authority. */
+function relaysNaming(caRef: object): readonly (readonly [string, Stored<MailRelay>])[] {
+  const hop = { ...hopWith("Secret"), caRef };
+  const oidc = [{ name: "issuer", issuer: "https://issuer.example.com", audience: "mailboat", caRef }];
+  return [
+    ["spec.delivery.smarthosts[0].caRef", relayOf({ delivery: { smarthosts: [hop] } })],
+    ["spec.delivery.fallbackSmarthosts[0].caRef", relayOf({ delivery: { fallbackSmarthosts: [hop] } })],
+    ["spec.tracing.caRef", relayOf({ tracing: { endpoint: "https://collector:4318", caRef } })],
+    ["spec.identities.clientCertificates.caRef", relayOf({ identities: { clientCertificates: { caRef } } })],
+    ["spec.identities.oidc[0].caRef", relayOf({ identities: { oidc } })],
+  ];
 }
 
 for (const [what, text, message] of unusable) {
-  test(`${what} is no authority, wherever one is named: the condition says what is wrong with it`, () => {
-    const secrets = secretsWith(text);
-    const wanted = (field: string, problems: readonly { readonly kind: string; readonly message: string }[]): void => {
-      const [problem] = problems;
-      assert.ok(problem !== undefined && problems.length === 1, field);
-      assert.equal(problem.kind, "invalid");
-      assert.ok(problem.message.startsWith(`${field}: `), problem.message);
-      assert.match(problem.message, message);
-    };
-    for (const list of ["smarthosts", "fallbackSmarthosts"] as const) {
-      const relay = relayOf({ delivery: { [list]: [hop] } });
-      const { document, problems } = relayDocumentOf(relayWorld({ relay, secrets }));
-      wanted(`spec.delivery.${list}[0].caRef`, problems);
-      assert.equal(document, undefined, "there is no last good way out");
-    }
-    const tracing = { endpoint: "https://collector:4318", caRef: { name: "ca" } };
-    wanted("spec.tracing.caRef", readTracing(relayWorld({ relay: relayOf({ tracing }), secrets })).problems);
-    const identities = { clientCertificates: { caRef: { name: "ca" } } };
-    const bare = bareReferenceProblems(relayWorld({ relay: relayOf({ identities }), secrets }));
-    wanted("spec.identities.clientCertificates.caRef", bare);
-    const domain = domainOf({ spec: { smarthosts: [hop] } });
-    const plan = planDomain(domainWorld({ domain, secrets }));
-    const accepted = plan.status.conditions?.find(({ type }) => type === "Accepted");
-    assert.deepEqual([accepted?.status, accepted?.reason, plan.write], ["False", "Invalid", undefined]);
-    assert.match(accepted?.message ?? "", message);
-  });
+  for (const kind of kinds) {
+    test(`${what} in a ${kind} is no authority, wherever one is named: the condition says what is wrong with it`, () => {
+      const held = holding(kind, text);
+      const wanted = new RegExp(message.source.replace("Secret", kind));
+      for (const [field, relay] of relaysNaming({ kind, name: "ca" })) {
+        const { document, problems } = relayDocumentOf(relayWorld({ relay, ...held }));
+        const [problem] = problems;
+        assert.ok(problem !== undefined && problems.length === 1, field);
+        assert.deepEqual([problem.kind, problem.object, problem.field], ["invalid", kind, field]);
+        assert.ok(problem.message.startsWith(`${field}: `), problem.message);
+        assert.match(problem.message, wanted);
+        // There is no last good way out.
+        assert.equal(document === undefined, field.startsWith("spec.delivery."), field);
+      }
+      const domain = domainOf({ spec: { smarthosts: [hopWith(kind)] } });
+      const plan = planDomain(domainWorld({ domain, ...held }));
+      const accepted = plan.status.conditions?.find(({ type }) => type === "Accepted");
+      assert.deepEqual([accepted?.status, accepted?.reason, plan.write], ["False", "Invalid", undefined]);
+      assert.match(accepted?.message ?? "", wanted);
+    });
+  }
 }
 
-const login = { ...hop, caRef: undefined, credentialsRef: { name: "login" } };
+test("of a ConfigMap that is not there, or may not be read, conditions say so in words of their own", () => {
+  const relay = relayOf({ delivery: { smarthosts: [hopWith("ConfigMap")] } });
+  const resolvedRefs = (held: Partial<Held> | { readonly configMaps: ReadonlyMap<string, "forbidden"> }) =>
+    planRelay(relayWorld({ relay, ...held })).status.conditions?.find(({ type }) => type === "ResolvedRefs");
+  const field = "spec\\.delivery\\.smarthosts\\[0\\]\\.caRef";
+  const missing = resolvedRefs({});
+  assert.equal(missing?.reason, "ConfigMapNotFound");
+  assert.match(
+    missing?.message ?? "",
+    new RegExp(`^${field}: ConfigMap ca does not exist: create it or correct the name$`),
+  );
+  assert.equal(resolvedRefs(holding("ConfigMap", "garbage"))?.reason, "ConfigMapInvalid");
+  const forbidden = resolvedRefs({ configMaps: new Map([["ca", "forbidden"]]) });
+  assert.equal(forbidden?.reason, "ConfigMapsForbidden");
+  const command = "kubectl create rolebinding mailboat-secrets --namespace mail --clusterrole mailboat-secrets";
+  assert.match(forbidden?.message ?? "", new RegExp(`^${field}: the operator may not read ConfigMaps .*: ${command} `));
+  const domain = domainOf({ spec: { smarthosts: [hopWith("ConfigMap")] } });
+  const { status, requeueAfterMs } = planDomain(domainWorld({ domain, configMaps: new Map([["ca", "forbidden"]]) }));
+  const accepted = status.conditions?.find(({ type }) => type === "Accepted");
+  // Nothing tells that a right to a single object was given.
+  assert.deepEqual([accepted?.status, accepted?.reason, requeueAfterMs], ["False", "ConfigMapsForbidden", 60_000]);
+});
+
+const login = { ...hopWith("Secret"), caRef: undefined, credentialsRef: { name: "login" } };
 for (const [what, values, wanted] of [
   ["a line end", { username: "hop\n", password: "hop-pw\n" }, { username: "hop", password: "hop-pw" }],
   ["the line end of another system", { username: "hop\r\n", password: "p\r\n" }, { username: "hop", password: "p" }],
@@ -145,7 +186,7 @@ for (const [what, values, wanted] of [
 ] as const) {
   test(`a next hop gets a login without ${what}`, () => {
     const secrets = new Map([["login", secretOf({ name: "login", values })]]);
-    const { documents, problems } = resolveSmarthosts({ ...question, smarthosts: [login], secrets });
+    const { documents, problems } = resolved([login], { secrets, configMaps: new Map() });
     assert.deepEqual([documents[0]?.credentials, problems], [wanted, []]);
   });
 }
@@ -157,7 +198,7 @@ for (const [what, values, message] of [
 ] as const) {
   test(`a login with ${what} is named, and nothing is sent with it`, () => {
     const secrets = new Map([["login", secretOf({ name: "login", values })]]);
-    const { problems } = resolveSmarthosts({ ...question, smarthosts: [login], secrets });
+    const { problems } = resolved([login], { secrets, configMaps: new Map() });
     assert.match(problems.map((problem) => problem.message).join(), message);
     assert.ok(problems[0]?.message.startsWith("spec.smarthosts[0].credentialsRef: "));
   });

@@ -10,7 +10,16 @@ import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Contest } from "./rivals/contests.ts";
 import type { NetworkPolicy, Service } from "../kube/kinds.ts";
-import type { OptionalKind, OwnerReference, PodHindrance, Secret, StatefulSet, Stored } from "../kube/objects.ts";
+import type {
+  ConfigMap,
+  OptionalKind,
+  OwnerReference,
+  PodHindrance,
+  ReferredKind,
+  Secret,
+  StatefulSet,
+  Stored,
+} from "../kube/objects.ts";
 
 /** A host and port that stand for another one, for example the capture exchanger of local mode. */
 export interface NextHopAddress {
@@ -82,6 +91,7 @@ export interface InternalAuthority extends IssuedCertificate {
 /** Something a manifest refers to and that cannot be used. */
 export interface ReferenceProblem {
   readonly kind: "missing" | "invalid" | "forbidden";
+  readonly object: ReferredKind;
   /** For example `spec.delivery.smarthosts[0].credentialsRef`. */
   readonly field: string;
   /** What is wrong and what to do. */
@@ -193,6 +203,8 @@ export interface RelayWorld {
   readonly credentials: CredentialFacts;
   /** Secrets of the relay's namespace that its spec names and that exist, by name. */
   readonly secrets: ReadonlyMap<string, Secret>;
+  /** ConfigMaps of it, likewise. */
+  readonly configMaps: ReadonlyMap<string, ConfigMap | "forbidden">;
   readonly authority: Secret | undefined;
   /** The certificate Secret the pods mount, as it is now. */
   readonly certificate: Secret | undefined;

@@ -7,13 +7,14 @@ import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { judgeConsent } from "../mailrelay/binding.ts";
 import { readRelayDocument } from "../mailrelay/document.ts";
-import { readShards, type RelaySources, secretReader } from "../mailrelay/gather.ts";
+import { readShards, type RelaySources } from "../mailrelay/gather.ts";
 import { configurationSecretName, domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
-import { smarthostSecretNames } from "../mailrelay/smarthost.ts";
 import { hides } from "../mailrelay/unseen/documents.ts";
 import type { CredentialFacts } from "../mailrelay/world.ts";
+import { gatherReferred, secretReader } from "../references/gather.ts";
 import { isKeyOf } from "./keys.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
+import { domainReferences, domainSelections, relayOf } from "./references.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 
 export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority" | "keepClientAuthority" | "giveOrder">;
@@ -21,12 +22,10 @@ export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority" | 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;
   const { namespace, name } = domain.metadata;
-  const { relayRef } = domain.spec;
-  const place = { namespace: relayRef.namespace ?? namespace, name: relayRef.name };
+  const place = relayOf(domain);
   const relay = await kube.get("MailRelay", place.namespace, place.name);
   const misfit = relay === undefined ? await kube.misfit("MailRelay", place.namespace, place.name) : undefined;
   const reader = secretReader(kube, namespace);
-  const keyNames = (domain.spec.dkim?.keys ?? []).map((key) => key.secretRef.name);
   const mounted = await gatherMounted(sources, domain, relay ?? misfit);
   const world: DomainWorld = {
     now: sources.now(),
@@ -37,7 +36,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
     relaySight: kube.sight(place.namespace),
     namespaceLabels: await kube.namespaceLabels(namespace),
     rivals: relay === undefined ? [] : await gatherRivals(sources, domain, relay),
-    secrets: await reader.read([...keyNames, ...smarthostSecretNames(domain.spec.smarthosts)]),
+    ...(await gatherReferred(kube, reader, domainReferences(domain))),
     forbidden: reader.forbidden,
     managedKeys: await gatherManagedKeys(sources, domain),
     credentials: await gatherCredentials(sources, domain),
@@ -113,17 +112,13 @@ function selectorOf(secret: Secret): string {
 
 async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDomain>): Promise<CredentialFacts> {
   const { namespace, name } = domain.metadata;
-  const { relayRef, senders } = domain.spec;
   return sources.credentials.select({
     kube: sources.kube,
     place: sources.place,
     asker: keyOf({ kind: "SenderDomain", namespace, name }),
-    relay: nameOf({ namespace: relayRef.namespace ?? namespace, name: relayRef.name }),
+    relay: nameOf(relayOf(domain)),
     namespace,
-    selectors: senders.flatMap(({ credentials }, index) => {
-      const field = `spec.senders[${index}].credentials.secretSelector`;
-      return credentials === undefined ? [] : [{ selector: credentials.secretSelector, field }];
-    }),
+    selectors: domainSelections(domain),
   });
 }
 

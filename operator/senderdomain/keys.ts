@@ -6,7 +6,14 @@ import { dkimSelectorLabel, managedByLabel } from "../../api/labels.ts";
 import type { KeyDocument } from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { algorithmOf, isNamed, type ManagedAlgorithm, managedPlace, minRsaBits, readPrivateKey } from "./privatekey.ts";
+import {
+  algorithmOf,
+  isNamed,
+  type ManagedAlgorithm,
+  managedSecretName,
+  minRsaBits,
+  readPrivateKey,
+} from "./privatekey.ts";
 import { forbiddenProblem } from "../mailrelay/rights.ts";
 import { ownerOf } from "../mailrelay/world.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
@@ -78,11 +85,6 @@ function keptKeys(world: DomainWorld, previous: PreviousDocument): readonly Usab
     const key = isOther ? undefined : usableKey(selector, privateKey);
     return key === undefined ? [] : [key];
   });
-}
-
-/** Name of the Secret of a SenderDomain's managed key of an algorithm. */
-export function managedSecretName(domainName: string, algorithm: ManagedAlgorithm): string {
-  return `${domainName}-dkim-${managedPlace(algorithm)}`;
 }
 
 /** Managed keys that the manifest asks for and that do not exist. */

@@ -60,7 +60,7 @@ const keyOnly = (values: Record<string, string>): DomainWorld => ({
   secrets: new Map([["key", secretOf({ name: "key", values })]]),
 });
 const byLogin = { name: "logins", credentials: { secretSelector: { matchLabels: { app: "shop" } } } };
-const problems = [{ kind: "missing", field: "f", message: "f selects no Secret" }] as const;
+const problems = [{ kind: "missing", object: "Secret", field: "f", message: "f selects no Secret" }] as const;
 const scram = { salt: "c2FsdA==", iterations: 4096, storedKey: "a2V5", serverKey: "a2V5" };
 const pausedRelay = {
   ...relayOf({ paused: true }),
@@ -117,7 +117,9 @@ const rows: readonly Row[] = [
       domain: domainOf({ spec: { senders: [byLogin] } }),
       credentials: {
         documents: [{ identity: "mail/app", username: "app", scram: { ...scram } }],
-        problems: [{ kind: "invalid", field: "f", message: "f: Secret mail/other needs the data keys" }],
+        problems: [
+          { kind: "invalid", object: "Secret", field: "f", message: "f: Secret mail/other needs the data keys" },
+        ],
       },
     }),
     "Accepted",
@@ -280,7 +282,7 @@ test("the document that the pods have is read only where something is wrong or m
   assert.deepEqual(cases, [false, false, true, true, true, true, true]);
 });
 
-const denied = { kind: "forbidden", field: "f", message: "f: ask" } as const;
+const denied = { kind: "forbidden", object: "Secret", field: "f", message: "f: ask" } as const;
 
 test("planDomain() keeps everything as it is where Secrets may not be read, and says which command allows it", () => {
   const command = /--namespace mail --clusterrole mailboat-secrets --serviceaccount mailboat-system:mailboat-operator$/;
@@ -430,7 +432,7 @@ test("Ready says of a domain what it is: that nobody may use it, that nothing is
     return `${found?.status} ${found?.message}`;
   };
   assert.equal(ready({}), "True mail of the domain is taken and sent");
-  const nobody = { kind: "missing", field: "f", message: "f selects no Secret" } as const;
+  const nobody = { kind: "missing", object: "Secret", field: "f", message: "f selects no Secret" } as const;
   const credentials = { documents: [], problems: [nobody] };
   assert.equal(ready({ credentials }), "True mail of the domain is taken and sent", "who needs no Secret may send");
   assert.equal(ready({ credentials }, { senders: [byLogin] }), "False nobody can use the domain: f selects no Secret");
@@ -504,7 +506,7 @@ for (const [what, world, senders, said] of nobodySends) {
 
 test("what is to be said of a served domain is said whole", () => {
   const limited = domainOf({ spec: { limits: { messagesPerHour: 10 }, senders: [byLogin] } });
-  const nobody = { kind: "missing", field: "f", message: "f selects no Secret" } as const;
+  const nobody = { kind: "missing", object: "Secret", field: "f", message: "f selects no Secret" } as const;
   const found = condition(
     planDomain(domainWorld({ domain: limited, credentials: { documents: [], problems: [nobody] } })),
     "Accepted",

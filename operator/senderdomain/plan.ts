@@ -15,7 +15,8 @@ import { textDigest } from "../kube/shard.ts";
 import { transitionEvents } from "../mailrelay/transition.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import { renderShard } from "../mailrelay/objects/shard.ts";
-import { type ResolvedSmarthosts, resolveSmarthosts } from "../mailrelay/smarthost.ts";
+import { smarthostDocuments } from "../mailrelay/smarthost.ts";
+import { type Readings, readReferences } from "../references/readings.ts";
 import {
   domainConditions,
   type DomainFinding,
@@ -32,6 +33,7 @@ import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "./dnsrecord.ts";
 import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
 import { rejectionText } from "../mailrelay/rights.ts";
 import { rsaKeyDocument } from "./privatekey.ts";
+import { domainReferences } from "./references.ts";
 import { roomProblem, type RoomProblem } from "./room.ts";
 import { summarizeDomain, untilArrived } from "./summary.ts";
 import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
@@ -56,7 +58,7 @@ export interface DomainPlan {
   readonly requeueAfterMs: number | undefined;
 }
 
-const unheard: ReadonlySet<string> = new Set(["SecretsForbidden", "RelayFull"]);
+const unheard: ReadonlySet<string> = new Set(["SecretsForbidden", "ConfigMapsForbidden", "RelayFull"]);
 /** How often is looked for what nothing tells of. */
 const unheardMs = 60_000;
 /** Pods that come are heard of once they have loaded what there is; that they are there and do not is said after this. */
@@ -131,27 +133,27 @@ function domainEvents(
 interface Rendering {
   /** The domain's document as it should be in the pods; undefined while it has none. */
   readonly text: string | undefined;
-  readonly wayOut: ResolvedSmarthosts;
+  readonly readings: Readings;
   readonly room: RoomProblem | undefined;
 }
 
 function renderFor(world: DomainWorld, keys: KeyFacts): Rendering {
-  const wayOut = wayOutOf(world);
+  const readings = readReferences(domainReferences(world.domain), world);
   const hasNoKey = keysToMake(world).length > 0 && keys.usable.length === 0;
   // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
-  const isBlocked = wayOut.problems.length > 0 || cannotBeRead(world) || hasNoKey;
-  const current = isBlocked ? world.previous : renderDomain(world, keys, wayOut.documents);
-  if (current === undefined) return { text: undefined, wayOut, room: undefined };
+  const isBlocked = readings.problems.length > 0 || cannotBeRead(world) || hasNoKey;
+  const current = isBlocked ? world.previous : renderDomain(world, keys, readings);
+  if (current === undefined) return { text: undefined, readings, room: undefined };
   const document = { ...current, version: world.mounted?.version ?? documentVersions.newest };
   const text = domainDocumentText(document);
-  return { text, wayOut, room: hasDocument(world, text) ? undefined : roomProblem(world, document, text) };
+  return { text, readings, room: hasDocument(world, text) ? undefined : roomProblem(world, document, text) };
 }
 
 /** Why a domain that the relay would serve is not served as its spec says. */
-function obstacleTo(world: DomainWorld, { text, wayOut, room }: Rendering): DomainFinding | undefined {
-  const blocked = wayOut.problems[0];
+function obstacleTo(world: DomainWorld, { text, readings, room }: Rendering): DomainFinding | undefined {
+  const blocked = readings.problems[0];
   if (blocked !== undefined) {
-    const reason = blocked.kind === "forbidden" ? "SecretsForbidden" : "Invalid";
+    const reason = blocked.kind === "forbidden" ? (`${blocked.object}sForbidden` as const) : "Invalid";
     return finding("Accepted", "False", reason, blocked.message);
   }
   if (room !== undefined) return finding("Accepted", "False", room.reason, room.message);
@@ -179,25 +181,13 @@ function shardFor(
   return { secret: renderShard(relay, shardOf(domain)), dataKey: domainDataKey(domain) };
 }
 
-function wayOutOf(world: DomainWorld): ResolvedSmarthosts {
-  return resolveSmarthosts({
-    smarthosts: world.domain.spec.smarthosts,
-    field: "spec.smarthosts",
-    namespace: world.domain.metadata.namespace,
-    secrets: world.secrets,
-    forbidden: world.forbidden,
-    place: world.place,
-    now: world.now,
-  });
-}
-
 /** Whether something is wrong or missing that the document which the pods have can stand in for. */
 export function needsPrevious(world: DomainWorld): boolean {
   return (
     cannotBeRead(world) ||
     keysToMake(world).length > 0 ||
     keyFacts(world, undefined).problems.length > 0 ||
-    wayOutOf(world).problems.length > 0
+    readReferences(domainReferences(world.domain), world).problems.length > 0
   );
 }
 
@@ -214,12 +204,9 @@ export function previousDocument(domain: DomainWorld["domain"], text: string | u
   }
 }
 
-function renderDomain(
-  world: DomainWorld,
-  keys: KeyFacts,
-  smarthosts: readonly DomainDocument["smarthosts"][number][],
-): DomainDocument {
+function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): DomainDocument {
   const { metadata, spec } = world.domain;
+  const { smarthosts } = spec;
   return {
     version: documentVersions.newest,
     senderDomain: { namespace: metadata.namespace, name: metadata.name },
@@ -236,7 +223,7 @@ function renderDomain(
       trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
     },
     localParts: [...spec.localParts],
-    smarthosts: [...smarthosts],
+    smarthosts: [...smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, place: world.place })],
     limits: limitsDocument(spec.limits ?? {}),
     ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
   };

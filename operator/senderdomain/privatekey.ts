@@ -91,9 +91,9 @@ export function isNamed(
   return counted.test(selector) || selector === managedSelector(kind, publicKey);
 }
 
-/** Where the key of an algorithm lies: one place for each, so that no two are made. */
-export function managedPlace(algorithm: ManagedAlgorithm): string {
-  return `mb${letters[algorithm]}1`;
+/** Name of the Secret of a SenderDomain's key of an algorithm: one place for each, so that no two are made. */
+export function managedSecretName(domainName: string, algorithm: ManagedAlgorithm): string {
+  return `${domainName}-dkim-mb${letters[algorithm]}1`;
 }
 
 const letters: Readonly<Record<ManagedAlgorithm, string>> = { RSA2048: "r", Ed25519: "e" };

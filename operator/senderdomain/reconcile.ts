@@ -16,6 +16,7 @@ import { type DomainSources, gatherDomain } from "./gather.ts";
 import { type ManagedKeyIntent, privateKeyDataKey } from "./keys.ts";
 import { managedSelector, readPrivateKey } from "./privatekey.ts";
 import { type DomainPlan, planDomain, planMisfitDomain } from "./plan.ts";
+import { domainReferences, relayOf } from "./references.ts";
 import type { DomainWorld } from "./world.ts";
 
 export async function reconcileDomain(
@@ -53,8 +54,8 @@ export async function reconcileDomain(
 }
 
 /** One that refers to no relay at all is told so by every operator, in the same words. */
-async function isServed({ kube, place }: DomainSources, { metadata, spec }: Stored<SenderDomain>): Promise<boolean> {
-  const { namespace = metadata.namespace, name } = spec.relayRef;
+async function isServed({ kube, place }: DomainSources, domain: Stored<SenderDomain>): Promise<boolean> {
+  const { namespace, name } = relayOf(domain);
   const relay =
     (await kube.get("MailRelay", namespace, name))?.spec ?? (await kube.misfit("MailRelay", namespace, name));
   return isServedAt(place, relay);
@@ -137,8 +138,8 @@ function loadedBy(relay: DomainWorld["relay"]): unknown {
 }
 
 function keySecretNames({ domain, managedKeys = [] }: DomainWorld): readonly string[] {
-  const given = (domain.spec.dkim?.keys ?? []).map((key) => key.secretRef.name);
-  return [...given, ...managedKeys.map((secret) => secret.metadata.name)];
+  const given = domainReferences(domain).filter(({ use }) => use === "signingKey");
+  return [...given.map(({ name }) => name), ...managedKeys.map((secret) => secret.metadata.name)];
 }
 
 function renderKey(domain: Stored<SenderDomain>, intent: ManagedKeyIntent, privateKey: string): Secret {

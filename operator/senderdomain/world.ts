@@ -3,7 +3,7 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { DomainDocument, KeyDocument, RelayDocument } from "../../api/relayconfig.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import type { Sight } from "../kube/kube.ts";
-import type { Misfit, Secret, Stored } from "../kube/objects.ts";
+import type { ConfigMap, Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts, Place, Rejection } from "../mailrelay/world.ts";
@@ -27,6 +27,8 @@ export interface DomainWorld {
   readonly rivals: readonly Stored<SenderDomain>[];
   /** Secrets of the own namespace that the spec names and that exist, by name. */
   readonly secrets: ReadonlyMap<string, Secret>;
+  /** ConfigMaps of it, likewise. */
+  readonly configMaps: ReadonlyMap<string, ConfigMap | "forbidden">;
   /** DKIM keys that the operator made for this object, in order of their selectors; undefined where it may not read them. */
   readonly managedKeys: readonly Secret[] | undefined;
   readonly credentials: CredentialFacts;

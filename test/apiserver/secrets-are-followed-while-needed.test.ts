@@ -106,7 +106,7 @@ test("a namespace is followed no longer than a resource in it, and anew with the
 test("a single Secret is followed no longer than a resource names it", { skip, timeout }, async () => {
   const { reads } = await openReads();
   const shop = stage.makeNamespace({ givesSecrets: false });
-  stage.giveSecret(shop, "key");
+  stage.giveSingle(shop, "key");
   stage.apply(...keyed(shop));
   await until("the domain", () => reads.get("SenderDomain", shop, "example-com"));
   await until("the right", () => reads.secrets.get(shop, "key").catch(() => undefined));
@@ -118,10 +118,10 @@ test("a single Secret is followed no longer than a resource names it", { skip, t
 test("the right to a single Secret that goes is news of that Secret", { skip, timeout }, async () => {
   const { reads, changes } = await openReads({ watchSeconds: { min: 1, max: 1 } });
   const shop = stage.makeNamespace({ givesSecrets: false });
-  stage.giveSecret(shop, "key");
+  stage.giveSingle(shop, "key");
   stage.apply(...keyed(shop));
   await until("the right", () => reads.secrets.get(shop, "key").catch(() => undefined));
-  stage.plane.kubectl(["delete", "rolebinding", "secret-key", "--namespace", shop]);
+  stage.plane.kubectl(["delete", "rolebinding", "secrets-key", "--namespace", shop]);
   await until("news", () =>
     changes.find(({ kind, name, after: is }) => kind === "Secret" && name === "key" && is === undefined),
   );

@@ -4,7 +4,7 @@ import { senderDomain, type SenderDomain } from "../../api/senderdomain.ts";
 import { documentVersions } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import { release } from "../../runtime/release.ts";
-import type { Secret, Stored } from "../../operator/kube/objects.ts";
+import type { ConfigMap, Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
 import {
   type ClaimFact,
@@ -92,6 +92,16 @@ export function secretOf(fixture: SecretFixture): Secret {
   };
 }
 
+export function configMapOf(fixture: Pick<SecretFixture, "name" | "namespace" | "values">): ConfigMap {
+  const { name, namespace = "mail", values } = fixture;
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name, namespace, uid: `uid-${name}` },
+    data: encodeData(values),
+  };
+}
+
 /** The Secret of an authority that clients trust, that is not near its end, and that a person gave: it has no RSA key beside it. */
 export function authoritySecretOf({ certificate, privateKey }: IssuedCertificate): Secret {
   const values = { "tls.crt": certificate, "tls.key": privateKey };
@@ -106,6 +116,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     relay: relayOf(),
     credentials: { documents: [], problems: [] },
     secrets: new Map(),
+    configMaps: new Map(),
     authority: undefined,
     certificate: undefined,
     internalAuthority: undefined,
@@ -146,6 +157,7 @@ export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
     namespaceLabels: {},
     rivals: [],
     secrets: new Map(),
+    configMaps: new Map(),
     managedKeys: [],
     credentials: { documents: [], problems: [] },
     forbidden: new Set(),

@@ -16,7 +16,7 @@ import type {
   Sight,
   Standing,
 } from "../kube.ts";
-import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret } from "../objects.ts";
+import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret, WrittenKind } from "../objects.ts";
 import type { Labels } from "../selector.ts";
 import type { ShardFact } from "../shard.ts";
 import { ownerOf } from "./owner.ts";
@@ -46,12 +46,13 @@ export class ClusterKube implements Kube {
   async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
   async get(kind: Kind, namespace: string, name: string): Promise<KindMap[Kind] | undefined> {
     if (kind === "Secret") return this.#reads.secrets.get(namespace, name);
+    if (kind === "ConfigMap") return this.#reads.configMaps.get(namespace, name);
     const object = this.#reads.get(kind, namespace, name);
     return object === undefined || faultsOf(object) !== undefined ? undefined : asKind(object);
   }
 
-  async list<K extends Kind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
-  async list(kind: Kind, options: ListOptions = {}): Promise<readonly KindMap[Kind][]> {
+  async list<K extends WrittenKind>(kind: K, options?: ListOptions): Promise<readonly KindMap[K][]>;
+  async list(kind: WrittenKind, options: ListOptions = {}): Promise<readonly KindMap[WrittenKind][]> {
     if (kind !== "Secret") {
       const isUsable = (object: RawObject): boolean => faultsOf(object) === undefined || object["spec"] !== undefined;
       return this.#reads

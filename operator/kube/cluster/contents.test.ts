@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import type { RawObject } from "../client/resource.ts";
-import { keyOf, SecretContents } from "./contents.ts";
+import { Contents, keyOf } from "./contents.ts";
 
+const roomy = { usedBytes: 1_000_000, releasedBytes: 1_000_000 };
 const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index)).toString("base64");
 
 function secret(name: string, version: string, data?: Readonly<Record<string, string>>): RawObject {
@@ -12,7 +13,7 @@ function secret(name: string, version: string, data?: Readonly<Record<string, st
 }
 
 test("content comes back byte for byte, for its version alone", () => {
-  const contents = new SecretContents();
+  const contents = new Contents(roomy);
   const cases: readonly (Readonly<Record<string, string>> | undefined)[] = [
     { key: Buffer.from("-----BEGIN\nüber\n").toString("base64"), other: bytes, empty: "" },
     {},
@@ -23,13 +24,13 @@ test("content comes back byte for byte, for its version alone", () => {
     contents.keep(raw);
     // Of the metadata what is known now counts.
     const known = { metadata: { ...raw.metadata, labels: { a: "c" } } };
-    assert.deepEqual(contents.get(known), { ...raw, metadata: known.metadata, data: data ?? {} });
+    assert.deepEqual(contents.get(known), { metadata: known.metadata, type: "Opaque", data: data ?? {} });
     assert.equal(contents.get(secret(`s${index}`, "8")), undefined);
   }
 });
 
 test("the oldest use goes first, and what is forgotten is gone", () => {
-  const contents = new SecretContents({ usedBytes: 4_000, releasedBytes: 2_000 });
+  const contents = new Contents({ usedBytes: 4_000, releasedBytes: 2_000 });
   const named = (name: string): RawObject => secret(name, "1", { a: randomBytes(1_000).toString("base64") });
   const has = (name: string): boolean => contents.get(secret(name, "1")) !== undefined;
   contents.keep(named("first"));
@@ -42,7 +43,7 @@ test("the oldest use goes first, and what is forgotten is gone", () => {
 });
 
 test("what was released makes room, and is in use again when it is read", () => {
-  const contents = new SecretContents({ usedBytes: 4_000, releasedBytes: 2_000 });
+  const contents = new Contents({ usedBytes: 4_000, releasedBytes: 2_000 });
   const named = (name: string): RawObject => secret(name, "1", { a: randomBytes(1_000).toString("base64") });
   const has = (name: string): boolean => contents.get(secret(name, "1")) !== undefined;
   for (const name of ["first", "second", "third"]) {
@@ -57,7 +58,7 @@ test("what was released makes room, and is in use again when it is read", () => 
 });
 
 test("of a namespace that may not be read any more nothing is left", () => {
-  const contents = new SecretContents();
+  const contents = new Contents(roomy);
   const placed = (namespace: string, name: string): RawObject => {
     const raw = secret(name, "1", { a: bytes });
     return { ...raw, metadata: { ...raw.metadata, namespace } };

@@ -1,12 +1,10 @@
 /**
- * A memory of Secret content, each good for one resourceVersion. It is kept packed: the keys of ten thousand domains have
+ * A memory of what Secrets and ConfigMaps hold, each good for one resourceVersion. It is kept packed: the keys of ten thousand domains have
  * to fit, because a domain is looked at several times while it comes up, and what was dropped is fetched again each time.
  * Of domains that are up little is kept: theirs is read again when something changes.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { isRecord, type RawObject } from "../client/resource.ts";
-import type { Secret } from "../objects.ts";
-import { secretView } from "./views.ts";
 
 interface Packed {
   readonly version: string;
@@ -14,35 +12,36 @@ interface Packed {
   readonly bytes: Buffer;
 }
 
+/** Together: of what is in use, and of what was released. */
 export interface ContentLimits {
   readonly usedBytes: number;
   readonly releasedBytes: number;
 }
 
-/** Together, with what each entry costs beside its bytes: of what is in use, and of what was released. */
-const memory: ContentLimits = { usedBytes: 18 * 1024 * 1024, releasedBytes: 2 * 1024 * 1024 };
+/** What each entry costs beside its bytes. */
 const entryBytes = 300;
 /** A window as large as a key, so that the coder itself is small: there is nothing to find in keys but that they are base64. */
 const coding = { level: 1, windowBits: 11, memLevel: 5 } as const;
 
-export class SecretContents {
+export class Contents {
   readonly #used: Shelf;
   readonly #released: Shelf;
 
-  constructor({ usedBytes, releasedBytes }: ContentLimits = memory) {
+  constructor({ usedBytes, releasedBytes }: ContentLimits) {
     this.#used = new Shelf(usedBytes);
     this.#released = new Shelf(releasedBytes);
   }
 
-  /** The content of that very version with its metadata; undefined when it is not remembered. */
-  get(known: RawObject): Secret | undefined {
+  /** The type and data of that very version with its metadata; undefined when it is not remembered. */
+  get(known: RawObject): RawObject | undefined {
     const key = keyOf(known);
     const entry = this.#used.get(key) ?? this.#released.get(key);
     if (entry === undefined || entry.version !== known.metadata.resourceVersion) return undefined;
     this.#put(key, entry, this.#used);
-    return secretView({ ...known, apiVersion: "v1", kind: "Secret", ...unpack(entry.bytes) });
+    return { ...known, ...unpack(entry.bytes) };
   }
 
+  /** With data in base64. */
   keep(raw: RawObject): void {
     this.#put(keyOf(raw), { version: raw.metadata.resourceVersion ?? "", bytes: pack(raw) }, this.#used);
   }

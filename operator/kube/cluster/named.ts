@@ -1,31 +1,36 @@
 /**
- * Secrets of namespaces where only single ones may be read: a Role with resourceNames, which Kubernetes honours for get, and for
- * list and watch of that one name. Each that may be read is followed by itself, for as long as somebody needs it. That one may
- * be read is found out by asking, when a reconcile asks: what is forbidden costs a request now and then (refusals.ts).
+ * Objects that are followed one by one, by their metadata: ConfigMaps always, as a node follows those of its pods, and Secrets
+ * of namespaces where only single ones may be read: a Role with resourceNames, which Kubernetes honours for get, and for list
+ * and watch of that one name. Each is followed for as long as somebody needs it. That one may be read is found out by asking,
+ * when a reconcile asks: what is forbidden costs a request now and then (access.ts).
  */
 import type { Change } from "../cache/store.ts";
 import { isFailure, type RequestError } from "../client/failure.ts";
-import type { RawObject } from "../client/resource.ts";
+import type { RawObject, Resource } from "../client/resource.ts";
 import { ForbiddenError } from "../kube.ts";
-import { Refusals } from "./refusals.ts";
-import { secretResource } from "./resources.ts";
+import type { NamespaceAccess } from "./access.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
-import { secretMetadataView } from "./views.ts";
+import { metadataView } from "./views.ts";
 
 export interface NamedSettings {
   readonly edge: ReflectorEdge;
+  readonly resource: Resource;
+  readonly access: NamespaceAccess;
   /** The right to one of them goes as a deletion would. */
   readonly onChange: (change: Change<RawObject>) => void;
 }
 
-export class NamedSecrets {
+interface Place {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export class NamedObjects {
   readonly #settings: NamedSettings;
   readonly #caches = new Map<string, ScopedCache<RawObject>>();
-  readonly #refusals: Refusals;
 
   constructor(settings: NamedSettings) {
     this.#settings = settings;
-    this.#refusals = new Refusals(settings.edge.now);
   }
 
   get size(): number {
@@ -39,7 +44,7 @@ export class NamedSecrets {
     const reflector = cache.follow(namespace);
     await reflector.firstOutcome;
     const { error, isSynced } = reflector;
-    if (error?.kind === "Forbidden") throw this.#refused(key, error);
+    if (error?.kind === "Forbidden") throw this.#refused({ namespace, name }, error);
     // Not read yet is not the same as not there.
     if (error !== undefined && !isSynced) throw error;
     return cache.get(namespace, name);
@@ -53,11 +58,6 @@ export class NamedSecrets {
   /** Content that was fetched, which may be newer than what the watch has told. */
   offer(raw: RawObject): void {
     this.#caches.get(`${raw.metadata.namespace}/${raw.metadata.name}`)?.offer(raw);
-  }
-
-  /** Somebody is at work in the namespace: what was refused there is asked for when it is needed next. */
-  touched(namespace: string): void {
-    this.#refusals.forgetAll(`${namespace}/`);
   }
 
   /** Stops to follow those of the namespace that nobody needs, and tells which. */
@@ -76,21 +76,21 @@ export class NamedSecrets {
 
   async #open(namespace: string, name: string): Promise<ScopedCache<RawObject>> {
     const key = `${namespace}/${name}`;
-    const refused = this.#refusals.get(key);
+    const { edge, resource, access, onChange } = this.#settings;
+    const refused = access.refusalOf({ kind: resource.kind, namespace, name });
     if (refused !== undefined) throw new ForbiddenError(refused);
-    await this.#probe(namespace, name);
-    const { edge, onChange } = this.#settings;
+    await this.#probe({ namespace, name });
     const cache =
       this.#caches.get(key) ??
       new ScopedCache<RawObject>({
         edge,
-        resource: secretResource,
+        resource,
         metadataOnly: true,
         fieldSelector: `metadata.name=${name}`,
-        view: secretMetadataView,
+        view: metadataView,
         onChange,
-        onRight: (_namespace, isGiven) => {
-          if (!isGiven) this.#lose(namespace, name);
+        onRight: (_namespace, refused) => {
+          if (refused !== undefined) this.#lose(namespace, name);
         },
       });
     this.#caches.set(key, cache);
@@ -105,19 +105,20 @@ export class NamedSecrets {
     if (before !== undefined) this.#settings.onChange({ key, before, after: undefined });
   }
 
-  async #probe(namespace: string, name: string): Promise<void> {
-    const key = `${namespace}/${name}`;
+  async #probe(place: Place): Promise<void> {
+    const { edge, resource, access } = this.#settings;
     try {
-      await this.#settings.edge.client.get(secretResource, { namespace, name }, true);
-      this.#refusals.forget(key);
+      await edge.client.get(resource, place, true);
+      access.singleGiven({ kind: resource.kind, ...place });
     } catch (error) {
       if (!isFailure(error, "Forbidden")) throw error;
-      throw this.#refused(key, error);
+      throw this.#refused(place, error);
     }
   }
 
-  #refused(key: string, { said }: RequestError): ForbiddenError {
-    this.#refusals.add(key, said);
+  #refused(place: Place, { said }: RequestError): ForbiddenError {
+    const { resource, access } = this.#settings;
+    access.singleRefused({ kind: resource.kind, ...place }, said);
     return new ForbiddenError(said);
   }
 }

@@ -24,8 +24,9 @@ function lookedAt(kind: Kind, object: RawObject): unknown {
   const { resourceVersion: _version, ...metadata } = object.metadata;
   if (isPart(kind)) return { ...object, metadata };
   switch (kind) {
-    // Of a Secret only the metadata is known: any write may have changed its data.
+    // Of these only the metadata is known: any write may have changed their data.
     case "Secret":
+    case "ConfigMap":
       return object.metadata;
     // Its status is our own writing; nobody waits for it.
     case "SenderDomain":

@@ -5,9 +5,11 @@ import type { Change, Index } from "../cache/store.ts";
 import type { Client } from "../client/client.ts";
 import { isFailure } from "../client/failure.ts";
 import type { RawMetadata, RawObject } from "../client/resource.ts";
-import { ForbiddenError, type ListOptions, type Reference, type Sight, type Standing } from "../kube.ts";
-import type { Kind, OptionalKind } from "../objects.ts";
+import { ForbiddenError, keyOf, type ListOptions, type Reference, type Sight, type Standing } from "../kube.ts";
+import type { Kind, OptionalKind, ReferredKind, WrittenKind } from "../objects.ts";
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
+import { NamespaceAccess } from "./access.ts";
+import { ConfigMapReads } from "./configmaps.ts";
 import { isNews, isTouch } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
@@ -61,6 +63,8 @@ const usualIndexes: Indexes = {
 
 export class ClusterReads {
   readonly secrets: SecretReads;
+  readonly configMaps: ConfigMapReads;
+  readonly #access: NamespaceAccess;
   readonly #settings: ReadSettings;
   readonly #client: Client;
   readonly #caches = new Map<CachedKind, ScopedCache<RawObject>>();
@@ -98,16 +102,28 @@ export class ClusterReads {
       onChange: ({ key, before, after }) => this.#tell({ kind: "Namespace", namespace: key, name: key, before, after }),
       onRight: () => this.#tell({ kind: "Namespace", namespace: "", name: "", before: undefined, after: undefined }),
     });
+    const onRight = (namespace: string): void =>
+      this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined });
+    this.#access = new NamespaceAccess({ now: edge.now, onReopened: onRight });
     this.secrets = new SecretReads({
       edge,
+      access: this.#access,
       sharing,
       onChange: (change) => this.#changed("Secret", change),
       onSpoilt: (shard, spoilt) => {
         const { namespace = "", name } = shard.metadata;
         this.#tell({ kind: "Secret", namespace, name, before: shard, after: shard, spoilt });
       },
-      onRight: (namespace) => this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined }),
-      isNeeded: (namespace, name) => namespace === settings.operatorNamespace || this.#isNeeded(namespace, name),
+      onRight,
+      isNeeded: (namespace, name) =>
+        namespace === settings.operatorNamespace ||
+        (name === undefined ? this.#isInhabited(namespace) : this.#isNeeded({ kind: "Secret", namespace, name })),
+    });
+    this.configMaps = new ConfigMapReads({
+      edge,
+      access: this.#access,
+      onChange: (change) => this.#changed("ConfigMap", change),
+      isNeeded: (namespace, name) => this.#isNeeded({ kind: "ConfigMap", namespace, name }),
     });
   }
 
@@ -126,7 +142,11 @@ export class ClusterReads {
   /** How many objects are cached, by kind. */
   sizes(): Readonly<Record<string, number>> {
     const sizes = [...this.#caches].map(([kind, cache]) => [kind, cache.size] as const);
-    return Object.fromEntries([...sizes, ["Secret", this.secrets.size] as const]);
+    return Object.fromEntries([
+      ...sizes,
+      ["Secret", this.secrets.size] as const,
+      ["ConfigMap", this.configMaps.size] as const,
+    ]);
   }
 
   /** How many objects of the kind have each of the values that are counted. */
@@ -204,7 +224,7 @@ export class ClusterReads {
   }
 
   /** The answer to a write; of a Secret, to one of these data keys. */
-  offer(kind: Kind, raw: RawObject, dataKeys: readonly string[] = []): void {
+  offer(kind: WrittenKind, raw: RawObject, dataKeys: readonly string[] = []): void {
     if (kind === "Secret") this.secrets.written(raw, dataKeys);
     else this.#cache(kind).offer(raw);
   }
@@ -248,9 +268,17 @@ export class ClusterReads {
     for (const namespace of namespaces) cache.follow(namespace);
   }
 
-  /** Resources need the Secrets that they name, and any of their namespace. */
-  #isNeeded(namespace: string, name: string | undefined): boolean {
-    const [index, value] = name === undefined ? ["namespace", namespace] : ["secret", `${namespace}/${name}`];
+  /** Whether a resource of ours refers to it by name. */
+  #isNeeded(reference: Reference<ReferredKind>): boolean {
+    return this.#isFound("reference", keyOf(reference));
+  }
+
+  /** Whether a resource of ours is there. */
+  #isInhabited(namespace: string): boolean {
+    return this.#isFound("namespace", namespace);
+  }
+
+  #isFound(index: string, value: string): boolean {
     return this.#cache("MailRelay").holds(index, value) || this.#cache("SenderDomain").holds(index, value);
   }
 
@@ -274,8 +302,20 @@ export class ClusterReads {
     if (!isNews(kind, change)) return;
     const { before, after } = change;
     const metadata = (after ?? before)?.metadata;
-    if (isTouch(kind, change)) this.secrets.touched(metadata?.namespace ?? "");
+    if (isTouch(kind, change)) this.#touched(metadata?.namespace ?? "");
     this.#tell({ kind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "", before, after });
+  }
+
+  /** Somebody is at work there: rights may have been given, and references may have gone. */
+  #touched(namespace: string): void {
+    this.#access.touched(namespace);
+    this.secrets.touched(namespace);
+    this.configMaps.touched(namespace);
+  }
+
+  /** A write of a Secret was refused for want of a right: reads say so as well from now on. */
+  denied(namespace: string, said: string): void {
+    this.#access.writeRefused(namespace, said);
   }
 
   #rightChanged(kind: CachedKind, namespace: string | undefined): void {

@@ -2,7 +2,7 @@
 import { apiVersion, mailRelayPlural, senderDomainPlural } from "../../../api/group.ts";
 import { relayLabel } from "../../../api/labels.ts";
 import type { Resource } from "../client/resource.ts";
-import type { Kind } from "../objects.ts";
+import type { Kind, ReferredKind } from "../objects.ts";
 
 export interface KindFacts {
   readonly resource: Resource;
@@ -12,9 +12,10 @@ export interface KindFacts {
   readonly isOptional?: true;
 }
 
-export type CachedKind = Exclude<Kind, "Secret">;
+export type CachedKind = Exclude<Kind, ReferredKind>;
 
 export const secretResource: Resource = resource("v1", "Secret", "secrets");
+export const configMapResource: Resource = resource("v1", "ConfigMap", "configmaps");
 export const namespaceResource: Resource = { ...resource("v1", "Namespace", "namespaces"), namespaced: false };
 
 export const cachedKinds: Readonly<Record<CachedKind, KindFacts>> = {
@@ -32,7 +33,8 @@ export const cachedKinds: Readonly<Record<CachedKind, KindFacts>> = {
 };
 
 export function resourceOf(kind: Kind): Resource {
-  return kind === "Secret" ? secretResource : cachedKinds[kind].resource;
+  if (kind === "Secret") return secretResource;
+  return kind === "ConfigMap" ? configMapResource : cachedKinds[kind].resource;
 }
 
 function resource(version: string, kind: string, plural: string): Resource {

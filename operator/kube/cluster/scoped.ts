@@ -30,9 +30,12 @@ export interface ScopedSettings<T extends RawObject> {
   readonly indexes?: Readonly<Record<string, Index<T>>>;
   readonly counted?: Index<T> | undefined;
   readonly onChange: (change: Change<T>) => void;
-  /** The right to read a scope has gone, or has come back; undefined: all namespaces. */
   readonly longestRefusalMs?: () => number;
-  readonly onRight?: (namespace: string | undefined, isGiven: boolean) => void;
+  /**
+   * The right to read a scope has gone, with what the server said, or has come back (`refused` is undefined). Without a
+   * namespace the scope is all of them.
+   */
+  readonly onRight?: (namespace: string | undefined, refused: string | undefined) => void;
 }
 
 /** `unread`: the first list has not come, or is not asked for. */
@@ -185,7 +188,7 @@ export class ScopedCache<T extends RawObject> {
         const isNews = given !== undefined && given !== isGiven;
         isGiven = given ?? isGiven;
         edge.observe(resource.plural, event);
-        if (isNews) onRight?.(namespace, isGiven);
+        if (isNews) onRight?.(namespace, event.kind === "failed" ? event.error.said : undefined);
       },
     });
     return { store, reflector, ended, isGiven: () => isGiven };

@@ -15,19 +15,21 @@ import type { Change } from "../cache/store.ts";
 import { isFailure } from "../client/failure.ts";
 import type { RawObject } from "../client/resource.ts";
 import { ForbiddenError } from "../kube.ts";
+import type { Access, NamespaceAccess } from "./access.ts";
 import type { Secret } from "../objects.ts";
 import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
 import { readShard, type ShardFact } from "../shard.ts";
-import { keyOf, SecretContents } from "./contents.ts";
+import { type ContentLimits, Contents, keyOf } from "./contents.ts";
 import { LabelledSecrets } from "./labelled.ts";
-import { NamedSecrets } from "./named.ts";
-import { refusalMs } from "./refusals.ts";
+import { NamedObjects } from "./named.ts";
 import { secretResource } from "./resources.ts";
+import { Reviews } from "./reviews.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
-import { secretMetadataView, secretMetadataViews, secretView } from "./views.ts";
+import { metadataView, secretMetadataViews, secretView } from "./views.ts";
 
 export interface SecretSettings {
   readonly edge: ReflectorEdge;
+  readonly access: NamespaceAccess;
   readonly sharing: Sharing;
   readonly onChange: (change: Change<RawObject>) => void;
   /** Documents of a shard, by data key, are gone, or are not what they were and it was not this operator who wrote them. */
@@ -43,28 +45,21 @@ interface KnownShard {
   readonly fact: ShardFact;
 }
 
-interface Denial {
-  readonly said: string;
-  readonly callOff: () => void;
-}
+const memory: ContentLimits = { usedBytes: 18 * 1024 * 1024, releasedBytes: 2 * 1024 * 1024 };
 
 export class SecretReads {
   readonly #settings: SecretSettings;
   readonly #cache: ScopedCache<RawObject>;
-  readonly #named: NamedSecrets;
+  readonly #named: NamedObjects;
   readonly #labelled: LabelledSecrets;
-  readonly #contents = new SecretContents();
+  readonly #contents = new Contents(memory);
   readonly #shards = new Map<string, KnownShard>();
-  /** Namespaces that refused a write. */
-  readonly #denials = new Map<string, Denial>();
-  /** Namespaces whose Secrets may not be read. */
-  readonly #refused = new Set<string>();
-  /** Namespaces of which it is to be asked whether they are needed still. */
-  readonly #reviews = new Map<string, () => void>();
+  readonly #reviews: Reviews;
   readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
 
   constructor(settings: SecretSettings) {
     this.#settings = settings;
+    const { edge, access } = settings;
     const onChange = (change: Change<RawObject>): void => {
       const { key, before, after } = change;
       const lost = after === undefined ? this.#shards.get(key)?.fact.documents : undefined;
@@ -73,10 +68,10 @@ export class SecretReads {
       settings.onChange(change);
       if (before !== undefined && lost !== undefined) settings.onSpoilt(before, [...lost.keys()]);
     };
-    this.#named = new NamedSecrets({ edge: settings.edge, onChange });
-    this.#labelled = new LabelledSecrets({ client: settings.edge.client, onRead: (raw) => this.#listed(raw) });
+    this.#named = new NamedObjects({ edge, resource: secretResource, access, onChange });
+    this.#labelled = new LabelledSecrets({ client: edge.client, onRead: (raw) => this.#listed(raw) });
     this.#cache = new ScopedCache<RawObject>({
-      edge: settings.edge,
+      edge,
       resource: secretResource,
       metadataOnly: true,
       view: secretMetadataViews(settings.sharing),
@@ -84,16 +79,17 @@ export class SecretReads {
         term: ({ metadata }) => termsOf(metadata.labels ?? {}).map((term) => `${metadata.namespace} ${term}`),
       },
       onChange,
-      longestRefusalMs: () => refusalMs(this.#refused.size),
-      onRight: (namespace = "", isGiven) => {
-        if (isGiven) this.#refused.delete(namespace);
+      longestRefusalMs: () => access.listPauseMs(),
+      onRight: (namespace = "", refused) => {
+        if (refused === undefined) access.listGiven(namespace);
         else {
-          this.#refused.add(namespace);
+          access.listRefused(namespace, refused);
           this.#contents.forgetNamespace(namespace);
         }
         settings.onRight(namespace);
       },
     });
+    this.#reviews = new Reviews(edge.times.unneededMs, (namespace) => this.#review(namespace));
   }
 
   /** Begins to follow a namespace before anything is read there. */
@@ -107,13 +103,14 @@ export class SecretReads {
   }
 
   async metadata(namespace: string, name: string): Promise<RawObject | undefined> {
-    try {
-      await this.#follow(namespace);
-      return this.#cache.get(namespace, name);
-    } catch (error) {
-      // A namespace that refuses writes is of no use by single reads.
-      if (!(error instanceof ForbiddenError) || this.#denials.has(namespace)) throw error;
-      return this.#named.metadata(namespace, name);
+    const access = await this.#access(namespace);
+    switch (access.kind) {
+      case "open":
+        return this.#cache.get(namespace, name);
+      case "single":
+        return this.#named.metadata(namespace, name);
+      case "closed":
+        throw new ForbiddenError(access.said);
     }
   }
 
@@ -161,33 +158,12 @@ export class SecretReads {
   }
 
   /**
-   * A write was refused for want of a right. Watches outlive the right to them by minutes, so reads say it as well from
-   * now on; after a while the namespace's resources are looked at again.
-   */
-  denied(namespace: string, said: string): void {
-    if (this.#denials.has(namespace)) return;
-    const callOff = this.#later(refusalMs(this.#denials.size + 1), () => {
-      this.#denials.delete(namespace);
-      this.#settings.onRight(namespace);
-    });
-    this.#denials.set(namespace, { said, callOff });
-  }
-
-  /**
    * A resource in the namespace came, was written by somebody, or went: what was refused is asked for again, and what it
    * needed before may not be needed any more.
    */
   touched(namespace: string): void {
-    this.#denials.get(namespace)?.callOff();
-    this.#denials.delete(namespace);
-    this.#named.touched(namespace);
     this.#cache.hurry(namespace);
-    if (this.#reviews.has(namespace)) return;
-    const review = (): void => {
-      this.#reviews.delete(namespace);
-      this.#review(namespace);
-    };
-    this.#reviews.set(namespace, this.#later(this.#settings.edge.times.unneededMs, review));
+    this.#reviews.soon(namespace);
   }
 
   #review(namespace: string): void {
@@ -206,15 +182,8 @@ export class SecretReads {
     this.#named.close(namespace, () => false);
     this.#labelled.forget(namespace);
     this.#contents.forgetNamespace(namespace);
-    this.#refused.delete(namespace);
+    this.#settings.access.forget(namespace);
     for (const key of this.#shards.keys()) if (key.startsWith(`${namespace}/`)) this.#shards.delete(key);
-  }
-
-  /** Returns what calls it off. */
-  #later(ms: number, run: () => void): () => void {
-    const timer = setTimeout(run, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
   }
 
   /** The answer to a write of these data keys, whole. */
@@ -253,7 +222,7 @@ export class SecretReads {
       ours.has(name) ? !fact.documents.has(name) : fact.documents.get(name) !== digest;
     const spoilt = known.filter(([name, digest]) => isSpoilt(name, digest));
     const names = spoilt.map(([name]) => name);
-    if (names.length > 0) this.#settings.onSpoilt(secretMetadataView(raw), names);
+    if (names.length > 0) this.#settings.onSpoilt(metadataView(raw), names);
   }
 
   /**
@@ -269,27 +238,39 @@ export class SecretReads {
   }
 
   /** A server that is away for a while does not hide what was read before; a right that was taken away does. */
-  async #follow(namespace: string): Promise<void> {
-    const denial = this.#denials.get(namespace);
-    if (denial !== undefined) throw new ForbiddenError(denial.said);
+  async #access(namespace: string): Promise<Access> {
+    const { access } = this.#settings;
+    const known = access.of(namespace);
+    if (known.kind === "closed") return known;
     const reflector = this.#cache.follow(namespace);
     await reflector.firstOutcome;
     const { error, isSynced } = reflector;
-    if (error === undefined) return;
-    if (error.kind === "Forbidden") throw new ForbiddenError(error.said);
-    if (!isSynced) throw error;
+    const now = access.of(namespace);
+    if (now.kind === "open" && error !== undefined && !isSynced) throw error;
+    return now;
+  }
+
+  /** All of a namespace, or none. */
+  async #follow(namespace: string): Promise<void> {
+    const access = await this.#access(namespace);
+    if (access.kind !== "open") throw new ForbiddenError(access.said);
   }
 
   async #content(seen: RawObject): Promise<Secret | undefined> {
-    const kept = this.#contents.get(seen);
+    const kept = this.#kept(seen);
     if (kept !== undefined) return kept;
     const known = await this.#readTogether(seen);
-    const listed = this.#contents.get(known);
+    const listed = this.#kept(known);
     if (listed !== undefined) return listed;
     const raw = await this.#fetch(known);
     if (raw === undefined) return undefined;
     if (raw.metadata.labels?.[shardLabel] === undefined && this.#isCurrent(raw)) this.#contents.keep(raw);
     return secretView(raw);
+  }
+
+  #kept(known: RawObject): Secret | undefined {
+    const held = this.#contents.get(known);
+    return held === undefined ? undefined : secretView({ ...held, apiVersion: "v1", kind: "Secret" });
   }
 
   async #shard(seen: RawObject): Promise<ShardFact | undefined> {

@@ -5,7 +5,7 @@
 import type { Sharing } from "../cache/share.ts";
 import { trimMetadata, trimObject } from "../cache/trim.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
-import type { KindMap, Misfit, Secret } from "../objects.ts";
+import type { ConfigMap, KindMap, Misfit, Secret } from "../objects.ts";
 import { podView } from "../podview.ts";
 import type { CachedKind } from "./resources.ts";
 
@@ -30,7 +30,7 @@ export function viewOf(kind: CachedKind, decode: Decode, sharing: Sharing): View
 
 /** As the name says of a Secret, in parts that others have as well. */
 export function secretMetadataViews(sharing: Sharing): View {
-  return (raw) => sharing.of(secretMetadataView(raw));
+  return (raw) => sharing.of(metadataView(raw));
 }
 
 /** An object of a cache as its kind: views have made it so. */
@@ -67,8 +67,8 @@ function render(kind: CachedKind, raw: RawObject, decode: (raw: RawObject) => Ra
   }
 }
 
-/** Secrets are kept as metadata alone, of which annotations of others are left out. */
-export function secretMetadataView(raw: RawObject): RawObject {
+/** Secrets and ConfigMaps are kept as metadata alone, of which annotations of others are left out. */
+export function metadataView(raw: RawObject): RawObject {
   const { annotations, ...metadata } = trimMetadata(raw.metadata);
   const ours = Object.entries(annotations ?? {}).filter(([key]) => key.startsWith("mailboat.dev/"));
   return { metadata: { ...metadata, ...(ours.length === 0 ? {} : { annotations: Object.fromEntries(ours) }) } };
@@ -90,6 +90,24 @@ export function namespaceView(raw: RawObject): RawObject {
 export function secretView(raw: RawObject): Secret {
   const object = { ...trimObject(raw), data: record(raw["data"]), type: text(raw["type"]) };
   return object as unknown as Secret;
+}
+
+/** With all of its data in base64: see ConfigMap. */
+export function configMapView(raw: RawObject): ConfigMap {
+  const texts = Object.entries(record(raw["data"])).map(([key, value]) => [key, base64(text(value))] as const);
+  const data = { ...record(raw["binaryData"]), ...Object.fromEntries(texts) };
+  const { binaryData: _binaryData, ...rest } = trimObject(raw);
+  return { ...rest, data } as unknown as ConfigMap;
+}
+
+/** What was kept of one: its data is in base64 already. */
+export function keptConfigMap(kept: RawObject): ConfigMap {
+  const { type: _type, ...object } = kept;
+  return { ...object, apiVersion: "v1", kind: "ConfigMap" } as unknown as ConfigMap;
+}
+
+function base64(value: string): string {
+  return Buffer.from(value, "utf8").toString("base64");
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

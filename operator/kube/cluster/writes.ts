@@ -245,7 +245,7 @@ export class ClusterWrites {
     try {
       return await sent(write);
     } catch (error) {
-      if (kind === "Secret" && error instanceof ForbiddenError) this.#reads.secrets.denied(namespace, error.message);
+      if (kind === "Secret" && error instanceof ForbiddenError) this.#reads.denied(namespace, error.message);
       throw error;
     }
   }

@@ -4,8 +4,8 @@
  */
 import { ForbiddenError, type Kube, nameOf } from "../../kube/kube.ts";
 import type { Secret } from "../../kube/objects.ts";
-import type { Selector } from "../../kube/selector.ts";
 import { basicAuthType, chooseLogins, type SelectedSecret } from "./logins.ts";
+import type { SpecSelection } from "../../references/reference.ts";
 import { forbiddenProblem } from "../rights.ts";
 import { Verifiers } from "./verifiers.ts";
 import type { CredentialFacts, Place, ReferenceProblem } from "../world.ts";
@@ -25,13 +25,7 @@ export interface CredentialQuestions {
   /** `namespace/name` of the MailRelay that clients log in at. */
   readonly relay: string;
   readonly namespace: string;
-  readonly selectors: readonly CredentialSelector[];
-}
-
-export interface CredentialSelector {
-  readonly selector: Selector;
-  /** Its path, for what is wrong with it. */
-  readonly field: string;
+  readonly selectors: readonly SpecSelection[];
 }
 
 export function createCredentialSource(): CredentialSource {
@@ -56,7 +50,7 @@ export function createCredentialSource(): CredentialSource {
 
 async function selectSecrets(
   { kube, namespace }: CredentialQuestions,
-  { selector }: CredentialSelector,
+  { selector }: SpecSelection,
 ): Promise<readonly Secret[] | "forbidden"> {
   const secrets = await kube.list("Secret", { namespace, selector }).catch((error: unknown) => forbiddenOnly(error));
   if (secrets === "forbidden") return secrets;
@@ -68,9 +62,9 @@ function forbiddenOnly(error: unknown): "forbidden" {
   throw error;
 }
 
-function nothingSelected({ namespace }: CredentialQuestions, { field }: CredentialSelector): ReferenceProblem {
+function nothingSelected({ namespace }: CredentialQuestions, { field }: SpecSelection): ReferenceProblem {
   const message =
     `${field} selects no Secret of type ${basicAuthType} in namespace ${namespace}: ` +
     `create one with these labels and the data keys username and password`;
-  return { kind: "missing", field, message };
+  return { kind: "missing", object: "Secret", field, message };
 }

@@ -1,6 +1,6 @@
 /** The user name and password that a basic-auth Secret holds, and what is wrong with those that nobody could log in with. Pure. */
 import { loginOctets, preparePassword, prepareUsername } from "../../../api/login.ts";
-import type { Secret } from "../../kube/objects.ts";
+import type { ConfigMap, Secret } from "../../kube/objects.ts";
 
 export interface Login {
   readonly username: string;
@@ -13,7 +13,7 @@ export type LoginReading =
   | { readonly kind: "invalid"; readonly why: string };
 
 /** As a next hop gets it: as it is written, but for the line end of the file that the Secret was made from. */
-export function readLogin(secret: Secret): LoginReading {
+export function readLogin(secret: Secret | ConfigMap): LoginReading {
   const username = textOf(secret, "username");
   const password = textOf(secret, "password");
   const why = username.why ?? password.why;
@@ -42,7 +42,7 @@ interface Reading {
 /** No SMTP client can send these: RFC 4616 section 2 for NUL, and a second line end is no part of anybody's password. */
 const unsendable = { username: /\p{Cc}/u, password: /[\0\r\n]/ } as const;
 
-function textOf(secret: Secret, key: keyof typeof unsendable): Reading {
+function textOf(secret: Secret | ConfigMap, key: keyof typeof unsendable): Reading {
   const data = secret.data[key];
   if (data === undefined) return { text: "", why: `data key ${key} is missing: add it` };
   let text: string;

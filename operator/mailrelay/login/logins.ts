@@ -86,6 +86,7 @@ class Faults {
   problems(): readonly ReferenceProblem[] {
     return [...this.#secrets.values()].map(({ field, why, names }) => ({
       kind: "invalid",
+      object: "Secret",
       field,
       message: `${field}: ${names.length === 1 ? "Secret" : "Secrets"} ${listed(names)}: ${why}`,
     }));

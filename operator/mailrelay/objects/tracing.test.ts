@@ -5,7 +5,9 @@ import { planRelay } from "../plan.ts";
 import type { RelayWorld } from "../world.ts";
 import { now, relayOf, relayWorld, secretOf } from "../../../test/support/operatorobjects.ts";
 import { readRelayDocument } from "../document.ts";
-import { readTracing } from "./tracing.ts";
+import { readReferences } from "../../references/readings.ts";
+import { relayReferences } from "../references.ts";
+import { tracingDocument } from "./tracing.ts";
 
 const tracing = { endpoint: "https://collector:4318", headersRef: { name: "headers" }, caRef: { name: "authority" } };
 
@@ -14,7 +16,12 @@ function worldWith(spec: object, secrets: Readonly<Record<string, Readonly<Recor
   return relayWorld({ relay: relayOf({ tracing: spec }), secrets: new Map(entries) });
 }
 
-test("readTracing() inlines headers and authority, and says nothing without spec.tracing", async () => {
+function readTracing(world: RelayWorld) {
+  const readings = readReferences(relayReferences(world.relay), world);
+  return { document: tracingDocument(world, readings), problems: readings.problems };
+}
+
+test("tracing inlines headers and authority, and says nothing without spec.tracing", async () => {
   const { certificate } = await makeCertificateAuthority(now);
   const spec = {
     ...tracing,
@@ -64,10 +71,13 @@ const faults: readonly [
   ["no certificate", { caRef: { name: "authority" } }, { authority: { "ca.crt": "x" } }, /no certificate in ca.crt/],
 ];
 
-test("readTracing() names the field and the Secret in trouble, never a value", () => {
+test("a Secret in trouble is named with its field, never a value", () => {
   for (const [what, spec, secrets, message] of faults) {
-    const { document, problems } = readTracing(worldWith({ endpoint: "http://c:4318", ...spec }, secrets));
-    assert.equal(document, undefined, what);
+    const world = worldWith({ endpoint: "http://c:4318", ...spec }, secrets);
+    const { problems } = readTracing(world);
+    const configuration = planRelay(world).apply.find(({ metadata }) => metadata.name === "outbound-configuration");
+    const document = configuration?.kind === "Secret" ? readRelayDocument(configuration) : undefined;
+    assert.deepEqual([document?.hostname, document?.tracing], ["relay.example.com", undefined], what);
     assert.match(problems.map((problem) => problem.message).join("; "), message, what);
     assert.doesNotMatch(JSON.stringify(problems), /s3cret/, what);
   }

@@ -39,6 +39,10 @@ export function domainManifest({ namespace, name, spec = {} }: Manifest): RawObj
   };
 }
 
+export function configMapManifest({ namespace, name, values }: SecretManifest): RawObject {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: values };
+}
+
 export interface SecretManifest {
   readonly namespace: string;
   readonly name: string;

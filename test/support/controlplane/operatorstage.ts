@@ -95,19 +95,19 @@ export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
     this.plane.kubectl(grantCommand(place, namespace).split(" ").slice(1));
   }
 
-  /** Lets the operator have one Secret and no other. */
-  giveSecret(namespace: string, name: string): void {
+  /** Lets the operator read one Secret, or one ConfigMap, and no other. */
+  giveSingle(namespace: string, name: string, resource: "secrets" | "configmaps" = "secrets"): void {
     const kubectl = (...args: readonly string[]): string => this.plane.kubectl([...args, "--namespace", namespace]);
     kubectl(
       "create",
       "role",
-      `secret-${name}`,
+      `${resource}-${name}`,
       "--verb=get,list,watch",
-      "--resource=secrets",
+      `--resource=${resource}`,
       `--resource-name=${name}`,
     );
     const account = `--serviceaccount=${this.operatorNamespace}:${operatorAccount}`;
-    kubectl("create", "rolebinding", `secret-${name}`, `--role=secret-${name}`, account);
+    kubectl("create", "rolebinding", `${resource}-${name}`, `--role=${resource}-${name}`, account);
   }
 
   /** Takes the right to list namespaces from the operator's account. */

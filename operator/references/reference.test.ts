@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { customResourceDefinitions } from "../../api/crd.ts";
+import { group } from "../../api/group.ts";
+import { mailRelay } from "../../api/mailrelay.ts";
+import { senderDomain } from "../../api/senderdomain.ts";
+import { repositoryRoot } from "../../test/support/results.ts";
+import { relayReferences, relaySelections } from "../mailrelay/references.ts";
+import { domainReferences, domainSelections } from "../senderdomain/references.ts";
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+}
+
+/** Fields that name objects of neither kind: ours, and cert-manager's. */
+const others = new Set(["spec.relayRef", "spec.tls.certManager.issuerRef"]);
+
+function fieldsIn(schema: Schema, path: string, isWanted: (name: string) => boolean): readonly string[] {
+  const members = Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
+    const field = path === "" ? name : `${path}.${name}`;
+    return [...(isWanted(name) ? [field] : []), ...fieldsIn(member, field, isWanted)];
+  });
+  return schema.items === undefined ? members : [...members, ...fieldsIn(schema.items, `${path}[]`, isWanted)];
+}
+
+function specOf(kind: string): Schema {
+  const name = `${kind.toLowerCase()}s.${group}`;
+  const definition = customResourceDefinitions().find(({ metadata }) => metadata.name === name);
+  const spec = definition?.spec.versions[0]?.schema.openAPIV3Schema.properties?.["spec"];
+  assert.ok(spec !== undefined);
+  return { properties: { spec } };
+}
+
+for (const [kind, references, selections] of [
+  ["MailRelay", relayReferences, relaySelections],
+  ["SenderDomain", domainReferences, domainSelections],
+] as const) {
+  test(`every reference of a ${kind} is declared: it is read, its changes are heard, and conditions speak of it`, () => {
+    const named = fieldsIn(specOf(kind), "", (name) => name.endsWith("Ref")).filter((field) => !others.has(field));
+    assert.ok(named.length > 0);
+    assert.deepEqual(
+      named.filter((field) => !references.fields.includes(field)),
+      [],
+    );
+    const selected = fieldsIn(specOf(kind), "", (name) => name === "secretSelector");
+    assert.deepEqual(selected.toSorted(), selections.fields.toSorted());
+  });
+}
+
+function example(name: string): unknown {
+  return parse(readFileSync(join(repositoryRoot, "examples/valid", name), "utf8"));
+}
+
+test("each reference has its own field, the resource's namespace, and the kind and key that the manifest says", () => {
+  const relay = mailRelay.parse(example("mailrelay-full.yaml"));
+  const { namespace } = relay.metadata;
+  const found = relayReferences(relay);
+  assert.deepEqual(
+    found.find(({ field }) => field === "spec.tracing.caRef"),
+    {
+      kind: "ConfigMap",
+      namespace,
+      name: "collector-ca",
+      field: "spec.tracing.caRef",
+      dataKey: "ca.crt",
+      use: "authorities",
+    },
+  );
+  assert.ok(found.some(({ field, use }) => field === "spec.delivery.smarthosts[0].credentialsRef" && use === "login"));
+  assert.equal(new Set(found.map(({ field }) => field)).size, found.length);
+  const domain = senderDomain.parse(example("senderdomain-full.yaml"));
+  const keys = domainReferences(domain).filter(({ use }) => use === "signingKey");
+  assert.deepEqual(
+    keys.map(({ field }) => field),
+    (domain.spec.dkim?.keys ?? []).map((_key, index) => `spec.dkim.keys[${index}].secretRef`),
+  );
+});
