@@ -5,7 +5,7 @@ import { mailRelay } from "../../api/mailrelay.ts";
 import { senderDomain } from "../../api/senderdomain.ts";
 import { Store } from "../kube/cache/store.ts";
 import type { RawObject } from "../kube/client/resource.ts";
-import type { ObjectChange } from "../kube/cluster/reads.ts";
+import { type ClusterChange, newsOf, type ObjectChange } from "../kube/cluster/news.ts";
 import { affectedBy, type Lookup } from "./affected.ts";
 import { indexes } from "./indexes.ts";
 
@@ -68,6 +68,7 @@ const relays = [
     name: "two",
     spec: {
       identities: { credentials: { secretSelector: { matchLabels: { app: "two" } } } },
+      tracing: { endpoint: "https://collector:4318", caRef: { kind: "ConfigMap", name: "collector" } },
       tenants: [
         { name: "own", namespaces: { from: "Same" } },
         { name: "others", namespaces: { from: "Selector", selector: { matchLabels: { team: "shop" } } } },
@@ -93,9 +94,19 @@ const lookup: Lookup = {
   all: (kind) => [...stores[kind].values()],
 };
 
-function keysFor(change: Partial<ObjectChange> & Pick<ObjectChange, "kind" | "name">): string {
-  const whole: ObjectChange = { namespace: "mail", before: undefined, after: undefined, ...change };
-  return [...affectedBy({ change: whole, lookup, operatorNamespace: "system" })].sort().join(" ");
+type ObjectSeen = Partial<ObjectChange> & Pick<ObjectChange, "kind" | "name">;
+
+/** As a watch tells it; undefined where it is no news. */
+function told(seen: ObjectSeen): ClusterChange | undefined {
+  const change = { namespace: "mail", before: undefined, after: undefined, key: "", ...seen };
+  const news = newsOf(change.kind, change);
+  return news === undefined ? undefined : { what: "object", ...change, news };
+}
+
+function keysFor(change: ClusterChange | ObjectSeen): string {
+  const whole = "kind" in change && "name" in change ? told(change) : change;
+  const keys = whole === undefined ? [] : affectedBy({ change: whole, lookup, operatorNamespace: "system" });
+  return [...keys].sort().join(" ");
 }
 
 const one = relay({ name: "one" });
@@ -255,33 +266,49 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
   [
     "a shard whose document somebody else has changed",
     {
-      kind: "Secret",
-      name: "one-domains-00",
-      after: { metadata: { name: "one-domains-00", labels: { [relayLabel]: "one" } } },
-      spoilt: ["b.example.json"],
+      what: "spoilt",
+      shard: { metadata: { namespace: "mail", name: "one-domains-00", labels: { [relayLabel]: "one" } } },
+      dataKeys: ["b.example.json"],
     },
     "MailRelay/mail/one SenderDomain/mail/b",
   ],
   ["a Secret that nobody asked for", { kind: "Secret", namespace: "shop", name: "s", after: secret({ app: "x" }) }, ""],
   [
     "Secrets of a namespace that can be read now, for domains of other namespaces as well",
-    { kind: "Secret", name: "" },
+    { what: "right", kind: "Secret", namespace: "mail" },
     "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
   ],
   [
     "the operator's own Secrets that can be read now are news for every relay",
-    { kind: "Secret", namespace: "system", name: "" },
+    { what: "right", kind: "Secret", namespace: "system" },
     "MailRelay/mail/one MailRelay/mail/two",
   ],
   [
     "a namespace tells its domains, their relays and their rivals",
-    { kind: "Namespace", namespace: "shop", name: "shop" },
+    { what: "namespace", namespace: "shop" },
     "MailRelay/mail/one MailRelay/mail/two SenderDomain/mail/a SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
   ],
   [
     "the right to see namespaces is news for relays that select them by label, and for their domains",
-    { kind: "Namespace", namespace: "", name: "" },
+    { what: "right", kind: "Namespace", namespace: undefined },
     "MailRelay/mail/two SenderDomain/shop/e",
+  ],
+  [
+    "the right to a kind of others is news for the relays of the namespace",
+    { what: "right", kind: "Certificate", namespace: "mail" },
+    "MailRelay/mail/one MailRelay/mail/two",
+  ],
+  [
+    "a namespace that is seen again is news for every relay, and for domains there and of relays there",
+    { what: "sight", namespace: "shop" },
+    "MailRelay/mail/one MailRelay/mail/two SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
+  ],
+  ["a ConfigMap that a relay names", { kind: "ConfigMap", name: "collector", after: secret({}) }, "MailRelay/mail/two"],
+  ["a Secret of the name of such a ConfigMap", { kind: "Secret", name: "collector", after: secret({}) }, ""],
+  [
+    "a domain of which only the status has changed is no news, not even for itself",
+    { kind: "SenderDomain", name: "a", before: a, after: { ...a, status: programmed("True") } },
+    "",
   ],
   [
     "a pod is its relay's",
@@ -302,7 +329,8 @@ test("affectedBy() answers for a relay that comes: those whose objects would hav
     all: () => [],
   };
   const after = relay({ name: "three" });
-  const change: ObjectChange = { kind: "MailRelay", namespace: "mail", name: "three", before: undefined, after };
+  const change = told({ kind: "MailRelay", name: "three", after });
+  assert.ok(change !== undefined);
   const keys = affectedBy({ change, lookup: withRival, operatorNamespace: "mailboat-system" });
   assert.deepEqual(keys, new Set(["MailRelay/mail/three", "MailRelay/mail/three-pods"]));
 });

@@ -3,7 +3,7 @@
  * and those that compete with it. Found by index, so that one changed domain never costs a walk over all. Pure.
  */
 import { relayLabel } from "../../api/labels.ts";
-import type { ObjectChange } from "../kube/cluster/reads.ts";
+import type { ClusterChange, ObjectChange } from "../kube/cluster/news.ts";
 import { ownerOf } from "../kube/cluster/owner.ts";
 import { asKind, faultsOf } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
@@ -34,95 +34,114 @@ export interface Lookup {
 }
 
 export interface Question {
-  readonly change: ObjectChange;
+  readonly change: ClusterChange;
   readonly lookup: Lookup;
   /** Of the operator's own Secrets. */
   readonly operatorNamespace: string;
 }
 
+type Found = (kind: OurKind, index: string, value: string) => readonly string[];
+
 /** Keys as keyOf() spells them. */
-export function affectedBy({ change, lookup, operatorNamespace }: Question): ReadonlySet<string> {
+export function affectedBy(question: Question): ReadonlySet<string> {
+  return new Set(keysFor(question));
+}
+
+function keysFor({ change, lookup, operatorNamespace }: Question): readonly string[] {
+  const found: Found = (ours, index, value) => keysOf(ours, lookup.find(ours, index, value));
+  switch (change.what) {
+    case "object":
+      return ofObject({ change, lookup, operatorNamespace }, found);
+    case "namespace": {
+      // Consent may have come or gone for all of its domains.
+      const { namespace } = change;
+      const domains = lookup.find("SenderDomain", byNamespace, namespace);
+      return [...keysOf("SenderDomain", domains), ...domains.flatMap((domain) => around(domain, found))];
+    }
+    case "sight":
+      return seenIn(change.namespace, lookup);
+    case "right":
+      return ofRight(change, { lookup, operatorNamespace, found });
+    case "spoilt": {
+      const { namespace = "" } = change.shard.metadata;
+      return [
+        ...madeFor(change.shard, namespace),
+        ...holdersOf(change).flatMap((place) => found("SenderDomain", byRelayDomain, place)),
+      ];
+    }
+  }
+}
+
+function ofObject(
+  { change, lookup, operatorNamespace }: Question & { readonly change: ObjectChange },
+  found: Found,
+): readonly string[] {
   const { kind, namespace, name } = change;
-  const found = (ours: OurKind, index: string, value: string): readonly string[] =>
-    keysOf(ours, lookup.find(ours, index, value));
   const both = (index: string, value: string): readonly string[] => [
     ...found("SenderDomain", index, value),
     ...found("MailRelay", index, value),
   ];
-  if (isPart(kind)) return new Set(name === "" ? relaysIn(namespace, lookup) : madeFor(change));
+  const makers = (): readonly string[] => versions(change).flatMap((object) => madeFor(object, namespace));
+  if (isPart(kind)) return makers();
   switch (kind) {
     case "MailRelay":
-      return new Set([
-        ...(isAsWritten(change) ? [] : [keyOf({ kind, namespace, name })]),
+      return [
+        ...(change.news === "said" ? [] : [keyOf(change)]),
         // One that comes or goes decides who has the names that both would use.
         ...(versions(change).length < 2 ? rivalsOf({ namespace, name }, lookup) : []),
         // While pods load something new, only those domains wait for it that were not loaded before.
         ...(concernsAll(change) ? found("SenderDomain", byRelay, `${namespace}/${name}`) : []),
         ...(mayHaveLoaded(change) ? found("SenderDomain", byRelayWaiting, `${namespace}/${name}`) : []),
-      ]);
+      ];
     case "SenderDomain": {
       const places = new Set(versions(change).map(placeOf));
       // Of one that stays where it is neither its relay nor its rivals have to know.
       const isMove = versions(change).length < 2 || places.size > 1;
-      return new Set([
-        keyOf({ kind, namespace, name }),
-        ...(isMove ? versions(change).flatMap((domain) => around(domain, found)) : []),
-      ]);
+      return [keyOf(change), ...(isMove ? versions(change).flatMap((domain) => around(domain, found)) : [])];
     }
-    case "Namespace":
-      if (change.isSight === true) return seenIn(namespace, lookup);
-      // All of them: the right to see them has come or gone.
-      if (name === "") return new Set(lookup.all("MailRelay").flatMap((relay) => selecting(relay, found)));
-      // Consent may have come or gone for all of its domains.
-      return new Set([
-        ...found("SenderDomain", byNamespace, name),
-        ...lookup.find("SenderDomain", byNamespace, name).flatMap((domain) => around(domain, found)),
-      ]);
     case "ConfigMap":
-      return new Set(both(byReference, keyOf({ kind, namespace, name })));
+      return both(byReference, keyOf(change));
     case "Secret": {
-      if (name === "") {
-        // Domains read and write shards beside their relay, wherever they are themselves.
-        const served = lookup
-          .find("MailRelay", byNamespace, namespace)
-          .flatMap((relay) => found("SenderDomain", byRelay, `${namespace}/${relay.metadata.name}`));
-        // Every relay's certificates come from what the operator has in its own.
-        const issued = namespace === operatorNamespace ? keysOf("MailRelay", lookup.all("MailRelay")) : [];
-        return new Set([...both(byNamespace, namespace), ...served, ...issued]);
-      }
       const isAuthority =
         namespace === operatorNamespace && [authoritySecretName, internalAuthoritySecretName].includes(name);
-      return new Set([
-        ...madeFor(change),
-        ...both(byReference, keyOf({ kind, namespace, name })),
+      return [
+        ...makers(),
+        ...both(byReference, keyOf(change)),
         ...versions(change)
           .flatMap(({ metadata }) => termsOf(metadata.labels ?? {}))
           .flatMap((term) => both(bySelection, selectionTerm(namespace, term))),
-        ...holdersOf(change).flatMap((place) => found("SenderDomain", byRelayDomain, place)),
         ...(isAuthority ? keysOf("MailRelay", lookup.all("MailRelay")) : []),
-      ]);
+      ];
     }
   }
 }
 
-/** The right to a kind of others has come or gone, in one namespace or in all. */
-function relaysIn(namespace: string, lookup: Lookup): readonly string[] {
-  return keysOf(
-    "MailRelay",
-    namespace === "" ? lookup.all("MailRelay") : lookup.find("MailRelay", byNamespace, namespace),
-  );
+function ofRight(
+  { kind, namespace }: ClusterChange & { readonly what: "right" },
+  { lookup, operatorNamespace, found }: Omit<Question, "change"> & { readonly found: Found },
+): readonly string[] {
+  if (kind === "Namespace") return lookup.all("MailRelay").flatMap((relay) => selecting(relay, found));
+  if (namespace === undefined) return keysOf("MailRelay", lookup.all("MailRelay"));
+  const relays = lookup.find("MailRelay", byNamespace, namespace);
+  // Of a kind of others.
+  if (kind !== "Secret") return keysOf("MailRelay", relays);
+  // Domains read and write shards beside their relay, wherever they are themselves.
+  const served = relays.flatMap((relay) => found("SenderDomain", byRelay, `${namespace}/${relay.metadata.name}`));
+  // Every relay's certificates come from what the operator has in its own.
+  const issued = namespace === operatorNamespace ? keysOf("MailRelay", lookup.all("MailRelay")) : [];
+  return [...found("SenderDomain", byNamespace, namespace), ...keysOf("MailRelay", relays), ...served, ...issued];
 }
 
 /** Relays anywhere may have documents of domains there, and domains anywhere their relay. It is rare, and a walk over all. */
-function seenIn(namespace: string, lookup: Lookup): ReadonlySet<string> {
+function seenIn(namespace: string, lookup: Lookup): readonly string[] {
   const isConcerned = (object: RawObject): boolean => {
     if (object.metadata.namespace === namespace) return true;
     return object["spec"] !== undefined && relayOf(asKind<"SenderDomain">(object)).namespace === namespace;
   };
-  return new Set([
+  return [
     ...keysOf("MailRelay", lookup.all("MailRelay")),
     ...keysOf("SenderDomain", lookup.all("SenderDomain").filter(isConcerned)),
-  ]);
+  ];
 }
 
 function rivalsOf(relay: { readonly namespace: string; readonly name: string }, lookup: Lookup): readonly string[] {
@@ -135,28 +154,17 @@ function rivalsOf(relay: { readonly namespace: string; readonly name: string }, 
 }
 
 /** A relay that selects namespaces by label, and its domains. */
-function selecting(
-  object: RawObject,
-  found: (kind: OurKind, index: string, value: string) => readonly string[],
-): readonly string[] {
+function selecting(object: RawObject, found: Found): readonly string[] {
   if (object["spec"] === undefined || !needsNamespaceLabels(asKind<"MailRelay">(object).spec.tenants)) return [];
   const { namespace = "", name } = object.metadata;
   return [keyOf({ kind: "MailRelay", namespace, name }), ...found("SenderDomain", byRelay, `${namespace}/${name}`)];
 }
 
 /** Relay and domain of each document of a shard that has to be written again. */
-function holdersOf({ namespace, after, spoilt = [] }: ObjectChange): readonly string[] {
-  const relay = after?.metadata.labels?.[relayLabel];
-  return relay === undefined ? [] : spoilt.map((key) => `${namespace}/${relay} ${domainOfDataKey(key)}`);
-}
-
-/** Only its status, which is our own writing, has changed. */
-function isAsWritten({ before, after }: ObjectChange): boolean {
-  return before !== undefined && after !== undefined && digestOf(lasting(before)) === digestOf(lasting(after));
-}
-
-function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawObject): unknown {
-  return metadata;
+function holdersOf({ shard, dataKeys }: ClusterChange & { readonly what: "spoilt" }): readonly string[] {
+  const { namespace = "", labels } = shard.metadata;
+  const relay = labels?.[relayLabel];
+  return relay === undefined ? [] : dataKeys.map((key) => `${namespace}/${relay} ${domainOfDataKey(key)}`);
 }
 
 /**
@@ -210,10 +218,7 @@ function versions({ before, after }: ObjectChange): readonly RawObject[] {
 }
 
 /** Rivals for the same domain, and the relay, of a SenderDomain as it was or is. */
-function around(
-  object: RawObject,
-  found: (kind: OurKind, index: string, value: string) => readonly string[],
-): readonly string[] {
+function around(object: RawObject, found: Found): readonly string[] {
   const place = placeOf(object);
   if (place === undefined) return [];
   return [
@@ -228,15 +233,13 @@ function placeOf(object: RawObject): string | undefined {
 }
 
 /** A pod's owner is its StatefulSet: the label names the relay. */
-function madeFor(change: ObjectChange): readonly string[] {
-  return versions(change).flatMap((object) => {
-    const owner = ownerOf(object, change.namespace);
-    const relay = object.metadata.labels?.[relayLabel];
-    return [
-      ...(owner === undefined ? [] : [keyOf(owner)]),
-      ...(relay === undefined ? [] : [keyOf({ kind: "MailRelay", namespace: change.namespace, name: relay })]),
-    ];
-  });
+function madeFor(object: RawObject, namespace: string): readonly string[] {
+  const owner = ownerOf(object, namespace);
+  const relay = object.metadata.labels?.[relayLabel];
+  return [
+    ...(owner === undefined ? [] : [keyOf(owner)]),
+    ...(relay === undefined ? [] : [keyOf({ kind: "MailRelay", namespace, name: relay })]),
+  ];
 }
 
 function keysOf(kind: OurKind, objects: readonly RawObject[]): readonly string[] {

@@ -1,6 +1,7 @@
 /** From filled caches and a lease to work, until the stop or the loss of the lease. */
 import { shardLabel } from "../../api/labels.ts";
 import type { Log } from "../../runtime/log.ts";
+import type { ClusterChange } from "../kube/cluster/news.ts";
 import type { ClusterReads } from "../kube/cluster/reads.ts";
 import { keyOf } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
@@ -60,14 +61,18 @@ function follow({ reads, operatorNamespace }: LeadSettings, queue: WorkQueue): v
     all: (kind) => reads.list(kind, {}),
   };
   reads.onChange((change) => {
-    const isShard =
-      change.kind === "Secret" && (change.after ?? change.before)?.metadata.labels?.[shardLabel] !== undefined;
+    const isShard = change.what === "spoilt" || isOfShard(change);
     for (const key of affectedBy({ change, lookup, operatorNamespace })) {
       // One look at a relay covers all documents that were written before it: while many are, it waits for them.
       if (isShard && key.startsWith("MailRelay/")) queue.addLast(key, longestBatchMs);
       else queue.add(key);
     }
   });
+}
+
+function isOfShard(change: ClusterChange): boolean {
+  if (change.what !== "object" || change.kind !== "Secret") return false;
+  return (change.after ?? change.before)?.metadata.labels?.[shardLabel] !== undefined;
 }
 
 function addAll(reads: ClusterReads, queue: WorkQueue): void {

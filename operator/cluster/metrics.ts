@@ -3,14 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import { type SpanCounts, spanLosses } from "../../runtime/tracing/trace.ts";
 import type { ReflectorEvent } from "../kube/cache/reflector.ts";
 import type { RequestObserver } from "../kube/client/client.ts";
-
-/** How many resources of a kind have a condition with a status, for example Ready False. */
-export interface ConditionCount {
-  readonly kind: string;
-  readonly condition: string;
-  readonly status: string;
-  readonly count: number;
-}
+import type { ConditionCount } from "../kube/cluster/census.ts";
 
 /** Asked at each scrape. */
 export interface Figures {

@@ -9,6 +9,7 @@ import { objectFieldManager } from "../../api/labels.ts";
 import { reflectorTimes } from "../kube/cache/reflector.ts";
 import { Client, type RequestObserver } from "../kube/client/client.ts";
 import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
+import { wholeStatusOf } from "../kube/cluster/decode.ts";
 import { ClusterReads } from "../kube/cluster/reads.ts";
 import { resourceOf } from "../kube/cluster/resources.ts";
 import { EventRecorder } from "../kube/events.ts";
@@ -17,8 +18,6 @@ import type { Election } from "../kube/lease.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
 import { Failing } from "../mailrelay/failing.ts";
 import type { ClusterSettings } from "../settings.ts";
-import { conditionCounts, conditionsOf } from "./census.ts";
-import { decoder, wholeStatusOf } from "./decode.ts";
 import { indexes } from "./indexes.ts";
 import { lead } from "./lead.ts";
 import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts";
@@ -189,7 +188,7 @@ function figuresOf({
     cached: reads.sizes(),
     unseenNamespaces: reads.unseen().length,
     eventsLost: events.lost,
-    conditions: (["MailRelay", "SenderDomain"] as const).flatMap((kind) => conditionCounts(kind, reads.counts(kind))),
+    conditions: reads.conditions(),
     failing: { MailRelay: failing.count("MailRelay"), SenderDomain: failing.count("SenderDomain") },
   };
 }
@@ -223,9 +222,8 @@ function openReads({ run, client, metrics, ended, operatorNamespace }: ReadParts
     },
     namespaces: settings.namespaces,
     operatorNamespace,
-    decode: decoder(log),
+    log,
     indexes,
-    counted: conditionsOf,
     onSight: (namespace, sight) => {
       if (sight.kind === "whole") log.info({ namespace }, "a watched namespace is seen whole again");
       else

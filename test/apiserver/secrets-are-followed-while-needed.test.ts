@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { relayLabel, shardLabel } from "../../api/labels.ts";
-import { decoder } from "../../operator/cluster/decode.ts";
 import { indexes } from "../../operator/cluster/indexes.ts";
 import type { ReflectorEvent, ReflectorTimes } from "../../operator/kube/cache/reflector.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { ClusterReads, type ObjectChange } from "../../operator/kube/cluster/reads.ts";
+import type { ClusterChange } from "../../operator/kube/cluster/news.ts";
+import { ClusterReads } from "../../operator/kube/cluster/reads.ts";
 import { ForbiddenError } from "../../operator/kube/kube.ts";
 import { createLog } from "../../runtime/log.ts";
 import { openClient, quickTimes, secrets } from "../support/controlplane/clients.ts";
@@ -41,7 +41,7 @@ after(async () => {
 
 interface Opened {
   readonly reads: ClusterReads;
-  readonly changes: ObjectChange[];
+  readonly changes: ClusterChange[];
   /** What reflectors of Secrets told. */
   readonly events: ReflectorEvent[];
 }
@@ -51,7 +51,7 @@ async function openReads(times: Partial<ReflectorTimes> = {}): Promise<Opened> {
   const stopping = new AbortController();
   endings.push(() => stopping.abort());
   const events: ReflectorEvent[] = [];
-  const changes: ObjectChange[] = [];
+  const changes: ClusterChange[] = [];
   const reads = new ClusterReads({
     edge: {
       client: openClient(stage.operatorKubeconfig, { stopping: stopping.signal }),
@@ -66,10 +66,9 @@ async function openReads(times: Partial<ReflectorTimes> = {}): Promise<Opened> {
     },
     namespaces: [],
     operatorNamespace: stage.operatorNamespace,
-    decode: decoder(createLog({ level: "silent", program: "test" })),
+    log: createLog({ level: "silent", program: "test" }),
     indexes,
     onSight: () => {},
-    counted: () => [],
   });
   reads.onChange((change) => changes.push(change));
   await reads.open();
@@ -123,7 +122,10 @@ test("the right to a single Secret that goes is news of that Secret", { skip, ti
   await until("the right", () => reads.secrets.get(shop, "key").catch(() => undefined));
   stage.plane.kubectl(["delete", "rolebinding", "secrets-key", "--namespace", shop]);
   await until("news", () =>
-    changes.find(({ kind, name, after: is }) => kind === "Secret" && name === "key" && is === undefined),
+    changes.find(
+      (change) =>
+        change.what === "object" && change.kind === "Secret" && change.name === "key" && change.after === undefined,
+    ),
   );
   await assert.rejects(reads.secrets.get(shop, "key"), ForbiddenError);
 });
@@ -147,7 +149,7 @@ test(
     };
     await write({ "b.example.json": "Yg==" });
     await write({ "a.example.json": null });
-    const spoilt = changes.flatMap((change) => change.spoilt ?? []);
+    const spoilt = changes.flatMap((change) => (change.what === "spoilt" ? change.dataKeys : []));
     assert.deepEqual(spoilt, ["a.example.json"]);
   },
 );

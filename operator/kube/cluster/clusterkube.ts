@@ -145,8 +145,8 @@ export class ClusterKube implements Kube {
   }
 
   onChange(listener: ChangeListener): void {
-    this.#reads.onChange(({ kind, namespace, name, before, after }) => {
-      if (kind !== "Namespace") listener({ kind, namespace, name }, ownerOf(after ?? before, namespace));
+    this.#reads.onChange((change) => {
+      if (change.what === "object") listener(change, ownerOf(change.after ?? change.before, change.namespace));
     });
   }
 }

@@ -1,41 +1,63 @@
-/** Whether a change of an object is one that somebody has to look at. Pure. */
+/** What a watch told, judged once: whether it is news at all, and of which sort. Whom it concerns is asked after that. Pure. */
 import type { Change } from "../cache/store.ts";
 import { isRecord, type RawObject } from "../client/resource.ts";
 import { isPart, type Kind } from "../objects.ts";
 import { digestOf } from "./difference.ts";
+import type { CachedKind } from "./resources.ts";
 import { faultsOf } from "./views.ts";
 
-export function isNews(kind: Kind, { before, after }: Change<RawObject>): boolean {
-  if (before === undefined || after === undefined) return true;
-  return digestOf(lookedAt(kind, before)) !== digestOf(lookedAt(kind, after));
+export type News =
+  /** It came, went, or was written: a resource of ours by anybody but the operator, which writes their status alone. */
+  | "written"
+  /** Only what is said of a resource of ours has changed. */
+  | "said";
+
+export interface ObjectChange extends Change<RawObject> {
+  readonly what: "object";
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly news: News;
 }
 
-/** Whether a resource of ours came, went, or was written by anybody but the operator, which writes status alone. */
-export function isTouch(kind: Kind, { before, after }: Change<RawObject>): boolean {
-  if (kind !== "MailRelay" && kind !== "SenderDomain") return false;
-  if (before === undefined || after === undefined) return true;
-  const [was, is] = [before, after].map(({ metadata: { resourceVersion: _version, ...metadata } }) =>
-    digestOf(metadata),
-  );
-  return was !== is;
-}
+export type ClusterChange =
+  | ObjectChange
+  /** A namespace came or went, or has other labels. */
+  | { readonly what: "namespace"; readonly namespace: string }
+  /** How much of a watched namespace is seen. */
+  | { readonly what: "sight"; readonly namespace: string }
+  /** The right to read a kind has come or gone, in a namespace or in all. */
+  | {
+      readonly what: "right";
+      readonly kind: CachedKind | "Secret" | "Namespace";
+      readonly namespace: string | undefined;
+    }
+  /** Documents of a shard, by data key, that somebody else has changed, or that are gone. */
+  | { readonly what: "spoilt"; readonly shard: RawObject; readonly dataKeys: readonly string[] };
 
-function lookedAt(kind: Kind, object: RawObject): unknown {
-  const { resourceVersion: _version, ...metadata } = object.metadata;
-  if (isPart(kind)) return { ...object, metadata };
+/** Undefined: nobody has to look at it. */
+export function newsOf(kind: Kind, { before, after }: Pick<Change<RawObject>, "before" | "after">): News | undefined {
+  if (before === undefined || after === undefined) return "written";
+  const differ = (part: (object: RawObject) => unknown): boolean => digestOf(part(before)) !== digestOf(part(after));
+  if (isPart(kind)) return differ((object) => ({ ...object, metadata: lasting(object) })) ? "written" : undefined;
   switch (kind) {
     // Of these only the metadata is known: any write may have changed their data.
     case "Secret":
     case "ConfigMap":
-      return object.metadata;
+      return differ(({ metadata }) => metadata) ? "written" : undefined;
     // Its status is our own writing; nobody waits for it.
     case "SenderDomain":
-      return [metadata, faultsOf(object)];
+      return differ(lasting) ? "written" : differ(faultsOf) ? "said" : undefined;
     // Sender domains wait for the pods of their relay. All else of its status is our own writing; the generation stands
     // for its spec.
     case "MailRelay":
-      return [metadata, faultsOf(object), podsIn(object["status"])];
+      if (differ(lasting)) return "written";
+      return differ((object) => [faultsOf(object), podsIn(object["status"])]) ? "said" : undefined;
   }
+}
+
+function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawObject): unknown {
+  return metadata;
 }
 
 function podsIn(status: unknown): unknown {

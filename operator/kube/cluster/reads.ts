@@ -1,5 +1,6 @@
 /** The caches of everything the reconcilers read, and who hears when something of it changes. */
 import { relayLabel } from "../../../api/labels.ts";
+import type { Log } from "../../../runtime/log.ts";
 import { Sharing } from "../cache/share.ts";
 import type { Change, Index } from "../cache/store.ts";
 import type { Client } from "../client/client.ts";
@@ -10,26 +11,15 @@ import type { Kind, OptionalKind, ReferredKind, WrittenKind } from "../objects.t
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
 import { NamespaceAccess } from "./access.ts";
 import { ConfigMapReads } from "./configmaps.ts";
-import { isNews, isTouch } from "./news.ts";
+import { type ConditionCount, conditionCounts, conditionsOf } from "./census.ts";
+import { decoder } from "./decode.ts";
+import { type ClusterChange, newsOf } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
 import { SecretReads } from "./secrets.ts";
-import { type Decode, namespaceView, viewOf } from "./views.ts";
+import { namespaceView, viewOf } from "./views.ts";
 
-/** `name` is empty when all of the kind in the namespace may have changed. */
-export interface ObjectChange {
-  readonly kind: Kind | "Namespace";
-  readonly namespace: string;
-  readonly name: string;
-  readonly before: RawObject | undefined;
-  readonly after: RawObject | undefined;
-  /** Of a shard: data keys whose documents somebody else has changed, or that are gone. */
-  readonly spoilt?: readonly string[];
-  /** Of a namespace: how much of it is seen has changed. */
-  readonly isSight?: true;
-}
-
-export type ObjectListener = (change: ObjectChange) => void;
+export type ChangeListener = (change: ClusterChange) => void;
 
 export type Indexes = Readonly<Record<string, Index<RawObject>>>;
 
@@ -39,11 +29,9 @@ export interface ReadSettings {
   readonly namespaces: readonly string[];
   /** Where the operator has its own Secrets, which no resource names. */
   readonly operatorNamespace: string;
-  readonly decode: Decode;
+  readonly log: Log;
   /** Ways to find objects of a kind, beside those by namespace and by relay label. */
   readonly indexes: Readonly<Partial<Record<CachedKind, Indexes>>>;
-  /** Values of which only the number of objects that have them is kept. */
-  readonly counted: Index<RawObject>;
   /** How much of a watched namespace is seen has changed. */
   readonly onSight: (namespace: string, sight: Sight) => void;
 }
@@ -72,11 +60,12 @@ export class ClusterReads {
   readonly #served = new Map<OptionalKind, { readonly is: boolean | undefined; readonly goodUntil: number }>();
   /** What was last told of watched namespaces that are not seen whole. */
   readonly #sights = new Map<string, string>();
-  readonly #listeners: ObjectListener[] = [];
+  readonly #listeners: ChangeListener[] = [];
 
   constructor(settings: ReadSettings) {
     this.#settings = settings;
-    const { edge, decode } = settings;
+    const { edge } = settings;
+    const decode = decoder(settings.log);
     this.#client = edge.client;
     // One for all kinds: owners and labels are alike in all of them, and what it remembers by itself costs a MiB.
     const sharing = new Sharing();
@@ -87,7 +76,7 @@ export class ClusterReads {
         resource,
         labelSelector,
         indexes: { ...usualIndexes, ...settings.indexes[kind] },
-        counted: settings.counted,
+        counted: conditionsOf,
         view: viewOf(kind, decode, sharing),
         onChange: (change) => this.#changed(kind, change),
         onRight: (namespace) => this.#rightChanged(kind, namespace),
@@ -99,21 +88,17 @@ export class ClusterReads {
       resource: namespaceResource,
       metadataOnly: true,
       view: namespaceView,
-      onChange: ({ key, before, after }) => this.#tell({ kind: "Namespace", namespace: key, name: key, before, after }),
-      onRight: () => this.#tell({ kind: "Namespace", namespace: "", name: "", before: undefined, after: undefined }),
+      onChange: ({ key }) => this.#tell({ what: "namespace", namespace: key }),
+      onRight: () => this.#tell({ what: "right", kind: "Namespace", namespace: undefined }),
     });
-    const onRight = (namespace: string): void =>
-      this.#tell({ kind: "Secret", namespace, name: "", before: undefined, after: undefined });
+    const onRight = (namespace: string): void => this.#tell({ what: "right", kind: "Secret", namespace });
     this.#access = new NamespaceAccess({ now: edge.now, onReopened: onRight });
     this.secrets = new SecretReads({
       edge,
       access: this.#access,
       sharing,
       onChange: (change) => this.#changed("Secret", change),
-      onSpoilt: (shard, spoilt) => {
-        const { namespace = "", name } = shard.metadata;
-        this.#tell({ kind: "Secret", namespace, name, before: shard, after: shard, spoilt });
-      },
+      onSpoilt: (shard, dataKeys) => this.#tell({ what: "spoilt", shard, dataKeys }),
       onRight,
       isNeeded: (namespace, name) =>
         namespace === settings.operatorNamespace ||
@@ -149,9 +134,11 @@ export class ClusterReads {
     ]);
   }
 
-  /** How many objects of the kind have each of the values that are counted. */
-  counts(kind: CachedKind): ReadonlyMap<string, number> {
-    return this.#cache(kind).counts();
+  /** How many resources of ours have each condition. */
+  conditions(): readonly ConditionCount[] {
+    return (["MailRelay", "SenderDomain"] as const).flatMap((kind) =>
+      conditionCounts(kind, this.#cache(kind).counts()),
+    );
   }
 
   get(kind: CachedKind, namespace: string, name: string): RawObject | undefined {
@@ -229,7 +216,7 @@ export class ClusterReads {
     else this.#cache(kind).offer(raw);
   }
 
-  onChange(listener: ObjectListener): void {
+  onChange(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }
 
@@ -299,11 +286,11 @@ export class ClusterReads {
   }
 
   #changed(kind: Kind, change: Change<RawObject>): void {
-    if (!isNews(kind, change)) return;
-    const { before, after } = change;
-    const metadata = (after ?? before)?.metadata;
-    if (isTouch(kind, change)) this.#touched(metadata?.namespace ?? "");
-    this.#tell({ kind, namespace: metadata?.namespace ?? "", name: metadata?.name ?? "", before, after });
+    const news = newsOf(kind, change);
+    if (news === undefined) return;
+    const { namespace = "", name = "" } = (change.after ?? change.before)?.metadata ?? {};
+    if (news === "written" && (kind === "MailRelay" || kind === "SenderDomain")) this.#touched(namespace);
+    this.#tell({ what: "object", kind, namespace, name, ...change, news });
   }
 
   /** Somebody is at work there: rights may have been given, and references may have gone. */
@@ -320,7 +307,7 @@ export class ClusterReads {
 
   #rightChanged(kind: CachedKind, namespace: string | undefined): void {
     if (cachedKinds[kind].isOptional !== true) this.#sightChanged(namespace);
-    else this.#tell({ kind, namespace: namespace ?? "", name: "", before: undefined, after: undefined });
+    else this.#tell({ what: "right", kind, namespace });
   }
 
   /** Told once for each namespace, not for each of its kinds; that domains are hidden concerns others than that pods are. */
@@ -331,10 +318,10 @@ export class ClusterReads {
     if (said === (this.#sights.get(namespace) ?? "whole")) return;
     this.#sights.set(namespace, said);
     this.#settings.onSight(namespace, sight);
-    this.#tell({ kind: "Namespace", namespace, name: namespace, before: undefined, after: undefined, isSight: true });
+    this.#tell({ what: "sight", namespace });
   }
 
-  #tell(change: ObjectChange): void {
+  #tell(change: ClusterChange): void {
     for (const listener of this.#listeners) listener(change);
   }
 }

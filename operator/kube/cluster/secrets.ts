@@ -15,10 +15,10 @@ import type { Change } from "../cache/store.ts";
 import { isFailure } from "../client/failure.ts";
 import type { RawObject } from "../client/resource.ts";
 import { ForbiddenError } from "../kube.ts";
-import type { Access, NamespaceAccess } from "./access.ts";
 import type { Secret } from "../objects.ts";
 import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
 import { readShard, type ShardFact } from "../shard.ts";
+import type { Access, NamespaceAccess } from "./access.ts";
 import { type ContentLimits, Contents, keyOf } from "./contents.ts";
 import { LabelledSecrets } from "./labelled.ts";
 import { NamedObjects } from "./named.ts";
@@ -81,8 +81,11 @@ export class SecretReads {
       onChange,
       longestRefusalMs: () => access.listPauseMs(),
       onRight: (namespace = "", refused) => {
-        if (refused === undefined) access.listGiven(namespace);
-        else {
+        if (refused === undefined) {
+          access.listGiven(namespace);
+          // Single ones are followed with all the others by now.
+          this.#reviews.soon(namespace);
+        } else {
           access.listRefused(namespace, refused);
           this.#contents.forgetNamespace(namespace);
         }
@@ -174,7 +177,11 @@ export class SecretReads {
         const { labels } = known?.metadata ?? {};
         return labels?.[relayLabel] !== undefined || labels?.[senderDomainLabel] !== undefined;
       };
-      const closed = this.#named.close(namespace, (name, known) => isNeeded(namespace, name) || isMade(known));
+      const isNamed = this.#settings.access.of(namespace).kind !== "open";
+      const closed = this.#named.close(
+        namespace,
+        (name, known) => isNamed && (isNeeded(namespace, name) || isMade(known)),
+      );
       for (const key of closed) this.#contents.forget(key);
       return;
     }

@@ -32,9 +32,9 @@ export class ClusterWrites {
   constructor(reads: ClusterReads, client: Client) {
     this.#reads = reads;
     this.#client = client;
-    reads.onChange(({ kind, namespace, name, after }) => {
-      if (after !== undefined || kind === "Namespace") return;
-      const key = keyOf({ kind, namespace, name });
+    reads.onChange((change) => {
+      if (change.what !== "object" || change.after !== undefined) return;
+      const key = keyOf(change);
       this.#inForce.forget(key);
       this.#statuses.delete(key);
     });

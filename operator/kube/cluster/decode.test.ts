@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unjudged } from "../../api/condition.ts";
-import { customResourceDefinitions } from "../../api/crd/definition.ts";
-import { createLog } from "../../runtime/log.ts";
-import type { RawObject } from "../kube/client/resource.ts";
-import { faultsOf } from "../kube/cluster/views.ts";
+import { unjudged } from "../../../api/condition.ts";
+import { customResourceDefinitions } from "../../../api/crd/definition.ts";
+import { createLog } from "../../../runtime/log.ts";
+import type { RawObject } from "../client/resource.ts";
+import { faultsOf } from "./views.ts";
 import { decoder } from "./decode.ts";
-import { indexes } from "./indexes.ts";
+import { indexes } from "../../cluster/indexes.ts";
 
 const decode = decoder(createLog({ level: "silent", program: "test" }));
 const apiVersion = "mailboat.dev/v1alpha1";

@@ -2,15 +2,15 @@
  * Resources of ours as the API server stores them, with the defaults that only decoding fills in. One whose spec does not
  * fit the schema was stored under another version of it: of that one only what it holds is known, and why it does not fit.
  */
-import { unjudged } from "../../api/condition.ts";
-import { withoutFormerDefaults } from "../../api/former/fields.ts";
-import { mailRelay, type MailRelayStatus, mailRelayStatus, usualClassName } from "../../api/mailrelay.ts";
-import { faultText, readManifest } from "../../api/manifest.ts";
-import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../api/senderdomain.ts";
-import { isRecord, type RawMetadata, type RawObject } from "../kube/client/resource.ts";
-import { digestOf } from "../kube/cluster/difference.ts";
-import { type Decode, faultsOf } from "../kube/cluster/views.ts";
-import type { Log } from "../../runtime/log.ts";
+import { unjudged } from "../../../api/condition.ts";
+import { withoutFormerDefaults } from "../../../api/former/fields.ts";
+import { mailRelay, type MailRelayStatus, mailRelayStatus, usualClassName } from "../../../api/mailrelay.ts";
+import { faultText, readManifest } from "../../../api/manifest.ts";
+import { senderDomain, type SenderDomainStatus, senderDomainStatus } from "../../../api/senderdomain.ts";
+import { isRecord, type RawMetadata, type RawObject } from "../client/resource.ts";
+import { digestOf } from "./difference.ts";
+import { type Decode, faultsOf } from "./views.ts";
+import type { Log } from "../../../runtime/log.ts";
 
 const schemas = {
   MailRelay: { object: mailRelay, status: mailRelayStatus },

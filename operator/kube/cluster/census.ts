@@ -1,6 +1,13 @@
 /** Counts resources by condition, for the metrics: as they come and go, because a walk over all would hold up the work. Pure. */
-import { isRecord, type RawObject } from "../kube/client/resource.ts";
-import type { ConditionCount } from "./metrics.ts";
+import { isRecord, type RawObject } from "../client/resource.ts";
+
+/** How many resources of a kind have a condition with a status, for example Ready False. */
+export interface ConditionCount {
+  readonly kind: string;
+  readonly condition: string;
+  readonly status: string;
+  readonly count: number;
+}
 
 /** The conditions of an object with their status, as values to count. */
 export function conditionsOf({ status }: RawObject): readonly string[] {
