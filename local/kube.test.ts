@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { domainOf, relayOf, secretOf } from "../test/support/operatorobjects.ts";
+import { configMapOf, domainOf, relayOf, secretOf } from "../test/support/operatorobjects.ts";
+import { secretText } from "../operator/kube/secret.ts";
 import { ownerOf } from "../operator/mailrelay/world.ts";
 import { LocalKube, type StatusChange } from "./kube.ts";
 import type { InForce } from "./manifests.ts";
@@ -97,6 +98,20 @@ test("applying what is there already is no write and no change", async () => {
   assert.deepEqual(heard, ["one"]);
   await kube.mergeSecret(secret, { a: undefined, c: "d" });
   assert.deepEqual((await kube.get("Secret", "mail", "one"))?.data, { c: Buffer.from("d").toString("base64") });
+});
+
+test("a ConfigMap of the folder is there, also after a restart, and its changes are heard", async () => {
+  const directory = await stateDirectory();
+  const kube = await open(directory);
+  const heard: string[] = [];
+  kube.onChange((changed) => heard.push(`${changed.kind} ${changed.name}`));
+  const bundle = (pem: string) => given(configMapOf({ name: "bundle", values: { "ca.crt": pem } }));
+  for (const pem of ["one", "one", "two"]) await kube.setGiven([bundle(pem)]);
+  assert.deepEqual(heard, ["ConfigMap bundle", "ConfigMap bundle"]);
+  const again = await open(directory);
+  assert.equal(secretText(await again.get("ConfigMap", "mail", "bundle"), "ca.crt"), "two");
+  await again.setGiven([]);
+  assert.equal(await again.get("ConfigMap", "mail", "bundle"), undefined);
 });
 
 test("secrets are readable by their owner alone", async () => {

@@ -30,6 +30,24 @@ test("readManifests() takes several documents of a file, and plain text of a Sec
   assert.deepEqual(secret?.kind === "Secret" ? secret.data : undefined, { username: "YXBw", password: "c2VjcmV0" });
 });
 
+test("readManifests() takes ConfigMaps, their text and binary data alike", () => {
+  const text =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bundle, namespace: mail}\ndata: {ca.crt: pem}\nbinaryData: {ca.jks: AAEC}\n";
+  const read = readManifests("bundle.yaml", text);
+  assert.deepEqual(read.problems, []);
+  const [map] = read.documents;
+  assert.equal(map?.id, "ConfigMap mail/bundle");
+  assert.deepEqual(map?.object?.kind === "ConfigMap" ? map.object.data : undefined, {
+    "ca.crt": "cGVt",
+    "ca.jks": "AAEC",
+  });
+  const { problems } = readManifests("bundle.yaml", text.replace("ca.crt: pem", "ca.crt: 1"));
+  assert.deepEqual(
+    problems.map(({ path, object }) => [path, object]),
+    [["data.ca.crt", "ConfigMap mail/bundle"]],
+  );
+});
+
 const mistakes: readonly (readonly [string, string, number, string, RegExp])[] = [
   ["text that is not YAML", "a: 1\nb: [\n", 3, "", /^is not YAML/],
   ["a field with a wrong value", relayText.replace("Implicit", "Implcit"), 17, "spec.listeners[1].tlsMode", /StartTLS/],
