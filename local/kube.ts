@@ -37,7 +37,7 @@ import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
-import { brings, contentOf, same } from "./storage/given.ts";
+import { brings, contentOf, same, settledPart } from "./storage/given.ts";
 import { marked } from "./storage/marks.ts";
 import { claimFor, heldPods, newClaim, type VolumePlace, Volumes } from "./storage/volumes.ts";
 
@@ -52,8 +52,6 @@ export interface StatusChange {
   /** The object as it was before its status changed. */
   readonly before: KindMap["MailRelay"] | KindMap["SenderDomain"];
 }
-
-type Status = NonNullable<KindMap["MailRelay"]["status"] | KindMap["SenderDomain"]["status"]>;
 
 export class LocalKube implements Kube {
   readonly #settings: LocalKubeSettings;
@@ -391,11 +389,4 @@ export function referenceTo(object: KubeObject): Reference<Kind> {
 
 function isKind<K extends Kind>(object: KubeObject, kind: K): object is KindMap[K] & KubeObject {
   return object.kind === kind;
-}
-
-/** The part of a status that others wait for; queue figures come and go. */
-function settledPart(status: Status | undefined): unknown {
-  return status === undefined
-    ? undefined
-    : [status.conditions, "pods" in status ? [status.pods, status.revision] : undefined];
 }

@@ -37,7 +37,7 @@ test("readManifests() takes ConfigMaps, their text and binary data alike", () =>
   assert.deepEqual(read.problems, []);
   const [map] = read.documents;
   assert.equal(map?.id, "ConfigMap mail/bundle");
-  assert.deepEqual(map?.object?.kind === "ConfigMap" ? map.object.data : undefined, {
+  assert.deepEqual(map.object?.kind === "ConfigMap" ? map.object.data : undefined, {
     "ca.crt": "cGVt",
     "ca.jks": "AAEC",
   });
@@ -61,7 +61,7 @@ const mistakes: readonly (readonly [string, string, number, string, RegExp])[] =
   ["Secret data that is not base64", `${secretText}data: {x: "?"}\n`, 8, "data.x", /stringData/],
   [
     "a kind that is not ours",
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+    "apiVersion: v1\nkind: Deployment\nmetadata: {name: a}\n",
     1,
     "apiVersion",
     /mailboat\.dev\/v1alpha1/,

@@ -198,7 +198,7 @@ const rooms: readonly Room[] = [
   {
     name: "operator pure",
     files:
-      /^operator\/(?:references\/(?!gather)|(?:mailrelay|senderdomain)\/(?:objects\/|rivals\/|unseen\/|scale\/|rollout\/|misfit\/plan\.ts|(?:login\/logins?|own\/authority|peer\/trust)\.ts|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|references|rights|room|senders|smarthost|summary|transition)\.ts))/,
+      /^operator\/(?:references\/(?!gather)|(?:mailrelay|senderdomain)\/(?:objects\/|rivals\/|unseen\/|scale\/|rollout\/|misfit\/plan\.ts|(?:login\/logins?|own\/authority|peer\/trust)\.ts|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|references|rights|room|senders|summary|transition)\.ts))/,
     rooms: ["api", "operator words"],
     packages: ["@peculiar/x509"],
     node: ["node:crypto"],

@@ -18,3 +18,11 @@ export function contentOf(object: GivenObject): unknown {
 export function same(left: unknown, right: unknown): boolean {
   return JSON.stringify(left) === JSON.stringify(right);
 }
+
+type Status = KindMap["MailRelay"]["status"] | KindMap["SenderDomain"]["status"];
+
+/** The part of a status that others wait for; queue figures come and go. */
+export function settledPart(status: Status): unknown {
+  if (status === undefined) return undefined;
+  return [status.conditions, "pods" in status ? [status.pods, status.revision] : undefined];
+}

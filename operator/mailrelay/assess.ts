@@ -106,7 +106,8 @@ export function whyUnsent(relay: RelayWorld["relay"]): string | undefined {
 /** `problems` are those of credentials and smarthosts; the certificate has a condition of its own, but for rights. */
 export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFinding {
   const first = problems[0];
-  if (first === undefined) return finding("ResolvedRefs", "True", "ResolvedRefs", "all that the spec names is there and usable");
+  if (first === undefined)
+    return finding("ResolvedRefs", "True", "ResolvedRefs", "all that the spec names is there and usable");
   // A missing right comes first: what is behind it cannot even be judged.
   const isForbidden = problems.some((problem) => problem.kind === "forbidden");
   const [weightiest = first] = isForbidden ? problems.filter((problem) => problem.kind === "forbidden") : problems;

@@ -10,7 +10,7 @@ import { shardDigests, withRevision } from "./objects/configuration.ts";
 import { problemsUnder, type Readings, readReferences } from "../references/readings.ts";
 import { tracingDocument } from "./objects/tracing.ts";
 import { relayReferences } from "./references.ts";
-import { smarthostDocuments } from "./smarthost.ts";
+import { smarthostDocuments } from "../references/smarthost.ts";
 import { documentVersionFor } from "./rollout/versions.ts";
 import type { ReferenceProblem, RelayWorld } from "./world.ts";
 

@@ -3,31 +3,29 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { customResourceDefinitions } from "../../api/crd.ts";
+import { customResourceDefinitions } from "../../api/crd/definition.ts";
 import { group } from "../../api/group.ts";
 import { mailRelay } from "../../api/mailrelay.ts";
+import { isFormer } from "../../api/former/fields.ts";
 import { senderDomain } from "../../api/senderdomain.ts";
+import type { StructuralSchema } from "../../api/crd/structural.ts";
 import { repositoryRoot } from "../../test/support/results.ts";
 import { relayReferences, relaySelections } from "../mailrelay/references.ts";
 import { domainReferences, domainSelections } from "../senderdomain/references.ts";
 
-interface Schema {
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-}
-
 /** Fields that name objects of neither kind: ours, and cert-manager's. */
 const others = new Set(["spec.relayRef", "spec.tls.certManager.issuerRef"]);
 
-function fieldsIn(schema: Schema, path: string, isWanted: (name: string) => boolean): readonly string[] {
+function fieldsIn(schema: StructuralSchema, path: string, isWanted: (name: string) => boolean): readonly string[] {
   const members = Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
+    if (isFormer(member)) return [];
     const field = path === "" ? name : `${path}.${name}`;
     return [...(isWanted(name) ? [field] : []), ...fieldsIn(member, field, isWanted)];
   });
   return schema.items === undefined ? members : [...members, ...fieldsIn(schema.items, `${path}[]`, isWanted)];
 }
 
-function specOf(kind: string): Schema {
+function specOf(kind: string): StructuralSchema {
   const name = `${kind.toLowerCase()}s.${group}`;
   const definition = customResourceDefinitions().find(({ metadata }) => metadata.name === name);
   const spec = definition?.spec.versions[0]?.schema.openAPIV3Schema.properties?.["spec"];

@@ -15,7 +15,7 @@ import { textDigest } from "../kube/shard.ts";
 import { transitionEvents } from "../mailrelay/transition.ts";
 import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
 import { renderShard } from "../mailrelay/objects/shard.ts";
-import { smarthostDocuments } from "../mailrelay/smarthost.ts";
+import { smarthostDocuments } from "../references/smarthost.ts";
 import { type Readings, readReferences } from "../references/readings.ts";
 import {
   domainConditions,

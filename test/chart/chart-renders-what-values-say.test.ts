@@ -382,8 +382,8 @@ test("two releases for the whole cluster share no object, and messages of each n
     [first, "mailboat-secrets"],
     [second, "second-secrets"],
   ] as const) {
-    const named = operatorContainer(objects).env.find(({ name }) => name === "SECRETS_ROLE")?.value;
-    assert.equal(named, `ClusterRole/${role}`);
+    const told = operatorContainer(objects).env.find(({ name }) => name === "SECRETS_ROLE")?.value;
+    assert.equal(told, `ClusterRole/${role}`);
     const rules = rulesOf([only(objects, "ClusterRole", new RegExp(`^${role}$`))]);
     assert.deepEqual(
       rules.map(({ resources, verbs }) => [resources, verbs]),

@@ -9,14 +9,14 @@ import type { RawMetadata, RawObject } from "../client/resource.ts";
 import { ForbiddenError, keyOf, type ListOptions, type Reference, type Sight, type Standing } from "../kube.ts";
 import type { Kind, OptionalKind, ReferredKind, WrittenKind } from "../objects.ts";
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
-import { NamespaceAccess } from "./access.ts";
-import { ConfigMapReads } from "./configmaps.ts";
+import { NamespaceAccess } from "./secrets/access.ts";
+import { ConfigMapReads } from "./secrets/configmaps.ts";
 import { type ConditionCount, conditionCounts, conditionsOf } from "./census.ts";
 import { decoder } from "./decode.ts";
 import { type ClusterChange, newsOf } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
 import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
-import { SecretReads } from "./secrets.ts";
+import { SecretReads } from "./secrets/secrets.ts";
 import { namespaceView, viewOf } from "./views.ts";
 
 export type ChangeListener = (change: ClusterChange) => void;

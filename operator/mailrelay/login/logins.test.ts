@@ -58,7 +58,7 @@ const faults: readonly (readonly [what: string, secret: Secret, message: string]
 for (const [what, one, message] of faults) {
   test(`chooseLogins() names a Secret with ${what}, and takes the one beside it`, () => {
     const { logins, problems } = chosen(one, secret("good", good));
-    assert.deepEqual(problems, [{ kind: "invalid", field, message: `${field}: ${message}` }]);
+    assert.deepEqual(problems, [{ kind: "invalid", object: "Secret", field, message: `${field}: ${message}` }]);
     assert.deepEqual(logins, [{ identity: "mail/good", ...good }]);
   });
 }

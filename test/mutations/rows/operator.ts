@@ -168,7 +168,7 @@ export const operatorMutations: readonly Mutation[] = [
     file: "operator/references/readings.ts",
     old: 'if (kind === "ConfigMap") return referred.configMaps.get(name);',
     new: 'if (kind === "ConfigMap" && referred.configMaps.get(name) === "forbidden") return undefined;',
-    test: "operator/mailrelay/smarthost.test.ts",
+    test: "operator/references/smarthost.test.ts",
   },
   {
     what: "a change of a ConfigMap wakes nobody",
@@ -186,10 +186,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "a namespace that refused a write is read by single names",
-    file: "operator/kube/cluster/access.ts",
+    file: "operator/kube/cluster/secrets/access.ts",
     old: 'if (write !== undefined) return { kind: "closed", said: write.said };',
     new: 'if (write !== undefined && list === undefined) return { kind: "closed", said: write.said };',
-    test: "operator/kube/cluster/access.test.ts",
+    test: "operator/kube/cluster/secrets/access.test.ts",
   },
   {
     what: "the operator's own status of a domain wakes it again",

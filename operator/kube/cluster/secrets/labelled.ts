@@ -2,11 +2,11 @@
  * Content of the Secrets that were made for relays, read together: a new operator knows none of it and needs all, and ten
  * thousand single requests take minutes. Once for each namespace, in pages; what changes later is read by itself.
  */
-import { relayLabel } from "../../../api/labels.ts";
-import type { Client } from "../client/client.ts";
-import type { RawObject } from "../client/resource.ts";
-import { Slots } from "../client/slots.ts";
-import { secretResource } from "./resources.ts";
+import { relayLabel } from "../../../../api/labels.ts";
+import type { Client } from "../../client/client.ts";
+import type { RawObject } from "../../client/resource.ts";
+import { Slots } from "../../client/slots.ts";
+import { secretResource } from "../resources.ts";
 
 export interface LabelledSettings {
   readonly client: Client;

@@ -4,7 +4,7 @@
  * Of domains that are up little is kept: theirs is read again when something changes.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { isRecord, type RawObject } from "../client/resource.ts";
+import { isRecord, type RawObject } from "../../client/resource.ts";
 
 interface Packed {
   readonly version: string;

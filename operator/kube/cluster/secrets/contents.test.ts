@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import type { RawObject } from "../client/resource.ts";
+import type { RawObject } from "../../client/resource.ts";
 import { Contents, keyOf } from "./contents.ts";
 
 const roomy = { usedBytes: 1_000_000, releasedBytes: 1_000_000 };

@@ -15,12 +15,12 @@ import {
   secretOf,
 } from "../../test/support/operatorobjects.ts";
 import { planDomain } from "../senderdomain/plan.ts";
-import { relayDocumentOf } from "./document.ts";
-import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { relayDocumentOf } from "../mailrelay/document.ts";
+import { issueLeaf, makeCertificateAuthority } from "../mailrelay/issue.ts";
 import type { ConfigMap, Secret, Stored } from "../kube/objects.ts";
-import { type Readings, readReferences } from "../references/readings.ts";
+import { type Readings, readReferences } from "./readings.ts";
 import { domainReferences } from "../senderdomain/references.ts";
-import { planRelay } from "./plan.ts";
+import { planRelay } from "../mailrelay/plan.ts";
 import { smarthostDocuments, type SmarthostSpec } from "./smarthost.ts";
 
 const dayMs = 86_400_000;
@@ -162,15 +162,12 @@ test("of a ConfigMap that is not there, or may not be read, conditions say so in
   const field = "spec\\.delivery\\.smarthosts\\[0\\]\\.caRef";
   const missing = resolvedRefs({});
   assert.equal(missing?.reason, "ConfigMapNotFound");
-  assert.match(
-    missing?.message ?? "",
-    new RegExp(`^${field}: ConfigMap ca does not exist: create it or correct the name$`),
-  );
+  assert.match(missing.message, new RegExp(`^${field}: ConfigMap ca does not exist: create it or correct the name$`));
   assert.equal(resolvedRefs(holding("ConfigMap", "garbage"))?.reason, "ConfigMapInvalid");
   const forbidden = resolvedRefs({ configMaps: new Map([["ca", "forbidden"]]) });
   assert.equal(forbidden?.reason, "ConfigMapsForbidden");
   const command = "kubectl create rolebinding mailboat-secrets --namespace mail --clusterrole mailboat-secrets";
-  assert.match(forbidden?.message ?? "", new RegExp(`^${field}: the operator may not read ConfigMaps .*: ${command} `));
+  assert.match(forbidden.message, new RegExp(`^${field}: the operator may not read ConfigMaps .*: ${command} `));
   const domain = domainOf({ spec: { smarthosts: [hopWith("ConfigMap")] } });
   const { status, requeueAfterMs } = planDomain(domainWorld({ domain, configMaps: new Map([["ca", "forbidden"]]) }));
   const accepted = status.conditions?.find(({ type }) => type === "Accepted");

@@ -4,13 +4,13 @@
  * and watch of that one name. Each is followed for as long as somebody needs it. That one may be read is found out by asking,
  * when a reconcile asks: what is forbidden costs a request now and then (access.ts).
  */
-import type { Change } from "../cache/store.ts";
-import { isFailure, type RequestError } from "../client/failure.ts";
-import type { RawObject, Resource } from "../client/resource.ts";
-import { ForbiddenError } from "../kube.ts";
+import type { Change } from "../../cache/store.ts";
+import { isFailure, type RequestError } from "../../client/failure.ts";
+import type { RawObject, Resource } from "../../client/resource.ts";
+import { ForbiddenError } from "../../kube.ts";
 import type { NamespaceAccess } from "./access.ts";
-import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
-import { metadataView } from "./views.ts";
+import { type ReflectorEdge, ScopedCache } from "../scoped.ts";
+import { metadataView } from "../views.ts";
 
 export interface NamedSettings {
   readonly edge: ReflectorEdge;
@@ -89,8 +89,8 @@ export class NamedObjects {
         fieldSelector: `metadata.name=${name}`,
         view: metadataView,
         onChange,
-        onRight: (_namespace, refused) => {
-          if (refused !== undefined) this.#lose(namespace, name);
+        onRight: (_namespace, said) => {
+          if (said !== undefined) this.#lose(namespace, name);
         },
       });
     this.#caches.set(key, cache);

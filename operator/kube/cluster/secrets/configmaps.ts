@@ -3,18 +3,18 @@
  * reads it: a namespace may have many that are none of our business, and bundles of authorities are large. Rights are asked for
  * name by name and given by the same binding as those to Secrets (access.ts).
  */
-import type { Change } from "../cache/store.ts";
-import { isFailure } from "../client/failure.ts";
-import type { RawObject } from "../client/resource.ts";
-import { ForbiddenError } from "../kube.ts";
-import type { ConfigMap } from "../objects.ts";
+import type { Change } from "../../cache/store.ts";
+import { isFailure } from "../../client/failure.ts";
+import type { RawObject } from "../../client/resource.ts";
+import { ForbiddenError } from "../../kube.ts";
+import type { ConfigMap } from "../../objects.ts";
 import type { NamespaceAccess } from "./access.ts";
 import { type ContentLimits, Contents } from "./contents.ts";
 import { NamedObjects } from "./named.ts";
-import { configMapResource } from "./resources.ts";
+import { configMapResource } from "../resources.ts";
 import { Reviews } from "./reviews.ts";
-import type { ReflectorEdge } from "./scoped.ts";
-import { configMapView, keptConfigMap } from "./views.ts";
+import type { ReflectorEdge } from "../scoped.ts";
+import { configMapView, keptConfigMap } from "../views.ts";
 
 export interface ConfigMapSettings {
   readonly edge: ReflectorEdge;

@@ -9,23 +9,23 @@
  * Watching by label alone would not do: the Secrets that people name in a manifest carry no label of ours, and a renewed
  * certificate must be noticed at once.
  */
-import { relayLabel, senderDomainLabel, shardLabel } from "../../../api/labels.ts";
-import type { Sharing } from "../cache/share.ts";
-import type { Change } from "../cache/store.ts";
-import { isFailure } from "../client/failure.ts";
-import type { RawObject } from "../client/resource.ts";
-import { ForbiddenError } from "../kube.ts";
-import type { Secret } from "../objects.ts";
-import { matchesSelector, type Selector, termOf, termsOf } from "../selector.ts";
-import { readShard, type ShardFact } from "../shard.ts";
+import { relayLabel, senderDomainLabel, shardLabel } from "../../../../api/labels.ts";
+import type { Sharing } from "../../cache/share.ts";
+import type { Change } from "../../cache/store.ts";
+import { isFailure } from "../../client/failure.ts";
+import type { RawObject } from "../../client/resource.ts";
+import { ForbiddenError } from "../../kube.ts";
+import type { Secret } from "../../objects.ts";
+import { matchesSelector, type Selector, termOf, termsOf } from "../../selector.ts";
+import { readShard, type ShardFact } from "../../shard.ts";
 import type { Access, NamespaceAccess } from "./access.ts";
 import { type ContentLimits, Contents, keyOf } from "./contents.ts";
 import { LabelledSecrets } from "./labelled.ts";
 import { NamedObjects } from "./named.ts";
-import { secretResource } from "./resources.ts";
+import { secretResource } from "../resources.ts";
 import { Reviews } from "./reviews.ts";
-import { type ReflectorEdge, ScopedCache } from "./scoped.ts";
-import { metadataView, secretMetadataViews, secretView } from "./views.ts";
+import { type ReflectorEdge, ScopedCache } from "../scoped.ts";
+import { metadataView, secretMetadataViews, secretView } from "../views.ts";
 
 export interface SecretSettings {
   readonly edge: ReflectorEdge;
