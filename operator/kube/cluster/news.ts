@@ -48,11 +48,11 @@ export function newsOf(kind: Kind, { before, after }: Pick<Change<RawObject>, "b
     // Its status is our own writing; nobody waits for it.
     case "SenderDomain":
       return differ(lasting) ? "written" : differ(faultsOf) ? "said" : undefined;
-    // Sender domains wait for the pods of their relay. All else of its status is our own writing; the generation stands
-    // for its spec.
+    // Sender domains wait for the pods of their relay and write their documents in its version. All else of its status is our
+    // own writing; the generation stands for its spec.
     case "MailRelay":
       if (differ(lasting)) return "written";
-      return differ((object) => [faultsOf(object), podsIn(object["status"])]) ? "said" : undefined;
+      return differ((object) => [faultsOf(object), heededIn(object["status"])]) ? "said" : undefined;
   }
 }
 
@@ -60,6 +60,6 @@ function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawOb
   return metadata;
 }
 
-function podsIn(status: unknown): unknown {
-  return isRecord(status) ? [status["pods"], status["revision"]] : undefined;
+function heededIn(status: unknown): unknown {
+  return isRecord(status) ? [status["pods"], status["revision"], status["documentVersion"]] : undefined;
 }
