@@ -143,4 +143,32 @@ export const relayMutations: readonly Mutation[] = [
     new: 'return code === 421 || (code === 421 && enhanced === "4.4.2");',
     test: "relay/delivery/attempt.test.ts",
   },
+  {
+    what: "the next attempt does not link to this one",
+    file: "relay/delivery/decide.ts",
+    old: "...(attempt === undefined ? {} : { attempt })",
+    new: "",
+    test: "relay/delivery/tracedattempt.test.ts",
+  },
+  {
+    what: "a notice does not continue the trace of its bounce",
+    file: "relay/delivery/bounce.ts",
+    old: "...(traceOf === undefined ? {} : { traceparent: traceOf(id) }),",
+    new: "",
+    test: "relay/delivery/tracedattempt.test.ts",
+  },
+  {
+    what: "a destination is looked up for its lane and again for the attempt",
+    file: "relay/delivery/resolve/hops.ts",
+    old: "return finding !== undefined && directory.isGood(finding) ? finding : directory.find(domain, relay.hostname);",
+    new: "return directory.find(domain, relay.hostname);",
+    test: "relay/delivery/resolve/hops.test.ts",
+  },
+  {
+    what: "what other name servers said is still used after a change of them",
+    file: "relay/delivery/resolve/directory.ts",
+    old: "return by === this && until > this.#options.clock.now();",
+    new: "return until > this.#options.clock.now();",
+    test: "relay/delivery/resolve/hops.test.ts",
+  },
 ];
