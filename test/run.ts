@@ -62,6 +62,8 @@ const layers: readonly Layer[] = [
     alone: [
       "test/apiserver/a-mistake-is-a-condition.test.ts",
       "test/apiserver/manifests-become-objects-in-two-seconds.test.ts",
+      // Its hundreds of domains keep a server busy by themselves.
+      "test/apiserver/one-changed-domain-costs-the-work-of-one.test.ts",
       "test/apiserver/what-others-change-is-repaired.test.ts",
     ],
     openLane: (worker) => (lackingControlPlane() === false ? new SharedPlane(`control-plane-${worker}`, say) : noLane),
