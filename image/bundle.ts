@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, "..");
 
 /** Sources by program. The first is its main; the others are threads it starts with `new Worker(new URL(...))`. */
 const programs = {
-  relay: ["relay/main.ts", "relay/spool/writer.ts", "relay/spool/checkpoint.ts"],
+  relay: ["relay/main.ts", "relay/spool/local/writer.ts", "relay/spool/local/wal/copier.ts"],
   operator: ["operator/main.ts"],
 } as const;
 

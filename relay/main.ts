@@ -31,8 +31,9 @@ import { relayPages, type PagesOptions } from "./report/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
 import { spoolMetrics, type SpoolSources } from "./spool/metrics.ts";
-import { openStore, type Store } from "./spool/store.ts";
-import type { Spool } from "./spool/spool.ts";
+import { openStore, type Store } from "./spool/local/store.ts";
+import { startingAtOnce } from "./spool/start.ts";
+import type { Spool } from "./spool/verbs.ts";
 import { openSubmission, type SubmissionOptions } from "./reception/listener.ts";
 import { receptionMetrics } from "./reception/metrics.ts";
 
@@ -155,8 +156,9 @@ async function openMail(
   const gate = new Gate({ orders, stopping: lifecycle.stopping });
   const resolving = { mxPort: settings.mxPort, ownPorts: [...ports.values()] };
   const delivery = openDelivery({ ...shared, metrics: metrics.delivery, resolving });
-  const submission = await openSubmission({ ...shared, metrics: metrics.reception, gate, listenHost, ports });
-  const taker = openTaker({ ...shared, metrics: metrics.handoff, gate });
+  const spool = startingAtOnce({ spool: shared.spool, starter: delivery, log });
+  const submission = await openSubmission({ ...shared, spool, metrics: metrics.reception, gate, listenHost, ports });
+  const taker = openTaker({ ...shared, metrics: metrics.handoff, gate, delivery });
   const giver = await openGiver({ ...shared, metrics: metrics.handoff, orders, delivery, name: hostname() });
   const administration = await openAdministration({
     snapshots,

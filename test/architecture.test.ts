@@ -94,9 +94,9 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:config\/snapshot|limits\/\w+|spool\/(?:checkpointing|entry|handoffs|recover|spool)|dns\/(?:answer|cache)|delivery\/(?:job\/(?:job|parts|schedule)|policy\/\w+|resolve\/mailhosts)|observe\/(?:history|transition)|reception\/(?:admit|identity\/principal))\.ts/,
+      /^relay\/(?:config\/snapshot|limits\/\w+|spool\/(?:message\/\w+|local\/(?:recover|wal\/verdict)|offers|queue|start|verbs)|dns\/(?:answer|cache)|delivery\/(?:job\/(?:job|parts|schedule)|policy\/\w+|resolve\/mailhosts)|observe\/(?:history|transition)|reception\/(?:admit|identity\/principal))\.ts/,
     rooms: ["api", "relay mail"],
-    packages: [],
+    packages: ["zod"],
     node: ["node:crypto"],
   },
   {

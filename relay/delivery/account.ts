@@ -8,7 +8,7 @@ import { withoutAddresses } from "../mail/reply.ts";
 import { exemplarOf } from "../../runtime/tracing/exemplar.ts";
 import type { Journal } from "../observe/journal.ts";
 import { destinationsOf, headOf, type OutcomeLine } from "../observe/transition.ts";
-import type { Message } from "../spool/entry.ts";
+import type { Message } from "../spool/message/message.ts";
 import type { Attempted, AttemptedRecipient, Notice } from "./decide.ts";
 import { judge } from "./policy/outcome.ts";
 import type { DeliveryMetrics } from "./metrics.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { systemClock } from "../../runtime/clock.ts";
-import type { Recipient } from "../spool/entry.ts";
+import type { Recipient } from "../spool/message/message.ts";
 import type { HostAnswer } from "../mail/hostanswer.ts";
 import { attemptDelivery, type AttemptContext } from "./attempt.ts";
 import { judge } from "./policy/outcome.ts";

@@ -12,7 +12,7 @@ import type { Route } from "./policy/route.ts";
 import type { AttemptPhase } from "./metrics.ts";
 import type { DeliverHop, SendHop } from "../observe/hop.ts";
 import { isTrustedNextHop, renderTraceFields } from "../mail/tracefields.ts";
-import type { Message, Recipient } from "../spool/entry.ts";
+import type { Message, Recipient } from "../spool/message/message.ts";
 import type { Pool } from "./pool.ts";
 import { hopOf } from "./resolve/hops.ts";
 import type { Found } from "./resolve/mailhosts.ts";

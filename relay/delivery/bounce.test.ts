@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import type { ReportedRecipient } from "../mail/notice/facts.ts";
-import type { Message, NewMessage } from "../spool/entry.ts";
+import type { Message, NewMessage } from "../spool/message/message.ts";
 import { writeNotice, type NoticeOrder } from "./bounce.ts";
 import { newMessage } from "../../test/support/relayvalues.ts";
 

@@ -10,7 +10,8 @@ import type { NoticeAction } from "../mail/notice/due.ts";
 import type { OriginalMessage, ReportedRecipient } from "../mail/notice/facts.ts";
 import { hasEightBit } from "../mail/notice/original.ts";
 import { writeReport } from "../mail/notice/report.ts";
-import { spoolIdOf, type Message, type NewMessage, type SpoolId } from "../spool/entry.ts";
+import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
+import type { Message, NewMessage } from "../spool/message/message.ts";
 
 export interface NoticeOrder {
   readonly message: Message;

@@ -26,7 +26,7 @@ function deliveryOver(
 ): QueueRunner {
   const log = createLog({ level: "silent", program: "test" });
   const snapshot = snapshotOf(relay, [domainSettingsOf("example.com")]);
-  return openDelivery({
+  const delivery = openDelivery({
     snapshots: { current: () => snapshot, lastError: undefined, onChange: () => undefined },
     spool,
     log,
@@ -37,6 +37,8 @@ function deliveryOver(
     journal: createJournal({ log, clock: systemClock }),
     resolving,
   });
+  spool.starter = delivery;
+  return delivery;
 }
 
 test("delivery that is closed closes its resolver, whose question then has an answer", async (t) => {

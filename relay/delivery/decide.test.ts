@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HostAnswer, Trouble } from "../mail/hostanswer.ts";
-import type { Message, Recipient } from "../spool/entry.ts";
+import type { Message, Recipient } from "../spool/message/message.ts";
 import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
 import { decideAttempt, type Attempted } from "./decide.ts";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { deliveryBench, hopFor, messagesOf, type BenchSettings } from "../../test/support/deliverybench.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
-import type { Entry } from "../spool/entry.ts";
-import { ClaimLostError, SettlementRefusedError, SpoolFullError, type ClaimQuestion } from "../spool/spool.ts";
+import type { Entry } from "../spool/message/message.ts";
+import { ClaimLostError, SettlementRefusedError, SpoolFullError, type ClaimQuestion } from "../spool/verbs.ts";
 import { domainSettingsOf, newMessage, smarthostAt } from "../../test/support/relayvalues.ts";
 import { MemorySpool } from "../../test/support/memoryspool.ts";
 import type { HopSession, Script, ScriptedHop } from "../../test/support/scriptedhop.ts";
@@ -103,7 +103,7 @@ test(
     const settle = spool.settle.bind(spool);
     spool.settle = async (settlement) => {
       asked += 1;
-      await settle(settlement);
+      return settle(settlement);
     };
     await spool.commit(newMessage());
     await reached.promise;
@@ -190,7 +190,7 @@ test("nothing new is sent while an outcome cannot be written, and all goes on wh
     tries += 1;
     if (tries === 1) throw new SpoolFullError("disk full");
     isBroken = false;
-    await settle(settlement);
+    return settle(settlement);
   };
   await spool.commit(newMessage());
   while (unwritten.length === 0) await turns();
@@ -214,8 +214,9 @@ test(
     spool.settle = async (settlement) => {
       if (settlement.id === refused.message.id && spool.settlements.length < 5)
         throw new SettlementRefusedError("constraint");
-      await settle(settlement);
+      const entries = await settle(settlement);
       if (spool.settlements.length === 5) others.resolve();
+      return entries;
     };
     await spool.commit(refused);
     while (unwritten.length === 0) await turns();
@@ -238,7 +239,7 @@ test("people are told of an outcome when it is durable, and not before", within,
   spool.settle = async (settlement) => {
     asked.resolve();
     await durable.promise;
-    await settle(settlement);
+    return settle(settlement);
   };
   await spool.commit(newMessage());
   await asked.promise;
@@ -268,7 +269,7 @@ async function stuckBench(t: TestContext, script: Script) {
   const write = Promise.withResolvers<void>();
   spool.settle = async (settlement) => {
     await write.promise;
-    await settle(settlement);
+    return settle(settlement);
   };
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 500) {

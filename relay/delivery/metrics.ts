@@ -1,7 +1,7 @@
 /** What next hops did and what senders were told. */
 import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
-import type { RecipientOutcome } from "../spool/entry.ts";
+import type { RecipientOutcome } from "../spool/verbs.ts";
 
 /** What one attempt meant for one recipient. */
 export interface RecipientAttempt {

@@ -12,8 +12,9 @@ import type { Log } from "../../runtime/log.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Limits } from "../limits/limits.ts";
 import { domainOf } from "../mail/address.ts";
-import type { Entry, Message, NewMessage, Recipient } from "../spool/entry.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { Entry, Message, NewMessage, Recipient } from "../spool/message/message.ts";
+import type { Place, Starter } from "../spool/start.ts";
+import type { Spool } from "../spool/verbs.ts";
 import { Carrier, type CarrierOptions } from "./carry.ts";
 import { Feed } from "./job/feed.ts";
 import { Flights } from "./job/flights.ts";
@@ -39,7 +40,7 @@ export interface DeliveryOptions extends CarrierOptions {
   readonly resolving?: Partial<Omit<HopFinderOptions, "clock" | "chance" | "limits">>;
 }
 
-export interface QueueRunner {
+export interface QueueRunner extends Starter {
   /**
    * Starts no attempt and takes nothing from the spool until resume(). Resolves when what only waited is back in the spool, as if
    * it had never left it; what is in flight ends as it would have.
@@ -90,7 +91,7 @@ class Runner implements QueueRunner {
     this.#options = options;
     this.#schedule = new DeliverySchedule(window);
     this.#pool = options.pool ?? createPool({ clock, metrics });
-    this.#outcomes = new OutcomeWriter({ spool, log, metrics });
+    this.#outcomes = new OutcomeWriter({ spool, starter: this, log, metrics });
     this.#finder = new HopFinder({ clock, chance, limits, mxPort: standardMxPort, ...options.resolving });
     this.#lanes = new LaneFinder({
       ...options,
@@ -126,18 +127,6 @@ class Runner implements QueueRunner {
   }
 
   start(): void {
-    this.#options.spool.deliverTo({
-      reserve: (message) => this.#reserve(message),
-      deliver: (entry) => this.#accept(entry, true),
-      cancel: ({ message, recipients }) => {
-        this.#schedule.letGo(message.id, recipients.length);
-        this.#changed();
-      },
-      arrived: (dueAt) => {
-        if (dueAt <= this.#options.clock.now()) this.#feed.noteBacklog();
-        else this.#feed.wakeBy(dueAt);
-      },
-    });
     this.#leases.start();
     this.#feed.claimDue();
   }
@@ -174,13 +163,24 @@ class Runner implements QueueRunner {
     this.#pool.close();
   }
 
-  /** Keeps a place for a message that is about to be written, as one part of it. */
-  #reserve(message: NewMessage): boolean {
-    if (this.#closing || this.#isDown) return false;
+  /** The message is held as one part from here on. */
+  reserve(message: NewMessage): Place | undefined {
+    if (this.#closing || this.#isDown) return undefined;
     const claimant = this.#claimant(message);
-    if (!this.#schedule.mayHold(claimant)) return false;
+    if (!this.#schedule.mayHold(claimant)) return undefined;
     this.#schedule.hold(claimant, 1);
-    return true;
+    return {
+      start: (entry) => this.#accept(entry, true),
+      cancel: () => {
+        this.#schedule.letGo(message.message.id, message.recipients.length);
+        this.#changed();
+      },
+    };
+  }
+
+  arrived(dueAt: number): void {
+    if (dueAt <= this.#options.clock.now()) this.#feed.noteBacklog();
+    else this.#feed.wakeBy(dueAt);
   }
 
   #claimant({ message, recipients }: Pick<Entry, "message" | "recipients">): Claimant {

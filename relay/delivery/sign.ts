@@ -5,7 +5,7 @@
 import { createHash, sign } from "node:crypto";
 import type { SigningKey } from "../config/snapshot.ts";
 import { completeSignature, prepareSignature, selectHeader } from "../mail/dkim.ts";
-import type { Message } from "../spool/entry.ts";
+import type { Message } from "../spool/message/message.ts";
 
 /**
  * The DKIM-Signature fields, one a key in the order of `keys`, each with its CRLF; empty when there are no keys.

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { createHopTracer, type DeliverHop } from "../observe/hop.ts";
 import type { HostAnswer } from "../mail/hostanswer.ts";
-import type { Message, Recipient } from "../spool/entry.ts";
+import type { Message, Recipient } from "../spool/message/message.ts";
 import { domainSettingsOf, newMessage, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
 import { decideAttempt, type Attempted } from "./decide.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";

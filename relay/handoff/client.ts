@@ -10,7 +10,8 @@ import { pipeline } from "node:stream/promises";
 import type { TLSSocket } from "node:tls";
 import { identityOf, relayIdentity, type Peer } from "../../api/administration.ts";
 import type { PeerCertificate, SnapshotSource } from "../config/snapshot.ts";
-import type { OfferName, WholeMessage } from "../spool/handoffs.ts";
+import type { OfferName } from "../spool/offers.ts";
+import type { WholeMessage } from "../spool/message/message.ts";
 import { encodeHead, handoffPath, headerName } from "./wire.ts";
 
 export type Given =

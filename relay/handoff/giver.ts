@@ -14,12 +14,14 @@ import type { SnapshotSource } from "../config/snapshot.ts";
 import type { HandoffTracer } from "../observe/handoffspan.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { GivenResult, HandoffMetrics } from "./metrics.ts";
-import type { SpoolId } from "../spool/entry.ts";
-import type { HandoffSpool, Mark, WholeMessage } from "../spool/handoffs.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { SpoolId } from "../spool/message/id.ts";
+import type { HandoffSpool, Mark } from "../spool/offers.ts";
+import type { WholeMessage } from "../spool/message/message.ts";
+import type { Starter } from "../spool/start.ts";
+import type { Spool } from "../spool/verbs.ts";
 import { HandoffClient, type Given } from "./client.ts";
 import { Inquiries } from "./inquiry.ts";
-import { recordGiven } from "./record.ts";
+import { recordGiven } from "./lines.ts";
 import {
   afterFailure,
   afterSuccess,
@@ -33,7 +35,7 @@ import {
 export interface GiverOptions {
   readonly orders: DrainOrders;
   readonly spool: Pick<Spool, "readBody" | "depth"> & { readonly handoff: HandoffSpool };
-  readonly delivery: { standDown(): Promise<void>; resume(): void };
+  readonly delivery: Pick<Starter, "arrived"> & { standDown(): Promise<void>; resume(): void };
   readonly snapshots: SnapshotSource;
   readonly tracer: HandoffTracer;
   readonly journal: Journal;
@@ -98,7 +100,10 @@ class HandoffGiver implements Giver {
       spool: spool.handoff,
       client: this.#client,
       finish: async (mark) => this.#finishAsked(mark),
-      onReturn: () => this.#look(),
+      onReturn: (dueAt) => {
+        this.#options.delivery.arrived(dueAt);
+        this.#look();
+      },
       monotonic: () => performance.now(),
       chance,
       log,
@@ -206,10 +211,15 @@ class HandoffGiver implements Giver {
   /** Never rejects. */
   async #takeBackUnsent(id: SpoolId, offer: string, peer: Peer): Promise<void> {
     try {
-      await this.#options.spool.handoff.takeBack(id);
+      await this.#takeBack(id);
     } catch (error) {
       this.#doubt({ id, offer, peer }, error);
     }
+  }
+
+  async #takeBack(id: SpoolId): Promise<void> {
+    const { spool, delivery } = this.#options;
+    delivery.arrived(await spool.handoff.takeBack(id));
   }
 
   #doubt(mark: Mark, error: unknown): void {
@@ -251,7 +261,7 @@ class HandoffGiver implements Giver {
 
   /** Rejects when the spool could not keep how it ended. */
   async #give(whole: WholeMessage, offer: string, peer: Peer): Promise<void> {
-    const { tracer, clock, spool, metrics } = this.#options;
+    const { tracer, clock, metrics } = this.#options;
     const { id } = whole.message;
     const span = tracer.give({ ...whole, now: clock.now(), peer });
     const given = await this.#client.give({ whole, offer, peer, context: span?.context });
@@ -268,11 +278,11 @@ class HandoffGiver implements Giver {
         return;
       case "set aside":
         if (this.#setAside.size < mostSetAside) this.#setAside.add(id);
-        await spool.handoff.takeBack(id);
+        await this.#takeBack(id);
         return;
       case "refused":
       case "unreachable":
-        await spool.handoff.takeBack(id);
+        await this.#takeBack(id);
         return;
     }
   }

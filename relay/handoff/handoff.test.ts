@@ -22,10 +22,10 @@ import {
   snapshotOf,
 } from "../../test/support/relayvalues.ts";
 import { createJournal, type Journal } from "../observe/journal.ts";
-import { inlineLimitBytes } from "../spool/bodies.ts";
-import { openStore, type Store } from "../spool/store.ts";
-import type { WholeMessage } from "../spool/handoffs.ts";
-import type { SpoolId } from "../spool/entry.ts";
+import { inlineLimitBytes } from "../spool/local/bodies.ts";
+import { openStore, type Store } from "../spool/local/store.ts";
+import type { WholeMessage } from "../spool/message/message.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 import { openGiver, type Giver } from "./giver.ts";
 import { openTaker } from "./taker.ts";
 import { encodeHead, headerName } from "./wire.ts";
@@ -51,6 +51,8 @@ interface Pod {
   readonly lines: Record<string, unknown>[];
   /** What delivery was told, in order. */
   readonly told: string[];
+  /** When mail is due that delivery was told of. */
+  readonly due: number[];
   readonly asPeer: Peer;
   /** Bytes that its spool may use. */
   capacityBytes: number;
@@ -99,8 +101,14 @@ async function openPod(t: TestContext, wish: PodWish): Promise<Pod> {
   const orders = new DrainState();
   const gate = new Gate({ orders, stopping: new AbortController().signal });
   const journal = wish.journal ?? createJournal({ log, clock: systemClock });
-  const shared = { spool, gate, journal, log, clock: systemClock, metrics: silentMetrics, tracer: noHandoffTracer };
-  const taker = openTaker(shared);
+  const [told, due]: [string[], number[]] = [[], []];
+  const delivery = {
+    standDown: async () => void told.push("stand down"),
+    resume: () => void told.push("resume"),
+    arrived: (dueAt: number) => void due.push(dueAt),
+  };
+  const shared = { spool, delivery, gate, journal, log, clock: systemClock, metrics: silentMetrics };
+  const taker = openTaker({ ...shared, tracer: noHandoffTracer });
   const port = await openAdministration({
     snapshots,
     routes: taker.routes.map(between),
@@ -109,12 +117,14 @@ async function openPod(t: TestContext, wish: PodWish): Promise<Pod> {
     ports: new Map([["admin", 0]]),
     onAnswer: () => undefined,
   });
-  const told: string[] = [];
-  const delivery = {
-    standDown: async () => void told.push("stand down"),
-    resume: () => void told.push("resume"),
-  };
-  const giver = await openGiver({ ...shared, orders, delivery, snapshots, chance: systemChance, name });
+  const giver = await openGiver({
+    ...shared,
+    orders,
+    tracer: noHandoffTracer,
+    snapshots,
+    chance: systemChance,
+    name,
+  });
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await giver.close(0);
@@ -126,7 +136,7 @@ async function openPod(t: TestContext, wish: PodWish): Promise<Pod> {
   t.after(end);
   assert.ok(port.port !== undefined);
   const asPeer = { name, host: "127.0.0.1", port: port.port };
-  return Object.assign(pod, { name, directory: place, spool, orders, gate, giver, lines, told, asPeer, end });
+  return Object.assign(pod, { name, directory: place, spool, orders, gate, giver, lines, told, due, asPeer, end });
 }
 
 /** Some that were tried, some not yet due; the recipient that was delivered already is gone. */
@@ -167,6 +177,10 @@ function byId(all: Iterable<readonly [SpoolId, WholeMessage]>): Readonly<Record<
   return Object.fromEntries(all);
 }
 
+function inOrder(one: number, other: number): number {
+  return one - other;
+}
+
 function order(pod: Pod, peers: readonly Pod[]): void {
   pod.orders.give({ version: 1, peers: peers.map(({ asPeer }) => asPeer) });
 }
@@ -184,6 +198,9 @@ test("all mail goes to the peers as it was, each has its part, and both ends hav
   assert.deepEqual(byId([...first, ...second]), byId(kept));
   assert.ok(first.size >= 20 && second.size >= 20, `${first.size} and ${second.size}`);
   assert.equal(leaving.told[0], "stand down");
+  const dueAt = [...kept.values()].map((whole) => Math.min(...whole.recipients.map((recipient) => recipient.dueAt)));
+  const told = [...one.due, ...other.due];
+  assert.deepEqual(told.toSorted(inOrder), dueAt.toSorted(inOrder), "delivery was told of what came");
   assert.deepEqual(leaving.giver.progress(), { handedOver: 100, failure: undefined });
   const given = leaving.lines.filter(({ msg }) => msg === "handed over");
   const taken = [...one.lines, ...other.lines].filter(({ msg }) => msg === "taken over");
@@ -273,6 +290,7 @@ test("a message that a peer cannot take stays and is left to delivery; the other
   await fill(leaving, 1);
   await until("all but the one", async () => (await queued(staying)) === 30 && leaving.told.length === 4);
   assert.deepEqual(leaving.told, ["stand down", "resume", "stand down", "resume"]);
+  assert.ok(leaving.due.length > 0, "delivery was not told of what came back");
 });
 
 test("a peer that understands no message at all is one that takes no mail, and the pod delivers", async (t) => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pino } from "pino";
-import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
-import type { HandoffSpool, Mark } from "../spool/handoffs.ts";
+import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
+import type { HandoffSpool, Mark } from "../spool/offers.ts";
 import type { Known } from "./client.ts";
 import { Inquiries } from "./inquiry.ts";
 
@@ -32,6 +32,8 @@ async function pass(t: TestContext, seconds: number): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
 
+const dueAt = 1_800_000_000_000;
+
 function benchFor(t: TestContext, answers: readonly Known["kind"][], trouble: Error[] = []): Bench {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   const steps: string[] = [];
@@ -45,7 +47,12 @@ function benchFor(t: TestContext, answers: readonly Known["kind"][], trouble: Er
     if (error !== undefined) throw error;
     steps.push(step);
   };
-  const spool: Pick<HandoffSpool, "takeBack"> = { takeBack: async (id: SpoolId) => done(`take back ${id}`) };
+  const spool: Pick<HandoffSpool, "takeBack"> = {
+    takeBack: async (id: SpoolId) => {
+      await done(`take back ${id}`);
+      return dueAt;
+    },
+  };
   const queue = [...answers];
   const inquiries = new Inquiries({
     spool,
@@ -57,7 +64,7 @@ function benchFor(t: TestContext, answers: readonly Known["kind"][], trouble: Er
       },
     },
     finish: async ({ id }) => done(`finish ${id}`),
-    onReturn: () => steps.push("returned"),
+    onReturn: (at) => steps.push(`due at ${at}`),
     monotonic: () => elapsedMs,
     chance: () => 0,
     log,
@@ -78,7 +85,7 @@ test("a message that the peer does not have is in the queue again", async (t) =>
   const { inquiries, steps } = benchFor(t, ["does not have it"]);
   inquiries.add(mark);
   await pass(t, 1);
-  assert.deepEqual(steps, ["ask", `take back ${mark.id}`, "returned"]);
+  assert.deepEqual(steps, ["ask", `take back ${mark.id}`, `due at ${dueAt}`]);
 });
 
 test("after an hour without an answer the message is taken back, and the log says that the peer may have it", async (t) => {
@@ -87,7 +94,7 @@ test("after an hour without an answer the message is taken back, and the log say
   await pass(t, 3_590);
   assert.ok(steps.length > 50 && steps.every((step) => step === "ask"), `${steps.length}`);
   await pass(t, 120);
-  assert.deepEqual(steps.slice(-2), [`take back ${mark.id}`, "returned"]);
+  assert.deepEqual(steps.slice(-2), [`take back ${mark.id}`, `due at ${dueAt}`]);
   const [line] = lines;
   assert.deepEqual([line?.["msg"], line?.["peer"]], ["a message is taken back, its peer may have it", "outbound-0"]);
   assert.equal(lines.length, 1);

@@ -7,7 +7,7 @@
  */
 import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { HandoffSpool, Mark } from "../spool/handoffs.ts";
+import type { HandoffSpool, Mark } from "../spool/offers.ts";
 import type { HandoffClient } from "./client.ts";
 import { restMs } from "./spread.ts";
 
@@ -16,8 +16,8 @@ export interface InquiryOptions {
   readonly client: Pick<HandoffClient, "ask">;
   /** The peer has it: what it takes to forget it here. */
   readonly finish: (mark: Mark) => Promise<void>;
-  /** A message may be offered again. */
-  readonly onReturn: () => void;
+  /** A message may be offered again, or delivered when it is due. */
+  readonly onReturn: (dueAt: number) => void;
   /** Milliseconds, monotonic: a wall clock that is set forward must not end the wait for a peer. */
   readonly monotonic: () => number;
   readonly chance: Chance;
@@ -80,8 +80,7 @@ export class Inquiries {
         "a message is taken back, its peer may have it",
       );
     }
-    await spool.takeBack(id);
-    onReturn();
+    onReturn(await spool.takeBack(id));
     return true;
   }
 

@@ -11,14 +11,17 @@ import type { Route } from "../administration/route.ts";
 import type { HandoffTracer } from "../observe/handoffspan.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { HandoffMetrics } from "./metrics.ts";
-import type { SpoolId } from "../spool/entry.ts";
-import type { HandoffSpool, OfferName, WholeMessage } from "../spool/handoffs.ts";
-import { SpoolFullError, type Spool } from "../spool/spool.ts";
-import { recordTaken } from "./record.ts";
+import type { SpoolId } from "../spool/message/id.ts";
+import type { HandoffSpool, OfferName } from "../spool/offers.ts";
+import type { WholeMessage } from "../spool/message/message.ts";
+import type { Starter } from "../spool/start.ts";
+import { SpoolFullError, type Spool } from "../spool/verbs.ts";
+import { recordTaken } from "./lines.ts";
 import { ByteSource, handoffPath, headerName, readHead, spoolIdFrom, WireError } from "./wire.ts";
 
 export interface TakerOptions {
   readonly spool: Pick<Spool, "begin" | "isFull"> & { readonly handoff: HandoffSpool };
+  readonly delivery: Pick<Starter, "arrived">;
   /** Whether mail may come in; pass() holds what is being committed. */
   readonly gate: { isOpen(): boolean; pass<T>(receive: () => Promise<T>): Promise<T> };
   readonly tracer: HandoffTracer;
@@ -144,7 +147,7 @@ class HandoffTaker {
   }
 
   async #commit(name: OfferName, whole: WholeMessage, { request, progress }: Commit): Promise<Answer> {
-    const { spool, gate, tracer, clock } = this.#options;
+    const { spool, gate, tracer, clock, delivery } = this.#options;
     const from = headerOf(request, headerName.from) ?? "a peer";
     const span = tracer.take({ ...whole, now: clock.now(), context: headerOf(request, headerName.trace) });
     let outcome = "refused";
@@ -158,6 +161,7 @@ class HandoffTaker {
       outcome = result;
       if (result === "known") return known;
       progress.isKept = true;
+      delivery.arrived(whole.recipients.reduce((first, { dueAt }) => Math.min(first, dueAt), Number.MAX_SAFE_INTEGER));
       recordTaken({ whole, peer: from, traceId: span?.traceId }, this.#options.journal);
       return { status: 201, text: "taken" };
     } finally {

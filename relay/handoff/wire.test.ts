@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { spoolIdOf, type Message } from "../spool/entry.ts";
-import type { WholeMessage } from "../spool/handoffs.ts";
+import { spoolIdOf } from "../spool/message/id.ts";
+import type { Message } from "../spool/message/message.ts";
+import type { WholeMessage } from "../spool/message/message.ts";
 import { ByteSource, encodeHead, readHead, spoolIdFrom, WireError, type Incoming } from "./wire.ts";
 
 const id = spoolIdOf(1_800_000_000_000, Buffer.from("chance"));

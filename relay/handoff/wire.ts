@@ -3,11 +3,19 @@
  * name the offer and the giver's spool in headers.
  *
  * The body of a PUT is the length of the head (4 octets, big endian), the head as JSON, the header fields and the body of the
- * message as the spool keeps them. Pods of one relay may be of different versions for a while: an unknown version is refused.
+ * message as the spool keeps them. Pods of one relay may be of different versions for a while: fields that a pod does not know are
+ * passed over, an unknown version is refused.
  */
 import { z } from "zod";
-import type { Message, SpoolId } from "../spool/entry.ts";
-import type { ScheduledRecipient, WholeMessage } from "../spool/handoffs.ts";
+import { wireShape } from "../spool/message/field.ts";
+import { isSpoolId, type SpoolId } from "../spool/message/id.ts";
+import {
+  messageFields,
+  scheduledFields,
+  type Message,
+  type ScheduledRecipient,
+  type WholeMessage,
+} from "../spool/message/message.ts";
 
 export const handoffPath = "/handoff/";
 
@@ -24,39 +32,13 @@ const longestHead = 32 * 1024 * 1024;
 /** A header is limited at acceptance; this only bounds what a broken peer can make us keep. */
 const longestHeader = 4 * 1024 * 1024;
 
-const time = z.number().min(0);
-const reply = z.object({ code: z.int(), enhanced: z.string().exactOptional(), text: z.string() });
-
-const recipient = z.object({
-  index: z.int().min(0),
-  address: z.string().min(1),
-  notify: z.array(z.enum(["NEVER", "SUCCESS", "FAILURE", "DELAY"])).exactOptional(),
-  orcpt: z.string().exactOptional(),
-  attempts: z.int().min(0),
-  lastReply: reply.exactOptional(),
-  delayNotified: z.literal(true).exactOptional(),
-  lastAttempt: z.string().exactOptional(),
-  dueAt: time,
-});
-
 const head = z.object({
   version: z.literal(1),
-  acceptedAt: time,
-  sender: z.string(),
-  smtpUtf8: z.boolean(),
-  eightBit: z.boolean(),
-  ret: z.enum(["FULL", "HDRS"]).exactOptional(),
-  envid: z.string().exactOptional(),
-  domain: z.string(),
-  mustSign: z.boolean(),
+  ...wireShape(messageFields),
   headerBytes: z.int().min(0).max(longestHeader),
   bodyBytes: z.int().min(0),
-  bodyHash: z.string(),
-  traceparent: z.string().exactOptional(),
-  recipients: z.array(recipient).min(1),
+  recipients: z.array(z.object(wireShape(scheduledFields))).min(1),
 });
-
-type WrittenHead = Omit<z.infer<typeof head>, "recipients"> & { readonly recipients: readonly ScheduledRecipient[] };
 
 /** As it comes: the body is still on its way. */
 export interface Incoming {
@@ -70,25 +52,16 @@ export class WireError extends Error {
   override readonly name = "WireError";
 }
 
-const spoolIdForm = /^[0-9a-z]{9}[0-9a-f]{12}$/;
-
-/** Undefined for what no spool made: it becomes the name of a file. */
+/** Undefined for what no spool made. */
 export function spoolIdFrom(text: string): SpoolId | undefined {
-  // The brand is given here, where an id comes from another pod.
-  return spoolIdForm.test(text) ? (text as SpoolId) : undefined;
+  return isSpoolId(text) ? text : undefined;
 }
 
 /** Everything before the body. */
 export function encodeHead({ message, recipients }: WholeMessage): Buffer {
   const { id: _, header, body, ...facts } = message;
   const bodyBytes = body.kind === "inline" ? body.bytes.length : body.sizeBytes;
-  const value: WrittenHead = {
-    version: 1,
-    ...facts,
-    headerBytes: header.length,
-    bodyBytes,
-    recipients,
-  };
+  const value = { version: 1, ...facts, headerBytes: header.length, bodyBytes, recipients };
   const json = Buffer.from(JSON.stringify(value), "utf8");
   const length = Buffer.alloc(4);
   length.writeUInt32BE(json.length);

@@ -1,6 +1,6 @@
 /** The queue as a table or as JSON: what the verb `spool` prints. Pure. */
 import { printable } from "../../runtime/terminal.ts";
-import type { DestinationTotal, QueuedMessage, QueuedRecipient, SpoolTotals } from "../spool/reading/reader.ts";
+import type { DestinationTotal, QueuedMessage, QueuedRecipient, SpoolTotals } from "../spool/queue.ts";
 import { renderTable } from "./table.ts";
 import { counted, elapsed, replyWords, until } from "./figures.ts";
 

@@ -3,7 +3,8 @@
  * who owns the spool.
  */
 import type { Clock } from "../../runtime/clock.ts";
-import { SpoolReader, type TotalBounds } from "../spool/reading/reader.ts";
+import { openReader } from "../spool/local/reading/reader.ts";
+import type { SpoolReader, TotalBounds } from "../spool/queue.ts";
 import type { SpoolCommand } from "./command.ts";
 import type { Printed } from "./printed.ts";
 import { queueDocument, renderQueue } from "./queue.ts";
@@ -11,31 +12,31 @@ import { renderUnreadable, unreadableDocument } from "./unreadable.ts";
 
 const bounds: TotalBounds = { messages: 1_000_000, domains: 10_000 };
 
-/** Throws with what is in the way of reading. */
-export function showSpool(command: SpoolCommand, directory: string, clock: Clock): Printed {
-  const reader = new SpoolReader(directory);
+/** Rejects with what is in the way of reading. */
+export async function showSpool(command: SpoolCommand, directory: string, clock: Clock): Promise<Printed> {
+  const reader = openReader(directory);
   try {
     const now = clock.now();
-    if (command.show.kind === "export") return exportRow(reader, command.show.row);
-    if (command.show.kind === "unreadable") return showUnreadable(reader, command, now);
-    const view = { shown: [...reader.oldest(command.limit)], totals: reader.totals(now, bounds), now };
+    if (command.show.kind === "export") return await exportRow(reader, command.show.row);
+    if (command.show.kind === "unreadable") return await showUnreadable(reader, command, now);
+    const view = { shown: await reader.oldest(command.limit), totals: await reader.totals(now, bounds), now };
     const out = command.json ? `${JSON.stringify(queueDocument(view), undefined, 2)}\n` : renderQueue(view);
     return { status: 0, out, err: "" };
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 
-function showUnreadable(reader: SpoolReader, { limit, json }: SpoolCommand, now: number): Printed {
-  const unreadable = reader.unreadable(limit);
+async function showUnreadable(reader: SpoolReader, { limit, json }: SpoolCommand, now: number): Promise<Printed> {
+  const unreadable = await reader.unreadable(limit);
   const out = json
     ? `${JSON.stringify(unreadableDocument(unreadable), undefined, 2)}\n`
     : renderUnreadable(unreadable, now);
   return { status: 0, out, err: "" };
 }
 
-function exportRow(reader: SpoolReader, row: number): Printed {
-  const message = reader.exported(row);
+async function exportRow(reader: SpoolReader, row: number): Promise<Printed> {
+  const message = await reader.exported(row);
   if (message === undefined) return { status: 1, out: "", err: `the spool has no row ${row}\n` };
   return { status: 0, out: `${JSON.stringify(message, undefined, 2)}\n`, err: "" };
 }

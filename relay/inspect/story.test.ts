@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MessageStory, StoryEventDocument } from "../../api/messagestory.ts";
-import type { QueuedMessage } from "../spool/reading/reader.ts";
+import type { QueuedMessage } from "../spool/queue.ts";
 import { isSettled, renderTelling } from "./story.ts";
 
 const acceptedAt = Date.parse("2026-11-25T12:00:00.000Z");

@@ -2,7 +2,7 @@
 import type { MessageStory, StoryEventDocument } from "../../api/messagestory.ts";
 import { printable } from "../../runtime/terminal.ts";
 import { exemplarOf } from "../../runtime/tracing/exemplar.ts";
-import type { QueuedMessage } from "../spool/reading/reader.ts";
+import type { QueuedMessage } from "../spool/queue.ts";
 import { groupByDomain, type DestinationGroup } from "./queue.ts";
 import { counted, elapsed, replyWords, until } from "./figures.ts";
 

@@ -6,7 +6,8 @@
 import type { MessageStory } from "../../api/messagestory.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { withBrackets } from "../observe/history.ts";
-import { SpoolReader, type QueuedMessage, type Search } from "../spool/reading/reader.ts";
+import { openReader } from "../spool/local/reading/reader.ts";
+import type { QueuedMessage, Search, SpoolReader } from "../spool/queue.ts";
 import { askRelay, type Asked } from "./ask.ts";
 import type { TraceCommand } from "./command.ts";
 import type { Printed } from "./printed.ts";
@@ -45,7 +46,7 @@ export async function traceMessage(command: TraceCommand, places: TracePlaces): 
 async function gather(id: string, { directory, origin }: TracePlaces): Promise<Findings> {
   const first = await askRelay(origin, id);
   const known = first.answers ? first.answer.stories.map(({ spoolId }) => spoolId) : [];
-  const look = lookInSpool(directory, id, known);
+  const look = await lookInSpool(directory, id, known);
   const queued = look.readable ? look.search.found : [];
   if (!first.answers) return { asked: first, look, stories: [], queued };
   // By a Message-ID that only the spool knows, the relay may still remember events under the spool id.
@@ -55,19 +56,23 @@ async function gather(id: string, { directory, origin }: TracePlaces): Promise<F
   return { asked: first, look, stories: stories.length > 0 ? stories : first.answer.stories, queued };
 }
 
-function lookInSpool(directory: string, id: string, known: readonly string[]): SpoolLook {
+async function lookInSpool(directory: string, id: string, known: readonly string[]): Promise<SpoolLook> {
   let reader: SpoolReader | undefined;
   try {
-    const open = new SpoolReader(directory);
+    const open = openReader(directory);
     reader = open;
-    const found = [...new Set([id, ...known])].flatMap((each) => open.message(each) ?? []);
+    const ids = [...new Set([id, ...known])];
+    const found = (await Promise.all(ids.map(async (each) => open.message(each)))).flatMap((message) => message ?? []);
     // Searching by Message-ID reads much: only when nobody knows the spool id.
     const isSearched = found.length === 0 && known.length === 0 && id.includes("@");
-    return { readable: true, search: isSearched ? open.withMessageId(withBrackets(id)) : { found, complete: true } };
+    return {
+      readable: true,
+      search: isSearched ? await open.withMessageId(withBrackets(id)) : { found, complete: true },
+    };
   } catch (error) {
     return { readable: false, reason: error instanceof Error ? error.message : String(error) };
   } finally {
-    reader?.close();
+    await reader?.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /** What is set aside in a spool, as a table or as JSON. Pure. */
 import { printable } from "../../runtime/terminal.ts";
-import type { UnreadableRecipient } from "../spool/reading/unreadable.ts";
+import type { UnreadableRecipient } from "../spool/queue.ts";
 import { renderTable } from "./table.ts";
 import { counted, elapsed } from "./figures.ts";
 

@@ -8,7 +8,7 @@
 import type { Telemetry } from "../../runtime/telemetry.ts";
 import type { SpanContext, TraceSpan, Tracing } from "../../runtime/tracing/trace.ts";
 import type { Peer } from "../../api/administration.ts";
-import type { Message, Recipient } from "../spool/entry.ts";
+import type { Message, Recipient } from "../spool/message/message.ts";
 import { contextsOf, domainsOf, isSampled, sameTraceMs } from "./hop.ts";
 import { attribute, spanName } from "./names.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SpoolId } from "../spool/entry.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 import { defaultHistoryLimits, MessageHistory, type StoryEvent } from "./history.ts";
 import type { OutcomeLine, StoryHead } from "./transition.ts";
 

@@ -5,7 +5,7 @@
  * A message that goes through at once is soon forgotten, one in trouble is remembered longer: a flood of ordinary mail
  * does not wash away the few messages that people ask for.
  */
-import type { SpoolId } from "../spool/entry.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 import type { StoryHead, Transition } from "./transition.ts";
 
 export type StoryEvent = Transition & {

@@ -10,7 +10,9 @@ import type { SpanAttributes, SpanContext, TraceSpan, Tracing } from "../../runt
 import { domainOf } from "../mail/address.ts";
 import type { HostAnswer } from "../mail/hostanswer.ts";
 import type { Reply } from "../mail/reply.ts";
-import type { Message, Recipient, RecipientOutcome, SpoolId } from "../spool/entry.ts";
+import type { Message, Recipient } from "../spool/message/message.ts";
+import type { RecipientOutcome } from "../spool/verbs.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 import { attribute, eventName, spanName } from "./names.ts";
 import type { TraceFields } from "../mail/tracefields.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
-import type { Census, SpoolDepth } from "../spool/spool.ts";
+import type { Census, SpoolDepth } from "../spool/queue.ts";
 import { exemplarOf } from "../../runtime/tracing/exemplar.ts";
 import { BoundedLabel, MetricsRegistry, otherValues } from "../../runtime/metrics.ts";
 import { configurationMetrics } from "../config/metrics.ts";

@@ -4,7 +4,8 @@
  */
 import { domainOf } from "../mail/address.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
-import type { Message, SpoolId } from "../spool/entry.ts";
+import type { Message } from "../spool/message/message.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 
 interface Line {
   readonly spoolId: SpoolId;

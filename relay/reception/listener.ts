@@ -18,7 +18,7 @@ import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { ReceivingSpool } from "../spool/start.ts";
 import { createPasswordCheck } from "./identity/passwords.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "../smtp/server/connection.ts";
@@ -31,7 +31,7 @@ import { SubmissionSession, type SessionParts } from "./session.ts";
 
 export interface SubmissionOptions {
   readonly snapshots: SnapshotSource;
-  readonly spool: Spool;
+  readonly spool: ReceivingSpool;
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;

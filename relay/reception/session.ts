@@ -15,8 +15,8 @@ import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
 import { destinationsOf } from "../observe/transition.ts";
-import { spoolIdOf, type SpoolId } from "../spool/entry.ts";
-import type { Spool } from "../spool/spool.ts";
+import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
+import type { ReceivingSpool } from "../spool/start.ts";
 import { acceptMessage, insufficientStorage, oversize } from "./accept/accept.ts";
 import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
 import { Logins } from "./identity/logins.ts";
@@ -36,7 +36,7 @@ import type { ClientPlace, SessionRules, SessionState, Transaction } from "../sm
 /** What all sessions share. */
 export interface SessionParts {
   readonly snapshots: SnapshotSource;
-  readonly spool: Spool;
+  readonly spool: ReceivingSpool;
   readonly log: Log;
   /** For what a client can cause at will. */
   readonly clientLog: ClientLog;

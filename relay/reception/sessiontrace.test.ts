@@ -4,7 +4,7 @@ import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { parseHeader } from "../mail/header.ts";
 import { refusal } from "../mail/reply.ts";
 import { createHopTracer, noHopTracer } from "../observe/hop.ts";
-import { spoolIdOf } from "../spool/entry.ts";
+import { spoolIdOf } from "../spool/message/id.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";
 

@@ -10,7 +10,7 @@ import type { Reply } from "../mail/reply.ts";
 import { replyAttributes, type HopTracer, type ReceiveHop, type TimedEvent } from "../observe/hop.ts";
 import { attribute, eventName } from "../observe/names.ts";
 import { noTraceFields, traceFieldsOf, type TraceFields } from "../mail/tracefields.ts";
-import type { SpoolId } from "../spool/entry.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 
 interface Opening {
   readonly listener: string;

@@ -8,7 +8,8 @@ import type { Page, Pages } from "../../runtime/health.ts";
 import type { MetricsRegistry } from "../../runtime/metrics.ts";
 import { release } from "../../runtime/release.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
-import type { Spool, SpoolDepth } from "../spool/spool.ts";
+import type { Spool } from "../spool/verbs.ts";
+import type { SpoolDepth } from "../spool/queue.ts";
 import type { MessageHistory } from "../observe/history.ts";
 import { storyPage } from "./storypage.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { storyAnswer } from "../../api/messagestory.ts";
-import type { SpoolId } from "../spool/entry.ts";
+import type { SpoolId } from "../spool/message/id.ts";
 import { MessageHistory } from "../observe/history.ts";
 import { storyPage } from "./storypage.ts";
 

@@ -7,7 +7,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { SpoolReader, type QueuedMessage } from "../../relay/spool/reading/reader.ts";
+import { openReader } from "../../relay/spool/local/reading/reader.ts";
+import type { QueuedMessage } from "../../relay/spool/queue.ts";
 import { besideRelay, inspectWith } from "../support/inspection.ts";
 import type { RelayPlan } from "../support/configuration.ts";
 import { InternalAuthority, orderDrain, type PeerFiles } from "../support/peers.ts";
@@ -82,12 +83,12 @@ async function send(relay: RelayProgram, messages: readonly Buffer[], to: readon
   return ids;
 }
 
-function queueOf(relay: RelayProgram): readonly QueuedMessage[] {
-  const reader = new SpoolReader(join(relay.directory, "spool"));
+async function queueOf(relay: RelayProgram): Promise<readonly QueuedMessage[]> {
+  const reader = openReader(join(relay.directory, "spool"));
   try {
-    return [...reader.oldest(10_000)].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    return (await reader.oldest(10_000)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
   } finally {
-    reader.close();
+    await reader.close();
   }
 }
 
@@ -118,14 +119,14 @@ test("mail goes over with its schedule, its attempts and its replies", async (t)
   await send(relay, [...small, large], ["busy@example.org"]);
   await send(relay, [simpleMessage("in parts")], ["ready@example.org", "busy@example.org", "busy.too@example.net"]);
   await until("a first attempt of each", () => relay.program.logs("deferred").length >= 33);
-  const before = queueOf(relay);
+  const before = await queueOf(relay);
   assert.equal(before.length, 32);
   assert.ok(before.every(({ recipients }) => recipients.every(({ attempts }) => attempts === 1)));
 
   await orderToLeave(pods);
   await untilLeft(relay);
   assert.deepEqual((await relay.status()).drain, { handedOver: 32 });
-  assert.deepEqual(queueOf(pods.staying), before);
+  assert.deepEqual(await queueOf(pods.staying), before);
   assert.match(await relay.metrics(), /mailboat_handoff_messages_total\{direction="given",result="handed_over"\} 32/);
   assert.match(await pods.staying.metrics(), /mailboat_handoff_messages_total\{direction="taken",result="taken"\} 32/);
   for (const [program, msg] of [
@@ -215,17 +216,17 @@ test("neither a giver nor a taker that is killed in the middle loses a message o
   assert.ok(marks() > 0, "the giver was not in the middle of anything");
   await pods.restart();
   await until("an answer about each offer", () => marks() === 0);
-  const halfway = queueOf(pods.relay).length + queueOf(pods.staying).length;
+  const halfway = (await queueOf(pods.relay)).length + (await queueOf(pods.staying)).length;
   assert.equal(halfway, 600, "after the giver's death");
 
   await orderToLeave(pods);
   const before = taken();
   await until("some more messages at the peer", () => taken() >= before + 60);
   await pods.staying.program.kill("SIGKILL");
-  assert.ok(queueOf(pods.relay).length > 0, "the taker was not in the middle of anything");
+  assert.ok((await queueOf(pods.relay)).length > 0, "the taker was not in the middle of anything");
   await pods.restartStaying();
   await untilLeft(pods.relay);
-  assert.equal(queueOf(pods.staying).length, 600, "after the taker's death");
+  assert.equal((await queueOf(pods.staying)).length, 600, "after the taker's death");
 
   hop.script = {};
   await until("an empty spool", async () => (await pods.staying.status()).spool.queuedMessages === 0, 90_000);

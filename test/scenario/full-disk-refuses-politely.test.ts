@@ -5,7 +5,7 @@ import { appendFileSync, existsSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
-import { reserveBytes } from "../../relay/spool/disk/space.ts";
+import { reserveBytes } from "../../relay/spool/local/disk/space.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
 import { openStage, sender, simpleMessage, subjectOf } from "../support/stage.ts";

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { systemClock } from "../../runtime/clock.ts";
 import { createLog } from "../../runtime/log.ts";
 import { newMessage } from "../support/relayvalues.ts";
-import { openStore } from "../../relay/spool/store.ts";
+import { openStore } from "../../relay/spool/local/store.ts";
 import { besideRelay, inspectWith, type Inspected } from "../support/inspection.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { openSession } from "../support/send.ts";

@@ -69,6 +69,7 @@ export function deliveryBench(t: TestContext, settings: BenchSettings): Delivery
     ...(settings.leaseRoundMs === undefined ? {} : { leaseRoundMs: settings.leaseRoundMs }),
     ...(settings.resolving === undefined ? {} : { resolving: settings.resolving }),
   });
+  spool.starter = delivery;
   t.after(() => delivery.close(0));
   return { spool, delivery, lines, unwritten, configure: (next) => (snapshot = next) };
 }

@@ -2,17 +2,13 @@
  * A spool for tests, in memory: the same verbs and the same rules about claims as the real one, nothing durable.
  */
 import { Readable } from "node:stream";
-import type { Entry, Message, NewMessage, Recipient, Settlement, SpoolId } from "../../relay/spool/entry.ts";
+import type { Entry, Message, NewMessage, Recipient } from "../../relay/spool/message/message.ts";
+import type { Settlement } from "../../relay/spool/verbs.ts";
+import type { SpoolId } from "../../relay/spool/message/id.ts";
 import { domainOf } from "../../relay/mail/address.ts";
-import type {
-  BodyWriter,
-  Census,
-  ClaimQuestion,
-  DeliverySink,
-  LapsedClaims,
-  Spool,
-  SpoolDepth,
-} from "../../relay/spool/spool.ts";
+import type { BodyWriter, ClaimQuestion, LapsedClaims, Spool } from "../../relay/spool/verbs.ts";
+import type { Census, SpoolDepth } from "../../relay/spool/queue.ts";
+import { startingAtOnce, type Starter } from "../../relay/spool/start.ts";
 
 interface Waiting {
   recipient: Recipient;
@@ -32,18 +28,29 @@ export class MemorySpool implements Spool {
   readonly settleErrors: Error[] = [];
   readonly #messages = new Map<SpoolId, { message: Message; waiting: Waiting[] }>();
   readonly #wakers = new Set<() => void>();
-  #sink: DeliverySink | undefined;
+  /** Delivery: what is committed without a word about a claim comes as from reception, and is started on when there is room. */
+  starter: Starter | undefined;
 
   begin(): BodyWriter {
     throw new Error("the double receives no bodies");
   }
 
-  async commit(message: NewMessage): Promise<void> {
-    const claimed = this.#sink?.reserve(message) === true;
+  async commit(message: NewMessage): Promise<Entry | undefined> {
+    const { starter } = this;
+    if (message.claim !== undefined || starter === undefined) return this.#keep(message);
+    const log = {
+      error(facts: object, text: string): void {
+        throw new Error(`${text}: ${JSON.stringify(facts)}`);
+      },
+    };
+    return startingAtOnce({ spool: this, starter, log }).commit(message);
+  }
+
+  #keep(message: NewMessage): Entry | undefined {
+    const claimed = message.claim === true;
     this.add(message, claimed);
     const recipients = message.recipients.map((recipient) => ({ ...recipient, attempts: recipient.attempts + 1 }));
-    if (claimed) this.#sink?.deliver({ message: message.message, recipients });
-    else this.#sink?.arrived(message.dueAt);
+    return claimed ? { message: message.message, recipients } : undefined;
   }
 
   /** Puts a message into the spool without telling delivery. */
@@ -88,7 +95,7 @@ export class MemorySpool implements Spool {
     return all.length === 0 ? undefined : Math.min(...all.map((one) => one.dueAt));
   }
 
-  async settle(settlement: Settlement): Promise<void> {
+  async settle(settlement: Settlement): Promise<readonly Entry[]> {
     const error = this.settleErrors.shift();
     if (error !== undefined) throw error;
     const held = this.#messages.get(settlement.id);
@@ -111,8 +118,9 @@ export class MemorySpool implements Spool {
     }
     if (held.waiting.length === 0) this.#messages.delete(settlement.id);
     this.settlements.push(settlement);
-    for (const notice of settlement.notices ?? []) await this.commit(notice);
+    const entries = (settlement.notices ?? []).flatMap((notice) => this.#keep(notice) ?? []);
     for (const wake of this.#wakers) wake();
+    return entries;
   }
 
   async renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims> {
@@ -159,10 +167,6 @@ export class MemorySpool implements Spool {
     return { senders: none, destinations: none, oldest: [] };
   }
 
-  deliverTo(sink: DeliverySink): void {
-    this.#sink = sink;
-  }
-
   isFull(): boolean {
     return false;
   }
@@ -180,7 +184,7 @@ export class MemorySpool implements Spool {
 
   /** Tells delivery of what add() brought. */
   arrive(dueAt: number): void {
-    this.#sink?.arrived(dueAt);
+    this.starter?.arrived(dueAt);
   }
 
   /** Resolves when this many settlements were written. */

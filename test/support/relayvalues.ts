@@ -6,7 +6,8 @@ import { RelaxedBodyHash } from "../../relay/mail/bodyhash.ts";
 import type { HandoffTracer } from "../../relay/observe/handoffspan.ts";
 import type { DeliveryMetrics } from "../../relay/delivery/metrics.ts";
 import type { HandoffMetrics } from "../../relay/handoff/metrics.ts";
-import { spoolIdOf, type Message, type NewMessage, type Recipient } from "../../relay/spool/entry.ts";
+import { spoolIdOf } from "../../relay/spool/message/id.ts";
+import type { Message, NewMessage, Recipient } from "../../relay/spool/message/message.ts";
 
 export const silentMetrics: DeliveryMetrics & HandoffMetrics = {
   attempted: () => undefined,

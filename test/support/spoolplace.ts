@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { openStore, type Store, type StoreOptions } from "../../relay/spool/store.ts";
+import { openStore, type Store, type StoreOptions } from "../../relay/spool/local/store.ts";
 import { createLog } from "../../runtime/log.ts";
 
 /** When it is for a spool whose options say nothing else, milliseconds since the epoch. */

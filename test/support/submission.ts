@@ -11,8 +11,9 @@ import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
 import { podLimits } from "../../relay/limits/limits.ts";
 import type { ReceptionMetrics } from "../../relay/reception/metrics.ts";
-import type { Body, NewMessage, SpoolId } from "../../relay/spool/entry.ts";
-import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/spool.ts";
+import type { Body, NewMessage } from "../../relay/spool/message/message.ts";
+import type { SpoolId } from "../../relay/spool/message/id.ts";
+import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/verbs.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
 import { openSubmission, type Submission } from "../../relay/reception/listener.ts";
 import { createLog } from "../../runtime/log.ts";
@@ -206,7 +207,7 @@ export class MemorySpool implements Spool {
     };
   }
 
-  async commit(message: NewMessage): Promise<void> {
+  async commit(message: NewMessage): Promise<undefined> {
     this.committing += 1;
     await this.hold;
     if (this.full) throw new SpoolFullError("full");
@@ -255,9 +256,6 @@ export class MemorySpool implements Spool {
   }
   readBody(): never {
     throw new Error("submission reads nothing back");
-  }
-  deliverTo(): void {
-    // Nobody delivers here.
   }
   async close(): Promise<void> {
     await Promise.resolve();

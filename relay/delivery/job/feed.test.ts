@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
-import type { Spool } from "../../spool/spool.ts";
+import type { Spool } from "../../spool/verbs.ts";
 import { newMessage } from "../../../test/support/relayvalues.ts";
 import { Feed } from "./feed.ts";
 import { MemorySpool } from "../../../test/support/memoryspool.ts";

@@ -7,8 +7,9 @@
  */
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
-import type { Entry, PassOver } from "../../spool/entry.ts";
-import type { Spool } from "../../spool/spool.ts";
+import type { Entry } from "../../spool/message/message.ts";
+import type { PassOver } from "../../spool/verbs.ts";
+import type { Spool } from "../../spool/verbs.ts";
 import { spoolPauseMs } from "./outcomes.ts";
 import type { DeliverySchedule, Room } from "./schedule.ts";
 

@@ -11,7 +11,7 @@
  * its place in flight until its outcome is durable, however long that takes; so there are never more messages with an outcome
  * that a crash would forget than places.
  */
-import type { Message, Recipient } from "../../spool/entry.ts";
+import type { Message, Recipient } from "../../spool/message/message.ts";
 import type { Route } from "../policy/route.ts";
 import type { Finding } from "../resolve/mailhosts.ts";
 

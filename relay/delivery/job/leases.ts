@@ -5,8 +5,8 @@
  * On failure of the spool the round is asked again: nothing lapses meanwhile.
  */
 import type { Log } from "../../../runtime/log.ts";
-import type { SpoolId } from "../../spool/entry.ts";
-import type { Spool } from "../../spool/spool.ts";
+import type { SpoolId } from "../../spool/message/id.ts";
+import type { Spool } from "../../spool/verbs.ts";
 
 export interface LeasesOptions {
   readonly spool: Pick<Spool, "renew">;

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
-import type { Settlement } from "../../spool/entry.ts";
-import { SettlementRefusedError, SpoolFullError } from "../../spool/spool.ts";
+import type { Entry } from "../../spool/message/message.ts";
+import type { Settlement } from "../../spool/verbs.ts";
+import { SettlementRefusedError, SpoolFullError } from "../../spool/verbs.ts";
 import { newMessage, silentMetrics } from "../../../test/support/relayvalues.ts";
 import { asking, type Job } from "./job.ts";
 import { OutcomeWriter } from "./outcomes.ts";
@@ -14,15 +15,16 @@ const within = { timeout: 10_000 };
 function writerOver(t: TestContext, refusal: Error, times: number) {
   let tries = 0;
   const refused = Promise.withResolvers<void>();
-  const settle = (): Promise<void> => {
+  const settle = (): Promise<readonly Entry[]> => {
     tries += 1;
-    if (tries > times) return Promise.resolve();
+    if (tries > times) return Promise.resolve([]);
     // Not before the writer has heard of it.
     setImmediate(refused.resolve);
     return Promise.reject(refusal);
   };
   const log = createLog({ level: "silent", program: "test" });
-  const writer = new OutcomeWriter({ spool: { settle }, log, metrics: silentMetrics });
+  const starter = { reserve: () => undefined, arrived: () => undefined };
+  const writer = new OutcomeWriter({ spool: { settle }, starter, log, metrics: silentMetrics });
   t.after(() => writer.giveUp());
   const { message, recipients } = newMessage();
   const lane = { key: "lane", cap: 1 };

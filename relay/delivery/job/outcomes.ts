@@ -7,12 +7,15 @@
  */
 import type { Log } from "../../../runtime/log.ts";
 import type { DeliveryMetrics, UnwrittenCause } from "../metrics.ts";
-import type { Settlement } from "../../spool/entry.ts";
-import { ClaimLostError, SettlementRefusedError, type Spool } from "../../spool/spool.ts";
+import type { Settlement } from "../../spool/verbs.ts";
+import { settleAndStart, type Starter } from "../../spool/start.ts";
+import { ClaimLostError, SettlementRefusedError, type Spool } from "../../spool/verbs.ts";
 import { failToWrite, type Job } from "./job.ts";
 
 export interface OutcomeWriterOptions {
   readonly spool: Pick<Spool, "settle">;
+  /** Starts on notices at once while there is room. */
+  readonly starter: Starter;
   readonly log: Log;
   readonly metrics: Pick<DeliveryMetrics, "outcomesUnwritten">;
 }
@@ -75,7 +78,7 @@ export class OutcomeWriter {
 
   async #try(settlement: Settlement): Promise<Error | undefined> {
     try {
-      await this.#options.spool.settle(settlement);
+      await settleAndStart(this.#options, settlement);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));

@@ -9,7 +9,8 @@
 import type { HostAnswer, Phase } from "../../mail/hostanswer.ts";
 import { judge } from "../policy/outcome.ts";
 import type { Route } from "../policy/route.ts";
-import type { Recipient, SpoolId } from "../../spool/entry.ts";
+import type { Recipient } from "../../spool/message/message.ts";
+import type { SpoolId } from "../../spool/message/id.ts";
 
 /** RFC 5321 section 4.5.3.1.8: a server must take at least 100 recipients; more in one transaction is asking for 452. */
 export const recipientsPerTransaction = 100;

@@ -7,7 +7,9 @@
  * takes long stands aside and no longer counts against the others, until it has a message to hand over: for that it needs a
  * place again, and keeps it until its outcome is written.
  */
-import type { Message, PassOver, SpoolId } from "../../spool/entry.ts";
+import type { Message } from "../../spool/message/message.ts";
+import type { PassOver } from "../../spool/verbs.ts";
+import type { SpoolId } from "../../spool/message/id.ts";
 import { aside, isAside, waiting, type Job, type Lane } from "./job.ts";
 
 /** What a delivery says about its destination: `untried` when it was not dialed because it had failed just before. */

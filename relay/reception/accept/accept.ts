@@ -7,8 +7,10 @@
  * stream is read and thrown away, and the spool holds nothing of it.
  */
 import type { Readable } from "node:stream";
-import { SpoolFullError, type BodyWriter, type Spool } from "../../spool/spool.ts";
-import type { Body, NewMessage, SpoolId } from "../../spool/entry.ts";
+import type { ReceivingSpool } from "../../spool/start.ts";
+import { SpoolFullError, type BodyWriter } from "../../spool/verbs.ts";
+import type { Body, NewMessage } from "../../spool/message/message.ts";
+import type { SpoolId } from "../../spool/message/id.ts";
 import { RelaxedBodyHash } from "../../mail/bodyhash.ts";
 import { ContentScan, type ContentFault } from "../../mail/content.ts";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
@@ -63,7 +65,7 @@ export const insufficientStorage = refusal(452, "4.3.1", "Insufficient system st
 /** Resolves when the stream has ended or died; undefined means that the client went away and hears nothing. */
 export async function acceptMessage(
   stream: Readable,
-  spool: Spool,
+  spool: ReceivingSpool,
   delivery: Delivery,
 ): Promise<Accepted | Refusal | undefined> {
   const intake = new Intake(spool, delivery);
@@ -138,7 +140,7 @@ type Stored = Pick<Recoded, "id" | "body" | "bodyHash" | "eightBit"> & Partial<P
 
 /** The state of one DATA: gathering the header, then writing the body; or refused, and then only swallowing. */
 class Intake {
-  readonly #spool: Spool;
+  readonly #spool: ReceivingSpool;
   readonly #delivery: Delivery;
   readonly #scan = new ContentScan();
   readonly #hash = new RelaxedBodyHash();
@@ -150,7 +152,7 @@ class Intake {
   #refusal: Refusal | undefined;
   #sizeBytes = 0;
 
-  constructor(spool: Spool, delivery: Delivery) {
+  constructor(spool: ReceivingSpool, delivery: Delivery) {
     this.#spool = spool;
     this.#delivery = delivery;
     this.#headerPlace = delivery.headerRoom.enter();

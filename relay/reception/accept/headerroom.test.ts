@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import { openBed } from "../../../test/support/submission.ts";
 import { systemChance, systemClock, octetsOf } from "../../../runtime/clock.ts";
 import { until } from "../../../test/support/until.ts";
-import { spoolIdOf } from "../../spool/entry.ts";
+import { spoolIdOf } from "../../spool/message/id.ts";
 import { acceptMessage, type Delivery } from "./accept.ts";
 import { HeaderRoom } from "./headerroom.ts";
 

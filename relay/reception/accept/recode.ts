@@ -16,8 +16,10 @@ import {
   type LongLines,
 } from "../../mail/mime/longlines.ts";
 import { hasEightBit } from "../../mail/notice/original.ts";
-import type { Body, SpoolId } from "../../spool/entry.ts";
-import type { BodyWriter, Spool } from "../../spool/spool.ts";
+import type { Body } from "../../spool/message/message.ts";
+import type { SpoolId } from "../../spool/message/id.ts";
+import type { ReceivingSpool } from "../../spool/start.ts";
+import type { BodyWriter } from "../../spool/verbs.ts";
 
 export interface BodyAsSent {
   readonly header: Header;
@@ -38,7 +40,7 @@ export interface Recoded {
 }
 
 /** Undefined when the body stays as it is: somebody signed what is too long, or it is none of MIME's encodings. */
-export async function recodeBody(spool: Spool, sent: BodyAsSent): Promise<Recoded | undefined> {
+export async function recodeBody(spool: ReceivingSpool, sent: BodyAsSent): Promise<Recoded | undefined> {
   const entity = entityOf(sent.header, "text/plain");
   if (entity.kind === "sealed") return undefined;
   const survey = new LongLineSurvey(entity);
@@ -48,7 +50,7 @@ export async function recodeBody(spool: Spool, sent: BodyAsSent): Promise<Recode
 }
 
 async function write(
-  spool: Spool,
+  spool: ReceivingSpool,
   sent: BodyAsSent,
   { entity, long }: { readonly entity: Entity; readonly long: LongLines },
 ): Promise<Recoded> {
@@ -81,7 +83,7 @@ async function write(
   }
 }
 
-async function* octetsOf(spool: Spool, { id, body }: BodyAsSent): AsyncGenerator<Buffer> {
+async function* octetsOf(spool: ReceivingSpool, { id, body }: BodyAsSent): AsyncGenerator<Buffer> {
   if (body.kind === "inline") {
     yield body.bytes;
     return;

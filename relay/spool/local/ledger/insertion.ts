@@ -1,0 +1,31 @@
+/** How messages and recipients come into their tables: the one place. Runs in the writer thread. */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { ScheduledRecipient } from "../../message/message.ts";
+import { contentColumns, insertInto, messageColumns, messageRow, recipientColumns } from "../../message/row.ts";
+import type { StoredMessage } from "../../message/stored.ts";
+
+export interface LaneOf {
+  readonly sender: string;
+  readonly destination: string;
+}
+
+export class Insertion {
+  readonly #message: StatementSync;
+  readonly #recipient: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#message = database.prepare(insertInto("message", ["id", ...messageColumns.names, ...contentColumns]));
+    const lane = ["sender_domain", "destination"];
+    this.#recipient = database.prepare(insertInto("recipient", ["seq", ...recipientColumns.names, ...lane]));
+  }
+
+  /** The number of its row. */
+  message(message: StoredMessage): number {
+    return Number(this.#message.run(...messageRow(message)).lastInsertRowid);
+  }
+
+  /** Without a lane while delivery holds it. */
+  recipient(seq: number, recipient: ScheduledRecipient, lane: LaneOf | undefined): void {
+    this.#recipient.run(seq, ...recipientColumns.write(recipient), lane?.sender ?? null, lane?.destination ?? null);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What the relay's thread and the spool's writer thread say to each other. Only values that can be cloned: byte arrays
+ * travel as their own ArrayBuffer, because cloning a view copies the whole buffer behind it.
+ */
+import type { Peer } from "../../../api/administration.ts";
+import type { SpoolId } from "../message/id.ts";
+import type { Recipient, ScheduledRecipient } from "../message/message.ts";
+import type { StoredMessage } from "../message/stored.ts";
+import type { Mark } from "../offers.ts";
+import type { Census } from "../queue.ts";
+import type { PassOver, Postponement, RecipientOutcome } from "../verbs.ts";
+import type { CommittedBodies } from "./recover.ts";
+
+export interface WriterSettings {
+  readonly directory: string;
+  /** How long to wait for a predecessor to let go of the spool. */
+  readonly ownerTimeoutMs: number;
+  readonly now: number;
+  /** Of DiskFaults; absent in a relay. */
+  readonly faults?: SharedArrayBuffer | undefined;
+}
+
+/** A message that goes to another pod, or came from one. */
+export interface WholeRow {
+  readonly message: StoredMessage;
+  readonly recipients: readonly ScheduledRecipient[];
+}
+
+export interface NewRow {
+  readonly message: StoredMessage;
+  readonly recipients: readonly Recipient[];
+  readonly dueAt: number;
+  /** True when delivery starts on it at once: the recipients count as claimed. */
+  readonly claimed: boolean;
+}
+
+export type Operation =
+  | { readonly kind: "commit"; readonly row: NewRow }
+  | {
+      readonly kind: "claim";
+      readonly now: number;
+      readonly limit: number;
+      readonly recipients: number;
+      readonly octets: number;
+      /** Delay to register before dialing, by number of the attempt; the last one repeats. */
+      readonly delaysMs: readonly number[];
+      readonly passOver?: PassOver | undefined;
+    }
+  | {
+      readonly kind: "settle";
+      readonly id: SpoolId;
+      readonly outcomes: readonly RecipientOutcome[];
+      readonly postponed: readonly Postponement[];
+      readonly notices: readonly NewRow[];
+    }
+  | HandoffOperation
+  | { readonly kind: "renew"; readonly round: number; readonly held: readonly SpoolId[] }
+  | { readonly kind: "nextDue"; readonly after: number }
+  | { readonly kind: "census"; readonly now: number; readonly limit: number }
+  | { readonly kind: "close" };
+
+export type HandoffOperation =
+  | {
+      readonly kind: "offer";
+      readonly now: number;
+      readonly limit: number;
+      readonly peer: Peer;
+      readonly offer: string;
+      readonly except: readonly SpoolId[];
+    }
+  | { readonly kind: "takeBack" | "remove" | "offered"; readonly id: SpoolId }
+  | { readonly kind: "marks" }
+  | { readonly kind: "receive"; readonly row: WholeRow; readonly offer: string; readonly now: number }
+  | { readonly kind: "knows"; readonly id: SpoolId; readonly offer: string }
+  | { readonly kind: "forgetReceived"; readonly before: number };
+
+export interface ClaimedRow {
+  readonly message: StoredMessage;
+  /** As they are registered for the attempt. */
+  readonly recipients: readonly Recipient[];
+}
+
+export type OperationResult =
+  | { readonly kind: "done" }
+  | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
+  | { readonly kind: "whole"; readonly rows: readonly WholeRow[] }
+  | { readonly kind: "unreadable" }
+  | { readonly kind: "marks"; readonly marks: readonly Mark[] }
+  | { readonly kind: "known"; readonly isKnown: boolean }
+  | { readonly kind: "count"; readonly count: number }
+  | { readonly kind: "due"; readonly dueAt: number | undefined }
+  | { readonly kind: "census"; readonly census: Census }
+  /** `removed` names a message whose last recipient is final and whose body file may go. */
+  | { readonly kind: "settled"; readonly removed: SpoolId | undefined }
+  /** `messages` claims came to their end; the first of their recipients is due then. */
+  | { readonly kind: "lapsed"; readonly messages: number; readonly dueAt: number | undefined }
+  | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean; readonly scope: ErrorScope };
+
+/**
+ * Whom an error concerns: the whole `spool` (disk, lock, memory: nobody's writes succeed now), or this `operation` alone; one
+ * that writes for a claim that is no more is `unclaimed`.
+ */
+export type ErrorScope = "spool" | "operation" | "unclaimed";
+
+/** A recipient that is set aside, for the log: no address, no content. */
+export interface UnreadableNote {
+  /** As it stands in the row. */
+  readonly spoolId: string;
+  /** Number of the message's row, by which `spool --export` finds it. */
+  readonly row: number;
+  readonly recipient: number;
+  readonly reason: string;
+}
+
+/** How much there is, as of the last transaction. */
+export interface Gauges {
+  readonly queuedMessages: number;
+  readonly queuedRecipients: number;
+  /** Those of them that are set aside because their rows cannot be read. */
+  readonly unreadableRecipients: number;
+  /** Live pages. */
+  readonly databaseBytes: number;
+  /** Pages of the file that hold nothing. */
+  readonly freeBytes: number;
+}
+
+export interface BatchRequest {
+  readonly operations: readonly Operation[];
+}
+
+export interface BatchReply {
+  readonly kind: "batch";
+  readonly results: readonly OperationResult[];
+  readonly gauges: Gauges;
+  /** Time of the transaction with its sync, 0 when nothing was written. */
+  readonly seconds: number;
+  readonly writes: number;
+  /** Set aside in this batch. */
+  readonly unreadable: readonly UnreadableNote[];
+}
+
+export interface OpenedReply {
+  readonly kind: "opened";
+  readonly spoolId: string;
+  readonly gauges: Gauges;
+  /** Messages whose body is a file, for recovery. */
+  readonly bodies: CommittedBodies;
+  readonly unreadable: readonly UnreadableNote[];
+}
+
+/** The writer's part of a checkpoint is over. */
+export interface LogEndedReply {
+  readonly kind: "logEnded";
+  /** Why it failed. */
+  readonly error?: string | undefined;
+  readonly gauges: Gauges;
+}
+
+export interface FailedReply {
+  readonly kind: "failed";
+  readonly message: string;
+}
+
+export type WriterReply = BatchReply | OpenedReply | LogEndedReply | FailedReply;

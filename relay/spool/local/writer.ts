@@ -1,0 +1,274 @@
+/**
+ * The spool's writer thread: the only connection that writes. Everything that arrives in one batch joins one
+ * transaction and one sync (group commit); the replies go back only after it.
+ *
+ * When a batch fails, it is rolled back and its operations are tried one by one, so that one bad operation or a full
+ * disk refuses only what cannot be kept. The file owner.db is locked exclusively for the life of the thread: the kernel
+ * frees it when the process dies, however it dies.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import { DiskFaults } from "./disk/faults.ts";
+import { Ledger, UnclaimedError } from "./ledger/ledger.ts";
+import type {
+  BatchReply,
+  BatchRequest,
+  ErrorScope,
+  Gauges,
+  HandoffOperation,
+  LogEndedReply,
+  Operation,
+  OperationResult,
+  WriterReply,
+  WriterSettings,
+} from "./protocol.ts";
+
+/** SQLITE_FULL, and the I/O errors by which a full disk can show: WRITE, FSYNC, and SHMSIZE, the log's index that cannot grow. */
+const diskFullCodes = new Set([13, 778, 1034, 4874]);
+/** In one step, which takes some milliseconds and which commits wait for. */
+const pagesGivenBack = 256;
+
+/** SQLITE_ERROR, CORRUPT (of a page: others may be whole), TOOBIG, CONSTRAINT, MISMATCH, MISUSE and RANGE. */
+const operationCodes = new Set([1, 11, 18, 19, 20, 21, 25]);
+
+function open(settings: WriterSettings): { database: DatabaseSync; owner: DatabaseSync; ledger: Ledger } {
+  mkdirSync(settings.directory, { recursive: true });
+  const owner = new DatabaseSync(join(settings.directory, "owner.db"), { timeout: settings.ownerTimeoutMs });
+  try {
+    owner.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    throw new Error(`another process owns the spool ${settings.directory}: stop it first`, { cause: error });
+  }
+  const database = new DatabaseSync(join(settings.directory, "spool.db"));
+  database.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA wal_autocheckpoint = 0");
+  database.exec("PRAGMA journal_size_limit = 33554432");
+  database.exec("PRAGMA cache_size = -16000");
+  return { database, owner, ledger: new Ledger(database, settings.now) };
+}
+
+const writes: ReadonlySet<Operation["kind"]> = new Set([
+  "commit",
+  "settle",
+  "claim",
+  "renew",
+  "offer",
+  "takeBack",
+  "remove",
+  "receive",
+  "forgetReceived",
+]);
+
+function isWrite(operation: Operation): boolean {
+  return writes.has(operation.kind);
+}
+
+function carryOut(ledger: Ledger, operation: Operation): OperationResult {
+  switch (operation.kind) {
+    case "commit":
+      ledger.commit(operation.row);
+      return { kind: "done" };
+    case "claim":
+      return { kind: "claimed", rows: ledger.claim(operation) };
+    case "settle":
+      return { kind: "settled", removed: ledger.settle(operation).removed };
+    case "renew":
+      return { kind: "lapsed", ...ledger.renew(operation) };
+    case "nextDue":
+      return { kind: "due", dueAt: ledger.nextDueAt(operation.after) };
+    case "census":
+      return { kind: "census", census: ledger.census(operation.now, operation.limit) };
+    case "close":
+      return { kind: "done" };
+    case "offer":
+    case "takeBack":
+    case "remove":
+    case "offered":
+    case "marks":
+    case "receive":
+    case "knows":
+    case "forgetReceived":
+      return handOff(ledger, operation);
+  }
+}
+
+function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
+  const { exchange } = ledger;
+  switch (operation.kind) {
+    case "offer":
+      return { kind: "whole", rows: exchange.offer(operation) };
+    case "takeBack":
+      return { kind: "due", dueAt: exchange.takeBack(operation.id) };
+    case "remove":
+      return { kind: "settled", removed: exchange.remove(operation.id) ? operation.id : undefined };
+    case "offered":
+      return offeredOf(exchange.offered(operation.id));
+    case "marks":
+      return { kind: "marks", marks: exchange.marks() };
+    case "receive":
+      return { kind: "known", isKnown: !exchange.receive(operation) };
+    case "knows":
+      return { kind: "known", isKnown: exchange.knows(operation) };
+    case "forgetReceived":
+      return { kind: "count", count: exchange.forgetReceived(operation.before) };
+  }
+}
+
+function offeredOf(read: ReturnType<Ledger["exchange"]["offered"]>): OperationResult {
+  if (read?.kind === "unreadable") return { kind: "unreadable" };
+  return { kind: "whole", rows: read === undefined ? [] : [read.value] };
+}
+
+class Writer {
+  readonly #database: DatabaseSync;
+  readonly #owner: DatabaseSync;
+  readonly #faults: DiskFaults | undefined;
+  readonly ledger: Ledger;
+  #gauges: Gauges;
+
+  constructor(settings: WriterSettings) {
+    const opened = open(settings);
+    this.#database = opened.database;
+    this.#owner = opened.owner;
+    this.ledger = opened.ledger;
+    this.#faults = settings.faults === undefined ? undefined : new DiskFaults(settings.faults);
+    this.#gauges = this.ledger.gauges();
+  }
+
+  batch(operations: readonly Operation[]): BatchReply {
+    const started = performance.now();
+    const written = operations.filter(isWrite).length;
+    const results = this.#transaction(operations) ?? operations.map((operation) => this.#alone(operation));
+    const seconds = written === 0 ? 0 : (performance.now() - started) / 1000;
+    const unreadable = this.ledger.unreadable.takeNotes();
+    return { kind: "batch", results, gauges: this.gauges(), seconds, writes: written, unreadable };
+  }
+
+  /** The last figures, when the file cannot be asked now: no reply is lost for them. */
+  gauges(): Gauges {
+    try {
+      this.#gauges = this.ledger.gauges();
+    } catch {
+      return this.#gauges;
+    }
+    return this.#gauges;
+  }
+
+  /** Undefined when it failed and was rolled back. */
+  #transaction(operations: readonly Operation[]): readonly OperationResult[] | undefined {
+    try {
+      return this.#atomically(operations);
+    } catch (error) {
+      if (operations.length > 1) return undefined;
+      return [failureOf(error)];
+    }
+  }
+
+  #alone(operation: Operation): OperationResult {
+    try {
+      return this.#atomically([operation])[0] ?? { kind: "done" };
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  #atomically(operations: readonly Operation[]): readonly OperationResult[] {
+    if (!operations.some(isWrite)) return operations.map((operation) => carryOut(this.ledger, operation));
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      const results = operations.map((operation) => carryOut(this.ledger, operation));
+      this.#faults?.strike("commit");
+      this.#database.exec("COMMIT");
+      this.ledger.committed();
+      return results;
+    } catch (error) {
+      try {
+        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      } finally {
+        this.ledger.rolledBack();
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Ends the write-ahead log when the checkpoint thread has copied nearly all of it: a few pages are left to do. Never throws:
+   * a disk that refuses this has the log as it was, and every message in it.
+   */
+  endLog(): LogEndedReply {
+    try {
+      this.#faults?.strike("endLog");
+      this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+      this.#database.exec(`PRAGMA incremental_vacuum(${pagesGivenBack})`);
+      return { kind: "logEnded", gauges: this.gauges() };
+    } catch (error) {
+      return { kind: "logEnded", error: String(error), gauges: this.gauges() };
+    }
+  }
+
+  /** What cannot be closed is left to the end of the thread; the log holds what the database lacks. */
+  close(): void {
+    for (const database of [this.#database, this.#owner]) {
+      try {
+        database.close();
+      } catch {
+        continue;
+      }
+    }
+  }
+}
+
+function failureOf(error: unknown): OperationResult {
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+  return {
+    kind: "error",
+    message: error instanceof Error ? error.message : String(error),
+    diskFull: diskFullCodes.has(code),
+    scope: scopeOf(error, code),
+  };
+}
+
+/** The low octet is the primary code. What did not come from SQLite is ours, and about one operation. */
+function scopeOf(error: unknown, code: number): ErrorScope {
+  if (error instanceof UnclaimedError) return "unclaimed";
+  return code === 0 || operationCodes.has(code & 0xff) ? "operation" : "spool";
+}
+
+function serve(settings: WriterSettings): void {
+  const port = parentPort;
+  if (port === null) throw new Error("the spool's writer runs as a worker thread");
+  const answer = (reply: WriterReply): void => port.postMessage(reply);
+  let writer: Writer;
+  try {
+    writer = new Writer(settings);
+  } catch (error) {
+    answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    port.close();
+    return;
+  }
+  const { ledger } = writer;
+  answer({
+    kind: "opened",
+    spoolId: ledger.spoolId,
+    gauges: writer.gauges(),
+    bodies: ledger.bodies(),
+    unreadable: ledger.unreadable.takeNotes(),
+  });
+  port.on("message", (request: BatchRequest | { readonly kind: "endLog" }) => {
+    if ("kind" in request) {
+      answer(writer.endLog());
+      return;
+    }
+    const reply = writer.batch(request.operations);
+    const closing = request.operations.some((operation) => operation.kind === "close");
+    if (closing) writer.close();
+    answer(reply);
+    if (closing) port.close();
+  });
+}
+
+serve(workerData as WriterSettings);

@@ -1,0 +1,131 @@
+/**
+ * The queue, as people and metrics see it: how much waits, for whom, since when. SpoolReader looks into a spool without owning it,
+ * beside a running relay or where one has stopped, and takes nothing from it.
+ */
+import type { Reply } from "../mail/reply.ts";
+
+export interface SpoolDepth {
+  readonly queuedMessages: number;
+  readonly queuedRecipients: number;
+  /** Those of them that are set aside because their rows cannot be read: nobody sends them. */
+  readonly unreadableRecipients: number;
+  /** Earliest due time among the waiting recipients that are due; undefined when none is. */
+  readonly oldestDueAt: number | undefined;
+  readonly usedBytes: number;
+  /** The part of it that is the write-ahead log. */
+  readonly logBytes: number;
+  /** Past the high watermark, or the filesystem is nearly full: new mail must be refused. */
+  readonly full: boolean;
+  readonly spoolId: string;
+}
+
+export interface CensusLine {
+  readonly domain: string;
+  /** Whose outcome is open, those in delivery included. */
+  readonly recipients: number;
+}
+
+interface CensusLines {
+  readonly longest: readonly CensusLine[];
+  /** Recipients of all domains that are not listed. */
+  readonly others: number;
+}
+
+/** Who waits, by domain: the longest queues. */
+export interface Census {
+  readonly senders: CensusLines;
+  readonly destinations: CensusLines;
+  /** Senders of the recipients that are overdue longest, each with the time its first became due. */
+  readonly oldest: readonly { readonly domain: string; readonly dueAt: number }[];
+}
+
+export interface QueuedMessage {
+  /** As it stands there. */
+  readonly id: string;
+  /** ms since the epoch. */
+  readonly acceptedAt: number;
+  readonly domain: string;
+  readonly sizeBytes: number;
+  /** It is from nobody: a notice of this relay's or another's. */
+  readonly fromNobody: boolean;
+  readonly traceparent: string | undefined;
+  /** Those whose outcome is open. */
+  readonly recipients: readonly QueuedRecipient[];
+  /** Recipients that nobody sends, because their rows or the message's cannot be read. */
+  readonly unreadable: number;
+}
+
+export interface QueuedRecipient {
+  readonly domain: string;
+  /** Registered so far, one that is under way included. */
+  readonly attempts: number;
+  /** ms since the epoch; while an attempt is under way, when the next one would be. */
+  readonly dueAt: number;
+  readonly lastReply: Reply | undefined;
+}
+
+export interface DestinationTotal {
+  readonly recipients: number;
+  /** Those that wait for nothing but their turn. */
+  readonly due: number;
+}
+
+export interface SpoolTotals {
+  readonly messages: number;
+  /** Messages that the tables below cover: the oldest ones. */
+  readonly covered: number;
+  readonly senders: ReadonlyMap<string, number>;
+  readonly destinations: ReadonlyMap<string, DestinationTotal>;
+}
+
+export interface TotalBounds {
+  readonly messages: number;
+  /** Names in a table; the rest share one. */
+  readonly domains: number;
+}
+
+export interface Search {
+  readonly found: readonly QueuedMessage[];
+  /** False when the spool holds more than was looked through. */
+  readonly complete: boolean;
+}
+
+export interface UnreadableRecipient {
+  /** Number of the message's row. */
+  readonly row: number;
+  /** As it stands there; undefined when the message is gone. */
+  readonly spoolId: string | undefined;
+  readonly recipient: string;
+  /** ms since the epoch. */
+  readonly since: number;
+  readonly reason: string;
+}
+
+/** Rows as they are, octets in base64: whatever a damaged row holds is in it. */
+export interface ExportedMessage {
+  readonly version: 1;
+  readonly message: Readonly<Record<string, ExportedValue>> | undefined;
+  readonly recipients: readonly Readonly<Record<string, ExportedValue>>[];
+  readonly unreadable: readonly UnreadableRecipient[];
+}
+
+export type ExportedValue = string | number | null | { readonly base64: string };
+
+/** Stands for the domains beyond the bound. */
+export const otherDomains = "(other)";
+
+/** What it sees is not one moment: a message may leave between two reads. Of addresses only the domains come out of here. */
+export interface SpoolReader {
+  /** By spool id; undefined when it is not in the spool, or not any more. */
+  message(id: string): Promise<QueuedMessage | undefined>;
+  /** The oldest messages, at most `limit`. */
+  oldest(limit: number): Promise<readonly QueuedMessage[]>;
+  /** With its angle brackets, as the field has it. Messages are not indexed by it: a search reads headers, up to a bound. */
+  withMessageId(messageId: string): Promise<Search>;
+  totals(now: number, bounds: TotalBounds): Promise<SpoolTotals>;
+  /** What is set aside, at most `limit` recipients. */
+  unreadable(limit: number): Promise<readonly UnreadableRecipient[]>;
+  /** The rows of one message as they are; undefined when there is no such message. */
+  exported(row: number): Promise<ExportedMessage | undefined>;
+  close(): Promise<void>;
+}
