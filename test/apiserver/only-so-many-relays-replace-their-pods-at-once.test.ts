@@ -115,12 +115,19 @@ test("six relays replace their pods two at a time", { skip }, async (context) =>
   );
   await stage.untilCondition("MailRelay", { namespace, name: waiting }, ready);
 
+  // What its manifest changes reaches a relay's pods at once, whoever replaces theirs.
+  const eager = names.find((name) => !replacing.includes(name) && name !== waiting) ?? "";
+  stage.apply(relayManifest({ namespace, name: eager, spec: { replicas: 2, pod: { labels: { team: "mail" } } } }));
+  await until("its template", async () => (await look(namespace, marks)).started.includes(eager), 10_000);
+  await replacePods(namespace, eager);
+  replaced.add(eager);
+
   // Another operator of the same release takes over, and knows of none of the turns.
   await operator.kill();
   operator = begin("registry.example/mailboat:2");
   await operator.leading(60_000);
   await stage.untilQuiet();
-  assert.deepEqual((await look(namespace, marks)).started, replacing);
+  assert.deepEqual(new Set((await look(namespace, marks)).started), new Set([...replacing, eager]));
 
   for (;;) {
     const seen = await afterNext();
@@ -137,31 +144,5 @@ test("six relays replace their pods two at a time", { skip }, async (context) =>
       { type: "Accepted", status: "True", reason: "Accepted" },
     );
   }
-  // What comes next is not to wait for the turns of these.
-  stage.plane.kubectl(["delete", "mailrelays", "--all", "--namespace", namespace, "--timeout=60s"]);
-  assert.equal(await operator.stop(), 0);
-});
-
-test("what its manifest changes reaches a relay's pods at once, whoever replaces theirs", { skip }, async (context) => {
-  const pods = await startPods(stage.client);
-  context.after(() => pods.stop());
-  const namespace = stage.makeNamespace();
-  const first = begin("registry.example/mailboat:1");
-  await first.leading();
-  stage.apply(...names.map((name) => relayManifest({ namespace, name, spec: { replicas: 2 } })));
-  const ready = { type: "Ready", status: "True", withinMs: 60_000 } as const;
-  for (const name of names) await stage.untilCondition("MailRelay", { namespace, name }, ready);
-  const marks = new Map<string, string | undefined>();
-  for (const name of names) marks.set(name, await markOf(namespace, name));
-  assert.equal(await first.stop(), 0);
-  const operator = begin("registry.example/mailboat:2");
-  await operator.leading();
-  const begun = await until("two that have begun", async () => {
-    const { started } = await look(namespace, marks);
-    return started.length === limit ? started : undefined;
-  });
-  const waiting = names.find((name) => !begun.includes(name)) ?? "";
-  stage.apply(relayManifest({ namespace, name: waiting, spec: { replicas: 2, pod: { labels: { team: "mail" } } } }));
-  await until("its template", async () => (await look(namespace, marks)).started.includes(waiting), 5_000);
   assert.equal(await operator.stop(), 0);
 });
