@@ -42,6 +42,8 @@ const expired = await makeCertificateAuthority(now - 60 * 86_400_000, {
   algorithm: "ECDSA",
   lifeMs: 30 * 86_400_000,
 });
+/** Without a watch it would be seen with the next look, after ten seconds or more. */
+const watchedMs = 5_000;
 const caRef = { kind: "ConfigMap", name: "bundle", key: "bundle.pem" };
 
 function pinned(namespace: string): object {
@@ -71,12 +73,12 @@ test("pods' configuration follows a ConfigMap; what is wrong with it is said, an
   const missing = await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason: "ConfigMapNotFound" });
   assert.match(missing.message, field);
   stage.apply(bundle(namespace, { "bundle.pem": authority.certificate }));
-  await untilAuthority(namespace, authority.certificate, 2_000);
+  await untilAuthority(namespace, authority.certificate, watchedMs);
   await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", status: "True" });
   // As trust-manager writes the next authority beside the one before.
   const both = authority.certificate + next.certificate;
   stage.apply(bundle(namespace, { "bundle.pem": both }));
-  await untilAuthority(namespace, both, 2_000);
+  await untilAuthority(namespace, both, watchedMs);
   for (const [values, words] of [
     [{ "ca.crt": both }, /lacks the data key bundle\.pem: add it/],
     [{ "bundle.pem": "garbage" }, /holds no certificate in bundle\.pem/],
@@ -129,7 +131,7 @@ test("a Role over single names is enough, and what no manifest names is not aske
   );
   // And it is followed.
   stage.apply(bundle(shop, { "bundle.pem": "garbage" }));
-  await stage.untilCondition("SenderDomain", domain, { type: "Accepted", reason: "Invalid", withinMs: 2_000 });
+  await stage.untilCondition("SenderDomain", domain, { type: "Accepted", reason: "Invalid", withinMs: watchedMs });
   const asked = stage.plane
     .audit()
     .filter(({ user, resource }) => user.includes("mailboat-operator") && resource === "configmaps");
