@@ -79,7 +79,7 @@ test("a second team joins as the page says, and sees what the page says when it 
   stage.apply(...relay);
   await shell(namespace);
   // Nobody aggregates roles here, as a whole cluster does into its role admin.
-  for (const role of ["system:aggregate-to-admin", "system:aggregate-to-edit"]) {
+  for (const role of ["admin", "edit", "view"].map((one) => `system:aggregate-to-${one}`)) {
     const names = ["--namespace=shop", `--clusterrole=${role}`, "--user=tess"];
     stage.plane.kubectl(["create", "rolebinding", role.replace("system:", ""), ...names]);
   }
