@@ -10,7 +10,7 @@ import { dueNotice, type Ending, type NoticeAction } from "../mail/notice/due.ts
 import type { ReportedRecipient } from "../mail/notice/facts.ts";
 import type { DeliverHop } from "../observe/hop.ts";
 import type { Message, NewMessage, Recipient } from "../spool/message/message.ts";
-import type { RecipientOutcome } from "../spool/verbs.ts";
+import type { Outcome } from "../spool/verbs.ts";
 import type { SpoolId } from "../spool/message/id.ts";
 import { writeNotice } from "./bounce.ts";
 import { expire, judge } from "./policy/outcome.ts";
@@ -20,7 +20,7 @@ import { expiresAt, nextAttemptAt } from "./policy/retry.ts";
 export interface AttemptedRecipient {
   readonly recipient: Recipient;
   readonly answer: HostAnswer;
-  readonly outcome: RecipientOutcome;
+  readonly outcome: Outcome;
   readonly notice?: NoticeAction;
 }
 
@@ -83,12 +83,12 @@ function decide(recipient: Recipient, answer: HostAnswer, facts: DecisionFacts):
   return { recipient, answer, outcome: told, notice };
 }
 
-function endingOf(answer: HostAnswer, outcome: RecipientOutcome): Ending {
+function endingOf(answer: HostAnswer, outcome: Outcome): Ending {
   if (answer.kind === "accepted") return answer.dsn ? "passed on" : "relayed";
   return outcome.kind === "failed" ? "failed" : "deferred";
 }
 
-function outcomeOf({ index, attempts }: Recipient, answer: HostAnswer, facts: DecisionFacts): RecipientOutcome {
+function outcomeOf({ index, attempts }: Recipient, answer: HostAnswer, facts: DecisionFacts): Outcome {
   if (answer.kind === "accepted") return { kind: "delivered", index, reply: answer.reply };
   const { message, snapshot, now, draw, attempt } = facts;
   const { retry } = snapshot.relay.delivery;

@@ -4,7 +4,7 @@ import { test, type TestContext } from "node:test";
 import { deliveryBench, hopFor, messagesOf, type BenchSettings } from "../../test/support/deliverybench.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Entry } from "../spool/message/message.ts";
-import { ClaimLostError, SettlementRefusedError, SpoolFullError, type ClaimQuestion } from "../spool/verbs.ts";
+import { ClaimLostError, OutcomeRefusedError, SpoolFullError, type ClaimQuestion } from "../spool/verbs.ts";
 import { domainSettingsOf, newMessage, smarthostAt } from "../../test/support/relayvalues.ts";
 import { MemorySpool } from "../../test/support/memoryspool.ts";
 import type { HopSession, Script, ScriptedHop } from "../../test/support/scriptedhop.ts";
@@ -41,7 +41,7 @@ test("close() waits for the delivery in flight and starts no other", within, asy
   const closed = delivery.close(10_000);
   release.resolve();
   await closed;
-  const delivered = spool.settlements.filter(({ outcomes }) => outcomes.length > 0);
+  const delivered = spool.written.filter(({ outcomes }) => outcomes.length > 0);
   assert.equal(delivered.length, 1);
   assert.equal(spool.queuedMessages, 1);
   // What had not begun is back as it came, for whoever is next.
@@ -58,7 +58,7 @@ test("standDown() ends what is in flight, puts back what waits as it was, and re
   await reached.promise;
   await delivery.standDown();
   assert.deepEqual(
-    spool.settlements.map(({ outcomes, postponed }) => [outcomes, postponed]),
+    spool.written.map(({ outcomes, postponed }) => [outcomes, postponed]),
     [
       [[], [{ index: 0 }]],
       [[], [{ index: 0 }]],
@@ -101,9 +101,9 @@ test(
     const { spool, delivery } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
     let asked = 0;
     const settle = spool.settle.bind(spool);
-    spool.settle = async (settlement) => {
+    spool.settle = async (outcomes) => {
       asked += 1;
-      return settle(settlement);
+      return settle(outcomes);
     };
     await spool.commit(newMessage());
     await reached.promise;
@@ -160,7 +160,7 @@ test(
     spool.answer.resolve();
     await closed;
     assert.equal(spool.claimedRecipients, 0);
-    assert.equal(spool.settlements.length, 2);
+    assert.equal(spool.written.length, 2);
   },
 );
 
@@ -186,11 +186,11 @@ test("nothing new is sent while an outcome cannot be written, and all goes on wh
   const { spool, unwritten } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
   const settle = spool.settle.bind(spool);
   let tries = 0;
-  spool.settle = async (settlement) => {
+  spool.settle = async (outcomes) => {
     tries += 1;
     if (tries === 1) throw new SpoolFullError("disk full");
     isBroken = false;
-    return settle(settlement);
+    return settle(outcomes);
   };
   await spool.commit(newMessage());
   while (unwritten.length === 0) await turns();
@@ -211,11 +211,10 @@ test(
     const settle = spool.settle.bind(spool);
     const refused = newMessage();
     const others = Promise.withResolvers<void>();
-    spool.settle = async (settlement) => {
-      if (settlement.id === refused.message.id && spool.settlements.length < 5)
-        throw new SettlementRefusedError("constraint");
-      const entries = await settle(settlement);
-      if (spool.settlements.length === 5) others.resolve();
+    spool.settle = async (outcomes) => {
+      if (outcomes.id === refused.message.id && spool.written.length < 5) throw new OutcomeRefusedError("constraint");
+      const entries = await settle(outcomes);
+      if (spool.written.length === 5) others.resolve();
       return entries;
     };
     await spool.commit(refused);
@@ -236,10 +235,10 @@ test("people are told of an outcome when it is durable, and not before", within,
   const settle = spool.settle.bind(spool);
   const asked = Promise.withResolvers<void>();
   const durable = Promise.withResolvers<void>();
-  spool.settle = async (settlement) => {
+  spool.settle = async (outcomes) => {
     asked.resolve();
     await durable.promise;
-    return settle(settlement);
+    return settle(outcomes);
   };
   await spool.commit(newMessage());
   await asked.promise;
@@ -267,9 +266,9 @@ async function stuckBench(t: TestContext, script: Script) {
   const { spool } = bench;
   const settle = spool.settle.bind(spool);
   const write = Promise.withResolvers<void>();
-  spool.settle = async (settlement) => {
+  spool.settle = async (outcomes) => {
     await write.promise;
-    return settle(settlement);
+    return settle(outcomes);
   };
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 500) {
@@ -380,7 +379,7 @@ test("a kept connection that turns out to be dead costs no attempt", within, asy
       await spool.commit(newMessage());
       await spool.settled(2);
       assert.deepEqual(
-        spool.settlements.map(({ outcomes }) => outcomes.map(({ kind }) => kind)),
+        spool.written.map(({ outcomes }) => outcomes.map(({ kind }) => kind)),
         [["delivered"], ["delivered"]],
       );
       assert.equal(hop.sessions.length, 2);
@@ -400,13 +399,13 @@ test(
     await spool.commit(newMessage({}, recipients));
     const delivered = (): Set<number> =>
       new Set(
-        spool.settlements.flatMap(({ outcomes }) =>
+        spool.written.flatMap(({ outcomes }) =>
           outcomes.flatMap((one) => (one.kind === "delivered" ? [one.index] : [])),
         ),
       );
     const attempts = (index: number): number =>
-      spool.settlements.flatMap(({ outcomes }) => outcomes).filter((one) => one.index === index).length;
-    while (delivered().size < 59) await spool.settled(spool.settlements.length + 1);
+      spool.written.flatMap(({ outcomes }) => outcomes).filter((one) => one.index === index).length;
+    while (delivered().size < 59) await spool.settled(spool.written.length + 1);
     assert.ok(!delivered().has(17));
     assert.ok(attempts(16) <= 3 && attempts(0) <= 2, `${attempts(16)} and ${attempts(0)} attempts`);
   },

@@ -1,11 +1,11 @@
 /** What next hops did and what senders were told. */
 import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
-import type { RecipientOutcome } from "../spool/verbs.ts";
+import type { Outcome } from "../spool/verbs.ts";
 
 /** What one attempt meant for one recipient. */
 export interface RecipientAttempt {
-  readonly outcome: RecipientOutcome["kind"];
+  readonly outcome: Outcome["kind"];
   readonly code: number;
   /** True when the code is the next hop's own reply, false when the relay chose it. */
   readonly isRemote: boolean;

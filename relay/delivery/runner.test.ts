@@ -97,7 +97,7 @@ test("delivery goes to the second smarthost at once when the first is down", asy
   const { spool } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(1), smarthostAt(hop.port)] } });
   await spool.commit(newMessage());
   await spool.settled(1);
-  assert.equal(spool.settlements[0]?.outcomes[0]?.kind, "delivered");
+  assert.equal(spool.written[0]?.outcomes[0]?.kind, "delivered");
 });
 
 test("delivery goes to the second smarthost when the first refuses our login or closes with 421", async (t) => {
@@ -107,7 +107,7 @@ test("delivery goes to the second smarthost when the first refuses our login or 
   const { spool } = deliveryBench(t, { delivery: { smarthosts } });
   await spool.commit(newMessage());
   await spool.settled(1);
-  assert.equal(spool.settlements[0]?.outcomes[0]?.kind, "delivered");
+  assert.equal(spool.written[0]?.outcomes[0]?.kind, "delivered");
   assert.equal(second.messages.length, 1);
 });
 
@@ -118,7 +118,7 @@ test("delivery never sends a message of a domain without a usable key", async (t
   const { spool } = deliveryBench(t, { delivery, domains: [domainSettingsOf("example.com", {}, [])] });
   await spool.commit(newMessage());
   await spool.settled(1);
-  const outcome = spool.settlements[0]?.outcomes[0];
+  const outcome = spool.written[0]?.outcomes[0];
   assert.equal(outcome?.kind, "deferred");
   assert.equal(outcome.reply.enhanced, "4.7.0");
   assert.equal(hop.sessions.length, 0);
@@ -129,7 +129,7 @@ test("delivery fails and bounces a message whose time is up, with status 4.4.7",
   const { spool } = deliveryBench(t, { delivery: { smarthosts: [smarthostAt(hop.port)] } });
   await spool.commit(newMessage({ acceptedAt: Date.now() - 3_600_001 }));
   await hop.received(1);
-  assert.equal(spool.settlements[0]?.outcomes[0]?.kind, "failed");
+  assert.equal(spool.written[0]?.outcomes[0]?.kind, "failed");
   assert.match(String(hop.messages[0]?.raw), /Action: failed\r\nStatus: 4.4.7\r\n/);
 });
 
@@ -164,5 +164,5 @@ test("delivery follows a route that changed while the message waited for its ret
   const own = domainSettingsOf("example.com", { smarthosts: [smarthostAt(second.port)] });
   configure(snapshotOf(relayDocumentOf({ smarthosts: [smarthostAt(first.port)] }), [own]));
   await spool.settled(2);
-  assert.equal(spool.settlements.at(-1)?.outcomes[0]?.kind, "delivered");
+  assert.equal(spool.written.at(-1)?.outcomes[0]?.kind, "delivered");
 });

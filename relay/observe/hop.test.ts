@@ -6,7 +6,7 @@ import { createTelemetry } from "../../runtime/telemetry.ts";
 import type { SpanLine } from "../../runtime/tracing/trace.ts";
 import { newMessage } from "../../test/support/relayvalues.ts";
 import type { Message, Recipient } from "../spool/message/message.ts";
-import type { RecipientOutcome } from "../spool/verbs.ts";
+import type { Outcome } from "../spool/verbs.ts";
 import { createHopTracer, sameTraceMs, type DeliverHop, type HopTracer, type ReceiveFacts } from "./hop.ts";
 import { noTraceFields } from "../mail/tracefields.ts";
 import { tracedAt } from "../../test/support/tracing/spanlines.ts";
@@ -66,8 +66,8 @@ function spool({ hops }: Bench, facts = received()): Message {
 }
 
 const first: Recipient = { index: 0, address: "someone@example.org", attempts: 1 };
-const delivered: RecipientOutcome = { kind: "delivered", index: 0, reply: { code: 250, text: "ok" } };
-const failed: RecipientOutcome = { kind: "failed", index: 0, reply: { code: 550, enhanced: "5.1.1", text: "no" } };
+const delivered: Outcome = { kind: "delivered", index: 0, reply: { code: 250, text: "ok" } };
+const failed: Outcome = { kind: "failed", index: 0, reply: { code: 550, enhanced: "5.1.1", text: "no" } };
 
 interface Attempt {
   readonly recipient?: Recipient;

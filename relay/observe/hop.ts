@@ -11,7 +11,7 @@ import { domainOf } from "../mail/address.ts";
 import type { HostAnswer } from "../mail/hostanswer.ts";
 import type { Reply } from "../mail/reply.ts";
 import type { Message, Recipient } from "../spool/message/message.ts";
-import type { RecipientOutcome } from "../spool/verbs.ts";
+import type { Outcome } from "../spool/verbs.ts";
 import type { SpoolId } from "../spool/message/id.ts";
 import { attribute, eventName, spanName } from "./names.ts";
 import type { TraceFields } from "../mail/tracefields.ts";
@@ -87,7 +87,7 @@ export interface DeliverHop {
   /** What is kept with the notice, if there is one. Ends with the attempt. */
   bounce(facts: BounceFacts): string;
   /** Once the outcomes are durable; undefined when they never will be. */
-  end(outcomes: readonly RecipientOutcome[] | undefined): void;
+  end(outcomes: readonly Outcome[] | undefined): void;
 }
 
 export interface HopTracer {
@@ -262,7 +262,7 @@ class Delivering implements DeliverHop {
     return this.#tracing.textOf(span.context);
   }
 
-  end(outcomes: readonly RecipientOutcome[] | undefined): void {
+  end(outcomes: readonly Outcome[] | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const { span, reply } of this.#bounces) if (outcomes !== undefined) endWith(span, reply);

@@ -72,12 +72,12 @@ test("a place is given back when the message is refused", async () => {
 });
 
 test("notices have the places that there are, and give all of them back when the settlement is refused", async () => {
-  const settlement = { id: messageOf("c").message.id, outcomes: [], notices: [messageOf("a"), messageOf("b")] };
+  const outcomes = { id: messageOf("c").message.id, outcomes: [], notices: [messageOf("a"), messageOf("b")] };
   const kept = benchWith(1);
-  await settleAndStart({ ...kept, log }, settlement);
+  await settleAndStart({ ...kept, log }, outcomes);
   assert.deepEqual(kept.told, ["a has a place", "a is claimed", "b is left", "a starts", "due at 7"]);
   const refusal = new Error("full");
   const refused = benchWith(1, refusal);
-  await assert.rejects(settleAndStart({ ...refused, log }, settlement), refusal);
+  await assert.rejects(settleAndStart({ ...refused, log }, outcomes), refusal);
   assert.deepEqual(refused.told, ["a has a place", "a is claimed", "a is cancelled"]);
 });

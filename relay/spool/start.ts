@@ -5,7 +5,7 @@
  * message is refused. What is durable was taken, whatever becomes of it afterwards.
  */
 import type { Entry, NewMessage } from "./message/message.ts";
-import type { Settlement, Spool } from "./verbs.ts";
+import type { Outcomes, Spool } from "./verbs.ts";
 
 /** Delivery, as those who commit know it. */
 export interface Starter {
@@ -49,11 +49,11 @@ export function startingAtOnce(starting: Starting<ReceivingSpool>): ReceivingSpo
 }
 
 /** Settles, and starts at once on the notices that there is room for. */
-export async function settleAndStart(starting: Starting<Pick<Spool, "settle">>, settlement: Settlement): Promise<void> {
+export async function settleAndStart(starting: Starting<Pick<Spool, "settle">>, outcomes: Outcomes): Promise<void> {
   const { spool, starter } = starting;
-  const wishes = (settlement.notices ?? []).map((notice) => wishOf(notice, starter));
+  const wishes = (outcomes.notices ?? []).map((notice) => wishOf(notice, starter));
   const notices = wishes.map(({ message }) => message);
-  const entries = await kept(wishes, spool.settle({ ...settlement, notices }));
+  const entries = await kept(wishes, spool.settle({ ...outcomes, notices }));
   for (const wish of wishes) {
     const { id } = wish.message.message;
     const entry = entries.find(({ message }) => message.id === id);

@@ -19,8 +19,8 @@ export interface BodyWriter {
   abort(): Promise<void>;
 }
 
-/** What an attempt meant for one recipient. */
-export type RecipientOutcome =
+/** What was decided of one recipient at the end of an attempt. */
+export type Outcome =
   | { readonly kind: "delivered"; readonly index: number; readonly reply: Reply }
   | {
       readonly kind: "deferred";
@@ -41,9 +41,9 @@ export interface Postponement {
 }
 
 /** Everything an attempt ends in, applied in one transaction; `notices` tell the sender of failure, delay or success. */
-export interface Settlement {
+export interface Outcomes {
   readonly id: SpoolId;
-  readonly outcomes: readonly RecipientOutcome[];
+  readonly outcomes: readonly Outcome[];
   readonly postponed?: readonly Postponement[];
   readonly notices?: readonly NewMessage[];
 }
@@ -88,10 +88,10 @@ export interface Spool {
   nextDueAt(after?: number): Promise<number | undefined>;
   /**
    * Applies what an attempt ended in; resolves only after it is synced, with the entries of those notices that are claimed.
-   * Rejects at once with ClaimLostError, with SettlementRefusedError when it is this one that cannot be kept, with SpoolFullError
+   * Rejects at once with ClaimLostError, with OutcomeRefusedError when it is this one that cannot be kept, with SpoolFullError
    * or another error when none can now: whoever has an outcome asks again until it is kept, or the message is sent twice.
    */
-  settle(settlement: Settlement): Promise<readonly Entry[]>;
+  settle(outcomes: Outcomes): Promise<readonly Entry[]>;
   /**
    * Says which messages delivery holds. Claims that it has not named in this round nor in one before come to their end: the time
    * at which the first of them is due, undefined when none did. Rounds are asked one after the other, with growing numbers.
@@ -109,8 +109,8 @@ export interface Spool {
 }
 
 /** An outcome that cannot be kept, while others can: what is wrong is in it. */
-export class SettlementRefusedError extends Error {
-  override readonly name = "SettlementRefusedError";
+export class OutcomeRefusedError extends Error {
+  override readonly name = "OutcomeRefusedError";
 }
 
 /** An outcome of a message that its holder does not hold any more. */

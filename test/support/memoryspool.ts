@@ -3,7 +3,7 @@
  */
 import { Readable } from "node:stream";
 import type { Entry, Message, NewMessage, Recipient } from "../../relay/spool/message/message.ts";
-import type { Settlement } from "../../relay/spool/verbs.ts";
+import type { Outcomes } from "../../relay/spool/verbs.ts";
 import type { SpoolId } from "../../relay/spool/message/id.ts";
 import { domainOf } from "../../relay/mail/address.ts";
 import type { BodyWriter, ClaimQuestion, LapsedClaims, Spool } from "../../relay/spool/verbs.ts";
@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 export class MemorySpool implements Spool {
-  readonly settlements: Settlement[] = [];
+  readonly written: Outcomes[] = [];
   readonly bodies = new Map<SpoolId, Buffer>();
   claims = 0;
   /** Of leases. */
@@ -95,30 +95,30 @@ export class MemorySpool implements Spool {
     return all.length === 0 ? undefined : Math.min(...all.map((one) => one.dueAt));
   }
 
-  async settle(settlement: Settlement): Promise<readonly Entry[]> {
+  async settle(outcomes: Outcomes): Promise<readonly Entry[]> {
     const error = this.settleErrors.shift();
     if (error !== undefined) throw error;
-    const held = this.#messages.get(settlement.id);
-    if (held === undefined) throw new Error(`${settlement.id} is not in the spool`);
-    for (const outcome of settlement.outcomes) {
+    const held = this.#messages.get(outcomes.id);
+    if (held === undefined) throw new Error(`${outcomes.id} is not in the spool`);
+    for (const outcome of outcomes.outcomes) {
       const at = held.waiting.findIndex((one) => one.recipient.index === outcome.index);
       const one = held.waiting[at];
-      if (one === undefined || !one.claimed) throw new Error(`${settlement.id}/${outcome.index} is not claimed`);
+      if (one === undefined || !one.claimed) throw new Error(`${outcomes.id}/${outcome.index} is not claimed`);
       if (outcome.kind === "deferred") {
         one.claimed = false;
         one.dueAt = outcome.dueAt;
       } else held.waiting.splice(at, 1);
     }
-    for (const { index, dueAt } of settlement.postponed ?? []) {
+    for (const { index, dueAt } of outcomes.postponed ?? []) {
       const one = held.waiting.find(({ recipient }) => recipient.index === index);
-      if (one === undefined || !one.claimed) throw new Error(`${settlement.id}/${index} is not claimed`);
+      if (one === undefined || !one.claimed) throw new Error(`${outcomes.id}/${index} is not claimed`);
       one.claimed = false;
       one.dueAt = dueAt ?? one.dueAt;
       one.recipient = { ...one.recipient, attempts: one.recipient.attempts - 1 };
     }
-    if (held.waiting.length === 0) this.#messages.delete(settlement.id);
-    this.settlements.push(settlement);
-    const entries = (settlement.notices ?? []).flatMap((notice) => this.#keep(notice) ?? []);
+    if (held.waiting.length === 0) this.#messages.delete(outcomes.id);
+    this.written.push(outcomes);
+    const entries = (outcomes.notices ?? []).flatMap((notice) => this.#keep(notice) ?? []);
     for (const wake of this.#wakers) wake();
     return entries;
   }
@@ -187,9 +187,9 @@ export class MemorySpool implements Spool {
     this.starter?.arrived(dueAt);
   }
 
-  /** Resolves when this many settlements were written. */
+  /** Resolves when outcomes were written this many times. */
   async settled(count: number): Promise<void> {
-    while (this.settlements.length < count) {
+    while (this.written.length < count) {
       await new Promise<void>((resolve) => this.#wakers.add(resolve));
       this.#wakers.clear();
     }

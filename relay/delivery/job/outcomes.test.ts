@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { createLog } from "../../../runtime/log.ts";
 import type { Entry } from "../../spool/message/message.ts";
-import type { Settlement } from "../../spool/verbs.ts";
-import { SettlementRefusedError, SpoolFullError } from "../../spool/verbs.ts";
+import type { Outcomes } from "../../spool/verbs.ts";
+import { OutcomeRefusedError, SpoolFullError } from "../../spool/verbs.ts";
 import { newMessage, silentMetrics } from "../../../test/support/relayvalues.ts";
 import { asking, type Job } from "./job.ts";
 import { OutcomeWriter } from "./outcomes.ts";
@@ -35,15 +35,15 @@ function writerOver(t: TestContext, refusal: Error, times: number) {
     lane,
     state: asking,
   };
-  const settlement: Settlement = { id: message.id, outcomes: [] };
-  return { writer, refused: refused.promise, tries: () => tries, write: () => writer.write(job, settlement) };
+  const outcomes: Outcomes = { id: message.id, outcomes: [] };
+  return { writer, refused: refused.promise, tries: () => tries, write: () => writer.write(job, outcomes) };
 }
 
 test(
   "an outcome that is refused for itself is given up when delivery closes, and holds up no stop",
   within,
   async (t) => {
-    const { writer, refused, tries, write } = writerOver(t, new SettlementRefusedError("its rows"), Infinity);
+    const { writer, refused, tries, write } = writerOver(t, new OutcomeRefusedError("its rows"), Infinity);
     const written = write();
     await refused;
     writer.close();

@@ -7,9 +7,9 @@
  */
 import type { Log } from "../../../runtime/log.ts";
 import type { DeliveryMetrics, UnwrittenCause } from "../metrics.ts";
-import type { Settlement } from "../../spool/verbs.ts";
+import type { Outcomes } from "../../spool/verbs.ts";
 import { settleAndStart, type Starter } from "../../spool/start.ts";
-import { ClaimLostError, SettlementRefusedError, type Spool } from "../../spool/verbs.ts";
+import { ClaimLostError, OutcomeRefusedError, type Spool } from "../../spool/verbs.ts";
 import { failToWrite, type Job } from "./job.ts";
 
 export interface OutcomeWriterOptions {
@@ -54,20 +54,20 @@ export class OutcomeWriter {
   }
 
   /** Resolves with true once it is durable; with false when it never will be by this process. Never rejects. */
-  async write(job: Job, settlement: Settlement): Promise<boolean> {
+  async write(job: Job, outcomes: Outcomes): Promise<boolean> {
     let cause: UnwrittenCause | undefined;
     try {
       for (let tries = 1; !this.#givenUp; tries += 1) {
-        const failure = await this.#try(settlement);
+        const failure = await this.#try(outcomes);
         if (failure === undefined) return true;
         this.#count(cause, -1);
         cause = causeOf(failure);
         this.#count(cause, 1);
         if (cause === undefined)
-          this.#tell(settlement, failure, "an outcome comes too late: its message is not held any more");
+          this.#tell(outcomes, failure, "an outcome comes too late: its message is not held any more");
         if (cause === undefined || (cause === "outcome" && this.#isClosing)) return false;
         failToWrite(job);
-        if (isWorthALine(tries)) this.#tell(settlement, failure, words[cause]);
+        if (isWorthALine(tries)) this.#tell(outcomes, failure, words[cause]);
         await this.#pause(cause === "spool" ? spoolPauseMs : Math.min(spoolPauseMs * 2 ** (tries - 1), longestPauseMs));
       }
       return false;
@@ -76,9 +76,9 @@ export class OutcomeWriter {
     }
   }
 
-  async #try(settlement: Settlement): Promise<Error | undefined> {
+  async #try(outcomes: Outcomes): Promise<Error | undefined> {
     try {
-      await settleAndStart(this.#options, settlement);
+      await settleAndStart(this.#options, outcomes);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
@@ -91,7 +91,7 @@ export class OutcomeWriter {
     this.#options.metrics.outcomesUnwritten(cause, this.#unwritten[cause]);
   }
 
-  #tell({ id }: Settlement, error: Error, what: string): void {
+  #tell({ id }: Outcomes, error: Error, what: string): void {
     this.#options.log.error({ spoolId: id, error: String(error) }, what);
   }
 
@@ -121,7 +121,7 @@ const words: Readonly<Record<UnwrittenCause, string>> = {
 /** Undefined: there is nothing to be written any more. */
 function causeOf(error: Error): UnwrittenCause | undefined {
   if (error instanceof ClaimLostError) return undefined;
-  return error instanceof SettlementRefusedError ? "outcome" : "spool";
+  return error instanceof OutcomeRefusedError ? "outcome" : "spool";
 }
 
 /** Sixty outcomes that are tried each second would drown the log: the first try has a line, then the second, fourth, eighth. */

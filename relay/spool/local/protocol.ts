@@ -8,7 +8,7 @@ import type { Recipient, ScheduledRecipient } from "../message/message.ts";
 import type { StoredMessage } from "../message/stored.ts";
 import type { Mark } from "../offers.ts";
 import type { Census } from "../queue.ts";
-import type { PassOver, Postponement, RecipientOutcome } from "../verbs.ts";
+import type { PassOver, Postponement, Outcome } from "../verbs.ts";
 import type { CommittedBodies } from "./recover.ts";
 
 export interface WriterSettings {
@@ -49,7 +49,7 @@ export type Operation =
   | {
       readonly kind: "settle";
       readonly id: SpoolId;
-      readonly outcomes: readonly RecipientOutcome[];
+      readonly outcomes: readonly Outcome[];
       readonly postponed: readonly Postponement[];
       readonly notices: readonly NewRow[];
     }

@@ -7,7 +7,7 @@ import { inlineLimitBytes } from "./bodies.ts";
 import { versionRead } from "./ledger/schema.ts";
 import { spoolIdOf, type SpoolId } from "../message/id.ts";
 import type { Entry, NewMessage } from "../message/message.ts";
-import { ClaimLostError, SettlementRefusedError, SpoolFullError, type Spool } from "../verbs.ts";
+import { ClaimLostError, OutcomeRefusedError, SpoolFullError, type Spool } from "../verbs.ts";
 import { freshDirectory, openAt, start } from "../../../test/support/spoolplace.ts";
 import { spoolChance } from "../../../test/support/relayvalues.ts";
 
@@ -545,12 +545,12 @@ test("a settlement that is wrong in itself is told from one that cannot be kept 
   const { message } = only(await spool.claim({ now: start, limit: 10 }));
   const outcomes = [{ kind: "failed", index: 0, reply: { code: 550, text: "no" } }] as const;
   // Its notice has the name of a message that is there.
-  await assert.rejects(spool.settle({ id: message.id, outcomes, notices: [first] }), SettlementRefusedError);
+  await assert.rejects(spool.settle({ id: message.id, outcomes, notices: [first] }), OutcomeRefusedError);
   const intruder = new DatabaseSync(join(directory, "spool.db"));
   t.after(() => intruder.close());
   intruder.exec("BEGIN IMMEDIATE");
   const locked = await spool.settle({ id: message.id, outcomes }).catch((error: unknown) => error);
-  assert.ok(locked instanceof Error && !(locked instanceof SettlementRefusedError), String(locked));
+  assert.ok(locked instanceof Error && !(locked instanceof OutcomeRefusedError), String(locked));
   intruder.exec("ROLLBACK");
   await spool.settle({ id: message.id, outcomes });
   assert.deepEqual(await queued(spool), [0, 0]);

@@ -13,12 +13,12 @@ import type { HandoffSpool } from "../offers.ts";
 import type { Census, SpoolDepth } from "../queue.ts";
 import {
   ClaimLostError,
-  SettlementRefusedError,
+  OutcomeRefusedError,
   SpoolFullError,
   type BodyWriter,
   type ClaimQuestion,
   type LapsedClaims,
-  type Settlement,
+  type Outcomes,
   type Spool,
 } from "../verbs.ts";
 import { BodyFiles } from "./bodies.ts";
@@ -177,9 +177,9 @@ class SpoolStore implements Store {
     throw new Error(`spool: could not read the schedule: ${result.kind === "error" ? result.message : result.kind}`);
   }
 
-  async settle(settlement: Settlement): Promise<readonly Entry[]> {
-    const notices = (settlement.notices ?? []).map((notice) => this.#registered(notice));
-    const removed = await this.#keep(settlement, notices);
+  async settle(outcomes: Outcomes): Promise<readonly Entry[]> {
+    const notices = (outcomes.notices ?? []).map((notice) => this.#registered(notice));
+    const removed = await this.#keep(outcomes, notices);
     if (removed !== undefined) await this.#removeBody(removed);
     return notices.flatMap((notice) => claimOf(notice) ?? []);
   }
@@ -194,14 +194,14 @@ class SpoolStore implements Store {
   }
 
   async #keep(
-    { id, outcomes, postponed = [] }: Settlement,
+    { id, outcomes, postponed = [] }: Outcomes,
     notices: readonly NewMessage[],
   ): Promise<SpoolId | undefined> {
     const rows = notices.map(newRowOf);
     const result = await this.#request({ kind: "settle", id, outcomes, postponed, notices: rows });
     if (result.kind === "settled") return result.removed;
     const message = `spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`;
-    if (result.kind !== "error" || result.scope === "operation") throw new SettlementRefusedError(message);
+    if (result.kind !== "error" || result.scope === "operation") throw new OutcomeRefusedError(message);
     if (result.scope === "unclaimed") throw new ClaimLostError(message);
     if (!result.diskFull) throw new Error(message);
     await this.#space.releaseReserve();

@@ -138,13 +138,13 @@ test("an outcome that a full disk refuses gets the reserve for its next attempt;
       ({ size }) => size,
       () => 0,
     );
-  const settlement = { id: stored.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] } as const;
+  const outcomes = { id: stored.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] } as const;
   faults.arm("reserveWrite", "ENOSPC", 1);
   faults.arm("commit", "ENOSPC", 1);
   assert.equal(await reserve(), reserveBytes);
-  await assert.rejects(spool.settle(settlement), SpoolFullError);
+  await assert.rejects(spool.settle(outcomes), SpoolFullError);
   assert.equal(await reserve(), 0);
-  await spool.settle(settlement);
+  await spool.settle(outcomes);
   assert.equal((await spool.depth(start)).queuedMessages, 0);
   await until("the reserve", async () => (await reserve()) === reserveBytes);
 });
@@ -154,8 +154,8 @@ test("an outcome that was never written is not taken for kept, and holds up no s
   await spool.commit(message());
   const { message: stored } = await claimed(spool);
   faults.arm("commit", "ENOSPC", 1e6);
-  const settlement = { id: stored.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] } as const;
-  await assert.rejects(spool.settle(settlement), SpoolFullError);
+  const outcomes = { id: stored.id, outcomes: [{ kind: "delivered", index: 0, reply: accepted }] } as const;
+  await assert.rejects(spool.settle(outcomes), SpoolFullError);
   await spool.close();
   const again = await openAt(directory);
   await claimed(again);

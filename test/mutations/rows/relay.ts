@@ -12,8 +12,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "an outcome is reported before it is durable",
     file: "relay/spool/local/store.ts",
-    old: "const removed = await this.#keep(settlement, notices);",
-    new: "const removed = void this.#keep(settlement, notices).catch(() => undefined);",
+    old: "const removed = await this.#keep(outcomes, notices);",
+    new: "const removed = void this.#keep(outcomes, notices).catch(() => undefined);",
     test: "relay/spool/local/store.test.ts",
   },
   {

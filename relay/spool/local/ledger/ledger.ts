@@ -11,7 +11,7 @@ import type { SpoolId } from "../../message/id.ts";
 import { recipientFields, type Recipient, type ScheduledRecipient } from "../../message/message.ts";
 import { idIn, messageIn, recipientIn } from "../../message/row.ts";
 import type { Census } from "../../queue.ts";
-import type { PassOver, Postponement, RecipientOutcome } from "../../verbs.ts";
+import type { PassOver, Postponement, Outcome } from "../../verbs.ts";
 import type { StoredMessage } from "../../message/stored.ts";
 import type { ClaimedRow, Gauges, NewRow } from "../protocol.ts";
 import { readRow, missingMessage } from "../readrow.ts";
@@ -41,7 +41,7 @@ interface MessageOrder extends Pick<ClaimOrder, "now" | "delaysMs" | "recipients
 
 export interface SettleOrder {
   readonly id: SpoolId;
-  readonly outcomes: readonly RecipientOutcome[];
+  readonly outcomes: readonly Outcome[];
   readonly postponed: readonly Postponement[];
   readonly notices: readonly NewRow[];
 }
