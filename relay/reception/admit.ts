@@ -39,7 +39,7 @@ const loginIsOver = refusal(421, "4.7.0", "The time of this login is over, conne
 export function admitClient(snapshot: Snapshot, client: Client): Refusal | undefined {
   const { tlsMode, authentication } = client.listener;
   const isEnough = (principal: Principal): boolean => hasLoggedIn(principal) || authentication === "Optional";
-  if (principalsNow(snapshot, client).some(isEnough)) return undefined;
+  if (someNow(snapshot, client, isEnough)) return undefined;
   if (client.principals.some((principal) => isOver(principal, client.at))) return loginIsOver;
   const mayBeKnown = client.principals.some(hasLoggedIn) && hasGaps(snapshot.gaps);
   const mayBeTrusted = authentication === "Optional" && snapshot.gaps.relay;
@@ -58,8 +58,11 @@ export function admitClient(snapshot: Snapshot, client: Client): Refusal | undef
 }
 
 /** As far as they still stand: a login that was removed or changed stops working in sessions that are open. */
-function principalsNow(snapshot: Snapshot, { principals, at }: Client): readonly Principal[] {
-  return principals.flatMap((principal) => askAgain(principal, snapshot, at) ?? []);
+function someNow(snapshot: Snapshot, { principals, at }: Client, isWanted: (principal: Principal) => boolean): boolean {
+  return principals.some((principal) => {
+    const now = askAgain(principal, snapshot, at);
+    return now !== undefined && isWanted(now);
+  });
 }
 
 function hasLoggedIn({ kind }: Principal): boolean {
@@ -67,7 +70,7 @@ function hasLoggedIn({ kind }: Principal): boolean {
 }
 
 function isGranted(snapshot: Snapshot, client: Client, { document, identities }: DomainSettings): boolean {
-  return principalsNow(snapshot, client).some(({ proof }) => {
+  return someNow(snapshot, client, ({ proof }) => {
     switch (proof.kind) {
       case "password":
         return proof.credentials.some(({ identity }) => identities.has(identity));

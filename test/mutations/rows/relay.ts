@@ -97,7 +97,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a session keeps the login it once had",
     file: "relay/reception/admit.ts",
-    old: "if (principalsNow(snapshot, client).some(isEnough)) return undefined;",
+    old: "if (someNow(snapshot, client, isEnough)) return undefined;",
     new: "if (client.principals.some(isEnough)) return undefined;",
     test: "test/scenario/a-login-taken-away-ends-at-once.test.ts",
   },
