@@ -5,7 +5,7 @@ import { relayLabel } from "../api/labels.ts";
 import type { MailRelay } from "../api/mailrelay.ts";
 import type { Pod, Stored } from "../operator/kube/objects.ts";
 import { clientNames, usualClusterDomain } from "../operator/mailrelay/objects/names.ts";
-import type { NextHopAddress } from "../operator/mailrelay/world.ts";
+import type { NextHopAddress } from "../operator/work/place.ts";
 
 export type AddressBook = ReadonlyMap<string, NextHopAddress>;
 

@@ -3,9 +3,15 @@ import { keyOf, type Reference } from "../operator/kube/kube.ts";
 import type { MailRelay } from "../api/mailrelay.ts";
 import type { SenderDomain } from "../api/senderdomain.ts";
 import { isPart, type Kind, type Stored } from "../operator/kube/objects.ts";
-import { refersTo } from "../operator/mailrelay/binding.ts";
-import { rivalriesOf } from "../operator/mailrelay/rivals/contests.ts";
+import { refersTo } from "../operator/binding/consent.ts";
+import { rivalriesOf } from "../operator/binding/rivals.ts";
 import { relayOf } from "../operator/senderdomain/references.ts";
+
+/**
+ * Hears the key of whatever changed, never its content: a reconcile reads the world again. `owner` is the key of the resource of ours
+ * that the changed object was made for; it alone looks at it.
+ */
+export type ChangeListener = (changed: Reference<Kind>, owner: Reference | undefined) => void;
 
 export interface Given {
   readonly relays: readonly Stored<MailRelay>[];

@@ -11,7 +11,6 @@ import { relayLabel, shardLabel } from "../api/labels.ts";
 import { mailRelayStatus } from "../api/mailrelay.ts";
 import { senderDomainStatus } from "../api/senderdomain.ts";
 import {
-  type ChangeListener,
   keyOf,
   type Kube,
   type KubeEvent,
@@ -34,6 +33,7 @@ import type {
 } from "../operator/kube/objects.ts";
 import { type Labels, matchesSelector, namespaceNameLabel } from "../operator/kube/selector.ts";
 import { readShard, type ShardFact } from "../operator/kube/shard.ts";
+import type { ChangeListener } from "./affected.ts";
 import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
 import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";

@@ -3,7 +3,7 @@
  * for every replica a Pod object and the claim of its volume. A replica that is scaled away stops; its volume stays until the
  * operator removes the claim.
  */
-import { ownerOf } from "../operator/mailrelay/world.ts";
+import { ownerOf } from "../operator/work/owner.ts";
 import { join } from "node:path";
 import { emptySpoolAnnotation } from "../api/labels.ts";
 import type { ContainerPort, Pod, Secret, StatefulSet } from "../operator/kube/objects.ts";

@@ -3,32 +3,29 @@
  * captures. Starts everything in order, and stops it in reverse: relays first, so that what is in flight can end.
  */
 import { usualClusterDomain } from "../operator/mailrelay/objects/names.ts";
-import { usualPods } from "../operator/mailrelay/world.ts";
+import { usualPods, type NextHopAddress } from "../operator/work/place.ts";
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 import { systemChance, systemTimers } from "../runtime/clock.ts";
-import { type ChangeListener, keyOf, type Reference } from "../operator/kube/kube.ts";
+import { keyOf, type Reference } from "../operator/kube/kube.ts";
 import type { Kind } from "../operator/kube/objects.ts";
 import { secretText } from "../operator/kube/secret.ts";
 import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts";
-import { createCredentialSource } from "../operator/mailrelay/login/credentials.ts";
-import { Failing } from "../operator/mailrelay/failing.ts";
+import { createCredentialSource } from "../operator/credentials/source.ts";
+import { Failing } from "../operator/work/failing.ts";
 import type { RelaySources } from "../operator/mailrelay/gather.ts";
-import type { NextHopAddress } from "../operator/mailrelay/world.ts";
 import { authoritySecretName } from "../operator/mailrelay/objects/names.ts";
 import { reconcileRelay } from "../operator/mailrelay/reconcile.ts";
-import { openClientAuthority } from "../operator/mailrelay/own/issuing.ts";
-import { openInternalAuthority } from "../operator/mailrelay/peer/issuing.ts";
-import { openOrders } from "../operator/mailrelay/peer/orders.ts";
-import { readReport } from "../operator/mailrelay/reports.ts";
-import { usualSecretsRole } from "../operator/mailrelay/rights.ts";
-import { RelayMemory } from "../operator/mailrelay/scale/memory.ts";
+import { openOrders } from "../operator/pods/giveorder.ts";
+import { readReport } from "../operator/pods/reports.ts";
+import { usualSecretsRole } from "../operator/work/rights.ts";
+import { RelayMemory } from "../operator/work/memory.ts";
 import { reconcileDomain } from "../operator/senderdomain/reconcile.ts";
 import { UsageError } from "../runtime/commandline.ts";
 import type { LocalSettings } from "./settings.ts";
 import { type AddressBook, rewriteBook, relayAddresses } from "./addressbook.ts";
-import { affectedBy } from "./affected.ts";
+import { affectedBy, type ChangeListener } from "./affected.ts";
 import { type CaptureExchanger, startCapture } from "./capture/exchanger.ts";
 import { prepareVerdicts } from "./capture/verdict.ts";
 import { makeDirectory, writeFileAtomically } from "./files.ts";
@@ -187,8 +184,6 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
     kube,
     credentials: createCredentialSource(),
     readReport,
-    keepAuthority: openInternalAuthority({ kube, namespace: operatorNamespace, now: run.now }),
-    keepClientAuthority: openClientAuthority({ kube, namespace: operatorNamespace, now: run.now }),
     // A state directory has one local mode.
     giveOrder: openOrders({ mayOrder: () => true, now: run.now }),
     memory: new RelayMemory(),

@@ -190,17 +190,9 @@ const rooms: readonly Room[] = [
   {
     // What the operator talks about: objects as values, the narrow interface to where they are kept.
     name: "operator words",
-    files: /^operator\/(?:kube\/(?:kinds|kube|objects|secret|selector|shard)|(?:mailrelay|senderdomain)\/world)\.ts$/,
-    rooms: ["api", "operator pure"],
+    files: /^operator\/kube\/(?:kinds|kube|objects|secret|selector|shard)\.ts$/,
+    rooms: ["api"],
     packages: [],
-    node: ["node:crypto"],
-  },
-  {
-    name: "operator pure",
-    files:
-      /^operator\/(?:references\/(?!gather)|(?:mailrelay|senderdomain)\/(?:objects\/|rivals\/|unseen\/|scale\/|rollout\/|misfit\/plan\.ts|(?:login\/logins?|own\/authority|peer\/trust)\.ts|(?:assess|binding|certificate|dnsrecord|document|keys|plan|privatekey|programmed|references|rights|room|senders|summary|transition)\.ts))/,
-    rooms: ["api", "operator words"],
-    packages: ["@peculiar/x509"],
     node: ["node:crypto"],
   },
   {
@@ -219,11 +211,20 @@ const rooms: readonly Room[] = [
     node: "any",
   },
   {
+    // Reads, and carrying out what was decided.
     name: "operator edges",
-    files: /^operator\/(?:mailrelay|senderdomain|references)\//,
+    files:
+      /^operator\/(?:work\/(?:carryout|failing)|references\/gather|trust\/(?:issue|making)|credentials\/(?:scram|source|verifiers)|pods\/(?:giveorder|reports)|dkim\/makekey|(?:mailrelay|senderdomain)\/(?:gather|(?:misfit\/)?reconcile))\.ts$/,
     rooms: ["api", "runtime", "operator pure", "operator words", "operator kube"],
     packages: ["@peculiar/x509", "reflect-metadata"],
     node: "any",
+  },
+  {
+    name: "operator pure",
+    files: /^operator\/(?:binding|credentials|dkim|dns|mailrelay|pods|references|senderdomain|trust|work)\//,
+    rooms: ["api", "operator words"],
+    packages: [],
+    node: ["node:crypto"],
   },
   {
     name: "operator cluster",

@@ -9,9 +9,9 @@ import { asKind, faultsOf } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf, nameOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
-import { needsNamespaceLabels } from "../mailrelay/binding.ts";
-import { rivalriesOf } from "../mailrelay/rivals/contests.ts";
-import { authoritySecretName, domainOfDataKey, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
+import { needsNamespaceLabels } from "../binding/consent.ts";
+import { rivalriesOf } from "../binding/rivals.ts";
+import { authoritySecretName, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
 import { selectionTerm } from "../references/reference.ts";
@@ -25,6 +25,7 @@ import {
   bySelection,
   relayAndDomain,
 } from "./indexes.ts";
+import { domainOfDataKey } from "../binding/shards.ts";
 
 type OurKind = "MailRelay" | "SenderDomain";
 

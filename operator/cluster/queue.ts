@@ -4,16 +4,14 @@ import { systemTimers } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Kube } from "../kube/kube.ts";
 import { workBackoff, workPace, WorkQueue } from "../kube/workqueue.ts";
-import { createCredentialSource } from "../mailrelay/login/credentials.ts";
-import type { Failing } from "../mailrelay/failing.ts";
+import { createCredentialSource } from "../credentials/source.ts";
+import type { Failing } from "../work/failing.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
-import { openClientAuthority } from "../mailrelay/own/issuing.ts";
-import { openInternalAuthority } from "../mailrelay/peer/issuing.ts";
-import { openOrders } from "../mailrelay/peer/orders.ts";
-import { readReport } from "../mailrelay/reports.ts";
-import { RelayMemory } from "../mailrelay/scale/memory.ts";
-import type { Place } from "../mailrelay/world.ts";
+import { openOrders } from "../pods/giveorder.ts";
+import { readReport } from "../pods/reports.ts";
+import { RelayMemory } from "../work/memory.ts";
+import type { Place } from "../work/place.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import type { OperatorMetrics } from "./metrics.ts";
 import type { ReconcileTracer } from "./reconciletrace.ts";
@@ -41,8 +39,6 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     kube,
     credentials: createCredentialSource(),
     readReport,
-    keepAuthority: openInternalAuthority({ kube, namespace: place.namespace, now }),
-    keepClientAuthority: openClientAuthority({ kube, namespace: place.namespace, now }),
     giveOrder: openOrders({ mayOrder, now }),
     memory: new RelayMemory(settings.maxRollouts),
     now,
@@ -56,8 +52,6 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     now: monotonic,
     pace: workPace,
     waited: (key, ms) => metrics.waited(kindIn(key), ms / 1000),
-    // In turn: no relay waits for the last of ten thousand domains.
-    rank: () => 0,
     work: async (key, isOwnTime) => {
       const [, namespace = "", name = ""] = key.split("/");
       const kind = kindIn(key);

@@ -16,7 +16,7 @@ import { EventRecorder } from "../kube/events.ts";
 import type { Sight } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
 import type { WorkQueue } from "../kube/workqueue.ts";
-import { Failing } from "../mailrelay/failing.ts";
+import { Failing } from "../work/failing.ts";
 import type { ClusterSettings } from "../settings.ts";
 import { indexes } from "./indexes.ts";
 import { lead } from "./lead.ts";

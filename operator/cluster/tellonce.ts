@@ -1,6 +1,6 @@
 /** Which failures of a cache the log has already. */
 import type { ReflectorEvent } from "../kube/cache/reflector.ts";
-import { gistOf } from "../mailrelay/scale/likeness.ts";
+import { gistOf } from "../work/likeness.ts";
 
 /**
  * What is refused is asked for again every few seconds for as long as the right is missing: the log has it once, also where

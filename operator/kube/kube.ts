@@ -48,6 +48,11 @@ export type Sight =
   /** A right is missing: of these kinds nothing is known there, or nothing new. */
   | { readonly kind: "part"; readonly hidden: ReadonlySet<Kind> };
 
+/** Whether objects of the kind may be there and not be seen. */
+export function hides(sight: Sight, kind: Kind): boolean {
+  return sight.kind === "outside" || (sight.kind === "part" && sight.hidden.has(kind));
+}
+
 /** How it stands with a kind of others: `unanswered` where the server has said neither, and will be asked again. */
 export type Standing = "served" | "absent" | "forbidden" | "unanswered";
 
@@ -99,12 +104,7 @@ export interface Kube {
   emit(event: KubeEvent): Promise<void>;
   /** Says that the content of these Secrets is not needed again before something changes. */
   release(namespace: string, names: readonly string[]): void;
-  /** Hears the key of whatever changed, never its content: a reconcile reads the world again. */
-  onChange(listener: ChangeListener): void;
 }
-
-/** `owner` is the key of the resource of ours that the changed object was made for; it alone looks at it. */
-export type ChangeListener = (changed: Reference<Kind>, owner: Reference | undefined) => void;
 
 /** RBAC does not allow it. */
 export class ForbiddenError extends Error {

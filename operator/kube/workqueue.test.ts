@@ -37,7 +37,6 @@ class HandTimers implements Timers {
 function queueOf(settings: Partial<WorkQueueSettings> & Pick<WorkQueueSettings, "work">, timers = new HandTimers()) {
   return new WorkQueue({
     workers: 1,
-    rank: () => 0,
     onError: () => {},
     backoff: { firstMs: 100, maxMs: 1000 },
     now: () => timers.now,

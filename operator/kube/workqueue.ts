@@ -18,7 +18,8 @@ export interface WorkQueueSettings {
   readonly work: Work;
   /** How many keys are worked on at the same time. */
   readonly workers: number;
-  readonly rank: (key: string) => number;
+  /** Absent: in turn, so that no key waits for the last of ten thousand others. */
+  readonly rank?: ((key: string) => number) | undefined;
   readonly onError: (key: string, error: unknown) => void;
   readonly backoff: BackoffLimits;
   readonly timers: Timers;
@@ -72,7 +73,7 @@ export class WorkQueue {
   }
 
   add(key: string): void {
-    this.#add(key, this.#settings.rank(key));
+    this.#add(key, this.#settings.rank?.(key) ?? 0);
   }
 
   /**

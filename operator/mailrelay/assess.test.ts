@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
 import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding, whyUnsent } from "./assess.ts";
-import { leafLifeMs } from "./certificate.ts";
-import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { leafLifeMs } from "../trust/certificate.ts";
+import { issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus, summarizeRelay } from "./programmed.ts";
-import type { PodFact, RelayWorld } from "./world.ts";
+import type { RelayWorld } from "./world.ts";
+import type { PodFact } from "../pods/facts.ts";
 
 const authority = await makeCertificateAuthority(now);
 const leaf = await issueLeaf({ authority, names: ["relay.example.com"], now });

@@ -8,15 +8,16 @@ import { unusedFields } from "../../api/notyet.ts";
 import type { Fault } from "../../api/fault/explain.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
-import { needsNamespaceLabels } from "./binding.ts";
-import { type CertificateReading, readCertificate } from "./certificate.ts";
-import { lostContests } from "./rivals/contests.ts";
+import { needsNamespaceLabels } from "../binding/consent.ts";
+import { type CertificateReading, coversHost, readCertificate } from "../trust/certificate.ts";
+import { lostContests } from "../binding/rivals.ts";
 import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
-import { forbiddenProblem, namespacesGrant, rejectionText } from "./rights.ts";
+import { forbiddenProblem, namespacesGrant, rejectionText } from "../work/rights.ts";
 import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
-import type { ReferenceProblem, RelayWorld } from "./world.ts";
+import type { RelayWorld } from "./world.ts";
+import type { ReferenceProblem } from "../work/findings.ts";
 
 export interface RelayFinding extends Judgement {
   readonly type: MailRelayConditionType;
@@ -244,20 +245,6 @@ function judgeReading(reading: CertificateReading, question: CertificateQuestion
     return finding("CertificateReady", "True", "Expiring", `${field}: the certificate expires ${end}: renew it`);
   }
   return finding("CertificateReady", "True", "Valid", `${field} is valid until ${end}`);
-}
-
-/** Whether clients that ask for the host name are content with the certificate now. */
-export function serves(reading: CertificateReading, question: Omit<CertificateQuestion, "field">): boolean {
-  if (reading.kind !== "usable") return false;
-  const { notBefore, notAfter, names } = reading.fact;
-  const { hostname, now } = question;
-  return now >= notBefore && now < notAfter && names.some((name) => coversHost(name, hostname));
-}
-
-/** RFC 6125 section 6.4.3: a wildcard stands for exactly the leftmost label. */
-function coversHost(name: string, hostname: string): boolean {
-  const [pattern, host] = [name.toLowerCase(), hostname.toLowerCase()];
-  return pattern === host || (pattern.startsWith("*.") && pattern.slice(1) === host.slice(host.indexOf(".")));
 }
 
 export function finding(

@@ -19,15 +19,17 @@ import {
 } from "../../test/support/operatorobjects.ts";
 import type { MetadataChange } from "../kube/kube.ts";
 import { readShard } from "../kube/shard.ts";
-import { readCertificate } from "./certificate.ts";
+import { readCertificate } from "../trust/certificate.ts";
 import { readRelayDocument } from "./document.ts";
-import { internalAuthority, issueLeaf, makeCertificateAuthority } from "./issue.ts";
-import { renderInternalAuthority, renderPeer } from "./objects/peer.ts";
-import { renderShard } from "./objects/shard.ts";
+import { internalAuthority, issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
+import { renderInternalAuthority } from "../trust/internalauthority.ts";
+import { renderPeer } from "../trust/internalleaf.ts";
+import { renderShard } from "../binding/shards.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
-import { planRelay, type RelayPlan } from "./plan.ts";
-import { orderDigest } from "./scale/orders.ts";
-import type { ClaimFact, PodFact, RelayWorld } from "./world.ts";
+import { orderDigest } from "../pods/orders.ts";
+import type { ClaimFact, RelayWorld } from "./world.ts";
+import type { PodFact } from "../pods/facts.ts";
+import { planRelay, type RelayPlan } from "../../test/support/plans.ts";
 
 const authority = await makeCertificateAuthority(now);
 const leaf = await issueLeaf({
@@ -46,14 +48,12 @@ const fingerprint = reading.kind === "usable" ? reading.fact.fingerprint : "";
 const internal = await makeCertificateAuthority(now, internalAuthority);
 const keptAuthority = { ...internal, bundle: internal.certificate };
 const peerLeaf = await issueLeaf({ authority: internal, names: [], uris: [relayIdentity(relayOf().metadata)], now });
-const issuedPeer = {
-  internalAuthority: renderInternalAuthority("mailboat-system", keptAuthority),
-  peer: renderPeer(relayOf(), {
-    chain: peerLeaf.certificate,
-    privateKey: peerLeaf.privateKey,
-    authorities: keptAuthority.bundle,
-  }),
-};
+const internalSecret = renderInternalAuthority("mailboat-system", keptAuthority);
+const peer = renderPeer(relayOf(), {
+  chain: peerLeaf.certificate,
+  privateKey: peerLeaf.privateKey,
+  authorities: keptAuthority.bundle,
+});
 
 /** Recipients by ordinal that cannot be delivered to for as long as the test runs. */
 type Queues = readonly number[];
@@ -74,8 +74,9 @@ function carriedOut(world: RelayWorld, plan: RelayPlan, queues: Queues): RelayWo
     ...world,
     relay: { ...world.relay, metadata: { ...world.relay.metadata, finalizers }, status: plan.status },
     certificate: plan.issueFor === undefined ? world.certificate : own,
-    authority: plan.issueFor === undefined ? world.authority : authoritySecret,
-    ...(plan.issuesPeer ? issuedPeer : {}),
+    authority: plan.keep.includes("clients") ? authoritySecret : world.authority,
+    internalAuthority: plan.keep.includes("pods") ? internalSecret : world.internalAuthority,
+    peer: plan.issuesPeer ? peer : world.peer,
     configuration: configuration?.kind === "Secret" ? configuration : world.configuration,
     statefulSet: set?.kind === "StatefulSet" ? set : world.statefulSet,
     shards: new Map(shards),
@@ -196,7 +197,8 @@ test("plans that are carried out end in a plan that changes nothing", () => {
         [plan.events, plan.marks, plan.nudges, plan.orders, plan.removals, plan.remove, plan.grow],
         [[], [], [], [], [], [], []],
       );
-      assert.deepEqual([plan.issueFor, plan.issuesPeer, plan.finalizer === "put"], [undefined, false, false]);
+      assert.deepEqual([plan.keep, plan.issueFor, plan.issuesPeer], [[], undefined, false]);
+      assert.notEqual(plan.finalizer, "put");
     }),
     { numRuns: 300 },
   );

@@ -12,7 +12,8 @@ import { tracingDocument } from "./objects/tracing.ts";
 import { relayReferences } from "./references.ts";
 import { smarthostDocuments } from "../references/smarthost.ts";
 import { documentVersionFor } from "./rollout/versions.ts";
-import type { ReferenceProblem, RelayWorld } from "./world.ts";
+import type { RelayWorld } from "./world.ts";
+import type { ReferenceProblem } from "../work/findings.ts";
 
 type Spec = MailRelay["spec"];
 type DestinationDocument = RelayDocument["delivery"]["destinations"][number];

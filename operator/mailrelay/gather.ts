@@ -11,15 +11,15 @@ import {
   templateAnnotation,
 } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
-import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
+import { ForbiddenError, keyOf, type Kube, nameOf, hides } from "../kube/kube.ts";
 import type { OptionalKind, OwnerReference, PersistentVolumeClaim, Pod, Stored } from "../kube/objects.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";
-import { isOlder, judgeConsent } from "./binding.ts";
+import { isOlder, judgeConsent } from "../binding/consent.ts";
 import { templateMark } from "./objects/podtemplate.ts";
-import type { CredentialSource } from "./login/credentials.ts";
-import { type Contest, rivalriesOf } from "./rivals/contests.ts";
+import type { CredentialSource } from "../credentials/source.ts";
+import { type Contest, rivalriesOf } from "../binding/rivals.ts";
 import {
   authoritySecretName,
   certificateSecretName,
@@ -29,28 +29,20 @@ import {
   peerSecretName,
   spoolVolume,
 } from "./objects/names.ts";
-import type { KeepClientAuthority } from "./own/issuing.ts";
-import type { KeepAuthority } from "./peer/issuing.ts";
-import type { GiveOrder } from "./peer/orders.ts";
+import type { GiveOrder } from "../pods/giveorder.ts";
 import { relayReferences, relaySelections } from "./references.ts";
-import type { ReadReport } from "./reports.ts";
-import type { RelayMemory } from "./scale/memory.ts";
-import { hides, unheldDocuments } from "./unseen/documents.ts";
-import {
-  type ClaimFact,
-  type CredentialFacts,
-  isServedAt,
-  type Place,
-  type PodFact,
-  type RelayWorld,
-} from "./world.ts";
+import type { ReadReport } from "../pods/reports.ts";
+import type { RelayMemory } from "../work/memory.ts";
+import { unheldDocuments } from "./unseen/documents.ts";
+import type { ClaimFact, RelayWorld } from "./world.ts";
+import type { CredentialFacts } from "../credentials/logins.ts";
+import { isServedAt, type Place } from "../work/place.ts";
+import type { PodFact } from "../pods/facts.ts";
 
 export interface RelaySources {
   readonly kube: Kube;
   readonly credentials: CredentialSource;
   readonly readReport: ReadReport;
-  readonly keepAuthority: KeepAuthority;
-  readonly keepClientAuthority: KeepClientAuthority;
   readonly giveOrder: GiveOrder;
   readonly memory: RelayMemory;
   readonly place: Place;

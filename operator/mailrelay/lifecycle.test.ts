@@ -5,6 +5,7 @@ import type { RelayReport } from "../../api/relayreport.ts";
 import { drainFinalizer, servingLabel } from "../../api/labels.ts";
 import {
   authoritySecretOf,
+  internalAuthoritySecretOf,
   claimOf,
   now,
   podOf,
@@ -15,18 +16,21 @@ import {
 } from "../../test/support/operatorobjects.ts";
 import type { Certificate } from "../kube/kinds.ts";
 import type { StatefulSet } from "../kube/objects.ts";
-import { leafLifeMs, readCertificate } from "./certificate.ts";
-import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { leafLifeMs, readCertificate } from "../trust/certificate.ts";
+import { internalAuthority, issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
 import { certificateSecretName } from "./objects/names.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
-import { planRelay, type RelayPlan } from "./plan.ts";
-import type { PodFact, RelayWorld } from "./world.ts";
+import type { RelayWorld } from "./world.ts";
+import type { PodFact } from "../pods/facts.ts";
+import { planRelay, type RelayPlan } from "../../test/support/plans.ts";
 
 const authority = await makeCertificateAuthority(now);
 const names = ["relay.example.com", "outbound.mail.svc", "outbound.mail.svc.cluster.local", "localhost"];
 const leaf = await issueLeaf({ authority, names, now });
 const pem = { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey };
 const own = secretOf({ name: "outbound-certificate", values: { ...pem, "ca.crt": authority.certificate } });
+const internal = await makeCertificateAuthority(now, internalAuthority);
+const internalSecret = internalAuthoritySecretOf(internal);
 const read = readCertificate(leaf.certificate, leaf.privateKey);
 assert.ok(read.kind === "usable");
 const { fingerprint } = read.fact;
@@ -40,6 +44,7 @@ function running(queued: readonly number[], spec: object = {}, world: Partial<Re
   const bare = relayWorld({
     relay: relayOf({ replicas: queued.length, ...spec }),
     authority: authoritySecretOf(authority),
+    internalAuthority: internalSecret,
     certificate: own,
     statefulSet: setOf(queued.length),
     claims: queued.map((_, ordinal) => claimOf(ordinal)),

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { authorityPem, authoritySecretOf, relayOf, relayWorld, secretOf } from "../../test/support/operatorobjects.ts";
+import {
+  authorityPem,
+  authoritySecretOf,
+  internalAuthoritySecretOf,
+  relayOf,
+  relayWorld,
+  secretOf,
+} from "../../test/support/operatorobjects.ts";
 import { readShard } from "../kube/shard.ts";
 import { readRelayDocument } from "./document.ts";
-import { issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { internalAuthority, issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
-import { renderShard } from "./objects/shard.ts";
-import { planRelay, type RelayPlan } from "./plan.ts";
-import { ownerOf, type RelayWorld } from "./world.ts";
+import { renderShard } from "../binding/shards.ts";
+import type { RelayWorld } from "./world.ts";
+import { ownerOf } from "../work/owner.ts";
+import { planRelay, type RelayPlan } from "../../test/support/plans.ts";
 
 /** A relay with something in every list, and a certificate that is not looked into. */
 function fullWorld(): RelayWorld {
@@ -108,17 +116,38 @@ test("planRelay() asks for our own certificate once, and copies a given one only
   const now = relayWorld().now;
   const own = relayWorld();
   const names = ["relay.example.com", "outbound.mail.svc", "outbound.mail.svc.cluster.local", "localhost"];
-  assert.deepEqual(planRelay(own).issueFor, names);
+  const bare = planRelay(own);
+  assert.deepEqual([bare.keep, bare.issueFor], [["clients", "pods"], undefined], "what is to sign it comes first");
   const authority = await makeCertificateAuthority(now);
+  assert.deepEqual(planRelay({ ...own, authority: authoritySecretOf(authority) }).issueFor, names);
   const leaf = await issueLeaf({ authority, names, now });
   const values = { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey, "ca.crt": authority.certificate };
   const certificate = secretOf({ name: "outbound-certificate", values });
   assert.equal(planRelay({ ...own, certificate, authority: authoritySecretOf(authority) }).issueFor, undefined);
   const relay = relayOf({ tls: { secretRef: { name: "mine" } } });
   const mine = secretOf({ name: "mine", values: { "tls.crt": leaf.certificate, "tls.key": authority.privateKey } });
-  const kept = planRelay({ ...own, relay, certificate, secrets: new Map([["mine", mine]]) });
+  const later = planRelay({ ...own, relay, certificate, secrets: new Map([["mine", mine]]) });
+  assert.ok(
+    later.apply.every((object) => object.kind !== "StatefulSet"),
+    "pods start with all that they mount",
+  );
+  const internal = internalAuthoritySecretOf(await makeCertificateAuthority(now, internalAuthority));
+  const kept = planRelay({
+    ...own,
+    relay,
+    certificate,
+    internalAuthority: internal,
+    secrets: new Map([["mine", mine]]),
+  });
   assert.ok(kept.apply.every((object) => object.metadata.name !== "outbound-certificate"));
   assert.ok(kept.apply.some((object) => object.kind === "StatefulSet"));
+  const order = kept.actions.map((action) => (action.kind === "apply" ? action.object.kind : action.kind));
+  assert.deepEqual(order.slice(0, 2), ["finalize", "issue"], "what the pods know each other by");
+  assert.deepEqual(
+    order.slice(-4),
+    ["Secret", "StatefulSet", "status", "event"],
+    "the configuration, and then the pods",
+  );
 });
 
 test("planRelay() takes over Secrets whose owner is a relay of its name that is no more, and leaves the others", () => {

@@ -3,77 +3,42 @@
  * What cannot be rendered leaves the last good objects as they are; status says why.
  */
 import { timestamp } from "../../api/condition.ts";
-import { servingLabel } from "../../api/labels.ts";
+import { drainFinalizer, servingLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
-import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
+import { lostContests } from "../binding/rivals.ts";
+import { renderShard } from "../binding/shards.ts";
+import type { KubeEvent, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
-import { secretText } from "../kube/secret.ts";
-import { assessRelay, isBlind, serves, type RelayFinding, whyUnsent } from "./assess.ts";
-import { algorithmOf, readCertificate, reissueReason } from "./certificate.ts";
+import type { Figures } from "../pods/facts.ts";
+import { areCurrent, decideFigures } from "../pods/figures.ts";
+import { decideNudges, type Intended, type Nudge } from "../pods/nudge.ts";
+import { decideOrders } from "../pods/orders.ts";
+import { shownFingerprint } from "../trust/clientleaf.ts";
+import { decideInternal, decideTrust, type TrustDecision } from "../trust/trust.ts";
+import { type Action, actionsOf, type Plan } from "../work/actions.ts";
+import { ownerOf } from "../work/owner.ts";
+import { transitionEvents } from "../work/transitions.ts";
+import { assessRelay, isBlind, type RelayFinding, whyUnsent } from "./assess.ts";
 import { type DocumentReading, relayDocumentOf } from "./document.ts";
-import { readingOf, renderCertificate, shownFingerprint } from "./objects/certificate.ts";
-import { renderIssuance } from "./objects/issuance.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
-import { lostContests } from "./rivals/contests.ts";
 import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
-import { clientNames, issuedSecretName } from "./objects/names.ts";
+import { renderIssuance } from "./objects/issuance.ts";
 import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
-import { peerContent, renderPeer } from "./objects/peer.ts";
 import { renderPodMonitor } from "./objects/podmonitor.ts";
-import { renderShard } from "./objects/shard.ts";
 import { addressesOf, renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
-import { decideClientAuthority, leavesOf } from "./own/authority.ts";
-import { decideAuthority, peerReissueReason } from "./peer/trust.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
-import { drainEvents, judgeDraining } from "./scale/draining.ts";
-import { areCurrent, decideFigures } from "./scale/figures.ts";
-import { decideNudges, type Intended, type Nudge } from "./scale/nudge.ts";
-import { decideOrders, type PodOrder } from "./scale/orders.ts";
 import { judgeRollout, type Rollout, setToApply } from "./rollout/rollout.ts";
+import { drainEvents, judgeDraining } from "./scale/draining.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
-import { planVolumes } from "./scale/volumes.ts";
-import { transitionEvents } from "./transition.ts";
+import { type ClaimMark, planVolumes } from "./scale/volumes.ts";
 import { isKept, unheldDocuments } from "./unseen/documents.ts";
-import { type Figures, ownerOf, type Recommendation, type RelayWorld } from "./world.ts";
+import type { Recommendation, RelayWorld } from "./world.ts";
 
-/** Data keys that a shard has and no SenderDomain holds. */
-export interface ShardRemoval {
-  readonly secret: Secret;
-  readonly keys: readonly string[];
-}
-
-/** Labels and annotations of something that is not applied whole. */
-export interface Mark {
-  readonly reference: Reference;
-  readonly change: MetadataChange;
-}
-
-/** What is to be done, in the order in which it is done. */
-export interface RelayActions {
-  /** `put` before anything else, `takeOff` after everything else. */
-  readonly finalizer: "put" | "takeOff" | undefined;
-  /** Names that a new certificate of our own authority must carry; undefined when none is needed. */
-  readonly issueFor: readonly string[] | undefined;
-  /** The pods need a new certificate to know each other and the operator by. */
-  readonly issuesPeer: boolean;
-  /** Secrets whose owner is to be the relay. */
-  readonly adopt: readonly Secret[];
-  readonly removals: readonly ShardRemoval[];
-  readonly marks: readonly Mark[];
-  readonly apply: readonly AppliedObject[];
-  readonly grow: readonly { readonly name: string; readonly size: string }[];
-  readonly nudges: readonly Nudge[];
-  readonly orders: readonly PodOrder[];
-  readonly remove: readonly Reference[];
-}
-
-export interface RelayPlan extends RelayActions {
+export interface RelayPlan extends Plan {
   readonly recommendations: readonly Recommendation[];
   readonly figures: Figures;
   readonly areFiguresCurrent: boolean;
-  readonly status: MailRelayStatus;
-  readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
   /** Undefined while nothing is written, and of a relay that is deleted: its pods stay as they are. */
   readonly rollout: Rollout | undefined;
@@ -87,28 +52,15 @@ const slowMs = 2_000;
 const orderedMs = 500;
 export const settledMs = 10_000;
 
-export const nothing: RelayActions = {
-  finalizer: undefined,
-  issueFor: undefined,
-  issuesPeer: false,
-  adopt: [],
-  removals: [],
-  marks: [],
-  apply: [],
-  grow: [],
-  nudges: [],
-  orders: [],
-  remove: [],
-};
-
 export function planRelay(world: RelayWorld): RelayPlan {
   const { relay, now } = world;
   const reading = relayDocumentOf(world);
   const scale = decideScale(world);
   const rollout = judgeRollout(world);
+  const trust = decideTrust(world);
   const intended: Intended = {
     revision: reading.document?.revision,
-    fingerprint: shownFingerprint(certificateToMount(world)),
+    fingerprint: shownFingerprint(trust.mounted),
   };
   const nudging = decideNudges(world.pods, intended, now);
   const findings = judge({ world, reading, scale, rollout, intended });
@@ -133,29 +85,39 @@ export function planRelay(world: RelayWorld): RelayPlan {
     recommendations: scale.recommendations,
     areFiguresCurrent: areCurrent(figures, { now, pods: world.pods, retained: scale.retained }),
     figures,
-    status,
-    events: relayEvents(relay, status),
-    requeueAfterMs: Math.min(pause(world, findings), nudging.againInMs ?? settledMs),
   };
+  const telling = relayTelling(relay, status);
+  const requeueAfterMs = Math.min(pause(world, findings), nudging.againInMs ?? settledMs);
   // A pause keeps what runs as it is; nothing of the kind keeps a relay from being deleted.
   const isHeld = isBlind(world) || relay.spec.paused || lostContests(relay.metadata.name, world.contests).length > 0;
-  if (isHeld && scale.deletion === undefined) return { ...nothing, ...said, rollout: undefined };
+  if (isHeld && scale.deletion === undefined) return { ...said, actions: telling, requeueAfterMs, rollout: undefined };
   const actions =
     scale.deletion === undefined
-      ? actionsFor({ world, reading, scale, rollout, nudges: nudging.nudges })
+      ? actionsFor({ world, reading, scale, rollout, trust, nudges: nudging.nudges })
       : deletionActions(world, scale);
-  const removed = actions.remove.filter(({ kind }) => kind === "PersistentVolumeClaim").map(({ name }) => name);
   return {
-    ...actions,
     ...said,
+    actions: [
+      ...actions,
+      ...telling,
+      ...drained(world, scale, actions),
+      ...(mayGo(world, scale) ? [finalize(relay, false)] : []),
+    ],
+    requeueAfterMs: Math.min(requeueAfterMs, orderPause(actions)),
     rollout: scale.deletion === undefined ? rollout : undefined,
-    events: [...said.events, ...drainEvents(world, scale, removed)],
-    requeueAfterMs: Math.min(said.requeueAfterMs, orderPause(actions.orders)),
   };
 }
 
+/** What is said of pods and volumes that go. */
+function drained(world: RelayWorld, scale: ScaleDecision, actions: readonly Action[]): readonly Action[] {
+  const removed = actionsOf("remove", actions).map(({ reference }) => reference);
+  const claims = removed.filter(({ kind }) => kind === "PersistentVolumeClaim").map(({ name }) => name);
+  return drainEvents(world, scale, claims).map(asAction);
+}
+
 /** What an order sets going is seen in the next report. */
-function orderPause(orders: readonly PodOrder[]): number {
+function orderPause(actions: readonly Action[]): number {
+  const orders = actionsOf("order", actions).flatMap((action) => action.orders);
   if (orders.length === 0) return settledMs;
   return orders.every(({ pod }) => pod.orderFailure === undefined) ? orderedMs : slowMs;
 }
@@ -165,6 +127,7 @@ interface Considered {
   readonly reading: DocumentReading;
   readonly scale: ScaleDecision;
   readonly rollout: Rollout;
+  readonly trust: TrustDecision;
 }
 
 function judge({
@@ -173,7 +136,7 @@ function judge({
   scale,
   rollout,
   intended,
-}: Considered & { readonly intended: Intended }): readonly RelayFinding[] {
+}: Omit<Considered, "trust"> & { readonly intended: Intended }): readonly RelayFinding[] {
   const { deletion } = scale;
   return [
     ...assessRelay(world, reading.problems, rollout),
@@ -181,6 +144,19 @@ function judge({
     judgeAvailable(world),
     judgeDraining(world, { scale, deadline: deletion === undefined ? undefined : timestamp(deletion.deadline) }),
   ];
+}
+
+/** Status, and the events of what changed in it. */
+export function relayTelling(
+  relay: Pick<RelayWorld["relay"], "metadata" | "status">,
+  status: MailRelayStatus,
+): readonly Action[] {
+  const { metadata } = relay;
+  return [{ kind: "status", of: "MailRelay", metadata, status }, ...relayEvents(relay, status).map(asAction)];
+}
+
+export function asAction(event: KubeEvent): Action {
+  return { kind: "event", event };
 }
 
 export function relayEvents(
@@ -225,39 +201,59 @@ function pause(world: RelayWorld, findings: readonly RelayFinding[]): number {
   return Math.min(Math.max(waitingMs, sinceMs / 4), longestWaitMs);
 }
 
-function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[] }): RelayActions {
-  const { world, reading, scale, rollout } = considered;
+/** The order is part of it: each line needs those above it. */
+function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[] }): readonly Action[] {
+  const { world, scale, trust, nudges } = considered;
+  const { namespace } = world.relay.metadata;
   const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: false });
   const removals = leftOverDocuments(world);
+  return [
+    // Without it a relay that is deleted would take its mail along: nothing is made before it is there.
+    ...(hasDrainFinalizer(world) ? [] : [{ ...finalize(world.relay, true), isPrecondition: true } as const]),
+    // Kubernetes takes no second owner that controls: before anything is applied to them.
+    ...secretsToAdopt(world).map((secret) => ({ kind: "adopt", secret }) as const),
+    ...trust.actions,
+    ...removals,
+    ...servingMarks(world, scale),
+    ...volumes.marks.map((mark) => claimMark(world, mark)),
+    ...objectsFor(considered, removals.length === 0).map((object) => ({ kind: "apply", object }) as const),
+    ...volumes.grow.map(({ name, size }) => ({ kind: "grow", claim: { namespace, name }, size }) as const),
+    ...nudges.map((nudge) => ({ kind: "nudge", namespace, ...nudge }) as const),
+    ...ordering(world, scale),
+    ...objectsToRemove(world),
+    ...volumes.remove.map((name) => removal(world, "PersistentVolumeClaim", name)),
+  ];
+}
+
+/** Of the relay's own that its spec asks for no longer. */
+function objectsToRemove(world: RelayWorld): readonly Action[] {
   const { metadata, spec } = world.relay;
-  return {
-    finalizer: hasDrainFinalizer(world) ? undefined : "put",
-    issueFor: certificateToIssue(world),
-    issuesPeer: needsPeer(world),
-    adopt: secretsToAdopt(world),
-    removals,
-    marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
-    apply: objectsFor({ world, reading, scale, rollout }, removals.length === 0),
-    grow: volumes.grow,
-    nudges: considered.nudges,
-    orders: decideOrders({ world, ...scale }),
-    remove: [
-      ...(spec.tls.certManager === undefined && isOwn(world, world.issuance)
-        ? [referenceOf(world, "Certificate", metadata.name)]
-        : []),
-      ...(!spec.networkPolicy.enabled && isOwn(world, world.networkPolicy)
-        ? [referenceOf(world, "NetworkPolicy", metadata.name)]
-        : []),
-      ...volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
-    ],
-  };
+  return [
+    ...(spec.tls.certManager === undefined && isOwn(world, world.issuance)
+      ? [removal(world, "Certificate", metadata.name)]
+      : []),
+    ...(!spec.networkPolicy.enabled && isOwn(world, world.networkPolicy)
+      ? [removal(world, "NetworkPolicy", metadata.name)]
+      : []),
+  ];
+}
+
+/** Pods do not believe an operator without an authority in force; one that is on its way is there with the next look. */
+function ordering(world: RelayWorld, scale: ScaleDecision): readonly Action[] {
+  const orders = decideOrders({ world, ...scale });
+  const internal = decideInternal(world);
+  if (orders.length === 0 || internal.kind === "change") return [];
+  return [{ kind: "order", relay: world.relay.metadata, authority: internal.authority, orders }];
 }
 
 /** What stands around the pods comes first, the pods last. */
-function objectsFor({ world, reading, scale, rollout }: Considered, areShardsClean: boolean): readonly AppliedObject[] {
+function objectsFor(
+  { world, reading, scale, rollout, trust }: Considered,
+  areShardsClean: boolean,
+): readonly AppliedObject[] {
   const { relay, place, kinds } = world;
   const { certManager } = relay.spec.tls;
-  const certificate = certificateToMount(world);
+  const certificate = trust.mounted;
   const objects: AppliedObject[] = [
     renderServiceAccount(relay),
     renderHeadlessService(relay),
@@ -270,10 +266,12 @@ function objectsFor({ world, reading, scale, rollout }: Considered, areShardsCle
     objects.push(renderIssuance(relay, certManager));
   }
   if (certificate !== undefined && certificate !== world.certificate) objects.push(certificate);
-  if (world.peer !== undefined && !needsPeer(world)) objects.push(renderPeer(relay, peerContent(world.peer)));
+  if (trust.peer !== undefined) objects.push(trust.peer);
   // Shards change first: a configuration that names digests of the past would be loaded and replaced at once.
   if (reading.document !== undefined && areShardsClean) objects.push(renderConfiguration(relay, reading.document));
-  const isComplete = certificate !== undefined && reading.document !== undefined;
+  // Pods start with all that they mount; where it cannot be had, they take mail without it.
+  const isPeerAwaited = trust.isPeerLater && world.rejections.length === 0;
+  const isComplete = certificate !== undefined && reading.document !== undefined && !isPeerAwaited;
   if (isComplete || world.statefulSet !== undefined) objects.push(...setToApply(world, scale.replicas, rollout));
   return objects;
 }
@@ -282,32 +280,54 @@ function objectsFor({ world, reading, scale, rollout }: Considered, areShardsCle
  * Pods stop taking new clients, spools empty as far as they can, volumes that are not proven empty are labelled and stay.
  * Everything else is owned by the relay and goes with it.
  */
-function deletionActions(world: RelayWorld, scale: ScaleDecision): RelayActions {
-  if (!hasDrainFinalizer(world)) return nothing;
+function deletionActions(world: RelayWorld, scale: ScaleDecision): readonly Action[] {
+  if (!hasDrainFinalizer(world)) return [];
   const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: true });
-  return {
-    ...nothing,
-    finalizer: scale.deletion?.isDone === true ? "takeOff" : undefined,
-    marks: [...servingMarks(world, scale), ...volumes.marks.map((mark) => claimMark(world, mark))],
-    apply: world.statefulSet === undefined ? [] : setToApply(world, scale.replicas, judgeRollout(world)),
-    orders: decideOrders({ world, ...scale }),
-    remove: volumes.remove.map((name) => referenceOf(world, "PersistentVolumeClaim", name)),
-  };
+  const internal = decideInternal(world);
+  return [
+    // Who is to give the orders has to be believed.
+    ...(scale.leaving.size > 0 && internal.kind === "change" ? [internal.action] : []),
+    ...servingMarks(world, scale),
+    ...volumes.marks.map((mark) => claimMark(world, mark)),
+    ...(world.statefulSet === undefined ? [] : setToApply(world, scale.replicas, judgeRollout(world))).map(
+      (object) => ({ kind: "apply", object }) as const,
+    ),
+    ...ordering(world, scale),
+    ...volumes.remove.map((name) => removal(world, "PersistentVolumeClaim", name)),
+  ];
+}
+
+/** Last of all: without the finalizer the relay is gone. */
+function mayGo(world: RelayWorld, scale: ScaleDecision): boolean {
+  return hasDrainFinalizer(world) && scale.deletion?.isDone === true;
+}
+
+export function finalize({ metadata }: Pick<RelayWorld["relay"], "metadata">, isPresent: boolean): Action<"finalize"> {
+  const reference = { kind: "MailRelay", namespace: metadata.namespace, name: metadata.name } as const;
+  return { kind: "finalize", reference, finalizer: drainFinalizer, isPresent };
 }
 
 /** The label comes off what will go, and comes back when it stays after all and takes mail again. */
-function servingMarks(world: RelayWorld, scale: ScaleDecision): readonly Mark[] {
+function servingMarks(world: RelayWorld, scale: ScaleDecision): readonly Action[] {
   return world.pods
     .filter((pod) => pod.serving === scale.leaving.has(pod.name))
     .filter((pod) => pod.serving || pod.report?.drain === undefined)
     .map((pod) => ({
+      kind: "mark",
       reference: referenceOf(world, "Pod", pod.name),
       change: { labels: { [servingLabel]: pod.serving ? undefined : "true" } },
+      isPrecondition: true,
     }));
 }
 
-function claimMark(world: RelayWorld, mark: { readonly name: string; readonly change: MetadataChange }): Mark {
-  return { reference: referenceOf(world, "PersistentVolumeClaim", mark.name), change: mark.change };
+/** An old proof of emptiness that stays on a volume must not meet a pod that fills it. */
+function claimMark(world: RelayWorld, { name, change }: ClaimMark): Action {
+  const reference = referenceOf(world, "PersistentVolumeClaim", name);
+  return { kind: "mark", reference, change, isPrecondition: true };
+}
+
+function removal(world: RelayWorld, kind: Reference["kind"], name: string): Action {
+  return { kind: "remove", reference: referenceOf(world, kind, name) };
 }
 
 /** What is taken away is the relay's own: one of its name that somebody else made stays. */
@@ -317,24 +337,6 @@ function isOwn({ relay }: RelayWorld, object: Pick<AppliedObject, "metadata"> | 
 
 function referenceOf(world: RelayWorld, kind: Reference["kind"], name: string): Reference {
   return { kind, namespace: world.relay.metadata.namespace, name };
-}
-
-/**
- * The manifest's certificate when it is usable, otherwise what the pods mount already. One that has run out or is for other
- * names does not take the place of one that serves.
- */
-function certificateToMount(world: RelayWorld): Secret | undefined {
-  const { tls } = world.relay.spec;
-  const source = tls.certManager === undefined ? tls.secretRef?.name : issuedSecretName(world.relay.metadata.name);
-  if (source === undefined) return world.certificate;
-  const given = world.secrets.get(source);
-  const chain = secretText(given, "tls.crt");
-  const privateKey = secretText(given, "tls.key");
-  const reading = readCertificate(chain, privateKey);
-  if (reading.kind !== "usable" || chain === undefined || privateKey === undefined) return world.certificate;
-  const question = { hostname: world.relay.spec.hostname, now: world.now };
-  if (!serves(reading, question) && serves(readingOf(world.certificate), question)) return world.certificate;
-  return renderCertificate(world.relay, { chain, privateKey });
 }
 
 /** A relay that was made anew finds what the one of its name before it owned, which Kubernetes would take away with that one. */
@@ -352,43 +354,15 @@ function secretsToAdopt(world: RelayWorld): readonly Secret[] {
     .map((secret) => ({ ...secret, metadata: { ...secret.metadata, ownerReferences: [ownerOf(world.relay)] } }));
 }
 
-function certificateToIssue(world: RelayWorld): readonly string[] | undefined {
-  const { tls, hostname } = world.relay.spec;
-  if (tls.selfSigned === undefined) return undefined;
-  const names = [
-    ...new Set([
-      hostname,
-      ...clientNames(world.relay.metadata, world.place.clusterDomain),
-      ...world.place.certificateNames,
-      ...(tls.selfSigned.dnsNames ?? []),
-    ]),
-  ];
-  const own = world.certificate;
-  const decision = decideClientAuthority(world.authority, world.now);
-  if (decision.kind !== "keep" || secretText(own, "ca.crt") !== decision.authority.bundle) return names;
-  const wanted = leavesOf(tls.selfSigned.algorithms, decision.authority);
-  const serve = (["tls", "rsa"] as const).every((pair) => {
-    if (wanted[pair] === undefined) return secretText(own, `${pair}.crt`) === undefined;
-    const reading = readingOf(own, pair);
-    return (
-      reissueReason({ reading, names, now: world.now }) === undefined &&
-      algorithmOf(secretText(own, `${pair}.crt`) ?? "") === wanted[pair]
-    );
-  });
-  return serve ? undefined : names;
-}
-
-function needsPeer({ relay, internalAuthority, peer, now }: RelayWorld): boolean {
-  const decision = decideAuthority(internalAuthority, now);
-  if (decision.kind !== "keep") return true;
-  return peerReissueReason({ relay: relay.metadata, peer, authority: decision.authority, now }) !== undefined;
-}
-
 /** What no SenderDomain holds any more; of what cannot be seen to be held nothing is taken away. */
-function leftOverDocuments(world: RelayWorld): readonly ShardRemoval[] {
+function leftOverDocuments(world: RelayWorld): readonly Action<"merge">[] {
   const keys = new Map<string, string[]>();
   for (const document of unheldDocuments(world)) {
     if (!isKept(world, document)) keys.set(document.shard, [...(keys.get(document.shard) ?? []), document.dataKey]);
   }
-  return [...keys].map(([shard, gone]) => ({ secret: renderShard(world.relay, shard), keys: gone }));
+  return [...keys].map(([shard, gone]) => ({
+    kind: "merge",
+    secret: renderShard(world.relay, shard),
+    changes: Object.fromEntries(gone.map((dataKey) => [dataKey, undefined])),
+  }));
 }

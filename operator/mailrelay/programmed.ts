@@ -3,9 +3,10 @@ import { type Condition, setCondition } from "../../api/condition.ts";
 import { relayLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { finding, type RelayFinding } from "./assess.ts";
-import { whyUnready } from "./scale/hindrance.ts";
-import { type Intended, runs } from "./scale/nudge.ts";
-import type { ClaimFact, Figures, PodFact, RelayWorld } from "./world.ts";
+import { whyUnready } from "../pods/hindrance.ts";
+import { type Intended, runs } from "../pods/nudge.ts";
+import type { ClaimFact, RelayWorld } from "./world.ts";
+import type { Figures, PodFact } from "../pods/facts.ts";
 
 /** What should run: everything that was rendered, and in how many pods. */
 export interface Intention extends Intended {

@@ -1,10 +1,11 @@
 /** What referred objects hold, read as their use asks, and what is wrong with those that cannot be used. Pure. */
 import type { ConfigMap, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { readAuthorities } from "../mailrelay/certificate.ts";
-import { type Login, readLogin } from "../mailrelay/login/login.ts";
-import { forbiddenProblem } from "../mailrelay/rights.ts";
-import type { Place, ReferenceProblem } from "../mailrelay/world.ts";
+import { readAuthorities } from "../trust/certificate.ts";
+import { type Login, readLogin } from "../credentials/login.ts";
+import { forbiddenProblem } from "../work/rights.ts";
+import type { Place } from "../work/place.ts";
+import type { ReferenceProblem } from "../work/findings.ts";
 import { type Headers, readHeaders } from "./headers.ts";
 import type { SpecReference } from "./reference.ts";
 

@@ -14,13 +14,12 @@ import {
   relayWorld,
   secretOf,
 } from "../../test/support/operatorobjects.ts";
-import { planDomain } from "../senderdomain/plan.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
-import { issueLeaf, makeCertificateAuthority } from "../mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
 import type { ConfigMap, Secret, Stored } from "../kube/objects.ts";
 import { type Readings, readReferences } from "./readings.ts";
 import { domainReferences } from "../senderdomain/references.ts";
-import { planRelay } from "../mailrelay/plan.ts";
+import { planDomain, planRelay } from "../../test/support/plans.ts";
 import { smarthostDocuments, type SmarthostSpec } from "./smarthost.ts";
 
 const dayMs = 86_400_000;

@@ -1,12 +1,11 @@
 /** Judges one SenderDomain: each check gives one condition. Pure; mistakes are findings that name the field and what to do. */
 import { type Condition, type Judgement, setCondition } from "../../api/condition.ts";
 import type { SenderDomainConditionType, SenderDomainReason } from "../../api/status/senderdomain.ts";
-import { nameOf } from "../kube/kube.ts";
+import { nameOf, hides } from "../kube/kube.ts";
 import { textDigest } from "../kube/shard.ts";
-import { isOlder, judgeConsent } from "../mailrelay/binding.ts";
-import { forbiddenProblem, namespacesGrant, rejectionText } from "../mailrelay/rights.ts";
-import { domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
-import { hides } from "../mailrelay/unseen/documents.ts";
+import { isOlder, judgeConsent } from "../binding/consent.ts";
+import { forbiddenProblem, namespacesGrant, rejectionText } from "../work/rights.ts";
+import { domainDataKey, shardOf, shardSecretName } from "../binding/shards.ts";
 import { keysToMake } from "./keys.ts";
 import { judgeSenders } from "./senders.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";

@@ -2,22 +2,22 @@
 import { dkimSelectorLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { ForbiddenError, keyOf, type Kube, nameOf } from "../kube/kube.ts";
+import { ForbiddenError, keyOf, type Kube, nameOf, hides } from "../kube/kube.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { judgeConsent } from "../mailrelay/binding.ts";
+import { judgeConsent } from "../binding/consent.ts";
 import { readRelayDocument } from "../mailrelay/document.ts";
 import { readShards, type RelaySources } from "../mailrelay/gather.ts";
-import { configurationSecretName, domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
-import { hides } from "../mailrelay/unseen/documents.ts";
-import type { CredentialFacts } from "../mailrelay/world.ts";
+import { configurationSecretName } from "../mailrelay/objects/names.ts";
+import { domainDataKey, shardOf, shardSecretName } from "../binding/shards.ts";
+import type { CredentialFacts } from "../credentials/logins.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";
 import { isKeyOf } from "./keys.ts";
 import { needsPrevious, previousDocument } from "./plan.ts";
 import { domainReferences, domainSelections, relayOf } from "./references.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 
-export type DomainSources = Omit<RelaySources, "readReport" | "keepAuthority" | "keepClientAuthority" | "giveOrder">;
+export type DomainSources = Omit<RelaySources, "readReport">;
 
 export async function gatherDomain(sources: DomainSources, domain: Stored<SenderDomain>): Promise<DomainWorld> {
   const { kube } = sources;

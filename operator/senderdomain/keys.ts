@@ -12,13 +12,12 @@ import {
   type ManagedAlgorithm,
   managedSecretName,
   minRsaBits,
+  privateKeyDataKey,
   readPrivateKey,
-} from "./privatekey.ts";
-import { forbiddenProblem } from "../mailrelay/rights.ts";
-import { ownerOf } from "../mailrelay/world.ts";
+} from "../dkim/privatekey.ts";
+import { forbiddenProblem } from "../work/rights.ts";
+import { ownerOf } from "../work/owner.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
-
-export const privateKeyDataKey = "privateKey";
 
 export interface ManagedKeyIntent {
   readonly algorithm: ManagedAlgorithm;

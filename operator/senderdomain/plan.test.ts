@@ -16,23 +16,20 @@ import { encodeData } from "../kube/secret.ts";
 import { readShard, textDigest } from "../kube/shard.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
 import { withRevision } from "../mailrelay/objects/configuration.ts";
-import { shardOf } from "../mailrelay/objects/names.ts";
-import { type DomainPlan, needsPrevious, planDomain, planMisfitDomain, previousDocument } from "./plan.ts";
-import { managedSelector, readPrivateKey } from "./privatekey.ts";
+import { shardOf } from "../binding/shards.ts";
+import { needsPrevious, previousDocument } from "./plan.ts";
+import { managedSelector, readPrivateKey } from "../dkim/privatekey.ts";
 import type { DomainWorld } from "./world.ts";
+import { type DomainPlan, planDomain, planMisfitDomain } from "../../test/support/plans.ts";
 
 const ownKey = { dkim: { keys: [{ selector: "s1", secretRef: { name: "key" } }] } };
 const keySecret = secretOf({ name: "key", values: { privateKey: ed25519Key } });
 const withKey = domainWorld({ domain: domainOf({ spec: ownKey }), secrets: new Map([["key", keySecret]]) });
-const smallRsaKey = makeSmallKey();
+const smallPair = generateKeyPairSync("rsa", { modulusLength: 768 });
+const smallRsaKey = smallPair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
-function selectorsOf({ status }: Pick<ReturnType<typeof planDomain>, "status">): readonly string[] | undefined {
+function selectorsOf({ status }: DomainPlan): readonly string[] | undefined {
   return status.dkim?.keys?.map(({ selector }) => selector);
-}
-
-function makeSmallKey(): string {
-  const pair = generateKeyPairSync("rsa", { modulusLength: 768 });
-  return pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
 function condition(plan: DomainPlan, type: string) {

@@ -1,4 +1,5 @@
 /** The whole intention for one SenderDomain: the document its relay gets, keys to make, what to say. Pure. */
+import { managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import { type Condition, timestamp } from "../../api/condition.ts";
 import { convertHint } from "../../api/former/hint.ts";
 import { parseQuantity } from "../../api/quantity.ts";
@@ -9,12 +10,13 @@ import {
   parseDomainDocument,
 } from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
-import type { KubeEvent } from "../kube/kube.ts";
 import type { Misfit, Secret } from "../kube/objects.ts";
 import { textDigest } from "../kube/shard.ts";
-import { transitionEvents } from "../mailrelay/transition.ts";
-import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
-import { renderShard } from "../mailrelay/objects/shard.ts";
+import type { Action, Plan } from "../work/actions.ts";
+import { ownerOf } from "../work/owner.ts";
+import { transitionEvents } from "../work/transitions.ts";
+import { domainDataKey, shardOf } from "../binding/shards.ts";
+import { renderShard } from "../binding/shards.ts";
 import { smarthostDocuments } from "../references/smarthost.ts";
 import { type Readings, readReferences } from "../references/readings.ts";
 import {
@@ -27,35 +29,21 @@ import {
   judgeKeys,
   judgeProgrammed,
   type Judged,
+  managedField,
   relayField,
 } from "./assess.ts";
-import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "./dnsrecord.ts";
+import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "../dns/records.ts";
 import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
-import { rejectionText } from "../mailrelay/rights.ts";
-import { rsaKeyDocument } from "./privatekey.ts";
+import { rejectionText } from "../work/rights.ts";
+import { rsaKeyDocument } from "../dkim/privatekey.ts";
 import { domainReferences } from "./references.ts";
 import { roomProblem, type RoomProblem } from "./room.ts";
 import { summarizeDomain, untilArrived } from "./summary.ts";
 import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
 
-/** One data key of one shard. */
-export interface ShardWrite {
-  readonly secret: Secret;
-  readonly dataKey: string;
-  readonly text: string;
-}
-
-export interface DomainPlan {
-  readonly make: readonly ManagedKeyIntent[];
-  /** Keys whose owner is to be the domain. */
-  readonly adopt: readonly Secret[];
+export interface DomainPlan extends Plan {
   /** SHA-256 of the document, where every ready pod has loaded it. */
   readonly loaded: string | undefined;
-  /** Absent when the relay does not serve the domain, or has its document already. */
-  readonly write: ShardWrite | undefined;
-  readonly status: SenderDomainStatus;
-  readonly events: readonly KubeEvent[];
-  readonly requeueAfterMs: number | undefined;
 }
 
 const unheard: ReadonlySet<string> = new Set(["SecretsForbidden", "ConfigMapsForbidden", "RelayFull"]);
@@ -70,7 +58,6 @@ const keeping: ReadonlySet<string> = new Set(["RelayInvalid", "NamespacesForbidd
 export function planDomain(world: DomainWorld): DomainPlan {
   const { domain, relay } = world;
   const keys = keyFacts(world, world.previous);
-  const missing = keysToMake(world);
   const isPaused = relay?.spec.paused === true;
   const accepted = judgeAccepted(world);
   const rendered = renderFor(world, keys);
@@ -84,27 +71,51 @@ export function planDomain(world: DomainWorld): DomainPlan {
   const all = [...findings, judgeDns(records.length), ...summarizeDomain(world, findings)];
   const conditions = [...domainConditions(world, all)];
   const mayWrite = isServed && text !== undefined && !hasDocument(world, text) && !isPaused;
+  const status: SenderDomainStatus = {
+    observedGeneration: domain.metadata.generation ?? 0,
+    conditions,
+    dkim: { keys: dkimKeys(world, keys) },
+    dnsRecords: [...records],
+  };
   return {
-    make: isPaused ? [] : missing,
-    adopt: isPaused ? [] : keysToAdopt(world),
+    actions: [
+      ...(isPaused
+        ? []
+        : [...keysToMake(world).map((intent) => making(domain, intent)), ...keysToAdopt(world).map(adopting)]),
+      ...(mayWrite ? [documentFor(world, relay, text)] : []),
+      { kind: "status", of: "SenderDomain", metadata: domain.metadata, status },
+      ...domainEvents(domain, conditions),
+    ],
     requeueAfterMs: untilArrived(world, findings) ?? lookAgainMs(world, all),
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
-    write: mayWrite ? { ...shardFor(world, relay), text } : undefined,
-    status: {
-      observedGeneration: domain.metadata.generation ?? 0,
-      conditions,
-      dkim: { keys: dkimKeys(world, keys) },
-      dnsRecords: [...records],
-    },
-    events: domainEvents(domain, conditions),
   };
+}
+
+function making(domain: DomainWorld["domain"], { algorithm, name }: ManagedKeyIntent): Action {
+  const secret: Secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: {
+      name,
+      namespace: domain.metadata.namespace,
+      labels: { [managedByLabel]: "mailboat-operator", [senderDomainLabel]: domain.metadata.name },
+      ownerReferences: [ownerOf(domain)],
+    },
+    type: "Opaque",
+    data: {},
+  };
+  return { kind: "makeKey", secret, algorithm, field: managedField };
+}
+
+function adopting(secret: Secret): Action {
+  return { kind: "adopt", secret, field: managedField };
 }
 
 /**
  * What is said of a SenderDomain whose stored spec cannot be read. Nothing is done for it: its relay keeps the document that
  * the pods have, and no other domain takes its place.
  */
-export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): Pick<DomainPlan, "status" | "events"> {
+export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): DomainPlan {
   const { faults } = domain;
   const until = "the relay goes on with the last valid spec until this is corrected";
   const message = `${faults.join("; ")}; ${until}${convertHint(faults)}`;
@@ -112,14 +123,22 @@ export function planMisfitDomain(domain: Misfit<"SenderDomain">, now: number): P
   const conditions = domainConditions({ domain, now }, [accepted, ...summarizeDomain(undefined, [accepted])]);
   const observedGeneration = domain.metadata.generation ?? 0;
   const status = { ...domain.status, observedGeneration, conditions: [...conditions] };
-  return { status, events: domainEvents(domain, conditions) };
+  const { metadata } = domain;
+  return {
+    actions: [
+      { kind: "status", of: "SenderDomain", metadata, status, field: "spec", mayBeRefused: true },
+      ...domainEvents(domain, conditions),
+    ],
+    requeueAfterMs: undefined,
+    loaded: undefined,
+  };
 }
 
 function domainEvents(
   { metadata: { namespace, name }, status }: Judged["domain"],
   conditions: readonly Condition[],
-): readonly KubeEvent[] {
-  return transitionEvents({
+): readonly Action[] {
+  const events = transitionEvents({
     regarding: { kind: "SenderDomain", namespace, name },
     before: status?.conditions ?? [],
     after: conditions,
@@ -128,6 +147,7 @@ function domainEvents(
     underWay: new Set(["NoReadyPods", "Hibernating"]),
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
   });
+  return events.map((event) => ({ kind: "event", event }));
 }
 
 interface Rendering {
@@ -173,12 +193,11 @@ function cannotBeRead(world: DomainWorld): boolean {
   return world.isRelayForbidden || world.credentials.problems.some((problem) => problem.kind === "forbidden");
 }
 
-function shardFor(
-  world: DomainWorld,
-  relay: NonNullable<DomainWorld["relay"]>,
-): { readonly secret: Secret; readonly dataKey: string } {
+/** One data key of one shard. */
+function documentFor(world: DomainWorld, relay: NonNullable<DomainWorld["relay"]>, text: string): Action {
   const { domain } = world.domain.spec;
-  return { secret: renderShard(relay, shardOf(domain)), dataKey: domainDataKey(domain) };
+  const secret = renderShard(relay, shardOf(domain));
+  return { kind: "merge", secret, changes: { [domainDataKey(domain)]: text }, field: relayField };
 }
 
 /** Whether something is wrong or missing that the document which the pods have can stand in for. */

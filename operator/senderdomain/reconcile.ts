@@ -3,19 +3,13 @@
  * milliseconds after which to look again; undefined when only a change matters.
  */
 import { isDeepStrictEqual } from "node:util";
-import { dkimSelectorLabel, managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import type { SenderDomain } from "../../api/senderdomain.ts";
-import { keyOf, nameOf, RejectedError } from "../kube/kube.ts";
-import type { Misfit, Secret, Stored } from "../kube/objects.ts";
-import { encodeData } from "../kube/secret.ts";
-import { type RefusedWrite, rejectionOf } from "../mailrelay/rights.ts";
-import { isServedAt, ownerOf, type Rejection } from "../mailrelay/world.ts";
-import { managedField, relayField } from "./assess.ts";
-import { makePrivateKey } from "./dkimkey.ts";
+import { keyOf, nameOf } from "../kube/kube.ts";
+import type { Misfit, Stored } from "../kube/objects.ts";
+import { carryOut } from "../work/carryout.ts";
+import { isServedAt } from "../work/place.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
-import { type ManagedKeyIntent, privateKeyDataKey } from "./keys.ts";
-import { managedSelector, readPrivateKey } from "./privatekey.ts";
-import { type DomainPlan, planDomain, planMisfitDomain } from "./plan.ts";
+import { planDomain, planMisfitDomain } from "./plan.ts";
 import { domainReferences, relayOf } from "./references.ts";
 import type { DomainWorld } from "./world.ts";
 
@@ -35,22 +29,16 @@ export async function reconcileDomain(
   }
   if (!(await isServed(sources, domain))) return undefined;
   const world = await gatherDomain(sources, domain);
-  const intended = planDomain(world);
-  const { refusals, isBehind } = await carryOut(sources, domain, intended);
-  const subject = keyOf({ kind: "SenderDomain", ...key });
-  const look = { generation: domain.metadata.generation, now: world.now };
-  // What is refused now, or taken again, status says now: a look of its own would meet another refusal, without end.
-  const isNews = memory.rejections.met(subject, refusals, look);
-  const plan = isNews ? planDomain({ ...world, rejections: memory.rejections.of(subject) }) : intended;
-  memory.sawLoaded(nameOf(key), plan.loaded);
-  await kube.applyStatus("SenderDomain", domain, plan.status);
-  for (const event of plan.events) await kube.emit(event);
-  const pauseMs = memory.rejections.pauseMs(subject);
-  if (pauseMs > 0) return Math.max(pauseMs, plan.requeueAfterMs ?? 0);
-  if (isBehind) return behindMs;
-  if (plan.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : plan.requeueAfterMs;
+  const { told, isUnderWay, againInMs } = await carryOut(sources, {
+    subject: { kind: "SenderDomain", ...key, generation: domain.metadata.generation },
+    plan: planDomain(world),
+    again: (rejections) => Promise.resolve(planDomain({ ...world, rejections })),
+  });
+  memory.sawLoaded(nameOf(key), told.loaded);
+  if (isUnderWay) return againInMs;
+  if (told.loaded === undefined) return (await haveMoved(sources, world)) ? 0 : againInMs;
   kube.release(key.namespace, keySecretNames(world));
-  return plan.requeueAfterMs;
+  return againInMs;
 }
 
 /** One that refers to no relay at all is told so by every operator, in the same words. */
@@ -61,66 +49,12 @@ async function isServed({ kube, place }: DomainSources, domain: Stored<SenderDom
   return isServedAt(place, relay);
 }
 
-interface CarriedOut {
-  /** What the API server would not take. */
-  readonly refusals: readonly Rejection[];
-  /** Something was there already of which the look knew nothing. */
-  readonly isBehind: boolean;
-}
-
-/** How long a cache that lags behind is given. */
-const behindMs = 1_000;
-
-async function carryOut(
-  { kube }: DomainSources,
-  domain: Stored<SenderDomain>,
-  { make, adopt, write }: DomainPlan,
-): Promise<CarriedOut> {
-  const rejections: Rejection[] = [];
-  const attempt = async (refused: RefusedWrite, send: () => Promise<void>): Promise<void> => {
-    try {
-      await send();
-    } catch (error) {
-      rejections.push(rejectionOf(refused, error));
-    }
-  };
-  let isBehind = false;
-  const made = await Promise.all(
-    make.map(async (intent) => renderKey(domain, intent, await makePrivateKey(intent.algorithm))),
-  );
-  for (const secret of made) {
-    const { name } = secret.metadata;
-    await attempt({ kind: "Secret", name, field: managedField }, async () => {
-      // The key that is there may be published: it is never written over.
-      if (!(await kube.createSecret(secret))) isBehind = true;
-    });
-  }
-  for (const secret of adopt) {
-    const { name } = secret.metadata;
-    await attempt({ kind: "Secret", name, field: managedField }, () => kube.adoptSecret(secret));
-  }
-  if (write !== undefined) {
-    const { secret, dataKey, text } = write;
-    const name = nameOf(secret.metadata);
-    await attempt({ kind: "Secret", name, field: relayField }, () => kube.mergeSecret(secret, { [dataKey]: text }));
-  }
-  return { refusals: rejections, isBehind };
-}
-
 /** Where not even status may be written, the event alone says it. What is wrong ends with a change, of which a watch tells. */
-async function sayMisfit({ kube, memory, now }: DomainSources, domain: Misfit<"SenderDomain">): Promise<undefined> {
-  const { namespace, name } = domain.metadata;
-  const { status, events } = planMisfitDomain(domain, now());
-  const refusals: Rejection[] = [];
-  try {
-    await kube.applyStatus("SenderDomain", domain, status);
-  } catch (error) {
-    if (!(error instanceof RejectedError)) throw error;
-    refusals.push({ field: "spec", message: error.message });
-  }
-  const look = { generation: domain.metadata.generation, now: now() };
-  const isNews = memory.rejections.met(keyOf({ kind: "SenderDomain", namespace, name }), refusals, look);
-  if (refusals.length === 0 || isNews) for (const event of events) await kube.emit(event);
+async function sayMisfit(sources: DomainSources, domain: Misfit<"SenderDomain">): Promise<undefined> {
+  const { namespace, name, generation } = domain.metadata;
+  const plan = planMisfitDomain(domain, sources.now());
+  const subject = { kind: "SenderDomain", namespace, name, generation } as const;
+  await carryOut(sources, { subject, plan, again: () => Promise.resolve(plan) });
 }
 
 /**
@@ -140,26 +74,4 @@ function loadedBy(relay: DomainWorld["relay"]): unknown {
 function keySecretNames({ domain, managedKeys = [] }: DomainWorld): readonly string[] {
   const given = domainReferences(domain).filter(({ use }) => use === "signingKey");
   return [...given.map(({ name }) => name), ...managedKeys.map((secret) => secret.metadata.name)];
-}
-
-function renderKey(domain: Stored<SenderDomain>, intent: ManagedKeyIntent, privateKey: string): Secret {
-  const { namespace, name } = domain.metadata;
-  const reading = readPrivateKey(privateKey);
-  if (reading.kind !== "usable") throw new Error(`a key that was just made cannot be used: ${reading.kind}`);
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: {
-      name: intent.name,
-      namespace,
-      labels: {
-        [managedByLabel]: "mailboat-operator",
-        [senderDomainLabel]: name,
-        [dkimSelectorLabel]: managedSelector(intent.algorithm, reading.publicKey),
-      },
-      ownerReferences: [ownerOf(domain)],
-    },
-    type: "Opaque",
-    data: encodeData({ [privateKeyDataKey]: privateKey }),
-  };
 }

@@ -2,7 +2,7 @@
 import type { SenderDomain } from "../../api/senderdomain.ts";
 import type { Stored } from "../kube/objects.ts";
 import { declareReferences, declareSelections } from "../references/reference.ts";
-import { managedSecretName } from "./privatekey.ts";
+import { managedSecretName } from "../dkim/privatekey.ts";
 
 type Domain = Stored<SenderDomain>;
 

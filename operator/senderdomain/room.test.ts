@@ -3,12 +3,12 @@ import { test } from "node:test";
 import { authorityPem, domainOf, domainWorld, secretOf } from "../../test/support/operatorobjects.ts";
 import { readShard } from "../kube/shard.ts";
 import { encodeData } from "../kube/secret.ts";
-import { domainDataKey, shardOf } from "../mailrelay/objects/names.ts";
-import { renderShard } from "../mailrelay/objects/shard.ts";
-import { makePrivateKey } from "./dkimkey.ts";
-import { type DomainPlan, planDomain } from "./plan.ts";
+import { domainDataKey, shardOf } from "../binding/shards.ts";
+import { renderShard } from "../binding/shards.ts";
+import { makePrivateKey } from "../dkim/makekey.ts";
 import { shardBytes } from "./room.ts";
 import type { DomainWorld } from "./world.ts";
+import { type DomainPlan, planDomain } from "../../test/support/plans.ts";
 
 const keys = ["s1", "s2"].map((selector) => ({ selector, secretRef: { name: selector } }));
 const pems = await Promise.all(keys.map(() => makePrivateKey("RSA2048")));

@@ -4,7 +4,7 @@
  */
 import type { DomainDocument } from "../../api/relayconfig.ts";
 import { nameOf } from "../kube/kube.ts";
-import { domainDataKey, shardOf, shardSecretName } from "../mailrelay/objects/names.ts";
+import { domainDataKey, shardOf, shardSecretName } from "../binding/shards.ts";
 import type { DomainWorld } from "./world.ts";
 
 /** Bytes that one domain may take of its shard. */

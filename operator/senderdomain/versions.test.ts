@@ -7,7 +7,7 @@ import { domainOf, domainWorld, ed25519Key, relayWorld, secretOf } from "../../t
 import { readShard } from "../kube/shard.ts";
 import { encodeData } from "../kube/secret.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
-import { planDomain } from "./plan.ts";
+import { planDomain } from "../../test/support/plans.ts";
 import type { DomainWorld } from "./world.ts";
 
 const secret = secretOf({ name: "key", values: { privateKey: ed25519Key } });

@@ -6,7 +6,9 @@ import type { Sight } from "../kube/kube.ts";
 import type { ConfigMap, Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
-import type { CredentialFacts, Place, Rejection } from "../mailrelay/world.ts";
+import type { CredentialFacts } from "../credentials/logins.ts";
+import type { Place } from "../work/place.ts";
+import type { Rejection } from "../work/findings.ts";
 
 export interface DomainWorld {
   /** Milliseconds since the epoch. */

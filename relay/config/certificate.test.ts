@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { operatorIdentity } from "../../api/administration.ts";
-import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { InternalAuthority, type PeerFiles } from "../../test/support/peers.ts";
 import { decodeCertificate, decodePeer } from "./certificate.ts";
 import type { Files } from "./files.ts";

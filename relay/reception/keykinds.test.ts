@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { openBed, snapshotOf, type Bed, type SnapshotWish } from "../../test/support/submission.ts";
 import { decodeCertificate } from "../config/certificate.ts";
 import type { Files } from "../config/files.ts";

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { leafLifeMs } from "../../operator/mailrelay/certificate.ts";
-import { issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
-import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
-import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { leafLifeMs } from "../../operator/trust/certificate.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
+import { shardOf, shardSecretName } from "../../operator/binding/shards.ts";
+import { makePrivateKey } from "../../operator/dkim/makekey.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { type Condition, OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { shardOf, shardSecretName } from "../../operator/binding/shards.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";

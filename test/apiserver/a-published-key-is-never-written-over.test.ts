@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { dkimSelectorLabel } from "../../api/labels.ts";
 import type { RawObject } from "../../operator/kube/client/resource.ts";
-import { readPrivateKey } from "../../operator/senderdomain/privatekey.ts";
+import { readPrivateKey } from "../../operator/dkim/privatekey.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";

@@ -5,7 +5,7 @@ import { domainManifest, relayManifest, secretManifest } from "../support/contro
 import { startPods } from "../support/controlplane/podstandin.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
-import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { makePrivateKey } from "../../operator/dkim/makekey.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();

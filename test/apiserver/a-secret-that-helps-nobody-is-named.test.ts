@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
-import { passwordsOfAUser } from "../../operator/mailrelay/login/logins.ts";
+import { makeCertificateAuthority } from "../../operator/trust/issue.ts";
+import { passwordsOfAUser } from "../../operator/credentials/logins.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";

@@ -10,7 +10,7 @@ import { isFailure } from "../../operator/kube/client/failure.ts";
 import { configMapResource } from "../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
 import { secretText } from "../../operator/kube/secret.ts";
-import { issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { openClient } from "../support/controlplane/clients.ts";
 import { configMapManifest, domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { makePrivateKey } from "../../operator/dkim/makekey.ts";
 import type { AuditEntry } from "../support/controlplane/controlplane.ts";
 import { FaultProxy } from "../support/controlplane/faultproxy.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventResource } from "../../operator/kube/events.ts";
-import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { makePrivateKey } from "../../operator/dkim/makekey.ts";
 import { type Fault, FaultProxy, type Rule, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";

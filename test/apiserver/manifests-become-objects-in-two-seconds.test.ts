@@ -11,7 +11,7 @@ import { secretView } from "../../operator/kube/cluster/views.ts";
 import { secretText } from "../../operator/kube/secret.ts";
 import { readShard } from "../../operator/kube/shard.ts";
 import { renderDisruptionBudget } from "../../operator/mailrelay/objects/disruptionbudget.ts";
-import { domainDataKey, shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { domainDataKey, shardOf, shardSecretName } from "../../operator/binding/shards.ts";
 import { renderNetworkPolicy } from "../../operator/mailrelay/objects/networkpolicy.ts";
 import { renderClientService, renderHeadlessService } from "../../operator/mailrelay/objects/service.ts";
 import { renderServiceAccount } from "../../operator/mailrelay/objects/serviceaccount.ts";

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import type { Client } from "../../operator/kube/client/client.ts";
 import { isFailure } from "../../operator/kube/client/failure.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { makePrivateKey } from "../../operator/senderdomain/dkimkey.ts";
+import { makePrivateKey } from "../../operator/dkim/makekey.ts";
 import { openClient } from "../support/controlplane/clients.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";

@@ -7,7 +7,7 @@ import { after, afterEach, before, test } from "node:test";
 import { decodeData } from "../../operator/kube/secret.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
-import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { shardOf, shardSecretName } from "../../operator/binding/shards.ts";
 import type { OwnControlPlane } from "../support/controlplane/controlplane.ts";
 import { FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { shardOf, shardSecretName } from "../../operator/binding/shards.ts";
 import { assertStruck, FaultProxy } from "../support/controlplane/faultproxy.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";

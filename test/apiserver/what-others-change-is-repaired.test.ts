@@ -5,7 +5,7 @@ import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { dkimSelectorLabel } from "../../api/labels.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../operator/kube/objects.ts";
-import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { shardOf, shardSecretName } from "../../operator/binding/shards.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";

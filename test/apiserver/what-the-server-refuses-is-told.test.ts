@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
-import { shardOf, shardSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { makeCertificateAuthority } from "../../operator/trust/issue.ts";
+import { shardOf, shardSecretName } from "../../operator/binding/shards.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { conditionsOf, OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";

@@ -11,7 +11,7 @@ import {
   type SendAnswer,
 } from "../support/node/mailcluster.ts";
 import { sendScript, verifyScript } from "../support/node/scripts.ts";
-import { issueLeaf, makeCertificateAuthority } from "../../operator/mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { makeRsaKey, type DkimKey } from "../support/keys.ts";
 import { until } from "../support/until.ts";
 

@@ -6,16 +6,12 @@ import type { RelayReport } from "../../api/relayreport.ts";
 import { release } from "../../runtime/release.ts";
 import type { ConfigMap, Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
-import {
-  type ClaimFact,
-  type IssuedCertificate,
-  type Place,
-  type PodFact,
-  type RelayWorld,
-  usualPods,
-} from "../../operator/mailrelay/world.ts";
-import { usualSecretsRole } from "../../operator/mailrelay/rights.ts";
+import type { ClaimFact, RelayWorld } from "../../operator/mailrelay/world.ts";
+import { usualSecretsRole } from "../../operator/work/rights.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
+import type { IssuedCertificate } from "../../operator/trust/certificate.ts";
+import { type Place, usualPods } from "../../operator/work/place.ts";
+import type { PodFact } from "../../operator/pods/facts.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
 
@@ -106,6 +102,12 @@ export function configMapOf(fixture: Pick<SecretFixture, "name" | "namespace" | 
 export function authoritySecretOf({ certificate, privateKey }: IssuedCertificate): Secret {
   const values = { "tls.crt": certificate, "tls.key": privateKey };
   return secretOf({ name: "mailboat-ca", namespace: "mailboat-system", values });
+}
+
+/** The Secret of the authority of the operator and its pods. */
+export function internalAuthoritySecretOf({ certificate, privateKey }: IssuedCertificate): Secret {
+  const values = { "tls.crt": certificate, "tls.key": privateKey, "ca.crt": certificate };
+  return secretOf({ name: "mailboat-internal-ca", namespace: "mailboat-system", values });
 }
 
 export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {

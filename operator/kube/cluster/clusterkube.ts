@@ -6,20 +6,10 @@
 import type { Client } from "../client/client.ts";
 import type { RawObject } from "../client/resource.ts";
 import type { EventRecorder, Regarded } from "../events.ts";
-import type {
-  ChangeListener,
-  Kube,
-  KubeEvent,
-  ListOptions,
-  MetadataChange,
-  Reference,
-  Sight,
-  Standing,
-} from "../kube.ts";
+import type { Kube, KubeEvent, ListOptions, MetadataChange, Reference, Sight, Standing } from "../kube.ts";
 import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret, WrittenKind } from "../objects.ts";
 import type { Labels } from "../selector.ts";
 import type { ShardFact } from "../shard.ts";
-import { ownerOf } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
 import { resourceOf } from "./resources.ts";
 import { asKind, asMisfit, faultsOf } from "./views.ts";
@@ -142,12 +132,6 @@ export class ClusterKube implements Kube {
 
   release(namespace: string, names: readonly string[]): void {
     this.#reads.secrets.release(namespace, names);
-  }
-
-  onChange(listener: ChangeListener): void {
-    this.#reads.onChange((change) => {
-      if (change.what === "object") listener(change, ownerOf(change.after ?? change.before, change.namespace));
-    });
   }
 }
 

@@ -5,7 +5,7 @@ import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import { claimOf, now, podOf, relayOf, reportOf } from "../../../test/support/operatorobjects.ts";
 import type { ObjectMeta } from "../../kube/objects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
-import { type MisfitPlan, type MisfitWorld, planMisfit } from "./plan.ts";
+import { type MisfitPlan, type MisfitWorld, planMisfit } from "../../../test/support/plans.ts";
 
 const relay = relayOf();
 const statefulSet = renderStatefulSet({ relay, image: "relay", replicas: 2, present: undefined });
@@ -22,6 +22,7 @@ function worldOf(metadata: Partial<ObjectMeta> = {}, world: Partial<MisfitWorld>
     },
     statefulSet,
     figures: undefined,
+    rejections: [],
     pods,
     claims: [claimOf(0), claimOf(1)],
     ...world,

@@ -15,27 +15,32 @@ import {
 } from "../../../api/labels.ts";
 import { convertHint } from "../../../api/former/hint.ts";
 import type { MailRelayStatus } from "../../../api/mailrelay.ts";
-import type { KubeEvent } from "../../kube/kube.ts";
 import type { Misfit } from "../../kube/objects.ts";
+import type { Action, Plan } from "../../work/actions.ts";
+import { rejectionText } from "../../work/rights.ts";
 import { finding, type RelayFinding } from "../assess.ts";
 import { podNameAt } from "../objects/names.ts";
-import { type Mark, type RelayActions, relayEvents, settledMs } from "../plan.ts";
+import { asAction, finalize, relayEvents, settledMs } from "../plan.ts";
 import { relayStatus } from "../programmed.ts";
-import { decideFigures, roundedCount } from "../scale/figures.ts";
-import type { ClaimFact, Figures, PodFact, RelayWorld } from "../world.ts";
+import { decideFigures, roundedCount } from "../../pods/figures.ts";
+import type { ClaimFact, RelayWorld } from "../world.ts";
+import type { Figures, PodFact } from "../../pods/facts.ts";
 
-export interface MisfitWorld extends Pick<RelayWorld, "now" | "statefulSet" | "pods" | "claims" | "figures"> {
+export interface MisfitWorld extends Pick<
+  RelayWorld,
+  "now" | "statefulSet" | "pods" | "claims" | "figures" | "rejections"
+> {
   readonly relay: Misfit<"MailRelay">;
 }
 
-export interface MisfitPlan extends Pick<RelayActions, "finalizer" | "marks"> {
+export interface MisfitPlan extends Plan {
   readonly figures: Figures;
-  readonly status: MailRelayStatus;
-  readonly events: readonly KubeEvent[];
   readonly requeueAfterMs: number;
 }
 
 const leavingMs = 2_000;
+/** What the API server refuses to write it refuses until a person has changed the resource, which is heard of. */
+const refusedMs = 60_000;
 /** What its spec says of it cannot be read. */
 const drainDeadlineMs = parseDuration(usualDrainDeadline) ?? 0;
 
@@ -71,15 +76,40 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
     ...(addresses === undefined ? {} : { addresses }),
     ...(attachedDomains === undefined ? {} : { attachedDomains }),
   };
-  const said = { figures, status, events: relayEvents(relay, status) };
-  if (deletion === undefined) {
-    // Somebody took it off, or a release that is installed again did: volumes would go unnamed with the relay.
-    const isBare = world.claims.length > 0 && !hasFinalizer(relay);
-    return { finalizer: isBare ? "put" : undefined, marks: withoutProofs(world), ...said, requeueAfterMs: settledMs };
-  }
-  const finalizer = hasFinalizer(relay) && deletion.isDone ? "takeOff" : undefined;
-  const marks = hasFinalizer(relay) ? [...withoutClients(world), ...retaining(world)] : [];
-  return { finalizer, marks, ...said, requeueAfterMs: leavingMs };
+  const isGoing = hasFinalizer(relay) && deletion?.isDone === true;
+  const actions: readonly Action[] = [
+    ...(deletion === undefined ? keeping(world) : leaving(world)),
+    // Kubernetes lets faults be that were there before, but neither a list that is none nor a missing spec.
+    { kind: "status", of: "MailRelay", metadata: relay.metadata, status, field: "spec", mayBeRefused: true },
+    ...(isGoing ? [{ ...finalize(relay, false), field: "spec" }] : []),
+    ...relayEvents(relay, status).map(asAction),
+    ...tellRefusals(world),
+  ];
+  const asked = deletion === undefined ? settledMs : leavingMs;
+  return { actions, figures, requeueAfterMs: world.rejections.length > 0 ? refusedMs : asked };
+}
+
+/** Somebody took the finalizer off, or a release that is installed again did: volumes would go unnamed with the relay. */
+function keeping(world: MisfitWorld): readonly Action[] {
+  const isBare = world.claims.length > 0 && !hasFinalizer(world.relay);
+  return [...(isBare ? [{ ...finalize(world.relay, true), field: "spec" }] : []), ...withoutProofs(world)];
+}
+
+function leaving(world: MisfitWorld): readonly Action[] {
+  return hasFinalizer(world.relay) ? [...withoutClients(world), ...retaining(world)] : [];
+}
+
+/** What status cannot say, because nothing of it is taken, an event does. */
+function tellRefusals({ relay, rejections }: MisfitWorld): readonly Action[] {
+  const [refused] = rejections;
+  if (refused === undefined) return [];
+  const { namespace, name } = relay.metadata;
+  const until = `until its spec is corrected: ${relay.faults.join("; ")}`;
+  const note =
+    refused.field === "spec"
+      ? `Kubernetes takes no write of this MailRelay ${until}: ${refused.message}`
+      : rejectionText(refused);
+  return [asAction({ regarding: { kind: "MailRelay", namespace, name }, type: "Warning", reason: "Invalid", note })];
 }
 
 function judgeSpec({ faults }: Misfit<"MailRelay">): RelayFinding {
@@ -119,29 +149,31 @@ function waitingText({ name, report }: PodFact): string {
 }
 
 /** The pods deliver what they have, and take no more. */
-function withoutClients({ relay, pods }: MisfitWorld): readonly Mark[] {
+function withoutClients({ relay, pods }: MisfitWorld): readonly Action[] {
   const { namespace } = relay.metadata;
   return pods
     .filter((pod) => pod.serving)
     .map(({ name }) => ({
+      kind: "mark",
       reference: { kind: "Pod", namespace, name },
       change: { labels: { [servingLabel]: undefined } },
     }));
 }
 
 /** Whoever scales by hand meanwhile may put mail into a volume that was proven empty before: the proof must not outlive that. */
-function withoutProofs({ relay, claims }: MisfitWorld): readonly Mark[] {
+function withoutProofs({ relay, claims }: MisfitWorld): readonly Action[] {
   const { namespace } = relay.metadata;
   return claims
     .filter((claim) => claim.emptySpool !== undefined)
     .map(({ name }) => ({
+      kind: "mark",
       reference: { kind: "PersistentVolumeClaim", namespace, name },
       change: { annotations: { [emptySpoolAnnotation]: undefined } },
     }));
 }
 
 /** All volumes are kept: without a spec no pod is told to close its door, and so none can prove that its spool stays empty. */
-function retaining({ relay, pods, claims }: MisfitWorld): readonly Mark[] {
+function retaining({ relay, pods, claims }: MisfitWorld): readonly Action[] {
   const { namespace, name: relayName } = relay.metadata;
   return claims.flatMap(({ name, ordinal, isRetained, queued }) => {
     const pod = pods.find((candidate) => candidate.name === podNameAt(relayName, ordinal));
@@ -149,7 +181,7 @@ function retaining({ relay, pods, claims }: MisfitWorld): readonly Mark[] {
     if (isRetained && waiting === queued) return [];
     const annotations = waiting === undefined ? {} : { [queuedAnnotation]: String(waiting) };
     const change = { labels: { [retainedLabel]: "true" }, annotations };
-    return [{ reference: { kind: "PersistentVolumeClaim" as const, namespace, name }, change }];
+    return [{ kind: "mark" as const, reference: { kind: "PersistentVolumeClaim" as const, namespace, name }, change }];
   });
 }
 

@@ -1,7 +1,4 @@
 /** Names of the objects that belong to a MailRelay; each is spelled here and nowhere else. */
-import { createHash } from "node:crypto";
-import { shardCount, shardName } from "../../../api/relayconfig.ts";
-
 export const authoritySecretName = "mailboat-ca";
 /** Of the operator and its pods among themselves; clients never see it. */
 export const internalAuthoritySecretName = "mailboat-internal-ca";
@@ -55,27 +52,4 @@ export function clientNames(
 ): readonly string[] {
   const { name, namespace } = relay;
   return [`${name}.${namespace}.svc`, `${name}.${namespace}.svc.${clusterDomain}`];
-}
-
-export function shardSecretName(relayName: string, shard: string): string {
-  return `${relayName}-domains-${shard}`;
-}
-
-/** The shard a domain lives in, for ever: it depends on its name alone. */
-export function shardOf(domain: string): string {
-  const digest = createHash("sha256").update(domain, "utf8").digest();
-  return shardName(digest.readUInt32BE(0) % shardCount);
-}
-
-export function allShards(): readonly string[] {
-  return Array.from({ length: shardCount }, (_, index) => shardName(index));
-}
-
-/** The data key a domain's document has in its shard. */
-export function domainDataKey(domain: string): string {
-  return `${domain}.json`;
-}
-
-export function domainOfDataKey(dataKey: string): string {
-  return dataKey.replace(/\.json$/, "");
 }

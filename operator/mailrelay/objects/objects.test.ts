@@ -9,9 +9,12 @@ import { test } from "node:test";
 import { templateAnnotation } from "../../../api/labels.ts";
 import {
   authorityPem,
+  authoritySecretOf,
   domainOf,
   domainWorld,
   ed25519Key,
+  internalAuthoritySecretOf,
+  now,
   place,
   relayOf,
   relayWorld,
@@ -21,14 +24,16 @@ import { shardLabel } from "../../../api/labels.ts";
 import type { AppliedObject, Secret } from "../../kube/objects.ts";
 import { decodeData, encodeData } from "../../kube/secret.ts";
 import { readShard } from "../../kube/shard.ts";
-import { planDomain } from "../../senderdomain/plan.ts";
-import { planRelay } from "../plan.ts";
-import { shardOf, shardSecretName } from "./names.ts";
+import { shardOf, shardSecretName } from "../../binding/shards.ts";
 import { renderNetworkPolicy } from "./networkpolicy.ts";
 import { renderPodMonitor } from "./podmonitor.ts";
 import { renderClientService } from "./service.ts";
 import { renderStatefulSet } from "./statefulset.ts";
+import { internalAuthority, makeCertificateAuthority } from "../../trust/issue.ts";
+import { planDomain, planRelay } from "../../../test/support/plans.ts";
 
+const authority = authoritySecretOf(await makeCertificateAuthority(now));
+const podsAuthority = internalAuthoritySecretOf(await makeCertificateAuthority(now, internalAuthority));
 const folder = join(import.meta.dirname, "golden");
 
 const relay = relayOf({
@@ -119,6 +124,7 @@ function everything(addresses: readonly string[] = ["*"]): readonly AppliedObjec
         ["collector-headers", secretOf({ name: "collector-headers", values: { authorization: "Bearer t\n" } })],
       ]),
       certificate: secretOf({ name: "outbound-certificate", values: { "tls.crt": "PEM", "tls.key": "PEM" } }),
+      internalAuthority: podsAuthority,
     }),
   );
   return [...plan.apply, ...shards.values()];
@@ -265,7 +271,7 @@ test("certificates are asked for with the names, life and key that the manifest 
   const { duration, renewBefore, privateKey } = asked.spec;
   assert.deepEqual([duration, renewBefore], ["720h", "240h"]);
   assert.deepEqual(privateKey, { rotationPolicy: "Always", algorithm: "ECDSA", size: 256 });
-  const own = planRelay(relayWorld({ relay: relayOf({ tls: { selfSigned: { dnsNames: ["mail"] } } }) }));
+  const own = planRelay(relayWorld({ relay: relayOf({ tls: { selfSigned: { dnsNames: ["mail"] } } }), authority }));
   assert.ok(own.issueFor?.includes("mail"));
 });
 
@@ -286,7 +292,7 @@ test("status says where clients reach the Service, and how many domains the rela
 });
 
 test("our own certificates end as the cluster's names do", () => {
-  const { issueFor } = planRelay(relayWorld({ place: { ...place, clusterDomain: "k8s.example" } }));
+  const { issueFor } = planRelay(relayWorld({ place: { ...place, clusterDomain: "k8s.example" }, authority }));
   assert.ok(issueFor?.includes("outbound.mail.svc.k8s.example"));
 });
 

@@ -2,7 +2,7 @@
 import { labelsFor } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { ObjectMeta, Stored } from "../../kube/objects.ts";
-import { ownerOf } from "../world.ts";
+import { ownerOf } from "../../work/owner.ts";
 
 export function ownedMetadata(relay: Stored<MailRelay>, name: string): ObjectMeta {
   return {

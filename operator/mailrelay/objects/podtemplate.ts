@@ -19,15 +19,9 @@ import type {
 } from "../../kube/kinds.ts";
 import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
 import { textDigest } from "../../kube/shard.ts";
-import { type PodDefaults, usualPods } from "../world.ts";
-import {
-  allShards,
-  certificateSecretName,
-  configurationSecretName,
-  peerSecretName,
-  shardSecretName,
-  spoolVolume,
-} from "./names.ts";
+import { type PodDefaults, usualPods } from "../../work/place.ts";
+import { allShards, shardSecretName } from "../../binding/shards.ts";
+import { certificateSecretName, configurationSecretName, peerSecretName, spoolVolume } from "./names.ts";
 
 const configurationRoot = "/var/lib/mailboat/config";
 const spoolDirectory = "/var/lib/mailboat/spool";

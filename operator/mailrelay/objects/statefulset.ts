@@ -3,7 +3,7 @@ import { labelsFor, relayLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { StatefulSet, VolumeClaimTemplate } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import type { PodDefaults } from "../world.ts";
+import type { PodDefaults } from "../../work/place.ts";
 import { headlessServiceName, spoolVolume } from "./names.ts";
 import { ownedMetadata } from "./owned.ts";
 import { renderPodTemplate } from "./podtemplate.ts";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeCertificateAuthority } from "../issue.ts";
-import { planRelay } from "../plan.ts";
+import { makeCertificateAuthority } from "../../trust/issue.ts";
 import type { RelayWorld } from "../world.ts";
 import { now, relayOf, relayWorld, secretOf } from "../../../test/support/operatorobjects.ts";
 import { readRelayDocument } from "../document.ts";
 import { readReferences } from "../../references/readings.ts";
 import { relayReferences } from "../references.ts";
 import { tracingDocument } from "./tracing.ts";
+import { planRelay } from "../../../test/support/plans.ts";
 
 const tracing = { endpoint: "https://collector:4318", headersRef: { name: "headers" }, caRef: { name: "authority" } };
 

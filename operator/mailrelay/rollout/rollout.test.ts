@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { place, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
-import { planRelay } from "../plan.ts";
-import type { PodFact, RelayWorld } from "../world.ts";
+import { planRelay } from "../../../test/support/plans.ts";
+import type { RelayWorld } from "../world.ts";
 import { judgeRollout, wantedTemplate } from "./rollout.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 const seen = { ...relayOf({ replicas: 2 }), status: { observedGeneration: 3 } };
 const setOf = (image: string, replicas = 2) =>

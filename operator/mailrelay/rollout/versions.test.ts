@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { place, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
 import { documentVersionFor } from "./versions.ts";
 import { wantedTemplate } from "./rollout.ts";
-import type { PodFact } from "../world.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 const ours = relayOf();
 const pinned = relayOf({ pod: { image: "mirror.example/mailboat:old" } });

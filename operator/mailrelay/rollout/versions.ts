@@ -4,7 +4,8 @@
  */
 import { type DocumentVersion, documentVersions } from "../../../api/relayconfig.ts";
 import { wantedTemplate } from "./rollout.ts";
-import type { PodFact, RelayWorld } from "../world.ts";
+import type { RelayWorld } from "../world.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 type Facts = Pick<RelayWorld, "relay" | "place" | "pods">;
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { now, podOf, reportOf } from "../../../test/support/operatorobjects.ts";
-import type { PodFact, Recommendation } from "../world.ts";
+import type { Recommendation } from "../world.ts";
 import { type AutoscalingTargets, decideReplicas, stabilizationMs } from "./autoscaling.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 const targets: AutoscalingTargets = {
   minReplicas: 1,

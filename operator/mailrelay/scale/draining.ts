@@ -6,9 +6,10 @@ import type { KubeEvent, Reference } from "../../kube/kube.ts";
 import { administrationPort } from "../../../api/administration.ts";
 import { finding, type RelayFinding } from "../assess.ts";
 import { podNameAt } from "../objects/names.ts";
-import { roundedCount } from "./figures.ts";
-import type { ClaimFact, PodFact, RelayWorld } from "../world.ts";
+import { roundedCount } from "../../pods/figures.ts";
+import type { ClaimFact, RelayWorld } from "../world.ts";
 import type { ScaleDecision } from "./scale.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 export interface DrainFacts {
   readonly scale: ScaleDecision;

@@ -4,7 +4,8 @@
  */
 import type { StatefulSet } from "../../kube/objects.ts";
 import { claimNameAt, ordinalOf, podNameAt } from "../objects/names.ts";
-import type { ClaimFact, PodFact } from "../world.ts";
+import type { ClaimFact } from "../world.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 export interface LeavingQuestion {
   readonly relayName: string;

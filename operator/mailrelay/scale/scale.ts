@@ -7,7 +7,7 @@ import { drainFinalizer } from "../../../api/labels.ts";
 import { podNameAt } from "../objects/names.ts";
 import type { ClaimFact, Recommendation, RelayWorld } from "../world.ts";
 import { decideReplicas } from "./autoscaling.ts";
-import { peersOf } from "./orders.ts";
+import { peersOf } from "../../pods/orders.ts";
 import { decideLeaving } from "./leaving.ts";
 
 export interface ScaleDecision {

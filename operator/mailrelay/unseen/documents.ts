@@ -3,10 +3,8 @@
  * read. That one is not seen is no sign that it is gone, and without its document mail of the domain would be refused for good:
  * it stays as long as the relay admits its namespace. Pure.
  */
-import type { Sight } from "../../kube/kube.ts";
-import type { Kind } from "../../kube/objects.ts";
-import { judgeConsent } from "../binding.ts";
-import { domainDataKey, domainOfDataKey, shardSecretName } from "../objects/names.ts";
+import { judgeConsent } from "../../binding/consent.ts";
+import { domainDataKey, domainOfDataKey, shardSecretName } from "../../binding/shards.ts";
 import type { RelayWorld } from "../world.ts";
 
 export interface UnheldDocument {
@@ -14,11 +12,6 @@ export interface UnheldDocument {
   readonly dataKey: string;
   /** Of the SenderDomain that it was written for. */
   readonly namespace: string | undefined;
-}
-
-/** Whether objects of the kind may be there and not be seen. */
-export function hides(sight: Sight, kind: Kind): boolean {
-  return sight.kind === "outside" || (sight.kind === "part" && sight.hidden.has(kind));
 }
 
 /** What the shards have of domains that no SenderDomain that is seen holds. */

@@ -5,9 +5,9 @@
  */
 import { type Condition, setCondition } from "../../../api/condition.ts";
 import { finding } from "../assess.ts";
-import { nothing, relayEvents, type RelayPlan, settledMs } from "../plan.ts";
+import { type RelayPlan, relayTelling, settledMs } from "../plan.ts";
 import { summarizeRelay } from "../programmed.ts";
-import { decideFigures } from "../scale/figures.ts";
+import { decideFigures } from "../../pods/figures.ts";
 import type { RelayWorld } from "../world.ts";
 
 /** Whether so little is seen that nothing may be done. */
@@ -28,12 +28,10 @@ export function planHidden(world: RelayWorld): RelayPlan {
   >((list, entry) => setCondition(list, { ...entry, observedGeneration }, now), relay.status?.conditions ?? []);
   const status = { ...relay.status, observedGeneration, conditions: [...conditions] };
   return {
-    ...nothing,
+    actions: relayTelling(relay, status),
     recommendations: world.recommendations,
     figures: world.figures ?? decideFigures({ now, pods, retained: [], told: undefined }),
     areFiguresCurrent: true,
-    status,
-    events: relayEvents(relay, status),
     requeueAfterMs: settledMs,
     rollout: undefined,
   };

@@ -4,14 +4,13 @@ import { domainOf, domainWorld, podOf, relayOf, relayWorld, secretOf } from "../
 import type { Kind } from "../../kube/objects.ts";
 import { encodeData } from "../../kube/secret.ts";
 import { readShard, type ShardFact } from "../../kube/shard.ts";
-import { planDomain } from "../../senderdomain/plan.ts";
 import { judgeAccepted } from "../assess.ts";
-import { domainDataKey, shardOf } from "../objects/names.ts";
-import { renderShard } from "../objects/shard.ts";
-import { planRelay } from "../plan.ts";
+import { domainDataKey, shardOf } from "../../binding/shards.ts";
+import { hides } from "../../kube/kube.ts";
+import { renderShard } from "../../binding/shards.ts";
 import type { RelayWorld } from "../world.ts";
-import { hides } from "./documents.ts";
-import { isHidden, planHidden } from "./plan.ts";
+import { isHidden } from "./plan.ts";
+import { planDomain, planRelay, planHidden } from "../../../test/support/plans.ts";
 
 const relay = relayOf({
   tenants: [

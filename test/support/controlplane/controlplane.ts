@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { argv } from "node:process";
-import { issueLeaf, makeCertificateAuthority } from "../../../operator/mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../../operator/trust/issue.ts";
 import { freePort } from "../ports.ts";
 import { Program } from "../program.ts";
 import { until } from "../until.ts";

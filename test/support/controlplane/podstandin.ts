@@ -14,7 +14,7 @@ import { release } from "../../../runtime/release.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../../operator/kube/cluster/views.ts";
 import type { PodTemplate, StatefulSet, VolumeClaimTemplate } from "../../../operator/kube/kinds.ts";
-import { shownFingerprint } from "../../../operator/mailrelay/objects/certificate.ts";
+import { shownFingerprint } from "../../../operator/trust/clientleaf.ts";
 import { type Mirror, startMirror } from "./clients.ts";
 
 export interface PodStandIn {

@@ -6,7 +6,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { RawObject } from "../../../operator/kube/client/resource.ts";
-import { issueLeaf, makeCertificateAuthority } from "../../../operator/mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../../operator/trust/issue.ts";
 
 export interface Refusing {
   /** Plural, lower-case. */

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { issueLeaf, makeCertificateAuthority } from "../../../operator/mailrelay/issue.ts";
+import { issueLeaf, makeCertificateAuthority } from "../../../operator/trust/issue.ts";
 import { addresses, apiUrl, type NodePaths, type NodePlan, pathsOf, pauseImage, type UserName, users } from "./plan.ts";
 import { networkPlugins } from "./programs.ts";
 

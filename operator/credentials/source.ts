@@ -1,0 +1,71 @@
+/**
+ * The credentials that selectors of basic-auth Secrets stand for. Verifiers are derived once for each user and password and
+ * remembered as long as somebody asks for them, because the derivation is meant to be slow.
+ */
+import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
+import type { Secret } from "../kube/objects.ts";
+import { basicAuthType, chooseLogins, type SelectedSecret, type CredentialFacts } from "./logins.ts";
+import type { SpecSelection } from "../references/reference.ts";
+import { forbiddenProblem } from "../work/rights.ts";
+import { Verifiers } from "./verifiers.ts";
+import type { Place } from "../work/place.ts";
+import type { ReferenceProblem } from "../work/findings.ts";
+
+export interface CredentialSource {
+  /** Credentials of the Secrets that the questions select, each once, in order of their names. */
+  select(asked: CredentialQuestions): Promise<CredentialFacts>;
+  /** Nothing is asked for this resource any more. */
+  forget(asker: string): void;
+}
+
+export interface CredentialQuestions {
+  readonly kube: Kube;
+  readonly place: Place;
+  /** Key of the resource that the selectors stand in. */
+  readonly asker: string;
+  /** `namespace/name` of the MailRelay that clients log in at. */
+  readonly relay: string;
+  readonly namespace: string;
+  readonly selectors: readonly SpecSelection[];
+}
+
+export function createCredentialSource(): CredentialSource {
+  const verifiers = new Verifiers();
+  return {
+    async select(asked) {
+      const selected: SelectedSecret[] = [];
+      const problems: ReferenceProblem[] = [];
+      for (const selector of asked.selectors) {
+        const secrets = await selectSecrets(asked, selector);
+        if (secrets === "forbidden") problems.push(forbiddenProblem({ ...asked, ...selector }));
+        else if (secrets.length === 0) problems.push(nothingSelected(asked, selector));
+        else selected.push(...secrets.map((secret) => ({ secret, field: selector.field })));
+      }
+      const chosen = chooseLogins(selected);
+      const documents = await verifiers.of(asked, chosen.logins);
+      return { documents, problems: [...problems, ...chosen.problems] };
+    },
+    forget: (asker) => verifiers.forget(asker),
+  };
+}
+
+async function selectSecrets(
+  { kube, namespace }: CredentialQuestions,
+  { selector }: SpecSelection,
+): Promise<readonly Secret[] | "forbidden"> {
+  const secrets = await kube.list("Secret", { namespace, selector }).catch((error: unknown) => forbiddenOnly(error));
+  if (secrets === "forbidden") return secrets;
+  return [...secrets].sort((left, right) => (nameOf(left.metadata) < nameOf(right.metadata) ? -1 : 1));
+}
+
+function forbiddenOnly(error: unknown): "forbidden" {
+  if (error instanceof ForbiddenError) return "forbidden";
+  throw error;
+}
+
+function nothingSelected({ namespace }: CredentialQuestions, { field }: SpecSelection): ReferenceProblem {
+  const message =
+    `${field} selects no Secret of type ${basicAuthType} in namespace ${namespace}: ` +
+    `create one with these labels and the data keys username and password`;
+  return { kind: "missing", object: "Secret", field, message };
+}

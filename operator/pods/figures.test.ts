@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { now, podOf, reportOf } from "../../test/support/operatorobjects.ts";
+import type { Figures, PodFact } from "./facts.ts";
+import { areCurrent, decideFigures, roundedCount } from "./figures.ts";
+
+function pods(queued: number, dueAgoMs?: number, at = now): readonly PodFact[] {
+  const oldest = dueAgoMs === undefined ? {} : { oldestDueTime: new Date(at - dueAgoMs).toISOString() };
+  return [podOf("outbound-0", { report: reportOf({ queued, ...oldest }) })];
+}
+
+/** How often status changes when somebody looks every two seconds, and what it says in the end. */
+function told(queue: (look: number) => readonly PodFact[], looks: number): { changes: number; last: Figures } {
+  let last = decideFigures({ now, pods: queue(0), retained: [], told: undefined });
+  let changes = 0;
+  for (let look = 1; look <= looks; look += 1) {
+    const next = decideFigures({ now: now + look * 2_000, pods: queue(look), retained: [], told: last });
+    if (next.queued !== last.queued || next.oldestDueTime !== last.oldestDueTime) changes += 1;
+    last = next;
+  }
+  return { changes, last };
+}
+
+test("a queue that comes and goes changes status every twenty seconds at most", () => {
+  const traffic = (look: number): readonly PodFact[] => pods((look * 7) % 40, look % 2 === 0 ? look * 20 : undefined);
+  assert.ok(told(traffic, 30).changes <= 4);
+  assert.ok(told(traffic, 300).changes <= 31);
+  const swinging = (look: number): readonly PodFact[] => pods(look % 2 === 0 ? 60 : 130);
+  assert.ok(told(swinging, 300).changes <= 60, "each time it may be told small once, and large once");
+});
+
+test("a queue that grows to a multiple is told at once, one that shrinks within twenty seconds", () => {
+  const growing = told((look) => pods(100 * 2 ** Math.min(look, 6)), 6);
+  assert.deepEqual([growing.changes, growing.last.queued], [6, 6400]);
+  const emptied = (look: number): readonly PodFact[] => pods([0, 6400][look] ?? 0);
+  assert.equal(told(emptied, 1).last.queued, 6400);
+  assert.equal(told(emptied, 10).last.queued, 6400);
+  assert.equal(told(emptied, 11).last.queued, 0);
+});
+
+test("the first figures are told, and those that stay are told when a clock was set back", () => {
+  const first = decideFigures({ now, pods: pods(7, 90_000), retained: [], told: undefined });
+  assert.deepEqual(first, { at: now - 20_000, queued: 7, oldestDueTime: "2026-11-23T11:58:00Z" });
+  const second = decideFigures({ now, pods: pods(8), retained: [], told: first });
+  assert.deepEqual([second.at, second.queued], [now, 8]);
+  const later = decideFigures({ now: now - 3_600_000, pods: pods(9), retained: [], told: second });
+  assert.equal(later.queued, 9);
+});
+
+test("figures that are kept for a while are not current, and a relay does not rest on them", () => {
+  const first = decideFigures({ now, pods: pods(7), retained: [], told: undefined });
+  const second = decideFigures({ now, pods: pods(8), retained: [], told: first });
+  const kept = decideFigures({ now: now + 2_000, pods: pods(0), retained: [], told: second });
+  const question = { now: now + 2_000, pods: pods(0), retained: [] };
+  assert.deepEqual([kept.queued, areCurrent(kept, question)], [8, false]);
+  const later = decideFigures({ ...question, now: now + 20_000, told: kept });
+  assert.deepEqual([later.queued, areCurrent(later, question)], [0, true]);
+});
+
+test("counts are rounded to two digits", () => {
+  assert.deepEqual([99, 100, 1234, 98_765].map(roundedCount), [99, 100, 1200, 99_000]);
+});

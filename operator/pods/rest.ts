@@ -1,0 +1,49 @@
+/**
+ * A relay at rest is looked at again and again for one thing that no watch tells: what its pods report. While that is as it
+ * was, a whole look (gather, plan, compare every object) would find nothing either, and is left out for a while. Pure.
+ */
+import type { MailRelayStatus } from "../../api/mailrelay.ts";
+import { textDigest } from "../kube/shard.ts";
+import type { RelayWorld } from "../mailrelay/world.ts";
+import type { PodFact } from "./facts.ts";
+
+export interface Rest {
+  /** When the last whole look was. */
+  readonly since: number;
+  /** Digest of what the pods reported then. */
+  readonly pods: string;
+}
+
+/** Certificates grow old without any report: a whole look comes this often all the same, in milliseconds. */
+const wholeMs = 60_000;
+
+/** After a whole look with nothing left to do; undefined where the next one has to be whole again. */
+export function restOf(
+  { relay, pods, now }: RelayWorld,
+  status: Pick<MailRelayStatus, "conditions"> | undefined,
+): Rest | undefined {
+  const isReady = status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True");
+  // How many pods there should be is decided from rates, which change with every look.
+  if (isReady !== true || relay.spec.autoscaling !== undefined) return undefined;
+  return { since: now, pods: digestOf(pods) };
+}
+
+export function isDue(rest: Rest, now: number): boolean {
+  // A clock that was set back says nothing about how long ago that was.
+  return now < rest.since || now - rest.since >= wholeMs;
+}
+
+export function isUndisturbed(rest: Rest, pods: readonly PodFact[]): boolean {
+  return digestOf(pods) === rest.pods;
+}
+
+/** All that is decided by, without what only counts. */
+function digestOf(pods: readonly PodFact[]): string {
+  const facts = pods.map(({ report, acceptedPerSecond: _rate, ...pod }) => {
+    if (report === undefined) return pod;
+    const { acceptedMessages: _accepted, spool, ...said } = report;
+    const { usedBytes: _used, ...waiting } = spool;
+    return { ...pod, said, waiting };
+  });
+  return textDigest(JSON.stringify(facts));
+}

@@ -1,0 +1,45 @@
+/** Certificates of authorities that stand one after the other in a text, and who signed whom. Pure. */
+import { X509Certificate } from "node:crypto";
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+/** Certificates of an authority live much shorter than it does: one before the newest is all that pods can still have. */
+export const keptAuthorities = 1;
+
+/** All that may be trusted, the newest first. */
+export function bundleOf(newest: string, others: readonly string[]): string {
+  const earlier = others.filter((certificate) => certificate !== newest);
+  return distinct([newest, ...earlier.slice(0, keptAuthorities)]).join("");
+}
+
+export function distinct(certificates: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(certificates.filter((certificate) => certificate !== undefined))];
+}
+
+/** Certificates of authorities that are valid now, each spelled the same way however it was stored. */
+export function authoritiesIn(text: string, now: number): readonly string[] {
+  const blocks = text.match(pemBlock) ?? [];
+  return blocks.flatMap((block) => {
+    const certificate = parsed(block);
+    const isValid = certificate !== undefined && certificate.ca && now < Date.parse(certificate.validTo);
+    return isValid ? [`${certificate.toString().trimEnd()}\n`] : [];
+  });
+}
+
+/** Whether one of the authorities of the bundle signed it: names alone can be made by anybody. */
+export function isSignedByOneOf(leaf: string, bundle: string): boolean {
+  const certificate = parsed(leaf);
+  return certificate !== undefined && (bundle.match(pemBlock) ?? []).some((block) => isSignedBy(certificate, block));
+}
+
+export function isSignedBy(leaf: X509Certificate, authority: string): boolean {
+  const issuer = parsed(authority);
+  return issuer !== undefined && leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey);
+}
+
+export function parsed(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}

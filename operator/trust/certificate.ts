@@ -1,0 +1,164 @@
+/**
+ * Whether a certificate may serve, and when our own has to be made anew. Pure: reading gives a value, never an exception.
+ */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { fingerprintOf } from "../../api/relayreport.ts";
+
+/** Of the keys that our own certificates have. */
+export type KeyAlgorithm = "ECDSA" | "RSA";
+
+/** PEM of a certificate and its PKCS#8 key. */
+export interface IssuedCertificate {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+/** How the authorities that the operator made for clients call themselves; another kind of key follows in brackets. */
+export const clientAuthorityName = "Mailboat CA";
+
+/** Of a certificate that the operator issues, in milliseconds. */
+export const leafLifeMs = 90 * 86_400_000;
+
+export function algorithmOf(certificate: string): KeyAlgorithm {
+  return new X509Certificate(certificate).publicKey.asymmetricKeyType === "rsa" ? "RSA" : "ECDSA";
+}
+
+export interface CertificateFact {
+  /** SHA-256 of the leaf's DER, lower-case hex, as relays report it. */
+  readonly fingerprint: string;
+  readonly names: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+export type CertificateReading =
+  | { readonly kind: "usable"; readonly fact: CertificateFact }
+  | { readonly kind: "absent" }
+  | { readonly kind: "invalid"; readonly why: string };
+
+/** `chain` and `privateKey` are PEM; the leaf comes first. */
+export function readCertificate(chain: string | undefined, privateKey: string | undefined): CertificateReading {
+  if (chain === undefined) return { kind: "invalid", why: "data key tls.crt is missing" };
+  if (privateKey === undefined) return { kind: "invalid", why: "data key tls.key is missing" };
+  let leaf: X509Certificate;
+  try {
+    leaf = new X509Certificate(chain);
+  } catch {
+    return { kind: "invalid", why: "data key tls.crt is not a certificate in PEM" };
+  }
+  try {
+    if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) {
+      return { kind: "invalid", why: "data key tls.key is not the key of the certificate in tls.crt" };
+    }
+  } catch {
+    return { kind: "invalid", why: "data key tls.key is not a private key in PEM without a passphrase" };
+  }
+  return {
+    kind: "usable",
+    fact: {
+      fingerprint: fingerprintOf([leaf]),
+      names: alternativeNames(leaf),
+      notBefore: Date.parse(leaf.validFrom),
+      notAfter: Date.parse(leaf.validTo),
+    },
+  };
+}
+
+export type AuthorityReading =
+  | { readonly kind: "usable"; readonly pem: string }
+  /** Continues "Secret x": what its ca.crt is instead, and what to do. */
+  | { readonly kind: "invalid"; readonly why: string };
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * What is to be trusted in place of the system's roots, from a data key `ca.crt`. Programs take a text without an authority for
+ * no text at all and may then trust the system's roots: whatever is not an authority that is valid now is refused here.
+ */
+export function readAuthorities(text: string | undefined, now: number, dataKey = "ca.crt"): AuthorityReading {
+  const invalid = (why: string): AuthorityReading => ({ kind: "invalid", why });
+  if (text === undefined) return invalid(`lacks the data key ${dataKey}: add it`);
+  if (text.includes("PRIVATE KEY-----")) {
+    return invalid(`holds a private key in ${dataKey}: leave there the certificate of the authority alone`);
+  }
+  const blocks = text.match(pemBlock) ?? [];
+  if (blocks.length === 0)
+    return invalid(`holds no certificate in ${dataKey}${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
+  const certificates = blocks.map(parsedCertificate);
+  const broken = certificates.indexOf(undefined);
+  if (broken >= 0) return invalid(`holds no certificate in ${dataKey} at place ${broken + 1}: it must be PEM`);
+  const authorities = certificates.filter((one) => one !== undefined).filter(signsOthers);
+  if (authorities.length === 0) {
+    return invalid(
+      `holds a certificate in ${dataKey} that is no authority's: put there the one of the authority that signed it`,
+    );
+  }
+  if (authorities.some((one) => Date.parse(one.validFrom) <= now && now < Date.parse(one.validTo))) {
+    return { kind: "usable", pem: text };
+  }
+  const [first] = authorities;
+  const from = new Date(first?.validFrom ?? 0).toISOString();
+  const to = new Date(first?.validTo ?? 0).toISOString();
+  return invalid(`holds an authority in ${dataKey} that is valid from ${from} to ${to}: renew it`);
+}
+
+/** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */
+function signsOthers(certificate: X509Certificate): boolean {
+  return certificate.ca || (certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey));
+}
+
+function parsedCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+/** DNS names and IP addresses the leaf is for (RFC 6125 looks at nothing else). */
+function alternativeNames(leaf: X509Certificate): readonly string[] {
+  return (leaf.subjectAltName ?? "")
+    .split(", ")
+    .map((name) => name.replace(/^(DNS|IP Address):/, ""))
+    .filter((name) => name !== "");
+}
+
+/** Our own certificates are renewed when a third of their life is left. */
+export function renewAt(fact: CertificateFact): number {
+  return fact.notAfter - (fact.notAfter - fact.notBefore) / 3;
+}
+
+export interface OwnCertificateQuestion {
+  readonly reading: CertificateReading;
+  readonly names: readonly string[];
+  readonly now: number;
+}
+
+/** Why our own certificate has to be made anew; undefined when it serves. */
+export function reissueReason(question: OwnCertificateQuestion): string | undefined {
+  const { reading, names, now } = question;
+  if (reading.kind === "absent") return "there is none yet";
+  if (reading.kind === "invalid") return reading.why;
+  const missing = names.filter((name) => !reading.fact.names.includes(name));
+  if (missing.length > 0) return `it lacks the name ${missing.join(", ")}`;
+  if (now >= renewAt(reading.fact)) return `it expires ${new Date(reading.fact.notAfter).toISOString()}`;
+  return undefined;
+}
+
+/** Whether clients that ask for the host name are content with the certificate now. */
+export function serves(
+  reading: CertificateReading,
+  question: { readonly hostname: string; readonly now: number },
+): boolean {
+  if (reading.kind !== "usable") return false;
+  const { notBefore, notAfter, names } = reading.fact;
+  const { hostname, now } = question;
+  return now >= notBefore && now < notAfter && names.some((name) => coversHost(name, hostname));
+}
+
+/** RFC 6125 section 6.4.3: a wildcard stands for exactly the leftmost label. */
+export function coversHost(name: string, hostname: string): boolean {
+  const [pattern, host] = [name.toLowerCase(), hostname.toLowerCase()];
+  return pattern === host || (pattern.startsWith("*.") && pattern.slice(1) === host.slice(host.indexOf(".")));
+}

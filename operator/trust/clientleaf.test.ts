@@ -1,0 +1,207 @@
+/** What relays that have no other certificate are given, from the authority to the Secret that pods mount. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { LocalKube } from "../../local/kube.ts";
+import { now, place, relayOf, relayWorld } from "../../test/support/operatorobjects.ts";
+import { decodeCertificate } from "../../relay/config/certificate.ts";
+import { decodeData, encodeData } from "../kube/secret.ts";
+import { leafLifeMs } from "./certificate.ts";
+import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { shownFingerprint } from "./clientleaf.ts";
+import { carryOut } from "../work/carryout.ts";
+import { RelayMemory } from "../work/memory.ts";
+import { planRelay, type RelayPlan } from "../../test/support/plans.ts";
+
+type Data = Readonly<Record<string, string>>;
+
+interface Stage {
+  readonly kube: LocalKube;
+  readonly issue: (at?: number, asked?: typeof relay) => Promise<void>;
+  /** As it is stored. */
+  readonly data: (name: "mailboat-ca" | "outbound-certificate") => Promise<Data>;
+  readonly store: (name: "mailboat-ca" | "outbound-certificate", data: Data) => Promise<void>;
+  /** For which names the plan asks, or for the authority that they need first, now that this is stored. */
+  readonly asks: (at?: number, asked?: typeof relay) => Promise<readonly string[] | undefined>;
+}
+
+const relay = relayOf();
+
+const withKeys = (...algorithms: readonly ("ECDSA" | "RSA")[]) => relayOf({ tls: { selfSigned: { algorithms } } });
+const names = ["relay.example.com", "outbound.mail.svc", "outbound.mail.svc.cluster.local", "localhost"];
+const namespaces = { "mailboat-ca": place.namespace, "outbound-certificate": "mail" } as const;
+
+async function open(t: TestContext): Promise<Stage> {
+  const directory = await mkdtemp(join(tmpdir(), "mailboat-own-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const kube = new LocalKube({ stateDirectory: directory, now: () => now, onStatus: () => undefined });
+  await kube.open();
+  await kube.setGiven([{ file: "a", object: relay }]);
+  const get = (name: keyof typeof namespaces) => kube.get("Secret", namespaces[name], name);
+  const plan = async (at: number, asked: typeof relay): Promise<RelayPlan> => {
+    const [authority, certificate] = [await get("mailboat-ca"), await get("outbound-certificate")];
+    return planRelay(relayWorld({ now: at, relay: asked, authority, certificate }));
+  };
+  return {
+    kube,
+    issue: async (at = now, asked = relay) => {
+      // The authority in one look, what it signs in the next.
+      for (let look = 0; look < 2; look += 1) {
+        const { actions } = await plan(at, asked);
+        const clients = actions.filter(
+          (one) => (one.kind === "keepAuthority" && one.wanted.of === "clients") || one.kind === "issue",
+        );
+        const again = () => Promise.reject(new Error("nothing is refused"));
+        const means = { kube, memory: new RelayMemory(), giveOrder: () => Promise.resolve(undefined), now: () => at };
+        const { namespace, name } = relay.metadata;
+        const subject = { kind: "MailRelay", namespace, name, generation: undefined } as const;
+        await carryOut(means, { subject, plan: { actions: clients, requeueAfterMs: undefined }, again });
+      }
+    },
+    data: async (name) => {
+      const secret = await get(name);
+      assert.ok(secret);
+      return decodeData(secret);
+    },
+    store: async (name, data) => {
+      const secret = await get(name);
+      assert.ok(secret);
+      await kube.apply({ ...secret, data: encodeData(data) });
+    },
+    asks: async (at = now, asked = relay) => {
+      const { keep, issueFor } = await plan(at, asked);
+      return keep.includes("clients") ? ["an authority"] : issueFor;
+    },
+  };
+}
+
+function without(data: Data, ...keys: readonly string[]): Data {
+  return Object.fromEntries(Object.entries(data).filter(([key]) => !keys.includes(key)));
+}
+
+const leafOf = (data: Data, pair: "tls" | "rsa"): X509Certificate => new X509Certificate(data[`${pair}.crt`] ?? "");
+
+test("a relay is given an ECDSA and an RSA certificate, and ca.crt vouches for both", async (t) => {
+  const { issue, data, asks } = await open(t);
+  assert.deepEqual(await asks(), ["an authority"]);
+  await issue();
+  const [authority, certificate] = [await data("mailboat-ca"), await data("outbound-certificate")];
+  assert.equal(certificate["ca.crt"], `${authority["tls.crt"] ?? ""}${authority["rsa.crt"] ?? ""}`);
+  for (const [pair, kind] of [
+    ["tls", "ec"],
+    ["rsa", "rsa"],
+  ] as const) {
+    const leaf = leafOf(certificate, pair);
+    const issuer = leafOf(authority, pair);
+    assert.equal(leaf.publicKey.asymmetricKeyType, kind);
+    assert.equal(issuer.publicKey.asymmetricKeyType, kind, "a device that knows one kind verifies all of the chain");
+    assert.ok(leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey));
+    assert.equal(leaf.checkHost("outbound.mail.svc"), "outbound.mail.svc");
+  }
+  const shown = execFileSync("openssl", ["x509", "-noout", "-ext", "keyUsage"], { input: certificate["rsa.crt"] });
+  assert.match(shown.toString(), /Digital Signature, Key Encipherment/, "for devices that are too old for ECDHE");
+  assert.notEqual(leafOf(authority, "tls").subject, leafOf(authority, "rsa").subject);
+  assert.equal(await asks(), undefined);
+  await issue();
+  assert.deepEqual(await data("outbound-certificate"), certificate, "what serves stays");
+  assert.deepEqual(await data("mailboat-ca"), authority);
+});
+
+test("an installation of before gets the RSA half, and its ECDSA half stays as it is", async (t) => {
+  const { kube, issue, data, store, asks } = await open(t);
+  await issue();
+  const whole = await data("mailboat-ca");
+  await store("mailboat-ca", { ...without(whole, "rsa.crt", "rsa.key"), "ca.crt": whole["tls.crt"] ?? "" });
+  const served = await data("outbound-certificate");
+  await store("outbound-certificate", { ...without(served, "rsa.crt", "rsa.key"), "ca.crt": whole["tls.crt"] ?? "" });
+  const before = { authority: await data("mailboat-ca"), certificate: await data("outbound-certificate") };
+  assert.deepEqual(await asks(), ["an authority"]);
+  const fingerprint = shownFingerprint(await kube.get("Secret", "mail", "outbound-certificate"));
+  assert.equal(fingerprint, leafOf(served, "tls").fingerprint256.replaceAll(":", "").toLowerCase());
+  await issue();
+  for (const [name, old] of [
+    ["mailboat-ca", before.authority],
+    ["outbound-certificate", before.certificate],
+  ] as const) {
+    const after = await data(name);
+    assert.deepEqual(without(after, "rsa.crt", "rsa.key", "ca.crt"), without(old, "ca.crt"));
+    assert.ok(after["ca.crt"]?.startsWith(old["ca.crt"] ?? "?"), "who took the first of the file takes it still");
+    assert.equal(leafOf(after, "rsa").publicKey.asymmetricKeyType, "rsa");
+  }
+  assert.equal(await asks(), undefined);
+});
+
+test("either half is renewed alone, and what pods report tells so", async (t) => {
+  const { kube, issue, data, store, asks } = await open(t);
+  await issue();
+  const first = await data("outbound-certificate");
+  const authority = await data("mailboat-ca");
+  for (const [pair, other] of [
+    ["rsa", "tls"],
+    ["tls", "rsa"],
+  ] as const) {
+    const signing = {
+      certificate: authority[`${pair}.crt`] ?? "",
+      privateKey: authority[`${pair}.key`] ?? "",
+    };
+    const aged = await issueLeaf({ authority: signing, names, now: now - (leafLifeMs * 7) / 10 });
+    await store("outbound-certificate", {
+      ...first,
+      [`${pair}.crt`]: aged.certificate,
+      [`${pair}.key`]: aged.privateKey,
+    });
+    const shown = async (): Promise<string | undefined> =>
+      shownFingerprint(await kube.get("Secret", "mail", "outbound-certificate"));
+    const old = await shown();
+    assert.deepEqual(await asks(), names);
+    await issue();
+    const renewed = await data("outbound-certificate");
+    assert.notEqual(renewed[`${pair}.crt`], aged.certificate);
+    assert.equal(renewed[`${other}.crt`], first[`${other}.crt`]);
+    const latest = await shown();
+    assert.notEqual(latest, old);
+    assert.equal(latest, decodeCertificate(renewed)?.fingerprint, "a pod reports what the operator waits for");
+    assert.equal(await asks(), undefined);
+  }
+});
+
+test("an authority that a person gave signs one certificate, and what was of RSA goes", async (t) => {
+  const { kube, issue, data, asks } = await open(t);
+  await issue();
+  const given = await makeCertificateAuthority(now, clientAuthorities.ECDSA);
+  const authority = await kube.get("Secret", place.namespace, "mailboat-ca");
+  assert.ok(authority);
+  await kube.apply({
+    ...authority,
+    data: encodeData({ "tls.crt": given.certificate, "tls.key": given.privateKey }),
+  });
+  assert.deepEqual(await asks(), names);
+  await issue();
+  assert.deepEqual(Object.keys(await data("outbound-certificate")).sort(), ["ca.crt", "tls.crt", "tls.key"]);
+  assert.equal(await asks(), undefined);
+});
+
+test("a relay is given keys of the kinds that its manifest names, and no others", async (t) => {
+  const { issue, data, asks } = await open(t);
+  await issue();
+  for (const [algorithms, keys, made] of [
+    // What goes takes no new one.
+    [["ECDSA"], { tls: "ec" }, []],
+    [["RSA"], { tls: "rsa" }, names],
+    [["RSA", "ECDSA"], { tls: "ec", rsa: "rsa" }, names],
+  ] as const) {
+    const asked = withKeys(...algorithms);
+    assert.deepEqual(await asks(now, asked), made, algorithms.join());
+    await issue(now, asked);
+    const certificate = await data("outbound-certificate");
+    const pairs = (["tls", "rsa"] as const).filter((pair) => `${pair}.crt` in certificate);
+    const kinds = pairs.map((pair) => [pair, leafOf(certificate, pair).publicKey.asymmetricKeyType]);
+    assert.deepEqual(Object.fromEntries(kinds), keys);
+    assert.ok(decodeCertificate(certificate) !== undefined, "a relay takes it");
+    assert.equal(await asks(now, asked), undefined);
+  }
+});

@@ -1,0 +1,32 @@
+/** What is to be made of authorities and certificates, as values: a plan says it, trust/making.ts does it. */
+import type { Secret } from "../kube/objects.ts";
+import type { IssuedCertificate } from "./certificate.ts";
+import type { ClientAuthorityChange } from "./clientauthority.ts";
+import type { InternalAuthorityChange } from "./internalauthority.ts";
+
+export interface LeafRequest {
+  readonly authority: IssuedCertificate;
+  /** DNS names and IP addresses; the first becomes the subject. */
+  readonly names: readonly string[];
+  /** Identities of programs that are known by them and not by a host name. */
+  readonly uris?: readonly string[];
+  /** Whether whoever has it may also show it when it dials. */
+  readonly isClient?: boolean;
+  /** Milliseconds; 90 days when absent. */
+  readonly lifeMs?: number;
+  readonly now: number;
+}
+
+/** Names of the pairs in a Secret of certificates: data keys `tls.crt` and `tls.key`, and so on. */
+export type LeafPair = "tls" | "rsa";
+
+export interface LeafIssue {
+  /** With everything in it that stays. */
+  readonly secret: Secret;
+  readonly leaves: readonly { readonly pair: LeafPair; readonly request: LeafRequest }[];
+}
+
+/** Of one of the two authorities, what is to become of it. */
+export type AuthorityChange =
+  | { readonly of: "clients"; readonly change: ClientAuthorityChange }
+  | { readonly of: "pods"; readonly change: InternalAuthorityChange };

@@ -1,0 +1,106 @@
+/**
+ * Which certificates a relay has and which are to be made: decided here, once a plan. An authority that is not as it should be is
+ * made or renewed first, and what it is to sign comes with the next look, which finds it in force. Pure.
+ */
+import type { Secret } from "../kube/objects.ts";
+import { secretText } from "../kube/secret.ts";
+import {
+  authoritySecretName,
+  clientNames,
+  internalAuthoritySecretName,
+  issuedSecretName,
+} from "../mailrelay/objects/names.ts";
+import type { RelayWorld } from "../mailrelay/world.ts";
+import type { Action } from "../work/actions.ts";
+import { readCertificate, serves } from "./certificate.ts";
+import { decideClientAuthority } from "./clientauthority.ts";
+import { decideClientLeaf, readingOf, renderCertificate } from "./clientleaf.ts";
+import { decideInternalAuthority, type InternalAuthority } from "./internalauthority.ts";
+import { decideInternalLeaf, peerContent, renderPeer } from "./internalleaf.ts";
+
+export interface TrustDecision {
+  /** Authorities to keep and certificates to issue, in their order. */
+  readonly actions: readonly Action[];
+  /** What the pods are to show clients; undefined while there is none. */
+  readonly mounted: Secret | undefined;
+  /** What the pods know each other by, as it should be; undefined while it does not serve. */
+  readonly peer: Secret | undefined;
+  /** Whether it takes another look until they can have it. */
+  readonly isPeerLater: boolean;
+}
+
+export function decideTrust(world: RelayWorld): TrustDecision {
+  const { relay, peer, now } = world;
+  const internal = decideInternal(world);
+  const leaf =
+    internal.kind === "change" ? undefined : decideInternalLeaf(relay, { peer, authority: internal.authority, now });
+  return {
+    actions: [
+      ...clientActions(world),
+      ...(internal.kind === "change" ? [internal.action] : []),
+      ...(leaf === undefined ? [] : [{ kind: "issue", ...leaf } as const]),
+    ],
+    mounted: certificateToMount(world),
+    peer:
+      peer === undefined || internal.kind === "change" || leaf !== undefined
+        ? undefined
+        : renderPeer(relay, peerContent(peer)),
+    isPeerLater: peer === undefined && internal.kind === "change",
+  };
+}
+
+export type InternalDecision =
+  | { readonly kind: "inForce"; readonly authority: InternalAuthority }
+  | { readonly kind: "change"; readonly action: Action<"keepAuthority"> };
+
+/** The authority that signs what the operator and the pods show each other. */
+export function decideInternal({ internalAuthority: read, place, now }: RelayWorld): InternalDecision {
+  const change = decideInternalAuthority(read, now);
+  if (change.kind === "keep") return { kind: "inForce", authority: change.authority };
+  const at = { namespace: place.namespace, name: internalAuthoritySecretName };
+  return { kind: "change", action: { kind: "keepAuthority", wanted: { of: "pods", change }, place: at, read } };
+}
+
+function clientActions({ relay, place, authority: read, certificate, now }: RelayWorld): readonly Action[] {
+  const { tls, hostname } = relay.spec;
+  if (tls.selfSigned === undefined) return [];
+  const change = decideClientAuthority(read, now);
+  if (change.kind !== "keep") {
+    const at = { namespace: place.namespace, name: authoritySecretName };
+    return [{ kind: "keepAuthority", wanted: { of: "clients", change }, place: at, read }];
+  }
+  const names = [
+    ...new Set([
+      hostname,
+      ...clientNames(relay.metadata, place.clusterDomain),
+      ...place.certificateNames,
+      ...(tls.selfSigned.dnsNames ?? []),
+    ]),
+  ];
+  const leaf = decideClientLeaf(relay, {
+    certificate,
+    authority: change.authority,
+    names,
+    algorithms: tls.selfSigned.algorithms,
+    now,
+  });
+  return leaf === undefined ? [] : [{ kind: "issue", ...leaf }];
+}
+
+/**
+ * The manifest's certificate when it is usable, otherwise what the pods mount already. One that has run out or is for other
+ * names does not take the place of one that serves.
+ */
+function certificateToMount(world: RelayWorld): Secret | undefined {
+  const { tls } = world.relay.spec;
+  const source = tls.certManager === undefined ? tls.secretRef?.name : issuedSecretName(world.relay.metadata.name);
+  if (source === undefined) return world.certificate;
+  const given = world.secrets.get(source);
+  const chain = secretText(given, "tls.crt");
+  const privateKey = secretText(given, "tls.key");
+  const reading = readCertificate(chain, privateKey);
+  if (reading.kind !== "usable" || chain === undefined || privateKey === undefined) return world.certificate;
+  const question = { hostname: world.relay.spec.hostname, now: world.now };
+  if (!serves(reading, question) && serves(readingOf(world.certificate), question)) return world.certificate;
+  return renderCertificate(world.relay, { chain, privateKey });
+}
