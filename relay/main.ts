@@ -34,6 +34,7 @@ import { spoolMetrics, type SpoolSources } from "./spool/metrics.ts";
 import { openStore, type Store } from "./spool/local/store.ts";
 import { startingAtOnce } from "./spool/start.ts";
 import type { Spool } from "./spool/verbs.ts";
+import { noStages } from "./reception/checks/stage.ts";
 import { openSubmission, type SubmissionOptions } from "./reception/listener.ts";
 import { receptionMetrics } from "./reception/metrics.ts";
 
@@ -139,7 +140,7 @@ function openMetrics(sources: SpoolSources) {
 
 /** Every way in and out; closed together. */
 async function openMail(
-  shared: Omit<SubmissionOptions, "gate" | "listenHost" | "ports" | "metrics"> & {
+  shared: Omit<SubmissionOptions, "gate" | "stages" | "listenHost" | "ports" | "metrics"> & {
     readonly spool: Store;
     readonly limits: Limits;
     readonly hops: HopTracer;
@@ -157,7 +158,15 @@ async function openMail(
   const resolving = { mxPort: settings.mxPort, ownPorts: [...ports.values()] };
   const delivery = openDelivery({ ...shared, metrics: metrics.delivery, resolving });
   const spool = startingAtOnce({ spool: shared.spool, starter: delivery, log });
-  const submission = await openSubmission({ ...shared, spool, metrics: metrics.reception, gate, listenHost, ports });
+  const submission = await openSubmission({
+    ...shared,
+    spool,
+    metrics: metrics.reception,
+    gate,
+    stages: () => noStages,
+    listenHost,
+    ports,
+  });
   const taker = openTaker({ ...shared, metrics: metrics.handoff, gate, delivery });
   const giver = await openGiver({ ...shared, metrics: metrics.handoff, orders, delivery, name: hostname() });
   const administration = await openAdministration({

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDate, receivedBy, renderReceived, type Reception } from "./received.ts";
+import { formatDate, receivedBy, renderReceived, type ReceivedClauses } from "./received.ts";
 
-const reception: Reception = {
+const reception: ReceivedClauses = {
   helo: "client.example",
   clientAddress: "192.0.2.7",
   by: "relay.example.com",
@@ -23,7 +23,7 @@ test("renderReceived() writes a whole folded field", () => {
   );
 });
 
-const protocols: readonly (readonly [Partial<Reception>, string])[] = [
+const protocols: readonly (readonly [Partial<ReceivedClauses>, string])[] = [
   [{ extended: false, secure: false, authenticated: false }, "SMTP"],
   [{ secure: false, authenticated: false }, "ESMTP"],
   [{ authenticated: false }, "ESMTPS"],

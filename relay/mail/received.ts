@@ -5,7 +5,8 @@
  * would show one recipient's address to whoever reads the message.
  */
 
-export interface Reception {
+/** What the clauses of the field say (RFC 5321 section 4.4). */
+export interface ReceivedClauses {
   /** What the client called itself. */
   readonly helo: string;
   readonly clientAddress: string;
@@ -25,7 +26,7 @@ export interface Reception {
 const heloOctets = 255;
 
 /** The whole field with its line ends. */
-export function renderReceived(reception: Reception): string {
+export function renderReceived(reception: ReceivedClauses): string {
   const helo = reception.helo.slice(0, heloOctets).replace(/[^A-Za-z0-9.:[\]_-]/g, "?");
   const address = reception.clientAddress.replace(/[^0-9A-Fa-f.:]/g, "");
   const literal = address.includes(":") ? `[IPv6:${address}]` : `[${address}]`;
@@ -38,7 +39,7 @@ export function renderReceived(reception: Reception): string {
 }
 
 /** The `with` keyword: RFC 3848 section 1, RFC 6531 section 4.3. */
-function protocolOf(reception: Reception): string {
+function protocolOf(reception: ReceivedClauses): string {
   if (!reception.extended) return "SMTP";
   const stem = reception.smtpUtf8 ? "UTF8SMTP" : "ESMTP";
   return `${stem}${reception.secure ? "S" : ""}${reception.authenticated ? "A" : ""}`;

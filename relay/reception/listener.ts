@@ -27,6 +27,7 @@ import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
 import { MailServer } from "../smtp/server/server.ts";
+import type { Stages } from "./checks/stage.ts";
 import { SubmissionSession, type SessionParts } from "./session.ts";
 
 export interface SubmissionOptions {
@@ -41,6 +42,8 @@ export interface SubmissionOptions {
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;
   readonly gate: Gate;
+  /** Who is asked beside the rules of the house, as of now. */
+  readonly stages: () => Stages;
   readonly listenHost: string;
   /** Listener name to the port that replaces the configured one; 0 lets the system choose. */
   readonly ports: ReadonlyMap<string, number>;
@@ -118,6 +121,7 @@ class Listeners {
       gate: options.gate,
       networks: new NetworkCache(),
       headerRoom: new HeaderRoom(),
+      stages: options.stages,
     };
   }
 
@@ -226,7 +230,7 @@ class Listeners {
 
   /** Listeners stay open: new clients hear 421 for a greeting, which sends them elsewhere sooner than a refused connection. */
   leave(): void {
-    for (const connection of this.#connections) connection.leave();
+    for (const connection of this.#connections) connection.end.leave();
     this.#cut = setTimeout(() => {
       for (const connection of this.#connections) if (connection.receiving) connection.destroy();
     }, lastDataMs);
@@ -235,7 +239,7 @@ class Listeners {
 
   stay(): void {
     clearTimeout(this.#cut);
-    for (const connection of this.#connections) connection.stay();
+    for (const connection of this.#connections) connection.end.stay();
   }
 
   async close(deadlineMs: number): Promise<void> {
@@ -264,7 +268,7 @@ async function closeServer(server: MailServer, deadlineMs: number): Promise<void
   const closed = Promise.withResolvers<void>();
   server.server.close(() => closed.resolve());
   for (const socket of server._pendingSockets.values()) socket.destroy();
-  for (const connection of server.open) connection.leave();
+  for (const connection of server.open) connection.end.leave();
   const controller = new AbortController();
   const pause = async (ms: number): Promise<void> => {
     await delay(ms, undefined, { signal: controller.signal }).catch(() => undefined);

@@ -21,6 +21,8 @@ export interface ReceptionMetrics {
   refused(listener: string, code: number, enhanced: string): void;
   /** A connection was closed before anything was said. */
   turnedAway(listener: string): void;
+  /** A stage was asked and gave no answer. */
+  stageSilent(stage: string, reason: "overdue" | "failed"): void;
   /** Since the start, for the report. */
   readonly acceptedMessages: number;
 }
@@ -46,6 +48,11 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     help: "Connections closed without a word, because their client makes trouble and opened too many in one second",
     labelNames: ["listener"],
   });
+  const silences = registry.counter({
+    name: "mailboat_submission_silent_stages",
+    help: "Questions to a stage that got no answer in time, or a failure, and so a temporary refusal",
+    labelNames: ["stage", "reason"],
+  });
   const countAcceptance = acceptanceMetrics(registry, domains);
   let acceptedMessages = 0;
   return {
@@ -54,6 +61,7 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     connectionClosed: (listener) => connections.dec({ listener }),
     authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
     refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
+    stageSilent: (stage, reason) => silences.inc({ stage, reason }),
     accepted(acceptance) {
       acceptedMessages += 1;
       countAcceptance(acceptance);

@@ -10,6 +10,8 @@ import { octetsOf, type Chance, type Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Gate } from "../administration/gate.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import type { Header } from "../mail/header.ts";
 import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
@@ -17,7 +19,13 @@ import type { ReceptionMetrics } from "./metrics.ts";
 import { destinationsOf } from "../observe/transition.ts";
 import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
 import type { ReceivingSpool } from "../spool/start.ts";
-import { acceptMessage, insufficientStorage, oversize } from "./accept/accept.ts";
+import { after, type Answer } from "../../runtime/answer.ts";
+import { acceptMessage, insufficientStorage } from "./accept/accept.ts";
+import { oversize, type Admitted, type IncomingOptions } from "./accept/incoming.ts";
+import { Asking, type Silence } from "./checks/asking.ts";
+import type { MessageQuestion, SenderQuestion, Stages } from "./checks/stage.ts";
+import { SessionVerdict } from "./checks/sessionverdict.ts";
+import { isStopped, stopped, verdictOf, type Passed } from "./checks/verdict.ts";
 import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
 import { Logins } from "./identity/logins.ts";
 import { mechanismNames } from "./identity/mechanisms.ts";
@@ -31,7 +39,7 @@ import type { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
-import type { ClientPlace, SessionRules, SessionState, Transaction } from "../smtp/server/rules.ts";
+import type { ClientPlace, Envelope, Opening, SessionRules, SessionState } from "../smtp/server/rules.ts";
 
 /** What all sessions share. */
 export interface SessionParts {
@@ -50,11 +58,15 @@ export interface SessionParts {
   readonly gate: Gate;
   readonly networks: NetworkCache;
   readonly headerRoom: HeaderRoom;
+  /** Those of now. */
+  readonly stages: () => Stages;
 }
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
 const greetingDelayMs = 100;
 const idOctets = 6;
+/** By whom the house's own rules refuse. */
+const admission = "admission";
 const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
 
 export class SubmissionSession implements SessionRules {
@@ -73,6 +85,8 @@ export class SubmissionSession implements SessionRules {
   #senderDomain: string | undefined;
   #trust: { readonly networks: readonly string[]; readonly principal: Principal | undefined } | undefined;
   readonly #trace: SessionTrace;
+  readonly #asking: Asking;
+  readonly #verdict = new SessionVerdict();
 
   constructor(parts: SessionParts, listener: ListenerDocument, place: ClientPlace) {
     this.#parts = parts;
@@ -85,6 +99,7 @@ export class SubmissionSession implements SessionRules {
       onEnd: (mechanism, result) => this.#loginEnded(mechanism, result),
     });
     this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: place.address });
+    this.#asking = new Asking((stage, silence) => this.#unanswered(stage, silence));
   }
 
   get #snapshot(): Snapshot {
@@ -156,15 +171,25 @@ export class SubmissionSession implements SessionRules {
     return !this.#trusted && this.#parts.clientLog.isLoud(this.#client);
   }
 
-  open(): ReturnType<SessionRules["open"]> {
-    const refused = this.leaving() ?? this.#notEntered;
-    if (refused !== undefined) return refused;
+  open(): Answer<Opening | Refusal> {
+    const admitted = verdictOf(admission, this.leaving() ?? this.#notEntered);
+    const verdict = this.#asking.ask(admitted, this.#parts.stages().opening, () => ({
+      listener: this.#opened.name,
+      place: this.#place,
+      isTrusted: this.#trusted,
+    }));
+    return after(verdict, (all) => (isStopped(all) ? this.#verdict.stopped(all) : this.#open(all)));
+  }
+
+  #open(verdict: Passed): Opening {
+    this.#verdict.opened(verdict);
     const isKnown = this.#trusted;
     const isServedAtOnce = isKnown || this.#listener.authentication === "Required";
     return { kind: "open", greetingDelayMs: isServedAtOnce ? 0 : greetingDelayMs, isKnown };
   }
 
   closed(): void {
+    this.#asking.end();
     this.#trace.reset();
     if (this.#seat === undefined) return;
     this.#seat.leave();
@@ -183,6 +208,15 @@ export class SubmissionSession implements SessionRules {
 
   reset(): void {
     this.#trace.reset();
+    this.#verdict.reset();
+  }
+
+  /** A stage's failure is ours, and a client can cause as many as it likes. */
+  #unanswered(stage: string, silence: Silence): void {
+    this.#parts.metrics.stageSilent(stage, silence.kind);
+    const error = silence.kind === "failed" ? { error: String(silence.error) } : {};
+    const line = { listener: this.#opened.name, stage, reason: silence.kind, ...error };
+    this.#parts.clientLog.info(this.#client, line, "a stage gave no answer");
   }
 
   get mechanisms(): readonly string[] {
@@ -208,52 +242,65 @@ export class SubmissionSession implements SessionRules {
     return admitClient(this.#snapshot, this.#clientIn(state));
   }
 
-  mail(state: SessionState, command: MailCommand): Refusal | undefined {
+  mail(state: SessionState, command: MailCommand): Answer<Refusal | undefined> {
     this.#senderDomain = command.sender?.domain;
     this.#trace.mailFrom(this.#senderDomain);
+    const admitted = verdictOf(admission, this.#admitSender(state, command));
+    const verdict = this.#asking.ask(admitted, this.#parts.stages().sender, () => ({
+      ...this.#askedBy(state),
+      mail: command,
+    }));
+    return after(verdict, (all) => {
+      const refused = this.#verdict.concluded(all);
+      if (refused === undefined) this.#trace.mailAdmitted();
+      return refused;
+    });
+  }
+
+  #admitSender(state: SessionState, command: MailCommand): Refusal | undefined {
     if (command.sizeBytes !== undefined && command.sizeBytes > this.sizeLimitBytes)
       return oversize(this.sizeLimitBytes);
     const refused = admitSender(this.#snapshot, this.#clientIn(state), command.sender);
     if (refused !== undefined) return refused;
-    if (this.#parts.spool.isFull()) return insufficientStorage;
-    this.#trace.mailAdmitted();
-    return undefined;
+    return this.#parts.spool.isFull() ? insufficientStorage : undefined;
   }
 
-  recipient(transaction: Transaction, address: string): Refusal | undefined {
+  recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined> {
+    const admitted = verdictOf(admission, this.#admitRecipient(envelope, recipient.address));
+    const verdict = this.#asking.ask(admitted, this.#parts.stages().recipient, () => ({
+      ...this.#askedBy(state),
+      envelope,
+      recipient,
+    }));
+    return after(verdict, (all) => this.#verdict.concluded(all));
+  }
+
+  #admitRecipient(envelope: Envelope, address: string): Refusal | undefined {
     const { recipients } = this.#snapshot.relay.limits;
-    if (transaction.recipients.size < recipients || transaction.recipients.has(address)) return undefined;
+    if (envelope.recipients.size < recipients || envelope.recipients.has(address)) return undefined;
     // RFC 5321 section 4.5.3.1.10: the client sends the rest in another transaction.
     return refusal(452, "4.5.3", `Too many recipients, at most ${recipients}`);
   }
 
   /** Counted as on its way in until it is committed or given up, also when the client has gone meanwhile. */
-  data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined> {
-    return this.#parts.gate.pass(() => this.#receive(state, transaction, stream));
+  data(state: SessionState, envelope: Envelope, stream: Readable): Promise<Reply | Refusal | undefined> {
+    return this.#parts.gate.pass(() => this.#receive(state, envelope, stream));
   }
 
-  async #receive(
-    state: SessionState,
-    transaction: Transaction,
-    stream: Readable,
-  ): Promise<Reply | Refusal | undefined> {
+  async #receive(state: SessionState, envelope: Envelope, stream: Readable): Promise<Reply | Refusal | undefined> {
     const { clock, spool, metrics, log, journal } = this.#parts;
     const startedAt = clock.now();
     const id = this.#newId(startedAt);
     const result = await acceptMessage(stream, spool, {
       id,
       anotherId: () => this.#newId(startedAt),
-      mail: transaction.mail,
-      recipients: [...transaction.recipients.values()],
+      mail: envelope.mail,
+      recipients: [...envelope.recipients.values()],
       sizeLimitBytes: this.sizeLimitBytes,
       headerRoom: this.#parts.headerRoom,
-      reception: this.#reception(state, transaction),
-      admit: (header) => {
-        const client = this.#clientIn(state);
-        // Who may relay now, which is not who might when the session began.
-        this.#trace.headerRead(header, () => admitClient(this.#snapshot, client) === undefined);
-        return admitHeader(this.#snapshot, client, header);
-      },
+      received: this.#received(state, envelope),
+      admit: (header) => this.#admit(state, envelope, header),
+      stopped: (verdict) => this.#verdict.stopped(verdict),
       now: () => clock.now(),
       spooling: (storedId, domain) => this.#trace.spooling(storedId, domain),
     });
@@ -268,14 +315,14 @@ export class SubmissionSession implements SessionRules {
     // The cipher is "<version> <suite>" once the session is inside TLS.
     const tls = state.cipher?.split(" ")[0];
     const seconds = (clock.now() - startedAt) / 1000;
-    const recipients = transaction.recipients.size;
+    const recipients = envelope.recipients.size;
     const reply = { code: 250, enhanced: "2.6.0", text: `Message accepted as ${spoolId}` };
     const { traceparent, traceId } = this.#trace.accepted(reply, { sizeBytes, recipients });
     metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent });
     const { code, enhanced } = reply;
     const line = { spoolId, domain, listener, sizeBytes, recipients, code, enhanced, traceId };
     journal.write({ kind: "accepted", line }, () => {
-      const destinations = destinationsOf(transaction.recipients.values());
+      const destinations = destinationsOf(envelope.recipients.values());
       return { spoolId, domain, acceptedAt, sizeBytes, destinations, messageId };
     });
     return reply;
@@ -287,8 +334,35 @@ export class SubmissionSession implements SessionRules {
     const listener = this.#opened.name;
     this.#parts.metrics.refused(listener, code, enhanced);
     const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };
-    const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain };
+    const by = this.#verdict.told() ?? admission;
+    const stage = by === admission ? {} : { stage: by };
+    const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain, ...stage };
     this.#parts.clientLog.info(this.#client, line, "refused");
+  }
+
+  /** The rules of the house, and then whoever else looks at headers. */
+  #admit(state: SessionState, envelope: Envelope, header: Header): Answer<Admitted | Refusal> {
+    const client = this.#clientIn(state);
+    // Who may relay now, which is not who might when the session began.
+    this.#trace.headerRead(header, () => admitClient(this.#snapshot, client) === undefined);
+    const admitted = admitHeader(this.#snapshot, client, header);
+    if (admitted.kind === "refusal") return this.#verdict.stopped(stopped(admission, admitted));
+    const question = (): MessageQuestion => ({ ...this.#askedBy(state), envelope, header, admission: admitted });
+    const stages = this.#parts.stages();
+    return after(this.#asking.ask(this.#verdict.soFar, stages.header, question), (verdict) =>
+      isStopped(verdict)
+        ? this.#verdict.stopped(verdict)
+        : {
+            kind: "admitted",
+            admission: admitted,
+            verdict,
+            look: () => this.#asking.look(stages.content, question),
+          },
+    );
+  }
+
+  #askedBy(state: SessionState): Omit<SenderQuestion, "mail"> {
+    return { place: this.#place, client: this.#clientIn(state), session: state };
   }
 
   #clientIn(state: SessionState): Client {
@@ -296,7 +370,7 @@ export class SubmissionSession implements SessionRules {
     return { listener: this.#listener, secure: state.secure, principals, at: this.#mailAt };
   }
 
-  #reception(state: SessionState, transaction: Transaction): Parameters<typeof acceptMessage>[2]["reception"] {
+  #received(state: SessionState, envelope: Envelope): IncomingOptions["received"] {
     return {
       helo: state.helo,
       clientAddress: this.#place.address,
@@ -304,7 +378,7 @@ export class SubmissionSession implements SessionRules {
       extended: state.extended,
       secure: state.secure,
       authenticated: this.#logins.principal !== undefined,
-      smtpUtf8: transaction.mail.smtpUtf8,
+      smtpUtf8: envelope.mail.smtpUtf8,
       ...(state.cipher === undefined ? {} : { cipher: state.cipher }),
     };
   }

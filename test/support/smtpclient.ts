@@ -137,4 +137,14 @@ export class SmtpClient {
   destroy(): void {
     this.#socket.destroy();
   }
+
+  /** Octets that nobody has taken yet. */
+  get unsent(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Gone for good, and the server is told so. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
 }

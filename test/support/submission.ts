@@ -15,6 +15,7 @@ import type { Body, NewMessage } from "../../relay/spool/message/message.ts";
 import type { SpoolId } from "../../relay/spool/message/id.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/verbs.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
+import { noStages, type Stages } from "../../relay/reception/checks/stage.ts";
 import { openSubmission, type Submission } from "../../relay/reception/listener.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
@@ -270,6 +271,8 @@ export interface Bed {
   readonly gate: Gate;
   /** `listener code enhanced` of each refusal counted. */
   readonly refusals: string[];
+  /** `stage reason` of each answer that did not come. */
+  readonly silences: string[];
   /** Lines of the log, when the wish names a level. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   /** Connections that count, of all listeners. */
@@ -286,11 +289,14 @@ export interface BedWish {
   readonly logLevel?: string;
   /** The system's when absent. */
   readonly clock?: Clock;
+  /** None when absent. */
+  readonly stages?: Stages;
 }
 
 /** What a bed counts and logs, where a relay has metrics and standard output. */
 class Notes {
   readonly refusals: string[] = [];
+  readonly silences: string[] = [];
   readonly lines: Record<string, unknown>[] = [];
   connections = 0;
 
@@ -311,6 +317,7 @@ class Notes {
       },
       authenticated: nothing,
       accepted: nothing,
+      stageSilent: (stage, reason) => this.silences.push(`${stage} ${reason}`),
       refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),
       turnedAway: nothing,
       acceptedMessages: 0,
@@ -320,7 +327,7 @@ class Notes {
 
 export async function openBed(
   wish: SnapshotWish,
-  { patience, logLevel = "silent", clock = systemClock }: BedWish = {},
+  { patience, logLevel = "silent", clock = systemClock, stages = noStages }: BedWish = {},
 ): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
@@ -339,6 +346,7 @@ export async function openBed(
     limits: { ...podLimits(clock), newcomers: { isOneTooMany: () => false } },
     metrics: notes.metrics,
     gate,
+    stages: () => stages,
     listenHost: "127.0.0.1",
     ports: new Map(),
     // They would wait.
@@ -352,6 +360,7 @@ export async function openBed(
     orders,
     gate,
     refusals: notes.refusals,
+    silences: notes.silences,
     lines: notes.lines,
     connections: () => notes.connections,
     async connect(listener, wished = {}) {

@@ -4,7 +4,7 @@ import { parseHeader, type Header } from "../header.ts";
 import { planHeader, renderOutgoing } from "./outgoing.ts";
 import { isUsableDate, isUsableMessageId } from "./stamp.ts";
 
-const reception = {
+const received = {
   helo: "client.example",
   clientAddress: "192.0.2.7",
   by: "relay.example.com",
@@ -35,7 +35,7 @@ function outgoing(text: string): string {
   const header = headerOf(text);
   const plan = planHeader(header, new Set(["bcc", "return-path"]));
   if (plan.kind === "fault") return plan.reason;
-  const whole = renderOutgoing({ header, plan, reception }).toString("latin1");
+  const whole = renderOutgoing({ header, plan, marks: [], received }).toString("latin1");
   return whole.slice(whole.split("\r\n", 3).join("\r\n").length + 2);
 }
 

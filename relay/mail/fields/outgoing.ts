@@ -6,7 +6,8 @@
  * that a signature covers: it stays as it is, also where it is worse for it.
  */
 import { changedFields, fieldValue, type FieldChanges, type Header, type HeaderField } from "../header.ts";
-import { formatDate, renderReceived, type Reception } from "../received.ts";
+import { formatDate, renderReceived, type ReceivedClauses } from "../received.ts";
+import { renderMarks, type MarkField } from "./mark.ts";
 import { countFault, repeatChanges, repeatedNames, unfoldable, type FieldFault } from "./repeats.ts";
 import { isUsableDate, isUsableMessageId } from "./stamp.ts";
 import { tidyField, withPlainName } from "./tidy.ts";
@@ -76,21 +77,27 @@ function addRepeatChanges(header: Header, changes: Map<HeaderField, Buffer>): Fi
 export interface Outgoing {
   readonly header: Header;
   readonly plan: HeaderPlan;
-  readonly reception: Reception;
+  /** What checks say of the message, in their order. */
+  readonly marks: readonly MarkField[];
+  readonly received: ReceivedClauses;
   /** Of a body that was encoded anew: fields that are written otherwise, and fields that come. */
   readonly encoding?: { readonly changes: FieldChanges; readonly added: Buffer };
 }
 
-/** Received on top, then what was kept, then what RFC 6409 section 8 lets a submission server add. */
-export function renderOutgoing({ header, plan, reception, encoding }: Outgoing): Buffer {
+/**
+ * Marks on top (RFC 7208 section 9.1 and RFC 8601 section 4.1: above our own Received), Received, then what was kept, then what RFC
+ * 6409 section 8 lets a submission server add.
+ */
+export function renderOutgoing({ header, plan, marks, received, encoding }: Outgoing): Buffer {
   const changes = encoding === undefined ? plan.changes : new Map([...plan.changes, ...encoding.changes]);
-  const parts = [Buffer.from(renderReceived(reception), "latin1"), ...changedFields(header, changes)];
+  const parts = [Buffer.from(renderReceived(received), "latin1"), ...changedFields(header, changes)];
+  if (marks.length > 0) parts.unshift(renderMarks(marks));
   if (encoding !== undefined) parts.push(encoding.added);
-  if (!plan.hasDate) parts.push(Buffer.from(`Date: ${formatDate(reception.at)}\r\n`, "latin1"));
-  if (plan.messageId === undefined) parts.push(Buffer.from(`Message-ID: ${addedMessageId(reception)}\r\n`, "latin1"));
+  if (!plan.hasDate) parts.push(Buffer.from(`Date: ${formatDate(received.at)}\r\n`, "latin1"));
+  if (plan.messageId === undefined) parts.push(Buffer.from(`Message-ID: ${addedMessageId(received)}\r\n`, "latin1"));
   return Buffer.concat(parts);
 }
 
-export function addedMessageId({ id, by }: Pick<Reception, "id" | "by">): string {
+export function addedMessageId({ id, by }: Pick<ReceivedClauses, "id" | "by">): string {
   return `<${id}@${by}>`;
 }

@@ -398,3 +398,37 @@ test("a client that sends twice the limit hears 552 and is cut", async () => {
   assert.equal(codes(await reply), "552 5.3.4");
   await client.closed;
 });
+
+test("a body ends when its last octets are written, also where all of it came at once", async () => {
+  const client = await session();
+  const { spool } = bed;
+  const begin = spool.begin.bind(spool);
+  let writing = 0;
+  let writingAtEnd: number | undefined;
+  spool.begin = (id) => {
+    const writer = begin(id);
+    return {
+      ...writer,
+      sizeBytes: 0,
+      write: async (chunk) => {
+        writing += 1;
+        await new Promise((resolve) => setImmediate(resolve));
+        await writer.write(chunk);
+        writing -= 1;
+      },
+      finish: () => {
+        writingAtEnd = writing;
+        return writer.finish();
+      },
+    };
+  };
+  try {
+    const replies = ["250", "250", "354", "250"].map(async () => (await client.reply()).slice(0, 3));
+    client.write(`MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n${full}\r\nx\r\n.\r\n`);
+    assert.deepEqual(await Promise.all(replies), ["250", "250", "354", "250"]);
+  } finally {
+    spool.begin = begin;
+  }
+  assert.equal(writingAtEnd, 0);
+  assert.equal(lastKept().body.toString(), "x\r\n");
+});

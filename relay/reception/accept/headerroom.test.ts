@@ -6,8 +6,10 @@ import { openBed } from "../../../test/support/submission.ts";
 import { systemChance, systemClock, octetsOf } from "../../../runtime/clock.ts";
 import { until } from "../../../test/support/until.ts";
 import { spoolIdOf } from "../../spool/message/id.ts";
-import { acceptMessage, type Delivery } from "./accept.ts";
+import { pass } from "../checks/verdict.ts";
+import { acceptMessage } from "./accept.ts";
 import { HeaderRoom } from "./headerroom.ts";
+import type { IncomingOptions } from "./incoming.ts";
 
 test("what is beyond a usual header is counted for all together, until it is left", () => {
   const room = new HeaderRoom({ usual: 10, beyond: 100 });
@@ -32,14 +34,14 @@ async function receptions(t: TestContext, headerRoom: HeaderRoom) {
   return () => {
     const stream = new PassThrough();
     t.after(() => stream.destroy());
-    const delivery: Delivery = {
+    const options: IncomingOptions = {
       id: newId(),
       anotherId: newId,
       mail: { kind: "mail", sender: undefined, sizeBytes: undefined, body: "7BIT", smtpUtf8: false },
       recipients: [{ address: "b@example.net" }],
       sizeLimitBytes: 1_000_000,
       headerRoom,
-      reception: {
+      received: {
         helo: "client.example",
         clientAddress: "127.0.0.1",
         by: "relay.example.com",
@@ -48,10 +50,16 @@ async function receptions(t: TestContext, headerRoom: HeaderRoom) {
         authenticated: false,
         smtpUtf8: false,
       },
-      admit: () => ({ kind: "admission", domain: "example.com", mustSign: false }),
+      admit: () => ({
+        kind: "admitted",
+        admission: { kind: "admission", domain: "example.com", mustSign: false },
+        verdict: pass,
+        look: () => undefined,
+      }),
+      stopped: (verdict) => verdict.refusal,
       now: () => systemClock.now(),
     };
-    return { stream, result: acceptMessage(stream, bed.spool, delivery) };
+    return { stream, result: acceptMessage(stream, bed.spool, options) };
   };
 }
 

@@ -5,7 +5,7 @@
  * Lines that are too long or end with a bare LF are reported and skipped, and the session goes on. A last line without its
  * end is never run. The next line waits until the command before it has finished.
  */
-
+import { commandLineOctets } from "../../mail/limit.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
 
 export type LineFault = "long" | "bareLineFeed" | "control";
@@ -18,6 +18,18 @@ const faultTexts: Readonly<Record<LineFault, string>> = {
 
 export function refuseLine(fault: LineFault): Refusal {
   return refusal(500, "5.5.2", `${faultTexts[fault]}, command ignored`);
+}
+
+const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
+
+export function isAuth(line: Buffer): boolean {
+  return line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
+}
+
+/** What is wrong with a whole line. A line of an authentication exchange may be longer, and was measured before. */
+export function faultOf(line: Buffer, inExchange: boolean): LineFault | undefined {
+  if (!inExchange && line.length > commandLineOctets && !isAuth(line)) return "long";
+  return controlCharacter.test(line.toString("latin1")) ? "control" : undefined;
 }
 
 export interface LineEvents {

@@ -10,15 +10,17 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import { commandLineOctets } from "../../mail/limit.ts";
+import type { Answer } from "../../../runtime/answer.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
-import { parseHelo, parseMail, parseRcpt, refuseData } from "./command.ts";
-import { refuseLine, type LineFault } from "./commandline.ts";
+import { parseHelo } from "./command.ts";
+import { faultOf, isAuth, refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
+import { EnvelopeCommands } from "./envelopecommands.ts";
+import { SessionEnd, type Ending } from "./sessionend.ts";
 import { SessionWatch } from "./sessionwatch.ts";
-import { isRefusal, isSlowed, isTooMany, type Patience } from "./patience.ts";
-import { goodbyeOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
-import type { SessionRules, SessionState, Transaction } from "./rules.ts";
+import type { Patience } from "./patience.ts";
+import { greetingOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
+import type { Opening, SessionRules, SessionState } from "./rules.ts";
 import { beginExchange, goOn, type SaslStep } from "./sasl.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
@@ -28,7 +30,6 @@ const servedCommands: ReadonlySet<string> = new Set(
 const badCommandsAllowed = 10;
 /** What a client is called that logs in without having said its name inside TLS. */
 const noName = "unknown";
-const controlCharacter = /[\x00-\x08\x0a-\x1f\x7f]/; // eslint-disable-line no-control-regex
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
 const tooManyErrors = refusal(421, "4.7.0", "Too many errors");
 
@@ -37,17 +38,15 @@ export interface SessionOpening {
   readonly patience: Patience;
 }
 
-export class MailConnection extends SMTPConnection {
+export class MailConnection extends SMTPConnection implements Ending {
+  readonly end = new SessionEnd(this);
   readonly #rules: SessionRules;
-  #transaction: Transaction | undefined;
+  readonly #envelope: EnvelopeCommands;
   #isLoggedIn = false;
   #ownEnhanced: string | undefined;
-  #leaving = false;
   #receiving = false;
-  /** Since the last message that was taken. */
-  #refusals = 0;
-  #commands = 0;
-  readonly #patience: Patience;
+  /** While it is not known yet whether the session may begin. */
+  #opening: Promise<void> | undefined;
   readonly #watch: SessionWatch;
   /** The socket that the others are below: during a handshake the one that is being made secure. */
   #top: Socket;
@@ -55,10 +54,10 @@ export class MailConnection extends SMTPConnection {
   constructor(server: SMTPServer, opening: SessionOpening, ...[socket, options]: Parameters<SMTPServer["connect"]>) {
     super(server, socket, options);
     this.#rules = opening.rules;
-    this.#patience = opening.patience;
+    this.#envelope = new EnvelopeCommands(opening.rules);
     this.#watch = new SessionWatch(opening.patience, {
       busyWith: () => this.#busyWith(),
-      timeOut: () => this.#timeOut(),
+      timeOut: () => this.end.timeOut(this.#watch.isStranger),
     });
     this.#top = socket;
     this.name = this.#rules.hostname;
@@ -78,13 +77,46 @@ export class MailConnection extends SMTPConnection {
   /** No delay where the client is known: the library makes everybody wait for early talkers. */
   override init(): void {
     this._setListeners(() => {
-      const opening = this.#rules.open();
-      if (opening.kind === "refusal") return this.reply(opening);
-      if (opening.isKnown) this.#watch.known();
-      this.#watch.start();
-      if (opening.greetingDelayMs === 0) return this.connectionReady();
-      setTimeout(() => this.connectionReady(), opening.greetingDelayMs).unref();
+      this.#opening = this.#decided(this.#rules.open(), (opening) => this.#opened(opening));
     });
+  }
+
+  #opened(opening: Opening | Refusal): void {
+    this.#opening = undefined;
+    if (opening.kind === "refusal") {
+      this.reply(greetingOf(opening));
+      return this.close();
+    }
+    if (opening.isKnown) this.#watch.known();
+    this.#watch.start();
+    if (opening.greetingDelayMs === 0) return this.connectionReady();
+    setTimeout(() => this.connectionReady(), opening.greetingDelayMs).unref();
+  }
+
+  /**
+   * Goes on with a decision: at once where it is there, or when it comes, unless the session has ended meanwhile and nobody is there
+   * to answer. Then the promise resolves when what came of it was done; it never rejects.
+   */
+  #decided<T>(decision: Answer<T>, go: (value: T | Refusal) => void): Promise<void> | undefined {
+    if (!(decision instanceof Promise)) {
+      go(decision);
+      return undefined;
+    }
+    return decision
+      .catch(() => internalError)
+      .then((value) => {
+        if (!this.isOver) this.#together(() => go(value));
+      })
+      .catch(() => this.destroy());
+  }
+
+  /** Nobody hears anything any more. */
+  get isOver(): boolean {
+    return this._closing || this._closed;
+  }
+
+  get isHandshaking(): boolean {
+    return this._upgrading;
   }
 
   /** The place is free from the goodbye on, so that a client that quits and comes back finds it. */
@@ -100,30 +132,9 @@ export class MailConnection extends SMTPConnection {
     this.#rules.closed();
   }
 
-  /** The place is another's now. */
-  giveWay(): void {
-    if (this._upgrading) return this.destroy();
-    this.reply(refusal(421, "4.3.2", "Too many connections, log in sooner"));
-  }
-
   #busyWith(): "reply" | "message" | undefined {
     if (this.#receiving) return "message";
     return this._handlerPending ? "reply" : undefined;
-  }
-
-  #timeOut(): void {
-    if (this._closing || this._closed) return;
-    if (this._upgrading) return this.destroy();
-    const isStranger = this.#watch.standing.kind === "stranger";
-    this.reply(refusal(421, "4.4.2", isStranger ? "Timeout, you have not logged in" : "Timeout, nothing was sent"));
-  }
-
-  /** Everything that the client had to say was read and answered: it may have closed its side only to say so. */
-  #inputEnded(): void {
-    if (this._upgrading || this._closing || this._closed) return;
-    // A message that will never be whole.
-    if (this.#receiving) return this.destroy();
-    this.close();
   }
 
   override _armTimeout(socket: Socket = this._socket): void {
@@ -137,9 +148,9 @@ export class MailConnection extends SMTPConnection {
       command: (line, next) => this._onCommand(line, next),
       fault: (fault, next) => this.#lineFault(fault, next),
       batch: (run) => this.#together(run),
-      flood: () => this.#cut(),
+      flood: () => this.end.flooded(this.#rules.sizeLimitBytes),
       isLenient: () => this.#rules.lineEnds === "Lenient",
-      end: () => this.#inputEnded(),
+      end: () => this.end.inputEnded(),
     });
   }
 
@@ -160,10 +171,7 @@ export class MailConnection extends SMTPConnection {
     const silent = context === false || (code >= 300 && code < 400);
     const enhanced = this.#ownEnhanced ?? (silent ? "" : libraryEnhanced(code, text));
     this.#ownEnhanced = undefined;
-    const isCounted = isRefusal({ code, enhanced }, this.#watch.standing);
-    if (isCounted) this.#refusals += 1;
-    // Each costs us more than the client.
-    if (isCounted && code !== 421 && isTooMany(this.#refusals, this.#watch.standing)) return this.reply(tooManyErrors);
+    if (this.#watch.replied({ code, enhanced })) return this.reply(tooManyErrors);
     if (code >= 400) this.#rules.refused({ code, enhanced, text });
     const socket = this._socket;
     if (!this._upgrading && socket.writable) socket.write(replyLines(code, enhanced, lines));
@@ -191,20 +199,27 @@ export class MailConnection extends SMTPConnection {
   }
 
   override _onCommand(line: Buffer, callback?: () => void): void {
-    this.#commands += 1;
+    if (this.#opening !== undefined) return this.#hold(line, callback);
+    this.#watch.commanded();
     const next = (): void => this.#afterPause(callback ?? ((): void => undefined));
     if (this._upgrading || !this._ready || this._closing) return super._onCommand(line, next);
-    const exchange = this._nextHandler !== false || line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
-    if (!exchange && line.length > commandLineOctets) return this.#lineFault("long", next);
-    if (controlCharacter.test(line.toString("latin1"))) return this.#lineFault("control", next);
+    const fault = faultOf(line, this._nextHandler !== false);
+    if (fault !== undefined) return this.#lineFault(fault, next);
     if (this.hostNameAppearsAs === false && this.#needsNoName(line)) this.hostNameAppearsAs = noName;
     super._onCommand(line, next);
   }
 
+  /** A client that speaks before it is known whether it may: it is an early talker, or none, when that is known. */
+  #hold(line: Buffer, callback: (() => void) | undefined): void {
+    void this.#opening?.then(() => {
+      if (!this.isOver) this.#together(() => this._onCommand(line, callback));
+    });
+  }
+
   #afterPause(next: () => void): void {
-    const talk = { commands: this.#commands, isLoud: this.#rules.isLoud() };
-    if (isSlowed(this.#watch.standing, talk)) setTimeout(next, this.#patience.pauseMs).unref();
-    else next();
+    const pauseMs = this.#watch.pauseMs(this.#rules.isLoud());
+    if (pauseMs === undefined) next();
+    else setTimeout(next, pauseMs).unref();
   }
 
   /**
@@ -212,8 +227,7 @@ export class MailConnection extends SMTPConnection {
    * the same, and so is mail from who has logged in.
    */
   #needsNoName(line: Buffer): boolean {
-    const isAuth = line.toString("latin1", 0, 5).toUpperCase() === "AUTH ";
-    return this.secure && this.#rules.startTls !== "absent" && (isAuth || this.#isLoggedIn);
+    return this.secure && this.#rules.startTls !== "absent" && (isAuth(line) || this.#isLoggedIn);
   }
 
   #lineFault(fault: LineFault, next: () => void): void {
@@ -227,7 +241,7 @@ export class MailConnection extends SMTPConnection {
 
   override _resetSession(): void {
     super._resetSession();
-    this.#transaction = undefined;
+    this.#envelope.reset();
     this.#rules.reset();
   }
 
@@ -276,7 +290,7 @@ export class MailConnection extends SMTPConnection {
   }
 
   override handler_AUTH(command: Buffer, callback: () => void): void {
-    const session = { secure: this.secure, inside: this.#transaction !== undefined, isLoggedIn: this.#isLoggedIn };
+    const session = { secure: this.secure, inside: this.#envelope.isOpen, isLoggedIn: this.#isLoggedIn };
     const refused = refuseAuth(this.#rules.startTls, session);
     if (refused !== undefined) return this.#answer(refused, callback);
     const first = beginExchange(command, (name) => this.#rules.exchange(name));
@@ -284,7 +298,7 @@ export class MailConnection extends SMTPConnection {
   }
 
   #exchange(next: Promise<SaslStep>, callback: () => void): void {
-    const settled = (step: SaslStep): void => {
+    void this.#decided(next, (step) => {
       if (step.kind === "challenge") {
         this._nextHandler = (line, done) => this.#exchange(goOn(step, line), done);
         return this.#answer({ code: 334, text: step.data.toString("base64") }, callback);
@@ -293,8 +307,7 @@ export class MailConnection extends SMTPConnection {
       this.#isLoggedIn = true;
       this.#watch.known();
       this.#answer({ code: 235, enhanced: "2.7.0", text: "Authentication successful" }, callback);
-    };
-    next.then(settled, () => settled(internalError));
+    });
   }
 
   /** The handshake is over. */
@@ -304,86 +317,50 @@ export class MailConnection extends SMTPConnection {
   }
 
   override handler_MAIL(command: Buffer, callback: () => void): void {
-    if (this.#transaction !== undefined) {
-      return this.#answer(refusal(503, "5.5.1", "Nested MAIL command"), callback);
-    }
-    const refused = this.#rules.leaving() ?? this.#rules.mayMail(this.#state);
-    if (refused !== undefined) return this.#answer(refused, callback);
-    const mail = parseMail(command);
-    if (mail.kind === "refusal") return this.#answer(mail, callback);
-    const decision = this.#rules.mail(this.#state, mail);
-    if (decision !== undefined) return this.#answer(decision, callback);
-    this.#transaction = { mail, recipients: new Map() };
-    this.#watch.progressed();
-    this.#answer({ code: 250, enhanced: "2.1.0", text: "Sender accepted" }, callback);
+    this.#answerWhenDecided(this.#envelope.mail(command, this.#state), callback);
   }
 
   override handler_RCPT(command: Buffer, callback: () => void): void {
-    const transaction = this.#transaction;
-    if (transaction === undefined) return this.#answer(refusal(503, "5.5.1", "Need MAIL command first"), callback);
-    const session = { smtpUtf8: transaction.mail.smtpUtf8, hostname: this.#rules.hostname };
-    const parsed = parseRcpt(command, session);
-    if (parsed.kind === "refusal") return this.#answer(parsed, callback);
-    const refused = this.#rules.recipient(transaction, parsed.recipient.address);
-    if (refused !== undefined) return this.#answer(refused, callback);
-    transaction.recipients.set(parsed.recipient.address, parsed.recipient);
-    this.#watch.progressed();
-    this.#answer({ code: 250, enhanced: "2.1.5", text: "Recipient accepted" }, callback);
+    this.#answerWhenDecided(this.#envelope.rcpt(command, this.#state), callback);
+  }
+
+  #answerWhenDecided(decision: Answer<Reply>, next: () => void): void {
+    void this.#decided(decision, (reply) => {
+      if (reply.code === 250) this.#watch.progressed();
+      this.#answer(reply, next);
+    });
   }
 
   override handler_DATA(command: Buffer, callback: () => void): void {
-    const transaction = this.#transaction;
     const parser = this._parser;
-    const refused = this.#rules.leaving() ?? refuseData(command, transaction?.recipients.size ?? 0);
-    if (transaction === undefined || refused !== undefined) return this.#answer(refused ?? internalError, callback);
+    const envelope = this.#envelope.data(command);
+    if ("kind" in envelope) return this.#answer(envelope, callback);
     if (parser === false) return callback();
     const stream = parser.startDataMode(this.#rules.sizeLimitBytes);
     this._dataStream = stream;
     this.#receiving = true;
-    const settled = (reply: Reply | Refusal | undefined): void => this.#endData(reply);
-    this.#rules.data(this.#state, transaction, stream).then(settled, () => settled(internalError));
+    const settled = (reply: Reply | undefined): void => this.#endData(reply);
+    this.#rules.data(this.#state, envelope, stream).then(settled, () => settled(internalError));
     this.send(354, "End data with <CR><LF>.<CR><LF>");
     callback();
   }
 
-  #endData(reply: Reply | Refusal | undefined): void {
+  #endData(reply: Reply | undefined): void {
     this._dataStream = false;
     this.#receiving = false;
     this.#watch.progressed();
-    if (reply?.code === 250) this.#refusals = 0;
-    if (reply !== undefined) this.reply(reply);
+    if (reply?.code === 250) this.#watch.pardoned();
+    if (reply !== undefined && !this.isOver) this.reply(reply);
     this._transactionCounter += 1;
     this._unrecognizedCommands = 0;
     this._resetSession();
-    if (this.#leaving) return this.#goodbye();
+    if (this.end.messageAnswered()) return;
     if (this._parser !== false) this._parser.continue();
-  }
-
-  /** A client that sends on past twice the limit does not read replies either: it hears 552 and loses the connection. */
-  #cut(): void {
-    this.reply(refusal(552, "5.3.4", `The message is larger than the limit of ${this.#rules.sizeLimitBytes} octets`));
-    this.close();
   }
 
   /** True while a message is between DATA and its reply: the time in which leaving would make the client guess. */
   get receiving(): boolean {
     return this.#receiving;
-  }
-
-  /** Says 421 now, or after the reply to the message under way (RFC 5321 section 3.8). */
-  leave(): void {
-    this.#leaving = true;
-    if (!this.#receiving) this.#goodbye();
-  }
-
-  /** The order to leave is taken back: who is inside DATA keeps the session after all. */
-  stay(): void {
-    this.#leaving = false;
-  }
-
-  #goodbye(): void {
-    if (this._closing || this._closed) return;
-    this.reply(goodbyeOf(this.name));
   }
 
   /** From the top: a handshake whose socket is taken away below it ends the process. */

@@ -3,6 +3,7 @@
  * knows the other's library.
  */
 import type { Readable } from "node:stream";
+import type { Answer } from "../../../runtime/answer.ts";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
 import type { MailCommand } from "./command.ts";
@@ -18,7 +19,8 @@ export interface SessionState {
   readonly extended: boolean;
 }
 
-export interface Transaction {
+/** What MAIL and RCPT have said so far (RFC 5321 section 2.3.1). */
+export interface Envelope {
   readonly mail: MailCommand;
   /** By address: a recipient that is named twice is one recipient. */
   readonly recipients: Map<string, EnvelopeRecipient>;
@@ -34,7 +36,17 @@ export interface ClientPlace {
   readonly address: string;
 }
 
-/** What the library asks us, one session each. Refusals are values; a rejection is our own failure. */
+/** A session that may begin. Known is whose network is trusted. */
+export interface Opening {
+  readonly kind: "open";
+  readonly greetingDelayMs: number;
+  readonly isKnown: boolean;
+}
+
+/**
+ * What the library asks us, one session each. Refusals are values; a rejection is our own failure. What may wait is asked one at a
+ * time: the client's next command is read when it has been answered.
+ */
 export interface SessionRules {
   readonly hostname: string;
   readonly sizeLimitBytes: number;
@@ -46,8 +58,8 @@ export interface SessionRules {
   enter(giveWay: () => void): Refusal | undefined;
   /** The client causes more trouble than it may, and none of it is trusted. */
   isLoud(): boolean;
-  /** Asked once, when something can be said. Known is whose network is trusted. */
-  open(): Refusal | { readonly kind: "open"; readonly greetingDelayMs: number; readonly isKnown: boolean };
+  /** Asked once, when something can be said. A refusal ends the session. */
+  open(): Answer<Opening | Refusal>;
   /** Names of the SASL mechanisms that EHLO offers inside TLS. */
   readonly mechanisms: readonly string[];
   /** Undefined when there is no such mechanism. Who has logged in is for the rules to remember. */
@@ -59,15 +71,16 @@ export interface SessionRules {
   /** Why nobody's mail is taken now: 421, which ends the session. Asked before each MAIL and DATA. */
   leaving(): Refusal | undefined;
   mayMail(state: SessionState): Refusal | undefined;
-  mail(state: SessionState, command: MailCommand): Refusal | undefined;
-  recipient(transaction: Transaction, address: string): Refusal | undefined;
+  mail(state: SessionState, command: MailCommand): Answer<Refusal | undefined>;
+  /** Of one more recipient of the envelope. */
+  recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined>;
   /** Reads the stream to its end; undefined when the client is gone. */
-  data(state: SessionState, transaction: Transaction, stream: Readable): Promise<Reply | Refusal | undefined>;
+  data(state: SessionState, envelope: Envelope, stream: Readable): Promise<Reply | Refusal | undefined>;
   /** Told of every 4xx and 5xx that is sent. */
   refused(reply: Reply): void;
   /** Told when a transaction is over, whatever ended it, and also when there was none. */
   reset(): void;
-  /** Told when the session ends, possibly more than once, and also when it was never opened. */
+  /** Told when the session ends, possibly more than once, and also when it was never opened: no answer is waited for any more. */
   closed(): void;
 }
 
@@ -95,6 +108,11 @@ export interface ServerCertificate {
 /** RFC 5321 section 3.8. */
 export function goodbyeOf(hostname: string): Refusal {
   return refusal(421, "4.3.2", `${hostname} takes no mail now, come again`);
+}
+
+/** RFC 5321 section 3.1: a session that is refused from the start is greeted with 554, or with 421 when it may be taken later. */
+export function greetingOf({ code, ...refused }: Refusal): Refusal {
+  return { ...refused, code: code < 500 ? 421 : 554 };
 }
 
 /** RFC 3207 section 4: 454 is "not now". The library would go on with the private key that it publishes with its source. */

@@ -216,7 +216,7 @@ export class MailServer extends SMTPServer {
     }
     const { patience } = this.#options;
     const connection = new MailConnection(this, { rules: arrival.rules, patience }, socket, options);
-    arrival.giveWay = () => (this.#isCrowded ? connection.destroy() : connection.giveWay());
+    arrival.giveWay = () => (this.#isCrowded ? connection.destroy() : connection.end.giveWay());
     this.#sessions.set(connection.session, connection);
     this.connections.add(connection);
     this.open.add(connection);

@@ -1,0 +1,132 @@
+/** What a session hears of stages that answer, do not answer, fail, or answer when nobody is there any more. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { refusal } from "../../mail/reply.ts";
+import { Asking, type Silence } from "./asking.ts";
+import type { Stage } from "./stage.ts";
+import { pass, stopped, type Verdict } from "./verdict.ts";
+
+type Judge = Stage<string>["judge"];
+
+function stage(name: string, judge: Judge, deadlineMs = 60_000): Stage<string> {
+  return { name, deadlineMs, judge };
+}
+
+function asking(): { readonly asking: Asking; readonly silences: [string, Silence][] } {
+  const silences: [string, Silence][] = [];
+  return { asking: new Asking((...silence) => silences.push(silence)), silences };
+}
+
+const no = stopped("no", refusal(550, "5.7.1", "no"));
+const mark: Verdict = { kind: "mark", fields: [{ name: "X-Check", value: "1" }] };
+const never: Judge = () => new Promise(() => undefined);
+const unanswered = refusal(451, "4.3.0", "This cannot be checked now, try again later");
+
+test("with nobody to ask no question is made, and what is thought already is the verdict", () => {
+  const verdict = asking().asking.ask(mark, [], () => assert.fail("nobody wants to know"));
+  assert.equal(verdict, mark);
+});
+
+test("who is stopped already is asked about no more", () => {
+  const verdict = asking().asking.ask(no, [stage("a", () => assert.fail("asked"))], () => "q");
+  assert.equal(verdict, no);
+});
+
+test("what is answered at once is there at once, in order, up to the first that says no", () => {
+  const asked: string[] = [];
+  const says = (name: string, verdict: Verdict): Stage<string> =>
+    stage(name, (question) => {
+      asked.push(`${name} ${question}`);
+      return verdict;
+    });
+  const stages = [says("a", mark), says("b", pass), says("c", no), says("d", pass)];
+  assert.deepEqual(
+    asking().asking.ask(pass, stages, () => "q"),
+    no,
+  );
+  assert.deepEqual(asked, ["a q", "b q", "c q"]);
+  assert.deepEqual(
+    asking().asking.ask(mark, stages.slice(0, 2), () => "q"),
+    {
+      kind: "mark",
+      fields: [
+        { name: "X-Check", value: "1" },
+        { name: "X-Check", value: "1" },
+      ],
+    },
+  );
+});
+
+test("one after the other: the second is asked when the first has answered", async () => {
+  const first = Promise.withResolvers<Verdict>();
+  const asked: string[] = [];
+  const stages = [
+    stage("a", () => first.promise),
+    stage("b", () => {
+      asked.push("b");
+      return Promise.resolve(pass);
+    }),
+  ];
+  const verdict = asking().asking.ask(pass, stages, () => "q");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(asked, []);
+  first.resolve(mark);
+  assert.deepEqual(await verdict, mark);
+  assert.deepEqual(asked, ["b"]);
+});
+
+test("an answer that does not come within the deadline is 451, is told once, and the stage hears of it", async () => {
+  const { asking: one, silences } = asking();
+  let signal: AbortSignal | undefined;
+  const late = Promise.withResolvers<Verdict>();
+  const judge: Judge = (_question, turn) => {
+    signal = turn.signal;
+    return late.promise;
+  };
+  const verdict = await one.ask(pass, [stage("slow", judge, 5)], () => "q");
+  assert.deepEqual(verdict, stopped("slow", unanswered));
+  assert.equal(signal?.aborted, true);
+  assert.deepEqual(silences, [["slow", { kind: "overdue" }]]);
+  late.reject(new Error("too late to matter"));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(silences.length, 1);
+});
+
+for (const [how, judge] of [
+  [
+    "throws",
+    (): never => {
+      throw new Error("broken");
+    },
+  ],
+  ["rejects", () => Promise.reject(new Error("broken"))],
+] as const) {
+  test(`a stage that ${how} is 451, and told`, async () => {
+    const { asking: one, silences } = asking();
+    assert.deepEqual(await one.ask(pass, [stage("ill", judge)], () => "q"), stopped("ill", unanswered));
+    assert.deepEqual(silences, [["ill", { kind: "failed", error: new Error("broken") }]]);
+  });
+}
+
+test("when the session has ended nobody waits: what is open is aborted and counted as nobody's failure", async () => {
+  const { asking: one, silences } = asking();
+  let signal: AbortSignal | undefined;
+  const verdict = one.ask(
+    pass,
+    [
+      stage("slow", (_question, turn) => {
+        signal = turn.signal;
+        return new Promise((_resolve, reject) =>
+          turn.signal.addEventListener("abort", () => reject(new Error("aborted"))),
+        );
+      }),
+    ],
+    () => "q",
+  );
+  one.end();
+  assert.equal(signal?.aborted, true);
+  assert.deepEqual(await verdict, stopped("slow", unanswered));
+  // Also who is asked after that.
+  assert.deepEqual(await one.ask(pass, [stage("late", never)], () => "q"), stopped("late", unanswered));
+  assert.deepEqual(silences, []);
+});
