@@ -35,7 +35,7 @@ import { openStore, type Store } from "./spool/local/store.ts";
 import { startingAtOnce } from "./spool/start.ts";
 import type { Spool } from "./spool/verbs.ts";
 import { noStages } from "./reception/checks/stage.ts";
-import { openSubmission, type SubmissionOptions } from "./reception/listener.ts";
+import { openReception, type ReceptionOptions } from "./reception/listeners.ts";
 import { receptionMetrics } from "./reception/metrics.ts";
 
 const program = "relay";
@@ -140,7 +140,7 @@ function openMetrics(sources: SpoolSources) {
 
 /** Every way in and out; closed together. */
 async function openMail(
-  shared: Omit<SubmissionOptions, "gate" | "stages" | "listenHost" | "ports" | "metrics"> & {
+  shared: Omit<ReceptionOptions, "gate" | "stages" | "listenHost" | "ports" | "metrics"> & {
     readonly spool: Store;
     readonly limits: Limits;
     readonly hops: HopTracer;
@@ -158,7 +158,7 @@ async function openMail(
   const resolving = { mxPort: settings.mxPort, ownPorts: [...ports.values()] };
   const delivery = openDelivery({ ...shared, metrics: metrics.delivery, resolving });
   const spool = startingAtOnce({ spool: shared.spool, starter: delivery, log });
-  const submission = await openSubmission({
+  const reception = await openReception({
     ...shared,
     spool,
     metrics: metrics.reception,
@@ -177,7 +177,7 @@ async function openMail(
     ports,
     onAnswer: (caller, code) => metrics.administration.administered(caller, code),
   });
-  const edges = [administration, submission, giver, delivery];
+  const edges = [administration, reception, giver, delivery];
   lifecycle.onStop({
     name: "mail",
     close: async () => {

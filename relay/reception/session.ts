@@ -16,11 +16,11 @@ import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/rep
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
-import { destinationsOf } from "../observe/transition.ts";
 import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
 import type { ReceivingSpool } from "../spool/start.ts";
 import { after, type Answer } from "../../runtime/answer.ts";
 import { acceptMessage, insufficientStorage } from "./accept/accept.ts";
+import { announce } from "./accept/announce.ts";
 import { oversize, type Admitted, type IncomingOptions } from "./accept/incoming.ts";
 import { Asking, type Silence } from "./checks/asking.ts";
 import type { MessageQuestion, SenderQuestion, Stages } from "./checks/stage.ts";
@@ -69,7 +69,7 @@ const idOctets = 6;
 const admission = "admission";
 const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
 
-export class SubmissionSession implements SessionRules {
+export class ReceptionSession implements SessionRules {
   readonly #parts: SessionParts;
   readonly #opened: ListenerDocument;
   readonly #place: ClientPlace;
@@ -310,22 +310,10 @@ export class SubmissionSession implements SessionRules {
         log.error({ spoolId: id, error: result.cause }, "could not store");
       return result;
     }
-    const { id: spoolId, domain, sizeBytes, acceptedAt, messageId } = result;
-    const listener = this.#opened.name;
-    // The cipher is "<version> <suite>" once the session is inside TLS.
-    const tls = state.cipher?.split(" ")[0];
+    const { recipients } = envelope;
     const seconds = (clock.now() - startedAt) / 1000;
-    const recipients = envelope.recipients.size;
-    const reply = { code: 250, enhanced: "2.6.0", text: `Message accepted as ${spoolId}` };
-    const { traceparent, traceId } = this.#trace.accepted(reply, { sizeBytes, recipients });
-    metrics.accepted({ listener, domain, tls, sizeBytes, seconds, traceparent });
-    const { code, enhanced } = reply;
-    const line = { spoolId, domain, listener, sizeBytes, recipients, code, enhanced, traceId };
-    journal.write({ kind: "accepted", line }, () => {
-      const destinations = destinationsOf(envelope.recipients.values());
-      return { spoolId, domain, acceptedAt, sizeBytes, destinations, messageId };
-    });
-    return reply;
+    const told = { metrics, journal, trace: this.#trace };
+    return announce(told, result, { listener: this.#opened.name, cipher: state.cipher, recipients, seconds });
   }
 
   refused(reply: Reply): void {

@@ -16,7 +16,7 @@ import type { SpoolId } from "../../relay/spool/message/id.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/verbs.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
 import { noStages, type Stages } from "../../relay/reception/checks/stage.ts";
-import { openSubmission, type Submission } from "../../relay/reception/listener.ts";
+import { openReception, type Reception } from "../../relay/reception/listeners.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
 import { usualPatience, type Patience } from "../../relay/smtp/server/patience.ts";
@@ -264,7 +264,7 @@ export class MemorySpool implements Spool {
 }
 
 export interface Bed {
-  readonly submission: Submission;
+  readonly submission: Reception;
   readonly spool: MemorySpool;
   readonly snapshots: TestSnapshots;
   readonly orders: DrainState;
@@ -335,7 +335,7 @@ export async function openBed(
   const log = createLog({ level: logLevel, program: "test" }, notes);
   const orders = new DrainState();
   const gate = new Gate({ orders, stopping: new AbortController().signal });
-  const submission = await openSubmission({
+  const submission = await openReception({
     snapshots,
     spool,
     log,

@@ -201,10 +201,10 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "idle clients are not cut at a stop",
-    file: "relay/reception/listener.ts",
+    file: "relay/reception/listeners.ts",
     old: "for (const connection of server.open) if (!connection.receiving) connection.destroy();",
     new: "",
-    test: "relay/reception/listener.test.ts",
+    test: "relay/reception/listeners.test.ts",
   },
   {
     what: "every client is on this machine",

@@ -28,9 +28,9 @@ import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
 import { MailServer } from "../smtp/server/server.ts";
 import type { Stages } from "./checks/stage.ts";
-import { SubmissionSession, type SessionParts } from "./session.ts";
+import { ReceptionSession, type SessionParts } from "./session.ts";
 
-export interface SubmissionOptions {
+export interface ReceptionOptions {
   readonly snapshots: SnapshotSource;
   readonly spool: ReceivingSpool;
   readonly log: Log;
@@ -51,7 +51,7 @@ export interface SubmissionOptions {
   readonly patience?: Patience;
 }
 
-export interface Submission {
+export interface Reception {
   /** Listener name to bound port. */
   readonly addresses: ReadonlyMap<string, number>;
   /** Resolves when every session has ended or the deadline has passed, whichever is first. */
@@ -79,7 +79,7 @@ const goodbyeMs = 500;
 const lastDataMs = 600_000;
 
 /** Rejects when a listener of the first snapshot cannot be opened. */
-export async function openSubmission(options: SubmissionOptions): Promise<Submission> {
+export async function openReception(options: ReceptionOptions): Promise<Reception> {
   const listeners = new Listeners(options);
   try {
     await listeners.follow(options.snapshots.current());
@@ -94,7 +94,7 @@ export async function openSubmission(options: SubmissionOptions): Promise<Submis
 
 class Listeners {
   readonly addresses = new Map<string, number>();
-  readonly #options: SubmissionOptions;
+  readonly #options: ReceptionOptions;
   readonly #parts: SessionParts;
   readonly #open = new Map<string, OpenListener>();
   /** Gone from the configuration, with sessions that still run. */
@@ -103,7 +103,7 @@ class Listeners {
   #cut: NodeJS.Timeout | undefined;
   #closing = false;
 
-  constructor(options: SubmissionOptions) {
+  constructor(options: ReceptionOptions) {
     this.#options = options;
     const { snapshots, spool, log, clock, chance, metrics, journal } = options;
     this.#parts = {
@@ -186,7 +186,7 @@ class Listeners {
       implicitTls: document.tlsMode === "Implicit",
       patience,
       maxConnections: () => snapshots.current().relay.limits.connections,
-      rulesFor: (client) => new SubmissionSession(this.#parts, document, client),
+      rulesFor: (client) => new ReceptionSession(this.#parts, document, client),
       expectsProxies: () => proxies().length > 0,
       isProxy: (peerAddress) => this.#parts.networks.has(proxies(), peerAddress),
       isShutFor: (peerAddress) => this.#isShutFor(now(), peerAddress),
