@@ -257,7 +257,7 @@ function objectsFor(
   const objects: AppliedObject[] = [
     renderServiceAccount(relay),
     renderHeadlessService(relay),
-    renderClientService(relay),
+    renderClientService(relay, world.service),
     ...(relay.spec.networkPolicy.enabled ? [renderNetworkPolicy(relay, place.namespace)] : []),
     renderDisruptionBudget(relay),
   ];

@@ -296,6 +296,18 @@ test("our own certificates end as the cluster's names do", () => {
   assert.ok(issueFor?.includes("outbound.mail.svc.k8s.example"));
 });
 
+test("a Service that has got a second family is asked for with both, for as long as both are wished for", () => {
+  const asked = (ipFamilyPolicy: string) => relayOf({ service: { ipFamilies: ["IPv4"], ipFamilyPolicy } });
+  const first = renderClientService(asked("PreferDualStack"));
+  const present = { ...first, spec: { ...first.spec, ipFamilies: ["IPv4", "IPv6"] as const } };
+  const familiesIn = (policy: string, there = present) => renderClientService(asked(policy), there).spec.ipFamilies;
+  assert.deepEqual(first.spec.ipFamilies, ["IPv4"]);
+  assert.deepEqual(familiesIn("PreferDualStack"), ["IPv4", "IPv6"]);
+  assert.deepEqual(familiesIn("SingleStack"), ["IPv4"]);
+  const other = { ...present, spec: { ...present.spec, ipFamilies: ["IPv6", "IPv4"] as const } };
+  assert.deepEqual(renderClientService(asked("PreferDualStack"), other).spec.ipFamilies, ["IPv4"]);
+});
+
 test("one MailRelay with three SenderDomains becomes exactly the objects of the golden files", async () => {
   const rendered = new Map(everything().map((object) => [fileName(object), textOf(object)]));
   if (process.env["UPDATE_GOLDEN"] === "1") {

@@ -10,8 +10,9 @@ import { ownedMetadata } from "./owned.ts";
 import { httpPort } from "./podtemplate.ts";
 
 /** Selects pods that serve: one that is about to leave loses the label first and gets no new connection. */
-export function renderClientService(relay: Stored<MailRelay>): Service {
+export function renderClientService(relay: Stored<MailRelay>, present?: Service): Service {
   const { service } = relay.spec;
+  const ipFamilies = familiesOf(service, present);
   const own = ownedMetadata(relay, relay.metadata.name);
   // Ours come last: caches and people find the Service by them.
   const metadata = service.labels === undefined ? own : { ...own, labels: { ...service.labels, ...own.labels } };
@@ -30,10 +31,21 @@ export function renderClientService(relay: Stored<MailRelay>): Service {
         ? {}
         : { loadBalancerSourceRanges: service.loadBalancerSourceRanges }),
       ...(service.ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy: service.ipFamilyPolicy }),
-      ...(service.ipFamilies === undefined ? {} : { ipFamilies: service.ipFamilies }),
+      ...(ipFamilies === undefined ? {} : { ipFamilies }),
       ...(service.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: service.internalTrafficPolicy }),
     },
   };
+}
+
+/** The API server adds a second family where both are wished for, and refuses to be asked for the first alone from then on. */
+function familiesOf(
+  { ipFamilies, ipFamilyPolicy }: MailRelay["spec"]["service"],
+  present: Service | undefined,
+): Service["spec"]["ipFamilies"] {
+  const given = present?.spec.ipFamilies ?? [];
+  const isFirst = ipFamilies?.every((family, index) => given[index] === family) === true;
+  const wishesBoth = ipFamilyPolicy === "PreferDualStack" || ipFamilyPolicy === "RequireDualStack";
+  return isFirst && wishesBoth ? given : ipFamilies;
 }
 
 /** Names pods that are not ready too: whoever asks for a pod by name wants exactly that one. */
