@@ -6,26 +6,21 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openClusterStage } from "../support/node/clusterstage.ts";
 import { underFlow } from "../support/node/flow.ts";
-import { buildFormerRelease, type FormerRelease, lackingFormerRelease } from "../support/node/formerrelease.ts";
+import { buildFormerRelease, type FormerRelease } from "../support/node/formerrelease.ts";
 import { applyExamples, mailNamespace, type MailCluster } from "../support/node/mailcluster.ts";
 import { repositoryRoot } from "../support/results.ts";
 import { until } from "../support/until.ts";
 
-const lacking = lackingFormerRelease();
 let former: FormerRelease | undefined;
 
-const scenario = openClusterStage(
-  import.meta.url,
-  async (cluster) => {
-    former = buildFormerRelease(cluster.node.plan.directory, "before");
-    await cluster.node.importImage(former.archive);
-    await cluster.install(["image.tag=before"], join(former.folder, "charts/mailboat"));
-    await applyExamples(cluster, former.folder);
-    await cluster.patch("mailrelay", "outbound", { delivery: { retry: { first: "1s", max: "5s" } } });
-    await cluster.untilCondition("mailrelay", "outbound", { type: "Ready" });
-  },
-  lacking,
-);
+const scenario = openClusterStage(import.meta.url, async (cluster) => {
+  former = buildFormerRelease(cluster.node.plan.directory, "before");
+  await cluster.node.importImage(former.archive);
+  await cluster.install(["image.tag=before"], join(former.folder, "charts/mailboat"));
+  await applyExamples(cluster, former.folder);
+  await cluster.patch("mailrelay", "outbound", { delivery: { retry: { first: "1s", max: "5s" } } });
+  await cluster.untilCondition("mailrelay", "outbound", { type: "Ready" });
+});
 
 /** Which version each document is of, and what a domain's local parts are called in it. */
 async function mounted(

@@ -9,9 +9,8 @@ export type Scenario = (name: string, run: (cluster: MailCluster) => Promise<voi
 export function openClusterStage(
   file: string,
   prepare: (cluster: MailCluster) => Promise<void> = async () => {},
-  lacking: string | false = false,
 ): Scenario {
-  const skip = lackingNode() || lacking;
+  const skip = lackingNode();
   const ends: (() => Promise<void>)[] = [];
   let opened: MailCluster | undefined;
   before(async () => {
