@@ -18,7 +18,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "a storm of connections is let in",
-    file: "relay/reception/newcomers.ts",
+    file: "relay/limits/newcomers.ts",
     old: "return count > perSecond && this.#isLoud(client);",
     new: "return count < 0 && this.#isLoud(client);",
     test: "test/scenario/floods-cost-no-mail.test.ts",
