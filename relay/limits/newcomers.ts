@@ -7,7 +7,7 @@
 import type { Time } from "./hosts.ts";
 
 /** For one client, in one second. Mail that comes in a connection each, one after the other, stays below it. */
-const perSecond = 10;
+const perSecond = 100;
 
 export class Newcomers {
   readonly #time: Time;
