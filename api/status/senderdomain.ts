@@ -34,6 +34,8 @@ export const senderDomainReasons = {
   SecretNotFound: "SecretNotFound",
   SecretInvalid: "SecretInvalid",
   SecretsForbidden: "SecretsForbidden",
+  ConfigMapNotFound: "ConfigMapNotFound",
+  ConfigMapInvalid: "ConfigMapInvalid",
   ConfigMapsForbidden: "ConfigMapsForbidden",
   Programmed: "Programmed",
   WaitingForPods: "WaitingForPods",
@@ -83,6 +85,13 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
       reason: "RelayInvalid",
       when: "False: the MailRelay's spec cannot be read by this version; its pods keep what they have of the domain.",
     },
+    {
+      reason: "SecretNotFound",
+      when: "False: a Secret that spec.smarthosts names does not exist; pods keep what they have of the domain.",
+    },
+    { reason: "SecretInvalid", when: "False: a Secret that spec.smarthosts names cannot be used." },
+    { reason: "ConfigMapNotFound", when: "False: a ConfigMap that a caRef names does not exist." },
+    { reason: "ConfigMapInvalid", when: "False: a ConfigMap that a caRef names cannot be used." },
     { reason: "NamespaceNotAllowed", when: "False: no entry of the relay's tenants admits this namespace." },
     {
       reason: "NamespacesForbidden",

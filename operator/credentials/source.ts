@@ -9,7 +9,7 @@ import type { SpecSelection } from "../references/reference.ts";
 import { forbiddenProblem } from "../work/rights.ts";
 import { Verifiers } from "./verifiers.ts";
 import type { Place } from "../work/place.ts";
-import type { ReferenceProblem } from "../work/findings.ts";
+import type { ReferenceProblem } from "../work/problems.ts";
 
 export interface CredentialSource {
   /** Credentials of the Secrets that the questions select, each once, in order of their names. */

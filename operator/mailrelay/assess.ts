@@ -17,7 +17,7 @@ import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
-import type { ReferenceProblem } from "../work/findings.ts";
+import { reasonOf, type ReferenceProblem } from "../work/problems.ts";
 
 export interface RelayFinding extends Judgement {
   readonly type: MailRelayConditionType;
@@ -114,17 +114,6 @@ export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFin
   const [weightiest = first] = isForbidden ? problems.filter((problem) => problem.kind === "forbidden") : problems;
   const messages = new Set(problems.map((problem) => problem.message));
   return finding("ResolvedRefs", "False", reasonOf(weightiest), [...messages].join("; "));
-}
-
-function reasonOf({ kind, object }: ReferenceProblem): MailRelayReason {
-  switch (kind) {
-    case "forbidden":
-      return `${object}sForbidden`;
-    case "missing":
-      return `${object}NotFound`;
-    case "invalid":
-      return `${object}Invalid`;
-  }
 }
 
 /** Reads that RBAC does not allow beside those of what the spec refers to: what the operator keeps. */

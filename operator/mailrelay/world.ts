@@ -8,7 +8,7 @@ import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
 import type { Figures, PodFact } from "../pods/facts.ts";
-import type { Rejection } from "../work/findings.ts";
+import type { Rejection } from "../work/problems.ts";
 import type { Place } from "../work/place.ts";
 import type { Contest } from "../binding/rivals.ts";
 import type { NetworkPolicy, Service } from "../kube/kinds.ts";

@@ -5,7 +5,7 @@ import { readAuthorities } from "../trust/certificate.ts";
 import { type Login, readLogin } from "../credentials/login.ts";
 import { forbiddenProblem } from "../work/rights.ts";
 import type { Place } from "../work/place.ts";
-import type { ReferenceProblem } from "../work/findings.ts";
+import type { ReferenceProblem } from "../work/problems.ts";
 import { type Headers, readHeaders } from "./headers.ts";
 import type { SpecReference } from "./reference.ts";
 

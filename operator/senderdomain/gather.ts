@@ -13,7 +13,7 @@ import { domainDataKey, shardOf, shardSecretName } from "../binding/shards.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";
 import { isKeyOf } from "./keys.ts";
-import { needsPrevious, previousDocument } from "./plan.ts";
+import { needsPrevious, previousDocument } from "./document.ts";
 import { domainReferences, domainSelections, relayOf } from "./references.ts";
 import type { DomainWorld, PreviousDocument } from "./world.ts";
 

@@ -17,7 +17,7 @@ import { readShard, textDigest } from "../kube/shard.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
 import { withRevision } from "../mailrelay/objects/configuration.ts";
 import { shardOf } from "../binding/shards.ts";
-import { needsPrevious, previousDocument } from "./plan.ts";
+import { needsPrevious, previousDocument } from "./document.ts";
 import { managedSelector, readPrivateKey } from "../dkim/privatekey.ts";
 import type { DomainWorld } from "./world.ts";
 import { type DomainPlan, planDomain, planMisfitDomain } from "../../test/support/plans.ts";
@@ -515,6 +515,28 @@ test("what is to be said of a served domain is said whole", () => {
 test("planDomain() writes nothing for a domain that is not served", () => {
   for (const world of [domainWorld({ rivals: [older] }), domainWorld({ domain: shop })]) {
     assert.equal(planDomain(world).write, undefined);
+  }
+});
+
+test("a Secret or ConfigMap of a way out may arrive a moment after the domain", () => {
+  const hop = { name: "own", host: "smtp.example.net", port: 587, tlsMode: "Required" as const };
+  const caRef = { name: "ca", key: "ca.crt" };
+  const ways = [
+    ["SecretNotFound", { ...hop, credentialsRef: { name: "login" } }],
+    ["ConfigMapNotFound", { ...hop, caRef: { kind: "ConfigMap" as const, ...caRef } }],
+  ] as const;
+  for (const [reason, smarthost] of ways) {
+    const tenants = [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }];
+    const domain = domainOf({
+      namespace: "mail",
+      createdAt: new Date(withKey.now - 1000).toISOString(),
+      spec: { smarthosts: [smarthost] },
+    });
+    const plan = planDomain(domainWorld({ domain, relay: relayOf({ tenants }) }));
+    assert.deepEqual(
+      [condition(plan, "Accepted")?.reason, condition(plan, "Stalled")?.status, condition(plan, "Ready")?.reason],
+      [reason, "False", "Progressing"],
+    );
   }
 });
 

@@ -2,23 +2,13 @@
 import { managedByLabel, senderDomainLabel } from "../../api/labels.ts";
 import { type Condition, timestamp } from "../../api/condition.ts";
 import { convertHint } from "../../api/former/hint.ts";
-import { parseQuantity } from "../../api/quantity.ts";
-import {
-  type DomainDocument,
-  domainDocumentText,
-  documentVersions,
-  parseDomainDocument,
-} from "../../api/relayconfig.ts";
 import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { Misfit, Secret } from "../kube/objects.ts";
 import { textDigest } from "../kube/shard.ts";
 import type { Action, Plan } from "../work/actions.ts";
 import { ownerOf } from "../work/owner.ts";
 import { transitionEvents } from "../work/transitions.ts";
-import { domainDataKey, shardOf } from "../binding/shards.ts";
-import { renderShard } from "../binding/shards.ts";
-import { smarthostDocuments } from "../references/smarthost.ts";
-import { type Readings, readReferences } from "../references/readings.ts";
+import { domainDataKey, renderShard, shardOf } from "../binding/shards.ts";
 import {
   domainConditions,
   type DomainFinding,
@@ -33,13 +23,12 @@ import {
   relayField,
 } from "./assess.ts";
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "../dns/records.ts";
+import { renderFor, type Rendering } from "./document.ts";
 import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
+import { reasonOf } from "../work/problems.ts";
 import { rejectionText } from "../work/rights.ts";
-import { rsaKeyDocument } from "../dkim/privatekey.ts";
-import { domainReferences } from "./references.ts";
-import { roomProblem, type RoomProblem } from "./room.ts";
 import { summarizeDomain, untilArrived } from "./summary.ts";
-import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
+import type { DomainWorld, KeyFacts } from "./world.ts";
 
 export interface DomainPlan extends Plan {
   /** SHA-256 of the document, where every ready pod has loaded it. */
@@ -150,32 +139,10 @@ function domainEvents(
   return events.map((event) => ({ kind: "event", event }));
 }
 
-interface Rendering {
-  /** The domain's document as it should be in the pods; undefined while it has none. */
-  readonly text: string | undefined;
-  readonly readings: Readings;
-  readonly room: RoomProblem | undefined;
-}
-
-function renderFor(world: DomainWorld, keys: KeyFacts): Rendering {
-  const readings = readReferences(domainReferences(world.domain), world);
-  const hasNoKey = keysToMake(world).length > 0 && keys.usable.length === 0;
-  // A way out that cannot be followed leaves the last good document whole: the relay's own would be another way.
-  const isBlocked = readings.problems.length > 0 || cannotBeRead(world) || hasNoKey;
-  const current = isBlocked ? world.previous : renderDomain(world, keys, readings);
-  if (current === undefined) return { text: undefined, readings, room: undefined };
-  const document = { ...current, version: world.mounted?.version ?? documentVersions.newest };
-  const text = domainDocumentText(document);
-  return { text, readings, room: hasDocument(world, text) ? undefined : roomProblem(world, document, text) };
-}
-
 /** Why a domain that the relay would serve is not served as its spec says. */
 function obstacleTo(world: DomainWorld, { text, readings, room }: Rendering): DomainFinding | undefined {
   const blocked = readings.problems[0];
-  if (blocked !== undefined) {
-    const reason = blocked.kind === "forbidden" ? (`${blocked.object}sForbidden` as const) : "Invalid";
-    return finding("Accepted", "False", reason, blocked.message);
-  }
+  if (blocked !== undefined) return finding("Accepted", "False", reasonOf(blocked), blocked.message);
   if (room !== undefined) return finding("Accepted", "False", room.reason, room.message);
   const refused = world.rejections.filter((one) => one.field === relayField);
   if (refused.length === 0 || text === undefined || hasDocument(world, text)) return undefined;
@@ -188,75 +155,11 @@ function lookAgainMs(world: DomainWorld, findings: readonly DomainFinding[]): nu
   return findings.some(({ reason }) => reason === "NoReadyPods") ? podsMs : undefined;
 }
 
-/** Senders whose Secrets may not be read just now keep their access; those whose Secrets are gone lose it. */
-function cannotBeRead(world: DomainWorld): boolean {
-  return world.isRelayForbidden || world.credentials.problems.some((problem) => problem.kind === "forbidden");
-}
-
 /** One data key of one shard. */
 function documentFor(world: DomainWorld, relay: NonNullable<DomainWorld["relay"]>, text: string): Action {
   const { domain } = world.domain.spec;
   const secret = renderShard(relay, shardOf(domain));
   return { kind: "merge", secret, changes: { [domainDataKey(domain)]: text }, field: relayField };
-}
-
-/** Whether something is wrong or missing that the document which the pods have can stand in for. */
-export function needsPrevious(world: DomainWorld): boolean {
-  return (
-    cannotBeRead(world) ||
-    keysToMake(world).length > 0 ||
-    keyFacts(world, undefined).problems.length > 0 ||
-    readReferences(domainReferences(world.domain), world).problems.length > 0
-  );
-}
-
-/** `text` is the domain's document in its shard; one that another SenderDomain wrote is no fallback. */
-export function previousDocument(domain: DomainWorld["domain"], text: string | undefined): PreviousDocument {
-  if (text === undefined) return undefined;
-  try {
-    const document = parseDomainDocument(JSON.parse(text));
-    const { namespace, name } = document.senderDomain;
-    return namespace === domain.metadata.namespace && name === domain.metadata.name ? document : undefined;
-  } catch {
-    // Written by another version: it is replaced.
-    return undefined;
-  }
-}
-
-function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): DomainDocument {
-  const { metadata, spec } = world.domain;
-  const { smarthosts } = spec;
-  return {
-    version: documentVersions.newest,
-    senderDomain: { namespace: metadata.namespace, name: metadata.name },
-    domain: spec.domain,
-    keys: keys.usable.map(({ selector, algorithm, privateKey }) => ({
-      selector,
-      privateKey: algorithm === "rsa" ? rsaKeyDocument(privateKey) : privateKey,
-    })),
-    ...(spec.dkim === undefined ? { unsigned: true as const } : {}),
-    senders: {
-      credentials: [...world.credentials.documents],
-      serviceAccounts: spec.senders.flatMap((sender) => sender.serviceAccounts ?? []),
-      clientCertificates: spec.senders.flatMap((sender) => sender.clientCertificates ?? []),
-      trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
-    },
-    localParts: [...spec.localParts],
-    smarthosts: [...smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, place: world.place })],
-    limits: limitsDocument(spec.limits ?? {}),
-    ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
-  };
-}
-
-type LimitsSpec = NonNullable<DomainWorld["domain"]["spec"]["limits"]>;
-
-function limitsDocument(limits: LimitsSpec): DomainDocument["limits"] {
-  const bytesPerHour = limits.bytesPerHour === undefined ? undefined : parseQuantity(limits.bytesPerHour);
-  return {
-    ...(limits.messagesPerHour === undefined ? {} : { messagesPerHour: limits.messagesPerHour }),
-    ...(limits.recipientsPerHour === undefined ? {} : { recipientsPerHour: limits.recipientsPerHour }),
-    ...(bytesPerHour === undefined ? {} : { bytesPerHour }),
-  };
 }
 
 /** Each says since when; what it was before is in the status of the last look. */

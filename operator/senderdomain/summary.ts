@@ -14,7 +14,7 @@ import type { DomainWorld } from "./world.ts";
  */
 export const arrivalMs = 15_000;
 
-const mayArrive: ReadonlySet<string> = new Set(["RelayNotFound", "SecretNotFound"]);
+const mayArrive: ReadonlySet<string> = new Set(["RelayNotFound", "SecretNotFound", "ConfigMapNotFound"]);
 
 /** `world` is undefined where the domain's spec cannot be read. */
 export function summarizeDomain(

@@ -8,7 +8,7 @@ import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
 import type { Place } from "../work/place.ts";
-import type { Rejection } from "../work/findings.ts";
+import type { Rejection } from "../work/problems.ts";
 
 export interface DomainWorld {
   /** Milliseconds since the epoch. */

@@ -21,7 +21,7 @@ import { reconcileRelay } from "../mailrelay/reconcile.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import type { Action, Plan } from "./actions.ts";
 import { carryOut, type Outcome } from "./carryout.ts";
-import type { Rejection } from "./findings.ts";
+import type { Rejection } from "./problems.ts";
 import { RelayMemory } from "./memory.ts";
 
 class LaggingKube extends LocalKube {

@@ -20,3 +20,15 @@ export interface Rejection {
   /** Mail goes on without the object. */
   readonly isSpare?: true;
 }
+
+/** The reason of a condition that tells of it. */
+export function reasonOf({ kind, object }: ReferenceProblem) {
+  switch (kind) {
+    case "forbidden":
+      return `${object}sForbidden` as const;
+    case "missing":
+      return `${object}NotFound` as const;
+    case "invalid":
+      return `${object}Invalid` as const;
+  }
+}
