@@ -42,7 +42,7 @@ mutations: $(INSTALLED) ## Break promises on purpose in a copy, and see that a t
 check: $(INSTALLED) ## Check types, lint rules, format and generated files
 	@exec $(NODE) test/run.ts check </dev/null
 
-generate: $(INSTALLED) ## Write the files that come from code (crds/, dashboards, alerts)
+generate: $(INSTALLED) ## Write the files that come from code (crds/, the chart's copies, dashboards, alerts, api/*.md)
 	@$(NODE) crds/generate.ts
 	@exec $(NODE) charts/generate.ts
 

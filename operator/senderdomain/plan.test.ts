@@ -17,7 +17,7 @@ import { readShard, textDigest } from "../kube/shard.ts";
 import { relayDocumentOf } from "../mailrelay/document.ts";
 import { withRevision } from "../mailrelay/objects/configuration.ts";
 import { shardOf } from "../binding/shards.ts";
-import { needsPrevious, previousDocument } from "./document.ts";
+import { previousDocument } from "./document.ts";
 import { managedSelector, readPrivateKey } from "../dkim/privatekey.ts";
 import type { DomainWorld } from "./world.ts";
 import { type DomainPlan, planDomain, planMisfitDomain } from "../../test/support/plans.ts";
@@ -265,20 +265,6 @@ test("planDomain() asks for the managed keys that do not exist, and for none tha
   ]);
 });
 
-test("the document that the pods have is read only where something is wrong or missing", () => {
-  const managed = domainOf({ spec: { dkim: { managed: {} } } });
-  const cases = [
-    needsPrevious(withKey),
-    needsPrevious(domainWorld()),
-    needsPrevious({ ...withKey, secrets: new Map() }),
-    needsPrevious({ ...withKey, forbidden: new Set(["key"]) }),
-    needsPrevious(domainWorld({ domain: managed })),
-    needsPrevious(domainWorld({ domain: managed, managedKeys: undefined })),
-    needsPrevious(domainWorld({ isRelayForbidden: true })),
-  ];
-  assert.deepEqual(cases, [false, false, true, true, true, true, true]);
-});
-
 const denied = { kind: "forbidden", object: "Secret", field: "f", message: "f: ask" } as const;
 
 test("planDomain() keeps everything as it is where Secrets may not be read, and says which command allows it", () => {
@@ -515,28 +501,6 @@ test("what is to be said of a served domain is said whole", () => {
 test("planDomain() writes nothing for a domain that is not served", () => {
   for (const world of [domainWorld({ rivals: [older] }), domainWorld({ domain: shop })]) {
     assert.equal(planDomain(world).write, undefined);
-  }
-});
-
-test("a Secret or ConfigMap of a way out may arrive a moment after the domain", () => {
-  const hop = { name: "own", host: "smtp.example.net", port: 587, tlsMode: "Required" as const };
-  const caRef = { name: "ca", key: "ca.crt" };
-  const ways = [
-    ["SecretNotFound", { ...hop, credentialsRef: { name: "login" } }],
-    ["ConfigMapNotFound", { ...hop, caRef: { kind: "ConfigMap" as const, ...caRef } }],
-  ] as const;
-  for (const [reason, smarthost] of ways) {
-    const tenants = [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }];
-    const domain = domainOf({
-      namespace: "mail",
-      createdAt: new Date(withKey.now - 1000).toISOString(),
-      spec: { smarthosts: [smarthost] },
-    });
-    const plan = planDomain(domainWorld({ domain, relay: relayOf({ tenants }) }));
-    assert.deepEqual(
-      [condition(plan, "Accepted")?.reason, condition(plan, "Stalled")?.status, condition(plan, "Ready")?.reason],
-      [reason, "False", "Progressing"],
-    );
   }
 });
 

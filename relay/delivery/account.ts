@@ -10,7 +10,7 @@ import type { Journal } from "../observe/journal.ts";
 import { destinationsOf, headOf, type OutcomeLine } from "../observe/transition.ts";
 import type { Message } from "../spool/message/message.ts";
 import type { Attempted, AttemptedRecipient, Notice } from "./decide.ts";
-import { judge } from "./policy/outcome.ts";
+import { judge } from "./policy/failure.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
 
 /** Next hops may talk at length; what people look for is in the beginning. */

@@ -5,7 +5,7 @@ import { systemClock } from "../../runtime/clock.ts";
 import type { Recipient } from "../spool/message/message.ts";
 import type { HostAnswer } from "../mail/hostanswer.ts";
 import { attemptDelivery, type AttemptContext } from "./attempt.ts";
-import { judge } from "./policy/outcome.ts";
+import { judge } from "./policy/failure.ts";
 import {
   domainSettingsOf,
   newMessage,

@@ -6,7 +6,7 @@
  */
 import type { Snapshot } from "../config/snapshot.ts";
 import type { HostAnswer, Trouble } from "../mail/hostanswer.ts";
-import { fewerRecipients, judge } from "./policy/outcome.ts";
+import { fewerRecipients, judge } from "./policy/failure.ts";
 import { keepsFailing } from "./policy/retry.ts";
 import type { Route } from "./policy/route.ts";
 import type { AttemptPhase } from "./metrics.ts";

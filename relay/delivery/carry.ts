@@ -1,7 +1,7 @@
 /**
  * One job from its start to the durable outcome: attempt, decide, write, tell.
  *
- * On failure to write, the outcome is tried again for as long as this process lives (outcomes.ts); nobody is told of it before.
+ * On failure to write, the outcome is tried again for as long as this process lives (outcomewriter.ts); nobody is told of it before.
  * What throws here ends this delivery alone.
  */
 import type { Chance, Clock } from "../../runtime/clock.ts";
@@ -16,10 +16,10 @@ import type { Spool } from "../spool/verbs.ts";
 import { attemptDelivery } from "./attempt.ts";
 import { decideAttempt } from "./decide.ts";
 import { settle, type Job } from "./job/job.ts";
-import type { OutcomeWriter } from "./job/outcomes.ts";
+import type { OutcomeWriter } from "./job/outcomewriter.ts";
 import type { Parting } from "./job/parts.ts";
 import type { LaneResult } from "./job/schedule.ts";
-import { judge } from "./policy/outcome.ts";
+import { judge } from "./policy/failure.ts";
 import type { Route } from "./policy/route.ts";
 import type { Pool } from "./pool.ts";
 import { recordAttempt } from "./account.ts";

@@ -13,7 +13,7 @@ import type { Message, NewMessage, Recipient } from "../spool/message/message.ts
 import type { Outcome } from "../spool/verbs.ts";
 import type { SpoolId } from "../spool/message/id.ts";
 import { writeNotice } from "./bounce.ts";
-import { expire, judge } from "./policy/outcome.ts";
+import { expire, judge } from "./policy/failure.ts";
 import { expiresAt, nextAttemptAt } from "./policy/retry.ts";
 
 /** A recipient, what a host said of it, and what we decided; `notice` is what the sender is told of that. */

@@ -5,7 +5,7 @@
  * flight are with a next hop while their outcome is not durable, and nothing new is started while none can be written. Nothing
  * is polled: the spool says what was committed and when the next retry is due. What only waited when delivery stands down or
  * ends is back in the spool as it was.
- * On failure of the spool: a claim is tried again; what happens to an outcome that cannot be written is in outcomes.ts. An
+ * On failure of the spool: a claim is tried again; what happens to an outcome that cannot be written is in outcomewriter.ts. An
  * exception in one delivery ends that delivery: its claim comes to its end, and the message comes back (leases.ts).
  */
 import type { Log } from "../../runtime/log.ts";
@@ -21,7 +21,7 @@ import { Flights } from "./job/flights.ts";
 import { asking, returning, type Job } from "./job/job.ts";
 import { LaneFinder } from "./job/lanefinder.ts";
 import { Leases, leaseRoundMs } from "./job/leases.ts";
-import { OutcomeWriter } from "./job/outcomes.ts";
+import { OutcomeWriter } from "./job/outcomewriter.ts";
 import { groupRecipients, Parting } from "./job/parts.ts";
 import { DeliverySchedule, defaultWindow, type Claimant, type LaneResult, type Window } from "./job/schedule.ts";
 import { routeIn, type Route } from "./policy/route.ts";

@@ -1,6 +1,6 @@
 /**
  * What a host says of a recipient, or what kept it from saying anything. Values: what they mean is decided in one place
- * (relay/delivery/policy/outcome.ts).
+ * (relay/delivery/policy/failure.ts).
  */
 import type { Reply } from "./reply.ts";
 

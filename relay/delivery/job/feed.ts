@@ -10,7 +10,7 @@ import type { Log } from "../../../runtime/log.ts";
 import type { Entry } from "../../spool/message/message.ts";
 import type { PassOver } from "../../spool/verbs.ts";
 import type { Spool } from "../../spool/verbs.ts";
-import { spoolPauseMs } from "./outcomes.ts";
+import { spoolPauseMs } from "./outcomewriter.ts";
 import type { DeliverySchedule, Room } from "./schedule.ts";
 
 export interface FeedOptions {

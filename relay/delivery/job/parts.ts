@@ -7,7 +7,7 @@
  * the message learns it again, at one retry more.
  */
 import type { HostAnswer, Phase } from "../../mail/hostanswer.ts";
-import { judge } from "../policy/outcome.ts";
+import { judge } from "../policy/failure.ts";
 import type { Route } from "../policy/route.ts";
 import type { Recipient } from "../../spool/message/message.ts";
 import type { SpoolId } from "../../spool/message/id.ts";

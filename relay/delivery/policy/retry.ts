@@ -1,5 +1,6 @@
 /**
- * The one place that knows about waiting: when the next attempt is due, and when to give up.
+ * When the next attempt is due, and when to give up. Another host of the same route, or a smaller transaction, is tried at once
+ * (delivery/attempt).
  * Pure: chance is an argument. It always answers with a time after `now` unless the message has expired.
  */
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { systemClock } from "../../../runtime/clock.ts";
 import type { Answer, Lookup, MailExchanger } from "../../dns/answer.ts";
 import { podLimits } from "../../limits/limits.ts";
-import { judge } from "../policy/outcome.ts";
+import { judge } from "../policy/failure.ts";
 import type { Route } from "../policy/route.ts";
 import { relayDocumentOf, smarthostAt } from "../../../test/support/relayvalues.ts";
 import type { NextHop } from "../../smtp/client/transport.ts";

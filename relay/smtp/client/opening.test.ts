@@ -7,7 +7,7 @@ import { after, before, test, type TestContext } from "node:test";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
 import { makeCertificate } from "../../../test/support/keys.ts";
 import { until } from "../../../test/support/until.ts";
-import { judge } from "../../delivery/policy/outcome.ts";
+import { judge } from "../../delivery/policy/failure.ts";
 import {
   replyAndSilence,
   startHop,

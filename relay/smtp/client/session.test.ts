@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { until } from "../../../test/support/until.ts";
-import { judge } from "../../delivery/policy/outcome.ts";
+import { judge } from "../../delivery/policy/failure.ts";
 import { createPool } from "../../delivery/pool.ts";
 import { silentMetrics } from "../../../test/support/relayvalues.ts";
 import { startHop, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Readable } from "node:stream";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
-import { judge } from "../../delivery/policy/outcome.ts";
+import { judge } from "../../delivery/policy/failure.ts";
 import { startHop, usualExtensions, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
 import type { HostAnswer } from "../../mail/hostanswer.ts";
 import type { Outgoing } from "./transaction.ts";

@@ -3,7 +3,7 @@
  * dialogue after that is ours (session.ts, transaction.ts), over the socket that it hands out.
  *
  * Of the library we use what it declares: its options, its socket, its events, and its transaction log, which tells what was
- * said (transcript.ts). Every error leaves here as Trouble, so that relay/delivery/policy/outcome.ts can decide. A hop that refused
+ * said (transcript.ts). Every error leaves here as Trouble, so that relay/delivery/policy/failure.ts can decide. A hop that refused
  * something is told QUIT before the connection ends.
  */
 import { TLSSocket } from "node:tls";

@@ -5,7 +5,7 @@ import { before, test, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
-import { judge } from "../../delivery/policy/outcome.ts";
+import { judge } from "../../delivery/policy/failure.ts";
 import {
   replyAndClose,
   startHop,

@@ -229,7 +229,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "domains that are not taken together wait for a retry",
-    file: "relay/delivery/policy/outcome.ts",
+    file: "relay/delivery/policy/failure.ts",
     old: "code >= 400 && code <= 499 && mixingWords.test(text);",
     new: "code >= 400 && code <= 399 && mixingWords.test(text);",
     test: "relay/delivery/attempt.test.ts",

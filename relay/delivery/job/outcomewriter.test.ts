@@ -7,7 +7,7 @@ import type { Outcomes } from "../../spool/verbs.ts";
 import { OutcomeRefusedError, SpoolFullError } from "../../spool/verbs.ts";
 import { newMessage, silentMetrics } from "../../../test/support/relayvalues.ts";
 import { asking, type Job } from "./job.ts";
-import { OutcomeWriter } from "./outcomes.ts";
+import { OutcomeWriter } from "./outcomewriter.ts";
 
 const within = { timeout: 10_000 };
 

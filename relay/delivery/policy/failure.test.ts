@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { LocalReason, Phase, Trouble } from "../../mail/hostanswer.ts";
-import { expire, fewerRecipients, judge } from "./outcome.ts";
+import { expire, fewerRecipients, judge } from "./failure.ts";
 import { parseReply, type Reply } from "../../mail/reply.ts";
 
 function said(phase: Phase, raw: string): Trouble {
