@@ -3,7 +3,8 @@
  * restricted standard is enforced, and its rights enough for the operator and no more.
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { chartFolder, type Helm, type HelmMajor, helmMajors, provideHelm, type Rendered } from "../support/helm.ts";
@@ -91,6 +92,64 @@ for (const major of helmMajors) {
     helm("install", "mailboat", chartFolder);
     assert.equal(replicas(), 1);
   });
+}
+
+/** The chart as it was when the role that namespaces bind had one name for all releases. */
+function chartOfBefore(t: TestContext): string {
+  const copy = mkdtempSync(join(tmpdir(), "mailboat-chart-"));
+  t.after(() => rmSync(copy, { recursive: true, force: true }));
+  cpSync(chartFolder, copy, { recursive: true });
+  const rewrite = (file: string, from: string, to: string): void => {
+    const path = join(copy, "templates", file);
+    const [head, tail, ...more] = readFileSync(path, "utf8").split(from);
+    assert.ok(head !== undefined && tail !== undefined && more.length === 0, from);
+    writeFileSync(path, head + to + tail);
+  };
+  rewrite("_names.tpl", '{{ include "mailboat.fullname" . }}-secrets', "mailboat-secrets");
+  const binding = "kind: ClusterRoleBinding\nmetadata:\n  name: ";
+  rewrite("rbac.yaml", `${binding}{{ $secretsRole }}`, `${binding}{{ $name }}-secrets`);
+  return copy;
+}
+
+const secretsRoles = ["mail-mailboat-secrets", "mailboat-secrets"].map(
+  (name) => `clusterrole.rbac.authorization.k8s.io/${name}`,
+);
+
+for (const major of helmMajors) {
+  test(
+    `Helm ${major} upgrades a release of another name, and bindings by hand still have their role`,
+    { skip },
+    async (t) => {
+      const program: Helm = await provideHelm(major);
+      const namespace = cluster().makeNamespace();
+      const helm = (...args: readonly string[]): string =>
+        program.run([...args, "--namespace", namespace], { kubeconfig: cluster().kubeconfig });
+      const wide = ["--set", "rbac.secrets.clusterWide=true"];
+      const roles = (): readonly string[] => list("clusterroles").filter((name) => name.endsWith("mailboat-secrets"));
+      helm("install", "mail", chartOfBefore(t), "--take-ownership", ...wide);
+      t.after(() => {
+        for (const name of helm("list", "--short").split("\n").filter(Boolean)) helm("uninstall", name, "--no-hooks");
+      });
+      assert.deepEqual(roles(), secretsRoles.slice(1));
+      helm("upgrade", "mail", chartFolder, ...wide);
+      assert.deepEqual(roles(), secretsRoles);
+      helm("upgrade", "mail", chartFolder, ...wide);
+      assert.deepEqual(roles(), secretsRoles);
+      // It is one release's: another makes none of that name, and runs into none.
+      helm("install", "other", chartFolder, "--set", "className=other,crds.enabled=false");
+      helm("uninstall", "other", "--no-hooks");
+      assert.deepEqual(roles(), secretsRoles);
+      helm("rollback", "mail", "1");
+      assert.deepEqual(roles(), secretsRoles.slice(1));
+      helm("upgrade", "mail", chartFolder, ...wide);
+      // Once nobody binds it any more it can be taken away, and does not come back.
+      cluster().kubectl(["delete", "clusterrole", "mailboat-secrets"]);
+      helm("upgrade", "mail", chartFolder, ...wide);
+      assert.deepEqual(roles(), secretsRoles.slice(0, 1));
+      helm("uninstall", "mail", "--no-hooks");
+      assert.deepEqual(roles(), []);
+    },
+  );
 }
 
 test(

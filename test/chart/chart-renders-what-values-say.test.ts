@@ -328,8 +328,21 @@ test("rights are named one by one, and the cluster's Secrets are not among them"
   assert.ok(!rulesOf([role]).some(({ resources }) => resources.includes("secrets")));
   const bound = named(objects, "RoleBinding", /^mailboat-secrets$/).map(({ metadata }) => metadata.namespace);
   assert.deepEqual(bound, ["mail"]);
-  const whole = helm().render({ "rbac.secrets.clusterWide": true });
-  assert.equal(named(whole, "ClusterRoleBinding", /-secrets$/).length, 1);
+  const own = (set: Readonly<Record<string, unknown>>): readonly string[] =>
+    rulesOf([only(lasting(helm().render(set)), "Role", /-own$/)]).flatMap(({ resources }) => resources);
+  assert.deepEqual(own({}), ["leases", "secrets", "configmaps"]);
+  // There it has no relays, or its Role as every namespace of the list.
+  assert.deepEqual(own({ watchNamespaces: ["mail"] }), ["leases", "secrets"]);
+  // A binding cannot change its role: one that is called after it never has to.
+  for (const set of [{}, { fullnameOverride: "mail-mailboat" }]) {
+    const binding = only(
+      helm().render({ "rbac.secrets.clusterWide": true, ...set }),
+      "ClusterRoleBinding",
+      /-secrets$/,
+    );
+    const { name } = binding.metadata;
+    assert.deepEqual(binding["roleRef"], { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name });
+  }
 });
 
 test("with a list of namespaces our own kinds are all that is given outside them", { skip }, () => {

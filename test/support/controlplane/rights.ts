@@ -70,15 +70,15 @@ function bound(kind: "Role" | "ClusterRole", { rules: given, subjects, ...metada
   ];
 }
 
-/** As the chart does for all namespaces, with Secrets of the operator's own alone. Returns a token of the account. */
+/** As the chart does for all namespaces, with Secrets and ConfigMaps of the operator's own alone. Returns a token of the account. */
 export function grantRights(plane: ControlPlane, namespace: string): string {
   const apiVersion = "rbac.authorization.k8s.io/v1";
   const name = operatorAccount;
   const subjects = [{ kind: "ServiceAccount", name, namespace }];
   const roleRef = (kind: string) => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
   const everywhere = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("namespaces")];
-  const own = [...rulesIn("election"), ...rulesIn("secrets")];
   const given = [...rulesIn("secrets"), ...rulesIn("configmaps")];
+  const own = [...rulesIn("election"), ...given];
   const items = [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } },
     { apiVersion, kind: "ClusterRole", metadata: { name }, rules: everywhere },
