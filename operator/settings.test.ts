@@ -120,6 +120,11 @@ const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
     /leaseTimes\.renewDeadlineMs: --renew-deadline must be shorter than --lease-duration/,
   ],
   [
+    "a lease that leaves a write a second",
+    ["run", "--relay-image", "i", "--renew-deadline", "14s"],
+    /leaseTimes\.renewDeadlineMs: --renew-deadline must be shorter than --lease-duration by 3s or more/,
+  ],
+  [
     "a renewal that could not be tried twice",
     ["release", "--retry-period", "6s"],
     /--retry-period must be 100ms or more, and half of --renew-deadline or less/,
@@ -127,7 +132,7 @@ const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   [
     "a lease in parts of seconds",
     ["run", "--relay-image", "i", "--lease-duration", "15500ms"],
-    /--lease-duration must be whole seconds from 3s to 1h/,
+    /--lease-duration must be whole seconds from 5s to 1h/,
   ],
   [
     "a lease time without its unit",

@@ -40,7 +40,8 @@ export const usage = `Mailboat operator
                             (SECRETS_ROLE; default ClusterRole/mailboat-secrets)
     --lease-name NAME       (LEASE_NAME; default mailboat-operator)
     --lease-duration TIME   how long others wait for a leader that says nothing (LEASE_DURATION; default 15s)
-    --renew-deadline TIME   how long a leader that cannot renew goes on writing (RENEW_DEADLINE; default 10s)
+    --renew-deadline TIME   how long a leader that cannot renew goes on writing; no write may take longer than what is left of
+                            the lease then, 3s or more (RENEW_DEADLINE; default 10s)
     --retry-period TIME     between two tries to renew or to take the lease (RETRY_PERIOD; default 2s)
     --identity NAME         who holds the lease, for people (POD_NAME; default: the host's name)
     --host ADDRESS          where health and metrics are served (LISTEN_HOST; default 0.0.0.0)
@@ -95,16 +96,20 @@ const leaseTime = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** Others read the duration in whole seconds; what is left of it after the deadline is for writes that are on their way. */
+/** What is left of the lease after the deadline is all that a write may take: less is over while a busy API server admits it. */
+const leastLeftMs = 3_000;
+
+/** Others read the duration in whole seconds. */
 const leaseTimes = z
   .object({ durationMs: leaseTime, renewDeadlineMs: leaseTime, retryMs: leaseTime })
   .superRefine(({ durationMs, renewDeadlineMs, retryMs }, context) => {
     const refuse = (name: string, message: string): void => context.addIssue({ code: "custom", message, path: [name] });
-    if (durationMs < 3_000 || durationMs > 3_600_000 || durationMs % 1_000 !== 0) {
-      refuse("durationMs", "--lease-duration must be whole seconds from 3s to 1h");
+    if (durationMs < 5_000 || durationMs > 3_600_000 || durationMs % 1_000 !== 0) {
+      refuse("durationMs", "--lease-duration must be whole seconds from 5s to 1h");
     }
-    if (renewDeadlineMs > durationMs - 1_000) {
-      refuse("renewDeadlineMs", "--renew-deadline must be shorter than --lease-duration by a second or more");
+    if (renewDeadlineMs > durationMs - leastLeftMs) {
+      const why = "no write may take longer than the difference";
+      refuse("renewDeadlineMs", `--renew-deadline must be shorter than --lease-duration by 3s or more: ${why}`);
     }
     if (retryMs < 100 || retryMs * 2 > renewDeadlineMs) {
       refuse("retryMs", "--retry-period must be 100ms or more, and half of --renew-deadline or less");

@@ -42,8 +42,12 @@ interface PodTemplate {
   };
 }
 
+interface PodOwner {
+  readonly template: PodTemplate;
+}
+
 function operatorPod(objects: readonly Rendered[]): PodTemplate {
-  return (only(objects, "Deployment")["spec"] as { readonly template: PodTemplate }).template;
+  return (only(objects, "Deployment")["spec"] as PodOwner).template;
 }
 
 function operatorContainer(objects: readonly Rendered[]): PodTemplate["spec"]["containers"][number] {
@@ -76,11 +80,22 @@ const refused: readonly { readonly set: Readonly<Record<string, unknown>>; reado
     says: /leaderElection\.renewDeadline: must be shorter than leaseDuration/,
   },
   {
+    set: { "leaderElection.renewDeadline": "13s" },
+    says: /leaderElection\.renewDeadline: must be shorter than leaseDuration by three seconds or more/,
+  },
+  {
+    set: { leaderElection: { leaseDuration: "4s", renewDeadline: "1s", retryPeriod: "1s" } },
+    says: /'\/leaderElection\/leaseDuration': '4s' does not match pattern/,
+  },
+  {
     set: { "leaderElection.retryPeriod": "6s" },
     says: /leaderElection\.retryPeriod: must be half of renewDeadline or less/,
   },
-  { set: { "leaderElection.leaseDuration": "15" }, says: /leaderElection[./]leaseDuration/ },
-  { set: { "relay.maxRollouts": 0 }, says: /relay[./]maxRollouts/ },
+  {
+    set: { "leaderElection.leaseDuration": "15" },
+    says: /'\/leaderElection\/leaseDuration': '15' does not match pattern/,
+  },
+  { set: { "relay.maxRollouts": 0 }, says: /'\/relay\/maxRollouts': minimum/ },
   { set: { replicaCount: 2 }, says: /additional properties 'replicaCount' not allowed/ },
   { set: { replicas: "two" }, says: /'\/replicas': got string, want integer/ },
   { set: { replicas: -1 }, says: /'\/replicas': minimum/ },
@@ -231,6 +246,24 @@ test("the operator knows its own image, the relays' and how long its lease lasts
     leaseTimes: { durationMs: 60_000, renewDeadlineMs: 40_000, retryMs: 5_000 },
     maxRollouts: 3,
   });
+});
+
+test("the uninstallation has the time that it waits for a lease, however long that is, and some more", { skip }, () => {
+  for (const [leaseDuration, seconds] of [
+    ["15s", 240],
+    ["3600s", 7_410],
+  ] as const) {
+    const { activeDeadlineSeconds, template } = only(
+      helm().render({ "leaderElection.leaseDuration": leaseDuration }),
+      "Job",
+    )["spec"] as PodOwner & { readonly activeDeadlineSeconds: number };
+    assert.equal(activeDeadlineSeconds, seconds);
+    const [container] = template.spec.containers;
+    const env = Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value ?? "x"]));
+    const command = readCommand(container?.args ?? [], env);
+    assert.ok(command.verb === "release");
+    assert.ok(activeDeadlineSeconds * 1_000 - command.settings.patienceMs >= 180_000);
+  }
 });
 
 test("the operator's traces go where the values say, and nowhere by default", { skip }, () => {

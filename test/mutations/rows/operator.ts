@@ -283,6 +283,13 @@ export const operatorMutations: readonly Mutation[] = [
     test: "operator/cluster/affected.test.ts",
   },
   {
+    what: "the lease leaves a write a second",
+    file: "operator/settings.ts",
+    old: "const leastLeftMs = 3_000;",
+    new: "const leastLeftMs = 1_000;",
+    test: "operator/settings.test.ts",
+  },
+  {
     what: "an upgrade takes away the role that namespaces have bound",
     file: "charts/mailboat/templates/rbac.yaml",
     old: "{{- $roles = append $roles $formerRole | uniq }}",
