@@ -283,6 +283,20 @@ export const operatorMutations: readonly Mutation[] = [
     test: "operator/cluster/affected.test.ts",
   },
   {
+    what: "a bundle of authorities that lies in every namespace takes the room of as many",
+    file: "operator/kube/cluster/secrets/contents.ts",
+    old: "if (known === undefined) this.#bytes += bytes.length;",
+    new: "this.#bytes += bytes.length;",
+    test: "operator/kube/cluster/secrets/contents.test.ts",
+  },
+  {
+    what: "what nobody remembers any more still takes its room",
+    file: "operator/kube/cluster/secrets/contents.ts",
+    old: "    this.#bytes -= bytes.length;",
+    new: "",
+    test: "operator/kube/cluster/secrets/contents.test.ts",
+  },
+  {
     what: "the lease leaves a write a second",
     file: "operator/settings.ts",
     old: "const leastLeftMs = 3_000;",

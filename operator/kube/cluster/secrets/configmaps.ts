@@ -24,7 +24,7 @@ export interface ConfigMapSettings {
   readonly isNeeded: (namespace: string, name: string) => boolean;
 }
 
-/** A bundle of all public authorities is 220 KiB: of those there is room for some twenty. */
+/** A bundle of all public authorities is 220 KiB: of those there is room for some twenty that differ, in any number of namespaces. */
 const memory: ContentLimits = { usedBytes: 3 * 1024 * 1024, releasedBytes: 0 };
 
 export class ConfigMapReads {

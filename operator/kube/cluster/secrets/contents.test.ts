@@ -57,6 +57,26 @@ test("what was released makes room, and is in use again when it is read", () => 
   assert.deepEqual(["third", "fourth"].map(has), [true, true]);
 });
 
+test("what many hold alike takes the room of one, until the last of them is gone", () => {
+  // Room for one of them and a few keys.
+  const contents = new Contents({ usedBytes: 60_000, releasedBytes: 0 });
+  const bundle = randomBytes(20_000).toString("base64");
+  const named = (name: string, a = bundle): RawObject => secret(name, "1", { a });
+  const has = (name: string): boolean => contents.get(secret(name, "1")) !== undefined;
+  const names = Array.from({ length: 20 }, (_, index) => `bundle-${index}`);
+  for (const name of names) contents.keep(named(name));
+  assert.deepEqual(names.filter(has), names);
+  for (const name of names) assert.deepEqual(contents.get(named(name))?.["data"], { a: bundle });
+  contents.keep(named("other", randomBytes(10_000).toString("base64")));
+  assert.deepEqual([...names, "other"].filter(has), [...names, "other"]);
+  for (const name of names.slice(1)) contents.forget(keyOf(named(name)));
+  assert.ok(has("bundle-0"));
+  contents.forget(keyOf(named("bundle-0")));
+  // All of its room is there again.
+  for (const name of ["next", "another"]) contents.keep(named(name, randomBytes(10_000).toString("base64")));
+  assert.deepEqual(["other", "next", "another"].filter(has), ["other", "next", "another"]);
+});
+
 test("of a namespace that may not be read any more nothing is left", () => {
   const contents = new Contents(roomy);
   const placed = (namespace: string, name: string): RawObject => {
