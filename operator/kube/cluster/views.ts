@@ -96,14 +96,19 @@ export function secretView(raw: RawObject): Secret {
 export function configMapView(raw: RawObject): ConfigMap {
   const texts = Object.entries(record(raw["data"])).map(([key, value]) => [key, base64(text(value))] as const);
   const data = { ...record(raw["binaryData"]), ...Object.fromEntries(texts) };
-  const { binaryData: _binaryData, ...rest } = trimObject(raw);
-  return { ...rest, data } as unknown as ConfigMap;
+  return configMap(raw, data);
 }
 
 /** What was kept of one: its data is in base64 already. */
 export function keptConfigMap(kept: RawObject): ConfigMap {
-  const { type: _type, ...object } = kept;
-  return { ...object, apiVersion: "v1", kind: "ConfigMap" } as unknown as ConfigMap;
+  return configMap(kept, record(kept["data"]));
+}
+
+/** One of the API server's always has a namespace. */
+function configMap(raw: RawObject, data: Readonly<Record<string, unknown>>): ConfigMap {
+  const metadata = { ...trimMetadata(raw.metadata), namespace: raw.metadata.namespace ?? "" };
+  const texts = Object.entries(data).map(([key, value]) => [key, text(value)] as const);
+  return { apiVersion: "v1", kind: "ConfigMap", metadata, data: Object.fromEntries(texts) };
 }
 
 function base64(value: string): string {
