@@ -7,7 +7,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { drainFinalizer } from "../../api/labels.ts";
-import { SharedPlane } from "../gate/sharedplane.ts";
+import { type Prepare, SharedPlane } from "../gate/sharedplane.ts";
 import { relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { openAccess, type PlaneAccess, type PlaneFacts } from "../support/controlplane/planeaccess.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
@@ -22,7 +22,8 @@ let files = 0;
 after(async () => {
   await shared.close();
   // Those that were replaced, for the sake of the test.
-  for (const number of [1, 2]) rmSync(`${directory}-${number}`, { recursive: true, force: true });
+  for (const replaced of ["-1", "-2", "-of-nobody-1"])
+    rmSync(`${directory}${replaced}`, { recursive: true, force: true });
 });
 
 /** As a test file has it. */
@@ -78,3 +79,21 @@ test("a plane whose definitions a file changed is replaced", { skip, timeout: 12
   await shared.takeBack(true);
   assert.match(said.splice(0).join(), /is replaced: a file failed on it/);
 });
+
+test("a plane that could not be made ready is stopped", { skip, timeout: 120_000 }, async () => {
+  const places: string[] = [];
+  const fails: Prepare = async ({ etcd, facts }) => {
+    places.push(etcd, `https://127.0.0.1:${facts.port}`);
+    return Promise.reject(new Error("no definitions"));
+  };
+  const unready = new SharedPlane("control-plane-test-of-nobody", (line) => said.push(line), fails);
+  await assert.rejects(unready.hand(), /no definitions/);
+  assert.equal(places.length, 2);
+  for (const place of places) await assert.rejects(fetch(place), (error) => codeOf(error) === "ECONNREFUSED", place);
+  await unready.close();
+});
+
+function codeOf(error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause ? cause.code : undefined;
+}

@@ -22,16 +22,21 @@ interface Running {
   readonly factsFile: string;
 }
 
+/** Makes one that was just started what files expect, and says how it is then. */
+export type Prepare = (plane: OwnControlPlane) => Promise<Snapshot>;
+
 export class SharedPlane {
   readonly #name: string;
   readonly #say: Say;
+  readonly #prepare: Prepare;
   #started = 0;
   #running: Running | undefined;
 
   /** Nothing runs before the first file. */
-  constructor(name: string, say: Say) {
+  constructor(name: string, say: Say, prepare: Prepare = withDefinitions) {
     this.#name = name;
     this.#say = say;
+    this.#prepare = prepare;
   }
 
   /** Arguments for the next test file. @throws When none can be started. */
@@ -56,8 +61,10 @@ export class SharedPlane {
   }
 
   async #stop(): Promise<void> {
-    await this.#running?.plane.stop();
+    const running = this.#running;
+    // One that does not stop is not handed on either.
     this.#running = undefined;
+    await running?.plane.stop();
   }
 
   async #start(): Promise<Running> {
@@ -65,11 +72,22 @@ export class SharedPlane {
     const directory = join(repositoryRoot, "test-results", `${this.#name}-${this.#started}`);
     rmSync(directory, { recursive: true, force: true });
     const plane = await startControlPlane(directory);
-    applyDefinitions(plane);
-    const factsFile = join(directory, "facts.json");
-    writeFileSync(factsFile, JSON.stringify(plane.facts));
-    return { plane, directory, factsFile, snapshot: await Snapshot.take(plane.etcd) };
+    try {
+      const snapshot = await this.#prepare(plane);
+      const factsFile = join(directory, "facts.json");
+      writeFileSync(factsFile, JSON.stringify(plane.facts));
+      return { plane, directory, factsFile, snapshot };
+    } catch (error) {
+      // Nobody else knows of it: its programs would run on beside the next one's.
+      await plane.stop();
+      throw error;
+    }
   }
+}
+
+async function withDefinitions(plane: OwnControlPlane): Promise<Snapshot> {
+  applyDefinitions(plane);
+  return Snapshot.take(plane.etcd);
 }
 
 /** Undefined once it is as it was. */

@@ -75,3 +75,22 @@ test("what a lane cannot hand over is a failure of the task, and the next one is
   assert.equal(outcome.passed, 1);
   assert.deepEqual(outcome.failures, [{ name: "a", text: "Error: no port" }]);
 });
+
+test("a lane that can neither take back nor close costs no outcome of others", async () => {
+  const openLane = (): Lane => ({
+    ...noLane,
+    takeBack: async (hasFailed) => Promise.reject(new Error(hasFailed ? "no stop" : "not as it was")),
+    close: async () => Promise.reject(new Error("no end")),
+  });
+  const tasks = ["a", "b"].map((name) => ({ name, run: async () => Promise.resolve(passed) }));
+  const ended: string[] = [];
+  const onEnd: Work["onEnd"] = ({ name }) => void ended.push(name);
+  const outcome = await runTasks(work(tasks, { concurrency: 1, openLane, onEnd }));
+  assert.deepEqual(ended, ["a", "b"]);
+  const text = "Error: not as it was\nand then: Error: no stop";
+  assert.deepEqual(outcome.failures, [
+    { name: "a", text },
+    { name: "b", text },
+    { name: "worker 1", text: "cannot be closed: Error: no end" },
+  ]);
+});

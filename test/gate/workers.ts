@@ -48,8 +48,8 @@ export async function runTasks(work: Work): Promise<Outcome> {
   await Promise.all(lanes.map(async (lane) => drain(lane, beside)));
   const apart = ordered.filter(({ name }) => alone.has(name));
   for (const lane of lanes.slice(0, 1)) await drain(lane, apart);
-  await Promise.all(lanes.map(async (lane) => lane.close()));
-  return total;
+  const closed = await Promise.all(lanes.map(async (lane, index) => close(lane, `worker ${index + 1}`)));
+  return closed.reduce(add, total);
 }
 
 /** Names in a list of a layer's that no task has: a file was renamed. */
@@ -76,7 +76,19 @@ async function attempt(lane: Lane, task: Task): Promise<Outcome> {
     await lane.takeBack(outcome.failures.length > 0);
     return outcome;
   } catch (error) {
-    await lane.takeBack(true);
-    return { ...nothing, failures: [{ name: task.name, text: String(error) }] };
+    // The lane may fail at that as well: the other tasks, and what became of those before, are not to go with it.
+    const again = await lane.takeBack(true).catch((second: unknown) => [`and then: ${String(second)}`]);
+    const text = [String(error), ...(again ?? [])].join("\n");
+    return { ...nothing, failures: [{ name: task.name, text }] };
+  }
+}
+
+/** What a lane cannot clear away is a failure, and takes no outcome of a task along. */
+async function close(lane: Lane, name: string): Promise<Outcome> {
+  try {
+    await lane.close();
+    return nothing;
+  } catch (error) {
+    return { ...nothing, failures: [{ name, text: `cannot be closed: ${String(error)}` }] };
   }
 }

@@ -32,4 +32,18 @@ export const gateMutations: readonly Mutation[] = [
     new: "ordered.filter(({ name }) => name !== '')",
     test: "test/gate/workers.test.ts",
   },
+  {
+    what: "a control plane that could not be made ready runs on, and nobody knows of it",
+    file: "test/gate/sharedplane.ts",
+    old: "      await plane.stop();\n      throw error;",
+    new: "      throw error;",
+    test: shared,
+  },
+  {
+    what: "a lane that cannot take back ends the layer, with the outcomes of the others",
+    file: "test/gate/workers.ts",
+    old: ".catch((second: unknown) => [`and then: ${String(second)}`])",
+    new: "",
+    test: "test/gate/workers.test.ts",
+  },
 ];
