@@ -148,7 +148,7 @@ for (const [what, text, message] of unusable) {
       const domain = domainOf({ spec: { smarthosts: [hopWith(kind)] } });
       const plan = planDomain(domainWorld({ domain, ...held }));
       const accepted = plan.status.conditions?.find(({ type }) => type === "Accepted");
-      assert.deepEqual([accepted?.status, accepted?.reason, plan.write], ["False", "Invalid", undefined]);
+      assert.deepEqual([accepted?.status, accepted?.reason, plan.write], ["False", `${kind}Invalid`, undefined]);
       assert.match(accepted?.message ?? "", wanted);
     });
   }
