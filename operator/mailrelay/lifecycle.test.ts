@@ -301,6 +301,29 @@ test("a missing right does not keep a deleted relay", () => {
   assert.equal(plan.finalizer, "takeOff");
 });
 
+test("the authority of pods and operator is made for a relay that goes, and nothing else waits for it", () => {
+  const kindsOf = (world: RelayWorld): readonly string[] =>
+    planRelay({ ...world, internalAuthority: undefined }).actions.map(({ kind }) => kind);
+  const awaited = kindsOf(deleted(draining(running([0, 7]), { 0: none })));
+  const claims = [claimOf(0, { queued: 0, emptySpool: "a" })];
+  const withClaim = kindsOf(deleted(running([0, 7], {}, { claims })));
+  for (const kinds of [awaited, withClaim]) {
+    const place = kinds.indexOf("keepAuthority");
+    assert.ok(place > kinds.lastIndexOf("apply") && place > kinds.lastIndexOf("mark"), kinds.join());
+    assert.ok(
+      kinds.slice(place + 1).every((kind) => ["status", "event"].includes(kind)),
+      kinds.join(),
+    );
+  }
+  assert.ok(!kindsOf({ ...deleted(running([0, 7])), isOwnForbidden: true }).includes("keepAuthority"), "it may not be");
+  for (const isOwnForbidden of [true, false]) {
+    const over = { ...deleted(running([0, 7]), new Date(now - 300_000).toISOString()), isOwnForbidden };
+    assert.ok(!kindsOf(over).includes("keepAuthority"), "nothing is waited for any more");
+    const plan = planRelay({ ...over, internalAuthority: undefined });
+    assert.deepEqual([replicasOf(plan), plan.finalizer], [0, "takeOff"]);
+  }
+});
+
 test("credentials that may not be read just now stay as they are", () => {
   const world = running([0]);
   const problem = { kind: "forbidden", object: "Secret", field: "f", message: "m" } as const;

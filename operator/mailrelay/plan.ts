@@ -284,9 +284,8 @@ function deletionActions(world: RelayWorld, scale: ScaleDecision): readonly Acti
   if (!hasDrainFinalizer(world)) return [];
   const volumes = planVolumes({ world, replicas: scale.replicas, isDeleting: true });
   const internal = decideInternal(world);
+  const isAwaited = scale.leaving.size > 0 && scale.deletion?.isDone !== true && !world.isOwnForbidden;
   return [
-    // Who is to give the orders has to be believed.
-    ...(scale.leaving.size > 0 && internal.kind === "change" ? [internal.action] : []),
     ...servingMarks(world, scale),
     ...volumes.marks.map((mark) => claimMark(world, mark)),
     ...(world.statefulSet === undefined ? [] : setToApply(world, scale.replicas, judgeRollout(world))).map(
@@ -294,6 +293,8 @@ function deletionActions(world: RelayWorld, scale: ScaleDecision): readonly Acti
     ),
     ...ordering(world, scale),
     ...volumes.remove.map((name) => removal(world, "PersistentVolumeClaim", name)),
+    // Who is to give orders has to be believed. A right to it that is missing ends a look: nothing else waits for that.
+    ...(isAwaited && internal.kind === "change" ? [internal.action] : []),
   ];
 }
 
