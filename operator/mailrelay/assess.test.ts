@@ -293,6 +293,7 @@ test("cert-manager's kind that may not be listed is told as that, and what it is
     judgeCertificate(relayWorld({ relay: asked, doubts: new Map([["Certificate", doubt]]) }));
   assert.deepEqual([judged("forbidden").reason, judged("unanswered").reason], ["CertificatesForbidden", "Pending"]);
   assert.match(judged("forbidden").message, /may not list Certificates of cert-manager\.io in namespace mail/);
+  assert.match(judged("forbidden").message, /or use secretRef or selfSigned$/, "fields that the API has");
   const issued = secretOf({ name: "outbound-issued", values: { "tls.crt": "PEM", "tls.key": "PEM" } });
   const world = relayWorld({
     relay: asked,

@@ -194,7 +194,7 @@ function judgeIssuance(world: RelayWorld): RelayFinding {
     const { namespace } = world.relay.metadata;
     const message =
       `spec.tls.certManager: the operator may not list Certificates of cert-manager.io in namespace ${namespace}: ` +
-      `give its account the chart's rights to them, or use secretName or selfSigned`;
+      `give its account the chart's rights to them, or use secretRef or selfSigned`;
     return finding("CertificateReady", "False", "CertificatesForbidden", message);
   }
   if (doubt === "unanswered") {

@@ -2,6 +2,12 @@
 import { X509Certificate } from "node:crypto";
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** Whatever looks like a certificate in PEM. */
+export function blocksIn(text: string): readonly string[] {
+  return text.match(pemBlock) ?? [];
+}
+
 /** Certificates of an authority live much shorter than it does: one before the newest is all that pods can still have. */
 export const keptAuthorities = 1;
 
@@ -17,8 +23,7 @@ export function distinct(certificates: readonly (string | undefined)[]): readonl
 
 /** Certificates of authorities that are valid now, each spelled the same way however it was stored. */
 export function authoritiesIn(text: string, now: number): readonly string[] {
-  const blocks = text.match(pemBlock) ?? [];
-  return blocks.flatMap((block) => {
+  return blocksIn(text).flatMap((block) => {
     const certificate = parsed(block);
     const isValid = certificate !== undefined && certificate.ca && now < Date.parse(certificate.validTo);
     return isValid ? [`${certificate.toString().trimEnd()}\n`] : [];
@@ -28,7 +33,7 @@ export function authoritiesIn(text: string, now: number): readonly string[] {
 /** Whether one of the authorities of the bundle signed it: names alone can be made by anybody. */
 export function isSignedByOneOf(leaf: string, bundle: string): boolean {
   const certificate = parsed(leaf);
-  return certificate !== undefined && (bundle.match(pemBlock) ?? []).some((block) => isSignedBy(certificate, block));
+  return certificate !== undefined && blocksIn(bundle).some((block) => isSignedBy(certificate, block));
 }
 
 export function isSignedBy(leaf: X509Certificate, authority: string): boolean {

@@ -3,6 +3,7 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { fingerprintOf } from "../../api/relayreport.ts";
+import { blocksIn, parsed } from "./bundle.ts";
 
 /** Of the keys that our own certificates have. */
 export type KeyAlgorithm = "ECDSA" | "RSA";
@@ -41,12 +42,8 @@ export type CertificateReading =
 export function readCertificate(chain: string | undefined, privateKey: string | undefined): CertificateReading {
   if (chain === undefined) return { kind: "invalid", why: "data key tls.crt is missing" };
   if (privateKey === undefined) return { kind: "invalid", why: "data key tls.key is missing" };
-  let leaf: X509Certificate;
-  try {
-    leaf = new X509Certificate(chain);
-  } catch {
-    return { kind: "invalid", why: "data key tls.crt is not a certificate in PEM" };
-  }
+  const leaf = parsed(chain);
+  if (leaf === undefined) return { kind: "invalid", why: "data key tls.crt is not a certificate in PEM" };
   try {
     if (!leaf.checkPrivateKey(createPrivateKey(privateKey))) {
       return { kind: "invalid", why: "data key tls.key is not the key of the certificate in tls.crt" };
@@ -70,8 +67,6 @@ export type AuthorityReading =
   /** Continues "Secret x": what its ca.crt is instead, and what to do. */
   | { readonly kind: "invalid"; readonly why: string };
 
-const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
 /**
  * What is to be trusted in place of the system's roots, from a data key `ca.crt`. Programs take a text without an authority for
  * no text at all and may then trust the system's roots: whatever is not an authority that is valid now is refused here.
@@ -82,10 +77,10 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
   if (text.includes("PRIVATE KEY-----")) {
     return invalid(`holds a private key in ${dataKey}: leave there the certificate of the authority alone`);
   }
-  const blocks = text.match(pemBlock) ?? [];
+  const blocks = blocksIn(text);
   if (blocks.length === 0)
     return invalid(`holds no certificate in ${dataKey}${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
-  const certificates = blocks.map(parsedCertificate);
+  const certificates = blocks.map(parsed);
   const broken = certificates.indexOf(undefined);
   if (broken >= 0) return invalid(`holds no certificate in ${dataKey} at place ${broken + 1}: it must be PEM`);
   const authorities = certificates.filter((one) => one !== undefined).filter(signsOthers);
@@ -106,14 +101,6 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
 /** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */
 function signsOthers(certificate: X509Certificate): boolean {
   return certificate.ca || (certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey));
-}
-
-function parsedCertificate(pem: string): X509Certificate | undefined {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    return undefined;
-  }
 }
 
 /** DNS names and IP addresses the leaf is for (RFC 6125 looks at nothing else). */
