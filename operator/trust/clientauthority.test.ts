@@ -166,6 +166,18 @@ test("to an authority that a person gave nothing is added, and an RSA one that t
   const byCertManager = decideClientAuthority(secretOf({ name: "mailboat-ca", values }), now);
   assert.ok(byCertManager.kind === "keep");
   assert.equal(byCertManager.authority.RSA, undefined);
+  const root = await makeCertificateAuthority(now, { name: "Their root", algorithm: "RSA", lifeMs: caLifeMs });
+  for (const signing of [foreign, spare]) {
+    const beside = { ...pairsOf({ signing }, "ECDSA"), "ca.crt": pem(root) };
+    assert.deepEqual(decideClientAuthority(secretOf({ name: "mailboat-ca", values: beside }), now), {
+      kind: "keep",
+      authority: {
+        ECDSA: { signing, next: undefined },
+        RSA: undefined,
+        bundle: signing === spare ? pem(spare, root) : pem(foreign, root),
+      },
+    });
+  }
   const both = { ...pairsOf({ signing: ours }, "ECDSA"), ...pairsOf({ signing: spare }, "RSA") };
   assert.deepEqual(decideClientAuthority(secretOf({ name: "mailboat-ca", values: both }), now), {
     kind: "keep",

@@ -61,25 +61,37 @@ export type ClientAuthorityDecision =
 
 /** `secret` is the one in the operator's namespace as it is now. */
 export function decideClientAuthority(secret: Secret | undefined, now: number): ClientAuthorityDecision {
+  // A person gave it and has to renew it, and it is not ours to write.
+  const given = secret === undefined || isOurs(secret) ? undefined : authorityAsItIs(secret, now);
+  if (given !== undefined) return { kind: "keep", authority: given };
   const ECDSA = decideHalf(secret, "ECDSA", now);
   const RSA = isForRsa(secret) ? decideHalf(secret, "RSA", now) : undefined;
-  if (ECDSA.kind === "lacking" || RSA?.kind === "lacking") {
-    const { signing } = ECDSA;
-    if (secret === undefined || isOurs(secret) || signing === undefined)
-      return { kind: "make", halves: { ECDSA, RSA } };
-    // A person gave it and has to renew it; until its end it signs on.
-    const half = { kind: "whole", signing, next: undefined, earlier: [] } as const;
-    return { kind: "keep", authority: clientAuthority({ ECDSA: half, RSA: undefined }) };
-  }
+  if (ECDSA.kind === "lacking" || RSA?.kind === "lacking") return { kind: "make", halves: { ECDSA, RSA } };
   const authority = clientAuthority({ ECDSA, RSA });
   const stored = secretText(secret, "ca.crt") ?? "";
-  // One that a person gave says no more than itself, and is not ours to write.
-  const given = [ECDSA, RSA].flatMap((half) => authoritiesIn(half?.signing.certificate ?? "", now)).join("");
-  const isBare = stored === "" && authority.bundle === given;
   const isInForce = (half: Succession | undefined, name: PairName): boolean =>
     half?.signing.certificate === pairIn(secret, name)?.certificate;
-  const isKept = isInForce(ECDSA, "tls") && isInForce(RSA, "rsa") && (isBare || authority.bundle === stored);
+  const isKept = isInForce(ECDSA, "tls") && isInForce(RSA, "rsa") && authority.bundle === stored;
   return { kind: isKept ? "keep" : "write", authority };
+}
+
+/** What signs where nothing of it may be written: until its end, and with what stands beside it. Undefined where nothing does. */
+function authorityAsItIs(secret: Secret, now: number): ClientAuthority | undefined {
+  const ECDSA = lastingHalf(secret, "ECDSA", now);
+  if (ECDSA === undefined) return undefined;
+  const RSA = lastingHalf(secret, "RSA", now);
+  // What a person put there alone has the kind of key that it has, and so has what it was signed with.
+  const beside = `${ECDSA.signing.certificate}${secretText(secret, "ca.crt") ?? ""}`;
+  const earlier = RSA === undefined ? authoritiesIn(beside, now) : ECDSA.earlier;
+  return clientAuthority({ ECDSA: { ...ECDSA, earlier }, RSA });
+}
+
+function lastingHalf(secret: Secret, algorithm: KeyAlgorithm, now: number): WholeHalf | undefined {
+  const half = decideHalf(secret, algorithm, now);
+  if (half.kind === "whole") return half;
+  const signing = half.signing ?? pairIn(secret, pairNames[algorithm][0]);
+  if (signing === undefined || leftMs(signing, now) <= 0) return undefined;
+  return { kind: "whole", signing, next: undefined, earlier: half.earlier };
 }
 
 /** An RSA authority is put beside one that is ours to write; a person who gave one may have put one there. */
@@ -89,16 +101,21 @@ function isForRsa(secret: Secret | undefined): boolean {
 
 /** Whether we made it, and so may write it: by our marks, or, where somebody brought it back without them, by what it says. */
 function isOurs(secret: Secret): boolean {
-  const { labels, annotations } = secret.metadata;
-  if (labels?.[managedByLabel] === "mailboat-operator" || annotations?.[digestAnnotation] !== undefined) return true;
+  if (isMarked(secret)) return true;
   const { certificate } = pairIn(secret, "tls") ?? {};
   if (certificate === undefined || secretText(secret, "ca.crt") === undefined) return false;
   return new X509Certificate(certificate).subject === `CN=${clientAuthorityName}`;
 }
 
+/** Whether it has one of the marks without which a cluster takes it for somebody else's. */
+function isMarked({ metadata: { labels, annotations } }: Secret): boolean {
+  return labels?.[managedByLabel] === "mailboat-operator" || annotations?.[digestAnnotation] !== undefined;
+}
+
+const pairNames = { ECDSA: ["tls", "next"], RSA: ["rsa", "rsa-next"] } as const;
+
 function decideHalf(secret: Secret | undefined, algorithm: KeyAlgorithm, now: number): Half {
-  const names = { ECDSA: ["tls", "next"], RSA: ["rsa", "rsa-next"] } as const;
-  const [present, following] = names[algorithm].map((name) => pairIn(secret, name));
+  const [present, following] = pairNames[algorithm].map((name) => pairIn(secret, name));
   const stored = secretText(secret, "ca.crt") ?? "";
   // No certificate outlives what signed it.
   const isNearItsEnd = leftMs(present, now) <= leafLifeMs;

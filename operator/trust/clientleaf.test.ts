@@ -1,8 +1,8 @@
 /** What relays that have no other certificate are given, from the authority to the Secret that pods mount. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { X509Certificate } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -10,8 +10,8 @@ import { LocalKube } from "../../local/kube.ts";
 import { now, place, relayOf, relayWorld } from "../../test/support/operatorobjects.ts";
 import { decodeCertificate } from "../../relay/config/certificate.ts";
 import { decodeData, encodeData } from "../kube/secret.ts";
-import { leafLifeMs } from "./certificate.ts";
-import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "./issue.ts";
+import { type IssuedCertificate, leafLifeMs } from "./certificate.ts";
+import { caLifeMs, clientAuthorities, issueLeaf, makeCertificateAuthority } from "./issue.ts";
 import { shownFingerprint } from "./clientleaf.ts";
 import { carryOut } from "../work/carryout.ts";
 import { RelayMemory } from "../work/memory.ts";
@@ -184,6 +184,47 @@ test("an authority that a person gave signs one certificate, and what was of RSA
   assert.deepEqual(Object.keys(await data("outbound-certificate")).sort(), ["ca.crt", "tls.crt", "tls.key"]);
   assert.equal(await asks(), undefined);
 });
+
+const lasting = await makeCertificateAuthority(now, clientAuthorities.RSA);
+const theirs: readonly (readonly [what: string, given: IssuedCertificate, leaf: "rsa" | "ec"])[] = [
+  ["an RSA key", lasting, "rsa"],
+  ["an RSA key in PKCS#1", spelled(lasting, "pkcs1"), "rsa"],
+  ["an ECDSA key in SEC1", spelled(await makeCertificateAuthority(now), "sec1"), "ec"],
+  ["a key on the curve P-384", await onCurve("P-384"), "ec"],
+  ["eighty days left", await makeCertificateAuthority(now - caLifeMs + 80 * 86_400_000), "ec"],
+];
+
+function spelled({ certificate, privateKey }: IssuedCertificate, type: "pkcs1" | "sec1"): IssuedCertificate {
+  return { certificate, privateKey: createPrivateKey(privateKey).export({ type, format: "pem" }).toString() };
+}
+
+async function onCurve(namedCurve: string): Promise<IssuedCertificate> {
+  const directory = await mkdtemp(join(tmpdir(), "mailboat-curve-"));
+  const file = join(directory, "tls.key");
+  const { privateKey: key } = generateKeyPairSync("ec", { namedCurve });
+  const privateKey = key.export({ type: "pkcs8", format: "pem" }).toString();
+  await writeFile(file, privateKey);
+  const asked = ["req", "-x509", "-new", "-key", file, "-subj", "/CN=Their CA", "-days", "3650"];
+  const certificate = execFileSync("openssl", asked).toString();
+  await rm(directory, { recursive: true });
+  return { certificate, privateKey };
+}
+
+for (const [what, given, kind] of theirs) {
+  test(`an authority that a person gave with ${what} signs one certificate, which stays`, async (t) => {
+    const { issue, data, store, asks } = await open(t);
+    await issue();
+    await store("mailboat-ca", { "tls.crt": given.certificate, "tls.key": given.privateKey });
+    assert.deepEqual(await asks(), names);
+    await issue();
+    const certificate = await data("outbound-certificate");
+    assert.equal(certificate["ca.crt"], given.certificate);
+    const leaf = leafOf(certificate, "tls");
+    assert.equal(leaf.publicKey.asymmetricKeyType, kind);
+    assert.ok(leaf.verify(new X509Certificate(given.certificate).publicKey));
+    assert.deepEqual([await asks(), "rsa.crt" in certificate], [undefined, false]);
+  });
+}
 
 test("a relay is given keys of the kinds that its manifest names, and no others", async (t) => {
   const { issue, data, asks } = await open(t);

@@ -94,7 +94,8 @@ export function decideClientLeaf(relay: Stored<MailRelay>, question: ClientLeafQ
       continue;
     }
     const serving = servingPair(pair, question);
-    if (serving !== undefined && algorithmOf(serving.certificate) === algorithm) {
+    // A person's authority has the key that it has: what is issued is of its kind, wherever it stands.
+    if (serving !== undefined && algorithmOf(serving.certificate) === algorithmOf(signing.certificate)) {
       Object.assign(values, { [`${pair}.crt`]: serving.certificate, [`${pair}.key`]: serving.privateKey });
     } else leaves.push({ pair, request: { authority: signing, names, now } });
   }

@@ -3,7 +3,7 @@
  * there for old devices that verify nothing else, and is signed by an authority of its own because they must verify that as well.
  */
 import "reflect-metadata";
-import { randomBytes, webcrypto } from "node:crypto";
+import { createPrivateKey, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 import {
@@ -85,7 +85,7 @@ export async function issueLeaf(request: LeafRequest): Promise<IssuedCertificate
     notBefore: new Date(request.now - backdateMs),
     notAfter: new Date(Math.min(request.now + (request.lifeMs ?? leafLifeMs), issuer.notAfter.getTime())),
     publicKey: keys.publicKey,
-    signingKey: await readSigningKey(request.authority.privateKey, algorithm),
+    signingKey: readSigningKey(request.authority.privateKey, algorithm),
     signingAlgorithm: keyAlgorithms[algorithm],
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -129,7 +129,13 @@ async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(der, "PRIVATE KEY").trimEnd() + "\n";
 }
 
-function readSigningKey(privateKey: string, algorithm: KeyAlgorithm): Promise<webcrypto.CryptoKey> {
-  const der = x509.PemConverter.decodeFirst(privateKey);
-  return webcrypto.subtle.importKey("pkcs8", der, keyAlgorithms[algorithm], false, ["sign"]);
+/** Curves as OpenSSL calls them, of which people have authorities. */
+const curves: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
+
+/** A person's may be on another curve than ours, and spelled as PKCS#1 or SEC1: cert-manager writes those where nothing else is asked. */
+function readSigningKey(privateKey: string, algorithm: KeyAlgorithm): webcrypto.CryptoKey {
+  const key = createPrivateKey(privateKey);
+  const { namedCurve } = key.asymmetricKeyDetails ?? {};
+  const curve = namedCurve === undefined ? {} : { namedCurve: curves[namedCurve] ?? namedCurve };
+  return key.toCryptoKey({ ...keyAlgorithms[algorithm], ...curve }, false, ["sign"]);
 }
