@@ -4,20 +4,29 @@
  * after the plan has said what they should run.
  */
 import type { Judgement } from "../../api/condition.ts";
+import { managedByLabel } from "../../api/labels.ts";
 import { unusedFields } from "../../api/notyet.ts";
 import type { Fault } from "../../api/fault/explain.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "../binding/consent.ts";
 import { type CertificateReading, coversHost, readCertificate } from "../trust/certificate.ts";
+import { isMarked } from "../trust/clientauthority.ts";
+import { authorityField } from "../trust/trust.ts";
 import { lostContests } from "../binding/rivals.ts";
-import { certificateSecretName, configurationSecretName, issuedSecretName, peerSecretName } from "./objects/names.ts";
+import {
+  authoritySecretName,
+  certificateSecretName,
+  configurationSecretName,
+  issuedSecretName,
+  peerSecretName,
+} from "./objects/names.ts";
 import { forbiddenProblem, namespacesGrant, rejectionText } from "../work/rights.ts";
 import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
-import { reasonOf, type ReferenceProblem } from "../work/problems.ts";
+import { reasonOf, type ReferenceProblem, type Rejection } from "../work/problems.ts";
 
 export interface RelayFinding extends Judgement {
   readonly type: MailRelayConditionType;
@@ -41,13 +50,21 @@ export function judgeAccepted(world: RelayWorld, rollout?: Rollout): RelayFindin
     return finding("Accepted", "False", "Invalid", message);
   }
   if (rejections.some(({ isSpare }) => isSpare !== true)) {
-    return finding("Accepted", "False", "Invalid", rejections.map(rejectionText).join("; "));
+    return finding("Accepted", "False", "Invalid", rejections.map((one) => refusalText(world, one)).join("; "));
   }
   const remarks = [...remarksOn(world), ...rolloutRemarks(world, rollout)];
   const first = remarks[0];
   if (first === undefined) return finding("Accepted", "True", "Accepted", "the spec is valid");
   // One reason, and a message that leaves nothing out: the second remark is as true as the first.
   return finding("Accepted", "True", first.reason, remarks.map((remark) => remark.message).join("; "));
+}
+
+/** An authority that was brought back from a copy lacks the label by which a cluster knows it for the operator's. */
+function refusalText({ authority, place }: RelayWorld, rejection: Rejection): string {
+  const text = rejectionText(rejection);
+  if (rejection.field !== authorityField || authority === undefined || isMarked(authority)) return text;
+  const command = `kubectl label secret ${authoritySecretName} --namespace ${place.namespace} ${managedByLabel}=mailboat-operator`;
+  return `${text}; while it is valid it signs as it is; if it is the operator's own, have it renewed: ${command}`;
 }
 
 /** What is to be said of a spec that is valid; the weightiest first. */
@@ -165,12 +182,8 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
     return finding("CertificateReady", "False", "Pending", "our authority is about to issue it anew");
   }
   const name = certificateSecretName(world.relay.metadata.name);
-  return finding(
-    "CertificateReady",
-    "True",
-    "Issued",
-    `issued by our own authority; clients find it as ca.crt in ${name}`,
-  );
+  const message = `issued by our own authority; clients find it as ca.crt in ${name}`;
+  return finding("CertificateReady", "True", "Issued", message);
 }
 
 /** What cert-manager made of our request. An issued certificate stays in force while a renewal has trouble. */

@@ -8,6 +8,7 @@ import { relayLabel, revisionAnnotation, servingLabel } from "../../api/labels.t
 import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
 import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim, Secret } from "../kube/objects.ts";
+import { decodeData, encodeData } from "../kube/secret.ts";
 import { LocalKube } from "../../local/kube.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { createCredentialSource } from "../credentials/source.ts";
@@ -375,6 +376,46 @@ for (const [name, kind, type] of refusedSecrets) {
     assert.match((await reasonOf(kind, type)) ?? "none", /^(?:Accepted|KeysReady)$/);
   });
 }
+
+test("an authority that was brought back without our marks signs on, and its refusal says what to do", async (context) => {
+  const { kube, run, reasonOf } = await open(context);
+  for (let round = 0; round < 4; round += 1) await run();
+  const own = { kind: "Secret", namespace: "mailboat-system", name: "mailboat-ca" } as const;
+  const before = await kube.get(own.kind, own.namespace, own.name);
+  assert.ok(before);
+  const { "tls.crt": certificate, "tls.key": privateKey } = decodeData(before);
+  assert.ok(certificate !== undefined && privateKey !== undefined);
+  await kube.remove(own);
+  await kube.apply({
+    ...before,
+    data: encodeData({ "tls.crt": certificate, "tls.key": privateKey, "ca.crt": certificate }),
+  });
+  await kube.remove({ kind: "Secret", namespace: "mail", name: "outbound-certificate" });
+  await kube.remove({ kind: "StatefulSet", namespace: "mail", name: "outbound" });
+  kube.foreign = new Set([own.name]);
+  for (let round = 0; round < 4; round += 1) await run();
+  const issued = await kube.get("Secret", "mail", "outbound-certificate");
+  assert.ok(issued, "a relay gets its certificate");
+  assert.equal(decodeData(issued)["ca.crt"], certificate);
+  assert.equal((await kube.list("StatefulSet")).length, 1, "and starts");
+  for (let round = 0; round < 2; round += 1) await run();
+  assert.deepEqual(await kube.get("Secret", "mail", "outbound-certificate"), issued, "what serves stays");
+  const relay = await kube.get("MailRelay", relayKey.namespace, relayKey.name);
+  const accepted = relay?.status?.conditions?.find(({ type }) => type === "Accepted");
+  assert.match(
+    accepted?.message ?? "",
+    /^spec\.tls\.selfSigned: Kubernetes refuses Secret mailboat-system\/mailboat-ca: /,
+  );
+  assert.match(
+    accepted?.message ?? "",
+    /kubectl label secret mailboat-ca --namespace mailboat-system app\.kubernetes\.io\/managed-by=mailboat-operator/,
+  );
+  kube.foreign = new Set();
+  for (let round = 0; round < 4; round += 1) await run();
+  assert.equal(await reasonOf("MailRelay", "Accepted"), "Accepted");
+  const healed = await kube.get("Secret", "mail", "outbound-certificate");
+  assert.ok(healed && "rsa.crt" in decodeData(healed));
+});
 
 test("a domain whose relay's pods load it before its status says that it waits looks again at once", async (context) => {
   const { kube, run, sources, reasonOf } = await open(context);

@@ -76,7 +76,7 @@ export function decideClientAuthority(secret: Secret | undefined, now: number): 
 }
 
 /** What signs where nothing of it may be written: until its end, and with what stands beside it. Undefined where nothing does. */
-function authorityAsItIs(secret: Secret, now: number): ClientAuthority | undefined {
+export function authorityAsItIs(secret: Secret, now: number): ClientAuthority | undefined {
   const ECDSA = lastingHalf(secret, "ECDSA", now);
   if (ECDSA === undefined) return undefined;
   const RSA = lastingHalf(secret, "RSA", now);
@@ -108,7 +108,7 @@ function isOurs(secret: Secret): boolean {
 }
 
 /** Whether it has one of the marks without which a cluster takes it for somebody else's. */
-function isMarked({ metadata: { labels, annotations } }: Secret): boolean {
+export function isMarked({ metadata: { labels, annotations } }: Secret): boolean {
   return labels?.[managedByLabel] === "mailboat-operator" || annotations?.[digestAnnotation] !== undefined;
 }
 

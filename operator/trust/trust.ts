@@ -13,7 +13,7 @@ import {
 import type { RelayWorld } from "../mailrelay/world.ts";
 import type { Action } from "../work/actions.ts";
 import { readCertificate, serves } from "./certificate.ts";
-import { decideClientAuthority } from "./clientauthority.ts";
+import { authorityAsItIs, type ClientAuthority, decideClientAuthority } from "./clientauthority.ts";
 import { decideClientLeaf, readingOf, renderCertificate } from "./clientleaf.ts";
 import { decideInternalAuthority, type InternalAuthority } from "./internalauthority.ts";
 import { decideInternalLeaf, peerContent, renderPeer } from "./internalleaf.ts";
@@ -61,27 +61,44 @@ export function decideInternal({ internalAuthority: read, place, now }: RelayWor
   return { kind: "change", action: { kind: "keepAuthority", wanted: { of: "pods", change }, place: at, read } };
 }
 
-function clientActions({ relay, place, authority: read, certificate, now }: RelayWorld): readonly Action[] {
-  const { tls, hostname } = relay.spec;
-  if (tls.selfSigned === undefined) return [];
+/** What asks for the authority that clients trust, and nothing else that is written. */
+export const authorityField = "spec.tls.selfSigned";
+
+function clientActions(world: RelayWorld): readonly Action[] {
+  const { place, authority: read, now } = world;
+  if (world.relay.spec.tls.selfSigned === undefined) return [];
   const change = decideClientAuthority(read, now);
-  if (change.kind !== "keep") {
-    const at = { namespace: place.namespace, name: authoritySecretName };
-    return [{ kind: "keepAuthority", wanted: { of: "clients", change }, place: at, read }];
-  }
+  const authority = signingAuthority(world);
+  const issues = authority === undefined ? [] : leafActions(world, authority);
+  if (change.kind === "keep") return issues;
+  const at = { namespace: place.namespace, name: authoritySecretName };
+  const wanted = { of: "clients", change } as const;
+  return [{ kind: "keepAuthority", wanted, place: at, read, field: authorityField }, ...issues];
+}
+
+/** The one in force. Where Kubernetes takes no change of it, no certificate waits for that: what is there signs. */
+function signingAuthority({ authority, rejections, now }: RelayWorld): ClientAuthority | undefined {
+  const decision = decideClientAuthority(authority, now);
+  if (decision.kind === "keep") return decision.authority;
+  const isRefused = rejections.some(({ field }) => field === authorityField);
+  return isRefused && authority !== undefined ? authorityAsItIs(authority, now) : undefined;
+}
+
+function leafActions({ relay, place, certificate, now }: RelayWorld, authority: ClientAuthority): readonly Action[] {
+  const { tls, hostname } = relay.spec;
   const names = [
     ...new Set([
       hostname,
       ...clientNames(relay.metadata, place.clusterDomain),
       ...place.certificateNames,
-      ...(tls.selfSigned.dnsNames ?? []),
+      ...(tls.selfSigned?.dnsNames ?? []),
     ]),
   ];
   const leaf = decideClientLeaf(relay, {
     certificate,
-    authority: change.authority,
+    authority,
     names,
-    algorithms: tls.selfSigned.algorithms,
+    algorithms: tls.selfSigned?.algorithms,
     now,
   });
   return leaf === undefined ? [] : [{ kind: "issue", ...leaf }];
