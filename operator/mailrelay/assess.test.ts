@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimOf, now, podOf, relayOf, relayWorld, reportOf, secretOf } from "../../test/support/operatorobjects.ts";
+import {
+  authoritySecretOf,
+  claimOf,
+  now,
+  podOf,
+  relayOf,
+  relayWorld,
+  reportOf,
+  secretOf,
+} from "../../test/support/operatorobjects.ts";
 import { judgeAccepted, judgeCertificate, judgeReferences, type RelayFinding, whyUnsent } from "./assess.ts";
-import { leafLifeMs } from "../trust/certificate.ts";
-import { issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
+import { type IssuedCertificate, leafLifeMs } from "../trust/certificate.ts";
+import { clientAuthorities, issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus, summarizeRelay } from "./programmed.ts";
 import type { RelayWorld } from "./world.ts";
 import type { PodFact } from "../pods/facts.ts";
@@ -285,6 +294,32 @@ test("relayStatus() tells the oldest release that ready pods run, and none while
   assert.equal(toldOf(running("a", "0.10.0"), running("b", "0.9.1", false)), "0.10.0");
   assert.equal(toldOf(running("a", "0.10.0"), running("b", undefined)), undefined);
   assert.equal(toldOf(), undefined);
+});
+
+test("a kind of key that was asked for and that the authority lacks is named beside what was issued", async () => {
+  const judged = (algorithms: readonly ("ECDSA" | "RSA")[] | undefined, signing: IssuedCertificate): RelayFinding =>
+    judgeCertificate(
+      relayWorld({
+        relay: relayOf({ tls: { selfSigned: algorithms === undefined ? {} : { algorithms } } }),
+        authority: authoritySecretOf(signing),
+        certificate: secretOf({
+          name: "outbound-certificate",
+          values: { "tls.crt": leaf.certificate, "tls.key": leaf.privateKey, "ca.crt": signing.certificate },
+        }),
+      }),
+    );
+  const lacking = judged(["RSA"], authority);
+  assert.deepEqual([lacking.status, lacking.reason], ["True", "Issued"]);
+  assert.match(
+    lacking.message,
+    /; spec\.tls\.selfSigned\.algorithms asks for RSA, .* Secret mailboat-system\/mailboat-ca .* rsa\.crt and rsa\.key/,
+  );
+  assert.match(judged(["RSA", "ECDSA"], authority).message, /algorithms asks for RSA, /);
+  const byRsa = await makeCertificateAuthority(now, clientAuthorities.RSA);
+  assert.match(judged(["ECDSA"], byRsa).message, /algorithms asks for ECDSA, /);
+  for (const whole of [judged(undefined, authority), judged(["ECDSA"], authority), judged(["RSA"], byRsa)]) {
+    assert.doesNotMatch(whole.message, /algorithms/);
+  }
 });
 
 test("cert-manager's kind that may not be listed is told as that, and what it issued stays in force", () => {

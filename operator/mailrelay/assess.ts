@@ -12,7 +12,7 @@ import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "../binding/consent.ts";
 import { type CertificateReading, coversHost, readCertificate } from "../trust/certificate.ts";
 import { isMarked } from "../trust/clientauthority.ts";
-import { authorityField } from "../trust/trust.ts";
+import { authorityField, keysInVain } from "../trust/trust.ts";
 import { lostContests } from "../binding/rivals.ts";
 import {
   authoritySecretName,
@@ -182,8 +182,17 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
     return finding("CertificateReady", "False", "Pending", "our authority is about to issue it anew");
   }
   const name = certificateSecretName(world.relay.metadata.name);
-  const message = `issued by our own authority; clients find it as ca.crt in ${name}`;
+  const message = `issued by our own authority; clients find it as ca.crt in ${name}${inVainText(world)}`;
   return finding("CertificateReady", "True", "Issued", message);
+}
+
+/** Continues what is said of a certificate that the manifest asked for in another kind; empty where it got what it asked for. */
+function inVainText(world: RelayWorld): string {
+  const keys = keysInVain(world);
+  if (keys.length === 0) return "";
+  const where = `Secret ${world.place.namespace}/${authoritySecretName}`;
+  const remedy = keys.includes("RSA") ? "put one there as rsa.crt and rsa.key" : "put one there as tls.crt and tls.key";
+  return `; ${authorityField}.algorithms asks for ${keys.join(", ")}, and the authority in ${where} has no such key: ${remedy}, or ask for another`;
 }
 
 /** What cert-manager made of our request. An issued certificate stays in force while a renewal has trouble. */

@@ -68,6 +68,19 @@ export function leavesOf(
   return { tls: "ECDSA", rsa: isWithRsa ? "RSA" : undefined };
 }
 
+/** Kinds of keys that the manifest names and that no certificate of the relay has, because the authority that a person gave has none. */
+export function lackingKeys(
+  algorithms: readonly KeyAlgorithm[] = [],
+  authority: ClientAuthority,
+): readonly KeyAlgorithm[] {
+  const wanted = leavesOf(algorithms, authority);
+  const halves = [wanted.tls, wanted.rsa].filter((half) => half !== undefined);
+  const made = halves
+    .flatMap((half) => authority[half]?.signing ?? [])
+    .map(({ certificate }) => algorithmOf(certificate));
+  return algorithms.filter((algorithm) => !made.includes(algorithm));
+}
+
 export interface ClientLeafQuestion {
   /** What the pods mount now. */
   readonly certificate: Secret | undefined;

@@ -12,9 +12,9 @@ import {
 } from "../mailrelay/objects/names.ts";
 import type { RelayWorld } from "../mailrelay/world.ts";
 import type { Action } from "../work/actions.ts";
-import { readCertificate, serves } from "./certificate.ts";
+import { type KeyAlgorithm, readCertificate, serves } from "./certificate.ts";
 import { authorityAsItIs, type ClientAuthority, decideClientAuthority } from "./clientauthority.ts";
-import { decideClientLeaf, readingOf, renderCertificate } from "./clientleaf.ts";
+import { decideClientLeaf, lackingKeys, readingOf, renderCertificate } from "./clientleaf.ts";
 import { decideInternalAuthority, type InternalAuthority } from "./internalauthority.ts";
 import { decideInternalLeaf, peerContent, renderPeer } from "./internalleaf.ts";
 
@@ -82,6 +82,12 @@ function signingAuthority({ authority, rejections, now }: RelayWorld): ClientAut
   if (decision.kind === "keep") return decision.authority;
   const isRefused = rejections.some(({ field }) => field === authorityField);
   return isRefused && authority !== undefined ? authorityAsItIs(authority, now) : undefined;
+}
+
+/** Kinds of keys that the manifest asks for in vain. */
+export function keysInVain(world: RelayWorld): readonly KeyAlgorithm[] {
+  const authority = signingAuthority(world);
+  return authority === undefined ? [] : lackingKeys(world.relay.spec.tls.selfSigned?.algorithms, authority);
 }
 
 function leafActions({ relay, place, certificate, now }: RelayWorld, authority: ClientAuthority): readonly Action[] {
