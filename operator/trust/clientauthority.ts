@@ -143,7 +143,8 @@ export function clientAuthority({ ECDSA, RSA }: Halves<WholeHalf>): ClientAuthor
 function halfBundle({ signing, next, earlier }: WholeHalf): string {
   const following = next?.certificate ?? "";
   const others = earlier.filter((certificate) => certificate !== following);
-  return bundleOf(signing.certificate, others) + following;
+  // A person's may end without a line feed, and another follows it.
+  return bundleOf(`${signing.certificate.trimEnd()}\n`, others) + following;
 }
 
 function pairIn(secret: Secret | undefined, name: PairName): IssuedCertificate | undefined {

@@ -191,6 +191,8 @@ const theirs: readonly (readonly [what: string, given: IssuedCertificate, leaf: 
   ["an RSA key in PKCS#1", spelled(lasting, "pkcs1"), "rsa"],
   ["an ECDSA key in SEC1", spelled(await makeCertificateAuthority(now), "sec1"), "ec"],
   ["a key on the curve P-384", await onCurve("P-384"), "ec"],
+  ["a key on the curve P-521", await onCurve("P-521"), "ec"],
+  ["no line feed at its end", { ...lasting, certificate: lasting.certificate.trimEnd() }, "rsa"],
   ["eighty days left", await makeCertificateAuthority(now - caLifeMs + 80 * 86_400_000), "ec"],
 ];
 
@@ -218,7 +220,7 @@ for (const [what, given, kind] of theirs) {
     assert.deepEqual(await asks(), names);
     await issue();
     const certificate = await data("outbound-certificate");
-    assert.equal(certificate["ca.crt"], given.certificate);
+    assert.equal(certificate["ca.crt"], `${given.certificate.trimEnd()}\n`);
     const leaf = leafOf(certificate, "tls");
     assert.equal(leaf.publicKey.asymmetricKeyType, kind);
     assert.ok(leaf.verify(new X509Certificate(given.certificate).publicKey));
