@@ -1,9 +1,16 @@
 /** The relay document of a MailRelay: Kubernetes' spellings in, milliseconds and bytes out. Pure. */
 import { parseDuration } from "../../api/duration.ts";
 import { containerPort } from "../../api/fields/listener.ts";
-import type { MailRelay } from "../../api/mailrelay.ts";
+import type { MailRelay, MailRelayStatus } from "../../api/mailrelay.ts";
 import { parseQuantity } from "../../api/quantity.ts";
-import { type ListenerDocument, relayDocument, type RelayDocument, relayDocumentName } from "../../api/relayconfig.ts";
+import {
+  type DocumentVersion,
+  documentVersions,
+  type ListenerDocument,
+  relayDocument,
+  type RelayDocument,
+  relayDocumentName,
+} from "../../api/relayconfig.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
@@ -41,6 +48,20 @@ export function readRelayDocument(configuration: Secret | undefined): RelayDocum
   }
 }
 
+/**
+ * In which version the pods have their documents; undefined while they have none. While somebody has taken the Secret away it is what
+ * status said of it: pods keep what they have loaded.
+ */
+export function givenVersion(
+  status: Pick<MailRelayStatus, "documentVersion"> | undefined,
+  mounted: RelayDocument | undefined,
+): DocumentVersion | undefined {
+  if (mounted !== undefined) return mounted.version;
+  const { oldest, newest } = documentVersions;
+  const said = status?.documentVersion;
+  return said === undefined ? undefined : said < newest ? oldest : newest;
+}
+
 /** A next hop whose Secret is missing leaves the last good way out in force; everything else takes effect. */
 export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const { spec, metadata } = world.relay;
@@ -51,7 +72,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const delivery = isOut ? deliveryOf(world, readings) : mounted?.delivery;
   if (delivery === undefined) return { document: undefined, problems };
   const document = withRevision({
-    version: documentVersionFor(world, mounted?.version),
+    version: documentVersionFor(world, givenVersion(world.relay.status, mounted)),
     relay: { namespace: metadata.namespace, name: metadata.name },
     hostname: spec.hostname,
     listeners: spec.listeners.map(listenerDocument),

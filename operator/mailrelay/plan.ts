@@ -19,7 +19,7 @@ import { type Action, actionsOf, type Plan } from "../work/actions.ts";
 import { ownerOf } from "../work/owner.ts";
 import { transitionEvents } from "../work/transitions.ts";
 import { assessRelay, isBlind, type RelayFinding, whyUnsent } from "./assess.ts";
-import { type DocumentReading, relayDocumentOf } from "./document.ts";
+import { type DocumentReading, givenVersion, mountedDocument, relayDocumentOf } from "./document.ts";
 import { renderConfiguration } from "./objects/configuration.ts";
 import { renderDisruptionBudget } from "./objects/disruptionbudget.ts";
 import { renderIssuance } from "./objects/issuance.ts";
@@ -69,7 +69,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
     world,
     findings,
     revision: intended.revision,
-    documentVersion: reading.document?.version,
+    documentVersion: givenVersion(relay.status, mountedDocument(world)),
     desired: scale.desired,
     retained: scale.retained,
     figures,

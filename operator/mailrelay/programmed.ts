@@ -107,7 +107,7 @@ export interface StatusQuestion {
   };
   readonly findings: readonly RelayFinding[];
   readonly revision: string | undefined;
-  /** Of the documents that were rendered; undefined when none could be. */
+  /** Of the documents that the pods have; it wakes the domains, which read it where it is mounted. */
   readonly documentVersion?: number | undefined;
   /** Pods there should be in the end. */
   readonly desired: number;

@@ -10,6 +10,7 @@ import {
   parseDomainDocument,
 } from "../../api/relayconfig.ts";
 import { rsaKeyDocument } from "../dkim/privatekey.ts";
+import { givenVersion } from "../mailrelay/document.ts";
 import { type Readings, readReferences } from "../references/readings.ts";
 import { smarthostDocuments } from "../references/smarthost.ts";
 import { hasDocument } from "./assess.ts";
@@ -32,7 +33,7 @@ export function renderFor(world: DomainWorld, keys: KeyFacts): Rendering {
   const isBlocked = readings.problems.length > 0 || cannotBeRead(world) || hasNoKey;
   const current = isBlocked ? world.previous : renderDomain(world, keys, readings);
   if (current === undefined) return { text: undefined, readings, room: undefined };
-  const document = { ...current, version: world.mounted?.version ?? documentVersions.newest };
+  const document = { ...current, version: givenVersion(world.relay?.status, world.mounted) ?? documentVersions.newest };
   const text = domainDocumentText(document);
   return { text, readings, room: hasDocument(world, text) ? undefined : roomProblem(world, document, text) };
 }

@@ -32,6 +32,16 @@ test("a domain's document is in the version that the relay's pods are given, and
   assert.deepEqual(writtenFor(world), raised, "a relay that has nothing yet is given the newest");
 });
 
+test("while the configuration of its relay is missing, a domain's document stays in the version that the pods have", () => {
+  const { relay } = world;
+  assert.ok(relay !== undefined);
+  const written = (documentVersion: number) =>
+    writtenFor({ ...world, relay: { ...relay, status: { documentVersion } } });
+  assert.equal(former.domainDocument.safeParse(written(1)).success, true);
+  assert.equal(former.domainDocument.safeParse(written(2)).success, false);
+  assert.deepEqual(written(3), written(2), "of a release after this one it is the newest that we write");
+});
+
 test("each key says since when it signs, as it was said before", () => {
   const { status } = planDomain(world);
   const key = { selector: "s1", algorithm: "Ed25519", state: "Active", since: "2026-11-23T12:00:00Z" };

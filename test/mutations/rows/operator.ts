@@ -227,6 +227,20 @@ export const operatorMutations: readonly Mutation[] = [
     test: "operator/cluster/affected.test.ts",
   },
   {
+    what: "domains are woken for a version that is not mounted yet, and not when it is",
+    file: "operator/mailrelay/plan.ts",
+    old: "documentVersion: givenVersion(relay.status, mountedDocument(world)),",
+    new: "documentVersion: reading.document?.version,",
+    test: "operator/mailrelay/rollout/mounted.test.ts",
+  },
+  {
+    what: "domains of older pods are written in the newest version when somebody deletes the configuration",
+    file: "operator/senderdomain/document.ts",
+    old: "givenVersion(world.relay?.status, world.mounted) ??",
+    new: "world.mounted?.version ??",
+    test: "operator/senderdomain/versions.test.ts",
+  },
+  {
     what: "a document of the first version is written in the words of the second",
     file: "api/relayconfig.ts",
     old: "const named = document.version === 1 ?",
