@@ -197,6 +197,8 @@ export interface Pod {
     readonly phase: string;
     /** Of one that is not ready, where Kubernetes says why. */
     readonly hindrance?: PodHindrance;
+    /** Of one that is not ready: since when a container of it runs and is not, RFC 3339; absent before one has run. */
+    readonly unreadySince?: string;
   };
 }
 

@@ -9,7 +9,9 @@ export function podView(raw: RawObject): RawObject {
   const status = record(raw["status"]);
   const conditions = records(status["conditions"]);
   const containers = records(record(raw["spec"])["containers"]);
-  const ready = conditions.some((one) => one["type"] === "Ready" && one["status"] === "True");
+  const readiness = conditions.find((one) => one["type"] === "Ready");
+  const ready = readiness?.["status"] === "True";
+  const unreadySince = ready ? undefined : unreadySinceOf(status, text(readiness?.["lastTransitionTime"]));
   const hindrance = ready ? undefined : hindranceOf(status, conditions);
   return {
     ...(apiVersion === undefined ? {} : { apiVersion }),
@@ -21,12 +23,24 @@ export function podView(raw: RawObject): RawObject {
       ready,
       ports: containers.flatMap((one) => records(one["ports"]).map(portView)),
       ...(hindrance === undefined ? {} : { hindrance }),
+      ...(unreadySince === undefined ? {} : { unreadySince }),
     },
   };
 }
 
 function portView(port: Fields): ContainerPort {
   return { name: text(port["name"]), containerPort: Number(port["containerPort"]) };
+}
+
+/** An image may be minutes on its way: of a container that runs for the first time its own start counts. Undefined before that. */
+function unreadySinceOf(status: Fields, changed: string): string | undefined {
+  const times = records(status["containerStatuses"]).flatMap((container) => {
+    const state = record(container["state"]);
+    if ([state, record(container["lastState"])].some((one) => isRecord(one["terminated"]))) return [changed];
+    const started = text(record(state["running"])["startedAt"]);
+    return started === "" ? [] : [started > changed ? started : changed];
+  });
+  return times.find((time) => time !== "");
 }
 
 /**

@@ -172,25 +172,33 @@ async function podFact({ readReport, memory, now }: RelaySources, pod: Pod): Pro
   const uid = pod.metadata.uid ?? nameOf(pod.metadata);
   const report = await readReport(pod);
   const template = annotations?.[templateAnnotation];
+  const key = nameOf(pod.metadata);
+  if (report !== undefined) memory.reported({ uid, key, template }, report, now());
   const port = pod.status.ports.find((candidate) => candidate.name === administrationPortName)?.containerPort;
   return {
     name,
     uid,
     ready: pod.status.ready,
+    unreadySince: instantOf(pod.status.unreadySince),
     isGoing: pod.metadata.deletionTimestamp !== undefined,
     phase: pod.status.phase,
     hindrance: pod.status.hindrance,
     serving: labels?.[servingLabel] === "true",
     annotatedRevision: annotations?.[revisionAnnotation],
     annotatedAt: memory.annotatedAt(uid),
-    acceptedPerSecond: memory.rate(uid, report, now()),
+    acceptedPerSecond: memory.rate(uid),
     report,
     template,
-    reads: memory.reads({ key: nameOf(pod.metadata), template, report }, now()),
+    reads: memory.reads({ key, template }),
     administration: port === undefined ? undefined : { host: pod.status.podIP, port },
     ordered: memory.order(uid)?.digest,
     orderFailure: memory.order(uid)?.failure,
   };
+}
+
+function instantOf(time: string | undefined): number | undefined {
+  const at = Date.parse(time ?? "");
+  return Number.isNaN(at) ? undefined : at;
 }
 
 /** By name of the relay: how many of its pods are replaced, of those of which some are not. */

@@ -7,6 +7,8 @@ export interface PodFact {
   readonly name: string;
   readonly uid: string;
   readonly ready: boolean;
+  /** Of one that is not ready: since when it runs and is not, milliseconds since the epoch; undefined before it has run. */
+  readonly unreadySince: number | undefined;
   /** Somebody deleted it: it stops, and may still be ready for a moment. */
   readonly isGoing: boolean;
   /** Kubernetes' word: Pending, Running and so on. */

@@ -114,3 +114,23 @@ test("Available says what pods wait for that do not exist, and does not list the
   const pods = [0, 1, 2, 3, 4].map((ordinal) => podOf(`outbound-${ordinal}`, { ready: false, report: undefined }));
   assert.match(judgeAvailable(relayWorld({ pods })).message, /outbound-2 is being started; 2 more$/);
 });
+
+const startedAt = "2026-11-23T12:05:00Z";
+const changedAt = "2026-11-23T12:00:00Z";
+const ended = { lastState: failed };
+
+for (const [what, said, readiness, since] of [
+  ["its image is on its way", { state: { waiting: { reason: "ContainerCreating" } } }, "False", undefined],
+  ["it has been started", { state: { running: { startedAt } } }, "False", startedAt],
+  ["it was ready once", { state: { running: { startedAt: changedAt } } }, "False", changedAt],
+  ["it is started again and again", { state: { running: { startedAt } }, ...ended }, "False", changedAt],
+  ["it waits to be started again", { state: { waiting: {} }, ...ended }, "False", changedAt],
+  ["it is ready", { state: { running: { startedAt } } }, "True", undefined],
+] as const) {
+  test(`since when a pod is not ready: ${what}`, () => {
+    const conditions = [{ type: "Ready", status: readiness, lastTransitionTime: changedAt }];
+    const status = { conditions, containerStatuses: [said] };
+    const view = podView({ apiVersion: "v1", kind: "Pod", metadata: { name: "outbound-0" }, spec: {}, status });
+    assert.equal((view["status"] as { readonly unreadySince?: string }).unreadySince, since);
+  });
+}

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { documentVersions } from "../../api/relayconfig.ts";
 import { now, reportOf } from "../../test/support/operatorobjects.ts";
 import { RelayMemory } from "./memory.ts";
 
@@ -9,14 +10,34 @@ const accepted = (acceptedMessages: number, startedAt = "2026-11-23T12:00:00Z") 
   startedAt,
 });
 
+const pod = { uid: "p", key: "mail/outbound-0", template: "today" };
+
 test("a rate needs two reports of one process that are some seconds apart", () => {
   const memory = new RelayMemory();
-  assert.equal(memory.rate("p", accepted(100), now), undefined);
-  assert.equal(memory.rate("p", accepted(150), now + 1_000), undefined);
-  assert.equal(memory.rate("p", accepted(1_100), now + 10_000), 100);
-  assert.equal(memory.rate("p", undefined, now + 12_000), 100);
-  assert.equal(memory.rate("p", accepted(5, "2026-11-23T12:01:00Z"), now + 20_000), undefined);
-  assert.equal(memory.rate("p", accepted(55, "2026-11-23T12:01:00Z"), now + 30_000), 5);
+  const rateAfter = (report: ReturnType<typeof accepted>, afterMs: number): number | undefined => {
+    memory.reported(pod, report, now + afterMs);
+    return memory.rate("p");
+  };
+  assert.equal(rateAfter(accepted(100), 0), undefined);
+  assert.equal(rateAfter(accepted(150), 1_000), undefined);
+  assert.equal(rateAfter(accepted(1_100), 10_000), 100);
+  assert.equal(memory.rate("p"), 100);
+  assert.equal(rateAfter(accepted(5, "2026-11-23T12:01:00Z"), 20_000), undefined);
+  assert.equal(rateAfter(accepted(55, "2026-11-23T12:01:00Z"), 30_000), 5);
+});
+
+test("what a pod reads is remembered for as long as it reports, and of a pod of its template alone", () => {
+  const memory = new RelayMemory();
+  memory.reported(pod, reportOf(), now);
+  const hour = 3_600_000;
+  for (let after = 10_000; after <= hour; after += 10_000) memory.reported(pod, reportOf(), now + after);
+  memory.annotated("another", now + hour + 5_000);
+  assert.equal(memory.reads(pod), documentVersions.newest, "it was asked five seconds ago");
+  assert.equal(memory.reads({ ...pod, template: "next" }), undefined);
+  memory.reported(pod, reportOf({ reads: undefined }), now + hour + 10_000);
+  assert.equal(memory.reads(pod), documentVersions.oldest);
+  memory.annotated("another", now + 2 * hour + 10_001);
+  assert.equal(memory.reads(pod), undefined, "it has told nothing for an hour");
 });
 
 test("a refusal is remembered with the time to ask again, until the claim has grown", () => {

@@ -9,7 +9,7 @@ import type { Recommendation, Refusal } from "../mailrelay/world.ts";
 import { gistOf } from "./likeness.ts";
 import { Rejections } from "./rejections.ts";
 import type { Rest } from "../pods/rest.ts";
-import type { Figures, OrderFailure, PodFact } from "../pods/facts.ts";
+import type { Figures, OrderFailure } from "../pods/facts.ts";
 
 interface Sample {
   readonly at: number;
@@ -25,6 +25,13 @@ interface GivenOrder {
   readonly failure: OrderFailure | undefined;
 }
 
+/** A pod: the process of today, its name, which comes back with the next one, and what it was made from. */
+interface Reporter {
+  readonly uid: string;
+  readonly key: string;
+  readonly template: string | undefined;
+}
+
 interface Reading {
   readonly at: number;
   readonly template: string | undefined;
@@ -34,7 +41,7 @@ interface Reading {
 /** Rates over less time than this say more about chance than about load. */
 const sampleMs = 5_000;
 const refusalMs = 600_000;
-/** Pods that nobody has asked about for this long are gone. */
+/** Pods that have told nothing and were told nothing for this long are gone. */
 const forgetMs = 3_600_000;
 
 export class RelayMemory {
@@ -56,29 +63,27 @@ export class RelayMemory {
     this.turns = new Turns(rollouts);
   }
 
-  /** The newest version of the documents that a pod reads: as it tells, or told before it was started again. */
-  reads(pod: Pick<PodFact, "template" | "report"> & { readonly key: string }, now: number): number | undefined {
-    const { key, template, report } = pod;
-    const last = this.#reads.get(key);
-    if (report === undefined) return last !== undefined && last.template === template ? last.newest : undefined;
+  /** What a pod reported just now. */
+  reported({ uid, key, template }: Reporter, report: RelayReport, now: number): void {
     const newest = report.documents?.newest ?? documentVersions.oldest;
-    if (last?.template !== template || last?.newest !== newest) this.#reads.set(key, { at: now, template, newest });
-    return newest;
+    this.#reads.set(key, { at: now, template, newest });
+    const last = this.#samples.get(uid);
+    const { acceptedMessages: accepted, startedAt } = report;
+    const isFirst = last === undefined || last.startedAt !== startedAt;
+    if (!isFirst && now - last.at < sampleMs) return;
+    const perSecond = isFirst ? undefined : Math.max(0, accepted - last.accepted) / ((now - last.at) / 1000);
+    this.#samples.set(uid, { at: now, accepted, startedAt, perSecond });
   }
 
-  /** Messages accepted a second between this report and one some seconds ago; undefined until there are two. */
-  rate(podUid: string, report: RelayReport | undefined, now: number): number | undefined {
-    const last = this.#samples.get(podUid);
-    if (report === undefined) return last?.perSecond;
-    const { acceptedMessages: accepted, startedAt } = report;
-    if (last === undefined || last.startedAt !== startedAt) {
-      this.#samples.set(podUid, { at: now, accepted, startedAt, perSecond: undefined });
-      return undefined;
-    }
-    if (now - last.at < sampleMs) return last.perSecond;
-    const perSecond = Math.max(0, accepted - last.accepted) / ((now - last.at) / 1000);
-    this.#samples.set(podUid, { at: now, accepted, startedAt, perSecond });
-    return perSecond;
+  /** The newest version of the documents that a pod reads: as it told last, also before it was started again. */
+  reads({ key, template }: Pick<Reporter, "key" | "template">): number | undefined {
+    const last = this.#reads.get(key);
+    return last !== undefined && last.template === template ? last.newest : undefined;
+  }
+
+  /** Messages accepted a second between its last report and one some seconds before; undefined until there are two. */
+  rate(podUid: string): number | undefined {
+    return this.#samples.get(podUid)?.perSecond;
   }
 
   annotatedAt(podUid: string): number | undefined {

@@ -220,6 +220,7 @@ export function podOf(name: string, fact: Partial<PodFact> = {}): PodFact {
     name,
     uid: `uid-${name}`,
     ready: true,
+    unreadySince: undefined,
     isGoing: false,
     phase: "Running",
     hindrance: undefined,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { place, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
+import { now, place, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
 import { documentVersionFor } from "./versions.ts";
 import { wantedTemplate } from "./rollout.ts";
 import type { PodFact } from "../../pods/facts.ts";
@@ -12,6 +12,8 @@ const today = (relay = ours): string => wantedTemplate({ relay, place }) ?? "";
 const newer = (fact: Partial<PodFact> = {}): PodFact => podOf("p0", fact);
 const older = (fact: Partial<PodFact> = {}): PodFact =>
   podOf("p1", { report: reportOf({ reads: undefined }), ...fact });
+/** A minute has to have passed before a pod that says nothing is taken to be unable to. */
+const long = { unreadySince: now - 60_000 };
 const silent = (fact: Partial<PodFact> = {}): PodFact => podOf("p2", { report: undefined, ready: false, ...fact });
 
 type Row = readonly [
@@ -41,10 +43,38 @@ const rows: readonly Row[] = [
   ["a pod of an older template that says nothing", ours, [silent({ template: "older" })], 2, 2],
   ["a pod of an older template that says nothing, before the newest was written", ours, [silent()], 1, 1],
   [
-    "a pod of another image that says nothing and does not become ready",
+    "a pod of another image that says nothing and does not become ready for a minute",
+    pinned,
+    [silent({ template: today(pinned), ...long })],
+    2,
+    1,
+  ],
+  [
+    "a pod of a mirror's image that starts on another template, beside ones that read the newest",
+    pinned,
+    [newer({ template: "older" }), silent({ template: today(pinned), unreadySince: now - 59_999 })],
+    2,
+    2,
+  ],
+  [
+    "the first pod of a mirror's image, which no node has yet",
+    pinned,
+    [newer({ template: "older" }), silent({ template: today(pinned) })],
+    2,
+    2,
+  ],
+  [
+    "a pod of another image that says nothing for a minute, beside ones that read the newest",
+    pinned,
+    [newer({ template: "older" }), silent({ template: today(pinned), ...long })],
+    2,
+    1,
+  ],
+  [
+    "a pod of another image that starts while older documents are there",
     pinned,
     [silent({ template: today(pinned) })],
-    2,
+    1,
     1,
   ],
   [
@@ -71,7 +101,7 @@ test("a chart that pins the relays' image to the release before: nothing is take
   const pinnedByChart = { ...place, image: "mailboat-relay:older" };
   const template = wantedTemplate({ relay: ours, place: pinnedByChart });
   const world = relayWorld({ relay: ours, place: pinnedByChart });
-  assert.equal(documentVersionFor({ ...world, pods: [silent({ template })] }, 2), 1);
+  assert.equal(documentVersionFor({ ...world, pods: [silent({ template, ...long })] }, 2), 1);
   assert.equal(documentVersionFor({ ...world, pods: [] }, 1), 1);
 });
 

@@ -7,13 +7,16 @@ import { wantedTemplate } from "./rollout.ts";
 import type { RelayWorld } from "../world.ts";
 import type { PodFact } from "../../pods/facts.ts";
 
-type Facts = Pick<RelayWorld, "relay" | "place" | "pods">;
+type Facts = Pick<RelayWorld, "now" | "relay" | "place" | "pods">;
+
+/** A relay that starts is ready within seconds; one that is not after this long is taken to be unable to read what is there. */
+const startingMs = 60_000;
 
 /** `mounted` is the version that the pods have now; undefined when they have none. */
 export function documentVersionFor(world: Facts, mounted: DocumentVersion | undefined): DocumentVersion {
   const { oldest, newest } = documentVersions;
   const present = mounted ?? oldest;
-  const { relay, place, pods } = world;
+  const { now, relay, place, pods } = world;
   const isOwnImage = (relay.spec.pod.image ?? place.image) === place.ownImage;
   const wanted = wantedTemplate(world);
   const isOfToday = ({ template }: PodFact): boolean => template !== undefined && template === wanted;
@@ -22,8 +25,10 @@ export function documentVersionFor(world: Facts, mounted: DocumentVersion | unde
     if (pod.reads !== undefined) return pod.reads;
     // It is as it was when it got what it has, or another comes in its place.
     if (!isOfToday(pod) || (pod.ready && !isOwnImage)) return present;
-    // A pod of an older image that cannot read what is there says nothing at all.
-    return told ?? (isOwnImage ? newest : oldest);
+    if (told !== undefined || isOwnImage) return told ?? newest;
+    // A pod of an older image that cannot read what is there says nothing at all; one that only starts tells in a moment.
+    const isSilent = pod.unreadySince !== undefined && now - pod.unreadySince >= startingMs;
+    return isSilent ? oldest : present;
   };
   const isImageKnown = isOwnImage || told !== undefined;
   const read = pods.filter(({ isGoing, report }) => !isGoing || report !== undefined).map(readBy);

@@ -215,9 +215,23 @@ export const operatorMutations: readonly Mutation[] = [
   {
     what: "a pod of another image that cannot start on what is there never gets what it reads",
     file: "operator/mailrelay/rollout/versions.ts",
-    old: "return told ?? (isOwnImage ? newest : oldest);",
-    new: "return told ?? newest;",
+    old: "return isSilent ? oldest : present;",
+    new: "return present;",
     test: "operator/mailrelay/rollout/versions.test.ts",
+  },
+  {
+    what: "all documents of a relay are written in the oldest version and back while the first pod of a mirror's image starts",
+    file: "operator/mailrelay/rollout/versions.ts",
+    old: "return isSilent ? oldest : present;",
+    new: "return oldest;",
+    test: "operator/mailrelay/rollout/versions.test.ts",
+  },
+  {
+    what: "an image that is minutes on its way counts as a relay that cannot read its documents",
+    file: "operator/kube/podview.ts",
+    old: "[started > changed ? started : changed]",
+    new: "[changed]",
+    test: "operator/pods/hindrance.test.ts",
   },
   {
     what: "domains keep a version of documents that their relay's pods have outgrown or do not read",
