@@ -40,7 +40,7 @@ export interface RelayPlan extends Plan {
   readonly figures: Figures;
   readonly areFiguresCurrent: boolean;
   readonly requeueAfterMs: number;
-  /** Undefined while nothing is written, and of a relay that is deleted: its pods stay as they are. */
+  /** Undefined of a relay that is deleted, and of one of which nothing is written: their pods stay as they are. */
   readonly rollout: Rollout | undefined;
 }
 
@@ -56,7 +56,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   const { relay, now } = world;
   const reading = relayDocumentOf(world);
   const scale = decideScale(world);
-  const rollout = judgeRollout(world);
+  const rollout = isHeld(world) || scale.deletion !== undefined ? undefined : judgeRollout(world);
   const trust = decideTrust(world);
   const intended: Intended = {
     revision: reading.document?.revision,
@@ -88,13 +88,13 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
   const telling = relayTelling(relay, status);
   const requeueAfterMs = Math.min(pause(world, findings), nudging.againInMs ?? settledMs);
-  // A pause keeps what runs as it is; nothing of the kind keeps a relay from being deleted.
-  const isHeld = isBlind(world) || relay.spec.paused || lostContests(relay.metadata.name, world.contests).length > 0;
-  if (isHeld && scale.deletion === undefined) return { ...said, actions: telling, requeueAfterMs, rollout: undefined };
+  // Nothing of the kind keeps a relay from being deleted.
+  if (rollout === undefined && scale.deletion === undefined)
+    return { ...said, actions: telling, requeueAfterMs, rollout };
   const actions =
-    scale.deletion === undefined
-      ? actionsFor({ world, reading, scale, rollout, trust, nudges: nudging.nudges })
-      : deletionActions(world, scale);
+    rollout === undefined
+      ? deletionActions(world, scale)
+      : actionsFor({ world, reading, scale, rollout, trust, nudges: nudging.nudges });
   return {
     ...said,
     actions: [
@@ -104,8 +104,14 @@ export function planRelay(world: RelayWorld): RelayPlan {
       ...(mayGo(world, scale) ? [finalize(relay, false)] : []),
     ],
     requeueAfterMs: Math.min(requeueAfterMs, orderPause(actions)),
-    rollout: scale.deletion === undefined ? rollout : undefined,
+    rollout,
   };
+}
+
+/** Whether what runs stays as it is and status alone is written. */
+function isHeld(world: RelayWorld): boolean {
+  const { metadata, spec } = world.relay;
+  return isBlind(world) || spec.paused || lostContests(metadata.name, world.contests).length > 0;
 }
 
 /** What is said of pods and volumes that go. */
@@ -136,7 +142,10 @@ function judge({
   scale,
   rollout,
   intended,
-}: Omit<Considered, "trust"> & { readonly intended: Intended }): readonly RelayFinding[] {
+}: Pick<Considered, "world" | "reading" | "scale"> & {
+  readonly rollout: Rollout | undefined;
+  readonly intended: Intended;
+}): readonly RelayFinding[] {
   const { deletion } = scale;
   return [
     ...assessRelay(world, reading.problems, rollout),

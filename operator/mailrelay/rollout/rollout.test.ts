@@ -61,6 +61,18 @@ test("until its turn a relay's StatefulSet is not written, and its status says w
   assert.equal(acceptedIn(turn), "Accepted");
 });
 
+for (const [what, world] of [
+  ["paused", { relay: { ...seen, spec: { ...seen.spec, paused: true } } }],
+  ["not seen", { forbidden: new Set(["outbound-configuration"]) }],
+] as const) {
+  test(`a relay that is ${what} does not wait for a turn, and its status does not say so`, () => {
+    const plan = planRelay({ ...due, ...world });
+    assert.equal(plan.rollout, undefined);
+    const remarks = plan.status.conditions?.map(({ reason, message }) => `${reason} ${message}`) ?? [];
+    assert.doesNotMatch(remarks.join("; "), /RolloutPending|replaces them/);
+  });
+}
+
 test("a relay that waits for its turn is scaled with the template that it has", () => {
   const more = { ...due, relay: { ...seen, spec: { ...seen.spec, replicas: 3 } } };
   const set = setIn(more);
