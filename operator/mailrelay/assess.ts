@@ -106,7 +106,8 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
 function rolloutRemarks(world: RelayWorld, rollout: Rollout | undefined): readonly RelayRemark[] {
   if (rollout === undefined || !waitsForTurn(world, rollout)) return [];
   const message =
-    "the pods go on as they are; this operator's template replaces them once fewer relays replace theirs (its --max-rollouts)";
+    "the pods go on as they are; this operator's template replaces them once fewer relays replace theirs (its --max-rollouts); " +
+    "a relay of which no new pod becomes ready counts until it is mended or paused";
   return [{ reason: "RolloutPending", message }];
 }
 

@@ -17,7 +17,7 @@ import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";
 import { isOlder, judgeConsent } from "../binding/consent.ts";
-import { templateMark } from "./objects/podtemplate.ts";
+import { replacedOf } from "./rollout/rollout.ts";
 import type { CredentialSource } from "../credentials/source.ts";
 import { type Contest, rivalriesOf } from "../binding/rivals.ts";
 import {
@@ -201,23 +201,26 @@ function instantOf(time: string | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** By name of the relay: how many of its pods are replaced, of those of which some are not. */
-export async function gatherRollouts({ kube, place }: RelaySources): Promise<ReadonlyMap<string, number>> {
+/** By name of the relay: how many of its pods are replaced, of those that are at it. Of a paused one none is counted. */
+export async function gatherRollouts({
+  kube,
+  place,
+}: Pick<RelaySources, "kube" | "place">): Promise<ReadonlyMap<string, number>> {
   const labels = { [managedByLabel]: "mailboat-operator" };
-  const marks = new Map<string, (string | undefined)[]>();
-  for (const { metadata } of await kube.list("Pod", { labels })) {
+  const found = new Map<string, Pick<PodFact, "template" | "ready">[]>();
+  for (const { metadata, status } of await kube.list("Pod", { labels })) {
     const relay = nameOf({ namespace: metadata.namespace, name: metadata.labels?.[relayLabel] ?? "" });
-    marks.set(relay, [...(marks.get(relay) ?? []), metadata.annotations?.[templateAnnotation]]);
+    const fact = { template: metadata.annotations?.[templateAnnotation], ready: status.ready };
+    found.set(relay, [...(found.get(relay) ?? []), fact]);
   }
   const rollouts = new Map<string, number>();
-  for (const { metadata, spec } of await kube.list("StatefulSet", { labels })) {
-    const mark = templateMark(spec.template);
-    const pods = marks.get(nameOf(metadata)) ?? [];
-    const relay = await kube.get("MailRelay", metadata.namespace, metadata.name);
-    const replaced = pods.filter((pod) => pod === mark).length;
-    if (replaced < pods.length && relay !== undefined && isServedAt(place, relay.spec)) {
-      rollouts.set(nameOf(metadata), replaced);
-    }
+  for (const statefulSet of await kube.list("StatefulSet", { labels })) {
+    const { namespace, name } = statefulSet.metadata;
+    const relay = await kube.get("MailRelay", namespace, name);
+    if (relay === undefined || relay.spec.paused || !isServedAt(place, relay.spec)) continue;
+    const pods = found.get(nameOf(statefulSet.metadata)) ?? [];
+    const replaced = replacedOf({ relay, place, statefulSet, pods });
+    if (replaced !== undefined) rollouts.set(nameOf(statefulSet.metadata), replaced);
   }
   return rollouts;
 }

@@ -197,6 +197,13 @@ test("a relay of another class is left alone entirely, and the domains that refe
   assert.equal((await kube.list("StatefulSet")).length, 1);
 });
 
+test("whoever pauses a relay that holds a turn lets another have it", async (context) => {
+  const { memory, run } = await open(context, { paused: true });
+  assert.equal(await memory.turns.ask("mail/outbound", now, () => Promise.resolve(new Map())), true);
+  await run();
+  assert.equal(memory.turns.has("mail/outbound"), false);
+});
+
 test("pods behind the newest configuration are marked, once a second at most", async (context) => {
   const { kube, run, memory } = await open(context);
   for (let round = 0; round < 4; round += 1) await run();

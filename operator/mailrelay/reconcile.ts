@@ -63,8 +63,9 @@ async function inTurn(
   const { rollout } = plan;
   const name = nameOf(world.relay.metadata);
   const isHolder = turns.has(name);
-  if (rollout?.kind === "done") turns.giveBack(name);
-  if (rollout?.kind === "underWay" || (rollout?.kind === "starting" && isHolder)) {
+  // One that is paused or deleted is not at it either: whoever pauses it lets another begin.
+  if (rollout === undefined || rollout.kind === "done") turns.giveBack(name);
+  else if (rollout.kind === "underWay" || (rollout.kind === "starting" && isHolder)) {
     turns.replaces(name, rollout.replaced, world.now);
   }
   if (!isWaiting(plan) || isHolder) return { plan, hasTurn: world.hasTurn };

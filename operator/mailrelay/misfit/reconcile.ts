@@ -12,6 +12,8 @@ export async function reconcileMisfit(sources: RelaySources, relay: Misfit<"Mail
   const reference: Reference = { kind: "MailRelay", namespace, name };
   const key = nameOf(relay.metadata);
   memory.rests(key, undefined);
+  // Its pods stay as they are until its spec can be read.
+  memory.turns.giveBack(key);
   const world: MisfitWorld = {
     now: now(),
     relay,

@@ -6,6 +6,7 @@ import type { StatefulSet } from "../../kube/objects.ts";
 import { renderPodTemplate, templateMark } from "../objects/podtemplate.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 import type { RelayWorld } from "../world.ts";
+import type { PodFact } from "../../pods/facts.ts";
 
 export type Rollout =
   /** Every pod is made from the template as it should be. */
@@ -17,7 +18,9 @@ export type Rollout =
   /** The StatefulSet has another template than it should. */
   | { readonly kind: "due"; readonly by: "owner" | "operator" };
 
-type Facts = Pick<RelayWorld, "relay" | "place" | "statefulSet" | "pods">;
+type Facts = Pick<RelayWorld, "relay" | "place" | "statefulSet"> & {
+  readonly pods: readonly Pick<PodFact, "template" | "ready">[];
+};
 
 export function judgeRollout(world: Facts): Rollout {
   const { relay, statefulSet, pods } = world;
@@ -30,6 +33,19 @@ export function judgeRollout(world: Facts): Rollout {
   const replaced = pods.filter((pod) => pod.template === wanted && pod.ready).length;
   if (pods.some((pod) => pod.template !== wanted)) return { kind: "underWay", replaced };
   return replaced < statefulSet.spec.replicas ? { kind: "starting", replaced } : { kind: "done" };
+}
+
+/**
+ * How many pods of a relay are replaced, as far as the objects alone tell; undefined of one that replaces none. A StatefulSet with a
+ * template of an operator before may be in the middle of it, too.
+ */
+export function replacedOf(facts: Facts): number | undefined {
+  const rollout = judgeRollout(facts);
+  if ("replaced" in rollout) return rollout.replaced;
+  if (rollout.kind === "done" || facts.statefulSet === undefined) return undefined;
+  const mark = templateMark(facts.statefulSet.spec.template);
+  if (facts.pods.every(({ template }) => template === mark)) return undefined;
+  return facts.pods.filter(({ template, ready }) => template === mark && ready).length;
 }
 
 /** Mark of the template that pods should be made from. */

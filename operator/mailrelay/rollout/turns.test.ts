@@ -50,3 +50,32 @@ test("a relay without progress for ten minutes holds up no other, and one that g
   assert.equal(await given(turns, "b", { now: 19 * minutes }), "b");
   assert.equal(turns.has("a"), true, "it may go on all the same");
 });
+
+test("relays of which not one pod becomes ready keep their turns until somebody mends or pauses them", async () => {
+  const turns = new Turns(2);
+  assert.equal(await given(turns, "abc"), "ab");
+  for (const name of "ab") turns.replaces(name, 0, 0);
+  assert.equal(
+    await given(turns, "c", { now: 60 * minutes }),
+    "",
+    "a release that does not start stops no more of them",
+  );
+  turns.giveBack("a");
+  assert.equal(await given(turns, "cd", { now: 60 * minutes }), "c");
+  turns.replaces("b", 1, 61 * minutes);
+  assert.equal(await given(turns, "d", { now: 71 * minutes }), "d");
+});
+
+test("a new leader starts no more relays than the one before where none of their pods becomes ready", async () => {
+  const turns = new Turns(1);
+  turns.replaces("x", 0, 0);
+  const present = async (): Promise<ReadonlyMap<string, number>> => new Map([["x", 0]]);
+  assert.equal(await given(turns, "a", { now: 60 * minutes, present }), "");
+});
+
+test("a relay that its owner broke holds up others for ten minutes and no longer", async () => {
+  const turns = new Turns(1);
+  turns.replaces("x", 0, 0);
+  assert.equal(await given(turns, "a", { now: 9 * minutes }), "");
+  assert.equal(await given(turns, "a", { now: 10 * minutes }), "a");
+});
