@@ -27,7 +27,6 @@ export interface Readings {
   /** PEM. */
   readonly authorities: ReadonlyMap<string, string>;
   readonly headers: ReadonlyMap<string, Headers>;
-  readonly texts: ReadonlyMap<string, string>;
   readonly problems: readonly ReferenceProblem[];
 }
 
@@ -38,7 +37,6 @@ export function readReferences(references: readonly SpecReference[], referred: R
   const logins = new Map<string, Login>();
   const authorities = new Map<string, string>();
   const headers = new Map<string, Headers>();
-  const texts = new Map<string, string>();
   const problems: ReferenceProblem[] = [];
   for (const reference of references) {
     const { field, dataKey = "" } = reference;
@@ -48,11 +46,11 @@ export function readReferences(references: readonly SpecReference[], referred: R
       if (reference.use !== "signingKey") problems.push(forbidden(reference, referred));
       continue;
     }
-    const keep = <T>(values: Map<string, T>, read: (object: Secret | ConfigMap) => Reading<T>): void => {
+    const keep = <T>(values: Map<string, T> | undefined, read: (object: Secret | ConfigMap) => Reading<T>): void => {
       const reading = object === undefined ? undefined : read(object);
       if (reading === undefined) problems.push(missing(reference));
       else if ("why" in reading) problems.push(invalid(reference, reading.why));
-      else values.set(field, reading.value);
+      else values?.set(field, reading.value);
     };
     switch (reference.use) {
       case "login":
@@ -65,7 +63,8 @@ export function readReferences(references: readonly SpecReference[], referred: R
         keep(headers, readHeaders);
         break;
       case "text":
-        keep(texts, (held) => textIn(held, dataKey));
+        // Of a field that is not acted on yet: what it holds is asked for and not kept.
+        keep(undefined, (held) => textIn(held, dataKey));
         break;
       case "certificate":
       case "issued":
@@ -74,7 +73,7 @@ export function readReferences(references: readonly SpecReference[], referred: R
         break;
     }
   }
-  return { logins, authorities, headers, texts, problems };
+  return { logins, authorities, headers, problems };
 }
 
 /** Those of a field and of what is in it. */

@@ -46,20 +46,15 @@ interface Placed {
   readonly metadata: { readonly namespace: string };
 }
 
-/** What an object declares: all of it, and which fields that are. */
-export interface Declared<T, D> {
-  (object: T): readonly D[];
-  readonly fields: readonly string[];
-}
-
-export function declareReferences<T extends Placed>(table: readonly Declaration<T>[]): Declared<T, SpecReference> {
-  const referencesOf = (object: T): readonly SpecReference[] =>
+export function declareReferences<T extends Placed>(
+  table: readonly Declaration<T>[],
+): (object: T) => readonly SpecReference[] {
+  return (object) =>
     table.flatMap(([path, use, of]) =>
       placed(path, of(object)).map(({ field, value: { kind = "Secret", name, key: dataKey } }) => {
         return { kind, namespace: object.metadata.namespace, name, field, dataKey, use };
       }),
     );
-  return Object.assign(referencesOf, { fields: table.map(([path]) => path) });
 }
 
 /** Each value with its own place in the list. */
@@ -88,10 +83,11 @@ type SelectionDeclaration<T> = readonly [
   of: (object: T) => Selector | undefined | readonly (Selector | undefined)[],
 ];
 
-export function declareSelections<T>(table: readonly SelectionDeclaration<T>[]): Declared<T, SpecSelection> {
-  const selectionsOf = (object: T): readonly SpecSelection[] =>
+export function declareSelections<T>(
+  table: readonly SelectionDeclaration<T>[],
+): (object: T) => readonly SpecSelection[] {
+  return (object) =>
     table.flatMap(([path, of]) => placed(path, of(object)).map(({ field, value }) => ({ field, selector: value })));
-  return Object.assign(selectionsOf, { fields: table.map(([path]) => path) });
 }
 
 /** Under this a selection is found by the labels of a Secret that it may select. */
