@@ -131,7 +131,11 @@ test("a Role over single names is enough, and what no manifest names is not aske
   );
   // And it is followed.
   stage.apply(bundle(shop, { "bundle.pem": "garbage" }));
-  await stage.untilCondition("SenderDomain", domain, { type: "Accepted", reason: "ConfigMapInvalid", withinMs: watchedMs });
+  await stage.untilCondition("SenderDomain", domain, {
+    type: "Accepted",
+    reason: "ConfigMapInvalid",
+    withinMs: watchedMs,
+  });
   const asked = stage.plane
     .audit()
     .filter(({ user, resource }) => user.includes("mailboat-operator") && resource === "configmaps");
