@@ -4,6 +4,7 @@ import { test, type TestContext } from "node:test";
 import { deliveryBench, hopFor, messagesOf, type BenchSettings } from "../../test/support/deliverybench.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Entry } from "../spool/message/message.ts";
+import { startingAtOnce, type Starter } from "../spool/start.ts";
 import { ClaimLostError, OutcomeRefusedError, SpoolFullError, type ClaimQuestion } from "../spool/verbs.ts";
 import { domainSettingsOf, newMessage, smarthostAt } from "../../test/support/relayvalues.ts";
 import { MemorySpool } from "../../test/support/memoryspool.ts";
@@ -410,3 +411,41 @@ test(
     assert.ok(attempts(16) <= 3 && attempts(0) <= 2, `${attempts(16)} and ${attempts(0)} attempts`);
   },
 );
+
+test("a message whose start fails half-way is in flight once, and nobody claims it again", within, async (t) => {
+  const hop = await hopFor(t);
+  let isBroken = false;
+  const now = (): number => {
+    if (isBroken) throw new Error("what nobody thought of");
+    return Date.now();
+  };
+  const settings = { delivery: { smarthosts: [smarthostAt(hop.port)] }, clock: { now }, leaseRoundMs: 5 };
+  const { spool, delivery, lines } = deliveryBench(t, settings);
+  spool.starter = undefined;
+  const starter: Starter = {
+    arrived: (dueAt) => delivery.arrived(dueAt),
+    reserve: (message) => {
+      const place = delivery.reserve(message);
+      if (place === undefined) return undefined;
+      const start = (entry: Entry): void => {
+        isBroken = true;
+        try {
+          place.start(entry);
+        } finally {
+          isBroken = false;
+        }
+      };
+      return { start, cancel: () => place.cancel() };
+    },
+  };
+  const log = { error: (facts: object, text: string) => void lines.push({ ...facts, msg: text }) };
+  await startingAtOnce({ spool, starter, log }).commit(newMessage());
+  const { rounds } = spool;
+  while (spool.rounds < rounds + 4) await turns();
+  assert.deepEqual(messagesOf(lines), ["could not start on a message"]);
+  spool.starter = delivery;
+  await spool.commit(newMessage());
+  await spool.settled(2);
+  assert.equal(hop.messages.length, 2);
+  assert.equal(spool.queuedMessages, 0);
+});

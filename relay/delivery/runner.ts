@@ -194,12 +194,21 @@ class Runner implements QueueRunner {
 
   #take(entries: readonly Entry[]): void {
     for (const entry of entries) {
+      const { message, recipients } = entry;
       this.#schedule.hold(this.#claimant(entry), 1);
-      this.#accept(entry, false);
+      try {
+        this.#accept(entry, false);
+      } catch (error) {
+        this.#options.log.error({ spoolId: message.id, error: String(error) }, "could not take a message");
+        this.#schedule.letGo(message.id, recipients.length);
+      }
     }
   }
 
-  /** Splits a message that is held as one part into jobs, which may start as soon as their lanes are known. */
+  /**
+   * Splits a message that is held as one part into jobs, which may start as soon as their lanes are known. Throws only before the
+   * first of them may have started.
+   */
   #accept({ message, recipients }: Entry, fresh: boolean): void {
     const snapshot = this.#options.snapshots.current();
     const routeOf = (recipient: Recipient): Route => routeFor(snapshot, message, recipient);
@@ -209,7 +218,17 @@ class Runner implements QueueRunner {
       const lane = { key: part.route.key, cap: Number.POSITIVE_INFINITY };
       const job: Job = { message, ...part, lane, state: asking };
       if (this.#isDown || this.#closing) void this.#putBack(job);
-      else this.#lanes.find({ job, fresh });
+      else this.#findLane(job, fresh);
+    }
+  }
+
+  /** Never throws: other parts of the message may be in flight. A part that got nowhere comes back when its claim ends. */
+  #findLane(job: Job, fresh: boolean): void {
+    try {
+      this.#lanes.find({ job, fresh });
+    } catch (error) {
+      this.#options.log.error({ spoolId: job.message.id, error: String(error) }, "could not start on a message");
+      if (job.state.kind === "asking") this.#schedule.release(job);
     }
   }
 

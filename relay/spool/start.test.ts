@@ -13,12 +13,17 @@ interface Bench {
   /** What delivery was told, in order. */
   readonly told: string[];
   readonly spool: Pick<Spool, "begin" | "commit" | "readBody" | "isFull" | "settle">;
+  readonly log: { error(facts: object, message: string): void };
 }
 
-/** Delivery with so many places, and a spool that keeps everything unless it is told to refuse. */
-function benchWith(places: number, refusal?: Error): Bench {
+/** Delivery with so many places, and a spool that keeps everything unless it is told to refuse. What fails throws when it is told. */
+function benchWith(places: number, refusal?: Error, fails: readonly ("start" | "cancel" | "arrived")[] = []): Bench {
   const told: string[] = [];
   let left = places;
+  const tell = (what: "start" | "cancel" | "arrived", words: string): void => {
+    told.push(words);
+    if (fails.includes(what)) throw new Error(`${what} fails`);
+  };
   const kept = ({ message, recipients, claim }: NewMessage): Entry | undefined => {
     told.push(`${message.domain} is ${claim === true ? "claimed" : "left"}`);
     if (refusal !== undefined) throw refusal;
@@ -32,12 +37,13 @@ function benchWith(places: number, refusal?: Error): Bench {
         left -= 1;
         told.push(`${domain} has a place`);
         return {
-          start: (entry) => told.push(`${entry.message.domain} starts`),
-          cancel: () => told.push(`${domain} is cancelled`),
+          start: (entry) => tell("start", `${entry.message.domain} starts`),
+          cancel: () => tell("cancel", `${domain} is cancelled`),
         };
       },
-      arrived: (dueAt) => told.push(`due at ${dueAt}`),
+      arrived: (dueAt) => tell("arrived", `due at ${dueAt}`),
     },
+    log: fails.length === 0 ? log : { error: (facts) => told.push("error" in facts ? String(facts.error) : "") },
     spool: {
       begin: () => assert.fail(),
       readBody: () => assert.fail(),
@@ -80,4 +86,41 @@ test("notices have the places that there are, and give all of them back when the
   const refused = benchWith(1, refusal);
   await assert.rejects(settleAndStart({ ...refused, log }, outcomes), refusal);
   assert.deepEqual(refused.told, ["a has a place", "a is claimed", "a is cancelled"]);
+});
+
+const durable = ["a has a place", "a is claimed"];
+for (const [fails, told] of [
+  [["start"], [...durable, "a starts", "Error: start fails", "a is cancelled"]],
+  [
+    ["start", "cancel"],
+    [...durable, "a starts", "Error: start fails", "a is cancelled", "Error: cancel fails"],
+  ],
+] as const) {
+  test(`what is durable was taken, also where ${fails.join(" and ")} fails, and its place is given back`, async () => {
+    const bench = benchWith(1, undefined, fails);
+    assert.equal((await startingAtOnce(bench).commit(messageOf("a")))?.message.domain, "a");
+    assert.deepEqual(bench.told, told);
+  });
+}
+
+test("what is durable was taken, also where delivery cannot hear when it is due", async () => {
+  const bench = benchWith(0, undefined, ["arrived"]);
+  await startingAtOnce(bench).commit(messageOf("a"));
+  assert.deepEqual(bench.told, ["a is left", "due at 7", "Error: arrived fails"]);
+});
+
+test("a place whose message the spool gives to somebody else is given back", async () => {
+  const bench = benchWith(1);
+  const spool = { ...bench.spool, commit: async (): Promise<undefined> => undefined };
+  await startingAtOnce({ ...bench, spool }).commit(messageOf("a"));
+  assert.deepEqual(bench.told, ["a has a place", "a is cancelled", "due at 7"]);
+});
+
+test("a refusal stays the refusal, and every place is given back, where giving back fails", async () => {
+  const outcomes = { id: messageOf("c").message.id, outcomes: [], notices: [messageOf("a"), messageOf("b")] };
+  const refusal = new Error("full");
+  const bench = benchWith(2, refusal, ["cancel"]);
+  await assert.rejects(settleAndStart(bench, outcomes), refusal);
+  const failed = "Error: cancel fails";
+  assert.deepEqual(bench.told.slice(-4), ["a is cancelled", failed, "b is cancelled", failed]);
 });

@@ -17,7 +17,7 @@ export interface Starter {
 
 /** Until one of the two is called. */
 export interface Place {
-  /** The message is durable and its first attempt registered. */
+  /** The message is durable and its first attempt registered. Throws only while nothing of it was taken. */
   start(entry: Entry): void;
   /** It was refused after all. */
   cancel(): void;
@@ -41,7 +41,7 @@ export function startingAtOnce(starting: Starting<ReceivingSpool>): ReceivingSpo
     isFull: () => spool.isFull(),
     async commit(message) {
       const wish = wishOf(message, starter);
-      const entry = await kept([wish], spool.commit(wish.message));
+      const entry = await kept([wish], spool.commit(wish.message), starting);
       start(wish, entry, starting);
       return entry;
     },
@@ -53,7 +53,7 @@ export async function settleAndStart(starting: Starting<Pick<Spool, "settle">>, 
   const { spool, starter } = starting;
   const wishes = (outcomes.notices ?? []).map((notice) => wishOf(notice, starter));
   const notices = wishes.map(({ message }) => message);
-  const entries = await kept(wishes, spool.settle({ ...outcomes, notices }));
+  const entries = await kept(wishes, spool.settle({ ...outcomes, notices }), starting);
   for (const wish of wishes) {
     const { id } = wish.message.message;
     const entry = entries.find(({ message }) => message.id === id);
@@ -71,22 +71,40 @@ function wishOf(message: NewMessage, starter: Starter): Wish {
   return { message: { ...message, claim: place !== undefined }, place };
 }
 
-async function kept<T>(wishes: readonly Wish[], writing: Promise<T>): Promise<T> {
+async function kept<T>(wishes: readonly Wish[], writing: Promise<T>, starting: Starting<unknown>): Promise<T> {
   try {
     return await writing;
   } catch (error) {
-    for (const { place } of wishes) place?.cancel();
+    for (const wish of wishes) cancel(wish, starting);
     throw error;
   }
 }
 
-/** Never throws. Delivery that fails at a message gets it back when its claim ends. */
-function start({ message, place }: Wish, entry: Entry | undefined, { starter, log }: Starting<unknown>): void {
+/**
+ * Never throws: the message is durable, and who has sent it must not hear otherwise. Delivery that fails at it gets it back when its
+ * claim ends.
+ */
+function start(wish: Wish, entry: Entry | undefined, starting: Starting<unknown>): void {
+  const { message, place } = wish;
+  if (place !== undefined && entry !== undefined) {
+    if (!succeeds(() => place.start(entry), wish, starting)) cancel(wish, starting);
+    return;
+  }
+  cancel(wish, starting);
+  succeeds(() => starting.starter.arrived(message.dueAt), wish, starting);
+}
+
+/** Never throws: the place is free before delivery looks for others to fill it. */
+function cancel(wish: Wish, starting: Starting<unknown>): void {
+  succeeds(() => wish.place?.cancel(), wish, starting);
+}
+
+function succeeds(act: () => void, { message }: Wish, { log }: Starting<unknown>): boolean {
   try {
-    if (place !== undefined && entry !== undefined) place.start(entry);
-    else starter.arrived(message.dueAt);
+    act();
+    return true;
   } catch (error) {
     log.error({ spoolId: message.message.id, error: String(error) }, "delivery could not take a message");
-    place?.cancel();
+    return false;
   }
 }

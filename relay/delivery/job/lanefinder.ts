@@ -89,12 +89,13 @@ export class LaneFinder {
     if (finding !== undefined) job.finding = finding;
     // Twice as many as connections: the next message is signed while the one before is sent.
     job.lane = { key, cap: maxConnections * 2 };
-    job.state = waiting;
     if (messagesPerMinute === undefined) {
+      job.state = waiting;
       onReady(job);
       return;
     }
     const decision = limits.destinations.pace({ key, messagesPerMinute, now: clock.now(), fresh });
+    job.state = waiting;
     if (decision.kind === "now") onReady(job);
     else if (decision.kind === "later") onPostponed(job, decision.dueAt);
     else {
