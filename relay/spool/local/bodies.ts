@@ -174,6 +174,8 @@ class SpoolBodyWriter implements BodyWriter {
   #handle: FileHandle | undefined;
   #hasFile = false;
   #sizeBytes = 0;
+  /** To the file; settled when the last octets are written. */
+  #writing: Promise<void> | undefined;
 
   constructor(file: BodyFile) {
     this.#file = file;
@@ -189,16 +191,20 @@ class SpoolBodyWriter implements BodyWriter {
       this.#chunks.push(chunk);
       const mayHold = this.#file.hold(chunk.length);
       if (mayHold && this.#sizeBytes <= inlineLimitBytes) return;
-      this.#handle = await this.#file.create();
-      this.#hasFile = true;
-      this.#file.created();
-      const held = Buffer.concat(this.#chunks);
-      this.#chunks = [];
-      await this.#file.write(this.#handle, held);
-      this.#file.letGo();
-      return;
-    }
-    await this.#file.write(this.#handle, chunk);
+      this.#writing = this.#moveToFile();
+    } else this.#writing = this.#file.write(this.#handle, chunk);
+    await this.#writing;
+  }
+
+  async #moveToFile(): Promise<void> {
+    const handle = await this.#file.create();
+    this.#handle = handle;
+    this.#hasFile = true;
+    this.#file.created();
+    const held = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    await this.#file.write(handle, held);
+    this.#file.letGo();
   }
 
   async finish(): Promise<Body> {
@@ -219,11 +225,16 @@ class SpoolBodyWriter implements BodyWriter {
   async abort(): Promise<void> {
     this.#chunks = [];
     this.#file.letGo();
+    // Who goes in the middle of a write leaves it to us: its file may not even be there yet.
+    await this.#writing?.catch(() => undefined);
     const handle = this.#handle;
     this.#handle = undefined;
-    await handle?.close();
-    // A file that was there before is the body of a message that was committed under this id.
-    if (this.#hasFile) await this.#file.remove();
+    try {
+      await handle?.close();
+    } finally {
+      // A file that was there before is the body of a message that was committed under this id.
+      if (this.#hasFile) await this.#file.remove();
+    }
   }
 }
 

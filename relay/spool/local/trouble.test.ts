@@ -297,3 +297,18 @@ test("what is durable was taken, also when delivery fails at it: a client that h
   await spool.renew(1, []);
   assert.equal((await spool.renew(2, [])).messages, 1);
 });
+
+test("a body that is given up in the middle of a write leaves no file and takes no room", async () => {
+  const directory = await freshDirectory();
+  const files = new BodyFiles({ directory, hasRoom: () => true, onWritten: () => undefined });
+  await mkdir(join(directory, "bodies"));
+  for (const before of [0, 2 * inlineLimitBytes]) {
+    const writer = files.writer(message().message.id);
+    if (before > 0) await writer.write(Buffer.alloc(before));
+    const writing = writer.write(Buffer.alloc(2 * inlineLimitBytes));
+    await writer.abort();
+    await Promise.allSettled([writing]);
+    assert.deepEqual(await readdir(join(directory, "bodies")), []);
+    assert.deepEqual([files.totalBytes, files.heldBytes], [0, 0]);
+  }
+});
