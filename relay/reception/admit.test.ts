@@ -75,7 +75,7 @@ const clients: readonly (readonly [string, Partial<Client>, string])[] = [
 const ending: Principal = { ...user, until: 2_000 };
 const times: readonly (readonly [string, Partial<Client>, string])[] = [
   ["before its time is over", { principals: [ending], at: 1_999 }, "yes yes"],
-  ["when its time is over", { principals: [ending], at: 2_000 }, "421 4.7.0 550 5.7.1"],
+  ["when its time is over", { principals: [ending], at: 2_000 }, "421 4.7.0 421 4.7.0"],
   ["whose other login goes on", { principals: [ending, user], at: 3_000 }, "yes yes"],
   [
     "in a trusted network, which goes on alone",
@@ -84,7 +84,7 @@ const times: readonly (readonly [string, Partial<Client>, string])[] = [
       at: 3_000,
       listener: { authentication: "Optional", tlsMode: "StartTLS" },
     },
-    "yes 550 5.7.1",
+    "yes 421 4.7.0",
   ],
 ];
 for (const [what, change, expected] of times) {
@@ -112,8 +112,20 @@ for (const [what, credentials] of [
 ] as const) {
   test(`a session ends to count when its credential is ${what}`, () => {
     const later = snapshotOf({ listeners: [], credentials, domains });
-    assert.equal(verdict(admitClient(later, client)), "530 5.7.0");
-    assert.equal(verdict(admitSender(later, client, parseAddress("a@example.com"))), "550 5.7.1");
+    assert.equal(verdict(admitClient(later, client)), "421 4.7.0");
+    assert.equal(verdict(admitSender(later, client, parseAddress("a@example.com"))), "421 4.7.0");
+    const under = parseHeader(Buffer.from("From: a@example.com\r\nSender: b@example.com\r\n"));
+    assert.ok(under.kind === "header");
+    assert.equal(verdict(admitHeader(later, client, under)), "451 4.7.0");
+    // What needs no login is not kept from a network that is trusted, and what it may not send is not lost for good either.
+    const both: Client = {
+      ...client,
+      principals: [user, network],
+      listener: { ...client.listener, authentication: "Optional" },
+    };
+    assert.equal(verdict(admitClient(later, both)), "yes");
+    assert.equal(verdict(admitSender(later, both, parseAddress("a@open.example"))), "yes");
+    assert.equal(verdict(admitSender(later, both, parseAddress("a@example.com"))), "421 4.7.0");
   });
 }
 
@@ -177,7 +189,7 @@ const incomplete: readonly (readonly [string, Snapshot["gaps"], readonly [string
     { ...gap, relay: true },
     [
       ["a@open.example", optional, "451 4.3.5, 550 5.7.1"],
-      ["a@example.com", { principals: [lost] }, "451 4.3.5, 550 5.7.1"],
+      ["a@example.com", { principals: [lost] }, "451 4.3.5, 421 4.7.0"],
       ["a@example.com", nobody, "530 5.7.0, 550 5.7.1"],
       ["a@example.com", {}, "yes, yes"],
     ],

@@ -32,8 +32,14 @@ export interface Admission {
   readonly mustSign: boolean;
 }
 
-/** RFC 4954 section 4 lets nobody log in twice in a session: another is needed. */
+/**
+ * RFC 4954 section 4 lets nobody log in twice in a session: another is needed, where the client hears 535 if it must. Anything for
+ * good would bounce the mail of a client that keeps its connections while its password is changed.
+ */
 const loginIsOver = refusal(421, "4.7.0", "The time of this login is over, connect and log in again");
+const loginIsGone = refusal(421, "4.7.0", "This login stands no longer, connect and log in again");
+/** For a message that is on its way already: the next MAIL of the session ends it. */
+const loginWasGone = refusal(451, "4.7.0", "This login stands no longer, log in again and send the message again");
 
 /** Whether the client may start a transaction at all (RFC 3207 section 4, RFC 4954 section 6). */
 export function admitClient(snapshot: Snapshot, client: Client): Refusal | undefined {
@@ -44,6 +50,7 @@ export function admitClient(snapshot: Snapshot, client: Client): Refusal | undef
   const mayBeKnown = client.principals.some(hasLoggedIn) && hasGaps(snapshot.gaps);
   const mayBeTrusted = authentication === "Optional" && snapshot.gaps.relay;
   if (mayBeKnown || mayBeTrusted) return refusal(451, "4.3.5", "This client cannot be checked yet, try again later");
+  if (hasLostLogin(snapshot, client)) return loginIsGone;
   if (authentication === "Required" && tlsMode === "StartTLS" && !client.secure) {
     return refusal(530, "5.7.0", "Must issue a STARTTLS command first");
   }
@@ -65,6 +72,11 @@ function someNow(snapshot: Snapshot, { principals, at }: Client, isWanted: (prin
   });
 }
 
+/** It logged in, and nothing is left of that. */
+function hasLostLogin(snapshot: Snapshot, { principals, at }: Client): boolean {
+  return principals.some((principal) => hasLoggedIn(principal) && askAgain(principal, snapshot, at) === undefined);
+}
+
 function hasLoggedIn({ kind }: Principal): boolean {
   return kind !== "network";
 }
@@ -84,18 +96,20 @@ function isGranted(snapshot: Snapshot, client: Client, { document, identities }:
 export function admitSender(snapshot: Snapshot, client: Client, sender: Address | undefined): Refusal | undefined {
   return sender === undefined
     ? undefined
-    : admitAddress(snapshot, client, { address: sender, place: "Envelope sender" });
+    : admitAddress(snapshot, client, { address: sender, place: "Envelope sender", lostLogin: loginIsGone });
 }
 
 /** An address that the message is said to be from, and where it says so. */
 interface Authorship {
   readonly address: Address;
   readonly place: string;
+  /** What is answered where a login that is lost might have been enough. */
+  readonly lostLogin: Refusal;
 }
 
 /** One text for a domain that is not ours and one that is another's: what others have is not this client's to learn. */
 function admitAddress(snapshot: Snapshot, client: Client, authorship: Authorship): Refusal | undefined {
-  const { place } = authorship;
+  const { place, lostLogin } = authorship;
   const { domain, local } = authorship.address;
   const settings = snapshot.domains.get(domain);
   const isAllowed = settings !== undefined && isGranted(snapshot, client, settings);
@@ -105,6 +119,7 @@ function admitAddress(snapshot: Snapshot, client: Client, authorship: Authorship
     return refusal(451, "4.3.5", `${place}: domain ${domain} cannot be served yet, try again later`);
   }
   if (!isAllowed) {
+    if (hasLostLogin(snapshot, client)) return lostLogin;
     const cause = settings === undefined ? "no such sender domain" : "not granted";
     return { ...refusal(550, "5.7.1", `${place}: domain ${domain} is not granted to this client`), cause };
   }
@@ -127,7 +142,7 @@ export function admitHeader(snapshot: Snapshot, client: Client, header: Header):
   const [domain = ""] = domains;
   if (domains.size > 1) return refusal(550, "5.6.0", "The mailboxes of the From field must be of one domain");
   for (const address of parsed.mailboxes) {
-    const refused = admitAddress(snapshot, client, { address, place: "From" });
+    const refused = admitAddress(snapshot, client, { address, place: "From", lostLogin: loginWasGone });
     if (refused !== undefined) return refused;
   }
   const others = admitOthers(snapshot, client, header);
@@ -159,7 +174,7 @@ function admitOthers(snapshot: Snapshot, client: Client, header: Header): Refusa
       return refusal(550, "5.6.0", `The ${place} field must hold one address, it has ${parsed.mailboxes.length}`);
     }
     for (const address of parsed.mailboxes) {
-      const refused = admitAddress(snapshot, client, { address, place });
+      const refused = admitAddress(snapshot, client, { address, place, lostLogin: loginWasGone });
       if (refused !== undefined) return refused;
     }
   }
