@@ -7,7 +7,7 @@ const limits = { connections: 8, connectionsPerClient: 6 };
 
 /** Seats by the order in which they were taken; who gave way is in `gone`. */
 class Hall {
-  readonly count = new ConnectionCount();
+  readonly count = new ConnectionCount({ now: () => 0 });
   readonly gone: string[] = [];
   readonly seats = new Map<string, Seat>();
 
@@ -57,6 +57,34 @@ test("the oldest stranger of the client with the most gives way to a newcomer wh
   assert.equal(hall.count.total, 6);
 });
 
+test("a client is known while one of its sessions is, and for ten minutes after the last of them", () => {
+  let now = 0;
+  const count = new ConnectionCount({ now: () => now });
+  const enter = (isKnown: boolean): Seat => {
+    const seat = count.enter({ client: "a", isKnown, giveWay: () => undefined }, limits);
+    assert.ok(seat.kind === "seat");
+    return seat;
+  };
+  const [stranger, trusted] = [enter(false), enter(true)];
+  assert.equal(count.isKnown("a"), true);
+  assert.equal(count.isKnown("b"), false);
+  trusted.leave();
+  now = 599_999;
+  assert.equal(count.isKnown("a"), true);
+  now = 600_000;
+  assert.equal(count.isKnown("a"), false);
+  stranger.know();
+  now = 6_000_000;
+  assert.equal(count.isKnown("a"), true);
+  enter(false).leave();
+  stranger.leave();
+  now += 599_999;
+  assert.equal(count.isKnown("a"), true);
+  now += 1;
+  enter(false).leave();
+  assert.equal(count.isKnown("a"), false);
+});
+
 test("the known give way to nobody", () => {
   const hall = new Hall();
   for (const name of ["a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4"]) hall.enter(name, true);
@@ -73,7 +101,7 @@ test("whoever comes, logs in and goes: the limits hold, a newcomer without place
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-      const count = new ConnectionCount();
+      const count = new ConnectionCount({ now: () => 0 });
       const held = new Map<Seat, { client: string; isKnown: boolean }>();
       for (const { client, act, which } of steps) {
         const seats = [...held.keys()];

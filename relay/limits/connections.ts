@@ -6,6 +6,7 @@
  * are taken, a newcomer gets that of the client who holds more of them than the newcomer, the oldest first. So who opens
  * connections and never logs in hinders himself.
  */
+import type { Time } from "./hosts.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
 
 /** The manifest's `limits`, as far as they are about connections. */
@@ -39,15 +40,29 @@ const full = refusal(421, "4.3.2", "Too many connections, try again later");
 const clientFull = refusal(421, "4.7.0", "Too many connections from your address, try again later");
 const keptShare = 1 / 4;
 
+/** How long a client is known after its last session that logged in or is trusted: some connect anew for each message. */
+const knownMs = 600_000;
+/** The one that was known longest ago is forgotten first. */
+const rememberedClients = 10_000;
+
 export interface ClientConnections {
   /** Takes a place, or says why there is none; who is refused is not counted. */
   enter(newcomer: Newcomer, limits: ClientLimits): Seat | Refusal;
+  /** Somebody at this client's address has logged in or is trusted, now or lately. */
+  isKnown(client: string): boolean;
 }
 
 export class ConnectionCount implements ClientConnections {
+  readonly #time: Time;
   readonly #byClient = new Map<string, Holding>();
+  /** When the last known session of a client ended. */
+  readonly #knownAt = new Map<string, number>();
   #total = 0;
   #strangers = 0;
+
+  constructor(time: Time) {
+    this.#time = time;
+  }
 
   get total(): number {
     return this.#total;
@@ -60,6 +75,20 @@ export class ConnectionCount implements ClientConnections {
     const isFull = this.#total >= limits.connections || (!newcomer.isKnown && this.#strangers >= forStrangers);
     if (isFull && !this.#makeRoom(own?.strangers.size ?? 0)) return full;
     return this.#seat(newcomer);
+  }
+
+  isKnown(client: string): boolean {
+    const own = this.#byClient.get(client);
+    if (own !== undefined && own.all > own.strangers.size) return true;
+    const knownAt = this.#knownAt.get(client);
+    return knownAt !== undefined && this.#time.now() - knownAt < knownMs;
+  }
+
+  #remember(client: string): void {
+    this.#knownAt.delete(client);
+    this.#knownAt.set(client, this.#time.now());
+    const [oldest] = this.#knownAt.keys();
+    if (this.#knownAt.size > rememberedClients && oldest !== undefined) this.#knownAt.delete(oldest);
   }
 
   /** True when a stranger has left for the newcomer. */
@@ -88,6 +117,7 @@ export class ConnectionCount implements ClientConnections {
     const leave = (): void => {
       if (!isTaken) return;
       isTaken = false;
+      if (!holding.strangers.has(seat)) this.#remember(client);
       know();
       this.#total -= 1;
       holding.all -= 1;

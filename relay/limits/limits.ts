@@ -40,7 +40,7 @@ export interface DestinationLimits {
 export function podLimits(time: Time): Limits {
   const pace = new Pace();
   return {
-    clients: new ConnectionCount(),
+    clients: new ConnectionCount(time),
     newcomers: new Newcomers(time),
     destinations: {
       part: (whole) => whole,

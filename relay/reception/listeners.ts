@@ -196,11 +196,12 @@ class Listeners {
     return server;
   }
 
-  /** A load balancer's connections are those of many clients. */
+  /** A load balancer's connections are those of many clients, and who logs in may have a loud neighbour behind the same address. */
   #isShutFor({ name, trustedNetworks, proxyProtocol }: ListenerDocument, peerAddress: string): boolean {
     const { clientLog, networks } = this.#parts;
-    const { newcomers } = this.#options.limits;
-    if (!newcomers.isOneTooMany(clientOf(peerAddress), (client) => clientLog.isLoud(client))) return false;
+    const { clients, newcomers } = this.#options.limits;
+    const isStrangerAndLoud = (client: string): boolean => clientLog.isLoud(client) && !clients.isKnown(client);
+    if (!newcomers.isOneTooMany(clientOf(peerAddress), isStrangerAndLoud)) return false;
     const spared = [trustedNetworks, proxyProtocol?.trustedNetworks ?? []];
     if (spared.some((blocks) => networks.has(blocks, peerAddress))) return false;
     this.#options.metrics.turnedAway(name);

@@ -211,12 +211,17 @@ export class ReceptionSession implements SessionRules {
     this.#verdict.reset();
   }
 
+  /** Under what name its lines are counted. Those of known sessions have a rate of their own: they make nobody loud. */
+  get #logged(): string {
+    return this.#isKnown ? `${this.#client} known` : this.#client;
+  }
+
   /** A stage's failure is ours, and a client can cause as many as it likes. */
   #unanswered(stage: string, silence: Silence): void {
     this.#parts.metrics.stageSilent(stage, silence.kind);
     const error = silence.kind === "failed" ? { error: String(silence.error) } : {};
     const line = { listener: this.#opened.name, stage, reason: silence.kind, ...error };
-    this.#parts.clientLog.info(this.#client, line, "a stage gave no answer");
+    this.#parts.clientLog.info(this.#logged, line, "a stage gave no answer");
   }
 
   get mechanisms(): readonly string[] {
@@ -325,7 +330,7 @@ export class ReceptionSession implements SessionRules {
     const by = this.#verdict.told() ?? admission;
     const stage = by === admission ? {} : { stage: by };
     const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain, ...stage };
-    this.#parts.clientLog.info(this.#client, line, "refused");
+    this.#parts.clientLog.info(this.#logged, line, "refused");
   }
 
   /** The rules of the house, and then whoever else looks at headers. */

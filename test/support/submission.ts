@@ -9,7 +9,7 @@ import { parseDomainDocument, relayDocument, type CredentialDocument } from "../
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
-import { podLimits } from "../../relay/limits/limits.ts";
+import { podLimits, type Limits } from "../../relay/limits/limits.ts";
 import type { ReceptionMetrics } from "../../relay/reception/metrics.ts";
 import type { Body, NewMessage } from "../../relay/spool/message/message.ts";
 import type { SpoolId } from "../../relay/spool/message/id.ts";
@@ -291,6 +291,8 @@ export interface BedWish {
   readonly clock?: Clock;
   /** None when absent. */
   readonly stages?: Stages;
+  /** A pod's when absent, but that nobody is turned away at the door: tests are loud. */
+  readonly limits?: Limits;
 }
 
 /** What a bed counts and logs, where a relay has metrics and standard output. */
@@ -327,7 +329,7 @@ class Notes {
 
 export async function openBed(
   wish: SnapshotWish,
-  { patience, logLevel = "silent", clock = systemClock, stages = noStages }: BedWish = {},
+  { patience, logLevel = "silent", clock = systemClock, stages = noStages, limits }: BedWish = {},
 ): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
@@ -342,8 +344,7 @@ export async function openBed(
     journal: createJournal({ log, clock }),
     clock,
     chance: systemChance,
-    // Tests are loud, and would be turned away.
-    limits: { ...podLimits(clock), newcomers: { isOneTooMany: () => false } },
+    limits: limits ?? { ...podLimits(clock), newcomers: { isOneTooMany: () => false } },
     metrics: notes.metrics,
     gate,
     stages: () => stages,
