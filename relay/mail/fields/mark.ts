@@ -13,13 +13,17 @@ export interface MarkField {
 /** RFC 5322 section 2.2: printable, and no colon. */
 const fieldName = /^[!-9;-~]{1,76}$/;
 
+export function isFieldName(name: string): boolean {
+  return fieldName.test(name);
+}
+
 /** The fields with their line ends, in order. Throws for a name that is none: that is a fault of the check's. */
 export function renderMarks(marks: readonly MarkField[]): Buffer {
   return Buffer.concat(marks.map(renderMark));
 }
 
 function renderMark({ name, value }: MarkField): Buffer {
-  if (!fieldName.test(name)) throw new Error(`a check adds a field with an impossible name: ${JSON.stringify(name)}`);
+  if (!isFieldName(name)) throw new Error(`a check adds a field with an impossible name: ${JSON.stringify(name)}`);
   const text = value
     .replace(/\p{Cc}+/gu, " ")
     .replace(/[^ -~]/gu, "?")

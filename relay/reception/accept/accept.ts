@@ -5,7 +5,7 @@
  * stream is read and thrown away, and the spool holds nothing of it.
  */
 import type { Readable } from "node:stream";
-import { after, type Answer } from "../../../runtime/answer.ts";
+import { after, isLater, type Answer } from "../../../runtime/answer.ts";
 import type { SpoolId } from "../../spool/message/id.ts";
 import type { ReceivingSpool } from "../../spool/start.ts";
 import { SpoolFullError } from "../../spool/verbs.ts";
@@ -70,7 +70,7 @@ function consume(stream: Readable, incoming: IncomingMessage): Promise<boolean> 
   let pending: Promise<void> | undefined;
   stream.on("data", (chunk: Buffer) => {
     const taken = takeSafely(incoming, chunk, failed);
-    if (!(taken instanceof Promise)) return;
+    if (!isLater(taken)) return;
     // The disk and who looks at the message set the pace: meanwhile the client's window fills instead of our memory.
     stream.pause();
     pending = taken.catch(failed).finally(() => stream.resume());

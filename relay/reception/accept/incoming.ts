@@ -5,7 +5,7 @@
  * hash, to whoever looks at content, and to the spool's writer, the same chunks for all, one at a time. Only a body with lines
  * that the next host may break is written a second time. All verdicts are in before the stored header is composed.
  */
-import { after, type Answer } from "../../../runtime/answer.ts";
+import { after, isLater, type Answer } from "../../../runtime/answer.ts";
 import type { ReceivingSpool } from "../../spool/start.ts";
 import type { BodyWriter } from "../../spool/verbs.ts";
 import type { Body, NewMessage } from "../../spool/message/message.ts";
@@ -177,7 +177,7 @@ export class IncomingMessage {
       return after(all, () => one);
     }, undefined);
     const written = writer.write(chunk);
-    return seen instanceof Promise ? Promise.all([seen, written]).then(() => undefined) : written;
+    return isLater(seen) ? Promise.all([seen, written]).then(() => undefined) : written;
   }
 
   /** Everything the spool wants to know, with the body safely in its hands. */

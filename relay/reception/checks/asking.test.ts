@@ -19,6 +19,11 @@ function asking(): { readonly asking: Asking; readonly silences: [string, Silenc
 
 const no = stopped("no", refusal(550, "5.7.1", "no"));
 const mark: Verdict = { kind: "mark", fields: [{ name: "X-Check", value: "1" }] };
+/** Has `then` and nothing else, as what other libraries make may. */
+function ofAnotherMake<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return { then: promise.then.bind(promise) } as Promise<T>; // eslint-disable-line unicorn/no-thenable
+}
 const never: Judge = () => new Promise(() => undefined);
 const unanswered = refusal(451, "4.3.0", "This cannot be checked now, try again later");
 
@@ -100,11 +105,36 @@ for (const [how, judge] of [
     },
   ],
   ["rejects", () => Promise.reject(new Error("broken"))],
+  ["rejects with a promise of another make", () => ofAnotherMake(Promise.reject(new Error("broken")))],
 ] as const) {
   test(`a stage that ${how} is 451, and told`, async () => {
     const { asking: one, silences } = asking();
     assert.deepEqual(await one.ask(pass, [stage("ill", judge)], () => "q"), stopped("ill", unanswered));
     assert.deepEqual(silences, [["ill", { kind: "failed", error: new Error("broken") }]]);
+  });
+}
+
+test("a promise of another make is waited for, and never taken for the verdict", async () => {
+  const { asking: one, silences } = asking();
+  const verdict = one.ask(pass, [stage("a", () => ofAnotherMake(Promise.resolve(no)))], () => "q");
+  assert.ok(verdict instanceof Promise);
+  assert.deepEqual(await verdict, no);
+  const silent = stage("b", () => ofAnotherMake(new Promise<Verdict>(() => undefined)), 5);
+  assert.deepEqual(await one.ask(pass, [silent], () => "q"), stopped("b", unanswered));
+  assert.deepEqual(silences, [["b", { kind: "overdue" }]]);
+});
+
+for (const [when, later] of [
+  ["at once", false],
+  ["later", true],
+] as const) {
+  test(`a mark with an impossible name that is said ${when} is the stage's failure, and 451`, async () => {
+    const { asking: one, silences } = asking();
+    const bad: Verdict = { kind: "mark", fields: [{ name: "X Check", value: "1" }] };
+    const judge: Judge = () => (later ? Promise.resolve(bad) : bad);
+    assert.deepEqual(await one.ask(pass, [stage("ill", judge)], () => "q"), stopped("ill", unanswered));
+    const error = new Error('a field cannot have the name "X Check"');
+    assert.deepEqual(silences, [["ill", { kind: "failed", error }]]);
   });
 }
 

@@ -5,11 +5,11 @@
  * temporary refusal, counted and logged: the client comes again. When the session has ended nobody waits any more: what is
  * open is aborted, and ends as a refusal that nobody hears.
  */
-import { after, type Answer } from "../../../runtime/answer.ts";
+import { after, isLater, type Answer } from "../../../runtime/answer.ts";
 import { refusal } from "../../mail/reply.ts";
 import { Look } from "./look.ts";
 import type { ContentStage, MessageQuestion, Stage, Station } from "./stage.ts";
-import { combine, isStopped, pass, stopped, type Stopped, type Verdict } from "./verdict.ts";
+import { checked, combine, isStopped, pass, stopped, type Stopped, type Verdict } from "./verdict.ts";
 
 /** There was no answer within the deadline, or the stage threw or rejected. */
 export type Silence = { readonly kind: "overdue" } | { readonly kind: "failed"; readonly error: unknown };
@@ -37,7 +37,7 @@ export class Asking {
     const stage = stages[at];
     if (stage === undefined) return pass;
     const controller = new AbortController();
-    const verdict = this.#hear(stage, controller, () => stage.judge(question, controller));
+    const verdict = this.#hear(stage, controller, () => after(stage.judge(question, controller), checked));
     return after(verdict, (first) => {
       if (isStopped(first) || at + 1 === stages.length) return first;
       return after(this.#askFrom(stages, at + 1, question), (rest) => combine(first, rest));
@@ -69,7 +69,7 @@ export class Asking {
   #hear<T>(stage: Station, controller: AbortController, listen: () => Answer<T>): Answer<T | Stopped> {
     try {
       const answer = listen();
-      return answer instanceof Promise ? this.#wait(stage, controller, answer) : answer;
+      return isLater(answer) ? this.#wait(stage, controller, Promise.resolve(answer)) : answer;
     } catch (error) {
       return this.#failed(stage, error);
     }

@@ -5,9 +5,9 @@
  */
 import { after, type Answer } from "../../../runtime/answer.ts";
 import type { ContentTap, Tap } from "./stage.ts";
-import { combine, pass, type Stopped, type Verdict } from "./verdict.ts";
+import { checked, combine, pass, type Stopped, type Verdict } from "./verdict.ts";
 
-/** One stage's look, as who waits for it knows it. */
+/** How one stage's look is begun, listened to and given up. */
 export interface Glance {
   readonly begin: () => ContentTap | undefined;
   /** Bounds what is waited for; never throws nor rejects. */
@@ -66,7 +66,7 @@ class GuardedTap implements ContentTap {
 
   verdict(): Answer<Verdict> {
     const tap = this.#tap;
-    return this.#failed ?? (tap === undefined ? pass : this.#glance.hear(() => tap.verdict()));
+    return this.#failed ?? (tap === undefined ? pass : this.#glance.hear(() => after(tap.verdict(), checked)));
   }
 
   giveUp(): void {

@@ -13,14 +13,14 @@ import type { ClientPlace, Envelope, SessionState } from "../../smtp/server/rule
 import type { Admission, Client } from "../admit.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What every stage has, whenever it is asked. */
+/** What stages of every kind have. */
 export interface Station {
-  /** In log, metrics and refusals. */
+  /** As log lines and metrics call it. */
   readonly name: string;
   readonly deadlineMs: number;
 }
 
-/** One answer that somebody waits for. */
+/** What comes with each question: a signal that is aborted when nobody waits for the answer any more. */
 export type Turn = Pick<AbortController, "signal">;
 
 export interface Stage<Question> extends Station {

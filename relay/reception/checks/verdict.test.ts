@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { refusal } from "../../mail/reply.ts";
-import { combine, isStopped, marksOf, pass, stopped, verdictOf, type Verdict } from "./verdict.ts";
+import { checked, combine, isStopped, marksOf, pass, stopped, verdictOf, type Verdict } from "./verdict.ts";
 
 const soft = refusal(451, "4.7.1", "later");
 const hard = refusal(550, "5.7.1", "no");
@@ -32,11 +32,28 @@ for (const [name, first, second, both] of rows) {
   test(`combine() of ${name}`, () => assert.deepEqual(combine(first, second), both));
 }
 
-test("the reply's code says whether the client may come again", () => {
-  assert.equal(verdictOf("a", soft).kind, "defer");
-  assert.equal(verdictOf("a", refusal(421, "4.3.2", "bye")).kind, "defer");
-  assert.equal(verdictOf("a", hard).kind, "refuse");
+test("the reply's code says whether the client may come again, and nothing else does", () => {
+  const bye = stopped("b", refusal(421, "4.3.2", "bye"));
+  assert.deepEqual(combine(bye, stopped("c", hard)), stopped("c", hard));
+  assert.deepEqual(combine(stopped("c", hard), bye), stopped("c", hard));
+  assert.deepEqual(combine({ kind: "stop", by: "a", refusal: soft }, bye), stopped("a", soft));
   assert.equal(verdictOf("a", undefined), pass);
+});
+
+test("a mark with a name that no field can have is found when it is heard", () => {
+  assert.throws(
+    () =>
+      checked({
+        kind: "mark",
+        fields: [
+          { name: "X-Ok", value: "" },
+          { name: "X Bad:", value: "" },
+        ],
+      }),
+    /"X Bad:"/,
+  );
+  assert.deepEqual(checked(mark("X-Ok")), mark("X-Ok"));
+  assert.deepEqual(checked(stopped("a", soft)), stopped("a", soft));
 });
 
 const name = fc.constantFrom("a", "b", "c");

@@ -1,27 +1,33 @@
 /**
- * What a stage thinks of a message or a command, and what several of them come to. Pure.
+ * What a stage thinks of a message or a command, and what the verdicts of several stages come to. Pure.
  *
- * A refusal for good beats one for now: a check that is down must not soften another's no. Beyond that the first in order says the
- * words. Marks of all that let it pass are kept, in order.
+ * Where several stop it, a permanent refusal wins over a temporary one: a check that fails must not turn another's 5xx into a 4xx.
+ * Among refusals of one sort, the client hears that of the first stage. Where none stops it, the marks of all are kept, in order.
  */
-import type { MarkField } from "../../mail/fields/mark.ts";
+import { isFieldName, type MarkField } from "../../mail/fields/mark.ts";
 import type { Refusal } from "../../mail/reply.ts";
 
 export type Verdict =
   | { readonly kind: "pass" }
   /** Passes, with fields that are put on top of its header. */
   | { readonly kind: "mark"; readonly fields: readonly MarkField[] }
-  /** `by` is the stage's name. */
-  | { readonly kind: "defer" | "refuse"; readonly by: string; readonly refusal: Refusal };
+  /** `by` is the stage's name. Whether the client may come again is what the code of the refusal says. */
+  | { readonly kind: "stop"; readonly by: string; readonly refusal: Refusal };
 
 export type Passed = Exclude<Verdict, { readonly refusal: Refusal }>;
 export type Stopped = Exclude<Verdict, Passed>;
 
 export const pass: Passed = { kind: "pass" };
 
-/** RFC 5321 section 4.2.1: the first digit says whether the client may come again. */
 export function stopped(by: string, refused: Refusal): Stopped {
-  return { kind: refused.code < 500 ? "defer" : "refuse", by, refusal: refused };
+  return { kind: "stop", by, refusal: refused };
+}
+
+/** Throws where a mark has a name that no field can have: that is the stage's own failure, and known while it is asked. */
+export function checked(verdict: Verdict): Verdict {
+  const wrong = marksOf(verdict).find(({ name }) => !isFieldName(name));
+  if (wrong !== undefined) throw new Error(`a field cannot have the name ${JSON.stringify(wrong.name)}`);
+  return verdict;
 }
 
 export function verdictOf(by: string, refused: Refusal | undefined): Verdict {
@@ -29,7 +35,12 @@ export function verdictOf(by: string, refused: Refusal | undefined): Verdict {
 }
 
 export function isStopped(verdict: Verdict): verdict is Stopped {
-  return verdict.kind === "defer" || verdict.kind === "refuse";
+  return verdict.kind === "stop";
+}
+
+/** RFC 5321 section 4.2.1: the first digit of the code says it. */
+function isPermanent(verdict: Verdict): boolean {
+  return isStopped(verdict) && verdict.refusal.code >= 500;
 }
 
 export function marksOf(verdict: Verdict): readonly MarkField[] {
@@ -40,9 +51,7 @@ export function marksOf(verdict: Verdict): readonly MarkField[] {
 export function combine(first: Passed, second: Passed): Passed;
 export function combine(first: Verdict, second: Verdict): Verdict;
 export function combine(first: Verdict, second: Verdict): Verdict {
-  if (first.kind === "refuse") return first;
-  if (second.kind === "refuse") return second;
-  if (isStopped(first)) return first;
+  if (isStopped(first)) return isPermanent(second) && !isPermanent(first) ? second : first;
   if (isStopped(second) || first.kind === "pass") return second;
   return second.kind === "pass" ? first : { kind: "mark", fields: [...first.fields, ...second.fields] };
 }
