@@ -271,7 +271,9 @@ export class ReceptionSession implements SessionRules {
   }
 
   recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined> {
-    const admitted = verdictOf(admission, this.#admitRecipient(envelope, recipient.address));
+    // Named twice, it is one recipient, and was judged.
+    if (envelope.recipients.has(recipient.address)) return undefined;
+    const admitted = verdictOf(admission, this.#admitRecipient(envelope));
     const verdict = this.#asking.ask(admitted, this.#parts.stages().recipient, () => ({
       ...this.#askedBy(state),
       envelope,
@@ -280,9 +282,9 @@ export class ReceptionSession implements SessionRules {
     return after(verdict, (all) => this.#verdict.concluded(all));
   }
 
-  #admitRecipient(envelope: Envelope, address: string): Refusal | undefined {
+  #admitRecipient(envelope: Envelope): Refusal | undefined {
     const { recipients } = this.#snapshot.relay.limits;
-    if (envelope.recipients.size < recipients || envelope.recipients.has(address)) return undefined;
+    if (envelope.recipients.size < recipients) return undefined;
     // RFC 5321 section 4.5.3.1.10: the client sends the rest in another transaction.
     return refusal(452, "4.5.3", `Too many recipients, at most ${recipients}`);
   }

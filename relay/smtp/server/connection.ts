@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
-import type { Answer } from "../../../runtime/answer.ts";
+import { isLater, type Answer } from "../../../runtime/answer.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
 import { parseHelo } from "./command.ts";
 import { faultOf, isAuth, refuseLine, type LineFault } from "./commandline.ts";
@@ -28,6 +28,7 @@ const servedCommands: ReadonlySet<string> = new Set(
   "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT".split(" "),
 );
 const badCommandsAllowed = 10;
+const noLine = Buffer.alloc(0);
 /** What a client is called that logs in without having said its name inside TLS. */
 const noName = "unknown";
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
@@ -98,11 +99,11 @@ export class MailConnection extends SMTPConnection implements Ending {
    * to answer. Then the promise resolves when what came of it was done; it never rejects.
    */
   #decided<T>(decision: Answer<T>, go: (value: T | Refusal) => void): Promise<void> | undefined {
-    if (!(decision instanceof Promise)) {
+    if (!isLater(decision)) {
       go(decision);
       return undefined;
     }
-    return decision
+    return Promise.resolve(decision)
       .catch(() => internalError)
       .then((value) => {
         if (!this.isOver) this.#together(() => go(value));
@@ -146,7 +147,7 @@ export class MailConnection extends SMTPConnection implements Ending {
   override _createParser(): CommandStream {
     return new CommandStream({
       command: (line, next) => this._onCommand(line, next),
-      fault: (fault, next) => this.#lineFault(fault, next),
+      fault: (fault, next) => this.#onFault(fault, next),
       batch: (run) => this.#together(run),
       flood: () => this.end.flooded(this.#rules.sizeLimitBytes),
       isLenient: () => this.#rules.lineEnds === "Lenient",
@@ -199,7 +200,7 @@ export class MailConnection extends SMTPConnection implements Ending {
   }
 
   override _onCommand(line: Buffer, callback?: () => void): void {
-    if (this.#opening !== undefined) return this.#hold(line, callback);
+    if (this.#opening !== undefined) return this.#hold(() => this._onCommand(line, callback));
     this.#watch.commanded();
     const next = (): void => this.#afterPause(callback ?? ((): void => undefined));
     if (this._upgrading || !this._ready || this._closing) return super._onCommand(line, next);
@@ -209,11 +210,16 @@ export class MailConnection extends SMTPConnection implements Ending {
     super._onCommand(line, next);
   }
 
-  /** A client that speaks before it is known whether it may: it is an early talker, or none, when that is known. */
-  #hold(line: Buffer, callback: (() => void) | undefined): void {
-    void this.#opening?.then(() => {
-      if (!this.isOver) this.#together(() => this._onCommand(line, callback));
-    });
+  /**
+   * What a client says before it is known whether its session may begin is looked at when that is known. Only then can be told whether
+   * it should have waited for the greeting.
+   */
+  #hold(look: () => void): void {
+    void this.#opening
+      ?.then(() => {
+        if (!this.isOver) this.#together(look);
+      })
+      .catch(() => this.destroy());
   }
 
   #afterPause(next: () => void): void {
@@ -228,6 +234,13 @@ export class MailConnection extends SMTPConnection implements Ending {
    */
   #needsNoName(line: Buffer): boolean {
     return this.secure && this.#rules.startTls !== "absent" && (isAuth(line) || this.#isLoggedIn);
+  }
+
+  /** A line that is no command. Nothing is answered to it before the greeting: the library ends the session of an early talker. */
+  #onFault(fault: LineFault, next: () => void): void {
+    if (this.#opening !== undefined) return this.#hold(() => this.#onFault(fault, next));
+    if (!this._ready && !this._upgrading && !this._closing) return super._onCommand(noLine, next);
+    this.#lineFault(fault, next);
   }
 
   #lineFault(fault: LineFault, next: () => void): void {
