@@ -51,7 +51,7 @@ test("a storm of connections of one stranger is turned away before it costs sock
       /^mailboat_submission_turned_away_connections_total\{listener="submission"\} (\d+)/m.exec(metrics)?.[1] ?? 0,
     );
   };
-  t.after(startFloods(stage.relay, ["storm"]));
+  t.after(startFloods(stage.relay, ["connects"]));
   await until("strangers turned away", async () => (await turnedAway()) > 200);
   const session = await openSession({ name: "submission", port: stage.relay.port("submission") }, user);
   t.after(() => session.destroy());

@@ -1,6 +1,6 @@
 /**
  * Strangers that flood every listener, for as long as it is told, beside mail of who has logged in:
- * `node test/soak/floods.ts [--minutes N] [--kinds refused,harmless,...] [--quiet SECONDS]` (minutes are 10, all kinds at once but `storm`).
+ * `node test/soak/floods.ts [--minutes N] [--kinds refused,harmless,...] [--quiet SECONDS]` (minutes are 10, all kinds at once).
  *
  * The log has a slow reader. Memory is told as it goes, at the end how long mail took with and without the floods, and the peak.
  * Exit status 1 when the relay ended, mail was refused or lost, or memory passed the limit of a pod.

@@ -44,31 +44,19 @@ async function login(address: string): Promise<void> {
   await closed(socket);
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function come(address: string): Promise<void> {
-  const socket = open(address);
-  await once(socket, "connect").catch(() => undefined);
-  socket.resetAndDestroy();
-}
-
-/** Some hundred a second of each that only comes and goes; `storm` is as many as this machine makes. */
-const pauseMs = 10;
-
 const kinds: Readonly<Record<string, (address: string) => Promise<unknown>>> = {
   refused: (address) => pipeline(address, manyRefused),
   harmless: (address) => pipeline(address, manyHarmless),
   connects: async (address) => {
-    await come(address);
-    await pause(pauseMs);
+    const socket = open(address);
+    await once(socket, "connect").catch(() => undefined);
+    socket.resetAndDestroy();
   },
-  storm: come,
   handshakes: async (address) => {
     const socket = open(address);
     socket.resume();
     socket.end("GET / HTTP/1.0\r\n\r\n");
     await closed(socket);
-    await pause(pauseMs);
   },
   logins: login,
   silent: async (address) => {
@@ -76,7 +64,7 @@ const kinds: Readonly<Record<string, (address: string) => Promise<unknown>>> = {
     socket.resume();
     await closed(socket);
     // Who is turned away comes again, but not in the same instant.
-    await pause(250);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   },
 };
 const connectionsOf: Readonly<Record<string, number>> = { silent: 1000 };

@@ -17,10 +17,8 @@ const floods: readonly (readonly [kind: string, listener: string, ...addresses: 
   ["handshakes", "submissions", "127.0.0.5"],
   ["logins", "submissions", "127.0.0.6"],
   ["silent", "submissions", "127.0.0.7"],
-  ["storm", "submission", "127.0.0.8"],
 ];
-/** A storm of connections takes what processor there is, in the kernel above all: it is asked for by name. */
-export const floodKinds: readonly string[] = floods.map(([kind]) => kind).filter((kind) => kind !== "storm");
+export const floodKinds: readonly string[] = floods.map(([kind]) => kind);
 
 /** Each kind is a program of its own. Returns what ends them. */
 export function startFloods(relay: RelayProgram, kinds: readonly string[] = floodKinds): () => void {
