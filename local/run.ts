@@ -137,7 +137,7 @@ interface Parts {
 }
 
 async function openLocalPage(run: LocalRun, ports: PortBook, printer: Printer): Promise<Page> {
-  const { state, pagePort } = run.settings;
+  const { state, pagePort, keep } = run.settings;
   const wanted = pagePort ?? usualPagePort;
   const choice = await ports.choose({ use: "page", preferred: wanted });
   if (pagePort !== undefined && choice.port !== pagePort)
@@ -146,6 +146,11 @@ async function openLocalPage(run: LocalRun, ports: PortBook, printer: Printer): 
     stateDirectory: state,
     host: pageAddress,
     port: choice.port,
+    keep,
+    onPruned: () =>
+      printer.say(
+        `the newest ${keep} captured messages are kept, older ones are deleted: --keep (KEEP=...) says how many`,
+      ),
     now: run.now,
     onError: (error) => printer.fail(`page: ${error.message}`),
   });

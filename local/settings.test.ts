@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readCommand } from "./settings.ts";
 
 test("readCommand() takes flags before the environment and the environment before defaults", () => {
-  const defaults = { manifests: "examples/local", state: ".mailboat", host: "127.0.0.1", logLevel: "info" };
+  const defaults = { manifests: "examples/local", state: ".mailboat", host: "127.0.0.1", logLevel: "info", keep: 1000 };
   assert.deepEqual(readCommand(["run"], {}), { verb: "run", settings: defaults });
   assert.deepEqual(readCommand(["run"], { MANIFESTS: "m", STATE: "" }), {
     verb: "run",
@@ -13,6 +13,11 @@ test("readCommand() takes flags before the environment and the environment befor
     verb: "demo",
     settings: { ...defaults, manifests: "f", state: "s" },
   });
+  assert.deepEqual(readCommand(["run", "--keep", "5"], { KEEP: "7" }), {
+    verb: "run",
+    settings: { ...defaults, keep: 5 },
+  });
+  assert.deepEqual(readCommand(["run"], { KEEP: "7" }), { verb: "run", settings: { ...defaults, keep: 7 } });
   assert.deepEqual(readCommand(["--help"], {}), { verb: "help" });
 });
 
@@ -23,6 +28,7 @@ const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["a flag without its value", ["run", "--state"], /--state/],
   ["a stray word", ["run", "dir"], /unexpected dir/],
   ["a page port that is none", ["run", "--page-port", "http"], /pagePort: must be a port/],
+  ["a number of messages that is none", ["run", "--keep", "0"], /keep: must be a whole number, 1 to 10000/],
   ["a host that is no address", ["run", "--host", "here"], /host: must be an IP address/],
 ];
 

@@ -20,6 +20,7 @@ export const usage = `Mailboat on this machine, with no cluster: a folder of man
     --manifests DIR   folder of *.yaml with MailRelays, SenderDomains and Secrets (MANIFESTS; default examples/local)
     --state DIR       keys, spools, captured messages and ports (STATE; default .mailboat); one local mode a directory
     --page-port PORT  where the page that shows each message is (PAGE_PORT; default 8025, or a free one)
+    --keep N          how many captured messages stay; older ones are deleted (KEEP; default 1000, at most 10000)
     --host ADDRESS    where listeners bind (LISTEN_HOST; default 127.0.0.1)
     --log-level LEVEL what relays log: trace, debug, info, warn, error (LOG_LEVEL; default info)
 
@@ -31,6 +32,8 @@ export const usage = `Mailboat on this machine, with no cluster: a folder of man
   --help                    this text
 `;
 
+const keepWords = { error: "must be a whole number, 1 to 10000" };
+const usualKeep = 1000;
 const portWords = { error: "must be a port, 1 to 65535" };
 
 const localSettings = z.object({
@@ -38,6 +41,8 @@ const localSettings = z.object({
   state: z.string().min(1),
   host: ipAddress,
   logLevel,
+  /** How many captured messages stay. */
+  keep: z.coerce.number(keepWords).int(keepWords).min(1, keepWords).max(10_000, keepWords),
   pagePort: z.coerce.number(portWords).int(portWords).min(1, portWords).max(65535, portWords).optional(),
 });
 
@@ -45,7 +50,7 @@ export type LocalSettings = z.infer<typeof localSettings>;
 
 export type Command = { readonly verb: "help" } | { readonly verb: "run" | "demo"; readonly settings: LocalSettings };
 
-const flags = new Set(["manifests", "state", "host", "log-level", "page-port"]);
+const flags = new Set(["manifests", "state", "host", "log-level", "page-port", "keep"]);
 
 /** Throws UsageError. */
 export function readCommand(args: readonly string[], environment: Environment): Command {
@@ -59,6 +64,7 @@ export function readCommand(args: readonly string[], environment: Environment): 
     state: values.state ?? set("STATE") ?? ".mailboat",
     host: values.host ?? set("LISTEN_HOST") ?? "127.0.0.1",
     logLevel: values["log-level"] ?? set("LOG_LEVEL") ?? "info",
+    keep: values.keep ?? set("KEEP") ?? usualKeep,
     ...(pagePort === undefined ? {} : { pagePort }),
   });
   return { verb, settings: accepted(settings) };
@@ -77,6 +83,7 @@ function parseFlags(args: readonly string[]) {
         host: text,
         "log-level": text,
         "page-port": text,
+        keep: text,
         help: { type: "boolean", short: "h" },
       },
     });

@@ -174,6 +174,8 @@ async function keep(incoming: Incoming): Promise<CapturedMessage> {
     }
   };
   try {
+    // Whoever clears by hand may have removed the folder itself.
+    await makeDirectory(settings.directory);
     await pipeline(stream, count, createWriteStream(partial, { mode: 0o600 }));
     const isWhole = sizeBytes <= inMemoryBytes;
     const start = Buffer.concat(chunks);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readMessage, summarizeMessage } from "./mime.ts";
+import { readMessage, returnedBy, summarizeMessage } from "./mime.ts";
 
 function message(...lines: readonly string[]): Buffer {
   return Buffer.from(lines.join("\r\n"), "utf8");
@@ -19,6 +19,12 @@ const notice = message(
   "Content-Type: message/delivery-status",
   "",
   "Reporting-MTA: dns; a",
+  "",
+  "Final-Recipient: rfc822; Anna@example.net",
+  "Action: Failed",
+  "",
+  "final-recipient: utf-8;köchin@example.net",
+  "Action: failed",
   "--b",
   "Content-Type: message/rfc822",
   "",
@@ -65,6 +71,8 @@ const summaries: readonly (readonly [name: string, bytes: Buffer, isWhole: boole
       receivedIds: ["0mwwpbtl3869de2b77610"],
       isNotice: true,
       returnedSubject: "Grüße",
+      noticeTo: ["Anna@example.net", "köchin@example.net"],
+      noticeAction: "failed",
       attachments: 0,
     },
   ],
@@ -103,4 +111,42 @@ test("readMessage() gives each part a name, and tells what is shown within the H
       ["a.pdf", "application/pdf", undefined, false, "y"],
     ],
   );
+});
+
+const jsonLd = '<script type="application/ld+json">{"@type": "Order",<p>"orderNumber": "4711"}</script>';
+
+test("the text of HTML alone is what a person would read of it", async () => {
+  const html = `<html><head><style>p { color: red }</style>${jsonLd}</head><body><p>Thank you</p>${jsonLd}</body></html>`;
+  const { text } = await readMessage(message("Content-Type: text/html", "", html));
+  assert.equal(text, "Thank you");
+});
+
+test("scripts are no text where text and HTML follow each other, and a text of its own stays", async () => {
+  const parts = (type: string): Buffer =>
+    message(
+      `Content-Type: multipart/${type}; boundary=b`,
+      "",
+      "--b",
+      "Content-Type: text/plain",
+      "",
+      "Hello 4711",
+      "--b",
+      "Content-Type: text/html",
+      "",
+      `<p>Thank you</p>${jsonLd}`,
+      "--b--",
+    );
+  assert.equal((await readMessage(parts("alternative"))).text?.trim(), "Hello 4711");
+  const { text = "" } = await readMessage(parts("mixed"));
+  assert.match(text, /Hello 4711[^]*Thank you/);
+  assert.doesNotMatch(text, /@type|orderNumber/);
+});
+
+test("what a notice gives back is found, whole or not, and no message gives anything back that is no notice", async () => {
+  const returned = await returnedBy(notice);
+  assert.equal(returned?.isWhole, true);
+  assert.match(returned.bytes.toString(), /^Subject: [^]*Hello/);
+  const header = Buffer.from(notice.toString().replace("message/rfc822", "text/rfc822-headers"));
+  assert.equal((await returnedBy(header))?.isWhole, false);
+  assert.equal(await returnedBy(mixed), undefined);
 });

@@ -1,5 +1,6 @@
 /** The only file that knows the MIME parser. What it cannot read is an error, and never one of the exchanger's. */
-import PostalMime, { type Attachment, type Email } from "postal-mime";
+import PostalMime, { type Attachment, decodeWords, type Email } from "postal-mime";
+import { hiddenLetters, lettersOf, textOfHtml } from "./htmltext.ts";
 import type { MessageSummary } from "./record.ts";
 
 export interface MessagePart {
@@ -16,6 +17,7 @@ export interface MessagePart {
 export interface ReadMessage {
   readonly subject: string;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Made of the HTML where the message brings none. */
   readonly text: string | undefined;
   readonly html: string | undefined;
   readonly parts: readonly MessagePart[];
@@ -26,10 +28,47 @@ export async function readMessage(bytes: Buffer): Promise<ReadMessage> {
   return {
     subject: email.subject ?? "",
     headers: email.headers.map(({ originalKey, value }) => ({ name: originalKey, value })),
-    text: email.text,
+    text: textOf(email),
     html: email.html,
     parts: email.attachments.map(partOf),
   };
+}
+
+/** Where a message mixes text and HTML one after the other, the parser makes text of the HTML, and may leave its scripts in. */
+function textOf({ text, html }: Email): string | undefined {
+  if (html === undefined) return text;
+  if (text === undefined) return textOfHtml(html);
+  const letters = lettersOf(text);
+  const showsHidden = hiddenLetters(html).some(
+    (run) => run.length >= tellingLetters && letters.includes(run.slice(0, comparedLetters)),
+  );
+  return showsHidden ? textOfHtml(html) : text;
+}
+
+/** Fewer letters may stand in a text by chance. */
+const tellingLetters = 12;
+const comparedLetters = 40;
+
+/** What a notice gives back: the message, or its header alone; undefined when it is no notice, or gives nothing back. */
+export async function returnedBy(bytes: Buffer): Promise<ReturnedMessage | undefined> {
+  const email = await parse(bytes);
+  const part = email.attachments.find(({ mimeType }) => returnedTypes.has(mimeType));
+  if (part === undefined) return undefined;
+  const content = bytesOf(part);
+  if (!part.mimeType.endsWith("headers")) return { bytes: content, isWhole: true };
+  // The parser takes it for a text, whose lines end as it likes.
+  return { bytes: Buffer.from(content.toString("latin1").replaceAll(/\r?\n/g, "\r\n"), "latin1"), isWhole: false };
+}
+
+export interface ReturnedMessage {
+  readonly bytes: Buffer;
+  /** False when it is the header alone. */
+  readonly isWhole: boolean;
+}
+
+/** The value of a field as a person reads it (RFC 2047). */
+export function decodedField(value: string): string {
+  return decodeWords(value);
 }
 
 /** `isWhole` is false when `bytes` are only the start of the message. */
@@ -46,12 +85,33 @@ export async function summarizeMessage(bytes: Buffer, isWhole: boolean): Promise
     receivedIds: all("received").flatMap((value) => /\bid\s+([A-Za-z0-9]+)/.exec(value)?.[1] ?? []),
     isNotice,
     ...(returnedSubject === undefined ? {} : { returnedSubject }),
+    ...(isNotice ? noticeAbout(email.attachments.find((part) => reportTypes.has(part.mimeType))) : {}),
     ...(isWhole ? { attachments } : {}),
+  };
+}
+
+const shownRecipients = 100;
+const readReportBytes = 262_144;
+
+/** RFC 3464 section 2.3: groups of fields, the first of which is about the message and the others about a recipient each. */
+function noticeAbout(report: Attachment | undefined): Pick<MessageSummary, "noticeTo" | "noticeAction"> {
+  if (report === undefined) return {};
+  const lines = bytesOf(report).subarray(0, readReportBytes).toString("utf8").split(/\r?\n/);
+  const fieldsOf = (name: string): readonly string[] =>
+    lines.filter((line) => line.toLowerCase().startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trim());
+  // The type of an address stands before it: `rfc822; anna@example.net`.
+  const to = fieldsOf("final-recipient").map((value) => value.slice(value.indexOf(";") + 1).trim());
+  const [action] = fieldsOf("action");
+  return {
+    noticeTo: to.slice(0, shownRecipients),
+    ...(action === undefined ? {} : { noticeAction: action.toLowerCase() }),
   };
 }
 
 /** RFC 3462 section 2 and RFC 6533 section 5: the message that a notice gives back, or its header alone. */
 const returnedTypes = new Set(["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"]);
+
+const reportTypes = new Set(["message/delivery-status", "message/global-delivery-status"]);
 
 function parse(bytes: Buffer): Promise<Email> {
   return PostalMime.parse(bytes, { forceRfc822Attachments: true, attachmentEncoding: "arraybuffer" });
@@ -63,7 +123,7 @@ function headerOf(bytes: Buffer): Buffer {
 }
 
 function isPartOfText(part: Attachment): boolean {
-  return part.related === true || part.mimeType === "message/delivery-status";
+  return part.related === true || reportTypes.has(part.mimeType);
 }
 
 function bytesOf({ content }: Attachment): Buffer {

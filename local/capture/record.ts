@@ -21,6 +21,9 @@ const messageSummary = z.object({
   isNotice: z.boolean(),
   /** Of a notice: the subject of the message that it gives back. */
   returnedSubject: z.string().optional(),
+  /** Of a notice: the recipients that it is about, and what it says became of them (RFC 3464 section 2.3.3). */
+  noticeTo: z.array(z.string()).optional(),
+  noticeAction: z.string().optional(),
   /** Undefined when the message was too large to be looked into. */
   attachments: z.int().optional(),
 });

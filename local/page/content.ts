@@ -1,9 +1,9 @@
-/** A captured message as the page shows it: read from its file each time, because memory is for outlines. */
+/** A message as the page shows it: read from its file each time, because memory is for outlines. */
 import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type MessagePart, readMessage } from "../capture/mime.ts";
 import { capturedFileName } from "../capture/record.ts";
-import { linksIn } from "./frame.ts";
+import { type Link, linksIn } from "./frame.ts";
 
 /** A larger one is not taken apart; its source can be saved. */
 const largestShownBytes = 31_457_280;
@@ -19,9 +19,10 @@ export interface PartOutline {
 
 export interface Content {
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Of the text part, or made of the HTML. */
   readonly text: string | undefined;
   readonly hasHtml: boolean;
-  readonly links: readonly string[];
+  readonly links: readonly Link[];
   readonly parts: readonly PartOutline[];
   /** Why something is missing, in words for people. */
   readonly note: string | undefined;
@@ -32,6 +33,9 @@ export interface WholeMessage {
   readonly parts: readonly MessagePart[];
 }
 
+/** The octets of a message where they lie: in a file, in memory, or a header in memory before a body in a file. */
+export type Octets = Buffer | { readonly head?: Buffer; readonly file: string };
+
 /** Where a captured file lies; undefined for a name that is none, or a file that is gone. */
 export async function capturedPath(directory: string, file: string): Promise<string | undefined> {
   if (!capturedFileName.test(file)) return undefined;
@@ -40,26 +44,25 @@ export async function capturedPath(directory: string, file: string): Promise<str
   return facts?.isFile() === true ? path : undefined;
 }
 
+export async function sizeOf(octets: Octets): Promise<number> {
+  if (Buffer.isBuffer(octets)) return octets.length;
+  return (octets.head?.length ?? 0) + (await stat(octets.file)).size;
+}
+
 /** Never rejects for what a message holds: the source can always be looked at. */
-export async function readContent(path: string): Promise<Content> {
-  const { size } = await stat(path);
+export async function readContent(octets: Octets): Promise<Content> {
+  const size = await sizeOf(octets);
   const isWhole = size <= largestShownBytes;
-  const bytes = isWhole ? await readFile(path) : await readStart(path);
+  const bytes = isWhole ? await readAll(octets) : await readStart(octets);
   try {
     const message = await readMessage(bytes);
+    const hasHtml = isWhole && message.html !== undefined;
     return {
       headers: message.headers,
       text: isWhole ? message.text?.slice(0, shownTextCharacters) : undefined,
-      hasHtml: isWhole && message.html !== undefined,
+      hasHtml,
       links: isWhole && message.html !== undefined ? linksIn(message.html) : [],
-      parts: isWhole
-        ? message.parts.map(({ name, type, bytes: part, isInline }) => ({
-            name,
-            type,
-            sizeBytes: part.length,
-            isInline,
-          }))
-        : [],
+      parts: isWhole ? message.parts.map(partOutline) : [],
       note: noteOf(size, (message.text?.length ?? 0) > shownTextCharacters),
     };
   } catch (error) {
@@ -68,11 +71,14 @@ export async function readContent(path: string): Promise<Content> {
   }
 }
 
+function partOutline({ name, type, bytes, isInline }: MessagePart): PartOutline {
+  return { name, type, sizeBytes: bytes.length, isInline };
+}
+
 /** Undefined when the message is too large or no parser takes it. */
-export async function readWhole(path: string): Promise<WholeMessage | undefined> {
-  const { size } = await stat(path);
-  if (size > largestShownBytes) return undefined;
-  return readMessage(await readFile(path)).catch(() => undefined);
+export async function readWhole(octets: Octets): Promise<WholeMessage | undefined> {
+  if ((await sizeOf(octets)) > largestShownBytes) return undefined;
+  return readMessage(await readAll(octets)).catch(() => undefined);
 }
 
 function noteOf(sizeBytes: number, isCut: boolean): string | undefined {
@@ -80,14 +86,30 @@ function noteOf(sizeBytes: number, isCut: boolean): string | undefined {
   return isCut ? "the text is cut here: its end is in the source" : undefined;
 }
 
-async function readStart(path: string): Promise<Buffer> {
+async function readAll(octets: Octets): Promise<Buffer> {
+  if (Buffer.isBuffer(octets)) return octets;
+  const bytes = await readFile(octets.file);
+  return octets.head === undefined ? bytes : Buffer.concat([octets.head, bytes]);
+}
+
+/** The header, or as much of it as is looked at. */
+async function readStart(octets: Octets): Promise<Buffer> {
+  if (Buffer.isBuffer(octets)) return headerOf(octets);
+  return headerOf(octets.head ?? (await readFirst(octets.file, headerBytes)));
+}
+
+/** The first octets of a file. */
+export async function readFirst(path: string, most: number): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
-    const start = buffer.subarray(0, bytesRead);
-    const end = start.indexOf("\r\n\r\n");
-    return end < 0 ? start : start.subarray(0, end + 4);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most, 0);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
+}
+
+function headerOf(start: Buffer): Buffer {
+  const end = start.indexOf("\r\n\r\n");
+  return end < 0 ? start : start.subarray(0, end + 4);
 }

@@ -2,6 +2,7 @@
  * The HTML of a message as a document that a browser may show. The policy that is sent with it and the sandbox around it
  * forbid scripts, forms and every address; what they leave open is taken out of the text. Pure.
  */
+import { textOfHtml, withoutScripts } from "../capture/htmltext.ts";
 import type { MessagePart } from "../capture/mime.ts";
 
 /** The frame has an origin of its own, runs nothing and loads nothing but what lies in the document itself. */
@@ -27,7 +28,8 @@ export function frameDocument(html: string, parts: readonly MessagePart[]): stri
       .filter((part) => pictureTypes.has(part.type) && part.bytes.length <= largestPictureBytes)
       .flatMap((part) => (part.contentId === undefined ? [] : [[part.contentId, part] as const])),
   );
-  const withPictures = html.replaceAll(/\bcid:([^"'\s)>]+)/gi, (whole, id: string) => {
+  // First, so that nothing that is taken out makes one of its neighbours.
+  const withPictures = withoutScripts(html).replaceAll(/\bcid:([^"'\s)>]+)/gi, (whole, id: string) => {
     const part = pictures.get(decodeId(id));
     return part === undefined ? whole : `data:${part.type};base64,${part.bytes.toString("base64")}`;
   });
@@ -35,16 +37,38 @@ export function frameDocument(html: string, parts: readonly MessagePart[]): stri
   return `<!doctype html>\n${withPictures.replaceAll(reachingElements, "<$1x-")}`;
 }
 
-/** Addresses that links lead to, in order and once each: a person may follow one, seeing where it goes. */
-export function linksIn(html: string): readonly string[] {
+export interface Link {
+  readonly href: string;
+  /** What a reader would see of it; empty for a picture without words. */
+  readonly text: string;
+}
+
+/** Links, in order and each address once: a person may follow one, seeing where it goes. */
+export function linksIn(html: string): readonly Link[] {
   // Bounded in every direction: a message may be made to keep such a search busy.
   const start = html.slice(0, searchedCharacters);
-  const links = [
-    ...start.matchAll(/<a\s[^>]{0,500}?\bhref\s{0,9}=\s{0,9}(?:"([^"]{0,2000})"|'([^']{0,2000})'|([^\s>]{1,2000}))/gi),
-  ]
-    .map((match) => (match[1] ?? match[2] ?? match[3] ?? "").trim().replaceAll("&amp;", "&"))
-    .filter((link) => /^https?:\/\//i.test(link) && URL.canParse(link));
-  return [...new Set(links)].slice(0, 50);
+  const links = new Map<string, Link>();
+  const anchor = /<a\s[^>]{0,500}?\bhref\s{0,9}=\s{0,9}(?:"([^"]{0,2000})"|'([^']{0,2000})'|([^\s>]{1,2000}))/gi;
+  for (const match of start.matchAll(anchor)) {
+    if (links.size >= listedLinks) break;
+    const href = (match[1] ?? match[2] ?? match[3] ?? "").trim().replaceAll("&amp;", "&");
+    const isOfWeb = /^https?:\/\//i.test(href) && URL.canParse(href);
+    if (isOfWeb && (links.get(href)?.text ?? "") === "")
+      links.set(href, { href, text: wordsBehind(start, match.index + match[0].length) });
+  }
+  return [...links.values()];
+}
+
+const listedLinks = 50;
+const wordsCharacters = 600;
+
+/** From the end of the tag that an attribute at `from` belongs to, to the end of the link. */
+function wordsBehind(html: string, from: number): string {
+  const near = html.slice(from, from + wordsCharacters);
+  const inside = near.slice(near.indexOf(">") + 1);
+  return textOfHtml(inside.split(/<\/?a[\s>]/i, 1)[0] ?? "")
+    .replaceAll(/\s+/g, " ")
+    .slice(0, 200);
 }
 
 function decodeId(text: string): string {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { frameDocument, linksIn } from "./frame.ts";
-import { isOwnHost, pagePolicy, partHeaders } from "./guard.ts";
+import { changeRefusal, isOwnHost, mayReadToken, pagePolicy, partHeaders, withToken } from "./guard.ts";
 
 const hosts: readonly (readonly [host: string | undefined, isOwn: boolean])[] = [
   ["localhost:8025", true],
@@ -22,6 +22,42 @@ for (const [host, isOwn] of hosts) {
   test(`the host ${host ?? "(none)"} is ${isOwn ? "our own" : "a stranger's"}`, () =>
     assert.equal(isOwnHost(host, 8025), isOwn));
 }
+
+const own = "http://localhost:8025";
+const changes: readonly (readonly [headers: Readonly<Record<string, string>>, refused: RegExp | undefined])[] = [
+  [{ "x-mailboat-token": "right" }, undefined],
+  [{ "x-mailboat-token": "right", origin: own, "sec-fetch-site": "same-origin" }, undefined],
+  [{ "x-mailboat-token": "right", origin: "HTTP://[::1]:8025" }, undefined],
+  [{ "x-mailboat-token": "right", "sec-fetch-site": "none" }, undefined],
+  [{}, /needs the header x-mailboat-token: "curl http:\/\/localhost:8025\/api\/token" tells its value/],
+  [{ origin: own, "sec-fetch-site": "same-origin" }, /needs the header/],
+  [{ "x-mailboat-token": "" }, /token of an earlier start/],
+  [{ "x-mailboat-token": "right " }, /token of an earlier start/],
+  [{ "x-mailboat-token": "right", origin: "http://evil.example" }, /^This was asked by http:\/\/evil\.example: only/],
+  [{ "x-mailboat-token": "right", origin: "null" }, /^This was asked by null/],
+  [{ "x-mailboat-token": "right", origin: "https://localhost:8025" }, /^This was asked by https/],
+  [{ "x-mailboat-token": "right", origin: "http://localhost:8026" }, /^This was asked by/],
+  [{ "x-mailboat-token": "right", "sec-fetch-site": "cross-site" }, /^This was asked by a page of another site/],
+  // Another port of this machine is the same site, and somebody else's program.
+  [{ "x-mailboat-token": "right", "sec-fetch-site": "same-site" }, /^This was asked by a page of another site/],
+];
+for (const [headers, refused] of changes) {
+  test(`a change with ${JSON.stringify(headers)} is ${refused === undefined ? "done" : `refused: ${refused.source}`}`, () => {
+    const words = changeRefusal(headers, "right", 8025);
+    if (refused === undefined) assert.equal(words, undefined);
+    else assert.match(words ?? "", refused);
+    const isOfOwn = refused === undefined || !refused.source.startsWith("^This was asked");
+    assert.equal(mayReadToken(headers, 8025), isOfOwn);
+  });
+}
+
+test("the page has the token in its head, and its policy stays the same", () => {
+  const html = "<html><head><style>b</style></head><body><head><script>a</script></body></html>";
+  const page = withToken(html, "t0k-en_");
+  assert.match(page, /^<html><head>\n {4}<meta name="mailboat-token" content="t0k-en_" \/><style>b/);
+  assert.equal(page.split("t0k-en_").length, 2);
+  assert.equal(pagePolicy(page), pagePolicy(html));
+});
 
 test("the page's policy names its script and styles by their digests and allows no other", () => {
   const policy = pagePolicy("<style>b</style><script>a</script>");
@@ -69,7 +105,10 @@ const documents: readonly (readonly [html: string, shown: string])[] = [
   ["<link/rel=preconnect href=//x>", "<x-link/rel=preconnect href=//x>"],
   ["<base href=//x><meta http-equiv=refresh>", "<x-base href=//x><x-meta http-equiv=refresh>"],
   ["<object data=//x></object><embed src=//x>", "<x-object data=//x></x-object><x-embed src=//x>"],
-  ["<svg><script>1</script></svg>", "<svg><x-script>1</x-script></svg>"],
+  ["<svg><script>1</script></svg>", "<svg></svg>"],
+  ['<script type="application/ld+json">{"@type":"Order"}</script>Thanks', "Thanks"],
+  ["<ifr<script></script>ame src=//x>", "<x-iframe src=//x>"],
+  ["<!--<script-->a</script>", "<!--<script-->a</x-script>"],
   ["<frameset><frame src=//x></frameset>", "<x-frameset><x-frame src=//x></x-frameset>"],
   ["<linker><based>", "<linker><based>"],
   ['<img src="cid:logo@x">', '<img src="data:image/png;base64,AQI=">'],
@@ -95,6 +134,13 @@ test("a message that is made to keep the search for links busy does not", () => 
 test("links are listed once each, and only those of the web", () => {
   const html =
     '<a class="x" href="https://example.com/a?b=1&amp;c=2">1</a><a href=\'http://example.com/\'>2</a><a href=https://example.com/3>' +
-    '<a href="javascript:alert(1)">4</a><a href="data:text/html,x">5</a><a href="http://example.com/">6</a>';
-  assert.deepEqual(linksIn(html), ["https://example.com/a?b=1&c=2", "http://example.com/", "https://example.com/3"]);
+    '<a href="javascript:alert(1)">4</a><a href="data:text/html,x">5</a><a href="http://example.com/">6</a>' +
+    '<a href="https://example.com/7"><img src=x alt="Our shop"></a><a href="https://example.com/8"><b>Track\nyour</b> order</a>';
+  assert.deepEqual(linksIn(html), [
+    { href: "https://example.com/a?b=1&c=2", text: "1" },
+    { href: "http://example.com/", text: "2" },
+    { href: "https://example.com/3", text: "" },
+    { href: "https://example.com/7", text: "Our shop" },
+    { href: "https://example.com/8", text: "Track your order" },
+  ]);
 });

@@ -1,5 +1,6 @@
 /** Who may ask the page's server, and what browsers may do with its answers. Pure. */
-import { createHash } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 
 /** Sent with every answer. */
 export const usualHeaders: Readonly<Record<string, string>> = {
@@ -19,8 +20,53 @@ export const inertPolicy = "sandbox; default-src 'none'; frame-ancestors 'none'"
  * origin as ours: only loopback names and addresses are answered.
  */
 export function isOwnHost(host: string | undefined, port: number): boolean {
-  const names = ["localhost", "127.0.0.1", "[::1]", "mailboat.localhost"];
-  return names.some((name) => host?.toLowerCase() === `${name}:${port}`);
+  return ownNames.some((name) => host?.toLowerCase() === `${name}:${port}`);
+}
+
+const ownNames = ["localhost", "127.0.0.1", "[::1]", "mailboat.localhost"];
+
+export const tokenHeader = "x-mailboat-token";
+
+/** Who asks, as far as a browser says so: a page of another site cannot keep it from doing that. */
+function isOfAnotherSite(headers: IncomingHttpHeaders, port: number): boolean {
+  const { origin } = headers;
+  const site = headers["sec-fetch-site"];
+  const isOwnOrigin =
+    origin === undefined || ownNames.some((name) => origin.toLowerCase() === `http://${name}:${port}`);
+  return !isOwnOrigin || (site !== undefined && site !== "same-origin" && site !== "none");
+}
+
+/**
+ * Why a change is refused, in words; undefined when it is not. Any page on the web may make a browser send a request here, but not
+ * with a header of its own (it would have to ask first, and is answered no), nor can it read the token.
+ */
+export function changeRefusal(headers: IncomingHttpHeaders, token: string, port: number): string | undefined {
+  if (isOfAnotherSite(headers, port))
+    return `This was asked by ${headers.origin ?? "a page of another site"}: only http://localhost:${port}/ itself changes something here.`;
+  const given = headers[tokenHeader];
+  if (given === undefined)
+    return `What changes something needs the header ${tokenHeader}: "curl http://localhost:${port}/api/token" tells its value, which is new at each start.`;
+  if (typeof given === "string" && isSame(given, token)) return undefined;
+  return `The header ${tokenHeader} holds the token of an earlier start, or none of ours: "curl http://localhost:${port}/api/token" tells today's.`;
+}
+
+/** The token is for whoever runs programs on this machine, and for the page itself. */
+export function mayReadToken(headers: IncomingHttpHeaders, port: number): boolean {
+  return !isOfAnotherSite(headers, port);
+}
+
+function isSame(one: string, other: string): boolean {
+  const [left, right] = [digest(one), digest(other)];
+  return timingSafeEqual(left, right);
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/** The page with the token in it, for its own script alone. */
+export function withToken(html: string, token: string): string {
+  return html.replace("<head>", `<head>\n    <meta name="mailboat-token" content="${token}" />`);
 }
 
 /** The page may run its own script and styles, known by their digests, and talk to its own server: nothing else. */

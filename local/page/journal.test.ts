@@ -41,6 +41,22 @@ test("a journal gives back what it was told, but for what is on file elsewhere a
   await second.close();
 });
 
+test("a journal that is written anew holds only what it is given, and what was noted meanwhile comes behind it", async (context) => {
+  const directory = await directoryFor(context);
+  const file = join(directory, "history.jsonl");
+  await writeFile(`${file}.1`, `${JSON.stringify(answer)}\n`);
+  const journal = await Journal.open(file, failing);
+  journal.note(answer);
+  const forgotten = { kind: "forgotten", names: ["a"] } as const;
+  const rewritten = journal.rewrite([mail, captured]);
+  journal.note(forgotten);
+  await rewritten;
+  journal.note(answer);
+  await journal.close();
+  assert.deepEqual(await journal.read(), [mail, forgotten, answer]);
+  assert.deepEqual(await readdir(directory), ["history.jsonl"]);
+});
+
 test("a journal keeps two files of bounded size", async (context) => {
   const directory = await directoryFor(context);
   const journal = await Journal.open(join(directory, "history.jsonl"), failing);
@@ -59,6 +75,8 @@ test("captured messages of earlier runs are listed, the newest ones, and a stran
   const directory = await directoryFor(context);
   const record = (file: string) => JSON.stringify({ ...captured.message, file });
   for (const name of ["1", "2", "3"]) await writeFile(join(directory, `${name}.json`), record(`${name}.eml`));
+  for (const name of ["1", "2", "3", "4", "5"]) await writeFile(join(directory, `${name}.eml`), "");
+  await writeFile(join(directory, "6.json"), record("6.eml"));
   await writeFile(join(directory, "4.json"), record("../../etc/passwd.eml"));
   await writeFile(join(directory, "5.json"), "{");
   const files = (await readCaptured(directory, 4)).map(

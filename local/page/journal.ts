@@ -1,12 +1,14 @@
 /**
  * What was told of messages, kept between runs: a file of JSON lines and its predecessor, which bounds both. Only the
- * page loses when one is damaged, so what cannot be read is passed over.
+ * page loses when one is damaged, so what cannot be read is passed over. What a person deleted is said by a line of its own,
+ * and is gone from the files at the next start.
  */
 import { createWriteStream, type WriteStream } from "node:fs";
-import { readdir, readFile, rename, stat } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { captureAnswer, capturedMessage, waitingMessage } from "../capture/record.ts";
+import { writeFileAtomically } from "../files.ts";
 import { mailEvent } from "../mailline.ts";
 import { parseSpanLine } from "../trace/spanline.ts";
 import type { Happening } from "./story.ts";
@@ -18,7 +20,14 @@ const journalLine = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("span"), pod: z.string(), span: z.record(z.string(), z.unknown()) }),
   z.object({ kind: z.literal("answer"), answer: captureAnswer }),
   z.object({ kind: z.literal("waiting"), waiting: waitingMessage }),
+  z.object({ kind: z.literal("forgotten"), names: z.array(z.string()) }),
 ]);
+
+/** Stories that a person deleted, by their names: nothing of what stands before it counts for them. */
+export interface Forgotten {
+  readonly kind: "forgotten";
+  readonly names: readonly string[];
+}
 
 export class Journal {
   readonly #file: string;
@@ -26,6 +35,8 @@ export class Journal {
   #stream: WriteStream;
   #sizeBytes: number;
   #turning = false;
+  /** While the files are written anew: what is noted meanwhile. */
+  #held: string[] | undefined;
 
   private constructor(file: string, sizeBytes: number, onError: (error: Error) => void) {
     this.#file = file;
@@ -40,8 +51,8 @@ export class Journal {
   }
 
   /** What the files hold, oldest first. */
-  async read(): Promise<readonly Happening[]> {
-    const happenings: Happening[] = [];
+  async read(): Promise<readonly (Happening | Forgotten)[]> {
+    const happenings: (Happening | Forgotten)[] = [];
     for (const file of [predecessor(this.#file), this.#file]) {
       const text = await readFile(file, "utf8").catch(() => "");
       for (const line of text.split("\n")) {
@@ -53,16 +64,49 @@ export class Journal {
   }
 
   /** Captured messages are on file already. */
-  note(happening: Happening): void {
+  note(happening: Happening | Forgotten): void {
     if (happening.kind === "captured") return;
     const line = `${JSON.stringify(happening)}\n`;
-    this.#sizeBytes += Buffer.byteLength(line);
-    this.#stream.write(line);
-    if (this.#sizeBytes > largestFileBytes && !this.#turning) this.#turn();
+    if (this.#held === undefined) this.#write(line);
+    else this.#held.push(line);
+  }
+
+  /** The files hold nothing but this from now on; what is noted meanwhile comes behind it. */
+  async rewrite(happenings: readonly Happening[]): Promise<void> {
+    if (this.#held !== undefined || this.#turning) {
+      // Whoever is at it knew less: what is forgotten since then is said by lines.
+      return;
+    }
+    const held: string[] = [];
+    this.#held = held;
+    try {
+      await this.#ended();
+      await rm(predecessor(this.#file), { force: true });
+      const text = happenings
+        .filter(({ kind }) => kind !== "captured")
+        .map((happening) => `${JSON.stringify(happening)}\n`)
+        .join("");
+      await writeFileAtomically(this.#file, text);
+      this.#sizeBytes = Buffer.byteLength(text);
+    } finally {
+      this.#held = undefined;
+      this.#stream = this.#append();
+      for (const line of held) this.#write(line);
+    }
   }
 
   close(): Promise<void> {
+    return this.#ended();
+  }
+
+  #ended(): Promise<void> {
     return new Promise((resolve) => this.#stream.end(() => resolve()));
+  }
+
+  #write(line: string): void {
+    this.#sizeBytes += Buffer.byteLength(line);
+    this.#stream.write(line);
+    if (this.#sizeBytes > largestFileBytes && !this.#turning) this.#turn();
   }
 
   #append(): WriteStream {
@@ -91,7 +135,7 @@ function predecessor(file: string): string {
   return `${file}.1`;
 }
 
-function parseLine(line: string): Happening | undefined {
+function parseLine(line: string): Happening | Forgotten | undefined {
   if (line === "") return undefined;
   try {
     const read = journalLine.safeParse(JSON.parse(line)).data;
@@ -105,10 +149,11 @@ function parseLine(line: string): Happening | undefined {
 
 /** The newest captured messages, oldest first. */
 export async function readCaptured(directory: string, limit: number): Promise<readonly Happening[]> {
-  const names = await readdir(directory).catch(() => []);
-  const records = names.filter((name) => name.endsWith(".json")).toSorted();
+  const names = new Set(await readdir(directory).catch(() => []));
+  // A record whose message somebody deleted tells of nothing.
+  const records = [...names].filter((name) => names.has(name.replace(/\.json$/, ".eml")) && name.endsWith(".json"));
   const happenings: Happening[] = [];
-  for (const name of records.slice(-limit)) {
+  for (const name of records.toSorted().slice(-limit)) {
     const text = await readFile(join(directory, name), "utf8").catch(() => "");
     const message = parseRecord(text);
     if (message !== undefined) happenings.push({ kind: "captured", message });

@@ -1,5 +1,5 @@
 /** What the list shows of a story, and how a story stands: derived anew each time, never stored. Pure. */
-import { type CaptureAnswer, withoutAnswerId } from "../capture/record.ts";
+import { type CaptureAnswer, type MessageSummary, withoutAnswerId } from "../capture/record.ts";
 import type { MailEvent } from "../mailline.ts";
 import type { History, Story } from "./story.ts";
 
@@ -13,6 +13,8 @@ export interface Outline {
   readonly subject: string | undefined;
   readonly from: string;
   readonly to: readonly string[];
+  /** How many there are in the envelope; `to` may know fewer. */
+  readonly recipients: number;
   readonly standing: Standing;
   /** The last words of the other side, when they were no yes. */
   readonly reply: string | undefined;
@@ -24,6 +26,15 @@ export interface Outline {
   readonly sizeBytes: number | undefined;
   /** A delivery status notification. */
   readonly isNotice: boolean;
+  /** What a notice is about. */
+  readonly about?: About;
+}
+
+export interface About {
+  readonly subject?: string;
+  readonly to: readonly string[];
+  /** As the report says it: failed, delayed, delivered, relayed or expanded (RFC 3464 section 2.3.3). */
+  readonly action?: string;
 }
 
 export function outlineOf(story: Story, history: History): Outline {
@@ -33,12 +44,15 @@ export function outlineOf(story: Story, history: History): Outline {
     copy?.summary ?? story.answers.find((answer) => answer.summary !== undefined)?.summary ?? story.waiting?.summary;
   const standing = standingOf(story);
   const last = events.findLast(({ msg }) => msg === "deferred" || msg === "failed" || msg === "refused");
+  const to = recipientsOf(story, events);
+  const accepted = events.filter(({ msg }) => msg === "accepted").map(({ recipients }) => recipients ?? 1);
   return {
     id: story.id,
     at: new Date(story.at).toISOString(),
     subject: summary?.subject ?? returnedSubject(story, history),
     from: senderOf(story, events),
-    to: recipientsOf(story, events),
+    to,
+    recipients: Math.max(to.length, ...accepted),
     standing,
     reply: standing === "delivered" || standing === "captured" || last === undefined ? undefined : replyText(last),
     dueAt: standing === "retrying" ? last?.dueAt : undefined,
@@ -47,6 +61,19 @@ export function outlineOf(story: Story, history: History): Outline {
     attachments: summary?.attachments ?? 0,
     sizeBytes: copy?.sizeBytes ?? events.find(({ sizeBytes }) => sizeBytes !== undefined)?.sizeBytes,
     isNotice: summary?.isNotice ?? false,
+    ...(summary?.isNotice === true ? { about: aboutOf(summary, history.originalOf(story)) } : {}),
+  };
+}
+
+/** The subject of what was sent, from its own story or from what the notice gives back of it. */
+function aboutOf(notice: MessageSummary, original: Story | undefined): About {
+  const { noticeTo = [], noticeAction } = notice;
+  const known = original?.copies[0]?.summary ?? original?.waiting?.summary;
+  const subject = notice.returnedSubject ?? known?.subject;
+  return {
+    to: noticeTo,
+    ...(subject === undefined ? {} : { subject }),
+    ...(noticeAction === undefined ? {} : { action: noticeAction }),
   };
 }
 

@@ -1,29 +1,27 @@
 /**
- * The page's server: one HTML file, JSON of messages, events as they come, and the parts of messages. It only reads:
- * nothing but GET and HEAD is answered, on loopback alone, and only by its own names.
+ * The page's server: one HTML file, JSON of messages, events as they come, and the parts of messages. On loopback alone, and only by
+ * its own names; what changes something is asked by its own page or with its token (guard.ts).
  */
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
-import { behaviourRows, codeRow } from "../capture/behaviour.ts";
-import { capturedPath, readContent, readWhole } from "./content.ts";
-import { detailOf } from "./detail.ts";
+import { type Answer, json, notFound, plain, send, sourceAnswer } from "./answer.ts";
+import { answerChange, answerQuestion, type Asked, partAnswer } from "./api.ts";
 import type { Feed } from "./feed.ts";
-import { frameDocument, framePolicy } from "./frame.ts";
-import { usualHeaders, inertPolicy, isOwnHost, pagePolicy, partHeaders } from "./guard.ts";
-import { outlineOf } from "./outline.ts";
-import type { History } from "./story.ts";
+import { changeRefusal, isOwnHost, mayReadToken, pagePolicy, withToken } from "./guard.ts";
+import type { CapturedFiles } from "./mailbox/capturedfiles.ts";
+import type { Mailbox } from "./mailbox/mailbox.ts";
 
 const pageFile = fileURLToPath(new URL("page.html", import.meta.url));
 
 export interface PageSettings {
   readonly host: string;
   readonly port: number;
-  /** Where captured messages lie. */
-  readonly directory: string;
-  readonly history: History;
+  readonly files: CapturedFiles;
+  readonly mailbox: Mailbox;
   readonly feed: Feed;
+  /** What changes something says it. */
+  readonly token: string;
   readonly onError: (error: Error) => void;
 }
 
@@ -32,16 +30,9 @@ export interface PageServer {
   close(): Promise<void>;
 }
 
-/** What is sent: text, octets, a file, or the feed from here on. */
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Buffer | { readonly file: string } | { readonly feedFrom: string | undefined };
-}
-
 export async function startPage(settings: PageSettings): Promise<PageServer> {
   const server = createServer((request, response) => {
-    answer(settings, request, portOf(server))
+    answer(settings, { request, port: portOf(server), signal: leaving(response) })
       .then((answered) => send(settings, response, answered))
       .catch((error: unknown) => {
         settings.onError(error instanceof Error ? error : new Error(String(error)));
@@ -64,105 +55,65 @@ export async function startPage(settings: PageSettings): Promise<PageServer> {
   };
 }
 
-async function answer(settings: PageSettings, request: IncomingMessage, port: number): Promise<Answer> {
+interface Visit {
+  readonly request: IncomingMessage;
+  readonly port: number;
+  /** Aborted when whoever asked has gone. */
+  readonly signal: AbortSignal;
+}
+
+async function answer(settings: PageSettings, visit: Visit): Promise<Answer> {
+  const { request, port, signal } = visit;
+  const { method = "" } = request;
   if (!isOwnHost(request.headers.host, port))
     return plain(421, `This is http://localhost:${port}/ and answers to no other name.`);
-  if (request.method !== "GET" && request.method !== "HEAD")
-    return { ...plain(405, "This page only reads."), ...readOnly };
+  const isQuestion = method === "GET" || method === "HEAD";
+  if (!isQuestion && method !== "POST" && method !== "DELETE") return notAllowed;
+  const refused = isQuestion ? undefined : changeRefusal(request.headers, settings.token, port);
+  if (refused !== undefined) return plain(403, refused);
   const url = URL.parse(request.url ?? "/", `http://localhost:${port}`);
   if (url === null) return notFound;
   const [room = "", ...path] = url.pathname.slice(1).split("/").map(decoded);
-  if (room === "" && path.length === 0) return pageAnswer();
-  if (room === "messages") return messageAnswer(settings.directory, path, url.searchParams);
+  const asked = { path, wishes: url.searchParams, signal };
+  if (!isQuestion) return room === "api" ? answerChange(settings.mailbox, method, asked) : notFound;
+  if (room === "" && path.length === 0) return pageAnswer(settings.token);
+  if (room === "messages") return fileAnswer(settings.files, asked);
   if (room !== "api") return notFound;
-  if (path[0] === "events" && path.length === 1) {
-    if (request.method === "HEAD") return plain(200, "");
-    const feedFrom = request.headers["last-event-id"]?.toString();
-    return { status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" }, body: { feedFrom } };
-  }
-  return apiAnswer(settings, path);
+  if (path[0] === "events" && path.length === 1) return eventsAnswer(request);
+  if (path[0] === "token" && path.length === 1) return tokenAnswer(settings.token, visit);
+  return answerQuestion(settings.mailbox, asked);
 }
 
-async function pageAnswer(): Promise<Answer> {
-  const body = await readFile(pageFile, "utf8");
+async function pageAnswer(token: string): Promise<Answer> {
+  const body = withToken(await readFile(pageFile, "utf8"), token);
   const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": pagePolicy(body) };
   return { status: 200, headers, body };
 }
 
-/** `/api/recipients`, `/api/messages`, `/api/messages/<id>`. */
-async function apiAnswer({ history, directory }: PageSettings, path: readonly string[]): Promise<Answer> {
-  const [room, id] = path;
-  if (room === "recipients" && path.length === 1)
-    return json([...behaviourRows, codeRow].map(({ localPart, does }) => ({ localPart, does })));
-  if (room !== "messages" || path.length > 2) return notFound;
-  if (id === undefined) return json(history.stories.map((story) => outlineOf(story, history)));
-  const story = history.find(id);
-  if (story === undefined) return plain(404, "This message is not known (any more).");
-  const detail = detailOf(story, history);
-  const copies = await Promise.all(
-    detail.copies.map(async (copy) => {
-      const file = await capturedPath(directory, copy.file);
-      return { ...copy, content: file === undefined ? null : await readContent(file) };
-    }),
-  );
-  return json({ ...detail, copies });
+function eventsAnswer({ method, headers }: IncomingMessage): Answer {
+  if (method === "HEAD") return plain(200, "");
+  const feedFrom = headers["last-event-id"]?.toString();
+  return { status: 200, headers: { "content-type": "text/event-stream; charset=utf-8" }, body: { feedFrom } };
 }
 
-/** `/messages/<file>/source`, `/html`, `/parts/<number>`. */
-async function messageAnswer(directory: string, path: readonly string[], wishes: URLSearchParams): Promise<Answer> {
-  const [name = "", what, number] = path;
-  const file = await capturedPath(directory, name);
+function tokenAnswer(token: string, { request, port }: Visit): Answer {
+  if (!mayReadToken(request.headers, port)) return plain(403, "The token is for this machine, and for no other site.");
+  return json({ token });
+}
+
+/** `/messages/<file>/source`, `/html`, `/parts/<number>`: of one captured file. */
+async function fileAnswer(files: CapturedFiles, { path, wishes }: Asked): Promise<Answer> {
+  const [name = "", what] = path;
+  const file = await files.path(name);
   if (file === undefined) return notFound;
-  if (what === "source" && path.length === 2) return { ...sourceAnswer(name, wishes.has("save")), body: { file } };
-  const message = await readWhole(file);
-  if (message === undefined) return plain(404, "This message cannot be taken apart.");
-  if (what === "html" && path.length === 2 && message.html !== undefined) {
-    const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": framePolicy };
-    return { status: 200, headers, body: frameDocument(message.html, message.parts) };
-  }
-  const part = what === "parts" && path.length === 3 ? message.parts[Number(number)] : undefined;
-  if (part === undefined) return notFound;
-  return { status: 200, headers: partHeaders(part, wishes.has("show")), body: part.bytes };
+  if (what === "source" && path.length === 2) return sourceAnswer(name, { file }, wishes.has("save"));
+  return partAnswer({ file }, path.slice(1), wishes);
 }
 
-function sourceAnswer(name: string, isSaved: boolean): Omit<Answer, "body"> {
-  return {
-    status: 200,
-    headers: {
-      "content-type": isSaved ? "application/octet-stream" : "text/plain; charset=utf-8",
-      "content-disposition": `${isSaved ? "attachment" : "inline"}; filename="${name}"`,
-    },
-  };
-}
-
-function json(value: unknown): Answer {
-  return { status: 200, headers: { "content-type": "application/json; charset=utf-8" }, body: JSON.stringify(value) };
-}
-
-function plain(status: number, text: string): Answer {
-  return { status, headers: { "content-type": "text/plain; charset=utf-8" }, body: `${text}\n` };
-}
-
-const notFound = plain(404, "There is nothing at this address.");
-const readOnly = { headers: { "content-type": "text/plain; charset=utf-8", allow: "GET, HEAD" } };
-
-function send({ feed, onError }: PageSettings, response: ServerResponse, { status, headers, body }: Answer): void {
-  response.writeHead(status, { ...usualHeaders, "content-security-policy": inertPolicy, ...headers });
-  if (typeof body === "string" || Buffer.isBuffer(body)) response.end(body);
-  else if ("feedFrom" in body) feed.follow(response, body.feedFrom);
-  else sendFile(response, body.file, onError);
-}
-
-/** The headers are gone when a file turns out to be unreadable: the browser sees a cut answer, the terminal says why. */
-function sendFile(response: ServerResponse, file: string, onError: (error: Error) => void): void {
-  const stream = createReadStream(file);
-  stream.on("error", (error) => {
-    onError(error);
-    response.destroy();
-  });
-  response.on("close", () => stream.destroy());
-  stream.pipe(response);
-}
+const notAllowed: Answer = {
+  ...plain(405, "This page knows GET, POST and DELETE."),
+  headers: { "content-type": "text/plain; charset=utf-8", allow: "GET, HEAD, POST, DELETE" },
+};
 
 /** A part of a path that is no valid encoding finds nothing. */
 function decoded(text: string): string {
@@ -171,6 +122,12 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+function leaving(response: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  response.once("close", () => left.abort());
+  return left.signal;
 }
 
 function portOf(server: Server): number {

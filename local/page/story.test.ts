@@ -161,7 +161,13 @@ test("a notice and the message it is about lead to each other", () => {
     captured({
       file: "two.eml",
       from: "",
-      summary: { subject: "Undelivered", receivedIds: [notice], isNotice: true },
+      summary: {
+        subject: "Undelivered",
+        receivedIds: [notice],
+        isNotice: true,
+        noticeTo: ["x@example.net"],
+        noticeAction: "failed",
+      },
     }),
   );
   const [original, bounce] = history.stories;
@@ -169,6 +175,12 @@ test("a notice and the message it is about lead to each other", () => {
   assert.deepEqual(detailOf(original, history).steps.at(-1)?.notice, notice);
   assert.deepEqual(detailOf(bounce, history).noticeOf, { id: first, subject: "Your receipt" });
   assert.equal(outlineOf(bounce, history).isNotice, true);
+  assert.deepEqual(outlineOf(bounce, history).about, {
+    to: ["x@example.net"],
+    subject: "Your receipt",
+    action: "failed",
+  });
+  assert.equal(outlineOf(original, history).about, undefined);
 });
 
 test("the subject of what never arrived is that of the message in its notice", () => {
@@ -197,4 +209,63 @@ test("a message that is tried for ever keeps its beginning and its newest entrie
   const told = history.stories[0]?.told ?? [];
   assert.equal(told.length, 400);
   assert.deepEqual([told[0]?.event.msg, told.at(-1)?.event.attempt], ["accepted", 1_000]);
+});
+
+test("a forgotten message stays forgotten when its last lines come late, and in the next run", () => {
+  const history = historyOf(accepted, captured(), two);
+  const [story] = history.stories;
+  assert.ok(story !== undefined);
+  const names = history.forget(story);
+  assert.deepEqual(names, [first, first, "one.eml"]);
+  for (const late of [one, received(first, "a".repeat(32)), line("bounced", { noticeId: notice })]) history.take(late);
+  assert.deepEqual([history.stories, history.find(first), history.find("one.eml")], [[], undefined, undefined]);
+  const next = historyOf(accepted, two, one);
+  next.forgetNames(names);
+  next.take(one);
+  assert.deepEqual(next.stories, []);
+});
+
+test("a captured file is listed, whatever was forgotten before it came", () => {
+  const history = historyOf(accepted);
+  const [story] = history.stories;
+  assert.ok(story !== undefined);
+  history.forget(story);
+  history.take(captured());
+  history.take(two);
+  assert.deepEqual(
+    history.stories.map(({ id, told }) => [id, told.length]),
+    [[first, 1]],
+  );
+});
+
+test("a refused message has the same name in each run, and two that agree in everything have two", () => {
+  const refused = { spoolId: undefined, code: 550, listener: "smtp" };
+  const lines = [line("refused", refused), line("refused", refused), line("refused", { ...refused, code: 451 })];
+  const names = historyOf(...lines).stories.map(({ id }) => id);
+  assert.equal(new Set(names).size, 3);
+  assert.deepEqual(
+    historyOf(accepted, ...lines).stories.map(({ id }) => id),
+    [first, ...names],
+  );
+  const history = historyOf(...lines);
+  history.forgetNames(names.slice(0, 1));
+  assert.deepEqual(
+    history.stories.map(({ id }) => id),
+    names.slice(1),
+  );
+});
+
+test("what a history is made of makes the same one again", () => {
+  const history = historyOf(
+    accepted,
+    received(first, "a".repeat(32)),
+    answer,
+    one,
+    line("deferred", { spoolId: second }),
+  );
+  const again = historyOf(...history.happenings());
+  assert.deepEqual(
+    again.stories.map((story) => detailOf(story, again)),
+    history.stories.map((story) => detailOf(story, history)),
+  );
 });

@@ -2,6 +2,7 @@
  * The story of a message: everything that relays and the capture exchanger told of it, put together by its spool ids,
  * its trace and the files it became. Pure: the history owns the stories and nobody else changes them.
  */
+import { createHash } from "node:crypto";
 import {
   answerId,
   type CaptureAnswer,
@@ -39,6 +40,9 @@ export interface Story {
   at: number;
 }
 
+/** So many names of forgotten stories are known: what is told of them afterwards is passed over. */
+const keptForgotten = 20_000;
+
 /** Spans and lines of one message are at most this many: a message that is tried for days must not fill the memory. */
 const keptEntries = 400;
 
@@ -53,7 +57,7 @@ export class History {
   readonly #index = new Map<string, Story>();
   /** Answers whose log line has not come yet. */
   readonly #answers = new Map<string, CaptureAnswer>();
-  #refusals = 0;
+  readonly #forgotten = new Set<string>();
 
   constructor(limit = 1000) {
     this.#limit = limit;
@@ -90,6 +94,38 @@ export class History {
     });
   }
 
+  /** Its names: whoever forgets them again, in another run, forgets the same story. */
+  forget(story: Story): readonly string[] {
+    const names = [story.id, ...story.spoolIds, ...story.copies.map((copy) => copy.file)];
+    this.#drop(story);
+    for (const name of names) this.#forgotten.add(name);
+    for (const name of this.#forgotten) {
+      if (this.#forgotten.size <= keptForgotten) break;
+      this.#forgotten.delete(name);
+    }
+    return names;
+  }
+
+  /** As an earlier run did. */
+  forgetNames(names: readonly string[]): void {
+    for (const name of names) {
+      const story = this.find(name);
+      if (story !== undefined) this.forget(story);
+      this.#forgotten.add(name);
+    }
+  }
+
+  /** Everything that the stories are made of, but for the captured messages. */
+  happenings(): readonly Happening[] {
+    return this.stories.flatMap((story): Happening[] => [
+      // As it was told: the exchanger speaks before the relay that it answers.
+      ...story.answers.map((answer) => ({ kind: "answer" as const, answer })),
+      ...story.told.map(({ pod, event }) => ({ kind: "mail" as const, pod, event })),
+      ...story.spans.map(({ pod, span }) => ({ kind: "span" as const, pod, span })),
+      ...(story.waiting === undefined ? [] : [{ kind: "waiting" as const, waiting: story.waiting }]),
+    ]);
+  }
+
   /** Ids of the stories that changed; one that is gone was joined with another. */
   take(happening: Happening): readonly string[] {
     switch (happening.kind) {
@@ -108,11 +144,9 @@ export class History {
 
   #mail({ pod, event }: Told): readonly string[] {
     const at = Date.parse(event.time);
-    this.#refusals += 1;
-    const id = event.spoolId ?? `refused-${at.toString(36)}-${this.#refusals}`;
-    const changed = [this.#open(id, at)];
-    const [story] = changed;
-    if (story === undefined) return [];
+    const id = event.spoolId ?? this.#refusalId(event);
+    if (this.#forgotten.has(id)) return [];
+    const story = this.#open(id, at);
     add(story.told, { pod, event });
     if (event.noticeId !== undefined) this.#index.set(noticeKey(event.noticeId), story);
     // The file or the answer may have told of itself before the relay knew of it.
@@ -127,9 +161,18 @@ export class History {
     return [story.id];
   }
 
+  /** The same in each run that reads of it; two that agree in everything are told apart by their order. */
+  #refusalId(event: MailEvent): string {
+    const digest = createHash("sha256").update(JSON.stringify(event)).digest("hex").slice(0, 12);
+    for (let number = 1; ; number += 1) {
+      const id = `refused-${Date.parse(event.time).toString(36)}-${digest}${number === 1 ? "" : `-${number}`}`;
+      if (!this.#stories.has(id) && !this.#forgotten.has(id)) return id;
+    }
+  }
+
   #span(entry: PodSpan): readonly string[] {
     const spoolId = spoolIdOf(entry.span);
-    if (spoolId === undefined) return [];
+    if (spoolId === undefined || this.#forgotten.has(spoolId)) return [];
     const { traceId, name, startMs } = entry.span;
     const story = this.#open(spoolId, startMs);
     add(story.spans, entry);
@@ -143,6 +186,8 @@ export class History {
 
   #captured(message: CapturedMessage): readonly string[] {
     const known = (message.summary?.receivedIds ?? []).filter((id) => isSpoolId(id));
+    // A file that is there is shown, whatever was forgotten before it came.
+    for (const id of [message.file, ...known]) this.#forgotten.delete(id);
     const [first = message.file, ...others] = known;
     const story = this.#open(first, Date.parse(message.receivedAt));
     this.#index.set(message.file, story);
@@ -161,6 +206,7 @@ export class History {
 
   #answered(answer: CaptureAnswer): readonly string[] {
     const id = answer.summary?.receivedIds.find((one) => isSpoolId(one));
+    if (id !== undefined && this.#forgotten.has(id)) return [];
     if (id !== undefined) {
       const story = this.#open(id, Date.parse(answer.at));
       add(story.answers, answer);
@@ -172,6 +218,7 @@ export class History {
   }
 
   #waits(waiting: WaitingMessage): readonly string[] {
+    if (this.#forgotten.has(waiting.spoolId)) return [];
     const story = this.#open(waiting.spoolId, Date.parse(waiting.at));
     story.waiting ??= waiting;
     return [story.id];
@@ -216,9 +263,12 @@ export class History {
 
   #forgetOldest(): void {
     const oldest = this.#stories.values().next().value;
-    if (oldest === undefined) return;
-    this.#stories.delete(oldest.id);
-    for (const key of keysOf(oldest)) this.#index.delete(key);
+    if (oldest !== undefined) this.#drop(oldest);
+  }
+
+  #drop(story: Story): void {
+    this.#stories.delete(story.id);
+    for (const key of keysOf(story)) if (this.#index.get(key) === story) this.#index.delete(key);
   }
 }
 

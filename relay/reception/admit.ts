@@ -121,7 +121,8 @@ function admitAddress(snapshot: Snapshot, client: Client, authorship: Authorship
   if (!isAllowed) {
     if (hasLostLogin(snapshot, client)) return lostLogin;
     const cause = settings === undefined ? "no such sender domain" : "not granted";
-    return { ...refusal(550, "5.7.1", `${place}: domain ${domain} is not granted to this client`), cause };
+    const need = `a SenderDomain with domain ${domain} must name this client in its senders`;
+    return { ...refusal(550, "5.7.1", `${place}: domain ${domain} is not granted to this client: ${need}`), cause };
   }
   return refusal(550, "5.7.1", `${place}: this local part may not be used in domain ${domain}`);
 }

@@ -219,7 +219,7 @@ async function fileOf(local: LocalMode): Promise<{ file: string }> {
   return detail.copies[0] ?? { file: "" };
 }
 
-test("the page answers to its own names only, and changes nothing", async (t) => {
+test("the page answers to its own names only, and changes nothing for who has no token", async (t) => {
   const local = await startLocal(t, "names");
   const ask = async (path: string, headers: string, method = "GET"): Promise<string> => {
     const child = spawn("curl", [
@@ -245,8 +245,10 @@ test("the page answers to its own names only, and changes nothing", async (t) =>
   );
   assert.match(await ask("/api/messages", "Host: evil.example"), /^HTTP\/1.1 421 /);
   assert.match(await ask("/", `Host: localhost.evil.example:${local.port("page")}`), /^HTTP\/1.1 421 /);
-  for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+  for (const method of ["PUT", "PATCH", "OPTIONS", "TRACE"])
     assert.match(await ask("/api/messages", "Accept: */*", method), /^HTTP\/1.1 405 /);
+  for (const method of ["POST", "DELETE"])
+    assert.match(await ask("/api/messages", "Accept: */*", method), /^HTTP\/1.1 403 /);
   for (const path of [
     "/messages/..%2f..%2fports.json/source",
     "/messages/%2e%2e/source",

@@ -10,6 +10,8 @@ export interface LocalOptions {
   readonly directory: string;
   /** File name to text; written before the start. */
   readonly manifests: Readonly<Record<string, string>>;
+  /** Beside those for manifests and state. */
+  readonly flags?: readonly string[];
 }
 
 const listeners = ["submission", "submissions", "smtp", "http", "admin"] as const;
@@ -37,11 +39,11 @@ export class LocalMode {
     const page = ["page", ports["page"]] as const;
     writeFileSync(join(directory, "state/ports.json"), JSON.stringify(Object.fromEntries([...book, page])));
     for (const [name, text] of Object.entries(options.manifests)) writeManifest(directory, name, text);
-    return new LocalMode(await launch(directory), directory, ports);
+    return new LocalMode(await launch(directory, options.flags), directory, ports);
   }
 
-  async startAgain(): Promise<void> {
-    this.program = await launch(this.directory);
+  async startAgain(flags: readonly string[] = []): Promise<void> {
+    this.program = await launch(this.directory, flags);
   }
 
   /** Of a listener that was given its port by local mode, for example `mail.inner-0/submission`. */
@@ -88,8 +90,8 @@ function writeManifest(directory: string, name: string, text: string): void {
   renameSync(join(directory, `${name}.new`), join(folder, name));
 }
 
-async function launch(directory: string): Promise<Program> {
-  const flags = ["--manifests", join(directory, "manifests"), "--state", join(directory, "state")];
+async function launch(directory: string, others: readonly string[] = []): Promise<Program> {
+  const flags = ["--manifests", join(directory, "manifests"), "--state", join(directory, "state"), ...others];
   const program = new Program({
     command: [process.execPath, join(repositoryRoot, "local/main.ts"), "run", ...flags],
     logFile: join(directory, "local.log"),

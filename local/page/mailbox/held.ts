@@ -1,0 +1,75 @@
+/**
+ * A message that nobody has captured: it waits in a spool, or it bounced and its notice gave it back. What cannot be read there is
+ * simply not shown.
+ */
+import { readFile } from "node:fs/promises";
+import { returnedBy } from "../../capture/mime.ts";
+import { type Content, type Octets, readContent, sizeOf } from "../content.ts";
+import { peekSpool, spoolsIn } from "../spoolpeek.ts";
+import type { History, Story } from "../story.ts";
+import type { CapturedFiles } from "./capturedfiles.ts";
+
+export interface Held {
+  readonly where: "spool" | "notice";
+  /** In whose spool. */
+  readonly pod: string | null;
+  /** False when a notice gave back the header alone. */
+  readonly isWhole: boolean;
+  readonly octets: Octets;
+}
+
+export interface HeldView extends Omit<Held, "octets"> {
+  readonly sizeBytes: number;
+  readonly content: Content;
+  /** Where it comes from, in words for people. */
+  readonly note: string;
+}
+
+export interface HeldPlaces {
+  readonly stateDirectory: string;
+  readonly history: History;
+  readonly files: CapturedFiles;
+}
+
+export async function heldOf(story: Story, places: HeldPlaces): Promise<Held | undefined> {
+  return (await inSpool(story, places)) ?? inNotice(story, places);
+}
+
+export async function viewOf(held: Held): Promise<HeldView> {
+  const { octets, ...place } = held;
+  return { ...place, sizeBytes: await sizeOf(octets), content: await readContent(octets), note: noteOf(held) };
+}
+
+async function inSpool(story: Story, { stateDirectory }: HeldPlaces): Promise<Held | undefined> {
+  for (const { pod, directory } of await spoolsIn(stateDirectory)) {
+    for (const id of story.spoolIds) {
+      const spooled = peekSpool(directory, id);
+      if (spooled !== undefined) return { where: "spool", pod, isWhole: true, octets: spooled.octets };
+    }
+  }
+  return undefined;
+}
+
+async function inNotice(story: Story, { history, files }: HeldPlaces): Promise<Held | undefined> {
+  for (const copy of history.noticesOf(story).flatMap((notice) => notice.copies)) {
+    const path = await files.path(copy.file);
+    const returned = path === undefined ? undefined : await readReturned(path);
+    if (returned !== undefined)
+      return { where: "notice", pod: null, isWhole: returned.isWhole, octets: returned.bytes };
+  }
+  return undefined;
+}
+
+async function readReturned(path: string): ReturnType<typeof returnedBy> {
+  try {
+    return await returnedBy(await readFile(path));
+  } catch {
+    // Gone in between, or made by nobody who follows RFC 3464.
+    return undefined;
+  }
+}
+
+function noteOf({ where, pod, isWhole }: Held): string {
+  if (where === "spool") return `waits in the spool of ${pod ?? "a pod"}; its signatures are made when it leaves`;
+  return isWhole ? "as the notice to the sender gave it back" : "its header, as the notice to the sender gave it back";
+}
