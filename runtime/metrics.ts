@@ -6,6 +6,7 @@
  * On failure of what is asked the scrape fails: a gauge that keeps its last value would lie.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { readContainerLimits } from "./containerlimits.ts";
 import { exemplarOf } from "./tracing/exemplar.ts";
 
 export interface Family {
@@ -19,13 +20,32 @@ const latencyBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400,
 ];
 
+export type OpenMetricsRegistry = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>;
+
+/** What every process tells of itself: what it uses, and what it may use. Relays and operators have the same names for it. */
+export function addProcessMetrics(registry: OpenMetricsRegistry): void {
+  collectDefaultMetrics({ register: registry });
+  const memory: Gauge = new Gauge({
+    name: "mailboat_process_memory_limit_bytes",
+    help: "Memory that the process may use: its container's limit, or what the machine has",
+    registers: [registry],
+    collect: () => memory.set(readContainerLimits().memoryBytes),
+  });
+  const cores: Gauge = new Gauge({
+    name: "mailboat_process_cpu_limit_cores",
+    help: "Processors that the process may use: its container's limit, or what the machine has",
+    registers: [registry],
+    collect: () => cores.set(readContainerLimits().cpuCores),
+  });
+}
+
 export class MetricsRegistry {
-  readonly #registry: Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE> = new Registry();
+  readonly #registry: OpenMetricsRegistry = new Registry();
   readonly #scraped: (() => void | Promise<void>)[] = [];
 
   constructor() {
     this.#registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-    collectDefaultMetrics({ register: this.#registry });
+    addProcessMetrics(this.#registry);
   }
 
   counter(family: Family): Counter {

@@ -1,5 +1,6 @@
 /** A dashboard as a list of rows, and what all of them have in common. */
 import {
+  type AnnotationQueryBuilder,
   DashboardBuilder,
   DashboardCursorSync,
   DashboardLinkBuilder,
@@ -8,6 +9,7 @@ import {
   type Dashboard,
   type VariableModel,
 } from "@grafana/grafana-foundation-sdk/dashboard";
+import { logsUrl, type Program, tracesUrl } from "./explore.ts";
 import type { BuildsPanel } from "./panel.ts";
 
 export interface Row {
@@ -20,7 +22,11 @@ export interface DashboardWords {
   readonly uid: string;
   readonly title: string;
   readonly description: string;
+  /** Whose traces and log lie behind it: the name of the container. */
+  readonly program: Program;
   readonly variables: readonly { build(): VariableModel }[];
+  /** What happened, drawn over every graph. */
+  readonly annotations: readonly AnnotationQueryBuilder[];
   readonly rows: readonly Row[];
 }
 
@@ -41,6 +47,7 @@ export function buildDashboard(words: DashboardWords): Dashboard {
     .timezone("browser")
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([...words.variables])
+    .annotations([...words.annotations])
     .links([
       new DashboardLinkBuilder("Mailboat")
         .type(DashboardLinkType.Dashboards)
@@ -50,10 +57,8 @@ export function buildDashboard(words: DashboardWords): Dashboard {
         .keepTime(true),
       new DashboardLinkBuilder("Traces")
         .type(DashboardLinkType.Link)
-        .url(
-          '/explore?schemaVersion=1&panes={"t":{"datasource":"${traces}","queries":[{"refId":"A","queryType":"traceql","query":"{resource.service.name=\\"mailboat-relay\\"}"}]}}',
-        )
-        .keepTime(true),
+        .url(tracesUrl(`{resource.service.name="mailboat-${words.program}"}`)),
+      new DashboardLinkBuilder("Logs").type(DashboardLinkType.Link).url(logsUrl(words.program)),
     ]);
   for (const row of words.rows) {
     builder.withRow(new RowBuilder(row.title));

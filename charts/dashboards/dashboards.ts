@@ -2,7 +2,7 @@
 import type { DashboardWords } from "./dashboard.ts";
 import { fleet } from "./fleet.ts";
 import { operator } from "./operator.ts";
-import { relay } from "./relay.ts";
+import { relay } from "./relay/relay.ts";
 import { senderDomain } from "./senderdomain.ts";
 
 export const dashboards: readonly DashboardWords[] = [fleet, relay, senderDomain, operator];

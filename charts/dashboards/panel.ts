@@ -2,6 +2,7 @@
 import {
   DashboardLinkBuilder,
   DashboardLinkType,
+  type DynamicConfigValue,
   FieldColorBuilder,
   FieldColorModeId,
   ThresholdsConfigBuilder,
@@ -10,22 +11,25 @@ import {
   type Threshold,
 } from "@grafana/grafana-foundation-sdk/dashboard";
 import {
+  BigValueColorMode,
+  BigValueGraphMode,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
   LegendDisplayMode,
   LegendPlacement,
+  ReduceDataOptionsBuilder,
   SortOrder,
   TooltipDisplayMode,
   VisibilityMode,
-} from "@grafana/grafana-foundation-sdk/common";
-import {
-  ReduceDataOptionsBuilder,
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from "@grafana/grafana-foundation-sdk/common";
-import { DataqueryBuilder, PromQueryFormat } from "@grafana/grafana-foundation-sdk/prometheus";
+import { DataqueryBuilder } from "@grafana/grafana-foundation-sdk/prometheus";
 import { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/stat";
-import { PanelBuilder as TableBuilder } from "@grafana/grafana-foundation-sdk/table";
 import { PanelBuilder as TimeseriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
 import { runbookUrl } from "../runbook.ts";
+import { colouredWords, matcherOf } from "./meanings.ts";
+import { inWords, type Unit } from "./units.ts";
 
 export interface Query {
   readonly expr: string;
@@ -35,17 +39,29 @@ export interface Query {
   readonly exemplar?: true;
 }
 
+/**
+ * Where a value becomes a warning and where an alarm; critical below warning: lower is worse. Or the least that there must be.
+ */
+export type Thresholds = { readonly warning: number; readonly critical: number } | { readonly atLeast: number };
+
+export interface Link {
+  readonly title: string;
+  readonly url: string;
+}
+
 export interface PanelWords {
   readonly title: string;
-  /** What is seen, and what to do when it looks wrong. */
+  /** What is seen, and what to do when it looks wrong. What the thresholds are is added. */
   readonly description: string;
-  /** Grafana's name of a unit, such as `s`, `bytes`, `reqps`. */
-  readonly unit: string;
+  readonly unit: Unit;
   readonly queries: readonly Query[];
-  /** Where a value becomes a warning and where an alarm. */
-  readonly thresholds?: { readonly warning: number; readonly critical: number };
+  readonly thresholds?: Thresholds;
   /** The part of the operations page that tells what to do. */
   readonly runbook?: string;
+  /** From a value to what is behind it. */
+  readonly links?: readonly Link[];
+  /** Of the axis; without it the largest value. */
+  readonly max?: number;
 }
 
 export interface PanelSize {
@@ -64,44 +80,109 @@ export interface BuildsPanel {
   build(): Panel;
 }
 
-const datasource = { type: "prometheus", uid: "${datasource}" };
+export const datasource = { type: "prometheus", uid: "${datasource}" };
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/**
+ * Grafana makes `$__rate_interval` four times this, unless the data source says more. At 15 s, its own default, a Prometheus that
+ * scrapes once a minute has one point in it, and every rate is empty; two minutes hold two.
+ */
+const leastStep = "30s";
 
-function target({ expr, legend, exemplar }: Query, index: number): DataqueryBuilder {
+export function target({ expr, legend, exemplar }: Query, index: number): DataqueryBuilder {
   const query = new DataqueryBuilder()
     .expr(expr)
     .legendFormat(legend)
     .datasource(datasource)
-    .refId(letters.charAt(index));
+    .refId(letters.charAt(index))
+    .interval(leastStep);
   return exemplar === true ? query.exemplar(true) : query;
 }
 
-function steps({ thresholds }: PanelWords): ThresholdsConfigBuilder {
-  const { warning, critical } = thresholds ?? {};
-  const values: Threshold[] = [{ value: null, color: "green" }];
-  if (warning !== undefined) values.push({ value: warning, color: "orange" });
-  if (critical !== undefined) values.push({ value: critical, color: "red" });
-  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(values);
+function isLowerWorse(thresholds: Thresholds): boolean {
+  return "atLeast" in thresholds || thresholds.critical < thresholds.warning;
 }
 
-function runbookLinks({ runbook }: PanelWords): DashboardLinkBuilder[] {
+/** What is below the first limit of a value that should be low has no colour: no value at all has the lowest step's. */
+function figureSteps(thresholds: Thresholds | undefined): Threshold[] {
+  if (thresholds === undefined) return [{ value: null, color: "text" }];
+  const steps = graphSteps(thresholds);
+  if (isLowerWorse(thresholds)) return steps;
+  return [{ value: null, color: "text" }, { value: 0, color: "green" }, ...steps.slice(1)];
+}
+
+export function graphSteps(thresholds: Thresholds | undefined): Threshold[] {
+  if (thresholds === undefined) return [{ value: null, color: "green" }];
+  if ("atLeast" in thresholds) return stepsOf(["red", "green"], [thresholds.atLeast]);
+  const { warning, critical } = thresholds;
+  return isLowerWorse(thresholds)
+    ? stepsOf(["red", "orange", "green"], [critical, warning])
+    : stepsOf(["green", "orange", "red"], [warning, critical]);
+}
+
+/** A colour more than limits: the first is that of everything below. */
+function stepsOf(colors: readonly string[], limits: readonly number[]): Threshold[] {
+  return colors.map((color, index) => ({ value: limits[index - 1] ?? null, color }));
+}
+
+export function stepsConfig(steps: Threshold[]): ThresholdsConfigBuilder {
+  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
+}
+
+/** "Orange from 50 ms, red from 500 ms." */
+export function thresholdWords({ thresholds, unit }: Pick<PanelWords, "thresholds" | "unit">): string {
+  if (thresholds === undefined) return "";
+  if ("atLeast" in thresholds) return ` Red below ${inWords(thresholds.atLeast, unit)}.`;
+  const { warning, critical } = thresholds;
+  const side = isLowerWorse(thresholds) ? "below" : "from";
+  return ` Orange ${side} ${inWords(warning, unit)}, red ${side} ${inWords(critical, unit)}.`;
+}
+
+export function runbookLinks({ runbook }: Pick<PanelWords, "runbook">): DashboardLinkBuilder[] {
   if (runbook === undefined) return [];
   return [
     new DashboardLinkBuilder("What to do").type(DashboardLinkType.Link).url(runbookUrl(runbook)).targetBlank(true),
   ];
 }
 
+export function dataLinks(links: readonly Link[]): DashboardLinkBuilder[] {
+  return links.map(({ title, url }) =>
+    new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).targetBlank(true),
+  );
+}
+
+interface Override {
+  readonly matcher: { readonly id: string; readonly options: string };
+  readonly properties: DynamicConfigValue[];
+}
+
+/** The colours of the series that have a meaning; a limit is a dashed line without an area. */
+function colours({ queries }: PanelWords): Override[] {
+  return colouredWords(queries.map(({ legend }) => legend)).map(({ word, colour, isShared }) => {
+    const mode = isShared ? FieldColorModeId.Shades : FieldColorModeId.Fixed;
+    const properties: DynamicConfigValue[] = [{ id: "color", value: { mode, fixedColor: colour } }];
+    if (word === "limit" || word === "wanted")
+      properties.push(
+        { id: "custom.lineStyle", value: { fill: "dash", dash: [10, 10] } },
+        { id: "custom.fillOpacity", value: 0 },
+      );
+    return { matcher: { id: "byRegexp", options: matcherOf(word) }, properties };
+  });
+}
+
 /** Lines over time. */
 export function graph(words: PanelWords, size: PanelSize): BuildsPanel {
-  return new TimeseriesBuilder()
+  const style = words.thresholds === undefined ? GraphThresholdsStyleMode.Off : GraphThresholdsStyleMode.Dashed;
+  const panel = new TimeseriesBuilder()
     .title(words.title)
-    .description(words.description)
+    .description(words.description + thresholdWords(words))
     .datasource(datasource)
     .targets(words.queries.map(target))
     .unit(words.unit)
     .min(0)
-    .thresholds(steps(words))
+    .thresholds(stepsConfig(graphSteps(words.thresholds)))
+    .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(style))
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    .overrides(colours(words))
     .lineWidth(1)
     .fillOpacity(8)
     .showPoints(VisibilityMode.Never)
@@ -114,37 +195,36 @@ export function graph(words: PanelWords, size: PanelSize): BuildsPanel {
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
     .links(runbookLinks(words))
+    .dataLinks(dataLinks(words.links ?? []))
     .span(size.width)
     .height(size.height);
+  return words.max === undefined ? panel : panel.max(words.max);
 }
 
-/** One number, the last one. */
+/**
+ * One number, that of now: an instant query, because the last point of a range may be an hour old, and what stopped answering
+ * would be shown as it was. With thresholds its colour judges it; without, it has none.
+ */
 export function figure(words: PanelWords, size: PanelSize): BuildsPanel {
+  const isJudged = words.thresholds !== undefined;
+  const colour = colouredWords(words.queries.map(({ legend }) => legend))[0]?.colour ?? "text";
+  const scheme = isJudged
+    ? new FieldColorBuilder().mode(FieldColorModeId.Thresholds)
+    : new FieldColorBuilder().mode(FieldColorModeId.Fixed).fixedColor(colour);
   return new StatBuilder()
     .title(words.title)
-    .description(words.description)
+    .description(words.description + thresholdWords(words))
     .datasource(datasource)
-    .targets(words.queries.map(target))
+    .targets(words.queries.map((query, index) => target(query, index).instant()))
     .unit(words.unit)
-    .thresholds(steps(words))
+    .noValue("no data")
+    .thresholds(stepsConfig(figureSteps(words.thresholds)))
+    .colorScheme(scheme)
+    .colorMode(isJudged ? BigValueColorMode.Value : BigValueColorMode.None)
+    .graphMode(BigValueGraphMode.None)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(["lastNotNull"]))
     .links(runbookLinks(words))
-    .span(size.width)
-    .height(size.height);
-}
-
-/** A row for each series, its labels as columns, as of now. */
-export function table(words: PanelWords, size: PanelSize): BuildsPanel {
-  const targets = words.queries.map((query, index) => target(query, index).instant().format(PromQueryFormat.Table));
-  return new TableBuilder()
-    .title(words.title)
-    .description(words.description)
-    .datasource(datasource)
-    .targets(targets)
-    .unit(words.unit)
-    .thresholds(steps(words))
-    .withTransformation({ id: "organize", options: { excludeByName: { Time: true } } })
-    .links(runbookLinks(words))
+    .dataLinks(dataLinks(words.links ?? []))
     .span(size.width)
     .height(size.height);
 }

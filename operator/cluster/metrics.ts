@@ -1,5 +1,6 @@
 /** What the operator counts, in OpenMetrics form. Label sets are bounded: kinds, verbs, codes; never names. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { addProcessMetrics, type OpenMetricsRegistry } from "../../runtime/metrics.ts";
 import { type SpanCounts, spanLosses } from "../../runtime/tracing/trace.ts";
 import type { ReflectorEvent } from "../kube/cache/reflector.ts";
 import type { RequestObserver } from "../kube/client/client.ts";
@@ -30,12 +31,10 @@ export interface OperatorMetrics extends SpanCounts {
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-type OpenMetricsRegistry = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>;
-
 export function createMetrics(figures: () => Figures): OperatorMetrics {
   const registry: OpenMetricsRegistry = new Registry();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-  collectDefaultMetrics({ register: registry });
+  addProcessMetrics(registry);
   addGauges(registry, figures);
   return {
     ...requestMetrics(registry),

@@ -30,6 +30,7 @@ export function recordAttempt(facts: RecordFacts, journal: Journal, metrics: Del
     metrics.attempted({
       outcome: outcome.kind,
       code: outcome.reply.code,
+      enhanced: outcome.reply.enhanced,
       isRemote: remoteReply(answer) !== undefined,
       domain: message.domain,
       destination: domainOf(recipient.address),

@@ -1,5 +1,5 @@
 /** What next hops did and what senders were told. */
-import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
+import { BoundedLabel, type MetricsRegistry } from "../../runtime/metrics.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
 import type { Outcome } from "../spool/verbs.ts";
 
@@ -7,6 +7,7 @@ import type { Outcome } from "../spool/verbs.ts";
 export interface RecipientAttempt {
   readonly outcome: Outcome["kind"];
   readonly code: number;
+  readonly enhanced: string | undefined;
   /** True when the code is the next hop's own reply, false when the relay chose it. */
   readonly isRemote: boolean;
   /** Of the header From. */
@@ -108,10 +109,42 @@ function attemptMetrics(
     help: "Outcomes of attempts by sender domain",
     labelNames: ["domain", "outcome"],
   });
-  return ({ outcome, code, isRemote, domain, destination }) => {
+  const countRefusal = refusalMetrics(registry);
+  return ({ outcome, code, enhanced, isRemote, domain, destination }) => {
+    const named = destinations.of(destination);
     attempts.inc({ outcome, code: String(code) });
-    byDestination.inc({ destination: destinations.of(destination), outcome, reply: replyClass(code, isRemote) });
+    byDestination.inc({ destination: named, outcome, reply: replyClass(code, isRemote) });
     byDomain.inc({ domain: domains.of(domain), outcome });
+    if (outcome !== "delivered") countRefusal({ destination: named, outcome, code: String(code), enhanced });
+  };
+}
+
+interface Refusal {
+  readonly destination: string;
+  readonly outcome: string;
+  readonly code: string;
+  readonly enhanced: string | undefined;
+}
+
+/** Next hops invent codes: those beyond the first so many have no name. */
+const namedStatuses = 100;
+
+/** The last refusal of each destination: one series for it, whatever it says. */
+function refusalMetrics(registry: MetricsRegistry): (refusal: Refusal) => void {
+  const labelNames = ["destination", "outcome", "code", "enhanced"];
+  const refusals = registry.gauge({
+    name: "mailboat_delivery_destination_refusal_timestamp_seconds",
+    help: "When a destination last put off or refused a recipient, by what it said then",
+    labelNames,
+  });
+  const statuses = new BoundedLabel(namedStatuses);
+  const last = new Map<string, Record<string, string>>();
+  return ({ destination, outcome, code, enhanced }) => {
+    const labels = { destination, outcome, code, enhanced: enhanced === undefined ? "" : statuses.of(enhanced) };
+    const before = last.get(destination);
+    if (before !== undefined) refusals.remove(before);
+    last.set(destination, labels);
+    refusals.setToCurrentTime(labels);
   };
 }
 

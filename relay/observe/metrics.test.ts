@@ -62,10 +62,50 @@ test("the class of a reply tells the next hop's words from trouble before any", 
   assert.equal(replyClass(421, false), "none");
 });
 
+test("a destination has one series for its last refusal, and codes that a next hop invents have no name", async () => {
+  const { registry, delivery } = countsOf();
+  const name = "mailboat_delivery_destination_refusal_timestamp_seconds";
+  const attempt = { isRemote: true, domain: "example.com", destination: "mx.example" } as const;
+  const refusals = async (): Promise<readonly string[]> =>
+    (await registry.render()).split("\n").filter((each) => each.startsWith(`${name}{`));
+  delivery.attempted({ ...attempt, outcome: "delivered", code: 250, enhanced: "2.0.0" });
+  assert.deepEqual(await refusals(), []);
+  for (let detail = 0; detail < 150; detail += 1)
+    delivery.attempted({ ...attempt, outcome: "deferred", code: 451, enhanced: `4.0.${detail}` });
+  const [last = "", ...others] = await refusals();
+  assert.deepEqual(others, []);
+  assert.ok(
+    last.startsWith(`${name}{destination="mx.example",outcome="deferred",code="451",enhanced="(other)"} `),
+    last,
+  );
+  delivery.attempted({ ...attempt, outcome: "failed", code: 550, enhanced: "4.0.1" });
+  delivery.attempted({ ...attempt, outcome: "failed", code: 554, enhanced: undefined, destination: "other.example" });
+  assert.deepEqual(
+    (await refusals()).map((each) => each.replace(/.*\{(.*)\} .*/, "$1")),
+    [
+      'destination="mx.example",outcome="failed",code="550",enhanced="4.0.1"',
+      'destination="other.example",outcome="failed",code="554",enhanced=""',
+    ],
+  );
+});
+
 test("only a sampled trace becomes an exemplar", () => {
   assert.deepEqual(exemplarOf(traceparent), { trace_id: trace, span_id: "b7ad6b7169203331" });
   for (const other of [undefined, "", traceparent.replace(/01$/, "00"), `${traceparent}x`])
     assert.equal(exemplarOf(other), undefined);
+});
+
+test("a process tells what it may use beside what it uses", async () => {
+  const page = await countsOf().registry.render();
+  for (const name of ["mailboat_process_memory_limit_bytes", "mailboat_process_cpu_limit_cores"]) {
+    const value = Number(
+      page
+        .split("\n")
+        .find((each) => each.startsWith(`${name} `))
+        ?.split(" ")[1],
+    );
+    assert.ok(value > 0 && Number.isFinite(value), `${name} ${value}`);
+  }
 });
 
 test("a latency carries the trace of its message", async () => {
@@ -114,6 +154,7 @@ test("10,000 sender domains and 100,000 destinations leave a page under 5 MiB, s
       delivery.attempted({
         outcome,
         code: 250,
+        enhanced: "2.0.0",
         isRemote: true,
         domain: `sender-${index % 10_000}.example`,
         destination: `mx-${index}.example`,

@@ -1,5 +1,6 @@
 /** All changes that a test must fail for. A new row goes into the file of its room below rows/. */
 import type { Mutation } from "./mutation.ts";
+import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
 import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
@@ -10,4 +11,5 @@ export const mutations: readonly Mutation[] = [
   ...operatorMutations,
   ...localMutations,
   ...gateMutations,
+  ...chartMutations,
 ];

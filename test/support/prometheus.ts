@@ -105,6 +105,11 @@ export class Prometheus {
     return prometheus;
   }
 
+  /** Without a path. */
+  get address(): string {
+    return new URL(this.#url).origin;
+  }
+
   /** An instant query. A scalar is one sample without labels. */
   async query(expr: string): Promise<readonly Sample[]> {
     const { data } = vectorAnswer.parse(await this.#ask("query", { query: expr }));

@@ -1,6 +1,7 @@
 /** What clients did, and what they were told. */
-import { graph, half, third, type BuildsPanel } from "./panel.ts";
-import { chosenRelay as chosen } from "./variables.ts";
+import { graph, half, third, type BuildsPanel } from "../panel.ts";
+import { units } from "../units.ts";
+import { chosenRelay as chosen } from "../variables.ts";
 
 export const incoming: readonly BuildsPanel[] = [
   graph(
@@ -8,7 +9,7 @@ export const incoming: readonly BuildsPanel[] = [
       title: "Refusals by reply",
       description:
         "Commands and messages that clients were refused. 535 is a wrong password, 550 5.7.1 a sender that is not granted, 452 a full spool.",
-      unit: "reqps",
+      unit: units.rate,
       queries: [
         {
           expr: `sum by (code, enhanced) (rate(mailboat_submission_refusals_total{${chosen}}[$__rate_interval]))`,
@@ -24,7 +25,7 @@ export const incoming: readonly BuildsPanel[] = [
       title: "Logins",
       description:
         "AUTH exchanges by mechanism and result. A rise of failures is an application with an old password, or somebody who guesses.",
-      unit: "reqps",
+      unit: units.rate,
       queries: [
         {
           expr: `sum by (mechanism, result) (rate(mailboat_submission_authentications_total{${chosen}}[$__rate_interval]))`,
@@ -38,7 +39,7 @@ export const incoming: readonly BuildsPanel[] = [
     {
       title: "Messages by TLS",
       description: "Messages accepted by listener and TLS version; none is mail in the clear.",
-      unit: "mps",
+      unit: units.messageRate,
       queries: [
         {
           expr: `sum by (listener, tls) (rate(mailboat_submission_accepted_messages_total{${chosen}}[$__rate_interval]))`,
@@ -52,7 +53,7 @@ export const incoming: readonly BuildsPanel[] = [
     {
       title: "Octets in",
       description: "Size of the messages accepted.",
-      unit: "Bps",
+      unit: units.octetRate,
       queries: [
         {
           expr: `sum by (listener) (rate(mailboat_submission_accepted_bytes_total{${chosen}}[$__rate_interval]))`,
@@ -66,7 +67,7 @@ export const incoming: readonly BuildsPanel[] = [
     {
       title: "Client connections",
       description: "Open sessions by listener.",
-      unit: "short",
+      unit: units.number,
       queries: [{ expr: `sum by (listener) (mailboat_submission_connections{${chosen}})`, legend: "{{listener}}" }],
     },
     third,
