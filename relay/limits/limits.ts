@@ -14,7 +14,7 @@ export interface Limits {
   /** Of those who bring mail. */
   readonly clients: ClientConnections;
   /** Of those who come too fast, before they cost a socket. */
-  readonly newcomers: Pick<Newcomers, "isOneTooMany">;
+  readonly newcomers: Pick<Newcomers, "isInTime">;
   /** Where mail goes. */
   readonly destinations: DestinationLimits;
   /** What was learned of its hosts. */

@@ -1,31 +1,43 @@
 /**
- * Who is turned away before it costs a socket: a client that is loud (see `clientlog`) and opens connections faster than mail
- * needs them. Each connection costs this process a fifth of a millisecond, and a stranger makes thousands a second.
+ * Whether a client opens connections faster than mail needs them. Each costs this process a fifth of a millisecond and fifty
+ * kilobytes, and a stranger makes thousands a second: one that makes trouble is turned away before it costs a socket.
  *
- * Nothing is said to it: it has not listened before. A mail client that shares its address tries again in the next second.
+ * They are let in evenly: a hundred at once would stop everybody's mail for twenty milliseconds, each second anew.
+ * Nothing is said to who is turned away: it has not listened before. A mail client that shares its address tries again.
  */
 import type { Time } from "./hosts.ts";
 
-/** For one client, in one second. Mail that comes in a connection each, one after the other, stays below it. */
-const perSecond = 100;
+/** For one client. Mail that comes in a connection each, one after the other, is not known to be slower than its first login. */
+const perSecond = 20;
+const atOnce = 50;
+const spacingMs = 1000 / perSecond;
 
 export class Newcomers {
   readonly #time: Time;
-  /** Those of this second. */
-  readonly #counts = new Map<string, number>();
-  #second = 0;
+  /** When a client's connections so far would have come one after the other, in ms since the epoch: the generic cell rate algorithm. */
+  readonly #evenlyUntil = new Map<string, number>();
+  #sweptAt = 0;
 
   constructor(time: Time) {
     this.#time = time;
   }
 
-  /** Counts one more connection of the client; whether it is loud is asked when it matters. */
-  isOneTooMany(client: string, isLoud: (client: string) => boolean): boolean {
-    const second = Math.floor(this.#time.now() / 1000);
-    if (second !== this.#second) this.#counts.clear();
-    this.#second = second;
-    const count = (this.#counts.get(client) ?? 0) + 1;
-    this.#counts.set(client, count);
-    return count > perSecond && isLoud(client);
+  /** Counts one more connection of the client, unless it comes too early. */
+  isInTime(client: string): boolean {
+    const now = this.#time.now();
+    this.#sweep(now);
+    const until = Math.max(this.#evenlyUntil.get(client) ?? now, now) + spacingMs;
+    if (until - now > atOnce * spacingMs) return false;
+    this.#evenlyUntil.set(client, until);
+    return true;
+  }
+
+  /** Addresses that came once must not fill the memory. A clock that is set back makes nobody wait for long. */
+  #sweep(now: number): void {
+    if (Math.abs(now - this.#sweptAt) < 1000) return;
+    this.#sweptAt = now;
+    for (const [client, until] of this.#evenlyUntil) {
+      if (until <= now || until > now + atOnce * spacingMs) this.#evenlyUntil.delete(client);
+    }
   }
 }

@@ -58,8 +58,8 @@ export class ClientLog {
   }
 
   /** Something happened that no line tells of, such as a session that ended without a login. */
-  disturbed(client: string): void {
-    this.#spend(client, this.#clock.now());
+  disturbed(client: string): "within its rate" | "loud" {
+    return this.#spend(client, this.#clock.now()) ? "within its rate" : "loud";
   }
 
   isLoud(client: string): boolean {

@@ -10,9 +10,9 @@ const clock = { now: () => 0 };
 /** More than a client may cause at once. */
 const much = 60;
 
-/** At this door every connection is one too many for who is loud. */
+/** At this door every connection comes too early. */
 async function bedWith(t: TestContext, clients: Limits["clients"] = podLimits(clock).clients): Promise<Bed> {
-  const newcomers: Limits["newcomers"] = { isOneTooMany: (client, isLoud) => isLoud(client) };
+  const newcomers: Limits["newcomers"] = { isInTime: () => false };
   const bed = await openBed(
     {
       listeners: [{ name: "submissions", tlsMode: "Implicit", authentication: "Required" }],

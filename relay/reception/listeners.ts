@@ -200,10 +200,12 @@ class Listeners {
   #isShutFor({ name, trustedNetworks, proxyProtocol }: ListenerDocument, peerAddress: string): boolean {
     const { clientLog, networks } = this.#parts;
     const { clients, newcomers } = this.#options.limits;
-    const isStrangerAndLoud = (client: string): boolean => clientLog.isLoud(client) && !clients.isKnown(client);
-    if (!newcomers.isOneTooMany(clientOf(peerAddress), isStrangerAndLoud)) return false;
+    const client = clientOf(peerAddress);
+    if (newcomers.isInTime(client) || clients.isKnown(client)) return false;
     const spared = [trustedNetworks, proxyProtocol?.trustedNetworks ?? []];
     if (spared.some((blocks) => networks.has(blocks, peerAddress))) return false;
+    // To come too fast is trouble, too: otherwise a storm is let in again in each moment in which it seems quiet.
+    if (clientLog.disturbed(client) === "within its rate") return false;
     this.#options.metrics.turnedAway(name);
     return true;
   }

@@ -277,6 +277,8 @@ export interface Bed {
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   /** Connections that count, of all listeners. */
   readonly connections: () => number;
+  /** That began a session, ever. */
+  readonly connectionsBegun: () => number;
   connect(
     listener: string,
     wish?: Omit<ClientWish, "implicitTls"> & { readonly implicitTls?: boolean },
@@ -301,6 +303,7 @@ class Notes {
   readonly silences: string[] = [];
   readonly lines: Record<string, unknown>[] = [];
   connections = 0;
+  connectionsBegun = 0;
 
   /** As a log's output. */
   readonly dropped = 0;
@@ -313,6 +316,7 @@ class Notes {
     return {
       connectionOpened: () => {
         this.connections += 1;
+        this.connectionsBegun += 1;
       },
       connectionClosed: () => {
         this.connections -= 1;
@@ -344,7 +348,7 @@ export async function openBed(
     journal: createJournal({ log, clock }),
     clock,
     chance: systemChance,
-    limits: limits ?? { ...podLimits(clock), newcomers: { isOneTooMany: () => false } },
+    limits: limits ?? { ...podLimits(clock), newcomers: { isInTime: () => true } },
     metrics: notes.metrics,
     gate,
     stages: () => stages,
@@ -364,6 +368,7 @@ export async function openBed(
     silences: notes.silences,
     lines: notes.lines,
     connections: () => notes.connections,
+    connectionsBegun: () => notes.connectionsBegun,
     async connect(listener, wished = {}) {
       const port = submission.addresses.get(listener);
       const document = snapshots.current().relay.listeners.find((each) => each.name === listener);

@@ -80,7 +80,9 @@ export class MailServer extends SMTPServer {
    * each octet.
    */
   override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
-    const peer = socket.remoteAddress ?? "";
+    const peer = socket.remoteAddress;
+    // It was reset before it was accepted: the door could not ask who it was, and a session would be for nobody.
+    if (peer === undefined) return this.#drop(socket);
     const isProxied = this._expectsProxyHeader(socket);
     const rules = this.#options.rulesFor(isProxied ? { kind: "proxy", address: peer } : this.#clientOf(peer));
     const arrival: Arrival = { rules, giveWay: () => this._pendingSockets.get(socket)?.destroy() };
@@ -113,6 +115,10 @@ export class MailServer extends SMTPServer {
   #turnAway(socket: Socket, rules: SessionRules, refused: Refusal): false {
     rules.refused(refused);
     rules.closed();
+    return this.#drop(socket);
+  }
+
+  #drop(socket: Socket): false {
     socket.on("error", () => undefined);
     socket.destroy();
     return false;
