@@ -8,6 +8,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { createInterface } from "node:readline";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -22,8 +23,6 @@ interface Plan {
   readonly stages: StageWish;
   readonly messages: number;
 }
-
-const messagesAtOnce = 50;
 
 /** As the tree has them; one that knows no stages is never asked for any. */
 function stagesOf(wish: StageWish): Support.BedWish {
@@ -54,21 +53,29 @@ async function measure({ tree, stages, messages }: Plan): Promise<number> {
     stagesOf(stages),
   );
   const socket = connect(bed.submission.addresses.get("pods") ?? 0, "127.0.0.1");
-  await once(socket, "data");
+  const replies = createInterface({ input: socket })[Symbol.asyncIterator]();
+  const replied = async (first: string): Promise<void> => {
+    for (let line = ""; !line.startsWith(first);) {
+      const next = await replies.next();
+      if (next.done === true) throw new Error(`the relay hung up before it said ${first}`);
+      line = next.value;
+      if (/^[45]/.test(line)) throw new Error(`the relay said: ${line}`);
+    }
+  };
+  await replied("220 ");
   socket.write("EHLO bench.example\r\n");
-  await once(socket, "data");
+  await replied("250 ");
   const recipients = ["b", "c", "d"].map((name) => `RCPT TO:<${name}@example.net>\r\n`).join("");
   const header = "From: a@example.com\r\nSubject: bench\r\nTo: b@example.net\r\n\r\n";
   const body = `${"x".repeat(76)}\r\n`.repeat(50);
-  const batch = `MAIL FROM:<a@example.com>\r\n${recipients}DATA\r\n${header}${body}.\r\n`.repeat(messagesAtOnce);
+  const envelope = `MAIL FROM:<a@example.com>\r\n${recipients}DATA\r\n`;
+  socket.write(envelope);
   const send = async (count: number): Promise<void> => {
-    for (let sent = 0; sent < count; sent += messagesAtOnce) {
-      socket.write(batch);
-      let accepted = 0;
-      while (accepted < messagesAtOnce) {
-        const [data] = (await once(socket, "data")) as [Buffer];
-        accepted += data.toString("latin1").split("250 2.6.0").length - 1;
-      }
+    for (let sent = 0; sent < count; sent += 1) {
+      await replied("354 ");
+      // RFC 2920 section 3.1: what follows a message may come with it.
+      socket.write(`${header}${body}.\r\n${envelope}`);
+      await replied("250 2.6.0");
       bed.spool.kept.length = 0;
     }
   };

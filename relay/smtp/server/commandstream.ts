@@ -32,6 +32,14 @@ export class CommandStream extends SMTPStream {
     this.#events.batch(() => this.#lines.read(chunk, done));
   }
 
+  /** The library forgets how to go on where a whole message follows in the same packet and ends before it has gone on. */
+  override continue(): void {
+    const goOn = this._continueCallback;
+    if (typeof goOn !== "function") return super.continue();
+    this._continueCallback = false;
+    goOn();
+  }
+
   override startDataMode(maxBytes?: number): SMTPServerDataStream {
     this.#frame = this.#events.isLenient() ? new LenientDataFrame(this.#lines.endedBare) : new DataFrame();
     return super.startDataMode(maxBytes);

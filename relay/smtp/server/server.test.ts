@@ -1,5 +1,6 @@
 /** What smtp-server must do and not do, asked over the wire of the installed package: each override has its row here. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { credentialOf, makeCertificate, openBed, type Bed } from "../../../test/support/submission.ts";
 import type { SmtpClient } from "../../../test/support/smtpclient.ts";
@@ -400,6 +401,21 @@ test("too many recipients are 452, and those before stay", async () => {
   assert.equal(bed.spool.kept.at(-1)?.recipients.length, 3);
 });
 
+test("messages that came together, body and all, are each taken and answered", async () => {
+  const client = await session("pods");
+  const kept = bed.spool.kept.length;
+  const replies = Array.from({ length: 50 }, () => [
+    client.reply(),
+    client.reply(),
+    client.reply(),
+    client.reply(),
+  ]).flat();
+  client.write(`${mail}\r\n${rcpt}\r\nDATA\r\nFrom: a@example.com\r\n\r\nx\r\n.\r\n`.repeat(50));
+  const said = (await Promise.all(replies)).map((reply) => reply.slice(0, 3));
+  assert.deepEqual(said, Array.from({ length: 50 }, () => ["250", "250", "354", "250"]).flat());
+  assert.equal(bed.spool.kept.length - kept, 50);
+});
+
 test("a client that talks before the greeting is cut off, unless its network is trusted", async () => {
   const early = await bed.connect("smtp");
   const reply = early.reply();
@@ -426,4 +442,23 @@ test("every refusal is counted with its listener and codes", async () => {
   await client.command(mail);
   await client.command("WHAT");
   assert.deepEqual(bed.refusals.slice(already), ["plain 550 5.7.1", "plain 500 5.5.1"]);
+});
+
+/** Connects so often and resets each connection, while this process waits for it and accepts none. */
+const comeAndReset = (port: number, times: number): string => `
+  const { connect } = require("node:net");
+  for (let count = 0; count < ${times}; count += 1) {
+    const socket = connect(${port}, "127.0.0.1", () => socket.resetAndDestroy());
+    socket.on("error", () => undefined);
+  }`;
+
+test("a connection that was reset before it was accepted begins no session", async () => {
+  const opened = bed.connectionsBegun();
+  const { status } = spawnSync(process.execPath, [
+    "--eval",
+    comeAndReset(bed.submission.addresses.get("plain") ?? 0, 20),
+  ]);
+  assert.equal(status, 0);
+  await session("plain");
+  assert.equal(bed.connectionsBegun() - opened, 1, "that of who came after them");
 });
