@@ -4,8 +4,8 @@ import { text } from "node:stream/consumers";
 import { systemChance } from "../runtime/clock.ts";
 import { runProgram, stopBySignal, UsageError } from "../runtime/commandline.ts";
 import { createLog } from "../runtime/log.ts";
-import { runCluster } from "./cluster/run.ts";
-import { runRelease } from "./cluster/release.ts";
+import { runCluster } from "./run/run.ts";
+import { runRelease } from "./run/release.ts";
 import { convertManifests, type ManifestFile } from "./convert/convert.ts";
 import { readCommand, usage } from "./settings.ts";
 

@@ -227,8 +227,8 @@ const rooms: readonly Room[] = [
     node: ["node:crypto"],
   },
   {
-    name: "operator cluster",
-    files: /^operator\/cluster\//,
+    name: "operator run",
+    files: /^operator\/run\//,
     rooms: [
       "api",
       "runtime",
@@ -290,7 +290,7 @@ const soleImporters: readonly { readonly target: string; readonly files: RegExp 
   },
   { target: "nodemailer", files: /^relay\/smtp\/client\/|^local\/demo\/run\.ts$/ },
   { target: "@kubernetes/client-node", files: /^operator\/kube\/client\/kubeconfig\.ts$/ },
-  { target: "prom-client", files: /^runtime\/metrics\.ts$|^operator\/cluster\// },
+  { target: "prom-client", files: /^runtime\/metrics\.ts$|^operator\/run\// },
   { target: "dns-packet", files: /^relay\/dns\// },
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
   { target: "pino", files: /^runtime\/log\.ts$/ },

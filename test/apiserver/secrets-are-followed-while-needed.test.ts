@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { relayLabel, shardLabel } from "../../api/labels.ts";
-import { indexes } from "../../operator/cluster/indexes.ts";
+import { indexes } from "../../operator/run/indexes.ts";
 import type { ReflectorEvent, ReflectorTimes } from "../../operator/kube/cache/reflector.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import type { ClusterChange } from "../../operator/kube/cluster/news.ts";

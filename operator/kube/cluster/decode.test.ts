@@ -6,7 +6,7 @@ import { createLog } from "../../../runtime/log.ts";
 import type { RawObject } from "../client/resource.ts";
 import { faultsOf } from "./views.ts";
 import { decoder } from "./decode.ts";
-import { indexes } from "../../cluster/indexes.ts";
+import { indexes } from "../../run/indexes.ts";
 
 const decode = decoder(createLog({ level: "silent", program: "test" }));
 const apiVersion = "mailboat.dev/v1alpha1";

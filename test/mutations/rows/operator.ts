@@ -74,10 +74,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "the log has a refusal anew each time it names another request",
-    file: "operator/cluster/tellonce.ts",
+    file: "operator/run/tellonce.ts",
     old: "const gist = gistOf(event.error.message);",
     new: "const gist = event.error.message + String(gistOf.length);",
-    test: "operator/cluster/tellonce.test.ts",
+    test: "operator/run/tellonce.test.ts",
   },
   {
     what: "a look that always fails is told to nobody",
@@ -179,10 +179,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "a change of a ConfigMap wakes nobody",
-    file: "operator/cluster/affected.ts",
+    file: "operator/run/affected.ts",
     old: "return both(byReference, keyOf(change));",
     new: "return makers();",
-    test: "operator/cluster/affected.test.ts",
+    test: "operator/run/affected.test.ts",
   },
   {
     what: "a reference is declared by hand where it is needed, and one is forgotten",
@@ -203,7 +203,7 @@ export const operatorMutations: readonly Mutation[] = [
     file: "operator/kube/cluster/news.ts",
     old: 'return differ(lasting) ? "written" : differ(faultsOf) ? "said" : undefined;',
     new: 'return differ(lasting) ? "written" : "said";',
-    test: "operator/cluster/affected.test.ts",
+    test: "operator/run/affected.test.ts",
   },
   {
     what: "pods of the release before are given documents that they cannot read",
@@ -235,10 +235,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "domains keep a version of documents that their relay's pods have outgrown or do not read",
-    file: "operator/cluster/affected.ts",
+    file: "operator/run/affected.ts",
     old: ", faultsOf(object), status?.documentVersion]",
     new: ", faultsOf(object)]",
-    test: "operator/cluster/affected.test.ts",
+    test: "operator/run/affected.test.ts",
   },
   {
     what: "domains are woken for a version that is not mounted yet, and not when it is",
@@ -343,7 +343,7 @@ export const operatorMutations: readonly Mutation[] = [
     file: "operator/kube/cluster/news.ts",
     old: 'status["revision"], status["documentVersion"]]',
     new: 'status["revision"]]',
-    test: "operator/cluster/affected.test.ts",
+    test: "operator/run/affected.test.ts",
   },
   {
     what: "a bundle of authorities that lies in every namespace takes the room of as many",
