@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { relayOf } from "../test/support/operatorobjects.ts";
 import type { Pod } from "../operator/kube/objects.ts";
-import type { NextHopAddress } from "../operator/work/place.ts";
+import type { NextHopAddress } from "../operator/installation/installation.ts";
 import { rewriteBook, relayAddresses } from "./addressbook.ts";
 
 function pod(index: number, ready: boolean, ports: Readonly<Record<string, number>>): Pod {

@@ -4,8 +4,8 @@
 import { relayLabel } from "../api/labels.ts";
 import type { MailRelay } from "../api/mailrelay.ts";
 import type { Pod, Stored } from "../operator/kube/objects.ts";
-import { clientNames, usualClusterDomain } from "../operator/mailrelay/objects/names.ts";
-import type { NextHopAddress } from "../operator/work/place.ts";
+import { clientNames, usualClusterDomain } from "../operator/owned/names.ts";
+import type { NextHopAddress } from "../operator/installation/installation.ts";
 
 export type AddressBook = ReadonlyMap<string, NextHopAddress>;
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { configMapOf, domainOf, relayOf, secretOf } from "../test/support/operatorobjects.ts";
 import { secretText } from "../operator/kube/secret.ts";
-import { ownerOf } from "../operator/work/owner.ts";
+import { ownerOf } from "../operator/owned/owner.ts";
 import { LocalKube, type StatusChange } from "./kube.ts";
 import type { InForce } from "./manifests.ts";
 

@@ -2,8 +2,8 @@
  * Local mode: the operator's reconcilers over a folder of manifests, relays as child processes, a mail exchanger that
  * captures. Starts everything in order, and stops it in reverse: relays first, so that what is in flight can end.
  */
-import { usualClusterDomain } from "../operator/mailrelay/objects/names.ts";
-import { usualPods, type NextHopAddress } from "../operator/work/place.ts";
+import { usualClusterDomain } from "../operator/owned/names.ts";
+import { usualPods, type NextHopAddress } from "../operator/installation/installation.ts";
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
@@ -15,11 +15,11 @@ import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts"
 import { createCredentialSource } from "../operator/credentials/source.ts";
 import { Failing } from "../operator/work/failing.ts";
 import type { RelaySources } from "../operator/mailrelay/gather.ts";
-import { authoritySecretName } from "../operator/mailrelay/objects/names.ts";
+import { authoritySecretName } from "../operator/owned/names.ts";
 import { reconcileRelay } from "../operator/mailrelay/reconcile.ts";
 import { openOrders } from "../operator/pods/giveorder.ts";
 import { readReport } from "../operator/pods/reports.ts";
-import { usualSecretsRole } from "../operator/work/rights.ts";
+import { usualSecretsRole } from "../operator/installation/rights.ts";
 import { RelayMemory } from "../operator/work/memory.ts";
 import { reconcileDomain } from "../operator/senderdomain/reconcile.ts";
 import { UsageError } from "../runtime/commandline.ts";

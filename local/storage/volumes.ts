@@ -8,7 +8,7 @@ import { z } from "zod";
 import { emptySpoolAnnotation, labelsFor } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { ObjectMeta, PersistentVolumeClaim } from "../../operator/kube/objects.ts";
-import { claimNameAt, ordinalOf, spoolVolume } from "../../operator/mailrelay/objects/names.ts";
+import { claimNameAt, ordinalOf, spoolVolume } from "../../operator/owned/names.ts";
 import { makeDirectory, writeFileAtomically } from "../files.ts";
 
 const storedClaim = z.object({

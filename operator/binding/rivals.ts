@@ -10,7 +10,7 @@ import {
   headlessServiceName,
   issuedSecretName,
   peerSecretName,
-} from "../mailrelay/objects/names.ts";
+} from "../owned/names.ts";
 import { allShards, shardSecretName } from "./shards.ts";
 
 export interface MadeObject {

@@ -7,7 +7,7 @@ import { shardLabel } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import { shardCount, shardName } from "../../api/relayconfig.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
-import { ownedMetadata } from "../mailrelay/objects/owned.ts";
+import { ownedMetadata } from "../owned/metadata.ts";
 
 export function renderShard(relay: Stored<MailRelay>, shard: string): Secret {
   const metadata = ownedMetadata(relay, shardSecretName(relay.metadata.name, shard));

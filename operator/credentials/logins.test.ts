@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { secretOf } from "../../test/support/operatorobjects.ts";
 import type { Secret } from "../kube/objects.ts";
 import { basicAuthType, chooseLogins, passwordsOfAUser } from "./logins.ts";
-import { readLogin } from "./login.ts";
+import { readLogin } from "../references/login.ts";
 
 const field = "spec.senders[0].credentials.secretSelector";
 

@@ -2,8 +2,8 @@
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import { nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
-import { readClientLogin, type Login } from "./login.ts";
-import type { ReferenceProblem } from "../work/problems.ts";
+import { readClientLogin, type Login } from "../references/login.ts";
+import type { ReferenceProblem } from "../installation/problems.ts";
 
 export const basicAuthType = "kubernetes.io/basic-auth";
 

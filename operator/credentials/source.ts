@@ -6,10 +6,10 @@ import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
 import { basicAuthType, chooseLogins, type SelectedSecret, type CredentialFacts } from "./logins.ts";
 import type { SpecSelection } from "../references/reference.ts";
-import { forbiddenProblem } from "../work/rights.ts";
+import { forbiddenProblem } from "../installation/rights.ts";
 import { Verifiers } from "./verifiers.ts";
-import type { Place } from "../work/place.ts";
-import type { ReferenceProblem } from "../work/problems.ts";
+import type { Place } from "../installation/installation.ts";
+import type { ReferenceProblem } from "../installation/problems.ts";
 
 export interface CredentialSource {
   /** Credentials of the Secrets that the questions select, each once, in order of their names. */

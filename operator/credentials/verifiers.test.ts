@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { secretOf } from "../../test/support/operatorobjects.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import { createPasswordCheck } from "../../relay/reception/identity/passwords.ts";
-import { readClientLogin } from "./login.ts";
+import { readClientLogin } from "../references/login.ts";
 import { Verifiers } from "./verifiers.ts";
 
 const relay = "mail/outbound";

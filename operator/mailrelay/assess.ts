@@ -20,13 +20,13 @@ import {
   configurationSecretName,
   issuedSecretName,
   peerSecretName,
-} from "./objects/names.ts";
-import { forbiddenProblem, namespacesGrant, rejectionText } from "../work/rights.ts";
+} from "../owned/names.ts";
+import { forbiddenProblem, namespacesGrant, rejectionText } from "../installation/rights.ts";
 import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
-import { reasonOf, type ReferenceProblem, type Rejection } from "../work/problems.ts";
+import { reasonOf, type ReferenceProblem, type Rejection } from "../installation/problems.ts";
 
 export interface RelayFinding extends Judgement {
   readonly type: MailRelayConditionType;

@@ -27,8 +27,8 @@ import { renderPeer } from "../trust/internalleaf.ts";
 import { renderShard } from "../binding/shards.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import { orderDigest } from "../pods/orders.ts";
-import type { ClaimFact, RelayWorld } from "./world.ts";
-import type { PodFact } from "../pods/facts.ts";
+import type { RelayWorld } from "./world.ts";
+import type { ClaimFact, PodFact } from "../pods/facts.ts";
 import { planRelay, type RelayPlan } from "../../test/support/plans.ts";
 
 const authority = await makeCertificateAuthority(now);

@@ -28,16 +28,16 @@ import {
   ordinalOf,
   peerSecretName,
   spoolVolume,
-} from "./objects/names.ts";
+} from "../owned/names.ts";
 import type { GiveOrder } from "../pods/giveorder.ts";
 import { relayReferences, relaySelections } from "./references.ts";
 import type { ReadReport } from "../pods/reports.ts";
 import type { RelayMemory } from "../work/memory.ts";
 import { unheldDocuments } from "./unseen/documents.ts";
-import type { ClaimFact, RelayWorld } from "./world.ts";
+import type { RelayWorld } from "./world.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
-import { isServedAt, type Place } from "../work/place.ts";
-import type { PodFact } from "../pods/facts.ts";
+import { isServedAt, type Place } from "../installation/installation.ts";
+import type { ClaimFact, PodFact } from "../pods/facts.ts";
 
 export interface RelaySources {
   readonly kube: Kube;

@@ -18,7 +18,7 @@ import type { Certificate } from "../kube/kinds.ts";
 import type { StatefulSet } from "../kube/objects.ts";
 import { leafLifeMs, readCertificate } from "../trust/certificate.ts";
 import { internalAuthority, issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
-import { certificateSecretName } from "./objects/names.ts";
+import { certificateSecretName } from "../owned/names.ts";
 import { renderStatefulSet } from "./objects/statefulset.ts";
 import type { RelayWorld } from "./world.ts";
 import type { PodFact } from "../pods/facts.ts";

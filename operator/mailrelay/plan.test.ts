@@ -14,7 +14,7 @@ import { internalAuthority, issueLeaf, makeCertificateAuthority } from "../trust
 import { renderConfiguration } from "./objects/configuration.ts";
 import { renderShard } from "../binding/shards.ts";
 import type { RelayWorld } from "./world.ts";
-import { ownerOf } from "../work/owner.ts";
+import { ownerOf } from "../owned/owner.ts";
 import { planRelay, type RelayPlan } from "../../test/support/plans.ts";
 
 /** A relay with something in every list, and a certificate that is not looked into. */

@@ -9,14 +9,14 @@ import { lostContests } from "../binding/rivals.ts";
 import { renderShard } from "../binding/shards.ts";
 import type { KubeEvent, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
-import type { Figures } from "../pods/facts.ts";
+import type { Figures, Recommendation } from "../pods/facts.ts";
 import { areCurrent, decideFigures } from "../pods/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "../pods/nudge.ts";
 import { decideOrders } from "../pods/orders.ts";
 import { shownFingerprint } from "../trust/clientleaf.ts";
 import { decideInternal, decideTrust, type TrustDecision } from "../trust/trust.ts";
 import { type Action, actionsOf, type Plan } from "../work/actions.ts";
-import { ownerOf } from "../work/owner.ts";
+import { ownerOf } from "../owned/owner.ts";
 import { transitionEvents } from "../work/transitions.ts";
 import { assessRelay, isBlind, type RelayFinding, whyUnsent } from "./assess.ts";
 import { type DocumentReading, givenVersion, mountedDocument, relayDocumentOf } from "./document.ts";
@@ -33,7 +33,7 @@ import { drainEvents, judgeDraining } from "./scale/draining.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { type ClaimMark, planVolumes } from "./scale/volumes.ts";
 import { isKept, unheldDocuments } from "./unseen/documents.ts";
-import type { Recommendation, RelayWorld } from "./world.ts";
+import type { RelayWorld } from "./world.ts";
 
 export interface RelayPlan extends Plan {
   readonly recommendations: readonly Recommendation[];

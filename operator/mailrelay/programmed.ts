@@ -5,8 +5,8 @@ import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { finding, type RelayFinding } from "./assess.ts";
 import { whyUnready } from "../pods/hindrance.ts";
 import { type Intended, runs } from "../pods/nudge.ts";
-import type { ClaimFact, RelayWorld } from "./world.ts";
-import type { Figures, PodFact } from "../pods/facts.ts";
+import type { RelayWorld } from "./world.ts";
+import type { ClaimFact, Figures, PodFact } from "../pods/facts.ts";
 
 /** What should run: everything that was rendered, and in how many pods. */
 export interface Intention extends Intended {

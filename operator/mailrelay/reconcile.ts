@@ -6,7 +6,7 @@ import { keyOf, nameOf } from "../kube/kube.ts";
 import { isDue, isUndisturbed, restOf } from "../pods/rest.ts";
 import { actionsOf } from "../work/actions.ts";
 import { carryOut } from "../work/carryout.ts";
-import { isServedAt } from "../work/place.ts";
+import { isServedAt } from "../installation/installation.ts";
 import { gatherClaims, gatherPods, gatherRelay, gatherRollouts, type RelaySources } from "./gather.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";

@@ -2,7 +2,7 @@
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { Stored } from "../kube/objects.ts";
 import { declareReferences, declareSelections } from "../references/reference.ts";
-import { issuedSecretName } from "./objects/names.ts";
+import { issuedSecretName } from "../owned/names.ts";
 
 type Relay = Stored<MailRelay>;
 

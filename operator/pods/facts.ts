@@ -1,7 +1,20 @@
-/** What is known of the pods of a relay at one moment. */
+/** What is known of the pods of a relay, and of their volumes, at one moment. */
+import type { MailRelay } from "../../api/mailrelay.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
-import type { PodHindrance } from "../kube/objects.ts";
-import type { NextHopAddress } from "../work/place.ts";
+import type { PodHindrance, StatefulSet, Stored } from "../kube/objects.ts";
+import type { NextHopAddress, Place } from "../installation/installation.ts";
+
+/** A relay with its pods. */
+export interface RelayPods {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly place: Pick<Place, "podHost">;
+  readonly relay: Stored<MailRelay>;
+  readonly statefulSet: StatefulSet | undefined;
+  readonly pods: readonly PodFact[];
+  /** In order of their ordinals. */
+  readonly claims: readonly ClaimFact[];
+}
 
 export interface PodFact {
   readonly name: string;
@@ -49,4 +62,38 @@ export interface Figures {
   readonly queued: number;
   /** RFC 3339; undefined when nothing is due. */
   readonly oldestDueTime: string | undefined;
+}
+
+/** A volume that holds, held or will hold the spool of one pod. */
+export interface ClaimFact {
+  readonly name: string;
+  readonly ordinal: number;
+  /** What was asked for, as a Quantity. */
+  readonly size: string;
+  readonly storageClassName: string | undefined;
+  /** False while there is no volume behind it, and so nothing in it. */
+  readonly isBound: boolean;
+  /** Deleted already; something still holds it. */
+  readonly isGoing: boolean;
+  readonly isRetained: boolean;
+  /** Recipients that waited when its pod left; undefined when that is not known. */
+  readonly queued: number | undefined;
+  /** Id of the spool that was proven empty, with no way for mail to come in afterwards. */
+  readonly emptySpool: string | undefined;
+  readonly growthRefused: Refusal | undefined;
+}
+
+/** The cluster would not make a volume larger. */
+export interface Refusal {
+  /** The API server's words. */
+  readonly why: string;
+  /** When to ask again, milliseconds since the epoch. */
+  readonly retryAt: number;
+}
+
+/** How many pods the reports called for at one time. */
+export interface Recommendation {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly replicas: number;
 }

@@ -3,8 +3,7 @@
  * figures are kept for twenty seconds, and told at once only when the queue has grown to a multiple. Pure.
  */
 import { timestamp } from "../../api/condition.ts";
-import type { ClaimFact } from "../mailrelay/world.ts";
-import type { Figures, PodFact } from "./facts.ts";
+import type { ClaimFact, Figures, PodFact } from "./facts.ts";
 
 const keptMs = 20_000;
 /** A queue of fewer recipients is never news. */

@@ -8,7 +8,7 @@ import type { TLSSocketOptions } from "node:tls";
 import { drainPath, identityOf, operatorIdentity, relayIdentity, type DrainOrder } from "../../api/administration.ts";
 import type { InternalAuthority } from "../trust/internalauthority.ts";
 import type { IssuedCertificate } from "../trust/certificate.ts";
-import type { NextHopAddress } from "../work/place.ts";
+import type { NextHopAddress } from "../installation/installation.ts";
 
 export interface OrderRequest {
   readonly address: NextHopAddress;

@@ -1,12 +1,11 @@
 /** Why pods of a relay do not take mail, as far as that is known, with what a person can do about it. Pure. */
-import { claimNameAt, ordinalOf } from "../mailrelay/objects/names.ts";
-import type { RelayWorld } from "../mailrelay/world.ts";
-import type { PodFact } from "./facts.ts";
+import { claimNameAt, ordinalOf } from "../owned/names.ts";
+import type { PodFact, RelayPods } from "./facts.ts";
 
 /** Of pods that are many the first few tell enough. */
 const toldPods = 3;
 
-export function whyUnready(world: RelayWorld): string {
+export function whyUnready(world: RelayPods): string {
   const unready = world.pods.filter((pod) => !pod.ready);
   if (unready.length > 0) {
     const told = unready.slice(0, toldPods).map((pod) => podText(world, pod));
@@ -18,7 +17,7 @@ export function whyUnready(world: RelayWorld): string {
   return `they are about to be made; if they are not, see kubectl describe statefulset ${name} --namespace ${namespace}`;
 }
 
-function podText(world: RelayWorld, pod: PodFact): string {
+function podText(world: RelayPods, pod: PodFact): string {
   const { name, hindrance } = pod;
   const { namespace } = world.relay.metadata;
   switch (hindrance?.kind) {
@@ -36,7 +35,7 @@ function podText(world: RelayWorld, pod: PodFact): string {
 }
 
 /** A volume that nobody provides keeps its pod from every node. */
-function claimText({ relay, claims }: RelayWorld, podName: string): string {
+function claimText({ relay, claims }: RelayPods, podName: string): string {
   const ordinal = ordinalOf(relay.metadata.name, podName);
   const claim = claims.find((one) => one.ordinal === ordinal);
   if (ordinal === undefined || claim === undefined || claim.isBound) return "";

@@ -4,9 +4,8 @@
  */
 import type { DrainOrder, Peer } from "../../api/administration.ts";
 import { textDigest } from "../kube/shard.ts";
-import { headlessServiceName, ordinalOf } from "../mailrelay/objects/names.ts";
-import type { RelayWorld } from "../mailrelay/world.ts";
-import type { PodFact } from "./facts.ts";
+import { headlessServiceName, ordinalOf } from "../owned/names.ts";
+import type { PodFact, RelayPods } from "./facts.ts";
 
 export interface PodOrder {
   readonly pod: PodFact;
@@ -15,7 +14,7 @@ export interface PodOrder {
 }
 
 export interface OrderQuestion {
-  readonly world: RelayWorld;
+  readonly world: RelayPods;
   /** Pods there will be after this plan: the others go now, with what they have. */
   readonly replicas: number;
   /** Names of pods that will go. */
@@ -51,7 +50,7 @@ export function decideOrders(question: OrderQuestion): readonly PodOrder[] {
  * Pods that take mail from those that leave: they stay, serve, and are not leaving by an order of before. A report that is
  * missing for once must not change the list: each change is another order.
  */
-export function peersOf({ pods, place, relay }: RelayWorld, leaving: ReadonlySet<string>): readonly Peer[] {
+export function peersOf({ pods, place, relay }: RelayPods, leaving: ReadonlySet<string>): readonly Peer[] {
   const { name, namespace } = relay.metadata;
   return pods.slice(0, maxPeers).flatMap((pod) => {
     const { administration, report } = pod;

@@ -4,8 +4,7 @@
  */
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { textDigest } from "../kube/shard.ts";
-import type { RelayWorld } from "../mailrelay/world.ts";
-import type { PodFact } from "./facts.ts";
+import type { PodFact, RelayPods } from "./facts.ts";
 
 export interface Rest {
   /** When the last whole look was. */
@@ -19,7 +18,7 @@ const wholeMs = 60_000;
 
 /** After a whole look with nothing left to do; undefined where the next one has to be whole again. */
 export function restOf(
-  { relay, pods, now }: RelayWorld,
+  { relay, pods, now }: RelayPods,
   status: Pick<MailRelayStatus, "conditions"> | undefined,
 ): Rest | undefined {
   const isReady = status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True");

@@ -2,10 +2,10 @@
 import type { ConfigMap, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { readAuthorities } from "../trust/certificate.ts";
-import { type Login, readLogin } from "../credentials/login.ts";
-import { forbiddenProblem } from "../work/rights.ts";
-import type { Place } from "../work/place.ts";
-import type { ReferenceProblem } from "../work/problems.ts";
+import { type Login, readLogin } from "./login.ts";
+import { forbiddenProblem } from "../installation/rights.ts";
+import type { Place } from "../installation/installation.ts";
+import type { ReferenceProblem } from "../installation/problems.ts";
 import { type Headers, readHeaders } from "./headers.ts";
 import type { SpecReference } from "./reference.ts";
 

@@ -1,7 +1,7 @@
 /** Smarthosts as relays need them: credentials and authorities inlined, local names replaced by addresses. Pure. */
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { Readings } from "./readings.ts";
-import type { Place } from "../work/place.ts";
+import type { Place } from "../installation/installation.ts";
 
 /** A smarthost as manifests spell it. */
 export interface SmarthostSpec {

@@ -11,7 +11,7 @@ import { keyOf, nameOf } from "../kube/kube.ts";
 import { isPart } from "../kube/objects.ts";
 import { needsNamespaceLabels } from "../binding/consent.ts";
 import { rivalriesOf } from "../binding/rivals.ts";
-import { authoritySecretName, internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
+import { authoritySecretName, internalAuthoritySecretName } from "../owned/names.ts";
 import { digestOf } from "../kube/cluster/difference.ts";
 import { termsOf } from "../kube/selector.ts";
 import { selectionTerm } from "../references/reference.ts";

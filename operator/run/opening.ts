@@ -10,7 +10,7 @@ import { isFailure } from "../kube/client/failure.ts";
 import type { Resource } from "../kube/client/resource.ts";
 import { Transport } from "../kube/client/transport.ts";
 import { Election } from "../kube/lease.ts";
-import type { PodDefaults } from "../work/place.ts";
+import type { PodDefaults } from "../installation/installation.ts";
 import type { ClusterSettings } from "../settings.ts";
 
 export interface Opening {

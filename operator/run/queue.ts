@@ -11,7 +11,7 @@ import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
 import { openOrders } from "../pods/giveorder.ts";
 import { readReport } from "../pods/reports.ts";
 import { RelayMemory } from "../work/memory.ts";
-import type { Place } from "../work/place.ts";
+import type { Place } from "../installation/installation.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import type { OperatorMetrics } from "./metrics.ts";
 import type { ReconcileTracer } from "./reconciletrace.ts";

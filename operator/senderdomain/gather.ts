@@ -8,7 +8,7 @@ import { secretText } from "../kube/secret.ts";
 import { judgeConsent } from "../binding/consent.ts";
 import { readRelayDocument } from "../mailrelay/document.ts";
 import { readShards, type RelaySources } from "../mailrelay/gather.ts";
-import { configurationSecretName } from "../mailrelay/objects/names.ts";
+import { configurationSecretName } from "../owned/names.ts";
 import { domainDataKey, shardOf, shardSecretName } from "../binding/shards.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";

@@ -15,8 +15,8 @@ import {
   privateKeyDataKey,
   readPrivateKey,
 } from "../dkim/privatekey.ts";
-import { forbiddenProblem } from "../work/rights.ts";
-import { ownerOf } from "../work/owner.ts";
+import { forbiddenProblem } from "../installation/rights.ts";
+import { ownerOf } from "../owned/owner.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
 
 export interface ManagedKeyIntent {

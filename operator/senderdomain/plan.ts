@@ -6,7 +6,7 @@ import type { SenderDomainStatus } from "../../api/senderdomain.ts";
 import type { Misfit, Secret } from "../kube/objects.ts";
 import { textDigest } from "../kube/shard.ts";
 import type { Action, Plan } from "../work/actions.ts";
-import { ownerOf } from "../work/owner.ts";
+import { ownerOf } from "../owned/owner.ts";
 import { transitionEvents } from "../work/transitions.ts";
 import { domainDataKey, renderShard, shardOf } from "../binding/shards.ts";
 import {
@@ -25,8 +25,8 @@ import {
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "../dns/records.ts";
 import { renderFor, type Rendering } from "./document.ts";
 import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
-import { reasonOf } from "../work/problems.ts";
-import { rejectionText } from "../work/rights.ts";
+import { reasonOf } from "../installation/problems.ts";
+import { rejectionText } from "../installation/rights.ts";
 import { summarizeDomain, untilArrived } from "./summary.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 

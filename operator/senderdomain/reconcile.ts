@@ -7,7 +7,7 @@ import type { SenderDomain } from "../../api/senderdomain.ts";
 import { keyOf, nameOf } from "../kube/kube.ts";
 import type { Misfit, Stored } from "../kube/objects.ts";
 import { carryOut } from "../work/carryout.ts";
-import { isServedAt } from "../work/place.ts";
+import { isServedAt } from "../installation/installation.ts";
 import { type DomainSources, gatherDomain } from "./gather.ts";
 import { planDomain, planMisfitDomain } from "./plan.ts";
 import { domainReferences, relayOf } from "./references.ts";

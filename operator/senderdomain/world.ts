@@ -7,8 +7,8 @@ import type { ConfigMap, Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
-import type { Place } from "../work/place.ts";
-import type { Rejection } from "../work/problems.ts";
+import type { Place } from "../installation/installation.ts";
+import type { Rejection } from "../installation/problems.ts";
 
 export interface DomainWorld {
   /** Milliseconds since the epoch. */

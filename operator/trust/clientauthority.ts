@@ -7,7 +7,7 @@ import { X509Certificate } from "node:crypto";
 import { digestAnnotation, managedByLabel } from "../../api/labels.ts";
 import type { Secret } from "../kube/objects.ts";
 import { encodeData, secretText } from "../kube/secret.ts";
-import { authoritySecretName } from "../mailrelay/objects/names.ts";
+import { authoritySecretName } from "../owned/names.ts";
 import {
   algorithmOf,
   clientAuthorityName,

@@ -18,8 +18,8 @@ import {
 } from "./certificate.ts";
 import type { ClientAuthority, Halves } from "./clientauthority.ts";
 import type { LeafIssue, LeafPair } from "./request.ts";
-import { certificateSecretName } from "../mailrelay/objects/names.ts";
-import { ownedMetadata } from "../mailrelay/objects/owned.ts";
+import { certificateSecretName } from "../owned/names.ts";
+import { ownedMetadata } from "../owned/metadata.ts";
 
 export interface CertificateContent {
   /** PEM, leaf first. */

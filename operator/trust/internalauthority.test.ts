@@ -5,7 +5,7 @@ import { now, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
 import type { Secret } from "../kube/objects.ts";
 import { leafLifeMs, type IssuedCertificate } from "./certificate.ts";
 import { internalAuthority, issueLeaf, makeCertificateAuthority } from "./issue.ts";
-import { internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
+import { internalAuthoritySecretName } from "../owned/names.ts";
 import { peerReissueReason, renderPeer } from "./internalleaf.ts";
 import { bundleOf } from "./bundle.ts";
 import {

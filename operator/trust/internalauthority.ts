@@ -4,7 +4,7 @@
  */
 import type { Secret } from "../kube/objects.ts";
 import { encodeData, secretText } from "../kube/secret.ts";
-import { internalAuthoritySecretName } from "../mailrelay/objects/names.ts";
+import { internalAuthoritySecretName } from "../owned/names.ts";
 import { authoritiesIn, bundleOf, distinct, keptAuthorities } from "./bundle.ts";
 import { type IssuedCertificate, readCertificate, renewAt } from "./certificate.ts";
 

@@ -4,6 +4,15 @@ import type { IssuedCertificate } from "./certificate.ts";
 import type { ClientAuthorityChange } from "./clientauthority.ts";
 import type { InternalAuthorityChange } from "./internalauthority.ts";
 
+/** What is to become of an authority of the operator's own. */
+export interface AuthorityRequest {
+  readonly wanted: AuthorityChange;
+  /** Of its Secret. */
+  readonly place: { readonly namespace: string; readonly name: string };
+  /** Its Secret as it was when that was decided. */
+  readonly read: Secret | undefined;
+}
+
 export interface LeafRequest {
   readonly authority: IssuedCertificate;
   /** DNS names and IP addresses; the first becomes the subject. */
@@ -30,3 +39,8 @@ export interface LeafIssue {
 export type AuthorityChange =
   | { readonly of: "clients"; readonly change: ClientAuthorityChange }
   | { readonly of: "pods"; readonly change: InternalAuthorityChange };
+
+/** As a plan says it; `field` is the one that asks for it. */
+export type TrustAction =
+  | ({ readonly kind: "keepAuthority"; readonly field?: string } & AuthorityRequest)
+  | ({ readonly kind: "issue" } & LeafIssue);

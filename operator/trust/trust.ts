@@ -2,25 +2,47 @@
  * Which certificates a relay has and which are to be made: decided here, once a plan. An authority that is not as it should be is
  * made or renewed first, and what it is to sign comes with the next look, which finds it in force. Pure.
  */
-import type { Secret } from "../kube/objects.ts";
+import type { MailRelay } from "../../api/mailrelay.ts";
+import type { Place } from "../installation/installation.ts";
+import type { Rejection } from "../installation/problems.ts";
+import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import {
   authoritySecretName,
   clientNames,
   internalAuthoritySecretName,
   issuedSecretName,
-} from "../mailrelay/objects/names.ts";
-import type { RelayWorld } from "../mailrelay/world.ts";
-import type { Action } from "../work/actions.ts";
+} from "../owned/names.ts";
 import { type KeyAlgorithm, readCertificate, serves } from "./certificate.ts";
 import { authorityAsItIs, type ClientAuthority, decideClientAuthority } from "./clientauthority.ts";
 import { decideClientLeaf, lackingKeys, readingOf, renderCertificate } from "./clientleaf.ts";
 import { decideInternalAuthority, type InternalAuthority } from "./internalauthority.ts";
 import { decideInternalLeaf, peerContent, renderPeer } from "./internalleaf.ts";
+import type { TrustAction } from "./request.ts";
+
+/** What is known of a relay's certificates. */
+export interface TrustFacts {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly place: Pick<Place, "namespace" | "clusterDomain" | "certificateNames">;
+  readonly relay: Stored<MailRelay>;
+  /** Secrets of the relay's namespace that its spec names and that exist, by name. */
+  readonly secrets: ReadonlyMap<string, Secret>;
+  /** The Secret of the authority that clients trust, in the operator's namespace. */
+  readonly authority: Secret | undefined;
+  /** The certificate Secret the pods mount, as it is now. */
+  readonly certificate: Secret | undefined;
+  /** The Secret of the internal authority, in the operator's namespace. */
+  readonly internalAuthority: Secret | undefined;
+  /** The Secret with which the pods know each other and the operator, as it is now. */
+  readonly peer: Secret | undefined;
+  /** What the API server would not take of the last plan. */
+  readonly rejections: readonly Rejection[];
+}
 
 export interface TrustDecision {
   /** Authorities to keep and certificates to issue, in their order. */
-  readonly actions: readonly Action[];
+  readonly actions: readonly TrustAction[];
   /** What the pods are to show clients; undefined while there is none. */
   readonly mounted: Secret | undefined;
   /** What the pods know each other by, as it should be; undefined while it does not serve. */
@@ -29,7 +51,7 @@ export interface TrustDecision {
   readonly isPeerLater: boolean;
 }
 
-export function decideTrust(world: RelayWorld): TrustDecision {
+export function decideTrust(world: TrustFacts): TrustDecision {
   const { relay, peer, now } = world;
   const internal = decideInternal(world);
   const leaf =
@@ -51,10 +73,10 @@ export function decideTrust(world: RelayWorld): TrustDecision {
 
 export type InternalDecision =
   | { readonly kind: "inForce"; readonly authority: InternalAuthority }
-  | { readonly kind: "change"; readonly action: Action<"keepAuthority"> };
+  | { readonly kind: "change"; readonly action: Extract<TrustAction, { readonly kind: "keepAuthority" }> };
 
 /** The authority that signs what the operator and the pods show each other. */
-export function decideInternal({ internalAuthority: read, place, now }: RelayWorld): InternalDecision {
+export function decideInternal({ internalAuthority: read, place, now }: TrustFacts): InternalDecision {
   const change = decideInternalAuthority(read, now);
   if (change.kind === "keep") return { kind: "inForce", authority: change.authority };
   const at = { namespace: place.namespace, name: internalAuthoritySecretName };
@@ -64,7 +86,7 @@ export function decideInternal({ internalAuthority: read, place, now }: RelayWor
 /** What asks for the authority that clients trust, and nothing else that is written. */
 export const authorityField = "spec.tls.selfSigned";
 
-function clientActions(world: RelayWorld): readonly Action[] {
+function clientActions(world: TrustFacts): readonly TrustAction[] {
   const { place, authority: read, now } = world;
   if (world.relay.spec.tls.selfSigned === undefined) return [];
   const change = decideClientAuthority(read, now);
@@ -77,7 +99,7 @@ function clientActions(world: RelayWorld): readonly Action[] {
 }
 
 /** The one in force. Where Kubernetes takes no change of it, no certificate waits for that: what is there signs. */
-function signingAuthority({ authority, rejections, now }: RelayWorld): ClientAuthority | undefined {
+function signingAuthority({ authority, rejections, now }: TrustFacts): ClientAuthority | undefined {
   const decision = decideClientAuthority(authority, now);
   if (decision.kind === "keep") return decision.authority;
   const isRefused = rejections.some(({ field }) => field === authorityField);
@@ -85,12 +107,12 @@ function signingAuthority({ authority, rejections, now }: RelayWorld): ClientAut
 }
 
 /** Kinds of keys that the manifest asks for in vain. */
-export function keysInVain(world: RelayWorld): readonly KeyAlgorithm[] {
+export function keysInVain(world: TrustFacts): readonly KeyAlgorithm[] {
   const authority = signingAuthority(world);
   return authority === undefined ? [] : lackingKeys(world.relay.spec.tls.selfSigned?.algorithms, authority);
 }
 
-function leafActions({ relay, place, certificate, now }: RelayWorld, authority: ClientAuthority): readonly Action[] {
+function leafActions({ relay, place, certificate, now }: TrustFacts, authority: ClientAuthority): readonly TrustAction[] {
   const { tls, hostname } = relay.spec;
   const names = [
     ...new Set([
@@ -114,7 +136,7 @@ function leafActions({ relay, place, certificate, now }: RelayWorld, authority: 
  * The manifest's certificate when it is usable, otherwise what the pods mount already. One that has run out or is for other
  * names does not take the place of one that serves.
  */
-function certificateToMount(world: RelayWorld): Secret | undefined {
+function certificateToMount(world: TrustFacts): Secret | undefined {
   const { tls } = world.relay.spec;
   const source = tls.certManager === undefined ? tls.secretRef?.name : issuedSecretName(world.relay.metadata.name);
   if (source === undefined) return world.certificate;

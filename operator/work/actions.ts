@@ -10,7 +10,7 @@ import type { AppliedObject, ObjectMeta, Secret } from "../kube/objects.ts";
 import type { PodFact } from "../pods/facts.ts";
 import type { PodOrder } from "../pods/orders.ts";
 import type { InternalAuthority } from "../trust/internalauthority.ts";
-import type { AuthorityChange, LeafIssue } from "../trust/request.ts";
+import type { AuthorityRequest, LeafIssue } from "../trust/request.ts";
 
 /** Every kind of action, and what each says. */
 interface Contents {
@@ -20,12 +20,8 @@ interface Contents {
   readonly adopt: { readonly secret: Secret };
   /** Makes a DKIM key and the Secret that holds it; one that is there is never written over. */
   readonly makeKey: { readonly secret: Secret; readonly algorithm: ManagedAlgorithm };
-  /** Makes or renews an authority of the operator's own; `read` is its Secret as it was when that was decided. */
-  readonly keepAuthority: {
-    readonly wanted: AuthorityChange;
-    readonly place: Named;
-    readonly read: Secret | undefined;
-  };
+  /** Makes or renews an authority of the operator's own. */
+  readonly keepAuthority: AuthorityRequest;
   /** Makes the certificates that a Secret lacks, and applies it. */
   readonly issue: LeafIssue;
   /** Sets (text) or removes (undefined) single data keys of a Secret. */

@@ -4,12 +4,11 @@
  */
 import { documentVersions } from "../../api/relayconfig.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
-import { Turns } from "../mailrelay/rollout/turns.ts";
-import type { Recommendation, Refusal } from "../mailrelay/world.ts";
+import { Turns } from "./turns.ts";
 import { gistOf } from "./likeness.ts";
 import { Rejections } from "./rejections.ts";
 import type { Rest } from "../pods/rest.ts";
-import type { Figures, OrderFailure } from "../pods/facts.ts";
+import type { Figures, OrderFailure, Recommendation, Refusal } from "../pods/facts.ts";
 
 interface Sample {
   readonly at: number;

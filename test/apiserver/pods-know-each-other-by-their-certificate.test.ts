@@ -11,7 +11,7 @@ import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
 import { encodeData, secretText } from "../../operator/kube/secret.ts";
 import { internalAuthority, issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
-import { authoritySecretName, internalAuthoritySecretName } from "../../operator/mailrelay/objects/names.ts";
+import { authoritySecretName, internalAuthoritySecretName } from "../../operator/owned/names.ts";
 import { relayManifest } from "../support/controlplane/manifests.ts";
 import { type Named, OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";

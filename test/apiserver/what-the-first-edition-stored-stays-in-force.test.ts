@@ -11,7 +11,7 @@ import { isFailure } from "../../operator/kube/client/failure.ts";
 import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../operator/kube/objects.ts";
-import { configurationSecretName } from "../../operator/mailrelay/objects/names.ts";
+import { configurationSecretName } from "../../operator/owned/names.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { type Named, OperatorStage } from "../support/controlplane/operatorstage.ts";

@@ -6,12 +6,12 @@ import type { RelayReport } from "../../api/relayreport.ts";
 import { release } from "../../runtime/release.ts";
 import type { ConfigMap, Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
-import type { ClaimFact, RelayWorld } from "../../operator/mailrelay/world.ts";
-import { usualSecretsRole } from "../../operator/work/rights.ts";
+import type { RelayWorld } from "../../operator/mailrelay/world.ts";
+import { usualSecretsRole } from "../../operator/installation/rights.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
 import type { IssuedCertificate } from "../../operator/trust/certificate.ts";
-import { type Place, usualPods } from "../../operator/work/place.ts";
-import type { PodFact } from "../../operator/pods/facts.ts";
+import { type Place, usualPods } from "../../operator/installation/installation.ts";
+import type { ClaimFact, PodFact } from "../../operator/pods/facts.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
 

@@ -17,14 +17,14 @@ import { convertHint } from "../../../api/former/hint.ts";
 import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import type { Misfit } from "../../kube/objects.ts";
 import type { Action, Plan } from "../../work/actions.ts";
-import { rejectionText } from "../../work/rights.ts";
+import { rejectionText } from "../../installation/rights.ts";
 import { finding, type RelayFinding } from "../assess.ts";
-import { podNameAt } from "../objects/names.ts";
+import { podNameAt } from "../../owned/names.ts";
 import { asAction, finalize, relayEvents, settledMs } from "../plan.ts";
 import { relayStatus } from "../programmed.ts";
 import { decideFigures, roundedCount } from "../../pods/figures.ts";
-import type { ClaimFact, RelayWorld } from "../world.ts";
-import type { Figures, PodFact } from "../../pods/facts.ts";
+import type { RelayWorld } from "../world.ts";
+import type { ClaimFact, Figures, PodFact } from "../../pods/facts.ts";
 
 export interface MisfitWorld extends Pick<
   RelayWorld,

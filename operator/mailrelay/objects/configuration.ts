@@ -4,8 +4,8 @@ import { relayDocumentName, type RelayDocument } from "../../../api/relayconfig.
 import type { Secret, Stored } from "../../kube/objects.ts";
 import { encodeData } from "../../kube/secret.ts";
 import { type ShardFact, textDigest } from "../../kube/shard.ts";
-import { configurationSecretName } from "./names.ts";
-import { ownedMetadata } from "./owned.ts";
+import { configurationSecretName } from "../../owned/names.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 
 export function renderConfiguration(relay: Stored<MailRelay>, document: RelayDocument): Secret {
   return {

@@ -6,7 +6,7 @@ import { relayLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { PodDisruptionBudget } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import { ownedMetadata } from "./owned.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 
 export function renderDisruptionBudget(relay: Stored<MailRelay>): PodDisruptionBudget {
   const { name } = relay.metadata;

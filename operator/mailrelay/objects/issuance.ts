@@ -6,8 +6,8 @@ import { labelsFor } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { Certificate } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import { issuedSecretName } from "./names.ts";
-import { ownedMetadata } from "./owned.ts";
+import { issuedSecretName } from "../../owned/names.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 
 const keys = { ECDSA: { algorithm: "ECDSA", size: 256 }, RSA: { algorithm: "RSA", size: 2048 } } as const;
 

@@ -10,7 +10,7 @@ import { containerPort } from "../../../api/fields/listener.ts";
 import type { Listener, MailRelay } from "../../../api/mailrelay.ts";
 import type { IngressRule, NetworkPeer, NetworkPolicy } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import { ownedMetadata } from "./owned.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 import { httpPort } from "./podtemplate.ts";
 
 export function renderNetworkPolicy(relay: Stored<MailRelay>, operatorNamespace: string): NetworkPolicy {

@@ -4,7 +4,7 @@ import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { PodMonitor } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { parseDuration } from "../../../api/duration.ts";
-import { ownedMetadata } from "./owned.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 
 export function renderPodMonitor(relay: Stored<MailRelay>): PodMonitor {
   const { name } = relay.metadata;

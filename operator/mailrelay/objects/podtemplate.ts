@@ -19,9 +19,9 @@ import type {
 } from "../../kube/kinds.ts";
 import type { SecretVolume, Stored, VolumeMount } from "../../kube/objects.ts";
 import { textDigest } from "../../kube/shard.ts";
-import { type PodDefaults, usualPods } from "../../work/place.ts";
+import { type PodDefaults, usualPods } from "../../installation/installation.ts";
 import { allShards, shardSecretName } from "../../binding/shards.ts";
-import { certificateSecretName, configurationSecretName, peerSecretName, spoolVolume } from "./names.ts";
+import { certificateSecretName, configurationSecretName, peerSecretName, spoolVolume } from "../../owned/names.ts";
 
 const configurationRoot = "/var/lib/mailboat/config";
 const spoolDirectory = "/var/lib/mailboat/spool";

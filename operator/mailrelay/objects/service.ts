@@ -5,8 +5,8 @@ import { relayLabel, servingLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { Service, ServicePort } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import { headlessServiceName } from "./names.ts";
-import { ownedMetadata } from "./owned.ts";
+import { headlessServiceName } from "../../owned/names.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 import { httpPort } from "./podtemplate.ts";
 
 /** Selects pods that serve: one that is about to leave loses the label first and gets no new connection. */

@@ -2,7 +2,7 @@
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { ServiceAccount } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import { ownedMetadata } from "./owned.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 
 export function renderServiceAccount(relay: Stored<MailRelay>): ServiceAccount {
   return {

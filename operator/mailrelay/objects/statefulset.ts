@@ -3,9 +3,9 @@ import { labelsFor, relayLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { StatefulSet, VolumeClaimTemplate } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
-import type { PodDefaults } from "../../work/place.ts";
-import { headlessServiceName, spoolVolume } from "./names.ts";
-import { ownedMetadata } from "./owned.ts";
+import type { PodDefaults } from "../../installation/installation.ts";
+import { headlessServiceName, spoolVolume } from "../../owned/names.ts";
+import { ownedMetadata } from "../../owned/metadata.ts";
 import { renderPodTemplate } from "./podtemplate.ts";
 
 export interface StatefulSetContent {

@@ -1,6 +1,6 @@
 /**
  * Whether the pods of a relay are to be replaced, and at whose instance. What its owner changes takes effect at once; what another
- * operator changes waits for its turn (see turns.ts), and the pods stay as they are until then. Pure.
+ * operator changes waits for its turn (see work/turns.ts), and the pods stay as they are until then. Pure.
  */
 import type { StatefulSet } from "../../kube/objects.ts";
 import { renderPodTemplate, templateMark } from "../objects/podtemplate.ts";

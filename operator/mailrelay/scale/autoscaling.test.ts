@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { now, podOf, reportOf } from "../../../test/support/operatorobjects.ts";
-import type { Recommendation } from "../world.ts";
+import type { Recommendation } from "../../pods/facts.ts";
 import { type AutoscalingTargets, decideReplicas, stabilizationMs } from "./autoscaling.ts";
 import type { PodFact } from "../../pods/facts.ts";
 

@@ -3,8 +3,7 @@
  * of the last five minutes has called for fewer. Depth is no measure: mail that waits for a remote limit needs no pod.
  * Pure: what was recommended before comes in and goes out.
  */
-import type { Recommendation } from "../world.ts";
-import type { PodFact } from "../../pods/facts.ts";
+import type { PodFact, Recommendation } from "../../pods/facts.ts";
 
 export interface AutoscalingTargets {
   readonly minReplicas: number;

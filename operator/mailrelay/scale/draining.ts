@@ -5,11 +5,11 @@
 import type { KubeEvent, Reference } from "../../kube/kube.ts";
 import { administrationPort } from "../../../api/administration.ts";
 import { finding, type RelayFinding } from "../assess.ts";
-import { podNameAt } from "../objects/names.ts";
+import { podNameAt } from "../../owned/names.ts";
 import { roundedCount } from "../../pods/figures.ts";
-import type { ClaimFact, RelayWorld } from "../world.ts";
+import type { RelayWorld } from "../world.ts";
 import type { ScaleDecision } from "./scale.ts";
-import type { PodFact } from "../../pods/facts.ts";
+import type { ClaimFact, PodFact } from "../../pods/facts.ts";
 
 export interface DrainFacts {
   readonly scale: ScaleDecision;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimOf, now, podOf, relayOf, reportOf } from "../../../test/support/operatorobjects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
-import type { ClaimFact } from "../world.ts";
+import type { ClaimFact } from "../../pods/facts.ts";
 import { decideLeaving, orderPatienceMs } from "./leaving.ts";
 import type { PodFact } from "../../pods/facts.ts";
 

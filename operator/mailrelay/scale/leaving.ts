@@ -3,9 +3,8 @@
  * it reports an empty spool into which nothing can come any more: until then scale-in is held. Pure.
  */
 import type { StatefulSet } from "../../kube/objects.ts";
-import { claimNameAt, ordinalOf, podNameAt } from "../objects/names.ts";
-import type { ClaimFact } from "../world.ts";
-import type { PodFact } from "../../pods/facts.ts";
+import { claimNameAt, ordinalOf, podNameAt } from "../../owned/names.ts";
+import type { ClaimFact, PodFact } from "../../pods/facts.ts";
 
 export interface LeavingQuestion {
   readonly relayName: string;

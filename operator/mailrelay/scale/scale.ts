@@ -4,8 +4,9 @@
  */
 import { parseDuration } from "../../../api/duration.ts";
 import { drainFinalizer } from "../../../api/labels.ts";
-import { podNameAt } from "../objects/names.ts";
-import type { ClaimFact, Recommendation, RelayWorld } from "../world.ts";
+import { podNameAt } from "../../owned/names.ts";
+import type { RelayWorld } from "../world.ts";
+import type { ClaimFact, Recommendation } from "../../pods/facts.ts";
 import { decideReplicas } from "./autoscaling.ts";
 import { peersOf } from "../../pods/orders.ts";
 import { decideLeaving } from "./leaving.ts";

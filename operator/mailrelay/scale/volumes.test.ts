@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { emptySpoolAnnotation, queuedAnnotation, retainedLabel } from "../../../api/labels.ts";
 import { claimOf, now, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
-import type { ClaimFact } from "../world.ts";
+import type { ClaimFact } from "../../pods/facts.ts";
 import { planVolumes, storageProblem, type VolumePlan } from "./volumes.ts";
 import type { PodFact } from "../../pods/facts.ts";
 

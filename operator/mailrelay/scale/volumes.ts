@@ -5,8 +5,9 @@
 import { emptySpoolAnnotation, queuedAnnotation, retainedLabel } from "../../../api/labels.ts";
 import { parseQuantity } from "../../../api/quantity.ts";
 import type { MetadataChange } from "../../kube/kube.ts";
-import { podNameAt } from "../objects/names.ts";
-import type { ClaimFact, RelayWorld } from "../world.ts";
+import { podNameAt } from "../../owned/names.ts";
+import type { ClaimFact } from "../../pods/facts.ts";
+import type { RelayWorld } from "../world.ts";
 
 export interface ClaimMark {
   readonly name: string;

@@ -263,10 +263,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "all relays replace their pods at once after an upgrade",
-    file: "operator/mailrelay/rollout/turns.ts",
+    file: "operator/work/turns.ts",
     old: "if (!mayBegin(this.#turns.values(), this.#limit, now)) return false;",
     new: "",
-    test: "operator/mailrelay/rollout/turns.test.ts",
+    test: "operator/work/turns.test.ts",
   },
   {
     what: "a relay that waits for its turn is written all the same",
@@ -277,10 +277,10 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "a new leader forgets who replaces pods already",
-    file: "operator/mailrelay/rollout/turns.ts",
+    file: "operator/work/turns.ts",
     old: "this.#turns.set(name, { at, replaced, isGiven: true });",
     new: "",
-    test: "operator/mailrelay/rollout/turns.test.ts",
+    test: "operator/work/turns.test.ts",
   },
   {
     what: "a new leader forgets relays whose only pod is replaced and does not start",
@@ -291,17 +291,17 @@ export const operatorMutations: readonly Mutation[] = [
   },
   {
     what: "a release that does not start stops ten more relays every ten minutes",
-    file: "operator/mailrelay/rollout/turns.ts",
+    file: "operator/work/turns.ts",
     old: "return now - at < patienceMs || (isGiven && replaced === 0);",
     new: "return now - at < patienceMs;",
-    test: "operator/mailrelay/rollout/turns.test.ts",
+    test: "operator/work/turns.test.ts",
   },
   {
     what: "a relay that one owner broke holds up the upgrade of all others",
-    file: "operator/mailrelay/rollout/turns.ts",
+    file: "operator/work/turns.ts",
     old: "(isGiven && replaced === 0)",
     new: "replaced === 0",
-    test: "operator/mailrelay/rollout/turns.test.ts",
+    test: "operator/work/turns.test.ts",
   },
   {
     what: "nobody can end the wait for a relay that does not start by pausing it",

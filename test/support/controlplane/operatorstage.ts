@@ -6,7 +6,7 @@ import type { RawObject } from "../../../operator/kube/client/resource.ts";
 import { digestOf, project } from "../../../operator/kube/cluster/difference.ts";
 import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../../operator/kube/objects.ts";
-import { grantCommand, usualSecretsRole } from "../../../operator/work/rights.ts";
+import { grantCommand, usualSecretsRole } from "../../../operator/installation/rights.ts";
 import { makeResultsDirectory } from "../results.ts";
 import { until } from "../until.ts";
 import { openClient } from "./clients.ts";

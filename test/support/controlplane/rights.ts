@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { usualSecretsRole } from "../../../operator/work/rights.ts";
+import { usualSecretsRole } from "../../../operator/installation/rights.ts";
 import { repositoryRoot } from "../results.ts";
 import type { ControlPlane } from "./controlplane.ts";
 

@@ -4,7 +4,7 @@
  */
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
 import type { ReferredKind, WrittenKind } from "../kube/objects.ts";
-import type { Place, SecretsRole } from "./place.ts";
+import type { Place, SecretsRole } from "./installation.ts";
 import type { ReferenceProblem, Rejection } from "./problems.ts";
 
 /** The role that a namespace's owner binds so that the operator may read and write Secrets there, where nothing else is said. */
