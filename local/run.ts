@@ -193,7 +193,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
     giveOrder: openOrders({ mayOrder: () => true, now: run.now }),
     memory: new RelayMemory(),
     now: run.now,
-    place: {
+    installation: {
       image: "mailboat-relay",
       ownImage: "mailboat-relay",
       certificateNames: ["localhost", run.settings.host],

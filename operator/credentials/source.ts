@@ -8,7 +8,7 @@ import { basicAuthType, chooseLogins, type SelectedSecret, type CredentialFacts 
 import type { SpecSelection } from "../references/reference.ts";
 import { forbiddenProblem } from "../installation/rights.ts";
 import { Verifiers } from "./verifiers.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import type { ReferenceProblem } from "../installation/problems.ts";
 
 export interface CredentialSource {
@@ -20,7 +20,7 @@ export interface CredentialSource {
 
 export interface CredentialQuestions {
   readonly kube: Kube;
-  readonly place: Place;
+  readonly installation: Installation;
   /** Key of the resource that the selectors stand in. */
   readonly asker: string;
   /** `namespace/name` of the MailRelay that clients log in at. */

@@ -20,14 +20,14 @@ export const usualPods: PodDefaults = { imagePullSecrets: [], areIdsAssigned: fa
 
 /** A relay of another class, and every domain that refers to it, is another operator's: nothing is written of them. */
 export function isServedAt(
-  { className }: Pick<Place, "className">,
+  { className }: Pick<Installation, "className">,
   relay: { readonly className?: string } | undefined,
 ): boolean {
   return className === undefined || relay === undefined || (relay.className ?? usualClassName) === className;
 }
 
 /** Where this operator runs: what differs between a cluster and a single machine. */
-export interface Place {
+export interface Installation {
   /** Which relays are served: those whose spec says the same; undefined: all of them. */
   readonly className: string | undefined;
   /** Of relay pods whose MailRelay names none. */

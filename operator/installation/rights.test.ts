@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
 import type { WrittenKind } from "../kube/objects.ts";
-import { place } from "../../test/support/operatorobjects.ts";
+import { installation } from "../../test/support/operatorobjects.ts";
 import { grantCommand, rejectionOf } from "./rights.ts";
 
 const rows: readonly (readonly [kind: WrittenKind, refusedFor: RejectedError["refusedFor"], field: string])[] = [
@@ -44,11 +44,11 @@ test("a right that is missing is the namespace's, but for Secrets, and anything 
 test("grantCommand() names the role that the installation has", () => {
   const tail = "--serviceaccount mailboat-system:mailboat-operator";
   assert.equal(
-    grantCommand(place, "shop"),
+    grantCommand(installation, "shop"),
     `kubectl create rolebinding mailboat-secrets --namespace shop --clusterrole mailboat-secrets ${tail}`,
   );
   assert.equal(
-    grantCommand({ ...place, secretsRole: { kind: "Role", name: "mailboat-operator" } }, "shop"),
+    grantCommand({ ...installation, secretsRole: { kind: "Role", name: "mailboat-operator" } }, "shop"),
     `kubectl create rolebinding mailboat-operator --namespace shop --role mailboat-operator ${tail}`,
   );
 });

@@ -4,7 +4,7 @@
  */
 import { ForbiddenError, RejectedError } from "../kube/kube.ts";
 import type { ReferredKind, WrittenKind } from "../kube/objects.ts";
-import type { Place, SecretsRole } from "./installation.ts";
+import type { Installation, SecretsRole } from "./installation.ts";
 import type { ReferenceProblem, Rejection } from "./problems.ts";
 
 /** The role that a namespace's owner binds so that the operator may read and write Secrets there, where nothing else is said. */
@@ -15,7 +15,7 @@ export function grantCommand(
     namespace: own,
     serviceAccount,
     secretsRole: { kind, name },
-  }: Pick<Place, "namespace" | "serviceAccount" | "secretsRole">,
+  }: Pick<Installation, "namespace" | "serviceAccount" | "secretsRole">,
   namespace: string,
 ): string {
   return (
@@ -28,12 +28,12 @@ export function grantCommand(
 const namespacesRole = "mailboat-namespaces";
 
 /** Continues a sentence that says what cannot be told without the right. */
-export function namespacesGrant(place: Pick<Place, "namespace" | "serviceAccount">): string {
+export function namespacesGrant(installation: Pick<Installation, "namespace" | "serviceAccount">): string {
   return (
     `the operator may not list namespaces; whoever runs it can allow that: ` +
     `kubectl create clusterrole ${namespacesRole} --verb list,watch --resource namespaces && ` +
     `kubectl create clusterrolebinding ${namespacesRole} --clusterrole ${namespacesRole} ` +
-    `--serviceaccount ${place.namespace}:${place.serviceAccount} (with the chart: rbac.namespaceLabels=true)`
+    `--serviceaccount ${installation.namespace}:${installation.serviceAccount} (with the chart: rbac.namespaceLabels=true)`
   );
 }
 
@@ -43,13 +43,13 @@ export interface ForbiddenRead {
   /** Of what may not be read; Secrets when absent. */
   readonly kind?: ReferredKind;
   readonly namespace: string;
-  readonly place: Place;
+  readonly installation: Installation;
 }
 
-export function forbiddenProblem({ field, kind = "Secret", namespace, place }: ForbiddenRead): ReferenceProblem {
+export function forbiddenProblem({ field, kind = "Secret", namespace, installation }: ForbiddenRead): ReferenceProblem {
   const message =
     `${field}: the operator may not read ${kind}s in namespace ${namespace}; whoever owns it can allow that: ` +
-    grantCommand(place, namespace);
+    grantCommand(installation, namespace);
   return { kind: "forbidden", object: kind, field, message };
 }
 

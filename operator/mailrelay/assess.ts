@@ -60,10 +60,10 @@ export function judgeAccepted(world: RelayWorld, rollout?: Rollout): RelayFindin
 }
 
 /** An authority that was brought back from a copy lacks the label by which a cluster knows it for the operator's. */
-function refusalText({ authority, place }: RelayWorld, rejection: Rejection): string {
+function refusalText({ authority, installation }: RelayWorld, rejection: Rejection): string {
   const text = rejectionText(rejection);
   if (rejection.field !== authorityField || authority === undefined || isMarked(authority)) return text;
-  const command = `kubectl label secret ${authoritySecretName} --namespace ${place.namespace} ${managedByLabel}=mailboat-operator`;
+  const command = `kubectl label secret ${authoritySecretName} --namespace ${installation.namespace} ${managedByLabel}=mailboat-operator`;
   return `${text}; while it is valid it signs as it is; if it is the operator's own, have it renewed: ${command}`;
 }
 
@@ -82,7 +82,7 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
   if (world.areNamespacesHidden && needsNamespaceLabels(tenants)) {
     const message =
       `spec.tenants: which namespaces a selector matches is not known, and no SenderDomain of another ` +
-      `namespace is taken or changed: ${namespacesGrant(world.place)}`;
+      `namespace is taken or changed: ${namespacesGrant(world.installation)}`;
     remarks.push({ reason: "NamespacesForbidden", message });
   }
   const open = tenants.findIndex(({ namespaces, domains }) => namespaces.from === "All" && domains === undefined);
@@ -136,13 +136,13 @@ export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFin
 
 /** Reads that RBAC does not allow beside those of what the spec refers to: what the operator keeps. */
 export function forbiddenReads(world: RelayWorld): readonly ReferenceProblem[] {
-  const { relay, place } = world;
+  const { relay, installation } = world;
   const { namespace } = relay.metadata;
   const problems: ReferenceProblem[] = [];
   if (world.isOwnForbidden) {
-    problems.push(forbiddenProblem({ field: "metadata", namespace: place.namespace, place }));
+    problems.push(forbiddenProblem({ field: "metadata", namespace: installation.namespace, installation }));
   }
-  if (isBlindIn(world)) problems.push(forbiddenProblem({ field: "metadata.namespace", namespace, place }));
+  if (isBlindIn(world)) problems.push(forbiddenProblem({ field: "metadata.namespace", namespace, installation }));
   return problems;
 }
 
@@ -163,7 +163,7 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
   if (tls.secretRef !== undefined) {
     if (world.forbidden.has(tls.secretRef.name)) {
       const { namespace } = world.relay.metadata;
-      const { message } = forbiddenProblem({ field: "spec.tls.secretRef", namespace, place: world.place });
+      const { message } = forbiddenProblem({ field: "spec.tls.secretRef", namespace, installation: world.installation });
       return finding("CertificateReady", "False", "SecretsForbidden", message);
     }
     const field = `spec.tls.secretRef: Secret ${tls.secretRef.name}`;
@@ -191,7 +191,7 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
 function inVainText(world: RelayWorld): string {
   const keys = keysInVain(world);
   if (keys.length === 0) return "";
-  const where = `Secret ${world.place.namespace}/${authoritySecretName}`;
+  const where = `Secret ${world.installation.namespace}/${authoritySecretName}`;
   const remedy = keys.includes("RSA") ? "put one there as rsa.crt and rsa.key" : "put one there as tls.crt and tls.key";
   return `; ${authorityField}.algorithms asks for ${keys.join(", ")}, and the authority in ${where} has no such key: ${remedy}, or ask for another`;
 }

@@ -107,10 +107,10 @@ function tracingOf(world: RelayWorld, readings: Readings): Pick<RelayDocument, "
   return tracing === undefined ? {} : { tracing };
 }
 
-function deliveryOf({ relay, place }: RelayWorld, readings: Readings): RelayDocument["delivery"] {
+function deliveryOf({ relay, installation }: RelayWorld, readings: Readings): RelayDocument["delivery"] {
   const { delivery } = relay.spec;
   const hops = (list: "smarthosts" | "fallbackSmarthosts") =>
-    smarthostDocuments({ smarthosts: delivery[list], field: `spec.delivery.${list}`, readings, place });
+    smarthostDocuments({ smarthosts: delivery[list], field: `spec.delivery.${list}`, readings, installation });
   return {
     mode: delivery.mode,
     allowRecipients: [...delivery.allowRecipients],

@@ -36,7 +36,7 @@ import type { RelayMemory } from "../work/memory.ts";
 import { unheldDocuments } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
-import { isServedAt, type Place } from "../installation/installation.ts";
+import { isServedAt, type Installation } from "../installation/installation.ts";
 import type { ClaimFact, PodFact } from "../pods/facts.ts";
 
 export interface RelaySources {
@@ -45,21 +45,21 @@ export interface RelaySources {
   readonly readReport: ReadReport;
   readonly giveOrder: GiveOrder;
   readonly memory: RelayMemory;
-  readonly place: Place;
+  readonly installation: Installation;
   readonly now: () => number;
 }
 
 export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay>): Promise<RelayWorld> {
-  const { kube, place } = sources;
+  const { kube, installation } = sources;
   const { namespace, name } = relay.metadata;
   const reader = secretReader(kube, namespace);
-  const own = secretReader(kube, place.namespace);
+  const own = secretReader(kube, installation.namespace);
   const shards = await readShards(kube, { namespace, name });
   const domains = await gatherDomains(kube, relay);
   return {
     now: sources.now(),
     hasTurn: sources.memory.turns.has(nameOf(relay.metadata)),
-    place,
+    installation,
     relay,
     credentials: await gatherCredentials(sources, relay),
     ...(await gatherReferred(kube, reader, relayReferences(relay))),
@@ -92,7 +92,7 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
   const { namespace, name } = relay.metadata;
   return sources.credentials.select({
     kube: sources.kube,
-    place: sources.place,
+    installation: sources.installation,
     asker: keyOf({ kind: "MailRelay", namespace, name }),
     relay: nameOf(relay.metadata),
     namespace,
@@ -204,8 +204,8 @@ function instantOf(time: string | undefined): number | undefined {
 /** By name of the relay: how many of its pods are replaced, of those that are at it. Of a paused one none is counted. */
 export async function gatherRollouts({
   kube,
-  place,
-}: Pick<RelaySources, "kube" | "place">): Promise<ReadonlyMap<string, number>> {
+  installation,
+}: Pick<RelaySources, "kube" | "installation">): Promise<ReadonlyMap<string, number>> {
   const labels = { [managedByLabel]: "mailboat-operator" };
   const found = new Map<string, Pick<PodFact, "template" | "ready">[]>();
   for (const { metadata, status } of await kube.list("Pod", { labels })) {
@@ -217,9 +217,9 @@ export async function gatherRollouts({
   for (const statefulSet of await kube.list("StatefulSet", { labels })) {
     const { namespace, name } = statefulSet.metadata;
     const relay = await kube.get("MailRelay", namespace, name);
-    if (relay === undefined || relay.spec.paused || !isServedAt(place, relay.spec)) continue;
+    if (relay === undefined || relay.spec.paused || !isServedAt(installation, relay.spec)) continue;
     const pods = found.get(nameOf(statefulSet.metadata)) ?? [];
-    const replaced = replacedOf({ relay, place, statefulSet, pods });
+    const replaced = replacedOf({ relay, installation, statefulSet, pods });
     if (replaced !== undefined) rollouts.set(nameOf(statefulSet.metadata), replaced);
   }
   return rollouts;

@@ -260,14 +260,14 @@ function objectsFor(
   { world, reading, scale, rollout, trust }: Considered,
   areShardsClean: boolean,
 ): readonly AppliedObject[] {
-  const { relay, place, kinds } = world;
+  const { relay, installation, kinds } = world;
   const { certManager } = relay.spec.tls;
   const certificate = trust.mounted;
   const objects: AppliedObject[] = [
     renderServiceAccount(relay),
     renderHeadlessService(relay),
     renderClientService(relay, world.service),
-    ...(relay.spec.networkPolicy.enabled ? [renderNetworkPolicy(relay, place.namespace)] : []),
+    ...(relay.spec.networkPolicy.enabled ? [renderNetworkPolicy(relay, installation.namespace)] : []),
     renderDisruptionBudget(relay),
   ];
   if (kinds.has("PodMonitor")) objects.push(renderPodMonitor(relay));

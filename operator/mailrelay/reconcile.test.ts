@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { relayLabel, revisionAnnotation, servingLabel } from "../../api/labels.ts";
-import { domainOf, now, place, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
+import { domainOf, now, installation, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
 import { ForbiddenError, type ListOptions, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject, Kind, KindMap, PersistentVolumeClaim, Secret } from "../kube/objects.ts";
 import { decodeData, encodeData } from "../kube/secret.ts";
@@ -141,7 +141,7 @@ async function open(context: TestContext, spec: object = {}): Promise<Stage> {
     },
     giveOrder: () => Promise.resolve(undefined),
     memory,
-    place,
+    installation,
     now: () => now,
   };
   return {
@@ -184,7 +184,7 @@ test("a relay of another class is left alone entirely, and the domains that refe
   const { kube, sources, run, writes } = await open(context, { className: "other" });
   await run();
   assert.deepEqual([writes.length, await kube.list("Secret")], [0, []]);
-  const both = { ...sources, place: { ...place, className: "other" } };
+  const both = { ...sources, installation: { ...installation, className: "other" } };
   await reconcileRelay(both, relayKey);
   await reconcileDomain(both, domainKey);
   assert.ok(writes.includes("status of MailRelay") && writes.includes("status of SenderDomain"));
@@ -192,7 +192,7 @@ test("a relay of another class is left alone entirely, and the domains that refe
   await kube.remove({ kind: "StatefulSet", namespace: "mail", name: "outbound" });
   // The authorities, what they sign, the pods.
   for (let look = 0; look < 2; look += 1) {
-    await reconcileRelay({ ...sources, place: { ...place, className: undefined } }, relayKey);
+    await reconcileRelay({ ...sources, installation: { ...installation, className: undefined } }, relayKey);
   }
   assert.equal((await kube.list("StatefulSet")).length, 1);
 });

@@ -23,7 +23,7 @@ export async function reconcileRelay(
   if (relay === undefined) {
     const misfit = await kube.misfit("MailRelay", key.namespace, key.name);
     if (misfit !== undefined) {
-      if (isServedAt(sources.place, misfit)) return reconcileMisfit(sources, misfit);
+      if (isServedAt(sources.installation, misfit)) return reconcileMisfit(sources, misfit);
       leaveAlone(sources, key);
       return undefined;
     }
@@ -31,7 +31,7 @@ export async function reconcileRelay(
     sources.credentials.forget(keyOf({ kind: "MailRelay", ...key }));
     return undefined;
   }
-  if (!isServedAt(sources.place, relay.spec)) {
+  if (!isServedAt(sources.installation, relay.spec)) {
     leaveAlone(sources, key);
     return undefined;
   }

@@ -7,7 +7,7 @@ import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
 import type { Figures, Recommendation, RelayPods } from "../pods/facts.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import type { Contest } from "../binding/rivals.ts";
 import type { TrustFacts } from "../trust/trust.ts";
 import type { NetworkPolicy, Service } from "../kube/kinds.ts";
@@ -16,7 +16,7 @@ import type { ConfigMap, OptionalKind, Secret } from "../kube/objects.ts";
 export interface RelayWorld extends RelayPods, TrustFacts {
   /** It is the relay's turn to replace its pods. */
   readonly hasTurn: boolean;
-  readonly place: Place;
+  readonly installation: Installation;
   readonly credentials: CredentialFacts;
   /** ConfigMaps of the relay's namespace that its spec names and that exist, by name. */
   readonly configMaps: ReadonlyMap<string, ConfigMap | "forbidden">;

@@ -2,13 +2,13 @@
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { PodHindrance, StatefulSet, Stored } from "../kube/objects.ts";
-import type { NextHopAddress, Place } from "../installation/installation.ts";
+import type { NextHopAddress, Installation } from "../installation/installation.ts";
 
 /** A relay with its pods. */
 export interface RelayPods {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly place: Pick<Place, "podHost">;
+  readonly installation: Pick<Installation, "podHost">;
   readonly relay: Stored<MailRelay>;
   readonly statefulSet: StatefulSet | undefined;
   readonly pods: readonly PodFact[];

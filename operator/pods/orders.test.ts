@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { place, podOf, relayOf, relayWorld, reportOf } from "../../test/support/operatorobjects.ts";
+import { installation, podOf, relayOf, relayWorld, reportOf } from "../../test/support/operatorobjects.ts";
 import type { PodFact } from "./facts.ts";
 import { decideOrders, orderDigest, peersOf } from "./orders.ts";
 
@@ -136,7 +136,7 @@ test("peersOf() leaves out who is about to take no mail", () => {
 test("peersOf() names addresses where pods have no names", () => {
   const world = relayWorld({
     relay: relayOf({ replicas: 2 }),
-    place: { ...place, podHost: "127.0.0.1" },
+    installation: { ...installation, podHost: "127.0.0.1" },
     pods: [pod(0, { administration: { host: "127.0.0.1", port: 40_001 } })],
   });
   assert.deepEqual(peersOf(world, new Set()), [{ name: "outbound-0", host: "127.0.0.1", port: 40_001 }]);

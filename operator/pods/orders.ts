@@ -50,14 +50,14 @@ export function decideOrders(question: OrderQuestion): readonly PodOrder[] {
  * Pods that take mail from those that leave: they stay, serve, and are not leaving by an order of before. A report that is
  * missing for once must not change the list: each change is another order.
  */
-export function peersOf({ pods, place, relay }: RelayPods, leaving: ReadonlySet<string>): readonly Peer[] {
+export function peersOf({ pods, installation, relay }: RelayPods, leaving: ReadonlySet<string>): readonly Peer[] {
   const { name, namespace } = relay.metadata;
   return pods.slice(0, maxPeers).flatMap((pod) => {
     const { administration, report } = pod;
     const stays = pod.ready && !pod.isGoing && pod.serving && !leaving.has(pod.name);
     if (!stays || administration === undefined || report?.draining === true || report?.drain !== undefined) return [];
     // A name in DNS outlives the address of a pod.
-    const host = place.podHost ?? `${pod.name}.${headlessServiceName(name)}.${namespace}.svc`;
+    const host = installation.podHost ?? `${pod.name}.${headlessServiceName(name)}.${namespace}.svc`;
     return [{ name: pod.name, host, port: administration.port }];
   });
 }

@@ -4,7 +4,7 @@ import { secretText } from "../kube/secret.ts";
 import { readAuthorities } from "../trust/certificate.ts";
 import { type Login, readLogin } from "./login.ts";
 import { forbiddenProblem } from "../installation/rights.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import type { ReferenceProblem } from "../installation/problems.ts";
 import { type Headers, readHeaders } from "./headers.ts";
 import type { SpecReference } from "./reference.ts";
@@ -13,7 +13,7 @@ import type { SpecReference } from "./reference.ts";
 export interface Referred {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly place: Place;
+  readonly installation: Installation;
   /** By name; those that do not exist are absent. */
   readonly secrets: ReadonlyMap<string, Secret>;
   readonly configMaps: ReadonlyMap<string, ConfigMap | "forbidden">;
@@ -86,8 +86,8 @@ function objectOf({ kind, name }: SpecReference, referred: Referred): Secret | C
   return referred.forbidden.has(name) ? "forbidden" : referred.secrets.get(name);
 }
 
-function forbidden({ field, kind, namespace }: SpecReference, { place }: Referred): ReferenceProblem {
-  return forbiddenProblem({ field, kind, namespace, place });
+function forbidden({ field, kind, namespace }: SpecReference, { installation }: Referred): ReferenceProblem {
+  return forbiddenProblem({ field, kind, namespace, installation });
 }
 
 function missing({ field, kind, name }: SpecReference): ReferenceProblem {

@@ -9,7 +9,7 @@ import {
   domainOf,
   domainWorld,
   now,
-  place,
+  installation,
   relayOf,
   relayWorld,
   secretOf,
@@ -101,7 +101,7 @@ function hopWith(kind: Kind) {
 function resolved(smarthosts: readonly (SmarthostSpec & object)[], held: Held) {
   const domain = domainOf({ spec: { smarthosts } });
   const readings: Readings = readReferences(domainReferences(domain), domainWorld({ domain, ...held }));
-  const documents = smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, place });
+  const documents = smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, installation });
   return { documents, problems: readings.problems };
 }
 

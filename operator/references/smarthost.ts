@@ -1,7 +1,7 @@
 /** Smarthosts as relays need them: credentials and authorities inlined, local names replaced by addresses. Pure. */
 import type { SmarthostDocument } from "../../api/relayconfig.ts";
 import type { Readings } from "./readings.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 
 /** A smarthost as manifests spell it. */
 export interface SmarthostSpec {
@@ -16,11 +16,11 @@ export interface SmarthostQuestion {
   readonly field: string;
   /** Of what they refer to. One that refers to something else than these have is not to be used: see their problems. */
   readonly readings: Pick<Readings, "logins" | "authorities">;
-  readonly place: Pick<Place, "addressBook">;
+  readonly installation: Pick<Installation, "addressBook">;
 }
 
 export function smarthostDocuments({ smarthosts, ...question }: SmarthostQuestion): readonly SmarthostDocument[] {
-  const { addressBook } = question.place;
+  const { addressBook } = question.installation;
   return smarthosts.map((smarthost, index) => {
     const field = `${question.field}[${index}]`;
     const credentials = question.readings.logins.get(`${field}.credentialsRef`);

@@ -11,14 +11,14 @@ import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
 import { openOrders } from "../pods/giveorder.ts";
 import { readReport } from "../pods/reports.ts";
 import { RelayMemory } from "../work/memory.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import type { OperatorMetrics } from "./metrics.ts";
 import type { ReconcileTracer } from "./reconciletrace.ts";
 
 export interface QueueSettings {
   readonly kube: Kube;
-  readonly place: Place;
+  readonly installation: Installation;
   readonly workers: number;
   /** Relays that replace their pods at the same time. */
   readonly maxRollouts: number;
@@ -34,7 +34,7 @@ export interface QueueSettings {
 }
 
 export function openQueue(settings: QueueSettings): WorkQueue {
-  const { kube, place, workers, mayOrder, metrics, failing, traces, log, now, monotonic, chance } = settings;
+  const { kube, installation, workers, mayOrder, metrics, failing, traces, log, now, monotonic, chance } = settings;
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
@@ -42,7 +42,7 @@ export function openQueue(settings: QueueSettings): WorkQueue {
     giveOrder: openOrders({ mayOrder, now }),
     memory: new RelayMemory(settings.maxRollouts),
     now,
-    place,
+    installation,
   };
   return new WorkQueue({
     workers,

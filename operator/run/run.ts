@@ -80,7 +80,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
       const { relayImage: image, serviceAccount, secretsRole, clusterDomain, className } = settings;
       const pods = podDefaults(settings, state.areIdsAssigned);
       const { ownImage = image } = settings;
-      const place = { className, namespace, image, ownImage, pods, clusterDomain, serviceAccount, secretsRole };
+      const installation = { className, namespace, image, ownImage, pods, clusterDomain, serviceAccount, secretsRole };
       state.queue = openQueue({
         ...run,
         kube,
@@ -90,7 +90,7 @@ export async function runCluster(run: ClusterRun): Promise<number> {
         workers: settings.workers,
         maxRollouts: settings.maxRollouts,
         mayOrder: () => election.isFresh(),
-        place: { ...place, certificateNames: [], addressBook: new Map(), podHost: undefined },
+        installation: { ...installation, certificateNames: [], addressBook: new Map(), podHost: undefined },
       });
       return state.queue;
     },

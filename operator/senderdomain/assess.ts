@@ -41,7 +41,7 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   if (consent.kind === "unknown") {
     const message =
       `spec.relayRef: MailRelay ${nameOf(relay.metadata)} selects namespaces by label, and pods keep what they have of ` +
-      `this domain: ${namespacesGrant(world.place)}`;
+      `this domain: ${namespacesGrant(world.installation)}`;
     return finding("Accepted", "False", "NamespacesForbidden", message);
   }
   const holder = holderOf(world);
@@ -54,7 +54,7 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   if (world.unseenHolder !== undefined) return judgeUnseenHolder(world, relay, world.unseenHolder);
   if (world.isRelayForbidden) {
     const { namespace } = relay.metadata;
-    const { message } = forbiddenProblem({ field: "spec.relayRef", namespace, place: world.place });
+    const { message } = forbiddenProblem({ field: "spec.relayRef", namespace, installation: world.installation });
     return finding("Accepted", "False", "SecretsForbidden", message);
   }
   const unreadable = world.credentials.problems.find((problem) => problem.kind === "forbidden");

@@ -29,7 +29,7 @@ export async function gatherDomain(sources: DomainSources, domain: Stored<Sender
   const mounted = await gatherMounted(sources, domain, relay ?? misfit);
   const world: DomainWorld = {
     now: sources.now(),
-    place: sources.place,
+    installation: sources.installation,
     domain,
     relay,
     misfit,
@@ -114,7 +114,7 @@ async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDo
   const { namespace, name } = domain.metadata;
   return sources.credentials.select({
     kube: sources.kube,
-    place: sources.place,
+    installation: sources.installation,
     asker: keyOf({ kind: "SenderDomain", namespace, name }),
     relay: nameOf(relayOf(domain)),
     namespace,

@@ -29,18 +29,18 @@ export function keyFacts(world: DomainWorld, previous: PreviousDocument): KeyFac
   const usable: UsableKey[] = [];
   const problems: KeyProblem[] = [];
   const { namespace } = world.domain.metadata;
-  const { place } = world;
+  const { installation } = world;
   (world.domain.spec.dkim?.keys ?? []).forEach(({ selector, secretRef }, index) => {
     const field = `spec.dkim.keys[${index}].secretRef`;
     const reading = world.forbidden.has(secretRef.name)
-      ? { problem: forbiddenProblem({ field, namespace, place }) }
+      ? { problem: forbiddenProblem({ field, namespace, installation }) }
       : judgeKey(`${field}: Secret ${secretRef.name}`, world.secrets.get(secretRef.name), secretRef.key);
     if ("problem" in reading) problems.push(reading.problem);
     const key = "usable" in reading ? { selector, ...reading.usable } : lastGood(previous, selector);
     if (key !== undefined) usable.push(key);
   });
   if (world.managedKeys === undefined) {
-    problems.push(forbiddenProblem({ field: "spec.dkim.managed", namespace, place }));
+    problems.push(forbiddenProblem({ field: "spec.dkim.managed", namespace, installation }));
     usable.push(...keptKeys(world, previous));
   }
   for (const secret of world.managedKeys ?? []) {

@@ -42,11 +42,11 @@ export async function reconcileDomain(
 }
 
 /** One that refers to no relay at all is told so by every operator, in the same words. */
-async function isServed({ kube, place }: DomainSources, domain: Stored<SenderDomain>): Promise<boolean> {
+async function isServed({ kube, installation }: DomainSources, domain: Stored<SenderDomain>): Promise<boolean> {
   const { namespace, name } = relayOf(domain);
   const relay =
     (await kube.get("MailRelay", namespace, name))?.spec ?? (await kube.misfit("MailRelay", namespace, name));
-  return isServedAt(place, relay);
+  return isServedAt(installation, relay);
 }
 
 /** Where not even status may be written, the event alone says it. What is wrong ends with a change, of which a watch tells. */

@@ -7,13 +7,13 @@ import type { ConfigMap, Misfit, Secret, Stored } from "../kube/objects.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import type { Rejection } from "../installation/problems.ts";
 
 export interface DomainWorld {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly place: Place;
+  readonly installation: Installation;
   readonly domain: Stored<SenderDomain>;
   /** The relay that spec.relayRef names; absent when there is none. */
   readonly relay: Stored<MailRelay> | undefined;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { LocalKube } from "../../local/kube.ts";
-import { now, place, relayOf, relayWorld } from "../../test/support/operatorobjects.ts";
+import { now, installation, relayOf, relayWorld } from "../../test/support/operatorobjects.ts";
 import { decodeCertificate } from "../../relay/config/certificate.ts";
 import { decodeData, encodeData } from "../kube/secret.ts";
 import { type IssuedCertificate, leafLifeMs } from "./certificate.ts";
@@ -33,7 +33,7 @@ const relay = relayOf();
 
 const withKeys = (...algorithms: readonly ("ECDSA" | "RSA")[]) => relayOf({ tls: { selfSigned: { algorithms } } });
 const names = ["relay.example.com", "outbound.mail.svc", "outbound.mail.svc.cluster.local", "localhost"];
-const namespaces = { "mailboat-ca": place.namespace, "outbound-certificate": "mail" } as const;
+const namespaces = { "mailboat-ca": installation.namespace, "outbound-certificate": "mail" } as const;
 
 async function open(t: TestContext): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), "mailboat-own-"));
@@ -173,7 +173,7 @@ test("an authority that a person gave signs one certificate, and what was of RSA
   const { kube, issue, data, asks } = await open(t);
   await issue();
   const given = await makeCertificateAuthority(now, clientAuthorities.ECDSA);
-  const authority = await kube.get("Secret", place.namespace, "mailboat-ca");
+  const authority = await kube.get("Secret", installation.namespace, "mailboat-ca");
   assert.ok(authority);
   await kube.apply({
     ...authority,

@@ -3,7 +3,7 @@
  * made or renewed first, and what it is to sign comes with the next look, which finds it in force. Pure.
  */
 import type { MailRelay } from "../../api/mailrelay.ts";
-import type { Place } from "../installation/installation.ts";
+import type { Installation } from "../installation/installation.ts";
 import type { Rejection } from "../installation/problems.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
@@ -24,7 +24,7 @@ import type { TrustAction } from "./request.ts";
 export interface TrustFacts {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly place: Pick<Place, "namespace" | "clusterDomain" | "certificateNames">;
+  readonly installation: Pick<Installation, "namespace" | "clusterDomain" | "certificateNames">;
   readonly relay: Stored<MailRelay>;
   /** Secrets of the relay's namespace that its spec names and that exist, by name. */
   readonly secrets: ReadonlyMap<string, Secret>;
@@ -76,10 +76,10 @@ export type InternalDecision =
   | { readonly kind: "change"; readonly action: Extract<TrustAction, { readonly kind: "keepAuthority" }> };
 
 /** The authority that signs what the operator and the pods show each other. */
-export function decideInternal({ internalAuthority: read, place, now }: TrustFacts): InternalDecision {
+export function decideInternal({ internalAuthority: read, installation, now }: TrustFacts): InternalDecision {
   const change = decideInternalAuthority(read, now);
   if (change.kind === "keep") return { kind: "inForce", authority: change.authority };
-  const at = { namespace: place.namespace, name: internalAuthoritySecretName };
+  const at = { namespace: installation.namespace, name: internalAuthoritySecretName };
   return { kind: "change", action: { kind: "keepAuthority", wanted: { of: "pods", change }, place: at, read } };
 }
 
@@ -87,13 +87,13 @@ export function decideInternal({ internalAuthority: read, place, now }: TrustFac
 export const authorityField = "spec.tls.selfSigned";
 
 function clientActions(world: TrustFacts): readonly TrustAction[] {
-  const { place, authority: read, now } = world;
+  const { installation, authority: read, now } = world;
   if (world.relay.spec.tls.selfSigned === undefined) return [];
   const change = decideClientAuthority(read, now);
   const authority = signingAuthority(world);
   const issues = authority === undefined ? [] : leafActions(world, authority);
   if (change.kind === "keep") return issues;
-  const at = { namespace: place.namespace, name: authoritySecretName };
+  const at = { namespace: installation.namespace, name: authoritySecretName };
   const wanted = { of: "clients", change } as const;
   return [{ kind: "keepAuthority", wanted, place: at, read, field: authorityField }, ...issues];
 }
@@ -112,13 +112,13 @@ export function keysInVain(world: TrustFacts): readonly KeyAlgorithm[] {
   return authority === undefined ? [] : lackingKeys(world.relay.spec.tls.selfSigned?.algorithms, authority);
 }
 
-function leafActions({ relay, place, certificate, now }: TrustFacts, authority: ClientAuthority): readonly TrustAction[] {
+function leafActions({ relay, installation, certificate, now }: TrustFacts, authority: ClientAuthority): readonly TrustAction[] {
   const { tls, hostname } = relay.spec;
   const names = [
     ...new Set([
       hostname,
-      ...clientNames(relay.metadata, place.clusterDomain),
-      ...place.certificateNames,
+      ...clientNames(relay.metadata, installation.clusterDomain),
+      ...installation.certificateNames,
       ...(tls.selfSigned?.dnsNames ?? []),
     ]),
   ];

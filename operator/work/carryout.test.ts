@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { LocalKube } from "../../local/kube.ts";
-import { domainOf, now, place, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
+import { domainOf, now, installation, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
 import { createCredentialSource } from "../credentials/source.ts";
 import {
   ForbiddenError,
@@ -58,7 +58,7 @@ function sourcesOver(kube: Kube): RelaySources {
     readReport: () => Promise.resolve(undefined),
     giveOrder: () => Promise.resolve(undefined),
     memory: new RelayMemory(),
-    place,
+    installation,
     now: () => now,
   };
 }
@@ -69,7 +69,7 @@ test("authorities are not made anew by a leader that does not know of them", asy
   const sources = sourcesOver(kube);
   const key = { namespace: "mail", name: "outbound" };
   const stored = (): Promise<readonly (Secret | undefined)[]> =>
-    Promise.all(["mailboat-ca", "mailboat-internal-ca"].map((name) => kube.get("Secret", place.namespace, name)));
+    Promise.all(["mailboat-ca", "mailboat-internal-ca"].map((name) => kube.get("Secret", installation.namespace, name)));
   assert.equal(await reconcileRelay(sources, key), 0, "what they sign comes at once");
   const made = await stored();
   assert.ok(made.every((secret) => secret !== undefined));

@@ -10,12 +10,12 @@ import type { RelayWorld } from "../../operator/mailrelay/world.ts";
 import { usualSecretsRole } from "../../operator/installation/rights.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
 import type { IssuedCertificate } from "../../operator/trust/certificate.ts";
-import { type Place, usualPods } from "../../operator/installation/installation.ts";
+import { type Installation, usualPods } from "../../operator/installation/installation.ts";
 import type { ClaimFact, PodFact } from "../../operator/pods/facts.ts";
 
 export const now = Date.parse("2026-11-23T12:00:00Z");
 
-export const place: Place = {
+export const installation: Installation = {
   image: "mailboat-relay",
   ownImage: "mailboat-relay",
   pods: usualPods,
@@ -114,7 +114,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
   return {
     now,
     hasTurn: false,
-    place,
+    installation,
     relay: relayOf(),
     credentials: { documents: [], problems: [] },
     secrets: new Map(),
@@ -150,7 +150,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
 export function domainWorld(world: Partial<DomainWorld> = {}): DomainWorld {
   return {
     now,
-    place,
+    installation,
     domain: domainOf(),
     relay: relayOf({ tenants: [{ name: "own", namespaces: { from: "Same" }, may: ["Smarthosts"] }] }),
     misfit: undefined,

@@ -5,7 +5,7 @@ import type { RelayWorld } from "../world.ts";
 
 /** Undefined when nothing is to be traced. Not to be used while something that spec.tracing refers to is in trouble. */
 export function tracingDocument(
-  { relay, place }: Pick<RelayWorld, "relay" | "place">,
+  { relay, installation }: Pick<RelayWorld, "relay" | "installation">,
   readings: Pick<Readings, "headers" | "authorities">,
 ): TracingDocument | undefined {
   const { tracing } = relay.spec;
@@ -18,7 +18,7 @@ export function tracingDocument(
     ...(ca === undefined ? {} : { ca }),
     trustedNextHops: tracing.trustedNextHops.flatMap((host) => {
       // A local name is trusted where it leads, and nowhere else on that address.
-      const local = [...place.addressBook].filter(([name]) => name === host || name.startsWith(`${host}:`));
+      const local = [...installation.addressBook].filter(([name]) => name === host || name.startsWith(`${host}:`));
       return [{ host }, ...local.map(([, address]) => ({ host: address.host, port: address.port }))];
     }),
   };

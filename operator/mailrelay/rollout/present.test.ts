@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { labelsFor, templateAnnotation } from "../../../api/labels.ts";
 import { LocalKube } from "../../../local/kube.ts";
-import { now, place, relayOf } from "../../../test/support/operatorobjects.ts";
+import { now, installation, relayOf } from "../../../test/support/operatorobjects.ts";
 import { gatherRollouts } from "../gather.ts";
 import { templateMark } from "../objects/podtemplate.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
@@ -67,7 +67,7 @@ const rows: readonly Row[] = [
   ["somebody paused it", { spec: { paused: true }, pods: [["new", "unready"]] }, undefined],
 ];
 
-for (const [what, { spec = {}, image = place.image, pods }, replaced] of rows) {
+for (const [what, { spec = {}, image = installation.image, pods }, replaced] of rows) {
   test(`a new leader finds a relay: ${what}`, async (context) => {
     const stateDirectory = await mkdtemp(join(tmpdir(), "mailboat-rollouts-"));
     context.after(() => rm(stateDirectory, { recursive: true }));
@@ -79,7 +79,7 @@ for (const [what, { spec = {}, image = place.image, pods }, replaced] of rows) {
     const set = renderStatefulSet({
       relay,
       image,
-      pods: place.pods,
+      pods: installation.pods,
       replicas: relay.spec.replicas,
       present: undefined,
     });
@@ -98,6 +98,6 @@ for (const [what, { spec = {}, image = place.image, pods }, replaced] of rows) {
         status: { podIP: "", ready: readiness === "ready", ports: [], phase: "Running" },
       });
     }
-    assert.equal((await gatherRollouts({ kube, place })).get(`${namespace}/${name}`), replaced);
+    assert.equal((await gatherRollouts({ kube, installation })).get(`${namespace}/${name}`), replaced);
   });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { place, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
+import { installation, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 import { planRelay } from "../../../test/support/plans.ts";
 import type { RelayWorld } from "../world.ts";
@@ -9,8 +9,8 @@ import type { PodFact } from "../../pods/facts.ts";
 
 const seen = { ...relayOf({ replicas: 2 }), status: { observedGeneration: 3 } };
 const setOf = (image: string, replicas = 2) =>
-  renderStatefulSet({ relay: relayOf({ replicas: 2 }), image, pods: place.pods, replicas, present: undefined });
-const template = wantedTemplate({ relay: relayOf({ replicas: 2 }), place });
+  renderStatefulSet({ relay: relayOf({ replicas: 2 }), image, pods: installation.pods, replicas, present: undefined });
+const template = wantedTemplate({ relay: relayOf({ replicas: 2 }), installation });
 const pod = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template, ...fact });
 const stale = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template: "older", ...fact });
 
@@ -18,7 +18,7 @@ type Row = readonly [what: string, world: Partial<RelayWorld>, rollout: string];
 
 const rows: readonly Row[] = [
   ["a relay without pods yet", { statefulSet: undefined }, "done"],
-  ["pods as they should be", { statefulSet: setOf(place.image), pods: [pod("0"), pod("1")] }, "done"],
+  ["pods as they should be", { statefulSet: setOf(installation.image), pods: [pod("0"), pod("1")] }, "done"],
   ["another image of the operator", { statefulSet: setOf("older"), pods: [stale("0"), stale("1")] }, "due operator"],
   [
     "a spec that nobody has looked at",
@@ -26,18 +26,18 @@ const rows: readonly Row[] = [
     "due owner",
   ],
   ["another image while the relay sleeps", { statefulSet: setOf("older", 0), pods: [] }, "due owner"],
-  ["one of two replaced", { statefulSet: setOf(place.image), pods: [pod("0"), stale("1")] }, "underWay 1"],
+  ["one of two replaced", { statefulSet: setOf(installation.image), pods: [pod("0"), stale("1")] }, "underWay 1"],
   [
     "one of two replaced, not ready",
-    { statefulSet: setOf(place.image), pods: [pod("0", { ready: false }), stale("1")] },
+    { statefulSet: setOf(installation.image), pods: [pod("0", { ready: false }), stale("1")] },
     "underWay 0",
   ],
   [
     "all replaced, one not ready",
-    { statefulSet: setOf(place.image), pods: [pod("0"), pod("1", { ready: false })] },
+    { statefulSet: setOf(installation.image), pods: [pod("0"), pod("1", { ready: false })] },
     "starting 1",
   ],
-  ["the last one away", { statefulSet: setOf(place.image), pods: [pod("0")] }, "starting 1"],
+  ["the last one away", { statefulSet: setOf(installation.image), pods: [pod("0")] }, "starting 1"],
 ];
 
 for (const [what, world, expected] of rows) {

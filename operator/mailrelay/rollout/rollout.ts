@@ -18,7 +18,7 @@ export type Rollout =
   /** The StatefulSet has another template than it should. */
   | { readonly kind: "due"; readonly by: "owner" | "operator" };
 
-type Facts = Pick<RelayWorld, "relay" | "place" | "statefulSet"> & {
+type Facts = Pick<RelayWorld, "relay" | "installation" | "statefulSet"> & {
   readonly pods: readonly Pick<PodFact, "template" | "ready">[];
 };
 
@@ -49,8 +49,8 @@ export function replacedOf(facts: Facts): number | undefined {
 }
 
 /** Mark of the template that pods should be made from. */
-export function wantedTemplate({ relay, place }: Pick<RelayWorld, "relay" | "place">): string | undefined {
-  return templateMark(renderPodTemplate(relay, place.image, place.pods));
+export function wantedTemplate({ relay, installation }: Pick<RelayWorld, "relay" | "installation">): string | undefined {
+  return templateMark(renderPodTemplate(relay, installation.image, installation.pods));
 }
 
 /** Whether the pods stay as they are for now. */
@@ -60,8 +60,8 @@ export function waitsForTurn({ hasTurn }: Pick<RelayWorld, "hasTurn">, rollout: 
 
 /** While its pods wait for their turn, a StatefulSet is written for another number of them alone, with the template that it has. */
 export function setToApply(world: RelayWorld, replicas: number, rollout: Rollout): readonly StatefulSet[] {
-  const { relay, place, statefulSet } = world;
-  const set = renderStatefulSet({ relay, image: place.image, pods: place.pods, replicas, present: statefulSet });
+  const { relay, installation, statefulSet } = world;
+  const set = renderStatefulSet({ relay, image: installation.image, pods: installation.pods, replicas, present: statefulSet });
   if (statefulSet === undefined || !waitsForTurn(world, rollout)) return [set];
   if (statefulSet.spec.replicas === replicas) return [];
   return [{ ...set, spec: { ...set.spec, template: statefulSet.spec.template } }];

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { now, place, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
+import { now, installation, podOf, relayOf, relayWorld, reportOf } from "../../../test/support/operatorobjects.ts";
 import { documentVersionFor } from "./versions.ts";
 import { wantedTemplate } from "./rollout.ts";
 import type { PodFact } from "../../pods/facts.ts";
 
 const ours = relayOf();
 const pinned = relayOf({ pod: { image: "mirror.example/mailboat:old" } });
-const today = (relay = ours): string => wantedTemplate({ relay, place }) ?? "";
+const today = (relay = ours): string => wantedTemplate({ relay, installation }) ?? "";
 
 const newer = (fact: Partial<PodFact> = {}): PodFact => podOf("p0", fact);
 const older = (fact: Partial<PodFact> = {}): PodFact =>
@@ -98,9 +98,9 @@ const rows: readonly Row[] = [
 ];
 
 test("a chart that pins the relays' image to the release before: nothing is taken for granted of a pod that starts", () => {
-  const pinnedByChart = { ...place, image: "mailboat-relay:older" };
-  const template = wantedTemplate({ relay: ours, place: pinnedByChart });
-  const world = relayWorld({ relay: ours, place: pinnedByChart });
+  const pinnedByChart = { ...installation, image: "mailboat-relay:older" };
+  const template = wantedTemplate({ relay: ours, installation: pinnedByChart });
+  const world = relayWorld({ relay: ours, installation: pinnedByChart });
   assert.equal(documentVersionFor({ ...world, pods: [silent({ template, ...long })] }, 2), 1);
   assert.equal(documentVersionFor({ ...world, pods: [] }, 1), 1);
 });

@@ -7,7 +7,7 @@ import { wantedTemplate } from "./rollout.ts";
 import type { RelayWorld } from "../world.ts";
 import type { PodFact } from "../../pods/facts.ts";
 
-type Facts = Pick<RelayWorld, "now" | "relay" | "place" | "pods">;
+type Facts = Pick<RelayWorld, "now" | "relay" | "installation" | "pods">;
 
 /** A relay that starts is ready within seconds; one that is not after this long is taken to be unable to read what is there. */
 const startingMs = 60_000;
@@ -16,8 +16,8 @@ const startingMs = 60_000;
 export function documentVersionFor(world: Facts, mounted: DocumentVersion | undefined): DocumentVersion {
   const { oldest, newest } = documentVersions;
   const present = mounted ?? oldest;
-  const { now, relay, place, pods } = world;
-  const isOwnImage = (relay.spec.pod.image ?? place.image) === place.ownImage;
+  const { now, relay, installation, pods } = world;
+  const isOwnImage = (relay.spec.pod.image ?? installation.image) === installation.ownImage;
   const wanted = wantedTemplate(world);
   const isOfToday = ({ template }: PodFact): boolean => template !== undefined && template === wanted;
   const told = pods.find((pod) => isOfToday(pod) && pod.reads !== undefined)?.reads;

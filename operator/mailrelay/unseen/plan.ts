@@ -16,11 +16,11 @@ export function isHidden({ sight, relay }: RelayWorld): boolean {
 }
 
 export function planHidden(world: RelayWorld): RelayPlan {
-  const { relay, now, pods, sight, place } = world;
+  const { relay, now, pods, sight, installation } = world;
   const { namespace, generation: observedGeneration = 0 } = relay.metadata;
   const hidden = sight.kind === "part" ? [...sight.hidden].sort().join(", ") : "";
   const message =
-    `metadata.namespace: the operator (account ${place.namespace}:${place.serviceAccount}) may not read ${hidden} in namespace ` +
+    `metadata.namespace: the operator (account ${installation.namespace}:${installation.serviceAccount}) may not read ${hidden} in namespace ` +
     `${namespace}, and what runs there stays as it is: give it the Role of the chart there (helm upgrade makes it anew)`;
   const findings = [finding("Accepted", "False", "NamespaceNotSeen", message)];
   const conditions = [...findings, ...summarizeRelay(findings, { unsent: undefined, hasPods: pods.length > 0 })].reduce<

@@ -91,8 +91,8 @@ export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
 
   /** Runs the command that conditions show. */
   giveSecrets(namespace: string): void {
-    const place = { namespace: this.operatorNamespace, serviceAccount: operatorAccount, secretsRole: usualSecretsRole };
-    this.plane.kubectl(grantCommand(place, namespace).split(" ").slice(1));
+    const installation = { namespace: this.operatorNamespace, serviceAccount: operatorAccount, secretsRole: usualSecretsRole };
+    this.plane.kubectl(grantCommand(installation, namespace).split(" ").slice(1));
   }
 
   /** Lets the operator read one Secret, or one ConfigMap, and no other. */
