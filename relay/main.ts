@@ -34,7 +34,7 @@ import { spoolMetrics, type SpoolSources } from "./spool/metrics.ts";
 import { openStore, type Store } from "./spool/local/store.ts";
 import { startingAtOnce } from "./spool/start.ts";
 import type { Spool } from "./spool/verbs.ts";
-import { noStages } from "./reception/checks/stage.ts";
+import { noChecks } from "./reception/checks/check.ts";
 import { openReception, type ReceptionOptions } from "./reception/listeners.ts";
 import { receptionMetrics } from "./reception/metrics.ts";
 
@@ -140,7 +140,7 @@ function openMetrics(sources: SpoolSources) {
 
 /** Every way in and out; closed together. */
 async function openMail(
-  shared: Omit<ReceptionOptions, "gate" | "stages" | "listenHost" | "ports" | "metrics"> & {
+  shared: Omit<ReceptionOptions, "gate" | "checks" | "listenHost" | "ports" | "metrics"> & {
     readonly spool: Store;
     readonly limits: Limits;
     readonly hops: HopTracer;
@@ -163,7 +163,7 @@ async function openMail(
     spool,
     metrics: metrics.reception,
     gate,
-    stages: () => noStages,
+    checks: () => noChecks,
     listenHost,
     ports,
   });

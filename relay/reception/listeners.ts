@@ -27,7 +27,7 @@ import { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
 import { MailServer } from "../smtp/server/server.ts";
-import type { Stages } from "./checks/stage.ts";
+import type { Checks } from "./checks/check.ts";
 import { ReceptionSession, type SessionParts } from "./session.ts";
 
 export interface ReceptionOptions {
@@ -43,7 +43,7 @@ export interface ReceptionOptions {
   readonly hops?: HopTracer;
   readonly gate: Gate;
   /** Who is asked beside the rules of the house, as of now. */
-  readonly stages: () => Stages;
+  readonly checks: () => Checks;
   readonly listenHost: string;
   /** Listener name to the port that replaces the configured one; 0 lets the system choose. */
   readonly ports: ReadonlyMap<string, number>;
@@ -121,7 +121,7 @@ class Listeners {
       gate: options.gate,
       networks: new NetworkCache(),
       headerRoom: new HeaderRoom(),
-      stages: options.stages,
+      checks: options.checks,
     };
   }
 

@@ -21,8 +21,8 @@ export interface ReceptionMetrics {
   refused(listener: string, code: number, enhanced: string): void;
   /** A connection was closed before anything was said. */
   turnedAway(listener: string): void;
-  /** A stage was asked and gave no answer. */
-  stageSilent(stage: string, reason: "overdue" | "failed"): void;
+  /** A check was asked and gave no answer. */
+  checkSilent(check: string, reason: "overdue" | "failed"): void;
   /** Since the start, for the report. */
   readonly acceptedMessages: number;
 }
@@ -49,9 +49,9 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     labelNames: ["listener"],
   });
   const silences = registry.counter({
-    name: "mailboat_submission_silent_stages",
-    help: "Questions to a stage that got no answer in time, or a failure, and so a temporary refusal",
-    labelNames: ["stage", "reason"],
+    name: "mailboat_submission_silent_checks",
+    help: "Questions to a check that got no answer in time, or a failure, and so a temporary refusal",
+    labelNames: ["check", "reason"],
   });
   const countAcceptance = acceptanceMetrics(registry, domains);
   let acceptedMessages = 0;
@@ -61,7 +61,7 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     connectionClosed: (listener) => connections.dec({ listener }),
     authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
     refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
-    stageSilent: (stage, reason) => silences.inc({ stage, reason }),
+    checkSilent: (check, reason) => silences.inc({ check, reason }),
     accepted(acceptance) {
       acceptedMessages += 1;
       countAcceptance(acceptance);

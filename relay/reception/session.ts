@@ -23,7 +23,7 @@ import { acceptMessage, insufficientStorage } from "./accept/accept.ts";
 import { announce } from "./accept/announce.ts";
 import { oversize, type Admitted, type IncomingOptions } from "./accept/incoming.ts";
 import { Asking, type Silence } from "./checks/asking.ts";
-import type { MessageQuestion, SenderQuestion, Stages } from "./checks/stage.ts";
+import type { MessageQuestion, SenderQuestion, Checks } from "./checks/check.ts";
 import { SessionVerdict } from "./checks/sessionverdict.ts";
 import { isStopped, stopped, verdictOf, type Passed } from "./checks/verdict.ts";
 import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
@@ -59,7 +59,7 @@ export interface SessionParts {
   readonly networks: NetworkCache;
   readonly headerRoom: HeaderRoom;
   /** Those of now. */
-  readonly stages: () => Stages;
+  readonly checks: () => Checks;
 }
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
@@ -99,7 +99,7 @@ export class ReceptionSession implements SessionRules {
       onEnd: (mechanism, result) => this.#loginEnded(mechanism, result),
     });
     this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: place.address });
-    this.#asking = new Asking((stage, silence) => this.#unanswered(stage, silence));
+    this.#asking = new Asking((check, silence) => this.#unanswered(check, silence));
   }
 
   get #snapshot(): Snapshot {
@@ -173,7 +173,7 @@ export class ReceptionSession implements SessionRules {
 
   open(): Answer<Opening | Refusal> {
     const admitted = verdictOf(admission, this.leaving() ?? this.#notEntered);
-    const verdict = this.#asking.ask(admitted, this.#parts.stages().opening, () => ({
+    const verdict = this.#asking.ask(admitted, this.#parts.checks().connect, () => ({
       listener: this.#opened.name,
       place: this.#place,
       isTrusted: this.#trusted,
@@ -216,12 +216,12 @@ export class ReceptionSession implements SessionRules {
     return this.#isKnown ? `${this.#client} known` : this.#client;
   }
 
-  /** A stage's failure is ours, and a client can cause as many as it likes. */
-  #unanswered(stage: string, silence: Silence): void {
-    this.#parts.metrics.stageSilent(stage, silence.kind);
+  /** A check's failure is ours, and a client can cause as many as it likes. */
+  #unanswered(check: string, silence: Silence): void {
+    this.#parts.metrics.checkSilent(check, silence.kind);
     const error = silence.kind === "failed" ? { error: String(silence.error) } : {};
-    const line = { listener: this.#opened.name, stage, reason: silence.kind, ...error };
-    this.#parts.clientLog.info(this.#logged, line, "a stage gave no answer");
+    const line = { listener: this.#opened.name, check, reason: silence.kind, ...error };
+    this.#parts.clientLog.info(this.#logged, line, "a check gave no answer");
   }
 
   get mechanisms(): readonly string[] {
@@ -251,7 +251,7 @@ export class ReceptionSession implements SessionRules {
     this.#senderDomain = command.sender?.domain;
     this.#trace.mailFrom(this.#senderDomain);
     const admitted = verdictOf(admission, this.#admitSender(state, command));
-    const verdict = this.#asking.ask(admitted, this.#parts.stages().sender, () => ({
+    const verdict = this.#asking.ask(admitted, this.#parts.checks().sender, () => ({
       ...this.#askedBy(state),
       mail: command,
     }));
@@ -274,7 +274,7 @@ export class ReceptionSession implements SessionRules {
     // Named twice, it is one recipient, and was judged.
     if (envelope.recipients.has(recipient.address)) return undefined;
     const admitted = verdictOf(admission, this.#admitRecipient(envelope));
-    const verdict = this.#asking.ask(admitted, this.#parts.stages().recipient, () => ({
+    const verdict = this.#asking.ask(admitted, this.#parts.checks().recipient, () => ({
       ...this.#askedBy(state),
       envelope,
       recipient,
@@ -330,8 +330,8 @@ export class ReceptionSession implements SessionRules {
     this.#parts.metrics.refused(listener, code, enhanced);
     const domain = this.#senderDomain === undefined ? {} : { domain: this.#senderDomain };
     const by = this.#verdict.told() ?? admission;
-    const stage = by === admission ? {} : { stage: by };
-    const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain, ...stage };
+    const check = by === admission ? {} : { check: by };
+    const line = { listener, code, enhanced, reply: withoutAddresses(text), ...domain, ...check };
     this.#parts.clientLog.info(this.#logged, line, "refused");
   }
 
@@ -343,15 +343,15 @@ export class ReceptionSession implements SessionRules {
     const admitted = admitHeader(this.#snapshot, client, header);
     if (admitted.kind === "refusal") return this.#verdict.stopped(stopped(admission, admitted));
     const question = (): MessageQuestion => ({ ...this.#askedBy(state), envelope, header, admission: admitted });
-    const stages = this.#parts.stages();
-    return after(this.#asking.ask(this.#verdict.soFar, stages.header, question), (verdict) =>
+    const checks = this.#parts.checks();
+    return after(this.#asking.ask(this.#verdict.soFar, checks.header, question), (verdict) =>
       isStopped(verdict)
         ? this.#verdict.stopped(verdict)
         : {
             kind: "admitted",
             admission: admitted,
             verdict,
-            look: () => this.#asking.look(stages.content, question),
+            tap: () => this.#asking.tap(checks.content, question),
           },
     );
   }

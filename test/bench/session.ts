@@ -15,34 +15,34 @@ import { parseArgs } from "node:util";
 import { repositoryRoot } from "../support/results.ts";
 import type * as Support from "../support/submission.ts";
 
-/** No stage at all; one at each place that answers at once; one at each place that answers in another turn of the event loop. */
-type StageWish = "none" | "ready" | "waiting";
+/** No check at all; one at each place that answers at once; one at each place that answers in another turn of the event loop. */
+type CheckWish = "none" | "ready" | "waiting";
 
 interface Plan {
   readonly tree: string;
-  readonly stages: StageWish;
+  readonly checks: CheckWish;
   readonly messages: number;
 }
 
-/** As the tree has them; one that knows no stages is never asked for any. */
-function stagesOf(wish: StageWish): Support.BedWish {
+/** As the tree has them; one that knows no checks is never asked for any. */
+function checksOf(wish: CheckWish): Support.BedWish {
   if (wish === "none") return {};
   const pass = { kind: "pass" } as const;
   const answer = (): typeof pass | Promise<typeof pass> =>
     wish === "ready" ? pass : new Promise((settle) => setImmediate(() => settle(pass)));
-  const stage = { name: "bench", deadlineMs: 60_000, judge: answer };
+  const check = { name: "bench", deadlineMs: 60_000, judge: answer };
   const content = {
     name: "bench",
     deadlineMs: 60_000,
     begin: () => ({ write: () => undefined, verdict: answer }),
   };
   return {
-    stages: { opening: [stage], sender: [stage], recipient: [stage], header: [stage], content: [content] },
+    checks: { connect: [check], sender: [check], recipient: [check], header: [check], content: [content] },
   };
 }
 
 /** CPU microseconds a message. */
-async function measure({ tree, stages, messages }: Plan): Promise<number> {
+async function measure({ tree, checks, messages }: Plan): Promise<number> {
   // The tree's own file of the same form.
   const { openBed } = (await import(join(tree, "test/support/submission.ts"))) as typeof Support;
   const bed = await openBed(
@@ -50,7 +50,7 @@ async function measure({ tree, stages, messages }: Plan): Promise<number> {
       listeners: [{ name: "pods", tlsMode: "None", authentication: "Optional", trustedNetworks: ["127.0.0.0/8"] }],
       domains: { "example.com": { trustedNetworks: true } },
     },
-    stagesOf(stages),
+    checksOf(checks),
   );
   const socket = connect(bed.submission.addresses.get("pods") ?? 0, "127.0.0.1");
   const replies = createInterface({ input: socket })[Symbol.asyncIterator]();
@@ -106,11 +106,11 @@ function medianOf(values: readonly number[]): number {
 
 async function compare(against: string | undefined, rounds: number, messages: number): Promise<void> {
   const columns: (readonly [string, Omit<Plan, "messages">])[] = [
-    ["this tree", { tree: repositoryRoot, stages: "none" }],
-    ["stages that are ready", { tree: repositoryRoot, stages: "ready" }],
-    ["stages that wait a turn", { tree: repositoryRoot, stages: "waiting" }],
+    ["this tree", { tree: repositoryRoot, checks: "none" }],
+    ["checks that are ready", { tree: repositoryRoot, checks: "ready" }],
+    ["checks that wait a turn", { tree: repositoryRoot, checks: "waiting" }],
   ];
-  if (against !== undefined) columns.unshift(["the other tree", { tree: resolve(against), stages: "none" }]);
+  if (against !== undefined) columns.unshift(["the other tree", { tree: resolve(against), checks: "none" }]);
   const results = new Map(columns.map(([name]) => [name, [] as number[]]));
   for (let round = 0; round < rounds; round += 1) {
     // Who comes first has the machine as the one before left it: each in its turn.

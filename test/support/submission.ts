@@ -15,7 +15,7 @@ import type { Body, NewMessage } from "../../relay/spool/message/message.ts";
 import type { SpoolId } from "../../relay/spool/message/id.ts";
 import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/verbs.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
-import { noStages, type Stages } from "../../relay/reception/checks/stage.ts";
+import { noChecks, type Checks } from "../../relay/reception/checks/check.ts";
 import { openReception, type Reception } from "../../relay/reception/listeners.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
@@ -271,7 +271,7 @@ export interface Bed {
   readonly gate: Gate;
   /** `listener code enhanced` of each refusal counted. */
   readonly refusals: string[];
-  /** `stage reason` of each answer that did not come. */
+  /** `check reason` of each answer that did not come. */
   readonly silences: string[];
   /** Lines of the log, when the wish names a level. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
@@ -292,7 +292,7 @@ export interface BedWish {
   /** The system's when absent. */
   readonly clock?: Clock;
   /** None when absent. */
-  readonly stages?: Stages;
+  readonly checks?: Checks;
   /** A pod's when absent, but that nobody is turned away at the door: tests are loud. */
   readonly limits?: Limits;
 }
@@ -323,7 +323,7 @@ class Notes {
       },
       authenticated: nothing,
       accepted: nothing,
-      stageSilent: (stage, reason) => this.silences.push(`${stage} ${reason}`),
+      checkSilent: (check, reason) => this.silences.push(`${check} ${reason}`),
       refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),
       turnedAway: nothing,
       acceptedMessages: 0,
@@ -333,7 +333,7 @@ class Notes {
 
 export async function openBed(
   wish: SnapshotWish,
-  { patience, logLevel = "silent", clock = systemClock, stages = noStages, limits }: BedWish = {},
+  { patience, logLevel = "silent", clock = systemClock, checks = noChecks, limits }: BedWish = {},
 ): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
@@ -351,7 +351,7 @@ export async function openBed(
     limits: limits ?? { ...podLimits(clock), newcomers: { isInTime: () => true } },
     metrics: notes.metrics,
     gate,
-    stages: () => stages,
+    checks: () => checks,
     listenHost: "127.0.0.1",
     ports: new Map(),
     // They would wait.

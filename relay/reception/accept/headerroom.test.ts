@@ -54,7 +54,7 @@ async function receptions(t: TestContext, headerRoom: HeaderRoom) {
         kind: "admitted",
         admission: { kind: "admission", domain: "example.com", mustSign: false },
         verdict: pass,
-        look: () => undefined,
+        tap: () => undefined,
       }),
       stopped: (verdict) => verdict.refusal,
       now: () => systemClock.now(),

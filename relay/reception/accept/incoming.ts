@@ -21,8 +21,8 @@ import type { ReceivedClauses } from "../../mail/received.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
 import { traceFieldNames } from "../../mail/tracefields.ts";
 import type { Admission } from "../admit.ts";
-import type { Look } from "../checks/look.ts";
-import type { Tap } from "../checks/stage.ts";
+import type { ContentTaps } from "../checks/contenttaps.ts";
+import type { Tap } from "../checks/check.ts";
 import { combine, isStopped, marksOf, pass, type Passed, type Stopped } from "../checks/verdict.ts";
 import type { HeaderPlace, HeaderRoom } from "./headerroom.ts";
 import { recodeBody, type Recoded } from "./recode.ts";
@@ -53,7 +53,7 @@ export interface Admitted {
   /** Of all that were asked so far. */
   readonly verdict: Passed;
   /** Called once, before the body; undefined when nobody looks at it. */
-  readonly look: () => Look | undefined;
+  readonly tap: () => ContentTaps | undefined;
 }
 
 /**
@@ -73,7 +73,7 @@ function contentRefusal(fault: ContentFault | HeaderFault): Refusal {
 interface Judged extends Pick<Admitted, "admission" | "verdict"> {
   readonly header: Header;
   readonly plan: HeaderPlan;
-  readonly look: Look | undefined;
+  readonly taps: ContentTaps | undefined;
 }
 
 /** A body that the spool holds, and how the header speaks of it where that changed. */
@@ -113,7 +113,7 @@ export class IncomingMessage {
     this.#refusal ??= refused;
     this.#headerChunks = [];
     this.#headerPlace.leave();
-    this.#judged?.look?.giveUp();
+    this.#judged?.taps?.giveUp();
   }
 
   /** The message is kept, or it is not: nothing of its header is in memory here any more. */
@@ -162,9 +162,9 @@ export class IncomingMessage {
     const plan = planHeader(header, droppedFields);
     if (plan.kind === "fault") return this.refuse(refusal(550, "5.6.0", plan.reason));
     const { admission, verdict } = admitted;
-    const look = admitted.look();
-    if (look !== undefined) this.#taps.push(look);
-    this.#judged = { header, plan, admission, verdict, look };
+    const taps = admitted.tap();
+    if (taps !== undefined) this.#taps.push(taps);
+    this.#judged = { header, plan, admission, verdict, taps };
     this.#writer = this.#spool.begin(this.#options.id);
   }
 
@@ -190,7 +190,7 @@ export class IncomingMessage {
     const judged = this.#judged;
     if (this.#refusal !== undefined) return this.#refusal;
     if (judged === undefined || writer === undefined) throw new Error("a message without header was not refused");
-    const verdict = combine(judged.verdict, judged.look === undefined ? pass : await judged.look.verdict());
+    const verdict = combine(judged.verdict, judged.taps === undefined ? pass : await judged.taps.verdict());
     if (isStopped(verdict)) return this.#options.stopped(verdict);
     const body = await writer.finish();
     const asSent = { id: this.#options.id, body, bodyHash: this.#hash.digest(), eightBit: this.#scan.eightBit };

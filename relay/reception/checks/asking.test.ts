@@ -1,14 +1,14 @@
-/** What a session hears of stages that answer, do not answer, fail, or answer when nobody is there any more. */
+/** What a session hears of checks that answer, do not answer, fail, or answer when nobody is there any more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refusal } from "../../mail/reply.ts";
 import { Asking, type Silence } from "./asking.ts";
-import type { Stage } from "./stage.ts";
+import type { Check } from "./check.ts";
 import { pass, stopped, type Verdict } from "./verdict.ts";
 
-type Judge = Stage<string>["judge"];
+type Judge = Check<string>["judge"];
 
-function stage(name: string, judge: Judge, deadlineMs = 60_000): Stage<string> {
+function check(name: string, judge: Judge, deadlineMs = 60_000): Check<string> {
   return { name, deadlineMs, judge };
 }
 
@@ -33,25 +33,25 @@ test("with nobody to ask no question is made, and what is thought already is the
 });
 
 test("who is stopped already is asked about no more", () => {
-  const verdict = asking().asking.ask(no, [stage("a", () => assert.fail("asked"))], () => "q");
+  const verdict = asking().asking.ask(no, [check("a", () => assert.fail("asked"))], () => "q");
   assert.equal(verdict, no);
 });
 
 test("what is answered at once is there at once, in order, up to the first that says no", () => {
   const asked: string[] = [];
-  const says = (name: string, verdict: Verdict): Stage<string> =>
-    stage(name, (question) => {
+  const says = (name: string, verdict: Verdict): Check<string> =>
+    check(name, (question) => {
       asked.push(`${name} ${question}`);
       return verdict;
     });
-  const stages = [says("a", mark), says("b", pass), says("c", no), says("d", pass)];
+  const checks = [says("a", mark), says("b", pass), says("c", no), says("d", pass)];
   assert.deepEqual(
-    asking().asking.ask(pass, stages, () => "q"),
+    asking().asking.ask(pass, checks, () => "q"),
     no,
   );
   assert.deepEqual(asked, ["a q", "b q", "c q"]);
   assert.deepEqual(
-    asking().asking.ask(mark, stages.slice(0, 2), () => "q"),
+    asking().asking.ask(mark, checks.slice(0, 2), () => "q"),
     {
       kind: "mark",
       fields: [
@@ -65,14 +65,14 @@ test("what is answered at once is there at once, in order, up to the first that 
 test("one after the other: the second is asked when the first has answered", async () => {
   const first = Promise.withResolvers<Verdict>();
   const asked: string[] = [];
-  const stages = [
-    stage("a", () => first.promise),
-    stage("b", () => {
+  const checks = [
+    check("a", () => first.promise),
+    check("b", () => {
       asked.push("b");
       return Promise.resolve(pass);
     }),
   ];
-  const verdict = asking().asking.ask(pass, stages, () => "q");
+  const verdict = asking().asking.ask(pass, checks, () => "q");
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(asked, []);
   first.resolve(mark);
@@ -80,15 +80,15 @@ test("one after the other: the second is asked when the first has answered", asy
   assert.deepEqual(asked, ["b"]);
 });
 
-test("an answer that does not come within the deadline is 451, is told once, and the stage hears of it", async () => {
+test("an answer that does not come within the deadline is 451, is told once, and the check hears of it", async () => {
   const { asking: one, silences } = asking();
   let signal: AbortSignal | undefined;
   const late = Promise.withResolvers<Verdict>();
-  const judge: Judge = (_question, turn) => {
-    signal = turn.signal;
+  const judge: Judge = (_question, attention) => {
+    signal = attention.signal;
     return late.promise;
   };
-  const verdict = await one.ask(pass, [stage("slow", judge, 5)], () => "q");
+  const verdict = await one.ask(pass, [check("slow", judge, 5)], () => "q");
   assert.deepEqual(verdict, stopped("slow", unanswered));
   assert.equal(signal?.aborted, true);
   assert.deepEqual(silences, [["slow", { kind: "overdue" }]]);
@@ -107,19 +107,19 @@ for (const [how, judge] of [
   ["rejects", () => Promise.reject(new Error("broken"))],
   ["rejects with a promise of another make", () => ofAnotherMake(Promise.reject(new Error("broken")))],
 ] as const) {
-  test(`a stage that ${how} is 451, and told`, async () => {
+  test(`a check that ${how} is 451, and told`, async () => {
     const { asking: one, silences } = asking();
-    assert.deepEqual(await one.ask(pass, [stage("ill", judge)], () => "q"), stopped("ill", unanswered));
+    assert.deepEqual(await one.ask(pass, [check("ill", judge)], () => "q"), stopped("ill", unanswered));
     assert.deepEqual(silences, [["ill", { kind: "failed", error: new Error("broken") }]]);
   });
 }
 
 test("a promise of another make is waited for, and never taken for the verdict", async () => {
   const { asking: one, silences } = asking();
-  const verdict = one.ask(pass, [stage("a", () => ofAnotherMake(Promise.resolve(no)))], () => "q");
+  const verdict = one.ask(pass, [check("a", () => ofAnotherMake(Promise.resolve(no)))], () => "q");
   assert.ok(verdict instanceof Promise);
   assert.deepEqual(await verdict, no);
-  const silent = stage("b", () => ofAnotherMake(new Promise<Verdict>(() => undefined)), 5);
+  const silent = check("b", () => ofAnotherMake(new Promise<Verdict>(() => undefined)), 5);
   assert.deepEqual(await one.ask(pass, [silent], () => "q"), stopped("b", unanswered));
   assert.deepEqual(silences, [["b", { kind: "overdue" }]]);
 });
@@ -128,11 +128,11 @@ for (const [when, later] of [
   ["at once", false],
   ["later", true],
 ] as const) {
-  test(`a mark with an impossible name that is said ${when} is the stage's failure, and 451`, async () => {
+  test(`a mark with an impossible name that is said ${when} is the check's failure, and 451`, async () => {
     const { asking: one, silences } = asking();
     const bad: Verdict = { kind: "mark", fields: [{ name: "X Check", value: "1" }] };
     const judge: Judge = () => (later ? Promise.resolve(bad) : bad);
-    assert.deepEqual(await one.ask(pass, [stage("ill", judge)], () => "q"), stopped("ill", unanswered));
+    assert.deepEqual(await one.ask(pass, [check("ill", judge)], () => "q"), stopped("ill", unanswered));
     const error = new Error('a field cannot have the name "X Check"');
     assert.deepEqual(silences, [["ill", { kind: "failed", error }]]);
   });
@@ -144,10 +144,10 @@ test("when the session has ended nobody waits: what is open is aborted and count
   const verdict = one.ask(
     pass,
     [
-      stage("slow", (_question, turn) => {
-        signal = turn.signal;
+      check("slow", (_question, attention) => {
+        signal = attention.signal;
         return new Promise((_resolve, reject) =>
-          turn.signal.addEventListener("abort", () => reject(new Error("aborted"))),
+          attention.signal.addEventListener("abort", () => reject(new Error("aborted"))),
         );
       }),
     ],
@@ -157,6 +157,6 @@ test("when the session has ended nobody waits: what is open is aborted and count
   assert.equal(signal?.aborted, true);
   assert.deepEqual(await verdict, stopped("slow", unanswered));
   // Also who is asked after that.
-  assert.deepEqual(await one.ask(pass, [stage("late", never)], () => "q"), stopped("late", unanswered));
+  assert.deepEqual(await one.ask(pass, [check("late", never)], () => "q"), stopped("late", unanswered));
   assert.deepEqual(silences, []);
 });

@@ -1,4 +1,4 @@
-/** Looks at content over the wire: they see what the spool is given, at their pace, and their verdicts come before anything is kept. */
+/** Checks of content over the wire: they see what the spool is given, at their pace, and their verdicts come before anything is kept. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Answer } from "../../../runtime/answer.ts";
@@ -7,11 +7,11 @@ import type { SmtpClient } from "../../../test/support/smtpclient.ts";
 import { until } from "../../../test/support/until.ts";
 import { RelaxedBodyHash } from "../../mail/bodyhash.ts";
 import { refusal } from "../../mail/reply.ts";
-import { noStages, type ContentStage, type MessageQuestion, type Stages } from "./stage.ts";
+import { noChecks, type ContentCheck, type MessageQuestion, type Checks } from "./check.ts";
 import { pass, verdictOf, type Verdict } from "./verdict.ts";
 
 /** Keeps what it sees; says what it is told to. */
-class Witness implements ContentStage {
+class Witness implements ContentCheck {
   readonly name: string;
   readonly deadlineMs: number;
   readonly seen: Buffer[] = [];
@@ -26,7 +26,7 @@ class Witness implements ContentStage {
     this.deadlineMs = deadlineMs;
   }
 
-  begin(question: MessageQuestion, { signal }: { readonly signal: AbortSignal }): ReturnType<ContentStage["begin"]> {
+  begin(question: MessageQuestion, { signal }: { readonly signal: AbortSignal }): ReturnType<ContentCheck["begin"]> {
     this.question = question;
     this.signal = signal;
     return {
@@ -42,7 +42,7 @@ class Witness implements ContentStage {
   }
 }
 
-async function bedWith(t: TestContext, stages: Partial<Stages>): Promise<Bed> {
+async function bedWith(t: TestContext, checks: Partial<Checks>): Promise<Bed> {
   const loopback = ["127.0.0.0/8"];
   const bed = await openBed(
     {
@@ -50,7 +50,7 @@ async function bedWith(t: TestContext, stages: Partial<Stages>): Promise<Bed> {
       limits: { messageSizeBytes: 100_000_000 },
       domains: { "example.com": { trustedNetworks: true } },
     },
-    { stages: { ...noStages, ...stages } },
+    { checks: { ...noChecks, ...checks } },
   );
   t.after(() => bed.close());
   return bed;
@@ -115,15 +115,15 @@ test("one that takes its time holds the client up, not the octets", async (t) =>
   assert.equal(bed.spool.kept[0]?.body.length, size + 2);
 });
 
-test("marks of all stages stand on top of the message, in order", async (t) => {
-  const stage = (name: string) => ({ name, deadlineMs: 1000, judge: async () => marking(name) });
+test("marks of all checks stand on top of the message, in order", async (t) => {
+  const check = (name: string) => ({ name, deadlineMs: 1000, judge: async () => marking(name) });
   const content = ["X-Four", "X-Five"].map((name) => new Witness(name));
   for (const witness of content) witness.says = async () => marking(witness.name);
   const bed = await bedWith(t, {
-    opening: [stage("X-Zero")],
-    sender: [stage("X-One")],
-    recipient: [stage("X-Two")],
-    header: [stage("X-Three")],
+    connect: [check("X-Zero")],
+    sender: [check("X-One")],
+    recipient: [check("X-Two")],
+    header: [check("X-Three")],
     content,
   });
   const client = await session(bed);
@@ -212,7 +212,7 @@ test("a client that goes while the verdict is waited for is not kept a message o
   assert.deepEqual([bed.spool.kept.length, bed.refusals], [0, []]);
 });
 
-test("a stage that has no business with a message is not asked for a verdict", async (t) => {
+test("a check that has no business with a message is not asked for a verdict", async (t) => {
   const witness = new Witness("one");
   witness.begin = () => undefined;
   witness.says = () => verdictOf("one", never);

@@ -1,4 +1,4 @@
-/** What stages think of a session and of its transaction so far, and which of them refused last: the log names it with the refusal. */
+/** What checks think of a session and of its transaction so far, and which of them refused last: the log names it with the refusal. */
 import type { Refusal } from "../../mail/reply.ts";
 import { combine, isStopped, pass, type Passed, type Stopped, type Verdict } from "./verdict.ts";
 
@@ -35,7 +35,7 @@ export class SessionVerdict {
     return refusal;
   }
 
-  /** The stage whose refusal the client is just told. A second call says undefined, until another stage has refused something. */
+  /** The check whose refusal the client is just told. A second call says undefined, until another check has refused something. */
   told(): string | undefined {
     const by = this.#stoppedBy;
     this.#stoppedBy = undefined;

@@ -1,8 +1,8 @@
 /**
- * What a stage thinks of a message or a command, and what the verdicts of several stages come to. Pure.
+ * What a check thinks of a message or a command, and what the verdicts of several checks come to. Pure.
  *
  * Where several stop it, a permanent refusal wins over a temporary one: a check that fails must not turn another's 5xx into a 4xx.
- * Among refusals of one sort, the client hears that of the first stage. Where none stops it, the marks of all are kept, in order.
+ * Among refusals of one sort, the client hears that of the first check. Where none stops it, the marks of all are kept, in order.
  */
 import { isFieldName, type MarkField } from "../../mail/fields/mark.ts";
 import type { Refusal } from "../../mail/reply.ts";
@@ -11,7 +11,7 @@ export type Verdict =
   | { readonly kind: "pass" }
   /** Passes, with fields that are put on top of its header. */
   | { readonly kind: "mark"; readonly fields: readonly MarkField[] }
-  /** `by` is the stage's name. Whether the client may come again is what the code of the refusal says. */
+  /** `by` is the check's name. Whether the client may come again is what the code of the refusal says. */
   | { readonly kind: "stop"; readonly by: string; readonly refusal: Refusal };
 
 export type Passed = Exclude<Verdict, { readonly refusal: Refusal }>;
@@ -23,8 +23,8 @@ export function stopped(by: string, refused: Refusal): Stopped {
   return { kind: "stop", by, refusal: refused };
 }
 
-/** Throws where a mark has a name that no field can have: that is the stage's own failure, and known while it is asked. */
-export function checked(verdict: Verdict): Verdict {
+/** Throws where a mark has a name that no field can have: that is the check's own failure, and known while it is asked. */
+export function validated(verdict: Verdict): Verdict {
   const wrong = marksOf(verdict).find(({ name }) => !isFieldName(name));
   if (wrong !== undefined) throw new Error(`a field cannot have the name ${JSON.stringify(wrong.name)}`);
   return verdict;
@@ -47,7 +47,7 @@ export function marksOf(verdict: Verdict): readonly MarkField[] {
   return verdict.kind === "mark" ? verdict.fields : [];
 }
 
-/** `first` stands before `second` in the order of the stages. */
+/** `first` stands before `second` in the order of the checks. */
 export function combine(first: Passed, second: Passed): Passed;
 export function combine(first: Verdict, second: Verdict): Verdict;
 export function combine(first: Verdict, second: Verdict): Verdict {

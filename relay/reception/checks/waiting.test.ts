@@ -1,4 +1,4 @@
-/** Sessions over the wire while a stage waits: order, RSET, QUIT, a client that goes or half-closes, and a relay that leaves. */
+/** Sessions over the wire while a check waits: order, RSET, QUIT, a client that goes or half-closes, and a relay that leaves. */
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import { test, type TestContext } from "node:test";
@@ -6,7 +6,7 @@ import { openBed, type Bed, type BedWish } from "../../../test/support/submissio
 import type { SmtpClient } from "../../../test/support/smtpclient.ts";
 import { until } from "../../../test/support/until.ts";
 import { refusal } from "../../mail/reply.ts";
-import { noStages, type Stage, type Stages } from "./stage.ts";
+import { noChecks, type Check, type Checks } from "./check.ts";
 import { pass, verdictOf, type Verdict } from "./verdict.ts";
 
 interface Asked<Question> {
@@ -16,7 +16,7 @@ interface Asked<Question> {
 }
 
 /** Answers when the test does. Its first question may have a deadline of its own, as who is to answer needs time for it. */
-class Waiting<Question> implements Stage<Question> {
+class Waiting<Question> implements Check<Question> {
   readonly name = "waiting";
   readonly asked: Asked<Question>[] = [];
   readonly #firstMs: number;
@@ -41,7 +41,7 @@ class Waiting<Question> implements Stage<Question> {
   }
 }
 
-async function bedWith(t: TestContext, stages: Partial<Stages>, wish: BedWish = {}): Promise<Bed> {
+async function bedWith(t: TestContext, checks: Partial<Checks>, wish: BedWish = {}): Promise<Bed> {
   const bed = await openBed(
     {
       listeners: [
@@ -50,7 +50,7 @@ async function bedWith(t: TestContext, stages: Partial<Stages>, wish: BedWish = 
       ],
       domains: { "example.com": { trustedNetworks: true } },
     },
-    { ...wish, stages: { ...noStages, ...stages } },
+    { ...wish, checks: { ...noChecks, ...checks } },
   );
   t.after(() => bed.close());
   return bed;
@@ -153,8 +153,8 @@ test("a client that has closed its side still hears the answer, and everything b
   const client = await greeted(bed, true);
   const all = replies(client, 5);
   client.end(`${mail}${rcpt}DATA\r\n${message}QUIT\r\n`);
-  for (const stage of [sender, recipient, header]) {
-    const asked = await stage.nth(1);
+  for (const check of [sender, recipient, header]) {
+    const asked = await check.nth(1);
     assert.equal(asked.signal.aborted, false);
     asked.answer(pass);
   }
@@ -163,14 +163,14 @@ test("a client that has closed its side still hears the answer, and everything b
 });
 
 for (const where of ["sender", "recipient", "header"] as const) {
-  test(`a client that goes while the stage at its ${where} waits is waited for no more, and nothing is left`, async (t) => {
-    const stage = new Waiting<unknown>();
-    const bed = await bedWith(t, { [where]: [stage] });
+  test(`a client that goes while the check at its ${where} waits is waited for no more, and nothing is left`, async (t) => {
+    const check = new Waiting<unknown>();
+    const bed = await bedWith(t, { [where]: [check] });
     const client = await greeted(bed);
     client.write(`${mail}${rcpt}DATA\r\n${message}`);
-    const asked = await stage.nth(1);
+    const asked = await check.nth(1);
     client.reset();
-    await until("the stage to hear of it", () => asked.signal.aborted);
+    await until("the check to hear of it", () => asked.signal.aborted);
     asked.answer(pass);
     await until("its place to be free", () => bed.connections() === 0);
     const next = await greeted(bed);
@@ -187,7 +187,7 @@ test("an answer that does not come in time is 451 4.3.0, counted, and the sessio
   const bed = await bedWith(t, { sender: [sender], recipient: [recipient], header: [header] }, { logLevel: "info" });
   const client = await greeted(bed);
   assert.equal(codes(await client.command(mail.trim())), "451 4.3.0");
-  const ok = async (stage: Waiting<unknown>, count: number): Promise<void> => (await stage.nth(count)).answer(pass);
+  const ok = async (check: Waiting<unknown>, count: number): Promise<void> => (await check.nth(count)).answer(pass);
   const second = client.command(mail.trim());
   await ok(sender, 2);
   assert.equal(codes(await second), "250 2.1.0");
@@ -203,12 +203,12 @@ test("an answer that does not come in time is 451 4.3.0, counted, and the sessio
   assert.deepEqual([bed.spool.kept.length, bed.spool.open.size], [0, 0]);
   const lines = bed.lines.filter(({ msg }) => msg === "refused");
   assert.deepEqual(
-    lines.map(({ stage }) => stage),
+    lines.map(({ check }) => check),
     ["waiting", "waiting", "waiting"],
   );
 });
 
-test("a relay that leaves says 421 to who waits for a stage, and waits for none", async (t) => {
+test("a relay that leaves says 421 to who waits for a check, and waits for none", async (t) => {
   const sender = new Waiting<unknown>();
   const bed = await bedWith(t, { sender: [sender] });
   const client = await greeted(bed);
@@ -238,7 +238,7 @@ test("a message whose header waits counts as on its way in, and is the last one 
 
 test("who talks while its opening is judged has not talked too soon, if it need not have waited", async (t) => {
   const opening = new Waiting<unknown>();
-  const bed = await bedWith(t, { opening: [opening] });
+  const bed = await bedWith(t, { connect: [opening] });
   const known = await bed.connect("pods");
   const stranger = await bed.connect("smtp");
   const heard = [replies(known, 3), replies(stranger, 1)];
@@ -255,7 +255,7 @@ test("who talks while its opening is judged has not talked too soon, if it need 
 
 test("a line that is no command is answered after the greeting, and from who must wait for it is talk too soon", async (t) => {
   const opening = new Waiting<unknown>();
-  const bed = await bedWith(t, { opening: [opening] });
+  const bed = await bedWith(t, { connect: [opening] });
   const known = await bed.connect("pods");
   const stranger = await bed.connect("smtp");
   const heard = [replies(known, 3), replies(stranger, 1)];
@@ -275,7 +275,7 @@ for (const [verdict, greeting] of [
 ] as const) {
   test(`an opening that is refused is greeted with ${greeting}, and the session is over`, async (t) => {
     const opening = new Waiting<unknown>();
-    const bed = await bedWith(t, { opening: [opening] });
+    const bed = await bedWith(t, { connect: [opening] });
     const client = await bed.connect("pods");
     const reply = client.reply();
     client.write("EHLO client.example\r\n");
@@ -287,11 +287,11 @@ for (const [verdict, greeting] of [
 
 test("a client that goes while its opening is judged leaves its place", async (t) => {
   const opening = new Waiting<unknown>();
-  const bed = await bedWith(t, { opening: [opening] });
+  const bed = await bedWith(t, { connect: [opening] });
   const client = await bed.connect("pods");
   const asked = await opening.nth(1);
   client.reset();
-  await until("the stage to hear of it", () => asked.signal.aborted);
+  await until("the check to hear of it", () => asked.signal.aborted);
   asked.answer(pass);
   await until("its place to be free", () => bed.connections() === 0);
   assert.deepEqual(bed.refusals, []);

@@ -144,14 +144,14 @@ export const relayMutations: readonly Mutation[] = [
     test: "relay/reception/checks/verdict.test.ts",
   },
   {
-    what: "a stage is waited for without end",
+    what: "a check is waited for without end",
     file: "relay/reception/checks/asking.ts",
-    old: 'this.#onSilence(stage.name, { kind: "overdue" });\n      giveUp();',
-    new: 'this.#onSilence(stage.name, { kind: "overdue" });',
+    old: 'this.#onSilence(check.name, { kind: "overdue" });\n      giveUp();',
+    new: 'this.#onSilence(check.name, { kind: "overdue" });',
     test: "relay/reception/checks/asking.test.ts",
   },
   {
-    what: "a stage works on for a client that has gone",
+    what: "a check works on for a client that has gone",
     file: "relay/reception/session.ts",
     old: "this.#asking.end();",
     new: "",

@@ -1,7 +1,8 @@
 /**
- * Who is asked while mail comes in, beside the rules of the house: quotas, lists, recipients' hosts, looks at content. They may wait.
+ * Who is asked while mail comes in, beside the rules of the house: at the connection, at MAIL, at each RCPT, of the header, and while
+ * the content streams. They may wait.
  *
- * A stage answers at once or later, with its verdict. The commands behind it on the same connection wait with it; nobody else does.
+ * A check answers at once or later, with its verdict. The commands behind it on the same connection wait with it; nobody else does.
  * It has its deadline for each answer: one that does not come in time, or fails, is a temporary refusal. Its signal is
  * aborted when nobody waits for it any more: the client has gone, the time is over, the message was refused by another.
  */
@@ -13,22 +14,22 @@ import type { ClientPlace, Envelope, SessionState } from "../../smtp/server/rule
 import type { Admission, Client } from "../admit.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What stages of every kind have. */
-export interface Station {
+/** What checks of every kind have. */
+export interface CheckTerms {
   /** As log lines and metrics call it. */
   readonly name: string;
   readonly deadlineMs: number;
 }
 
 /** What comes with each question: a signal that is aborted when nobody waits for the answer any more. */
-export type Turn = Pick<AbortController, "signal">;
+export type Attention = Pick<AbortController, "signal">;
 
-export interface Stage<Question> extends Station {
-  judge(question: Question, turn: Turn): Answer<Verdict>;
+export interface Check<Question> extends CheckTerms {
+  judge(question: Question, attention: Attention): Answer<Verdict>;
 }
 
 /** At the greeting. */
-export interface OpeningQuestion {
+export interface ConnectQuestion {
   readonly listener: string;
   readonly place: ClientPlace;
   /** Inside a network that the listener trusts. */
@@ -63,25 +64,25 @@ export interface Tap {
   write(chunk: Buffer): Answer<void>;
 }
 
-/** One look at one message. */
+/** What a check makes of one message. */
 export interface ContentTap extends Tap {
   /** Asked when the body is complete, unless the message was refused before. */
   verdict(): Answer<Verdict>;
 }
 
-export interface ContentStage extends Station {
-  /** Its look at this message begins; undefined when it is none of its business. */
-  begin(message: MessageQuestion, turn: Turn): ContentTap | undefined;
+export interface ContentCheck extends CheckTerms {
+  /** Begins with this message; undefined when it is none of its business. */
+  begin(message: MessageQuestion, attention: Attention): ContentTap | undefined;
 }
 
 /** In the order in which they are asked. */
-export interface Stages {
-  readonly opening: readonly Stage<OpeningQuestion>[];
-  readonly sender: readonly Stage<SenderQuestion>[];
-  readonly recipient: readonly Stage<RecipientQuestion>[];
-  readonly header: readonly Stage<MessageQuestion>[];
+export interface Checks {
+  readonly connect: readonly Check<ConnectQuestion>[];
+  readonly sender: readonly Check<SenderQuestion>[];
+  readonly recipient: readonly Check<RecipientQuestion>[];
+  readonly header: readonly Check<MessageQuestion>[];
   /** Asked side by side, while the body streams. */
-  readonly content: readonly ContentStage[];
+  readonly content: readonly ContentCheck[];
 }
 
-export const noStages: Stages = { opening: [], sender: [], recipient: [], header: [], content: [] };
+export const noChecks: Checks = { connect: [], sender: [], recipient: [], header: [], content: [] };

@@ -1,14 +1,14 @@
 /**
- * All looks at one message's content: the same octets for each as they come, at the pace of the slowest, and one verdict at the end.
+ * All checks of one message's content: the same octets for each as they come, at the pace of the slowest, and one verdict at the end.
  *
- * A look that fails or is overdue is given nothing more: that is its verdict. It stops nobody else.
+ * A check that fails or is overdue is given nothing more: that is its verdict. It stops nobody else.
  */
 import { after, type Answer } from "../../../runtime/answer.ts";
-import type { ContentTap, Tap } from "./stage.ts";
-import { checked, combine, pass, type Stopped, type Verdict } from "./verdict.ts";
+import type { ContentTap, Tap } from "./check.ts";
+import { validated, combine, pass, type Stopped, type Verdict } from "./verdict.ts";
 
-/** How one stage's look is begun, listened to and given up. */
-export interface Glance {
+/** How one check is begun, listened to and given up. */
+export interface Listening {
   readonly begin: () => ContentTap | undefined;
   /** Bounds what is waited for; never throws nor rejects. */
   readonly hear: <T>(listen: () => Answer<T>) => Answer<T | Stopped>;
@@ -16,11 +16,11 @@ export interface Glance {
   readonly giveUp: () => void;
 }
 
-export class Look implements Tap {
+export class ContentTaps implements Tap {
   readonly #taps: readonly GuardedTap[];
 
-  constructor(glances: readonly Glance[]) {
-    this.#taps = glances.map((glance) => new GuardedTap(glance));
+  constructor(listenings: readonly Listening[]) {
+    this.#taps = listenings.map((listening) => new GuardedTap(listening));
   }
 
   write(chunk: Buffer): Answer<void> {
@@ -43,15 +43,15 @@ export class Look implements Tap {
 }
 
 class GuardedTap implements ContentTap {
-  readonly #glance: Glance;
-  /** Undefined when it looks at nothing, or no more. */
+  readonly #listening: Listening;
+  /** Undefined when it has no business with the message, or no more. */
   #tap: ContentTap | undefined;
   #failed: Stopped | undefined;
 
-  constructor(glance: Glance) {
-    this.#glance = glance;
-    const begun = glance.hear(() => {
-      this.#tap = glance.begin();
+  constructor(listening: Listening) {
+    this.#listening = listening;
+    const begun = listening.hear(() => {
+      this.#tap = listening.begin();
       return undefined;
     });
     void after(begun, (failed) => this.#note(failed));
@@ -60,18 +60,18 @@ class GuardedTap implements ContentTap {
   write(chunk: Buffer): Answer<void> {
     const tap = this.#tap;
     if (tap === undefined) return undefined;
-    const written = this.#glance.hear(() => after(tap.write(chunk), () => undefined));
+    const written = this.#listening.hear(() => after(tap.write(chunk), () => undefined));
     return after(written, (failed) => this.#note(failed));
   }
 
   verdict(): Answer<Verdict> {
     const tap = this.#tap;
-    return this.#failed ?? (tap === undefined ? pass : this.#glance.hear(() => after(tap.verdict(), checked)));
+    return this.#failed ?? (tap === undefined ? pass : this.#listening.hear(() => after(tap.verdict(), validated)));
   }
 
   giveUp(): void {
     this.#tap = undefined;
-    this.#glance.giveUp();
+    this.#listening.giveUp();
   }
 
   #note(failed: Stopped | undefined): void {
