@@ -13,7 +13,7 @@ import type { Snapshot } from "../config/snapshot.ts";
 import type { Limits } from "../limits/limits.ts";
 import { domainOf } from "../mail/address.ts";
 import type { Entry, Message, NewMessage, Recipient } from "../spool/message/message.ts";
-import type { Place, Starter } from "../spool/start.ts";
+import type { Reservation, Starter } from "../spool/start.ts";
 import type { Spool } from "../spool/verbs.ts";
 import { Carrier, type CarrierOptions } from "./carry.ts";
 import { Feed } from "./job/feed.ts";
@@ -164,7 +164,7 @@ class Runner implements QueueRunner {
   }
 
   /** The message is held as one part from here on. */
-  reserve(message: NewMessage): Place | undefined {
+  reserve(message: NewMessage): Reservation | undefined {
     if (this.#closing || this.#isDown) return undefined;
     const claimant = this.#claimant(message);
     if (!this.#schedule.mayHold(claimant)) return undefined;

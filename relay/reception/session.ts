@@ -39,7 +39,7 @@ import type { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
-import type { ClientPlace, Envelope, Opening, SessionRules, SessionState } from "../smtp/server/rules.ts";
+import type { ClientOrigin, Envelope, Opening, SessionRules, SessionState } from "../smtp/server/rules.ts";
 
 /** What all sessions share. */
 export interface SessionParts {
@@ -72,7 +72,7 @@ const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections fr
 export class ReceptionSession implements SessionRules {
   readonly #parts: SessionParts;
   readonly #opened: ListenerDocument;
-  readonly #place: ClientPlace;
+  readonly #origin: ClientOrigin;
   readonly #client: string;
   /** Undefined before it entered, and after it left. */
   #seat: Seat | undefined;
@@ -88,17 +88,17 @@ export class ReceptionSession implements SessionRules {
   readonly #asking: Asking;
   readonly #verdict = new SessionVerdict();
 
-  constructor(parts: SessionParts, listener: ListenerDocument, place: ClientPlace) {
+  constructor(parts: SessionParts, listener: ListenerDocument, origin: ClientOrigin) {
     this.#parts = parts;
     this.#opened = listener;
-    this.#place = place;
-    this.#client = clientOf(place.address);
+    this.#origin = origin;
+    this.#client = clientOf(origin.address);
     this.#logins = new Logins({
       snapshot: () => this.#snapshot,
       passwords: parts.passwords,
       onEnd: (mechanism, result) => this.#loginEnded(mechanism, result),
     });
-    this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: place.address });
+    this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: origin.address });
     this.#asking = new Asking((check, silence) => this.#unanswered(check, silence));
   }
 
@@ -115,7 +115,7 @@ export class ReceptionSession implements SessionRules {
   get #network(): Principal | undefined {
     const { trustedNetworks: networks } = this.#listener;
     if (this.#trust?.networks !== networks) {
-      const { kind, address } = this.#place;
+      const { kind, address } = this.#origin;
       const isTrusted = kind === "client" && this.#parts.networks.has(networks, address);
       this.#trust = { networks, principal: isTrusted ? networkPrincipal(address) : undefined };
     }
@@ -148,7 +148,7 @@ export class ReceptionSession implements SessionRules {
   }
 
   enter(giveWay: () => void): Refusal | undefined {
-    this.#notEntered = this.#place.kind === "outsider" ? pastTheProxies : this.#takeSeat(giveWay);
+    this.#notEntered = this.#origin.kind === "outsider" ? pastTheProxies : this.#takeSeat(giveWay);
     return this.#notEntered;
   }
 
@@ -157,7 +157,7 @@ export class ReceptionSession implements SessionRules {
     const seat = this.#parts.limits.clients.enter(newcomer, this.#snapshot.relay.limits);
     if (seat.kind === "refusal") return seat;
     this.#seat = seat;
-    this.#isKnown = newcomer.isKnown || this.#place.kind === "proxy";
+    this.#isKnown = newcomer.isKnown || this.#origin.kind === "proxy";
     this.#parts.metrics.connectionOpened(this.#opened.name);
     return undefined;
   }
@@ -175,7 +175,7 @@ export class ReceptionSession implements SessionRules {
     const admitted = verdictOf(admission, this.leaving() ?? this.#notEntered);
     const verdict = this.#asking.ask(admitted, this.#parts.checks().connect, () => ({
       listener: this.#opened.name,
-      place: this.#place,
+      origin: this.#origin,
       isTrusted: this.#trusted,
     }));
     return after(verdict, (all) => (isStopped(all) ? this.#verdict.stopped(all) : this.#open(all)));
@@ -357,7 +357,7 @@ export class ReceptionSession implements SessionRules {
   }
 
   #askedBy(state: SessionState): Omit<SenderQuestion, "mail"> {
-    return { place: this.#place, client: this.#clientIn(state), session: state };
+    return { origin: this.#origin, client: this.#clientIn(state), session: state };
   }
 
   #clientIn(state: SessionState): Client {
@@ -368,7 +368,7 @@ export class ReceptionSession implements SessionRules {
   #received(state: SessionState, envelope: Envelope): IncomingOptions["received"] {
     return {
       helo: state.helo,
-      clientAddress: this.#place.address,
+      clientAddress: this.#origin.address,
       by: this.hostname,
       extended: state.extended,
       secure: state.secure,

@@ -10,13 +10,13 @@ import type { Outcomes, Spool } from "./verbs.ts";
 /** Delivery, as those who commit know it. */
 export interface Starter {
   /** Keeps a place for a message that is about to be written; undefined when there is none. */
-  reserve(message: NewMessage): Place | undefined;
+  reserve(message: NewMessage): Reservation | undefined;
   /** A message is in the spool, or back in it, that nobody has started on: the first of its recipients is due then. */
   arrived(dueAt: number): void;
 }
 
 /** Until one of the two is called. */
-export interface Place {
+export interface Reservation {
   /** The message is durable and its first attempt registered. Throws only while nothing of it was taken. */
   start(entry: Entry): void;
   /** It was refused after all. */
@@ -63,12 +63,12 @@ export async function settleAndStart(starting: Starting<Pick<Spool, "settle">>, 
 
 interface Wish {
   readonly message: NewMessage;
-  readonly place: Place | undefined;
+  readonly reservation: Reservation | undefined;
 }
 
 function wishOf(message: NewMessage, starter: Starter): Wish {
-  const place = starter.reserve(message);
-  return { message: { ...message, claim: place !== undefined }, place };
+  const reservation = starter.reserve(message);
+  return { message: { ...message, claim: reservation !== undefined }, reservation };
 }
 
 async function kept<T>(wishes: readonly Wish[], writing: Promise<T>, starting: Starting<unknown>): Promise<T> {
@@ -85,9 +85,9 @@ async function kept<T>(wishes: readonly Wish[], writing: Promise<T>, starting: S
  * claim ends.
  */
 function start(wish: Wish, entry: Entry | undefined, starting: Starting<unknown>): void {
-  const { message, place } = wish;
-  if (place !== undefined && entry !== undefined) {
-    if (!succeeds(() => place.start(entry), wish, starting)) cancel(wish, starting);
+  const { message, reservation } = wish;
+  if (reservation !== undefined && entry !== undefined) {
+    if (!succeeds(() => reservation.start(entry), wish, starting)) cancel(wish, starting);
     return;
   }
   cancel(wish, starting);
@@ -96,7 +96,7 @@ function start(wish: Wish, entry: Entry | undefined, starting: Starting<unknown>
 
 /** Never throws: the place is free before delivery looks for others to fill it. */
 function cancel(wish: Wish, starting: Starting<unknown>): void {
-  succeeds(() => wish.place?.cancel(), wish, starting);
+  succeeds(() => wish.reservation?.cancel(), wish, starting);
 }
 
 function succeeds(act: () => void, { message }: Wish, { log }: Starting<unknown>): boolean {

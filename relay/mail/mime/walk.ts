@@ -26,7 +26,7 @@ export interface Visitor {
   frame(bytes: Buffer): void;
 }
 
-type Place =
+type Position =
   | { readonly kind: "leaf"; readonly part: Part }
   | { readonly kind: "around" }
   | { readonly kind: "sealed" }
@@ -53,13 +53,13 @@ export class BodyWalk {
   readonly #levels: Level[] = [];
   #depth = 0;
   #number = 0;
-  #place: Place;
+  #position: Position;
   #held: Buffer = Buffer.alloc(0);
   #inLine = false;
 
   constructor(root: Entity, visitor: Visitor) {
     this.#visitor = visitor;
-    this.#place = this.#enter({ number: 0, entity: root });
+    this.#position = this.#enter({ number: 0, entity: root });
   }
 
   feed(chunk: Buffer): void {
@@ -83,21 +83,21 @@ export class BodyWalk {
   end(): void {
     const bytes = this.#held;
     if (bytes.length > 0 || this.#inLine) this.#piece({ bytes, first: !this.#inLine, last: true });
-    if (this.#place.kind === "header") for (const chunk of this.#place.chunks) this.#visitor.frame(chunk);
+    if (this.#position.kind === "header") for (const chunk of this.#position.chunks) this.#visitor.frame(chunk);
   }
 
   #piece(piece: Piece): void {
-    const place = this.#place;
+    const position = this.#position;
     if (piece.first && piece.bytes[0] === hyphen && this.#levels.length > 0 && this.#isBoundary(piece)) return;
-    switch (place.kind) {
+    switch (position.kind) {
       case "leaf":
-        return this.#visitor.content(place.part, piece);
+        return this.#visitor.content(position.part, piece);
       case "around":
         return this.#visitor.around(piece);
       case "sealed":
         return this.#visitor.frame(piece.bytes);
       case "header":
-        return this.#gather(place, piece);
+        return this.#gather(position, piece);
     }
   }
 
@@ -110,51 +110,51 @@ export class BodyWalk {
       const { delimiter = "", digest = false } = this.#levels[level] ?? {};
       const isClose = line === `${delimiter}--`;
       if (line !== delimiter && !isClose) continue;
-      if (this.#place.kind === "header") for (const chunk of this.#place.chunks) this.#visitor.frame(chunk);
+      if (this.#position.kind === "header") for (const chunk of this.#position.chunks) this.#visitor.frame(chunk);
       this.#visitor.frame(bytes);
       this.#levels.length = isClose ? level : level + 1;
       this.#depth = this.#levels.length;
-      this.#place = isClose ? { kind: "around" } : headerPlace(digest ? "message/rfc822" : "text/plain", false);
+      this.#position = isClose ? { kind: "around" } : headerPosition(digest ? "message/rfc822" : "text/plain", false);
       return true;
     }
     return false;
   }
 
-  #gather(place: Extract<Place, { readonly kind: "header" }>, piece: Piece): void {
+  #gather(position: Extract<Position, { readonly kind: "header" }>, piece: Piece): void {
     const { bytes, first } = piece;
     const isEmptyLine = first && bytes.length === 2 && bytes[0] === carriageReturn;
     if (!isEmptyLine) {
-      place.chunks.push(Buffer.from(bytes));
-      place.sizeBytes += bytes.length;
-      if (place.sizeBytes <= partHeaderOctets) return;
-      this.#place = { kind: "sealed" };
-      for (const chunk of place.chunks) this.#visitor.frame(chunk);
+      position.chunks.push(Buffer.from(bytes));
+      position.sizeBytes += bytes.length;
+      if (position.sizeBytes <= partHeaderOctets) return;
+      this.#position = { kind: "sealed" };
+      for (const chunk of position.chunks) this.#visitor.frame(chunk);
       return;
     }
-    const header = parseHeader(Buffer.concat(place.chunks));
+    const header = parseHeader(Buffer.concat(position.chunks));
     this.#number += 1;
     if (header.kind === "fault") {
-      this.#place = { kind: "sealed" };
-      for (const chunk of place.chunks) this.#visitor.frame(chunk);
+      this.#position = { kind: "sealed" };
+      for (const chunk of position.chunks) this.#visitor.frame(chunk);
     } else {
-      const part = { number: this.#number, entity: entityOf(header, place.defaultType) };
-      this.#visitor.header(part, header, place.isMessage);
-      this.#place = this.#enter(part);
+      const part = { number: this.#number, entity: entityOf(header, position.defaultType) };
+      this.#visitor.header(part, header, position.isMessage);
+      this.#position = this.#enter(part);
     }
     this.#visitor.frame(bytes);
   }
 
-  #enter(part: Part): Place {
+  #enter(part: Part): Position {
     const { entity } = part;
     if (entity.kind === "leaf") return { kind: "leaf", part };
     if (entity.kind === "sealed" || this.#depth >= partDepth) return { kind: "sealed" };
     this.#depth += 1;
-    if (entity.kind === "message") return headerPlace("text/plain", true);
+    if (entity.kind === "message") return headerPosition("text/plain", true);
     this.#levels.push({ delimiter: `--${entity.boundary}`, digest: entity.digest });
     return { kind: "around" };
   }
 }
 
-function headerPlace(defaultType: DefaultType, isMessage: boolean): Place {
+function headerPosition(defaultType: DefaultType, isMessage: boolean): Position {
   return { kind: "header", chunks: [], sizeBytes: 0, defaultType, isMessage };
 }

@@ -23,7 +23,7 @@ export class HeaderRoom {
   }
 
   /** Room for one header, from its first octet to `leave`. */
-  enter(): HeaderPlace {
+  enter(): HeaderHold {
     let held = 0;
     const hold = (octets: number): void => {
       const beyond = Math.max(0, octets - this.#limits.usual);
@@ -40,8 +40,8 @@ export class HeaderRoom {
   }
 }
 
-export interface HeaderPlace {
-  /** The header has so many octets by now; false when there is no room for them: then the place is to be left. */
+export interface HeaderHold {
+  /** The header has so many octets by now; false when there is no room for them: then it is to be left. */
   grow(octets: number): boolean;
   /** It is in memory no more; more than once is once. */
   leave(): void;

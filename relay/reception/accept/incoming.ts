@@ -24,7 +24,7 @@ import type { Admission } from "../admit.ts";
 import type { ContentTaps } from "../checks/contenttaps.ts";
 import type { Tap } from "../checks/check.ts";
 import { combine, isStopped, marksOf, pass, type Passed, type Stopped } from "../checks/verdict.ts";
-import type { HeaderPlace, HeaderRoom } from "./headerroom.ts";
+import type { HeaderHold, HeaderRoom } from "./headerroom.ts";
 import { recodeBody, type Recoded } from "./recode.ts";
 import type { MailCommand } from "../../smtp/server/command.ts";
 
@@ -88,7 +88,7 @@ export class IncomingMessage {
   readonly #taps: Tap[] = [{ write: (chunk) => this.#hash.update(chunk) }];
   #headerChunks: Buffer[] = [];
   #headerBytes = 0;
-  readonly #headerPlace: HeaderPlace;
+  readonly #headerHold: HeaderHold;
   #judged: Judged | undefined;
   #writer: BodyWriter | undefined;
   #refusal: Refusal | undefined;
@@ -97,7 +97,7 @@ export class IncomingMessage {
   constructor(spool: ReceivingSpool, options: IncomingOptions) {
     this.#spool = spool;
     this.#options = options;
-    this.#headerPlace = options.headerRoom.enter();
+    this.#headerHold = options.headerRoom.enter();
   }
 
   get sizeBytes(): number {
@@ -112,13 +112,13 @@ export class IncomingMessage {
   refuse(refused: Refusal): void {
     this.#refusal ??= refused;
     this.#headerChunks = [];
-    this.#headerPlace.leave();
+    this.#headerHold.leave();
     this.#judged?.taps?.giveUp();
   }
 
   /** The message is kept, or it is not: nothing of its header is in memory here any more. */
   ended(): void {
-    this.#headerPlace.leave();
+    this.#headerHold.leave();
   }
 
   /** Takes the next octets; a promise asks for patience until it settles. */
@@ -142,7 +142,7 @@ export class IncomingMessage {
     if (this.#headerBytes > headerOctets) {
       return this.refuse(refusal(550, "5.6.0", `The header is longer than ${headerOctets} octets`));
     }
-    if (!this.#headerPlace.grow(this.#headerBytes)) return this.refuse(tooManyHeaders);
+    if (!this.#headerHold.grow(this.#headerBytes)) return this.refuse(tooManyHeaders);
     if (bodyOffset === -1) return undefined;
     const bytes = Buffer.concat(this.#headerChunks);
     return after(this.#judge(bytes.subarray(0, bodyOffset - 2)), () => this.#handOn(chunk.subarray(cut)));

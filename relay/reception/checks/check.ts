@@ -10,7 +10,7 @@ import type { Answer } from "../../../runtime/answer.ts";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
 import type { Header } from "../../mail/header.ts";
 import type { MailCommand } from "../../smtp/server/command.ts";
-import type { ClientPlace, Envelope, SessionState } from "../../smtp/server/rules.ts";
+import type { ClientOrigin, Envelope, SessionState } from "../../smtp/server/rules.ts";
 import type { Admission, Client } from "../admit.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -31,14 +31,14 @@ export interface Check<Question> extends CheckTerms {
 /** At the greeting. */
 export interface ConnectQuestion {
   readonly listener: string;
-  readonly place: ClientPlace;
+  readonly origin: ClientOrigin;
   /** Inside a network that the listener trusts. */
   readonly isTrusted: boolean;
 }
 
 /** At MAIL. */
 export interface SenderQuestion {
-  readonly place: ClientPlace;
+  readonly origin: ClientOrigin;
   readonly client: Client;
   readonly session: SessionState;
   readonly mail: MailCommand;

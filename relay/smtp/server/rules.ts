@@ -27,7 +27,7 @@ export interface Envelope {
 }
 
 /** Who opened a connection, as far as its address tells. */
-export interface ClientPlace {
+export interface ClientOrigin {
   /**
    * `proxy`: a load balancer that has not said for whom. `unknown`: it said that it does not know. `outsider`: comes past the load
    * balancers that alone may come.
@@ -88,7 +88,7 @@ export interface MailServerOptions {
   readonly implicitTls: boolean;
   readonly patience: Patience;
   readonly maxConnections: () => number;
-  readonly rulesFor: (client: ClientPlace) => SessionRules;
+  readonly rulesFor: (client: ClientOrigin) => SessionRules;
   /** Only load balancers may connect. */
   readonly expectsProxies: () => boolean;
   /** Whether a PROXY header is expected from this peer. */

@@ -13,7 +13,7 @@ import type { Refusal } from "../../mail/reply.ts";
 import { MailConnection } from "./connection.ts";
 import { Door } from "./door.ts";
 import { readProxyHeader } from "./proxyheader.ts";
-import type { ClientPlace, MailServerOptions, ServerCertificate, SessionRules } from "./rules.ts";
+import type { ClientOrigin, MailServerOptions, ServerCertificate, SessionRules } from "./rules.ts";
 
 type SocketOptions = NonNullable<Parameters<Parameters<SMTPServer["_handleProxy"]>[1]>[1]>;
 type Proxied = Parameters<SMTPServer["_handleProxy"]>[1];
@@ -124,7 +124,7 @@ export class MailServer extends SMTPServer {
     return false;
   }
 
-  #clientOf(peer: string): ClientPlace {
+  #clientOf(peer: string): ClientOrigin {
     return { kind: this.#options.expectsProxies() ? "outsider" : "client", address: peer };
   }
 
@@ -190,7 +190,7 @@ export class MailServer extends SMTPServer {
   }
 
   /** From here on it is the client that counts, not the proxy. */
-  #comeBehind(arrival: Arrival, client: ClientPlace): Refusal | undefined {
+  #comeBehind(arrival: Arrival, client: ClientOrigin): Refusal | undefined {
     arrival.rules.closed();
     arrival.rules = this.#options.rulesFor(client);
     const refused = arrival.rules.enter(() => arrival.giveWay());
