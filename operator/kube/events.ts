@@ -76,13 +76,13 @@ export class EventRecorder {
     const now = this.#settings.now();
     this.#made += 1;
     const name = `${event.regarding.name.slice(0, 200)}.${now.toString(16)}${this.#made.toString(16).padStart(4, "0")}`;
-    const verdict = this.#book.judge(event, name, now);
-    if (verdict.kind === "hold") return;
+    const decision = this.#book.judge(event, name, now);
+    if (decision.kind === "hold") return;
     if (this.#line.length >= longestLine) {
       this.#lost += 1;
       return;
     }
-    this.#line.push(verdict);
+    this.#line.push(decision);
     this.#writing ??= this.#write();
   }
 

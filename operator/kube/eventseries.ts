@@ -34,7 +34,7 @@ export interface Series {
   readonly writtenAt: number;
 }
 
-export type Verdict =
+export type EventDecision =
   | { readonly kind: "create"; readonly series: Series }
   | { readonly kind: "update"; readonly series: Series }
   /** Counted, and written later or never. */
@@ -62,7 +62,7 @@ export class EventBook {
   }
 
   /** `name` is what a new Event object would be called; `now` in milliseconds since the epoch. */
-  judge(event: KubeEvent, name: string, now: number): Verdict {
+  judge(event: KubeEvent, name: string, now: number): EventDecision {
     const key = JSON.stringify([event.regarding, event.type, event.reason, event.note]);
     const known = this.#series.get(key);
     if (known !== undefined && now - known.lastAt < this.#limits.seriesMs) return this.#repeat(key, known, now);
@@ -75,7 +75,7 @@ export class EventBook {
     return { kind: "create", series };
   }
 
-  #repeat(key: string, known: Series, now: number): Verdict {
+  #repeat(key: string, known: Series, now: number): EventDecision {
     // The first repeat is told at once: that something goes on is news.
     const isDue = known.count === 1 || now - known.writtenAt >= this.#limits.writeMs;
     const series = { ...known, count: known.count + 1, lastAt: now, writtenAt: isDue ? now : known.writtenAt };

@@ -16,7 +16,7 @@ import {
 } from "../../test/support/relayvalues.ts";
 import { HostMemory } from "../limits/hosts.ts";
 import { createPool } from "./pool.ts";
-import { hopOf } from "./resolve/hops.ts";
+import { nextHopOf } from "./resolve/nexthops.ts";
 import { startHop, type HopSession, type Script, type ScriptedHop } from "../../test/support/scriptedhop.ts";
 import type { NextHop } from "../smtp/client/transport.ts";
 
@@ -33,7 +33,7 @@ interface Bench {
 function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial<NextHop> = {}): Bench {
   const pool = createPool({ clock: systemClock, metrics: silentMetrics });
   t.after(() => pool.close());
-  const ways = hops.map(({ port }) => ({ ...hopOf(smarthostAt(port), "relay.test"), ...changes }));
+  const ways = hops.map(({ port }) => ({ ...nextHopOf(smarthostAt(port), "relay.test"), ...changes }));
   const context: AttemptContext = {
     snapshot: snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com")]),
     route: { kind: "smarthosts", key: "s", hosts: [] },
@@ -234,7 +234,7 @@ test("8-bit mail goes to another host when the first refuses EHLO", async (t) =>
     readBody: () => {
       throw new Error("the body is inline");
     },
-    findHops: () => Promise.resolve([first, second].map(({ port }) => hopOf(smarthostAt(port), "relay.test"))),
+    findHops: () => Promise.resolve([first, second].map(({ port }) => nextHopOf(smarthostAt(port), "relay.test"))),
     now: Date.now(),
     place: () => undefined,
     timed: async (_phase, work) => work(),

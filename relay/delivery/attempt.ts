@@ -14,7 +14,7 @@ import type { DeliverHop, SendHop } from "../observe/hop.ts";
 import { isTrustedNextHop, renderTraceFields } from "../mail/tracefields.ts";
 import type { Message, Recipient } from "../spool/message/message.ts";
 import type { Pool } from "./pool.ts";
-import { hopOf } from "./resolve/hops.ts";
+import { nextHopOf } from "./resolve/nexthops.ts";
 import type { Found } from "./resolve/mailhosts.ts";
 import { signMessage } from "./sign.ts";
 import { ConnectError, type NextHop } from "../smtp/client/transport.ts";
@@ -143,7 +143,7 @@ class Attempt {
     const attempts = Math.max(...this.#pending.map((recipient) => recipient.attempts));
     if (route.kind !== "mx" || fallbackSmarthosts.length === 0) return [];
     if (!keepsFailing({ attempts, failingSince, now, retry })) return [];
-    return hosts.choose(fallbackSmarthosts.map((smarthost) => hopOf(smarthost, snapshot.relay.hostname))).awake;
+    return hosts.choose(fallbackSmarthosts.map((smarthost) => nextHopOf(smarthost, snapshot.relay.hostname))).awake;
   }
 
   #sign(): Promise<Buffer> {

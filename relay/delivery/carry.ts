@@ -23,7 +23,7 @@ import { judge } from "./policy/failure.ts";
 import type { Route } from "./policy/route.ts";
 import type { Pool } from "./pool.ts";
 import { recordAttempt } from "./account.ts";
-import type { HopFinder } from "./resolve/hops.ts";
+import type { NextHopFinder } from "./resolve/nexthops.ts";
 
 /** What whoever carries mail is told and asked by those around. */
 export interface CarrierOptions {
@@ -40,7 +40,7 @@ export interface CarrierOptions {
 export interface CarrierParts {
   readonly pool: Pool;
   readonly hosts: HostMemory;
-  readonly finder: Pick<HopFinder, "hops">;
+  readonly finder: Pick<NextHopFinder, "hops">;
   readonly parting: Parting;
   readonly outcomes: OutcomeWriter;
   /** See Outgoing. */

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentMetrics, smarthostAt } from "../../test/support/relayvalues.ts";
 import { createPool, type Pool, type PoolOptions } from "./pool.ts";
-import { ConnectError, type HopConnection, type NextHop } from "../smtp/client/transport.ts";
+import { ConnectError, type NextHopConnection, type NextHop } from "../smtp/client/transport.ts";
 
 const hop: NextHop = { key: "hop", smarthost: smarthostAt(25), helo: "relay.test" };
 
-class FakeConnection implements HopConnection {
+class FakeConnection implements NextHopConnection {
   readonly peerAddress = undefined;
   readonly tlsVersion = undefined;
   readonly hop: NextHop;
@@ -18,7 +18,7 @@ class FakeConnection implements HopConnection {
     this.hop = to;
   }
 
-  transact(): ReturnType<HopConnection["transact"]> {
+  transact(): ReturnType<NextHopConnection["transact"]> {
     this.messages += 1;
     return Promise.resolve({ answers: [], stale: false });
   }
@@ -41,15 +41,15 @@ interface PoolBench {
   readonly pool: Pool;
   readonly opened: FakeConnection[];
   /** Dials under way, to be ended by the test. */
-  readonly dials: PromiseWithResolvers<HopConnection>[];
+  readonly dials: PromiseWithResolvers<NextHopConnection>[];
   readonly open: (to?: NextHop) => Promise<void>;
 }
 
 function benchFor(options: Partial<PoolOptions> = {}): PoolBench {
   const opened: FakeConnection[] = [];
-  const dials: PromiseWithResolvers<HopConnection>[] = [];
-  const dial = (): Promise<HopConnection> => {
-    const pending = Promise.withResolvers<HopConnection>();
+  const dials: PromiseWithResolvers<NextHopConnection>[] = [];
+  const dial = (): Promise<NextHopConnection> => {
+    const pending = Promise.withResolvers<NextHopConnection>();
     dials.push(pending);
     return pending.promise;
   };

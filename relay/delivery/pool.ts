@@ -9,13 +9,13 @@
  */
 import type { Clock } from "../../runtime/clock.ts";
 import { PlainHosts } from "../smtp/client/plainhosts.ts";
-import { ConnectError, openConnection, patience, type HopConnection, type NextHop } from "../smtp/client/transport.ts";
+import { ConnectError, openConnection, patience, type NextHopConnection, type NextHop } from "../smtp/client/transport.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
   readonly metrics: Pick<DeliveryMetrics, "nextHopConnection">;
-  readonly open?: (hop: NextHop) => Promise<HopConnection>;
+  readonly open?: (hop: NextHop) => Promise<NextHopConnection>;
   readonly maxConnections?: number;
   readonly messagesPerConnection?: number;
   readonly idleMs?: number;
@@ -23,9 +23,9 @@ export interface PoolOptions {
 
 export interface Pool {
   /** A connection for one transaction. Rejects with ConnectError. */
-  acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<HopConnection>;
+  acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<NextHopConnection>;
   /** Gives it back, in whatever state. */
-  release(connection: HopConnection): void;
+  release(connection: NextHopConnection): void;
   /** Ends every connection at once; transactions under way lose theirs. */
   close(): void;
 }
@@ -34,7 +34,7 @@ export interface Pool {
 const messagesPerTurn = 10;
 
 interface Waiter {
-  readonly resolve: (connection: HopConnection) => void;
+  readonly resolve: (connection: NextHopConnection) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -43,38 +43,38 @@ interface Group {
   readonly key: string;
   limit: number;
   /** Said QUIT and are not closed yet: the other side still counts them. */
-  readonly leaving: Set<HopConnection>;
-  readonly hops: Set<HopState>;
+  readonly leaving: Set<NextHopConnection>;
+  readonly hops: Set<NextHopState>;
 }
 
-interface HopState {
+interface NextHopState {
   readonly hop: NextHop;
   readonly group: Group;
-  readonly idle: { readonly connection: HopConnection; readonly since: number }[];
-  readonly busy: Set<HopConnection>;
+  readonly idle: { readonly connection: NextHopConnection; readonly since: number }[];
+  readonly busy: Set<NextHopConnection>;
   readonly waiting: Waiter[];
   opening: number;
 }
 
 export function createPool(options: PoolOptions): Pool {
-  return new HopPool(options);
+  return new NextHopPool(options);
 }
 
-class HopPool implements Pool {
+class NextHopPool implements Pool {
   readonly #options: Required<PoolOptions>;
-  readonly #hops = new Map<string, HopState>();
+  readonly #hops = new Map<string, NextHopState>();
   readonly #groups = new Map<string, Group>();
   #sweep: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: PoolOptions) {
     const plainHosts = new PlainHosts(options.clock);
-    const open = (hop: NextHop): Promise<HopConnection> => openConnection(hop, patience, plainHosts);
+    const open = (hop: NextHop): Promise<NextHopConnection> => openConnection(hop, patience, plainHosts);
     const defaults = { open, maxConnections: 20, messagesPerConnection: 100, idleMs: 5_000 };
     this.#options = { ...defaults, ...options };
   }
 
-  acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<HopConnection> {
+  acquire(hop: NextHop, choice?: { fresh: boolean }): Promise<NextHopConnection> {
     if (this.#closed) return Promise.reject(new ConnectError({ phase: "connect", detail: "the relay is stopping" }));
     const state = this.#stateOf(hop);
     if (choice?.fresh) this.#dropIdle(state);
@@ -89,7 +89,7 @@ class HopPool implements Pool {
     });
   }
 
-  release(connection: HopConnection): void {
+  release(connection: NextHopConnection): void {
     const state = this.#hops.get(connection.hop.key);
     state?.busy.delete(connection);
     const most = connection.hop.limits?.messagesPerConnection ?? this.#options.messagesPerConnection;
@@ -114,27 +114,27 @@ class HopPool implements Pool {
     }
   }
 
-  #stateOf(hop: NextHop): HopState {
+  #stateOf(hop: NextHop): NextHopState {
     const known = this.#hops.get(hop.key);
     const groupKey = hop.limits?.key ?? hop.key;
     const group = known?.group ??
       this.#groups.get(groupKey) ?? {
         key: groupKey,
         limit: 0,
-        leaving: new Set<HopConnection>(),
-        hops: new Set<HopState>(),
+        leaving: new Set<NextHopConnection>(),
+        hops: new Set<NextHopState>(),
       };
     // The limit may have changed since.
     group.limit = hop.limits?.maxConnections ?? this.#options.maxConnections;
     if (known !== undefined) return known;
-    const state: HopState = { hop, group, idle: [], busy: new Set(), waiting: [], opening: 0 };
+    const state: NextHopState = { hop, group, idle: [], busy: new Set(), waiting: [], opening: 0 };
     group.hops.add(state);
     this.#groups.set(groupKey, group);
     this.#hops.set(hop.key, state);
     return state;
   }
 
-  #give(state: HopState, connection: HopConnection): void {
+  #give(state: NextHopState, connection: NextHopConnection): void {
     // The connection itself is counted nowhere at this moment.
     const isWaitedFor = openIn(state.group) + 1 >= state.group.limit && othersWait(state);
     const endsTurn = isWaitedFor && connection.messages % messagesPerTurn === 0 && connection.messages > 0;
@@ -157,7 +157,7 @@ class HopPool implements Pool {
   }
 
   /** Ends a connection; its place is free when it is closed. */
-  #dismiss({ group }: HopState, connection: HopConnection): void {
+  #dismiss({ group }: NextHopState, connection: NextHopConnection): void {
     if (connection.alive) group.leaving.add(connection);
     connection.quit();
     this.#growAll(group);
@@ -168,7 +168,7 @@ class HopPool implements Pool {
   }
 
   /** Opens as many as wait, but never more at once than are open already. */
-  #grow(state: HopState): void {
+  #grow(state: NextHopState): void {
     const open = state.busy.size + state.idle.length;
     const wish = Math.min(state.waiting.length - state.opening, Math.max(1, open) - state.opening);
     const room = wish <= 0 ? 0 : this.#roomIn(state.group, wish);
@@ -194,8 +194,8 @@ class HopPool implements Pool {
     return group.limit - openIn(group);
   }
 
-  async #open(state: HopState): Promise<void> {
-    let connection: HopConnection;
+  async #open(state: NextHopState): Promise<void> {
+    let connection: NextHopConnection;
     try {
       connection = await this.#options.open(state.hop);
     } finally {
@@ -211,7 +211,7 @@ class HopPool implements Pool {
     this.#grow(state);
   }
 
-  #refuse(state: HopState, error: unknown): void {
+  #refuse(state: NextHopState, error: unknown): void {
     this.#options.metrics.nextHopConnection("failed");
     const others = state.busy.size + state.idle.length + state.opening;
     if (others > 0) {
@@ -225,7 +225,7 @@ class HopPool implements Pool {
   }
 
   /** An idle connection that the hop closed is dropped without a word. */
-  #remove(state: HopState, connection: HopConnection): void {
+  #remove(state: NextHopState, connection: NextHopConnection): void {
     const at = state.idle.findIndex((entry) => entry.connection === connection);
     if (at !== -1) state.idle.splice(at, 1);
     if (state.group.leaving.delete(connection) || (at !== -1 && othersWait(state))) this.#growAll(state.group);
@@ -233,7 +233,7 @@ class HopPool implements Pool {
     this.#forgetGroup(state.group);
   }
 
-  #dropIdle(state: HopState): void {
+  #dropIdle(state: NextHopState): void {
     for (const { connection } of state.idle.splice(0)) connection.quit();
   }
 
@@ -253,7 +253,7 @@ class HopPool implements Pool {
     if (left > 0) this.#sweep = setTimeout(() => this.#closeIdle(), Math.max(this.#options.idleMs / 5, 50)).unref();
   }
 
-  #forget(state: HopState | undefined): void {
+  #forget(state: NextHopState | undefined): void {
     if (state === undefined) return;
     if (state.idle.length + state.busy.size + state.waiting.length + state.opening > 0) return;
     // A connection may end after its hop was forgotten and came back.
@@ -273,14 +273,14 @@ function openIn(group: Group): number {
   return open;
 }
 
-function othersWait(state: HopState): boolean {
+function othersWait(state: NextHopState): boolean {
   if (state.group.hops.size === 1) return false;
   for (const other of state.group.hops) if (other !== state && other.waiting.length > other.opening) return true;
   return false;
 }
 
 /** The connection used last: the others grow old and are closed. */
-function takeAlive(state: HopState): HopConnection | undefined {
+function takeAlive(state: NextHopState): NextHopConnection | undefined {
   for (let entry = state.idle.pop(); entry !== undefined; entry = state.idle.pop()) {
     if (entry.connection.alive) return entry.connection;
   }
@@ -288,6 +288,6 @@ function takeAlive(state: HopState): HopConnection | undefined {
 }
 
 /** As the metrics of incoming sessions have it. */
-function tlsWord({ tlsVersion }: HopConnection): string | undefined {
+function tlsWord({ tlsVersion }: NextHopConnection): string | undefined {
   return tlsVersion === undefined ? undefined : `TLSv${tlsVersion}`;
 }

@@ -26,7 +26,7 @@ import { groupRecipients, Parting } from "./job/parts.ts";
 import { DeliverySchedule, defaultWindow, type Claimant, type LaneResult, type Window } from "./job/schedule.ts";
 import { routeIn, type Route } from "./policy/route.ts";
 import { createPool, type Pool } from "./pool.ts";
-import { HopFinder, standardMxPort, type HopFinderOptions } from "./resolve/hops.ts";
+import { NextHopFinder, standardMxPort, type NextHopFinderOptions } from "./resolve/nexthops.ts";
 
 export interface DeliveryOptions extends CarrierOptions {
   readonly spool: Spool;
@@ -37,7 +37,7 @@ export interface DeliveryOptions extends CarrierOptions {
   /** Between two looks for what delivery has forgotten; tests are in a hurry. */
   readonly leaseRoundMs?: number;
   /** Where MX hosts listen and who answers for the DNS, in tests. */
-  readonly resolving?: Partial<Omit<HopFinderOptions, "clock" | "chance" | "limits">>;
+  readonly resolving?: Partial<Omit<NextHopFinderOptions, "clock" | "chance" | "limits">>;
 }
 
 export interface QueueRunner extends Starter {
@@ -65,7 +65,7 @@ class Runner implements QueueRunner {
   readonly #options: DeliveryOptions;
   readonly #schedule: DeliverySchedule;
   readonly #pool: Pool;
-  readonly #finder: HopFinder;
+  readonly #finder: NextHopFinder;
   readonly #lanes: LaneFinder;
   readonly #parting = new Parting();
   readonly #feed: Feed;
@@ -92,7 +92,7 @@ class Runner implements QueueRunner {
     this.#schedule = new DeliverySchedule(window);
     this.#pool = options.pool ?? createPool({ clock, metrics });
     this.#outcomes = new OutcomeWriter({ spool, starter: this, log, metrics });
-    this.#finder = new HopFinder({ clock, chance, limits, mxPort: standardMxPort, ...options.resolving });
+    this.#finder = new NextHopFinder({ clock, chance, limits, mxPort: standardMxPort, ...options.resolving });
     this.#lanes = new LaneFinder({
       ...options,
       finder: this.#finder,

@@ -7,7 +7,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Answer, Lookup, Question } from "./answer.ts";
 import { AnswerCache, keyOf } from "./cache.ts";
-import { askServer } from "./exchange.ts";
+import { askServer } from "./query.ts";
 import { systemServers, type NameServer } from "./servers.ts";
 
 export interface ResolverOptions {

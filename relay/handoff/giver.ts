@@ -1,7 +1,7 @@
 /**
  * Gives the mail of a pod that leaves to peers that stay, while an order with peers is in force.
  *
- * Promise: a message is marked as offered, and the mark synced, before its peer hears of it; it is removed once the peer has it.
+ * Promise: a message is registered as offered, and that synced, before its peer hears of it; it is removed once the peer has it.
  * Delivery stands down meanwhile, but not while no peer takes anything: then the pod delivers what it can by itself. Bounded:
  * so many transfers at a time, whatever waits.
  */
@@ -15,7 +15,7 @@ import type { HandoffTracer } from "../observe/handoffspan.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { GivenResult, HandoffMetrics } from "./metrics.ts";
 import type { SpoolId } from "../spool/message/id.ts";
-import type { HandoffSpool, Mark } from "../spool/offers.ts";
+import type { HandoffSpool, OpenOffer } from "../spool/offers.ts";
 import type { WholeMessage } from "../spool/message/message.ts";
 import type { Starter } from "../spool/start.ts";
 import type { Spool } from "../spool/verbs.ts";
@@ -99,7 +99,7 @@ class HandoffGiver implements Giver {
     this.#inquiries = new Inquiries({
       spool: spool.handoff,
       client: this.#client,
-      finish: async (mark) => this.#finishAsked(mark),
+      finish: async (open) => this.#finishAsked(open),
       onReturn: (dueAt) => {
         this.#options.delivery.arrived(dueAt);
         this.#look();
@@ -111,9 +111,9 @@ class HandoffGiver implements Giver {
   }
 
   async start(): Promise<void> {
-    const marks = await this.#options.spool.handoff.marks();
-    if (marks.length > 0) this.#options.log.info({ offers: marks.length }, "asking peers how earlier offers ended");
-    for (const mark of marks) this.#inquiries.add(mark);
+    const offers = await this.#options.spool.handoff.openOffers();
+    if (offers.length > 0) this.#options.log.info({ offers: offers.length }, "asking peers how earlier offers ended");
+    for (const open of offers) this.#inquiries.add(open);
     this.#options.orders.onChange(() => this.#obey());
     this.#obey();
   }
@@ -194,7 +194,7 @@ class HandoffGiver implements Giver {
     const { peer, limit } = choice;
     const offer = randomBytes(8).toString("hex");
     const offered = await this.#options.spool.handoff.offer({ limit, peer, offer, except: [...this.#setAside] });
-    // The order may have been taken back, or name others now, while the marks were written.
+    // The order may have been taken back, or name others now, while the offers were registered.
     const isWanted = !this.#closing && this.#peers.some((state) => keyOf(state.peer) === keyOf(peer));
     for (const whole of offered) {
       if (isWanted) this.#begin(whole, offer, peer);
@@ -222,9 +222,9 @@ class HandoffGiver implements Giver {
     delivery.arrived(await spool.handoff.takeBack(id));
   }
 
-  #doubt(mark: Mark, error: unknown): void {
-    this.#options.log.error({ spoolId: mark.id, error: String(error) }, "could not end an offer in the spool");
-    if (!this.#closing) this.#inquiries.add(mark);
+  #doubt(open: OpenOffer, error: unknown): void {
+    this.#options.log.error({ spoolId: open.id, error: String(error) }, "could not end an offer in the spool");
+    if (!this.#closing) this.#inquiries.add(open);
   }
 
   /** What is left can be given to no peer, or not whole: nobody else would send it. */
@@ -312,7 +312,7 @@ class HandoffGiver implements Giver {
     this.#handedOver += 1;
   }
 
-  async #finishAsked({ id, peer }: Mark): Promise<void> {
+  async #finishAsked({ id, peer }: OpenOffer): Promise<void> {
     const whole = await this.#options.spool.handoff.offered(id);
     if (whole === undefined) return;
     // The peer has it whole: what cannot be read here any more is of no use.

@@ -208,7 +208,7 @@ test("all mail goes to the peers as it was, each has its part, and both ends hav
   const { spoolId, domain, peer, recipients } = taken[0] ?? {};
   assert.ok(typeof spoolId === "string");
   assert.deepEqual([domain, peer, recipients], ["example.com", "outbound-2", 1]);
-  assert.deepEqual(await leaving.spool.handoff.marks(), []);
+  assert.deepEqual(await leaving.spool.handoff.openOffers(), []);
 });
 
 test("a large body goes from file to file", async (t) => {
@@ -240,7 +240,7 @@ test("while no peer takes mail the pod delivers, and it goes on giving when one 
   await until("delivery to go on", () => leaving.told.includes("resume"));
   assert.match(leaving.giver.progress()?.failure ?? "", /^outbound-0: 507 the spool is full/);
   assert.equal(await queued(leaving), 20);
-  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
+  await until("no open offers", async () => (await leaving.spool.handoff.openOffers()).length === 0);
   const refusals = leaving.lines.filter(({ msg }) => msg === "a peer takes no mail");
   assert.equal(refusals.length, 1);
   full.capacityBytes = 1e9;
@@ -308,7 +308,7 @@ test("a peer that understands no message at all is one that takes no mail, and t
   await fill(leaving, 250);
   order(leaving, [staying]);
   await until("delivery to go on", () => leaving.told.at(-1) === "resume");
-  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
+  await until("no open offers", async () => (await leaving.spool.handoff.openOffers()).length === 0);
   assert.equal(await queued(leaving), 250);
   assert.equal(leaving.lines.filter(({ msg }) => msg === "a peer takes no mail").length, 1);
   assert.match(leaving.giver.progress()?.failure ?? "", /outbound-0: 400 the head is not understood/);
@@ -355,7 +355,7 @@ test("what a process before this one offered is asked for at the start, without 
   await former.end();
 
   const again = await openPod(t, { name: "outbound-1", directory });
-  await until("no marks", async () => (await again.spool.handoff.marks()).length === 0);
+  await until("no open offers", async () => (await again.spool.handoff.openOffers()).length === 0);
   assert.equal(await queued(again), 3);
   const left = await contentsOf(again);
   assert.deepEqual(
@@ -391,7 +391,7 @@ test("an order that is taken back stops the giving, and what was not given is de
   await until("delivery to go on", () => leaving.told.at(-1) === "resume");
   assert.equal(leaving.giver.progress(), undefined);
   release.resolve();
-  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
+  await until("no open offers", async () => (await leaving.spool.handoff.openOffers()).length === 0);
   const [left, gone] = [await queued(leaving), await queued(staying)];
   assert.equal(left + gone, 200);
   assert.ok(gone > 0 && gone <= 64, `${gone} went`);
@@ -422,13 +422,13 @@ test("an order that is given again while transfers of the first are under way gi
   order(leaving, [staying]);
   release.resolve();
   await until("a refusal", () => leaving.lines.some(({ msg }) => msg === "a peer takes no mail"));
-  await until("no marks", async () => (await leaving.spool.handoff.marks()).length === 0);
+  await until("no open offers", async () => (await leaving.spool.handoff.openOffers()).length === 0);
   seen.isRefusing = false;
   await until("an empty spool", async () => (await queued(leaving)) === 0);
   assert.equal(await queued(staying), 200);
 });
 
-test("a mark that cannot be taken off at once is taken off later", async (t) => {
+test("an offer that cannot be ended at once is ended later", async (t) => {
   const [leaving, staying] = [await openPod(t, { name: "outbound-1" }), await openPod(t, { name: "outbound-0" })];
   await fill(leaving, 8);
   const { handoff } = leaving.spool;
@@ -446,7 +446,7 @@ test("a mark that cannot be taken off at once is taken off later", async (t) => 
   };
   order(leaving, [staying]);
   await until("no order", () => leaving.orders.current() === undefined);
-  await until("no marks", async () => failing.times < 0 && (await handoff.marks()).length === 0);
+  await until("no open offers", async () => failing.times < 0 && (await handoff.openOffers()).length === 0);
   assert.deepEqual([await queued(leaving), await queued(staying)], [8, 0]);
 });
 
@@ -463,7 +463,7 @@ test("a message that both have, each without the other's answer, is never remove
   assert.deepEqual([await queued(one), await queued(other)], [1, 1]);
   await one.end();
   const again = await openPod(t, { name: "outbound-0", directory: one.directory });
-  await until("no marks", async () => (await again.spool.handoff.marks()).length === 0);
+  await until("no open offers", async () => (await again.spool.handoff.openOffers()).length === 0);
   order(other, [again]);
   await until("an empty spool", async () => (await queued(other)) === 0);
   assert.deepEqual([...(await contentsOf(again)).keys()], [whole.message.id]);

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { pino } from "pino";
 import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
-import type { HandoffSpool, Mark } from "../spool/offers.ts";
+import type { HandoffSpool, OpenOffer } from "../spool/offers.ts";
 import type { Known } from "./client.ts";
 import { Inquiries } from "./inquiry.ts";
 
-const mark: Mark = {
+const open: OpenOffer = {
   id: spoolIdOf(1_800_000_000_000, Buffer.from("chance")),
   offer: "first",
   peer: { name: "outbound-0", host: "outbound-0.peers", port: 9465 },
@@ -75,26 +75,26 @@ function benchFor(t: TestContext, answers: readonly Known["kind"][], trouble: Er
 
 test("a peer that has the message ends the offer, however long it did not answer", async (t) => {
   const { inquiries, steps } = benchFor(t, ["unknown", "unknown", "has it"]);
-  inquiries.add(mark);
+  inquiries.add(open);
   await pass(t, 10);
-  assert.deepEqual(steps, ["ask", "ask", "ask", `finish ${mark.id}`]);
+  assert.deepEqual(steps, ["ask", "ask", "ask", `finish ${open.id}`]);
   assert.equal(inquiries.count, 0);
 });
 
 test("a message that the peer does not have is in the queue again", async (t) => {
   const { inquiries, steps } = benchFor(t, ["does not have it"]);
-  inquiries.add(mark);
+  inquiries.add(open);
   await pass(t, 1);
-  assert.deepEqual(steps, ["ask", `take back ${mark.id}`, `due at ${dueAt}`]);
+  assert.deepEqual(steps, ["ask", `take back ${open.id}`, `due at ${dueAt}`]);
 });
 
 test("after an hour without an answer the message is taken back, and the log says that the peer may have it", async (t) => {
   const { inquiries, steps, lines } = benchFor(t, []);
-  inquiries.add(mark);
+  inquiries.add(open);
   await pass(t, 3_590);
   assert.ok(steps.length > 50 && steps.every((step) => step === "ask"), `${steps.length}`);
   await pass(t, 120);
-  assert.deepEqual(steps.slice(-2), [`take back ${mark.id}`, `due at ${dueAt}`]);
+  assert.deepEqual(steps.slice(-2), [`take back ${open.id}`, `due at ${dueAt}`]);
   const [line] = lines;
   assert.deepEqual([line?.["msg"], line?.["peer"]], ["a message is taken back, its peer may have it", "outbound-0"]);
   assert.equal(lines.length, 1);
@@ -102,15 +102,15 @@ test("after an hour without an answer the message is taken back, and the log say
 
 test("an end that the spool cannot keep is asked for again", async (t) => {
   const { inquiries, steps, lines } = benchFor(t, ["has it", "has it"], [new Error("disk full")]);
-  inquiries.add(mark);
+  inquiries.add(open);
   await pass(t, 3);
-  assert.deepEqual(steps, ["ask", "ask", `finish ${mark.id}`]);
+  assert.deepEqual(steps, ["ask", "ask", `finish ${open.id}`]);
   assert.equal(lines[0]?.["msg"], "could not end an offer in the spool");
 });
 
 test("a wall clock that is set forward does not end the wait for a peer", async (t) => {
   const { inquiries, steps } = benchFor(t, []);
-  inquiries.add(mark);
+  inquiries.add(open);
   await pass(t, 5);
   t.mock.timers.setTime(Date.now() + 2 * 3_600_000);
   await pass(t, 60);

@@ -7,7 +7,7 @@
  */
 import type { Chance } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { HandoffSpool, Mark } from "../spool/offers.ts";
+import type { HandoffSpool, OpenOffer } from "../spool/offers.ts";
 import type { HandoffClient } from "./client.ts";
 import { restMs } from "./spread.ts";
 
@@ -15,7 +15,7 @@ export interface InquiryOptions {
   readonly spool: Pick<HandoffSpool, "takeBack">;
   readonly client: Pick<HandoffClient, "ask">;
   /** The peer has it: what it takes to forget it here. */
-  readonly finish: (mark: Mark) => Promise<void>;
+  readonly finish: (open: OpenOffer) => Promise<void>;
   /** A message may be offered again, or delivered when it is due. */
   readonly onReturn: (dueAt: number) => void;
   /** Milliseconds, monotonic: a wall clock that is set forward must not end the wait for a peer. */
@@ -40,37 +40,37 @@ export class Inquiries {
     return this.#open.size;
   }
 
-  add(mark: Mark): void {
-    const inquiry: Promise<void> = this.#settle(mark).finally(() => this.#open.delete(inquiry));
+  add(open: OpenOffer): void {
+    const inquiry: Promise<void> = this.#settle(open).finally(() => this.#open.delete(inquiry));
     this.#open.add(inquiry);
   }
 
-  /** The marks stay: the next start asks on. */
+  /** The offers stay open: the next start asks on. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#open);
   }
 
   /** Never rejects. */
-  async #settle(mark: Mark): Promise<void> {
+  async #settle(open: OpenOffer): Promise<void> {
     const { monotonic, chance, log } = this.#options;
     const startedAt = monotonic();
     for (let failures = 0; !this.#closing.signal.aborted; failures += 1) {
       try {
-        if (await this.#tryToSettle(mark, startedAt)) return;
+        if (await this.#tryToSettle(open, startedAt)) return;
       } catch (error) {
-        log.error({ spoolId: mark.id, error: String(error) }, "could not end an offer in the spool");
+        log.error({ spoolId: open.id, error: String(error) }, "could not end an offer in the spool");
       }
       await this.#pause(restMs(failures, chance()));
     }
   }
 
-  async #tryToSettle(mark: Mark, startedAt: number): Promise<boolean> {
+  async #tryToSettle(open: OpenOffer, startedAt: number): Promise<boolean> {
     const { spool, client, finish, onReturn, monotonic, log } = this.#options;
-    const { id, offer, peer } = mark;
+    const { id, offer, peer } = open;
     const answer = await client.ask({ id, offer }, peer);
     if (answer.kind === "has it") {
-      await finish(mark);
+      await finish(open);
       return true;
     }
     if (answer.kind === "unknown") {

@@ -39,7 +39,7 @@ import type { HeaderRoom } from "./accept/headerroom.ts";
 import { clientOf, type NetworkCache } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
-import type { ClientOrigin, Envelope, Opening, SessionRules, SessionState } from "../smtp/server/rules.ts";
+import type { ClientOrigin, Envelope, Greeting, SessionRules, SessionState } from "../smtp/server/rules.ts";
 
 /** What all sessions share. */
 export interface SessionParts {
@@ -171,7 +171,7 @@ export class ReceptionSession implements SessionRules {
     return !this.#trusted && this.#parts.clientLog.isLoud(this.#client);
   }
 
-  open(): Answer<Opening | Refusal> {
+  open(): Answer<Greeting | Refusal> {
     const admitted = verdictOf(admission, this.leaving() ?? this.#notEntered);
     const verdict = this.#asking.ask(admitted, this.#parts.checks().connect, () => ({
       listener: this.#opened.name,
@@ -181,7 +181,7 @@ export class ReceptionSession implements SessionRules {
     return after(verdict, (all) => (isStopped(all) ? this.#verdict.stopped(all) : this.#open(all)));
   }
 
-  #open(verdict: Passed): Opening {
+  #open(verdict: Passed): Greeting {
     this.#verdict.opened(verdict);
     const isKnown = this.#trusted;
     const isServedAtOnce = isKnown || this.#listener.authentication === "Required";

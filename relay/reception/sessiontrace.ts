@@ -12,7 +12,7 @@ import { attribute, eventName } from "../observe/names.ts";
 import { noTraceFields, traceFieldsOf, type TraceFields } from "../mail/tracefields.ts";
 import type { SpoolId } from "../spool/message/id.ts";
 
-interface Opening {
+interface SessionFacts {
   readonly listener: string;
   readonly peerAddress: string;
 }
@@ -40,14 +40,14 @@ const mostEvents = 32;
 
 export class SessionTrace {
   readonly #hops: HopTracer;
-  readonly #opening: Opening;
+  readonly #session: SessionFacts;
   #events: TimedEvent[] = [];
   #transaction: OpenTransaction | undefined;
   #isAuthenticated = false;
 
-  constructor(hops: HopTracer, opening: Opening) {
+  constructor(hops: HopTracer, session: SessionFacts) {
     this.#hops = hops;
-    this.#opening = opening;
+    this.#session = session;
   }
 
   greeted(): void {
@@ -137,7 +137,7 @@ export class SessionTrace {
 
   #receive(transaction: OpenTransaction): ReceiveHop | undefined {
     transaction.hop ??= this.#hops.receive({
-      ...this.#opening,
+      ...this.#session,
       startedAt: transaction.startedAt,
       authenticated: this.#isAuthenticated,
       trusted: transaction.isTrusted,

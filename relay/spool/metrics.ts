@@ -1,7 +1,7 @@
 /** How much waits, and how fast it is made safe. The depth is asked for at each scrape. */
 import { otherValues, type MetricsRegistry } from "../../runtime/metrics.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
-import type { CheckpointResult } from "./local/wal/verdict.ts";
+import type { CheckpointResult } from "./local/wal/decide.ts";
 import type { Census, SpoolDepth } from "./queue.ts";
 
 /** What is asked at each scrape. */

@@ -16,7 +16,7 @@ export interface OfferName {
 }
 
 /** What stays on disk while the end of an offer is not known. */
-export interface Mark extends OfferName {
+export interface OpenOffer extends OfferName {
   readonly peer: Peer;
 }
 
@@ -39,7 +39,7 @@ export interface HandoffSpool {
   /** Identity of this spool: nobody hands mail to himself. */
   readonly spoolId: string;
   /**
-   * Marks messages that delivery does not hold, those due first, as offered to the peer; resolves once the marks are synced.
+   * Registers messages that delivery does not hold, those due first, as offered to the peer; resolves once that is synced.
    * Until takeBack() or remove() delivery does not get them, also after a restart.
    */
   offer(question: OfferQuestion): Promise<readonly WholeMessage[]>;
@@ -51,8 +51,8 @@ export interface HandoffSpool {
   /** The peer has it: nothing of it stays here. */
   remove(id: SpoolId): Promise<void>;
   /** Offers without an end: right after the start those of the process before. */
-  marks(): Promise<readonly Mark[]>;
-  /** The whole of an offered message, for telling what became of it; undefined when it is not marked. */
+  openOffers(): Promise<readonly OpenOffer[]>;
+  /** The whole of an offered message, for telling what became of it; undefined when it is not offered. */
   offered(id: SpoolId): Promise<WholeMessage | "unreadable" | undefined>;
   /**
    * Keeps a message and the name of its offer, in one synced transaction. `known` when it is in the queue or came by this

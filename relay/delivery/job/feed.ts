@@ -28,7 +28,7 @@ const claimLimit: Room = { messages: 100, recipients: 1_000, bytes: 8 * 1024 * 1
 const longestSleepMs = 30_000;
 /**
  * Between two looks when all that is due may be somebody's who has his share: twice as long after each that is in vain. One
- * look goes through some hundred lanes, so that the last of 100,000 is reached within half a minute.
+ * look goes through some hundred flows, so that the last of 100,000 is reached within half a minute.
  */
 const crowdedPauseMs = 50;
 const longestCrowdedPauseMs = 100;

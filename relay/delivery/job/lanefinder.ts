@@ -9,14 +9,14 @@ import type { SnapshotSource } from "../../config/snapshot.ts";
 import type { Limits } from "../../limits/limits.ts";
 import { policyFor } from "../policy/destination.ts";
 import { asking, waiting, type Job } from "./job.ts";
-import type { Destined, HopFinder } from "../resolve/hops.ts";
+import type { Destined, NextHopFinder } from "../resolve/nexthops.ts";
 
 export interface LaneFinderOptions {
   readonly snapshots: SnapshotSource;
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: Pick<Limits, "destinations">;
-  readonly finder: Pick<HopFinder, "known" | "find">;
+  readonly finder: Pick<NextHopFinder, "known" | "find">;
   /** It may start when there is a place. */
   readonly onReady: (job: Job) => void;
   /** Its destination takes no more before then. */

@@ -16,7 +16,7 @@ import {
   type ScriptedHop,
 } from "../../../test/support/scriptedhop.ts";
 import type { Outgoing } from "./transaction.ts";
-import { ConnectError, openConnection, patience, type HopConnection, type Patience } from "./transport.ts";
+import { ConnectError, openConnection, patience, type NextHopConnection, type Patience } from "./transport.ts";
 import { PlainHosts } from "./plainhosts.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "mailboat-opening-"));
@@ -40,7 +40,7 @@ interface Dial {
   readonly plainHosts?: PlainHosts;
 }
 
-async function connectionTo(t: TestContext, hop: ScriptedHop, dial: Dial = {}): Promise<HopConnection> {
+async function connectionTo(t: TestContext, hop: ScriptedHop, dial: Dial = {}): Promise<NextHopConnection> {
   const smarthost = { host: "localhost", port: hop.port, tlsMode: "None" as const, ...dial.smarthost };
   const to = { key: "hop", smarthost, address: "127.0.0.1", helo: "relay.test" };
   const connection = await openConnection(to, { ...patience, ...dial.times }, dial.plainHosts);
@@ -59,14 +59,14 @@ function mail(changes: Partial<Outgoing> = {}): Outgoing {
 const eightBit: Partial<Outgoing> = { eightBit: true };
 const utf8: Partial<Outgoing> = { smtpUtf8: true, head: Buffer.from("Subject: grüße\r\n\r\n") };
 
-async function fateOf(connection: HopConnection, changes?: Partial<Outgoing>): Promise<string> {
+async function fateOf(connection: NextHopConnection, changes?: Partial<Outgoing>): Promise<string> {
   const [result] = (await connection.transact(mail(changes))).answers;
   if (result?.kind !== "trouble") return "delivered";
   const { kind, scope, reply } = judge(result.trouble);
   return `${kind} ${scope} ${reply.enhanced}`;
 }
 
-async function refusalOf(opened: Promise<HopConnection>): Promise<string> {
+async function refusalOf(opened: Promise<NextHopConnection>): Promise<string> {
   const error = await opened.then(
     () => undefined,
     (reason: unknown) => reason,

@@ -9,7 +9,7 @@ import { createPool } from "../../delivery/pool.ts";
 import { silentMetrics } from "../../../test/support/relayvalues.ts";
 import { startHop, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
 import type { Outgoing, TransactionReport } from "./transaction.ts";
-import { openConnection, patience, type HopConnection, type NextHop, type Patience } from "./transport.ts";
+import { openConnection, patience, type NextHopConnection, type NextHop, type Patience } from "./transport.ts";
 import { longestReplyOctets } from "./replyreader.ts";
 
 async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {
@@ -22,7 +22,7 @@ function hopAt(port: number): NextHop {
   return { key: "hop", smarthost: { host: "127.0.0.1", port, tlsMode: "None" }, helo: "relay.test" };
 }
 
-async function connectionTo(t: TestContext, port: number, times: Partial<Patience> = {}): Promise<HopConnection> {
+async function connectionTo(t: TestContext, port: number, times: Partial<Patience> = {}): Promise<NextHopConnection> {
   const connection = await openConnection(hopAt(port), { ...patience, ...times });
   t.after(() => connection.destroy());
   return connection;

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import { formatReply, type Reply } from "../../mail/reply.ts";
 import { LineLostError, type SmtpLine } from "./transaction.ts";
 import { ReplyReader } from "./replyreader.ts";
-import type { HopOffers } from "./transcript.ts";
+import type { Extensions } from "./transcript.ts";
 
 /** How long each answer may take, whole. */
 export interface ReplyPatience {
@@ -22,7 +22,7 @@ export interface ReplyPatience {
 export interface SessionParts {
   readonly socket: Socket;
   readonly nextHop: string;
-  readonly offers: HopOffers;
+  readonly extensions: Extensions;
   readonly patience: ReplyPatience;
   /** Ends the connection, after what was written has left. */
   readonly close: () => void;
@@ -30,7 +30,7 @@ export interface SessionParts {
 
 const quitMs = 2_000;
 
-export class HopSession implements SmtpLine {
+export class NextHopSession implements SmtpLine {
   readonly nextHop: string;
   readonly output: Socket;
   readonly #parts: SessionParts;
@@ -59,17 +59,17 @@ export class HopSession implements SmtpLine {
   }
 
   get knowsOffers(): boolean {
-    return this.#parts.offers.isKnown;
+    return this.#parts.extensions.isKnown;
   }
 
   /** RFC 1870 section 4: 0, or no number, is no limit. */
   get maxSizeBytes(): number {
-    const size = this.#parts.offers.keywords.get("SIZE")?.trim() ?? "";
+    const size = this.#parts.extensions.keywords.get("SIZE")?.trim() ?? "";
     return /^\d{1,15}$/.test(size) ? Number(size) : 0;
   }
 
   offers(extension: string): boolean {
-    return this.#parts.offers.keywords.has(extension);
+    return this.#parts.extensions.keywords.has(extension);
   }
 
   get hasReply(): boolean {

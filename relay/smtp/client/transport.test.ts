@@ -6,7 +6,7 @@ import { judge } from "../../delivery/policy/failure.ts";
 import { startHop, usualExtensions, type Script, type ScriptedHop } from "../../../test/support/scriptedhop.ts";
 import type { HostAnswer } from "../../mail/hostanswer.ts";
 import type { Outgoing } from "./transaction.ts";
-import { ConnectError, openConnection, type HopConnection } from "./transport.ts";
+import { ConnectError, openConnection, type NextHopConnection } from "./transport.ts";
 
 async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {
   const hop = await startHop(script);
@@ -18,7 +18,7 @@ async function connectionTo(
   t: TestContext,
   hop: ScriptedHop,
   smarthost: Partial<SmarthostDocument> = {},
-): Promise<HopConnection> {
+): Promise<NextHopConnection> {
   const full = { host: "127.0.0.1", port: hop.port, tlsMode: "None" as const, ...smarthost };
   const connection = await openConnection({ key: "hop", smarthost: full, helo: "relay.test" });
   t.after(() => connection.destroy());

@@ -13,8 +13,8 @@ import type { SmarthostDocument } from "../../../api/relayconfig.ts";
 import type { LocalReason, Phase, Trouble } from "../../mail/hostanswer.ts";
 import { parseReply, type Reply } from "../../mail/reply.ts";
 import type { PlainHosts } from "./plainhosts.ts";
-import { HopSession, type ReplyPatience } from "./session.ts";
-import { Transcript, type HopOffers } from "./transcript.ts";
+import { NextHopSession, type ReplyPatience } from "./session.ts";
+import { Transcript, type Extensions } from "./transcript.ts";
 import { LineLostError, transact, type Outgoing, type TransactionReport } from "./transaction.ts";
 
 export interface NextHop {
@@ -62,7 +62,7 @@ export class ConnectError extends Error {
   }
 }
 
-export interface HopConnection {
+export interface NextHopConnection {
   readonly hop: NextHop;
   /** Messages sent so far, failed ones included. */
   readonly messages: number;
@@ -87,7 +87,7 @@ export async function openConnection(
   hop: NextHop,
   times: Patience = patience,
   plainHosts?: PlainHosts,
-): Promise<HopConnection> {
+): Promise<NextHopConnection> {
   const { host, port, tlsMode, credentials } = hop.smarthost;
   // RFC 7435: opportunistic security prefers mail in the clear to no mail; who wants otherwise says Required.
   if (tlsMode !== "Opportunistic" || credentials !== undefined) return dial(hop, tlsMode, times);
@@ -104,15 +104,15 @@ export async function openConnection(
   }
 }
 
-async function dial(hop: NextHop, tlsMode: SmarthostDocument["tlsMode"], times: Patience): Promise<HopConnection> {
-  const opening = new Opening(hop, tlsMode, times);
-  await opening.connect();
-  await opening.login(hop.smarthost.credentials);
-  return connectionOver(opening, hop, times);
+async function dial(hop: NextHop, tlsMode: SmarthostDocument["tlsMode"], times: Patience): Promise<NextHopConnection> {
+  const dialing = new Dialing(hop, tlsMode, times);
+  await dialing.connect();
+  await dialing.login(hop.smarthost.credentials);
+  return connectionOver(dialing, hop, times);
 }
 
 /** A session that is being opened: what the library does, and how long it may take. */
-class Opening {
+class Dialing {
   readonly connection: SMTPConnection;
   readonly nextHop: string;
   readonly #transcript = new Transcript();
@@ -148,8 +148,8 @@ class Opening {
     });
   }
 
-  get offers(): HopOffers {
-    return this.#transcript.offers;
+  get extensions(): Extensions {
+    return this.#transcript.extensions;
   }
 
   /** Rejects with ConnectError, and then the session is closed. */
@@ -250,13 +250,13 @@ class Opening {
   }
 }
 
-function connectionOver(opening: Opening, hop: NextHop, times: Patience): HopConnection {
-  const { connection, nextHop, offers } = opening;
+function connectionOver(dialing: Dialing, hop: NextHop, times: Patience): NextHopConnection {
+  const { connection, nextHop, extensions } = dialing;
   const socket = connection._socket;
   if (!(socket instanceof Socket)) throw new ConnectError({ phase: "ehlo", detail: "connection closed", nextHop });
   // Its reader of replies is for its own dialogue; it goes on to watch over the socket.
   socket.removeAllListeners("data");
-  const session = new HopSession({ socket, nextHop, offers, patience: times, close: () => connection.close() });
+  const session = new NextHopSession({ socket, nextHop, extensions, patience: times, close: () => connection.close() });
   connection.on("error", (error: unknown) => session.lose(lossOf(error)));
   connection.once("end", () => session.lose(new LineLostError("the connection was closed")));
   let messages = 0;
@@ -282,7 +282,7 @@ function connectionOver(opening: Opening, hop: NextHop, times: Patience): HopCon
   };
 }
 
-function peerOf(socket: Socket): Pick<HopConnection, "peerAddress" | "tlsVersion"> {
+function peerOf(socket: Socket): Pick<NextHopConnection, "peerAddress" | "tlsVersion"> {
   const protocol = socket instanceof TLSSocket ? (socket.getProtocol() ?? "") : "";
   return { peerAddress: socket.remoteAddress, tlsVersion: /^TLSv(\d(?:\.\d)?)$/.exec(protocol)?.[1] };
 }

@@ -13,7 +13,7 @@ import {
   type Script,
   type ScriptedHop,
 } from "../../../test/support/scriptedhop.ts";
-import { ConnectError, openConnection, type HopConnection } from "./transport.ts";
+import { ConnectError, openConnection, type NextHopConnection } from "./transport.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 let tls: { readonly key: string; readonly cert: string };
@@ -54,7 +54,7 @@ async function connectTo(
   t: TestContext,
   hop: ScriptedHop,
   changes: Partial<SmarthostDocument>,
-): Promise<HopConnection> {
+): Promise<NextHopConnection> {
   const smarthost = { host: "localhost", port: hop.port, tlsMode: "Required" as const, ...changes };
   const connection = await openConnection({ key: "k", smarthost, helo: "relay.test" });
   t.after(() => connection.destroy());

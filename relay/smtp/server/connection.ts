@@ -20,7 +20,7 @@ import { SessionEnd, type Ending } from "./sessionend.ts";
 import { SessionWatch } from "./sessionwatch.ts";
 import type { Patience } from "./patience.ts";
 import { greetingOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
-import type { Opening, SessionRules, SessionState } from "./rules.ts";
+import type { Greeting, SessionRules, SessionState } from "./rules.ts";
 import { beginExchange, goOn, type SaslStep } from "./sasl.ts";
 
 /** Everything else the library knows (XCLIENT, XFORWARD, WIZ, SHELL, KILL, ...) does not exist here. */
@@ -34,7 +34,7 @@ const noName = "unknown";
 const internalError = refusal(451, "4.3.0", "Internal error, try again later");
 const tooManyErrors = refusal(421, "4.7.0", "Too many errors");
 
-export interface SessionOpening {
+export interface SessionTerms {
   readonly rules: SessionRules;
   readonly patience: Patience;
 }
@@ -52,11 +52,11 @@ export class MailConnection extends SMTPConnection implements Ending {
   /** The socket that the others are below: during a handshake the one that is being made secure. */
   #top: Socket;
 
-  constructor(server: SMTPServer, opening: SessionOpening, ...[socket, options]: Parameters<SMTPServer["connect"]>) {
+  constructor(server: SMTPServer, terms: SessionTerms, ...[socket, options]: Parameters<SMTPServer["connect"]>) {
     super(server, socket, options);
-    this.#rules = opening.rules;
-    this.#envelope = new EnvelopeCommands(opening.rules);
-    this.#watch = new SessionWatch(opening.patience, {
+    this.#rules = terms.rules;
+    this.#envelope = new EnvelopeCommands(terms.rules);
+    this.#watch = new SessionWatch(terms.patience, {
       busyWith: () => this.#busyWith(),
       timeOut: () => this.end.timeOut(this.#watch.isStranger),
     });
@@ -78,20 +78,20 @@ export class MailConnection extends SMTPConnection implements Ending {
   /** No delay where the client is known: the library makes everybody wait for early talkers. */
   override init(): void {
     this._setListeners(() => {
-      this.#opening = this.#decided(this.#rules.open(), (opening) => this.#opened(opening));
+      this.#opening = this.#decided(this.#rules.open(), (greeting) => this.#opened(greeting));
     });
   }
 
-  #opened(opening: Opening | Refusal): void {
+  #opened(greeting: Greeting | Refusal): void {
     this.#opening = undefined;
-    if (opening.kind === "refusal") {
-      this.reply(greetingOf(opening));
+    if (greeting.kind === "refusal") {
+      this.reply(greetingOf(greeting));
       return this.close();
     }
-    if (opening.isKnown) this.#watch.known();
+    if (greeting.isKnown) this.#watch.known();
     this.#watch.start();
-    if (opening.greetingDelayMs === 0) return this.connectionReady();
-    setTimeout(() => this.connectionReady(), opening.greetingDelayMs).unref();
+    if (greeting.greetingDelayMs === 0) return this.connectionReady();
+    setTimeout(() => this.connectionReady(), greeting.greetingDelayMs).unref();
   }
 
   /**

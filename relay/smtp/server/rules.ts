@@ -36,8 +36,8 @@ export interface ClientOrigin {
   readonly address: string;
 }
 
-/** A session that may begin. Known is whose network is trusted. */
-export interface Opening {
+/** How a session that may begin is greeted. Known is whose network is trusted. */
+export interface Greeting {
   readonly kind: "open";
   readonly greetingDelayMs: number;
   readonly isKnown: boolean;
@@ -59,7 +59,7 @@ export interface SessionRules {
   /** The client causes more trouble than it may, and none of it is trusted. */
   isLoud(): boolean;
   /** Asked once, when something can be said. A refusal ends the session. */
-  open(): Answer<Opening | Refusal>;
+  open(): Answer<Greeting | Refusal>;
   /** Names of the SASL mechanisms that EHLO offers inside TLS. */
   readonly mechanisms: readonly string[];
   /** Undefined when there is no such mechanism. Who has logged in is for the rules to remember. */

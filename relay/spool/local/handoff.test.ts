@@ -84,12 +84,12 @@ test("what is offered is nobody's delivery, also after a restart, until it is ta
 
   const second = await openAt(directory);
   const { id } = message;
-  assert.deepEqual(await second.handoff.marks(), [{ id, offer: "first", peer }]);
+  assert.deepEqual(await second.handoff.openOffers(), [{ id, offer: "first", peer }]);
   assert.deepEqual(await second.handoff.offered(id), { message, recipients });
   assert.deepEqual(await second.claim({ now: start + 1e9, limit: 10 }), []);
   assert.equal(await second.nextDueAt(), undefined);
   assert.equal(await second.handoff.takeBack(id), start);
-  assert.deepEqual(await second.handoff.marks(), []);
+  assert.deepEqual(await second.handoff.openOffers(), []);
   assert.deepEqual(await offerOne(second, "again"), { message, recipients });
   await second.handoff.takeBack(id);
   await assert.rejects(second.handoff.takeBack(id), /is not offered/);

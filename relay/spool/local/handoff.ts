@@ -7,7 +7,7 @@
 import type { SpoolId } from "../message/id.ts";
 import type { WholeMessage } from "../message/message.ts";
 import { messageOf, storedOf } from "../message/stored.ts";
-import type { HandoffSpool, Mark, OfferName, OfferQuestion, ReceivedMessage } from "../offers.ts";
+import type { HandoffSpool, OpenOffer, OfferName, OfferQuestion, ReceivedMessage } from "../offers.ts";
 import { SpoolFullError } from "../verbs.ts";
 import type { HandoffOperation, OperationResult, WholeRow } from "./protocol.ts";
 
@@ -52,10 +52,10 @@ export class LocalHandoff implements HandoffSpool {
     if (result.removed !== undefined) await this.#options.removeBody(result.removed);
   }
 
-  async marks(): Promise<readonly Mark[]> {
-    const result = await this.#options.request({ kind: "marks" });
-    if (result.kind !== "marks") throw unexpected(result);
-    return result.marks;
+  async openOffers(): Promise<readonly OpenOffer[]> {
+    const result = await this.#options.request({ kind: "openOffers" });
+    if (result.kind !== "openOffers") throw unexpected(result);
+    return result.offers;
   }
 
   async offered(id: SpoolId): Promise<WholeMessage | "unreadable" | undefined> {

@@ -6,7 +6,7 @@ import type { Peer } from "../../../api/administration.ts";
 import type { SpoolId } from "../message/id.ts";
 import type { Recipient, ScheduledRecipient } from "../message/message.ts";
 import type { StoredMessage } from "../message/stored.ts";
-import type { Mark } from "../offers.ts";
+import type { OpenOffer } from "../offers.ts";
 import type { Census } from "../queue.ts";
 import type { PassOver, Postponement, Outcome } from "../verbs.ts";
 import type { CommittedBodies } from "./recover.ts";
@@ -69,7 +69,7 @@ export type HandoffOperation =
       readonly except: readonly SpoolId[];
     }
   | { readonly kind: "takeBack" | "remove" | "offered"; readonly id: SpoolId }
-  | { readonly kind: "marks" }
+  | { readonly kind: "openOffers" }
   | { readonly kind: "receive"; readonly row: WholeRow; readonly offer: string; readonly now: number }
   | { readonly kind: "knows"; readonly id: SpoolId; readonly offer: string }
   | { readonly kind: "forgetReceived"; readonly before: number };
@@ -85,7 +85,7 @@ export type OperationResult =
   | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
   | { readonly kind: "whole"; readonly rows: readonly WholeRow[] }
   | { readonly kind: "unreadable" }
-  | { readonly kind: "marks"; readonly marks: readonly Mark[] }
+  | { readonly kind: "openOffers"; readonly offers: readonly OpenOffer[] }
   | { readonly kind: "known"; readonly isKnown: boolean }
   | { readonly kind: "count"; readonly count: number }
   | { readonly kind: "due"; readonly dueAt: number | undefined }

@@ -301,7 +301,7 @@ test("senders and destinations that are passed over do not stand in the way of o
   await spool.close();
 });
 
-test("passing over a long lane takes a step, and not one for each of its messages", async () => {
+test("passing over a long flow takes a step, and not one for each of its messages", async () => {
   const directory = await freshDirectory();
   await (await openAt(directory)).close();
   const database = new DatabaseSync(join(directory, "spool.db"));
@@ -321,7 +321,7 @@ test("passing over a long lane takes a step, and not one for each of its message
     assert.deepEqual(await spool.claim({ now: start, limit: 100, passOver }), []);
     times.push(performance.now() - startedAt);
   }
-  // Half a millisecond in a quiet hour; reading the lane takes a hundred.
+  // Half a millisecond in a quiet hour; reading the flow takes a hundred.
   assert.ok((times.toSorted((a, b) => a - b)[10] ?? 0) < 25, `took ${times.map(Math.round).join(", ")} ms`);
   await spool.close();
 });
@@ -343,7 +343,7 @@ test("recipients of a destination that is passed over stay, the others of the me
   await spool.close();
 });
 
-test("lanes take turns while others are passed over", async () => {
+test("flows take turns while others are passed over", async () => {
   const spool = await openAt(await freshDirectory());
   const addresses = Array.from({ length: 300 }, (_, index) => `a@${index < 250 ? "busy" : `d${index}`}.test`);
   await Promise.all(addresses.map((address) => spool.commit(messageWith([address]))));
@@ -384,7 +384,7 @@ test("a spool of the first version is taken over with all it holds", async () =>
   await spool.commit(message);
   await spool.close();
   const database = new DatabaseSync(join(directory, "spool.db"));
-  database.exec("DROP INDEX recipient_lane; DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable");
+  database.exec("DROP INDEX recipient_flow; DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable");
   for (const column of ["sender_domain", "destination"]) database.exec(`ALTER TABLE recipient DROP COLUMN ${column}`);
   database.exec("PRAGMA user_version = 1");
   database.close();

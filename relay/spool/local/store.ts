@@ -28,7 +28,7 @@ import { DiskSpace } from "./disk/space.ts";
 import { LocalHandoff } from "./handoff.ts";
 import type { BatchReply, Gauges, LogEndedReply, NewRow, OpenedReply, Operation, OperationResult } from "./protocol.ts";
 import { Checkpoints } from "./wal/checkpoints.ts";
-import type { CheckpointResult } from "./wal/verdict.ts";
+import type { CheckpointResult } from "./wal/decide.ts";
 
 export interface StoreOptions {
   readonly directory: string;

@@ -8,7 +8,7 @@ import { newMessage, spoolChance } from "../../../test/support/relayvalues.ts";
 import { freshDirectory, openAt, start } from "../../../test/support/spoolplace.ts";
 import { until } from "../../../test/support/until.ts";
 import { BodyFiles, inlineLimitBytes, receptionMemoryBytes } from "./bodies.ts";
-import type { CheckpointResult } from "./wal/verdict.ts";
+import type { CheckpointResult } from "./wal/decide.ts";
 import { DiskFaults, type FaultPoint } from "./disk/faults.ts";
 import { reserveBytes } from "./disk/space.ts";
 import { spoolIdOf } from "../message/id.ts";

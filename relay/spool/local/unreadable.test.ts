@@ -105,7 +105,7 @@ for (const { name, sql, left } of rows) {
   });
 }
 
-test("lanes pass over what cannot be read", async (t) => {
+test("flows pass over what cannot be read", async (t) => {
   const { directory } = await prepare();
   damage(directory, "UPDATE recipient SET notify = 'LATER' WHERE seq = 1 AND idx = 0");
   const spool = await open(t, directory);
@@ -198,7 +198,7 @@ test("an offered message that cannot be read any more keeps no spool from openin
     const { directory, id } = await offerSpoiled();
     damage(directory, sql);
     const first = await open(t, directory);
-    assert.deepEqual(await first.handoff.marks(), [{ id, offer: "first", peer }], sql);
+    assert.deepEqual(await first.handoff.openOffers(), [{ id, offer: "first", peer }], sql);
     assert.equal(await first.handoff.offered(id), "unreadable");
     assert.deepEqual(await claimedAddresses(first), third);
     await first.handoff.takeBack(id);
@@ -215,11 +215,11 @@ test("an offered message that cannot be read any more keeps no spool from openin
   }
 });
 
-test("a mark that cannot be read is no offer any more: its message is set aside", async (t) => {
+test("an offer that cannot be read is none any more: its message is set aside", async (t) => {
   const { directory } = await offerSpoiled();
   damage(directory, "UPDATE offered SET peer = x'00'");
   const spool = await open(t, directory);
-  assert.deepEqual(await spool.handoff.marks(), []);
+  assert.deepEqual(await spool.handoff.openOffers(), []);
   assert.equal((await spool.depth(start)).unreadableRecipients, 2);
   assert.deepEqual(await claimedAddresses(spool), third);
 });

@@ -88,7 +88,7 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
     case "takeBack":
     case "remove":
     case "offered":
-    case "marks":
+    case "openOffers":
     case "receive":
     case "knows":
     case "forgetReceived":
@@ -97,28 +97,28 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
 }
 
 function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
-  const { exchange } = ledger;
+  const { transfers } = ledger;
   switch (operation.kind) {
     case "offer":
-      return { kind: "whole", rows: exchange.offer(operation) };
+      return { kind: "whole", rows: transfers.offer(operation) };
     case "takeBack":
-      return { kind: "due", dueAt: exchange.takeBack(operation.id) };
+      return { kind: "due", dueAt: transfers.takeBack(operation.id) };
     case "remove":
-      return { kind: "settled", removed: exchange.remove(operation.id) ? operation.id : undefined };
+      return { kind: "settled", removed: transfers.remove(operation.id) ? operation.id : undefined };
     case "offered":
-      return offeredOf(exchange.offered(operation.id));
-    case "marks":
-      return { kind: "marks", marks: exchange.marks() };
+      return offeredOf(transfers.offered(operation.id));
+    case "openOffers":
+      return { kind: "openOffers", offers: transfers.openOffers() };
     case "receive":
-      return { kind: "known", isKnown: !exchange.receive(operation) };
+      return { kind: "known", isKnown: !transfers.receive(operation) };
     case "knows":
-      return { kind: "known", isKnown: exchange.knows(operation) };
+      return { kind: "known", isKnown: transfers.knows(operation) };
     case "forgetReceived":
-      return { kind: "count", count: exchange.forgetReceived(operation.before) };
+      return { kind: "count", count: transfers.forgetReceived(operation.before) };
   }
 }
 
-function offeredOf(read: ReturnType<Ledger["exchange"]["offered"]>): OperationResult {
+function offeredOf(read: ReturnType<Ledger["transfers"]["offered"]>): OperationResult {
   if (read?.kind === "unreadable") return { kind: "unreadable" };
   return { kind: "whole", rows: read === undefined ? [] : [read.value] };
 }

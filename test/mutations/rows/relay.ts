@@ -131,10 +131,10 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "a pod takes the whole of a destination's limit, whatever its part is",
-    file: "relay/delivery/resolve/hops.ts",
+    file: "relay/delivery/resolve/nexthops.ts",
     old: "return this.#options.limits.destinations.part(this.#wholePolicyOf(domain, found, relay));",
     new: "return this.#wholePolicyOf(domain, found, relay);",
-    test: "relay/delivery/resolve/hops.test.ts",
+    test: "relay/delivery/resolve/nexthops.test.ts",
   },
   {
     what: "a check that is down softens another's refusal",
@@ -257,16 +257,16 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     what: "a destination is looked up for its lane and again for the attempt",
-    file: "relay/delivery/resolve/hops.ts",
+    file: "relay/delivery/resolve/nexthops.ts",
     old: "return finding !== undefined && directory.isGood(finding) ? finding : directory.find(domain, relay.hostname);",
     new: "return directory.find(domain, relay.hostname);",
-    test: "relay/delivery/resolve/hops.test.ts",
+    test: "relay/delivery/resolve/nexthops.test.ts",
   },
   {
     what: "what other name servers said is still used after a change of them",
     file: "relay/delivery/resolve/directory.ts",
     old: "return by === this && until > this.#options.clock.now();",
     new: "return until > this.#options.clock.now();",
-    test: "relay/delivery/resolve/hops.test.ts",
+    test: "relay/delivery/resolve/nexthops.test.ts",
   },
 ];

@@ -13,12 +13,12 @@ export class Counts {
   readonly #destinations = new Map<string, number>();
   readonly #oldest: StatementSync;
 
-  /** After resume(): every recipient stands in its lane then. */
+  /** After resume(): every recipient stands in its flow then. */
   constructor(database: DatabaseSync) {
-    const lanes = database.prepare(
+    const flows = database.prepare(
       "SELECT sender_domain, destination, count(*) AS recipients FROM recipient WHERE sender_domain IS NOT NULL GROUP BY sender_domain, destination",
     );
-    for (const row of lanes.iterate()) {
+    for (const row of flows.iterate()) {
       this.add(String(row["sender_domain"]), String(row["destination"]), Number(row["recipients"]));
     }
     this.#oldest = database.prepare(

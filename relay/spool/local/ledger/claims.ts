@@ -4,7 +4,7 @@
  * A claim of delivery is a lease. Delivery names what it holds in rounds; what it did not name in two rounds one after the other
  * is nobody's any more, and comes back at the time that was registered with its attempt. Two rounds, because a claim whose answer
  * was still on its way at the first one is known to its holder before the second: rounds are asked one after the other, and
- * answered in order. An offer's claim lasts as long as its mark.
+ * answered in order. An offer's claim lasts until it has ended.
  *
  * Each change is undone with the transaction that it belongs to.
  */

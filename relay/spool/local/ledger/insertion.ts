@@ -4,7 +4,7 @@ import type { ScheduledRecipient } from "../../message/message.ts";
 import { contentColumns, insertInto, messageColumns, messageRow, recipientColumns } from "../../message/row.ts";
 import type { StoredMessage } from "../../message/stored.ts";
 
-export interface LaneOf {
+export interface FlowOf {
   readonly sender: string;
   readonly destination: string;
 }
@@ -15,8 +15,8 @@ export class Insertion {
 
   constructor(database: DatabaseSync) {
     this.#message = database.prepare(insertInto("message", ["id", ...messageColumns.names, ...contentColumns]));
-    const lane = ["sender_domain", "destination"];
-    this.#recipient = database.prepare(insertInto("recipient", ["seq", ...recipientColumns.names, ...lane]));
+    const flow = ["sender_domain", "destination"];
+    this.#recipient = database.prepare(insertInto("recipient", ["seq", ...recipientColumns.names, ...flow]));
   }
 
   /** The number of its row. */
@@ -24,8 +24,8 @@ export class Insertion {
     return Number(this.#message.run(...messageRow(message)).lastInsertRowid);
   }
 
-  /** Without a lane while delivery holds it. */
-  recipient(seq: number, recipient: ScheduledRecipient, lane: LaneOf | undefined): void {
-    this.#recipient.run(seq, ...recipientColumns.write(recipient), lane?.sender ?? null, lane?.destination ?? null);
+  /** Without a flow while delivery holds it. */
+  recipient(seq: number, recipient: ScheduledRecipient, flow: FlowOf | undefined): void {
+    this.#recipient.run(seq, ...recipientColumns.write(recipient), flow?.sender ?? null, flow?.destination ?? null);
   }
 }

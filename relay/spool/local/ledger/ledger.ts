@@ -18,10 +18,10 @@ import { readRow, missingMessage } from "../readrow.ts";
 import type { CommittedBodies } from "../recover.ts";
 import { Counts } from "./census.ts";
 import { Claims } from "./claims.ts";
-import { Exchange } from "./exchange.ts";
+import { Transfers } from "./transfers.ts";
 import { Insertion } from "./insertion.ts";
-import { Lanes, type LaneQuestion } from "./lanes.ts";
-import { dueNever, laneColumns, migrate, resume } from "./schema.ts";
+import { Flows, type FlowQuestion } from "./flows.ts";
+import { dueNever, flowColumns, migrate, resume } from "./schema.ts";
 import { Unreadable } from "./setaside.ts";
 
 export interface ClaimOrder {
@@ -76,7 +76,7 @@ export class Ledger {
   readonly #deleteRecipient: StatementSync;
   readonly #deferRecipient: StatementSync;
   readonly #postponeRecipient: StatementSync;
-  readonly #lanes: Lanes;
+  readonly #flows: Flows;
   readonly #counts: Counts;
   readonly #registerAttempt: StatementSync;
   readonly #anyRecipient: StatementSync;
@@ -86,9 +86,9 @@ export class Ledger {
   readonly #pageCount: StatementSync;
   readonly #freeCount: StatementSync;
   readonly #pageBytes: number;
-  readonly exchange: Exchange;
+  readonly transfers: Transfers;
   readonly unreadable: Unreadable;
-  readonly #laneOfLapsed: StatementSync;
+  readonly #flowOfLapsed: StatementSync;
   readonly #claims = new Claims((undo) => this.#undo.push(undo));
   #undo: (() => void)[] = [];
   #queuedMessages: number;
@@ -106,16 +106,16 @@ export class Ledger {
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
     this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
     this.#deferRecipient = database.prepare(
-      `UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?), ${laneColumns} WHERE seq = ? AND idx = ?`,
+      `UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?), ${flowColumns} WHERE seq = ? AND idx = ?`,
     );
     // The attempt that was registered for it is not made.
     this.#postponeRecipient = database.prepare(
-      `UPDATE recipient SET due_at = ?, attempts = max(attempts - 1, 0), ${laneColumns} WHERE seq = ? AND idx = ?`,
+      `UPDATE recipient SET due_at = ?, attempts = max(attempts - 1, 0), ${flowColumns} WHERE seq = ? AND idx = ?`,
     );
-    this.#laneOfLapsed = database.prepare(
-      `UPDATE recipient SET ${laneColumns} WHERE seq = ? AND idx = ? RETURNING due_at`,
+    this.#flowOfLapsed = database.prepare(
+      `UPDATE recipient SET ${flowColumns} WHERE seq = ? AND idx = ? RETURNING due_at`,
     );
-    this.#lanes = new Lanes(database);
+    this.#flows = new Flows(database);
     this.#counts = new Counts(database);
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
@@ -129,7 +129,7 @@ export class Ledger {
     this.#pageBytes = readNumber(database.prepare("PRAGMA page_size"));
     this.#queuedMessages = readNumber(database.prepare("SELECT count(*) FROM message"));
     this.#queuedRecipients = readNumber(database.prepare("SELECT count(*) FROM recipient"));
-    this.exchange = new Exchange(database, now, {
+    this.transfers = new Transfers(database, now, {
       isHeld: (seq) => this.#claims.isHeld(seq),
       heldSeq: (id) => this.#claims.get(id)?.seq,
       hold: (message, seq, recipients) => this.#claims.hold({ message, seq, recipients, holder: "offer" }),
@@ -186,13 +186,13 @@ export class Ledger {
     if (claimed) this.#claims.hold({ message, seq, recipients, holder: "delivery" });
   }
 
-  /** The number of its row. What delivery holds from the start stands in no lane. */
+  /** The number of its row. What delivery holds from the start stands in no flow. */
   #insert(message: StoredMessage, recipients: readonly ScheduledRecipient[], isHeld: boolean): number {
     const seq = this.#insertion.message(message);
     for (const recipient of recipients) {
       const destination = domainOf(recipient.address);
-      const lane = isHeld ? undefined : { sender: message.domain, destination };
-      this.#insertion.recipient(seq, recipient, lane);
+      const flow = isHeld ? undefined : { sender: message.domain, destination };
+      this.#insertion.recipient(seq, recipient, flow);
       this.#count(message.domain, destination, 1);
     }
     this.#total(1, recipients.length);
@@ -201,13 +201,13 @@ export class Ledger {
 
   /**
    * Takes due recipients, grouped by message, and registers their next attempt: oldest first, unless some senders or
-   * destinations are passed over; then lanes take turns. A message with more recipients than are wanted is taken in part.
+   * destinations are passed over; then flows take turns. A message with more recipients than are wanted is taken in part.
    */
   claim({ now, limit, recipients, octets, delaysMs, passOver }: ClaimOrder): readonly ClaimedRow[] {
     const isSelective = passOver !== undefined && passOver.senders.length + passOver.destinations.length > 0;
     const isClaimed = (seq: number, index: number): boolean => this.#claims.isClaimed(seq, index);
     const wish = { now, limit, recipients, isClaimed };
-    const found = isSelective ? this.#lanes.pick({ ...wish, passOver }) : this.#oldestDue(wish);
+    const found = isSelective ? this.#flows.pick({ ...wish, passOver }) : this.#oldestDue(wish);
     const passedOver = new Set(passOver?.destinations);
     const isWanted = (address: string): boolean => !isSelective || !passedOver.has(domainOf(address));
     const rows: ClaimedRow[] = [];
@@ -223,7 +223,7 @@ export class Ledger {
     return rows;
   }
 
-  #oldestDue({ now, limit, recipients, isClaimed }: Omit<LaneQuestion, "passOver">): ReadonlySet<number> {
+  #oldestDue({ now, limit, recipients, isClaimed }: Omit<FlowQuestion, "passOver">): ReadonlySet<number> {
     const found = new Set<number>();
     let left = recipients;
     for (const due of this.#dueInOrder.iterate(Number.MIN_SAFE_INTEGER)) {
@@ -307,7 +307,7 @@ export class Ledger {
     const lapsed = this.#claims.lapsed(round, new Set(held));
     for (const [id, { seq, recipients }] of lapsed) {
       for (const index of recipients.keys()) {
-        const row = this.#laneOfLapsed.get(seq, index);
+        const row = this.#flowOfLapsed.get(seq, index);
         if (row !== undefined) dueAt = Math.min(dueAt ?? Number.MAX_SAFE_INTEGER, Number(row["due_at"]));
       }
       this.#claims.letGo(id);

@@ -27,8 +27,8 @@ interface Table {
 }
 
 /**
- * A recipient that waits stands in a lane: that of its sender domain and its own domain. One that was accepted straight into
- * delivery gets a lane when it is put off; most never are, and cost no place in the lanes' index.
+ * A recipient that waits stands in a flow: that of its sender domain and its own domain. One that was accepted straight into
+ * delivery gets a flow when it is put off; most never are, and cost no place in the flows' index.
  *
  * `offered`: messages whose offer to another pod has no end yet, in a table of their own because a mark in the message's row
  * would rewrite its content. `received`: offers of other pods that were taken, kept beyond the messages themselves.
@@ -74,7 +74,7 @@ const tables: Readonly<Record<string, Table>> = {
 
 const indexes: Readonly<Record<string, string>> = {
   recipient_due: "recipient (due_at)",
-  recipient_lane: "recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL",
+  recipient_flow: "recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL",
   received_at: "received (received_at)",
 };
 
@@ -132,15 +132,15 @@ function columnsLacking(database: DatabaseSync, name: string, { columns }: Table
 /**
  * A first attempt that never reported back was cut off by the end of the process: it is due at once. Later ones keep
  * their registered time, so that a message that kills the process cannot do so in a loop. Nobody is in delivery now, so that
- * all stand in their lanes.
+ * all stand in their flows.
  */
 export function resume(database: DatabaseSync, now: number): void {
   database
     .prepare("UPDATE recipient SET due_at = ? WHERE due_at > ? AND attempts = 1 AND last_reply IS NULL")
     .run(now, now);
-  database.exec(`UPDATE recipient SET ${laneColumns} WHERE sender_domain IS NULL`);
+  database.exec(`UPDATE recipient SET ${flowColumns} WHERE sender_domain IS NULL`);
 }
 
-/** Puts a recipient into its lane. */
-export const laneColumns =
+/** Puts a recipient into its flow. */
+export const flowColumns =
   "sender_domain = (SELECT domain FROM message WHERE message.seq = recipient.seq), destination = mail_domain(address)";

@@ -1,6 +1,6 @@
 /**
  * Rows that cannot be read. They stay where they are, in a table of their own it is written that they are not to be touched, and
- * they stand in nobody's way: their due time is never, and they have no lane. They count as queued, so that nobody takes the
+ * they stand in nobody's way: their due time is never, and they have no flow. They count as queued, so that nobody takes the
  * spool for empty. Each start tries them again, because another version may know what this one does not.
  *
  * A recipient is set aside alone; one whose message cannot be read, with all others of the message. Runs in the writer thread,
@@ -11,7 +11,7 @@ import { recipientFields } from "../../message/message.ts";
 import { messageIn, recipientIn, type Row } from "../../message/row.ts";
 import type { UnreadableNote } from "../protocol.ts";
 import { readRow, type Read } from "../readrow.ts";
-import { dueNever, laneColumns } from "./schema.ts";
+import { dueNever, flowColumns } from "./schema.ts";
 
 /**
  * Stands where a recipient without a last reply has none. The release before makes first attempts without a reply due at its
@@ -32,7 +32,7 @@ export class Unreadable {
   readonly #book: UnreadableBook;
   readonly #insert: StatementSync;
   readonly #park: StatementSync;
-  readonly #lanesOf: StatementSync;
+  readonly #flowsOf: StatementSync;
   readonly #ofMessage: StatementSync;
   readonly #idOf: StatementSync;
   readonly #any: StatementSync;
@@ -45,7 +45,7 @@ export class Unreadable {
     this.#park = database.prepare(
       `UPDATE recipient SET due_at = ${dueNever}, last_reply = coalesce(last_reply, ${asideReply}), sender_domain = NULL, destination = NULL WHERE seq = ? AND idx = ?`,
     );
-    this.#lanesOf = database.prepare(
+    this.#flowsOf = database.prepare(
       `SELECT coalesce(sender_domain, (SELECT domain FROM message WHERE message.seq = recipient.seq)) AS sender,
          coalesce(destination, mail_domain(address)) AS destination FROM recipient WHERE seq = ? AND idx = ?`,
     );
@@ -70,11 +70,11 @@ export class Unreadable {
 
   recipient({ seq, index, reason, now }: { seq: number; index: SQLOutputValue; reason: string; now: number }): void {
     if (this.#insert.run(seq, index, now, reason).changes === 0) return;
-    const lane = this.#lanesOf.get(seq, index);
+    const flow = this.#flowsOf.get(seq, index);
     this.#park.run(seq, index);
-    const sender = lane?.["sender"];
+    const sender = flow?.["sender"];
     // Without a sender it was never counted.
-    if (typeof sender === "string") this.#book.count(sender, String(lane?.["destination"]), -1);
+    if (typeof sender === "string") this.#book.count(sender, String(flow?.["destination"]), -1);
     const spoolId = String(this.#idOf.get(seq)?.["id"]);
     this.#recipients += 1;
     this.#notes.push({ spoolId, row: seq, recipient: Number(index), reason });
@@ -91,7 +91,7 @@ export class Unreadable {
     return notes;
   }
 
-  /** Before lanes and counts are read: what is unreadable still is in neither of them after it. */
+  /** Before flows and counts are read: what is unreadable still is in neither of them after it. */
   #reopen(database: DatabaseSync, now: number): void {
     const known = database.prepare("SELECT seq, idx FROM unreadable").all();
     // In the order of SQLite, text and octets come after every number: no time of ours.
@@ -99,7 +99,7 @@ export class Unreadable {
     if (known.length + untimed.length === 0) return;
     const remove = database.prepare("DELETE FROM unreadable WHERE seq = ? AND idx = ?");
     const release = database.prepare(
-      `UPDATE recipient SET due_at = ?, last_reply = nullif(last_reply, ${asideReply}), ${laneColumns} WHERE seq = ? AND idx = ?`,
+      `UPDATE recipient SET due_at = ?, last_reply = nullif(last_reply, ${asideReply}), ${flowColumns} WHERE seq = ? AND idx = ?`,
     );
     const message = database.prepare("SELECT * FROM message WHERE seq = ?");
     const recipient = database.prepare("SELECT * FROM recipient WHERE seq = ? AND idx = ?");

@@ -12,7 +12,7 @@ import type { Log } from "../../../../runtime/log.ts";
 import type { DiskFaults } from "../disk/faults.ts";
 import type { Gauges, LogEndedReply } from "../protocol.ts";
 import type { CheckpointRequest, CheckpointThreadData } from "./copier.ts";
-import { isWorthFreeing, judgeCheckpoint, type CheckpointReport, type CheckpointResult } from "./verdict.ts";
+import { isWorthFreeing, decideCheckpoint, type CheckpointReport, type CheckpointResult } from "./decide.ts";
 
 const intervalMs = 200;
 const longestPause = 64;
@@ -121,7 +121,7 @@ export class Checkpoints {
   #finished(report: CheckpointReport): void {
     if (this.#state.kind === "copying") this.#state = { kind: "idle" };
     this.#failures = report.kind === "failed" ? this.#failures + 1 : 0;
-    const { result, endLog, againMs } = judgeCheckpoint(report, this.#failures);
+    const { result, endLog, againMs } = decideCheckpoint(report, this.#failures);
     this.#options.onCheckpoint(result);
     this.#tell("copying", result === "blocked" || result === "failed" ? result : undefined, report);
     if (this.#isClosing) return;

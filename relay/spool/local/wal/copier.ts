@@ -9,7 +9,7 @@
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { CheckpointReport } from "./verdict.ts";
+import type { CheckpointReport } from "./decide.ts";
 import { DiskFaults } from "../disk/faults.ts";
 
 export interface CheckpointRequest {

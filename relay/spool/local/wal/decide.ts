@@ -17,7 +17,7 @@ export type CheckpointReport =
 /** `partial`: readers or new writes left some of the log, which is usual under load. */
 export type CheckpointResult = "complete" | "partial" | "blocked" | "failed";
 
-export interface CheckpointVerdict {
+export interface CheckpointDecision {
   readonly result: CheckpointResult;
   /** Nearly all is copied, and the log is long enough to be begun anew. */
   readonly endLog: boolean;
@@ -34,7 +34,7 @@ const firstRetryMs = 500;
 const longestRetryMs = 15_000;
 
 /** `failures`: checkpoints that failed in a row, this one included. */
-export function judgeCheckpoint(report: CheckpointReport, failures: number): CheckpointVerdict {
+export function decideCheckpoint(report: CheckpointReport, failures: number): CheckpointDecision {
   if (report.kind === "failed") {
     const againMs = Math.min(firstRetryMs * 2 ** (failures - 1), longestRetryMs);
     return { result: "failed", endLog: false, againMs };

@@ -11,20 +11,20 @@ import type { Question } from "./answer.ts";
 import { queryPacket, readPacket, type Asked, type Reading } from "./packet.ts";
 import type { NameServer } from "./servers.ts";
 
-export interface Exchange {
+export interface Query {
   readonly server: NameServer;
   readonly question: Question;
   readonly timeoutMs: number;
   readonly stopping: AbortSignal;
 }
 
-export async function askServer(exchange: Exchange): Promise<Reading> {
+export async function askServer(query: Query): Promise<Reading> {
   let edns = true;
   let byTcp = false;
   // Each turn gives one thing up: EDNS, or UDP.
   for (let turn = 0; turn < 3; turn += 1) {
-    const asked = { question: exchange.question, id: randomInt(0x10000), edns };
-    const reading = await (byTcp ? askByTcp(exchange, asked) : askByUdp(exchange, asked));
+    const asked = { question: query.question, id: randomInt(0x10000), edns };
+    const reading = await (byTcp ? askByTcp(query, asked) : askByUdp(query, asked));
     if (reading.kind === "no-edns") edns = false;
     else if (reading.kind === "truncated" && !byTcp) byTcp = true;
     else return reading;
@@ -32,10 +32,10 @@ export async function askServer(exchange: Exchange): Promise<Reading> {
   return { kind: "failed", detail: "no usable answer" };
 }
 
-function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
-  const { address, port } = exchange.server;
-  const query = queryPacket(asked);
-  return within(exchange, (settle) => {
+function askByUdp(query: Query, asked: Asked): Promise<Reading> {
+  const { address, port } = query.server;
+  const packet = queryPacket(asked);
+  return within(query, (settle) => {
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
     socket.on("error", (error) => settle({ kind: "failed", detail: errorWord(error) }));
     socket.on("message", (octets) => {
@@ -46,7 +46,7 @@ function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
     let isOpen = true;
     // Not as connect()'s own callback: that would be called when there is no way to the server, too.
     socket.on("connect", () => {
-      if (isOpen) socket.send(query);
+      if (isOpen) socket.send(packet);
     });
     socket.connect(port, address);
     return () => {
@@ -57,16 +57,16 @@ function askByUdp(exchange: Exchange, asked: Asked): Promise<Reading> {
 }
 
 /** RFC 1035 section 4.2.2: two octets of length before each message. */
-function askByTcp(exchange: Exchange, asked: Asked): Promise<Reading> {
-  const { address, port } = exchange.server;
-  const query = queryPacket(asked);
-  return within(exchange, (settle) => {
+function askByTcp(query: Query, asked: Asked): Promise<Reading> {
+  const { address, port } = query.server;
+  const packet = queryPacket(asked);
+  return within(query, (settle) => {
     const socket = connect({ host: address, port });
     let received = Buffer.alloc(0);
     socket.on("connect", () => {
       const length = Buffer.alloc(2);
-      length.writeUInt16BE(query.length);
-      socket.write(Buffer.concat([length, query]));
+      length.writeUInt16BE(packet.length);
+      socket.write(Buffer.concat([length, packet]));
     });
     socket.on("data", (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
@@ -82,7 +82,7 @@ function askByTcp(exchange: Exchange, asked: Asked): Promise<Reading> {
 
 /** Runs `start` until it settles, time is up or the relay stops; then what it returned cleans up, once. */
 function within(
-  { timeoutMs, stopping }: Exchange,
+  { timeoutMs, stopping }: Query,
   start: (settle: (reading: Reading) => void) => () => void,
 ): Promise<Reading> {
   if (stopping.aborted) return Promise.resolve({ kind: "failed", detail: "the relay is stopping" });

@@ -1,13 +1,13 @@
 /**
- * Which due recipients are handed out when some senders or destinations have their share in delivery already: lanes take
+ * Which due recipients are handed out when some senders or destinations have their share in delivery already: flows take
  * turns, so that a million messages to one dead destination are passed over in one step and not one by one.
  *
- * Promise: a bounded number of lanes is looked at in one call; the next call goes on where this one ended.
+ * Promise: a bounded number of flows is looked at in one call; the next call goes on where this one ended.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { PassOver } from "../../verbs.ts";
 
-export interface LaneQuestion {
+export interface FlowQuestion {
   readonly now: number;
   /** Messages. */
   readonly limit: number;
@@ -16,54 +16,54 @@ export interface LaneQuestion {
   readonly isClaimed: (seq: number, index: number) => boolean;
 }
 
-interface Lane {
+interface Flow {
   readonly sender: string;
   readonly destination: string;
 }
 
-/** Lanes looked at in one call: some milliseconds. */
-const lanesPerCall = 500;
-/** Recipients of one lane in the first round; twice as many in each further one. */
+/** Flows looked at in one call: some milliseconds. */
+const flowsPerCall = 500;
+/** Recipients of one flow in the first round; twice as many in each further one. */
 const recipientsPerTurn = 10;
 
-export class Lanes {
-  readonly #nextLane: StatementSync;
+export class Flows {
+  readonly #nextFlow: StatementSync;
   readonly #nextSender: StatementSync;
-  readonly #dueInLane: StatementSync;
-  #at: Lane = { sender: "", destination: "" };
+  readonly #dueInFlow: StatementSync;
+  #at: Flow = { sender: "", destination: "" };
 
   constructor(database: DatabaseSync) {
     const next = (condition: string): StatementSync =>
       database.prepare(
         `SELECT sender_domain, destination FROM recipient WHERE sender_domain IS NOT NULL AND ${condition} ORDER BY sender_domain, destination LIMIT 1`,
       );
-    // Not as one comparison of pairs: SQLite would begin at the lane itself and read all of it.
-    this.#nextLane = next("sender_domain = ? AND destination > ?");
+    // Not as one comparison of pairs: SQLite would begin at the flow itself and read all of it.
+    this.#nextFlow = next("sender_domain = ? AND destination > ?");
     this.#nextSender = next("sender_domain > ?");
-    this.#dueInLane = database.prepare(
+    this.#dueInFlow = database.prepare(
       "SELECT seq, idx FROM recipient WHERE sender_domain = ? AND destination = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
     );
   }
 
   /** Sequence numbers of messages with recipients that are due and not passed over. */
-  pick({ now, limit, recipients, passOver, isClaimed }: LaneQuestion): ReadonlySet<number> {
+  pick({ now, limit, recipients, passOver, isClaimed }: FlowQuestion): ReadonlySet<number> {
     const senders = new Set(passOver.senders);
     const destinations = new Set(passOver.destinations);
     const found = new Set<number>();
     let turn = recipientsPerTurn;
     let foundBefore = -1;
     let left = recipients;
-    for (let looked = 0; looked < lanesPerCall && found.size < limit && left > 0; looked += 1) {
-      const lane = this.#next(senders.has(this.#at.sender));
-      if (lane === undefined) {
+    for (let looked = 0; looked < flowsPerCall && found.size < limit && left > 0; looked += 1) {
+      const flow = this.#next(senders.has(this.#at.sender));
+      if (flow === undefined) {
         // Round again, unless a whole round brought nothing.
         if (found.size === foundBefore) break;
         foundBefore = found.size;
         turn *= foundBefore === 0 ? 1 : 2;
         continue;
       }
-      if (senders.has(lane.sender) || destinations.has(lane.destination)) continue;
-      for (const row of this.#dueInLane.iterate(lane.sender, lane.destination, now, turn)) {
+      if (senders.has(flow.sender) || destinations.has(flow.destination)) continue;
+      for (const row of this.#dueInFlow.iterate(flow.sender, flow.destination, now, turn)) {
         const seq = Number(row["seq"]);
         if (found.size >= limit || left <= 0 || isClaimed(seq, Number(row["idx"]))) continue;
         found.add(seq);
@@ -74,12 +74,12 @@ export class Lanes {
   }
 
   /** Moves on; undefined at the end of the row, and then the next one is the first. */
-  #next(passSender: boolean): Lane | undefined {
+  #next(passSender: boolean): Flow | undefined {
     const { sender, destination } = this.#at;
-    const row = (passSender ? undefined : this.#nextLane.get(sender, destination)) ?? this.#nextSender.get(sender);
-    const lane =
+    const row = (passSender ? undefined : this.#nextFlow.get(sender, destination)) ?? this.#nextSender.get(sender);
+    const flow =
       row === undefined ? undefined : { sender: String(row["sender_domain"]), destination: String(row["destination"]) };
-    this.#at = lane ?? { sender: "", destination: "" };
-    return lane;
+    this.#at = flow ?? { sender: "", destination: "" };
+    return flow;
   }
 }

@@ -29,7 +29,7 @@ export interface ClosableLookup extends Lookup {
   close(): void;
 }
 
-export interface HopFinderOptions {
+export interface NextHopFinderOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly limits: Pick<Limits, "destinations">;
@@ -59,8 +59,8 @@ const nowhere: readonly string[] = [];
 const unspecified = createNetworks(["0.0.0.0/32", "::/128"]);
 const loopback = createNetworks(["127.0.0.0/8", "::1/128"]);
 
-export class HopFinder {
-  readonly #options: HopFinderOptions;
+export class NextHopFinder {
+  readonly #options: NextHopFinderOptions;
   #lookup: ClosableLookup | undefined;
   #directory: Directory | undefined;
   #servers = "";
@@ -71,7 +71,7 @@ export class HopFinder {
   #hasIPv6 = false;
   #checkedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: HopFinderOptions) {
+  constructor(options: NextHopFinderOptions) {
     this.#options = options;
   }
 
@@ -80,7 +80,7 @@ export class HopFinder {
     switch (route.kind) {
       case "smarthosts":
         return relay.delivery.dnsServers.length === 0
-          ? route.hosts.map((host) => hopOf(host, relay.hostname))
+          ? route.hosts.map((host) => nextHopOf(host, relay.hostname))
           : this.#smarthosts(route.hosts, relay);
       case "held":
         return { trouble: { phase: "local", reason: "no-route", detail: route.reason } };
@@ -155,7 +155,7 @@ export class HopFinder {
     await this.#checkRoute();
     const directory = this.#directoryFor(relay.delivery.dnsServers);
     const hops = hosts.map(async (smarthost) => {
-      const hop = hopOf(smarthost, relay.hostname);
+      const hop = nextHopOf(smarthost, relay.hostname);
       if (isIP(smarthost.host) !== 0) return [hop];
       const addresses = await directory.hostAddresses(smarthost.host.toLowerCase());
       if (addresses.length === 0) return [hop];
@@ -170,7 +170,7 @@ export class HopFinder {
     const { key, maxConnections, messagesPerConnection, tlsMode } = policy;
     const { recipientsPerMessage = defaultRecipientsPerMessage } = policy;
     const smarthost: SmarthostDocument = { host, port: this.#options.mxPort, tlsMode };
-    const hop = hopOf(smarthost, helo);
+    const hop = nextHopOf(smarthost, helo);
     const limits = { key, maxConnections, messagesPerConnection };
     return { ...hop, key: `${hop.key} ${address} ${key}`, address, limits, recipientsPerMessage };
   }
@@ -213,7 +213,7 @@ function addressesOfThisMachine(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }
 
-export function hopOf(smarthost: SmarthostDocument, helo: string): NextHop {
+export function nextHopOf(smarthost: SmarthostDocument, helo: string): NextHop {
   const { host, port, tlsMode, credentials, ca } = smarthost;
   const key = JSON.stringify([host, port, tlsMode, credentials?.username, credentials?.password, ca, helo]);
   return { key, smarthost, helo };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { blockedPages, endLogPages, isWorthFreeing, judgeCheckpoint } from "./verdict.ts";
+import { blockedPages, endLogPages, isWorthFreeing, decideCheckpoint } from "./decide.ts";
 
 const copied = (logPages: number, copiedPages: number) => ({ kind: "copied", logPages, copiedPages }) as const;
 const failed = { kind: "failed", error: "disk I/O error" } as const;
@@ -28,14 +28,14 @@ const rows = [
 ] as const;
 
 for (const { name, report, verdict } of rows) {
-  test(`judgeCheckpoint() of ${name}`, () => {
-    const { result, endLog, againMs } = judgeCheckpoint(report, 0);
+  test(`decideCheckpoint() of ${name}`, () => {
+    const { result, endLog, againMs } = decideCheckpoint(report, 0);
     assert.deepEqual([result, endLog, againMs], verdict);
   });
 }
 
 test("a checkpoint that failed is tried again, later and later, and never given up", () => {
-  const pauses = Array.from({ length: 100 }, (_, index) => judgeCheckpoint(failed, index + 1));
+  const pauses = Array.from({ length: 100 }, (_, index) => decideCheckpoint(failed, index + 1));
   assert.deepEqual(
     pauses.slice(0, 7).map(({ againMs }) => againMs),
     [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000],

@@ -8,7 +8,7 @@ import type { Route } from "../policy/route.ts";
 import { relayDocumentOf, smarthostAt } from "../../../test/support/relayvalues.ts";
 import type { NextHop } from "../../smtp/client/transport.ts";
 import { Directory, hasRouteToIPv6 } from "./directory.ts";
-import { HopFinder } from "./hops.ts";
+import { NextHopFinder } from "./nexthops.ts";
 import { attemptOrder, destinationOf, exchangersOf, type Found } from "./mailhosts.ts";
 
 interface Entry {
@@ -44,7 +44,7 @@ function wordsOf(found: Found<readonly NextHop[]>): string {
 
 async function hopsOf(domain: string, table: Table): Promise<string> {
   const route: Route = { kind: "mx", key: `mx ${domain}`, domain };
-  const finder = new HopFinder({
+  const finder = new NextHopFinder({
     clock: systemClock,
     chance: () => 0,
     limits,
@@ -253,7 +253,7 @@ for (const [literal, hops] of literals) {
 
 test("hops() of smarthosts go on at addresses of this machine and of blocked networks: a manifest names them", async () => {
   const blockedNetworks = ["127.0.0.0/8", "10.0.0.0/8"];
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
+  const finder = new NextHopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
   const hosts = [smarthostAt(25), smarthostAt(25, { host: "10.0.0.1" })];
   const hops = await finder.hops({ kind: "smarthosts", key: "s", hosts }, relayDocumentOf({ blockedNetworks }));
   assert.ok(!("trouble" in hops));
@@ -265,7 +265,7 @@ test("hops() of smarthosts go on at addresses of this machine and of blocked net
 
 test("hops() tell the hosts of a test on this machine from the relay by the ports that it listens on", async () => {
   const verdictAt = async (mxPort: number): Promise<string> => {
-    const finder = new HopFinder({
+    const finder = new NextHopFinder({
       clock: systemClock,
       chance: () => 0,
       limits,
@@ -285,7 +285,7 @@ test("hops() tell the hosts of a test on this machine from the relay by the port
 test("hops() have this pod's part of what the manifest allows, as it is at the moment", async () => {
   let maxConnections = 7;
   const destinations = { ...limits.destinations, part: <T>(whole: T): T => ({ ...whole, maxConnections }) };
-  const finder = new HopFinder({
+  const finder = new NextHopFinder({
     clock: systemClock,
     chance: () => 0,
     limits: { destinations },
@@ -298,13 +298,13 @@ test("hops() have this pod's part of what the manifest allows, as it is at the m
   }
 });
 
-test("HopFinder closes its resolver, and the one before it when the name servers change", async () => {
+test("NextHopFinder closes its resolver, and the one before it when the name servers change", async () => {
   const closed: string[] = [];
   const openLookup = (servers: readonly string[]) => ({
     ...lookupIn({ "x.test": one }),
     close: () => void closed.push(servers.join()),
   });
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25, openLookup });
+  const finder = new NextHopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25, openLookup });
   const route: Route = { kind: "mx", key: "k", domain: "x.test" };
   await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.53"] }));
   await finder.hops(route, relayDocumentOf({ dnsServers: ["192.0.2.53"] }));
@@ -325,7 +325,7 @@ test("hops() go by what was found for the policy: one question a message, even w
       return { ...answerIn({ "x.test": one }, name, type), ...(type === "MX" ? { ttlSeconds: 0 } : {}) };
     },
   });
-  const finder = new HopFinder({ clock: { now: () => now }, chance: () => 0, limits, mxPort: 25, openLookup });
+  const finder = new NextHopFinder({ clock: { now: () => now }, chance: () => 0, limits, mxPort: 25, openLookup });
   const relay = relayDocumentOf({ dnsServers: ["192.0.2.53"] });
   const route: Route = { kind: "mx", key: "k", domain: "x.test" };
   const { finding } = await finder.find("x.test", relay);
@@ -341,7 +341,7 @@ test("hops() go by what was found for the policy: one question a message, even w
 test("hops() of smarthosts keep their order, and their credentials make another connection", async () => {
   const plain = smarthostAt(25);
   const named = smarthostAt(25, { credentials: { username: "u", password: "p" } });
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
+  const finder = new NextHopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
   const hops = await finder.hops({ kind: "smarthosts", key: "s", hosts: [plain, named] }, relayDocumentOf());
   assert.ok(!("trouble" in hops));
   assert.deepEqual(
@@ -352,7 +352,7 @@ test("hops() of smarthosts keep their order, and their credentials make another 
 });
 
 test("hops() of smarthosts ask the name servers that are configured, and leave unknown names to the system", async () => {
-  const finder = new HopFinder({
+  const finder = new NextHopFinder({
     clock: systemClock,
     chance: () => 0,
     limits,
@@ -368,7 +368,7 @@ test("hops() of smarthosts ask the name servers that are configured, and leave u
 });
 
 test("hops() of a held route defer with its reason", async () => {
-  const finder = new HopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
+  const finder = new NextHopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
   const route: Route = { kind: "held", key: "held", reason: "delivery.mode Capture is not supported" };
   const found = await finder.hops(route, relayDocumentOf());
   assert.ok("trouble" in found);

@@ -2,8 +2,8 @@
  * Mail on its way to or from another pod of the relay: what is done to the tables for it. Runs in the writer thread, inside
  * transactions that writer.ts opens.
  *
- * An offered message is claimed whole for as long as its mark stands, so that delivery passes it over like what it holds
- * itself. The marks are few: as many as there are transfers under way, and those whose end could not be learned.
+ * An offered message is claimed whole until its offer has ended, so that delivery passes it over like what it holds
+ * itself. Open offers are few: as many as there are transfers under way, and those whose end could not be learned.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { domainOf } from "../../../mail/address.ts";
@@ -11,7 +11,7 @@ import type { SpoolId } from "../../message/id.ts";
 import type { ScheduledRecipient } from "../../message/message.ts";
 import { idIn, messageIn, recipientIn, textIn, type Row } from "../../message/row.ts";
 import type { StoredMessage } from "../../message/stored.ts";
-import type { Mark, OfferName } from "../../offers.ts";
+import type { OpenOffer, OfferName } from "../../offers.ts";
 import type { HandoffOperation, WholeRow } from "../protocol.ts";
 import { missingMessage, readRow, type Read } from "../readrow.ts";
 import type { NewClaim } from "./claims.ts";
@@ -40,17 +40,17 @@ type Receive = Extract<HandoffOperation, { kind: "receive" }>;
 /** Rows in one transaction: some milliseconds. */
 const forgottenAtOnce = 5_000;
 
-export class Exchange {
+export class Transfers {
   readonly #book: Book;
   readonly #dueInOrder: StatementSync;
   readonly #seqOfId: StatementSync;
-  readonly #unmarkedSeq: StatementSync;
+  readonly #seqNotOffered: StatementSync;
   readonly #messageBySeq: StatementSync;
   readonly #kindOfMessage: StatementSync;
   readonly #recipients: StatementSync;
-  readonly #mark: StatementSync;
-  readonly #unmark: StatementSync;
-  readonly #marks: StatementSync;
+  readonly #insertOffer: StatementSync;
+  readonly #deleteOffer: StatementSync;
+  readonly #openOffers: StatementSync;
   readonly #deleteMessage: StatementSync;
   readonly #deleteRecipients: StatementSync;
   readonly #insertReceived: StatementSync;
@@ -61,15 +61,15 @@ export class Exchange {
     this.#book = book;
     this.#dueInOrder = database.prepare(`SELECT seq FROM recipient WHERE due_at < ${dueNever} ORDER BY due_at`);
     this.#seqOfId = database.prepare("SELECT seq FROM message WHERE id = ?");
-    this.#unmarkedSeq = database.prepare(
+    this.#seqNotOffered = database.prepare(
       "SELECT seq FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM offered WHERE offered.seq = message.seq)",
     );
     this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
     this.#kindOfMessage = database.prepare("SELECT domain, body_file FROM message WHERE seq = ?");
     this.#recipients = database.prepare("SELECT * FROM recipient WHERE seq = ? ORDER BY idx");
-    this.#mark = database.prepare("INSERT INTO offered (seq, offer, peer, host, port) VALUES (?,?,?,?,?)");
-    this.#unmark = database.prepare("DELETE FROM offered WHERE seq = ?");
-    this.#marks = database.prepare(
+    this.#insertOffer = database.prepare("INSERT INTO offered (seq, offer, peer, host, port) VALUES (?,?,?,?,?)");
+    this.#deleteOffer = database.prepare("DELETE FROM offered WHERE seq = ?");
+    this.#openOffers = database.prepare(
       "SELECT id, domain, accepted_at, offer, peer, host, port, seq FROM offered JOIN message USING (seq)",
     );
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
@@ -79,7 +79,7 @@ export class Exchange {
     this.#forget = database.prepare(
       "DELETE FROM received WHERE (id, offer) IN (SELECT id, offer FROM received WHERE received_at < ? LIMIT ?)",
     );
-    for (const row of this.#marks.all()) this.#holdMarked(row, now);
+    for (const row of this.#openOffers.all()) this.#holdOffered(row, now);
   }
 
   /** A message of which anything cannot be read stays: it could not be given whole. */
@@ -95,7 +95,7 @@ export class Exchange {
     return [...found].flatMap((seq) => {
       const whole = this.#readWhole(seq, now);
       if (whole === undefined) return [];
-      this.#mark.run(seq, offer, peer.name, peer.host, peer.port);
+      this.#insertOffer.run(seq, offer, peer.name, peer.host, peer.port);
       this.#book.hold(whole.message, seq, whole.recipients);
       return [whole];
     });
@@ -121,8 +121,8 @@ export class Exchange {
     return message?.["body_file"] !== 0;
   }
 
-  marks(): readonly Mark[] {
-    return this.#marks.all().map(markOf);
+  openOffers(): readonly OpenOffer[] {
+    return this.#openOffers.all().map(openOfferOf);
   }
 
   /** Undefined when it is not held. */
@@ -145,7 +145,7 @@ export class Exchange {
    * Who heard that it is here would remove his own, and nobody had it.
    */
   knows({ id, offer }: OfferName): boolean {
-    return this.#received.get(id, offer) !== undefined || this.#unmarkedSeq.get(id) !== undefined;
+    return this.#received.get(id, offer) !== undefined || this.#seqNotOffered.get(id) !== undefined;
   }
 
   forgetReceived(before: number): number {
@@ -154,26 +154,26 @@ export class Exchange {
 
   #endOffer(id: SpoolId): number {
     const seq = this.#book.heldSeq(id);
-    if (seq === undefined || this.#unmark.run(seq).changes === 0) throw new Error(`spool: ${id} is not offered`);
+    if (seq === undefined || this.#deleteOffer.run(seq).changes === 0) throw new Error(`spool: ${id} is not offered`);
     return seq;
   }
 
   /**
-   * Holds a message by as little of it as can be: whether the rest can be read is asked when somebody wants it. A mark that
+   * Holds a message by as little of it as can be: whether the rest can be read is asked when somebody wants it. An offer that
    * cannot be read itself says neither whom to ask nor what: the message is set aside, for a person to look where it is.
    */
-  #holdMarked(row: Row, now: number): void {
+  #holdOffered(row: Row, now: number): void {
     const seq = Number(row["seq"]);
-    const mark = readRow(() => markOf(row));
-    if (mark.kind === "unreadable") {
-      this.#unmark.run(seq);
-      this.#book.unreadable.message(seq, `its offer to another pod: ${mark.reason}`, now);
+    const offer = readRow(() => openOfferOf(row));
+    if (offer.kind === "unreadable") {
+      this.#deleteOffer.run(seq);
+      this.#book.unreadable.message(seq, `its offer to another pod: ${offer.reason}`, now);
       return;
     }
     const recipients = this.#recipients
       .all(seq)
       .map(({ idx, address, due_at }) => ({ index: Number(idx), address: String(address), dueAt: Number(due_at) }));
-    const message = { id: mark.value.id, domain: String(row["domain"]), acceptedAt: Number(row["accepted_at"]) };
+    const message = { id: offer.value.id, domain: String(row["domain"]), acceptedAt: Number(row["accepted_at"]) };
     this.#book.hold(message, seq, recipients);
   }
 
@@ -203,7 +203,7 @@ export class Exchange {
   }
 }
 
-function markOf(row: Row): Mark {
+function openOfferOf(row: Row): OpenOffer {
   const peer = { name: textIn(row, "peer"), host: textIn(row, "host"), port: Number(row["port"]) };
   return { id: idIn(row), offer: textIn(row, "offer"), peer };
 }
