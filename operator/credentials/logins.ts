@@ -3,7 +3,7 @@ import type { CredentialDocument } from "../../api/relayconfig.ts";
 import { nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
 import { readClientLogin, type Login } from "../references/login.ts";
-import type { ReferenceProblem } from "../installation/problems.ts";
+import type { ReferenceProblem } from "../references/problem.ts";
 
 export const basicAuthType = "kubernetes.io/basic-auth";
 

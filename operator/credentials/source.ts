@@ -6,10 +6,9 @@ import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
 import { basicAuthType, chooseLogins, type SelectedSecret, type CredentialFacts } from "./logins.ts";
 import type { SpecSelection } from "../references/reference.ts";
-import { forbiddenProblem } from "../installation/rights.ts";
 import { Verifiers } from "./verifiers.ts";
 import type { Installation } from "../installation/installation.ts";
-import type { ReferenceProblem } from "../installation/problems.ts";
+import { forbiddenProblem, type ReferenceProblem } from "../references/problem.ts";
 
 export interface CredentialSource {
   /** Credentials of the Secrets that the questions select, each once, in order of their names. */

@@ -21,12 +21,13 @@ import {
   issuedSecretName,
   peerSecretName,
 } from "../owned/names.ts";
-import { forbiddenProblem, namespacesGrant, rejectionText } from "../installation/rights.ts";
+import { namespacesGrant } from "../installation/rights.ts";
 import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
-import { reasonOf, type ReferenceProblem, type Rejection } from "../installation/problems.ts";
+import { forbiddenProblem, reasonOf, type ReferenceProblem } from "../references/problem.ts";
+import { type Rejection, rejectionText } from "../work/rejection.ts";
 
 export interface RelayFinding extends Judgement {
   readonly type: MailRelayConditionType;

@@ -20,7 +20,7 @@ import { relayReferences } from "./references.ts";
 import { smarthostDocuments } from "../references/smarthost.ts";
 import { documentVersionFor } from "./rollout/versions.ts";
 import type { RelayWorld } from "./world.ts";
-import type { ReferenceProblem } from "../installation/problems.ts";
+import type { ReferenceProblem } from "../references/problem.ts";
 
 type Spec = MailRelay["spec"];
 type DestinationDocument = RelayDocument["delivery"]["destinations"][number];

@@ -10,6 +10,7 @@ import type { Figures, Recommendation, RelayPods } from "../pods/facts.ts";
 import type { Installation } from "../installation/installation.ts";
 import type { Contest } from "../binding/rivals.ts";
 import type { TrustFacts } from "../trust/trust.ts";
+import type { Rejection } from "../work/rejection.ts";
 import type { NetworkPolicy, Service } from "../kube/kinds.ts";
 import type { ConfigMap, OptionalKind, Secret } from "../kube/objects.ts";
 
@@ -17,6 +18,8 @@ export interface RelayWorld extends RelayPods, TrustFacts {
   /** It is the relay's turn to replace its pods. */
   readonly hasTurn: boolean;
   readonly installation: Installation;
+  /** What the API server would not take of the last plan. */
+  readonly rejections: readonly Rejection[];
   readonly credentials: CredentialFacts;
   /** ConfigMaps of the relay's namespace that its spec names and that exist, by name. */
   readonly configMaps: ReadonlyMap<string, ConfigMap | "forbidden">;

@@ -38,7 +38,7 @@ export interface PodFact {
   readonly acceptedPerSecond: number | undefined;
   /** Absent when the pod does not answer. */
   readonly report: RelayReport | undefined;
-  /** Mark of the template that it was made from; undefined of one from before there were marks. */
+  /** Digest of the template that it was made from; undefined of one from before there was one. */
   readonly template: string | undefined;
   /** The newest version of the documents that a pod of this template was seen to read; undefined when none was seen. */
   readonly reads: number | undefined;

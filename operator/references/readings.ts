@@ -3,10 +3,9 @@ import type { ConfigMap, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { readAuthorities } from "../trust/certificate.ts";
 import { type Login, readLogin } from "./login.ts";
-import { forbiddenProblem } from "../installation/rights.ts";
 import type { Installation } from "../installation/installation.ts";
-import type { ReferenceProblem } from "../installation/problems.ts";
 import { type Headers, readHeaders } from "./headers.ts";
+import { forbiddenProblem, invalidProblem, missingProblem, type ReferenceProblem } from "./problem.ts";
 import type { SpecReference } from "./reference.ts";
 
 /** What of a namespace's objects was read for a resource. */
@@ -48,8 +47,8 @@ export function readReferences(references: readonly SpecReference[], referred: R
     }
     const keep = <T>(values: Map<string, T> | undefined, read: (object: Secret | ConfigMap) => Reading<T>): void => {
       const reading = object === undefined ? undefined : read(object);
-      if (reading === undefined) problems.push(missing(reference));
-      else if ("why" in reading) problems.push(invalid(reference, reading.why));
+      if (reading === undefined) problems.push(missingProblem(reference));
+      else if ("why" in reading) problems.push(invalidProblem(reference, reading.why));
       else values?.set(field, reading.value);
     };
     switch (reference.use) {
@@ -88,15 +87,6 @@ function objectOf({ kind, name }: SpecReference, referred: Referred): Secret | C
 
 function forbidden({ field, kind, namespace }: SpecReference, { installation }: Referred): ReferenceProblem {
   return forbiddenProblem({ field, kind, namespace, installation });
-}
-
-function missing({ field, kind, name }: SpecReference): ReferenceProblem {
-  const message = `${field}: ${kind} ${name} does not exist: create it or correct the name`;
-  return { kind: "missing", object: kind, field, message };
-}
-
-function invalid({ field, kind, name }: SpecReference, why: string): ReferenceProblem {
-  return { kind: "invalid", object: kind, field, message: `${field}: ${kind} ${name}${why}` };
 }
 
 function loginIn(object: Secret | ConfigMap): Reading<Login> {

@@ -4,7 +4,7 @@
  */
 import { relayLabel } from "../../api/labels.ts";
 import type { ClusterChange, ObjectChange } from "../kube/cluster/news.ts";
-import { ownerOf } from "../kube/cluster/owner.ts";
+import { ownerIn } from "../kube/cluster/owner.ts";
 import { asKind, faultsOf } from "../kube/cluster/views.ts";
 import type { RawObject } from "../kube/client/resource.ts";
 import { keyOf, nameOf } from "../kube/kube.ts";
@@ -235,7 +235,7 @@ function placeOf(object: RawObject): string | undefined {
 
 /** A pod's owner is its StatefulSet: the label names the relay. */
 function madeFor(object: RawObject, namespace: string): readonly string[] {
-  const owner = ownerOf(object, namespace);
+  const owner = ownerIn(object, namespace);
   const relay = object.metadata.labels?.[relayLabel];
   return [
     ...(owner === undefined ? [] : [keyOf(owner)]),

@@ -4,7 +4,9 @@ import type { SenderDomainConditionType, SenderDomainReason } from "../../api/st
 import { nameOf, hides } from "../kube/kube.ts";
 import { textDigest } from "../kube/shard.ts";
 import { isOlder, judgeConsent } from "../binding/consent.ts";
-import { forbiddenProblem, namespacesGrant, rejectionText } from "../installation/rights.ts";
+import { namespacesGrant } from "../installation/rights.ts";
+import { forbiddenProblem } from "../references/problem.ts";
+import { rejectionText } from "../work/rejection.ts";
 import { domainDataKey, shardOf, shardSecretName } from "../binding/shards.ts";
 import { keysToMake } from "./keys.ts";
 import { judgeSenders } from "./senders.ts";

@@ -15,7 +15,7 @@ import {
   privateKeyDataKey,
   readPrivateKey,
 } from "../dkim/privatekey.ts";
-import { forbiddenProblem } from "../installation/rights.ts";
+import { forbiddenProblem } from "../references/problem.ts";
 import { ownerOf } from "../owned/owner.ts";
 import type { DomainWorld, KeyFacts, KeyProblem, PreviousDocument, UsableKey } from "./world.ts";
 

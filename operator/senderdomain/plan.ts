@@ -25,8 +25,8 @@ import {
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "../dns/records.ts";
 import { renderFor, type Rendering } from "./document.ts";
 import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
-import { reasonOf } from "../installation/problems.ts";
-import { rejectionText } from "../installation/rights.ts";
+import { reasonOf } from "../references/problem.ts";
+import { rejectionText } from "../work/rejection.ts";
 import { summarizeDomain, untilArrived } from "./summary.ts";
 import type { DomainWorld, KeyFacts } from "./world.ts";
 

@@ -8,7 +8,7 @@ import type { ShardFact } from "../kube/shard.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
 import type { Installation } from "../installation/installation.ts";
-import type { Rejection } from "../installation/problems.ts";
+import type { Rejection } from "../work/rejection.ts";
 
 export interface DomainWorld {
   /** Milliseconds since the epoch. */

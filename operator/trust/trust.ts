@@ -4,7 +4,6 @@
  */
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { Installation } from "../installation/installation.ts";
-import type { Rejection } from "../installation/problems.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import {
@@ -36,8 +35,8 @@ export interface TrustFacts {
   readonly internalAuthority: Secret | undefined;
   /** The Secret with which the pods know each other and the operator, as it is now. */
   readonly peer: Secret | undefined;
-  /** What the API server would not take of the last plan. */
-  readonly rejections: readonly Rejection[];
+  /** Fields of which the API server would not take what the last plan wrote for them. */
+  readonly rejections: readonly { readonly field: string }[];
 }
 
 export interface TrustDecision {

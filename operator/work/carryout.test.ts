@@ -21,7 +21,7 @@ import { reconcileRelay } from "../mailrelay/reconcile.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import type { Action, Plan } from "./actions.ts";
 import { carryOut, type Outcome } from "./carryout.ts";
-import type { Rejection } from "../installation/problems.ts";
+import type { Rejection } from "./rejection.ts";
 import { RelayMemory } from "./memory.ts";
 
 class LaggingKube extends LocalKube {

@@ -11,9 +11,8 @@ import type { GiveOrder } from "../pods/giveorder.ts";
 import { orderDigest } from "../pods/orders.ts";
 import { issueLeaves, makeAuthority } from "../trust/making.ts";
 import { type Action, type ActionKind, type Plan, tells } from "./actions.ts";
-import type { Rejection } from "../installation/problems.ts";
 import type { RelayMemory } from "./memory.ts";
-import { rejectionOf } from "../installation/rights.ts";
+import { type Rejection, rejectionOf } from "./rejection.ts";
 
 /** What it takes to do what a plan says. */
 export interface Means {

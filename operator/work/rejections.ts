@@ -3,7 +3,7 @@
  * as it says the same: its text may be another at each look, and a status that follows it would be written at each. Where even
  * the sense of the words changes from look to look, the looks come less and less often. All of it may be lost.
  */
-import type { Rejection } from "../installation/problems.ts";
+import type { Rejection } from "./rejection.ts";
 import { gistOf } from "./likeness.ts";
 
 interface Refused {

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { templateAnnotation } from "../../api/labels.ts";
 import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
-import { templateMark } from "../../operator/mailrelay/objects/podtemplate.ts";
+import { templateDigest } from "../../operator/mailrelay/objects/podtemplate.ts";
 import type { PodTemplate } from "../../operator/kube/kinds.ts";
 import { relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
@@ -58,7 +58,7 @@ async function markOf(namespace: string, name: string): Promise<string | undefin
   const { spec } = (await stage.read("StatefulSet", { namespace, name })) as RawObject & {
     readonly spec: { readonly template: PodTemplate };
   };
-  return templateMark(spec.template);
+  return templateDigest(spec.template);
 }
 
 /** As the StatefulSet's controller would by making it anew. */

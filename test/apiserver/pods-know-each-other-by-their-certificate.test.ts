@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { RawObject } from "../../operator/kube/client/resource.ts";
-import { ownerOf } from "../../operator/kube/cluster/owner.ts";
+import { ownerIn } from "../../operator/kube/cluster/owner.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { secretView } from "../../operator/kube/cluster/views.ts";
 import { encodeData, secretText } from "../../operator/kube/secret.ts";
@@ -81,7 +81,7 @@ test(
       assert.ok(leaf.verify(issuer.publicKey));
       assert.equal(leaf.subjectAltName, `URI:mailboat://relay/${namespace}/${name}`);
       assert.equal(text(secret, "ca.crt"), text(kept, "ca.crt"));
-      assert.equal(ownerOf(secret, namespace)?.name, name);
+      assert.equal(ownerIn(secret, namespace)?.name, name);
     }
     const clients = await stage.read("Secret", { namespace: stage.operatorNamespace, name: authoritySecretName });
     assert.notEqual(text(clients, "tls.crt"), text(kept, "tls.crt"));

@@ -6,7 +6,7 @@ interface Owned {
   readonly metadata: object;
 }
 
-export function ownerOf(object: Owned | undefined, namespace: string): Reference | undefined {
+export function ownerIn(object: Owned | undefined, namespace: string): Reference | undefined {
   const metadata = object?.metadata ?? {};
   const owners = "ownerReferences" in metadata ? metadata.ownerReferences : undefined;
   const list: readonly { readonly kind?: string; readonly name?: string }[] = Array.isArray(owners) ? owners : [];

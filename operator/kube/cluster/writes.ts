@@ -12,7 +12,7 @@ import { textDigest } from "../shard.ts";
 import { digestOf, project } from "./difference.ts";
 import { digestIn, InForce, signed } from "./inforce.ts";
 import { type Changes, Merges } from "./merges.ts";
-import { ownerOf } from "./owner.ts";
+import { ownerIn } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
 import { resourceOf, secretResource } from "./resources.ts";
 
@@ -49,7 +49,7 @@ export class ClusterWrites {
     const actual = await this.#reads.whole(reference);
     if (actual !== undefined) {
       if (this.#inForce.holds(keyOf(reference), wanted, actual)) return;
-      refuseForeign(reference, actual, ownerOf(wanted, reference.namespace));
+      refuseForeign(reference, actual, ownerIn(wanted, reference.namespace));
     }
     const options = { fieldManager: objectFieldManager };
     const answer = await this.#sent(reference, () => this.#client.apply(resourceOf(kind), wanted, options));
@@ -123,7 +123,7 @@ export class ClusterWrites {
     }
     const there = await this.#refreshed(reference);
     if (there === undefined) return false;
-    refuseForeign(reference, there, ownerOf(wanted, namespace));
+    refuseForeign(reference, there, ownerIn(wanted, namespace));
     const lacking = Object.keys(secret.metadata.labels ?? {}).filter((key) => !there.metadata.labels?.[key]);
     if (lacking.length === 0) return false;
     throw new RejectedError(
@@ -138,7 +138,7 @@ export class ClusterWrites {
     const wanted = signed(wishOf(secret));
     const known = await this.#reads.known(reference);
     if (known === undefined) return false;
-    refuseForeign(reference, known, ownerOf(wanted, namespace));
+    refuseForeign(reference, known, ownerIn(wanted, namespace));
     const guard = {
       ...(uid === undefined ? {} : { uid }),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
@@ -220,7 +220,7 @@ export class ClusterWrites {
   /** False when it is gone. */
   async #merge(secret: Secret, known: RawObject, changes: Changes): Promise<boolean> {
     const { namespace, name, labels, ownerReferences } = secret.metadata;
-    refuseForeign({ kind: "Secret", namespace, name }, known, ownerOf(secret, namespace));
+    refuseForeign({ kind: "Secret", namespace, name }, known, ownerIn(secret, namespace));
     const metadata = present({ labels, ownerReferences });
     const isKept = digestOf(project(metadata, known.metadata)) === digestOf(metadata);
     const data = await this.#differing(secret, changes);
@@ -290,7 +290,7 @@ async function sent<T>(write: () => Promise<T>): Promise<T> {
  */
 function refuseForeign({ kind, namespace, name }: Reference, actual: RawObject, maker: Reference | undefined): void {
   const { labels } = actual.metadata;
-  const owner = ownerOf(actual, namespace);
+  const owner = ownerIn(actual, namespace);
   if (owner !== undefined && (maker === undefined || keyOf(owner) !== keyOf(maker))) {
     throw new RejectedError(
       `${kind} ${namespace}/${name} belongs to ${owner.kind} ${owner.name}: give the resource another name`,

@@ -17,7 +17,7 @@ import { convertHint } from "../../../api/former/hint.ts";
 import type { MailRelayStatus } from "../../../api/mailrelay.ts";
 import type { Misfit } from "../../kube/objects.ts";
 import type { Action, Plan } from "../../work/actions.ts";
-import { rejectionText } from "../../installation/rights.ts";
+import { rejectionText } from "../../work/rejection.ts";
 import { finding, type RelayFinding } from "../assess.ts";
 import { podNameAt } from "../../owned/names.ts";
 import { asAction, finalize, relayEvents, settledMs } from "../plan.ts";

@@ -60,8 +60,8 @@ export function renderPodTemplate(
   return { metadata: { labels, annotations: { ...annotations, [templateAnnotation]: digest } }, spec };
 }
 
-/** Which template a pod was made from, or a StatefulSet makes pods from; undefined of those before there were marks. */
-export function templateMark({ metadata }: Pick<PodTemplate, "metadata">): string | undefined {
+/** Which template a pod was made from, or a StatefulSet makes pods from; undefined of those from before there was one. */
+export function templateDigest({ metadata }: Pick<PodTemplate, "metadata">): string | undefined {
   return metadata.annotations?.[templateAnnotation];
 }
 

@@ -8,7 +8,7 @@ import { labelsFor, templateAnnotation } from "../../../api/labels.ts";
 import { LocalKube } from "../../../local/kube.ts";
 import { now, installation, relayOf } from "../../../test/support/operatorobjects.ts";
 import { gatherRollouts } from "../gather.ts";
-import { templateMark } from "../objects/podtemplate.ts";
+import { templateDigest } from "../objects/podtemplate.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 
 interface Present {
@@ -85,7 +85,7 @@ for (const [what, { spec = {}, image = installation.image, pods }, replaced] of 
     });
     await kube.apply(set);
     for (const [ordinal, [made, readiness]] of pods.entries()) {
-      const template = made === "new" ? (templateMark(set.spec.template) ?? "") : "before";
+      const template = made === "new" ? (templateDigest(set.spec.template) ?? "") : "before";
       kube.putPod({
         apiVersion: "v1",
         kind: "Pod",

@@ -3,7 +3,7 @@
  * operator changes waits for its turn (see work/turns.ts), and the pods stay as they are until then. Pure.
  */
 import type { StatefulSet } from "../../kube/objects.ts";
-import { renderPodTemplate, templateMark } from "../objects/podtemplate.ts";
+import { renderPodTemplate, templateDigest } from "../objects/podtemplate.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 import type { RelayWorld } from "../world.ts";
 import type { PodFact } from "../../pods/facts.ts";
@@ -26,7 +26,7 @@ export function judgeRollout(world: Facts): Rollout {
   const { relay, statefulSet, pods } = world;
   if (statefulSet === undefined) return { kind: "done" };
   const wanted = wantedTemplate(world);
-  if (templateMark(statefulSet.spec.template) !== wanted) {
+  if (templateDigest(statefulSet.spec.template) !== wanted) {
     const isSeen = relay.metadata.generation === relay.status?.observedGeneration;
     return { kind: "due", by: isSeen && pods.length > 0 ? "operator" : "owner" };
   }
@@ -43,14 +43,14 @@ export function replacedOf(facts: Facts): number | undefined {
   const rollout = judgeRollout(facts);
   if ("replaced" in rollout) return rollout.replaced;
   if (rollout.kind === "done" || facts.statefulSet === undefined) return undefined;
-  const mark = templateMark(facts.statefulSet.spec.template);
-  if (facts.pods.every(({ template }) => template === mark)) return undefined;
-  return facts.pods.filter(({ template, ready }) => template === mark && ready).length;
+  const present = templateDigest(facts.statefulSet.spec.template);
+  if (facts.pods.every(({ template }) => template === present)) return undefined;
+  return facts.pods.filter(({ template, ready }) => template === present && ready).length;
 }
 
-/** Mark of the template that pods should be made from. */
+/** Digest of the template that pods should be made from. */
 export function wantedTemplate({ relay, installation }: Pick<RelayWorld, "relay" | "installation">): string | undefined {
-  return templateMark(renderPodTemplate(relay, installation.image, installation.pods));
+  return templateDigest(renderPodTemplate(relay, installation.image, installation.pods));
 }
 
 /** Whether the pods stay as they are for now. */
