@@ -52,9 +52,8 @@ export class ClusterWrites {
       refuseForeign(reference, actual, ownerIn(wanted, reference.namespace));
     }
     const options = { fieldManager: objectFieldManager };
-    const answer = await this.#sent(reference, () => this.#client.apply(resourceOf(kind), wanted, options));
+    const answer = await this.#written(reference, () => this.#client.apply(resourceOf(kind), wanted, options));
     this.#inForce.written(keyOf(reference), wanted, answer);
-    this.#reads.offer(kind, answer);
   }
 
   async mark(reference: Reference, change: MetadataChange): Promise<void> {
@@ -106,7 +105,7 @@ export class ClusterWrites {
     if (data.length === 0) return;
     const made = wishOf({ ...secret, data: Object.fromEntries(data) });
     const create = (): Promise<RawObject> => this.#client.create(secretResource, made, objectFieldManager);
-    this.#reads.offer("Secret", await this.#sent({ kind: "Secret", namespace, name }, create));
+    await this.#written({ kind: "Secret", namespace, name }, create);
   }
 
   /** A cache that lags behind, as a new leader's does, knows nothing of a Secret that is there: the server decides. */
@@ -116,7 +115,7 @@ export class ClusterWrites {
     const wanted = signed(wishOf(secret));
     try {
       const make = (): Promise<RawObject> => this.#client.create(secretResource, wanted, objectFieldManager);
-      this.#reads.offer("Secret", await this.#sent(reference, make));
+      await this.#written(reference, make);
       return true;
     } catch (error) {
       if (!isFailure(error, "AlreadyExists")) throw error;
@@ -147,7 +146,7 @@ export class ClusterWrites {
     const options = { fieldManager: objectFieldManager };
     try {
       const write = (): Promise<RawObject> => this.#client.apply(secretResource, guarded, options);
-      this.#reads.offer("Secret", await this.#sent(reference, write));
+      await this.#written(reference, write);
       return true;
     } catch (error) {
       if (!isFailure(error, "Conflict") && !isFailure(error, "NotFound")) throw error;
@@ -203,7 +202,7 @@ export class ClusterWrites {
       // A spec that was stored under another definition may keep the server from any apply, but not from a merge.
       const write = (): Promise<RawObject> =>
         apply().catch((error: unknown) => (isStoredAwry(error) ? merge() : fail(error)));
-      this.#reads.offer(kind, await this.#sent(reference, write));
+      await this.#written(reference, write);
     } catch (error) {
       // Deleted meanwhile: nobody reads it any more.
       if (isFailure(error, "NotFound")) return;
@@ -241,6 +240,21 @@ export class ClusterWrites {
     });
   }
 
+  /** Sends a write, and gives its answer to the caches; of a Secret, with the data keys that it names. */
+  async #written(
+    reference: Reference,
+    send: () => Promise<RawObject>,
+    dataKeys: readonly string[] = [],
+  ): Promise<RawObject> {
+    const { kind } = reference;
+    const write = async (): Promise<RawObject> => {
+      const answer = await this.#sent(reference, send);
+      this.#reads.offer(kind, answer, dataKeys);
+      return answer;
+    };
+    return kind === "Secret" ? this.#reads.secrets.writing(reference, write) : write();
+  }
+
   async #sent<T>({ kind, namespace }: Reference, write: () => Promise<T>): Promise<T> {
     try {
       return await sent(write);
@@ -256,7 +270,7 @@ export class ClusterWrites {
     try {
       const patch = { body, fieldManager };
       const send = (): Promise<RawObject> => this.#client.mergePatch(resourceOf(kind), { namespace, name }, patch);
-      this.#reads.offer(kind, await this.#sent(reference, send), Object.keys(body["data"] ?? {}));
+      await this.#written(reference, send, Object.keys(body["data"] ?? {}));
       return true;
     } catch (error) {
       if (isFailure(error, "NotFound")) return false;

@@ -14,7 +14,7 @@ import type { Sharing } from "../../cache/share.ts";
 import type { Change } from "../../cache/store.ts";
 import { isFailure } from "../../client/failure.ts";
 import type { RawObject } from "../../client/resource.ts";
-import { ForbiddenError } from "../../kube.ts";
+import { ForbiddenError, type Reference } from "../../kube.ts";
 import type { Secret } from "../../objects.ts";
 import { matchesSelector, type Selector, termOf, termsOf } from "../../selector.ts";
 import { readShard, type ShardFact } from "../../shard.ts";
@@ -56,6 +56,8 @@ export class SecretReads {
   readonly #shards = new Map<string, KnownShard>();
   readonly #reviews: Reviews;
   readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
+  /** Writes of ours that have no answer yet. */
+  readonly #writing = new Map<string, Promise<unknown>>();
 
   constructor(settings: SecretSettings) {
     this.#settings = settings;
@@ -193,6 +195,18 @@ export class SecretReads {
     for (const key of this.#shards.keys()) if (key.startsWith(`${namespace}/`)) this.#shards.delete(key);
   }
 
+  /** Runs a write of ours, to the end of written(): who wants the Secret meanwhile waits for its answer instead of asking. */
+  async writing<T>({ namespace, name }: Pick<Reference, "namespace" | "name">, write: () => Promise<T>): Promise<T> {
+    const key = `${namespace}/${name}`;
+    const underWay = write();
+    this.#writing.set(key, underWay);
+    try {
+      return await underWay;
+    } finally {
+      if (this.#writing.get(key) === underWay) this.#writing.delete(key);
+    }
+  }
+
   /** The answer to a write of these data keys, whole. */
   written(raw: RawObject, dataKeys: readonly string[] = []): void {
     const before = this.#shards.get(keyOf(raw))?.fact;
@@ -236,12 +250,22 @@ export class SecretReads {
    * With the first Secret of a relay that is not known, all of its namespace are read. Resolves to what is known of it
    * then. Where that fails, the read of the one Secret says why.
    */
-  async #readTogether(known: RawObject): Promise<RawObject> {
+  async #readTogether(seen: RawObject): Promise<RawObject> {
+    const known = await this.#afterWriting(seen);
     const { namespace = "", name, labels } = known.metadata;
     // Where single ones may be read, lists may not.
     if (labels?.[relayLabel] === undefined || this.#cache.get(namespace, name) === undefined) return known;
     await this.#labelled.read(namespace).catch(() => undefined);
     return this.#cache.get(namespace, name) ?? known;
+  }
+
+  /** The watch may tell of a write of ours before its answer is here, which says all that a read would. */
+  async #afterWriting(seen: RawObject): Promise<RawObject> {
+    const underWay = this.#writing.get(keyOf(seen));
+    if (underWay === undefined) return seen;
+    await underWay.catch(() => undefined);
+    const { namespace = "", name } = seen.metadata;
+    return this.#cache.get(namespace, name) ?? this.#named.get(namespace, name) ?? seen;
   }
 
   /** A server that is away for a while does not hide what was read before; a right that was taken away does. */
