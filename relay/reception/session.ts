@@ -243,6 +243,7 @@ export class ReceptionSession implements SessionRules {
   mayMail(state: SessionState): Refusal | undefined {
     this.#senderDomain = undefined;
     this.#mailAt = this.#parts.clock.now();
+    this.#asking.reset();
     this.#trace.mailAsked();
     return admitClient(this.#snapshot, this.#clientIn(state));
   }

@@ -160,3 +160,24 @@ test("when the session has ended nobody waits: what is open is aborted and count
   assert.deepEqual(await one.ask(pass, [check("late", never)], () => "q"), stopped("late", unanswered));
   assert.deepEqual(silences, []);
 });
+
+test("all checks of one message together have its time, and the next message has its own", async () => {
+  const silences: string[] = [];
+  let now = 0;
+  const one = new Asking(
+    (name, { kind }) => silences.push(`${name} ${kind}`),
+    100,
+    () => now,
+  );
+  const slow = (name: string, ms: number): Check<string> =>
+    check(name, async () => {
+      await Promise.resolve();
+      now += ms;
+      return pass;
+    });
+  assert.deepEqual(await one.ask(pass, [slow("a", 60), slow("b", 40)], () => "q"), pass);
+  assert.deepEqual(await one.ask(pass, [check("c", never)], () => "q"), stopped("c", unanswered));
+  assert.deepEqual(silences, ["c overdue"]);
+  one.reset();
+  assert.deepEqual(await one.ask(pass, [slow("e", 60)], () => "q"), pass);
+});

@@ -2,7 +2,8 @@
  * One session's questions to checks, and how long it waits for their answers.
  *
  * An answer that is there at once is taken at once. One that does not come within the check's deadline, or that is a failure, is a
- * temporary refusal, counted and logged: the client comes again. When the session has ended nobody waits any more: what is
+ * temporary refusal, counted and logged: the client comes again. All checks of one message together have no longer than a client
+ * waits: once that time is spent, what is asked of it is answered so at once. When the session has ended nobody waits any more: what is
  * open is aborted, and ends as a refusal that nobody hears.
  */
 import { after, isLater, type Answer } from "../../../runtime/answer.ts";
@@ -14,17 +15,39 @@ import { validated, combine, isStopped, pass, stopped, type Stopped, type Verdic
 /** There was no answer within the deadline, or the check threw or rejected. */
 export type Silence = { readonly kind: "overdue" } | { readonly kind: "failed"; readonly error: unknown };
 
+/** RFC 5321 section 4.5.3.2.6: a client waits ten minutes for the last reply of a message, and many wait for less. */
+export const messagePatienceMs = 240_000;
+
 /** RFC 3463 section 3.4: something of ours is in trouble, and may be well the next time. */
 const unanswered = refusal(451, "4.3.0", "This cannot be validated now, try again later");
 
 export class Asking {
   readonly #onSilence: (check: string, silence: Silence) => void;
+  readonly #patienceMs: number;
+  readonly #now: () => number;
+  /** What checks of the message may still take, without those that are waited for now. */
+  #leftMs: number;
+  /** Since when any are waited for. */
+  #waitingSince = 0;
   /** Those that are waited for. */
   readonly #open = new Set<() => void>();
   #isOver = false;
 
-  constructor(onSilence: (check: string, silence: Silence) => void) {
+  /** `now` in milliseconds, of a clock that only goes forward. */
+  constructor(
+    onSilence: (check: string, silence: Silence) => void,
+    patienceMs = messagePatienceMs,
+    now = () => performance.now(),
+  ) {
     this.#onSilence = onSilence;
+    this.#patienceMs = patienceMs;
+    this.#now = now;
+    this.#leftMs = patienceMs;
+  }
+
+  /** Another message has its own time. */
+  reset(): void {
+    this.#leftMs = this.#patienceMs;
   }
 
   /** One after the other, until one defers or refuses. `soFar` is what is thought already: it may be that nobody need be asked. */
@@ -84,7 +107,7 @@ export class Asking {
     const time = setTimeout(() => {
       this.#onSilence(check.name, { kind: "overdue" });
       giveUp();
-    }, check.deadlineMs);
+    }, this.#timeFor(check));
     this.#open.add(giveUp);
     if (this.#isOver) giveUp();
     // What fails after that has nobody to tell, and is no news.
@@ -92,7 +115,15 @@ export class Asking {
     const heard = await Promise.race([silence, said]);
     clearTimeout(time);
     this.#open.delete(giveUp);
+    if (this.#open.size === 0) this.#leftMs -= this.#now() - this.#waitingSince;
     return heard;
+  }
+
+  /** Those of one message that are waited for side by side spend its time once. */
+  #timeFor({ deadlineMs }: CheckTerms): number {
+    if (this.#open.size === 0) this.#waitingSince = this.#now();
+    const leftMs = this.#leftMs - (this.#now() - this.#waitingSince);
+    return Math.max(0, Math.min(deadlineMs, leftMs));
   }
 
   #failed({ name }: CheckTerms, error: unknown): Stopped {
