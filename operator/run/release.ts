@@ -21,7 +21,7 @@ export interface Release extends Opening {
 /** Rounds of removal: an operator that ends while this runs may put one on again. */
 const rounds = 5;
 
-/** Resolves to the exit code. */
+/** Resolves to the exit code: 1 when an operator leads all the time, which would put them on again; nothing is taken off then. */
 export async function runRelease(release: Release): Promise<number> {
   const { settings, log, monotonic } = release;
   const opened = await openServer(release);
@@ -32,16 +32,23 @@ export async function runRelease(release: Release): Promise<number> {
   // Whoever holds the lease is the only one that acts: this one, once no operator does.
   const late = pause(settings.patienceMs, false, { ref: false });
   const isAlone = await Promise.race([election.elected.then(() => true), late]);
-  if (!isAlone) log.warn({ holder: election.holder }, "an operator still leads and may put finalizers on again");
-  for (let round = 0; round < rounds; round += 1) {
-    const released = await releaseAll(client, settings, log);
-    log.info({ released }, "finalizers are off");
-    if (released === 0) break;
+  if (isAlone) await releaseInRounds(client, settings, log);
+  else {
+    const facts = { holder: election.holder, patienceMs: settings.patienceMs };
+    log.error(facts, "an operator still leads and would put finalizers on again: end it, and run this once more");
   }
   await giveUpLease(election, log);
   transport.close();
   leaseTransport.close();
-  return 0;
+  return isAlone ? 0 : 1;
+}
+
+async function releaseInRounds(client: Client, settings: ReleaseSettings, log: Log): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    const released = await releaseAll(client, settings, log);
+    log.info({ released }, "finalizers are off");
+    if (released === 0) return;
+  }
 }
 
 /** Returns how many had the finalizer. */

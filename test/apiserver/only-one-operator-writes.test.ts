@@ -1,6 +1,9 @@
 /** Two operators on one API server: only the one that holds a fresh lease writes, whatever happens to the other. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { drainFinalizer } from "../../api/labels.ts";
+import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { resourceOf } from "../../operator/kube/cluster/resources.ts";
 import { holderOf, leaseResource } from "../../operator/kube/leaserecord.ts";
 import { FaultProxy, type SeenRequest } from "../support/controlplane/faultproxy.ts";
@@ -8,6 +11,8 @@ import { relayManifest } from "../support/controlplane/manifests.ts";
 import type { OperatorProgram } from "../support/controlplane/operator.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { Program } from "../support/program.ts";
+import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();
@@ -141,3 +146,34 @@ test("a leader that cannot reach its lease ends before another may begin", { ski
   await until("the standby to lead", () => pair.standby.program.logs("leading").length === 1);
   await closePair(pair);
 });
+
+test(
+  "no finalizer comes off while an operator leads, and whoever asked for it hears who",
+  { skip, timeout: 60_000 },
+  async () => {
+    const leader = stage.operator({ identity: "first" });
+    await leader.leading();
+    const relay = { namespace: stage.makeNamespace(), name: "outbound" };
+    stage.apply(relayManifest(relay));
+    const isHeld = ({ metadata }: RawObject): boolean =>
+      JSON.stringify(metadata["finalizers"] ?? []).includes(drainFinalizer);
+    await stage.until("MailRelay", relay, { what: "a finalizer", fits: isHeld });
+    const times = ["--lease-duration=3s", "--renew-deadline=2s", "--retry-period=1s"];
+    const program = new Program({
+      command: [
+        process.execPath,
+        join(repositoryRoot, "operator/main.ts"),
+        "release",
+        `--kubeconfig=${stage.operatorKubeconfig}`,
+        `--namespace=${stage.operatorNamespace}`,
+        ...times,
+      ],
+      logFile: join(makeResultsDirectory(import.meta.url, "release"), "release.log"),
+    });
+    assert.equal(await program.exited, 1);
+    assert.match(program.lines.join("\n"), /"holder":"first_[0-9a-f]+".*an operator still leads/);
+    assert.equal(isHeld(await stage.read("MailRelay", relay)), true);
+    await leader.kill();
+    await stage.client.delete(leaseResource, { namespace: stage.operatorNamespace, name: "mailboat-operator" }, {});
+  },
+);
