@@ -39,10 +39,26 @@ const rows: readonly (readonly [string, readonly (readonly [number, object])[], 
   ["one that forbids the question: the operator still begins", [status(403, "Forbidden")], false],
 ];
 
+const asking = {
+  log: createLog({ level: "silent", program: "test" }),
+  monotonic: () => performance.now(),
+  patienceMs: 60_000,
+  present: () => assert.fail("nobody guesses while there is an answer"),
+};
+
 for (const [what, answers, expected] of rows) {
   test(`assignsIds() answers ${expected} for ${what}`, async (context) => {
     const client = await clientOf(context, answers);
-    const log = createLog({ level: "silent", program: "test" });
-    assert.equal(await assignsIds({ client, log, stopping: AbortSignal.timeout(10_000) }), expected);
+    assert.equal(await assignsIds({ ...asking, client, stopping: AbortSignal.timeout(10_000) }), expected);
+  });
+}
+
+for (const present of [true, false, undefined]) {
+  test(`a server that never says which kinds it has holds up no relay: pods stay as they are (${present})`, async (context) => {
+    const client = await clientOf(context, [status(503, "ServiceUnavailable")]);
+    const stopping = AbortSignal.timeout(10_000);
+    const lasting = { ...asking, client, stopping, patienceMs: 0, present: () => present };
+    assert.equal(await assignsIds(lasting), present === true);
+    assert.equal(stopping.aborted, false);
   });
 }

@@ -81,15 +81,25 @@ const securityContextConstraints: Resource = {
 };
 
 const againMs = 2_000;
+/** A server that restarts is back by then; a kind whose own server is broken may stay away for days. */
+export const idsPatienceMs = 60_000;
 
 export interface Asking {
   readonly client: Client;
   readonly stopping: AbortSignal;
   readonly log: Log;
+  readonly monotonic: () => number;
+  readonly patienceMs: number;
+  /** Whether the relay pods that are there have ids of the cluster's; undefined when there are none. */
+  readonly present: () => boolean | undefined;
 }
 
-/** Asked once, until it is answered: a guess would make every pod anew, and a cluster does not become another one. */
-export async function assignsIds({ client, stopping, log }: Asking): Promise<boolean> {
+/**
+ * Asked once: a cluster does not become another one. A guess would make every pod anew, so where there is no answer for long pods go on
+ * as those are that are there.
+ */
+export async function assignsIds({ client, stopping, log, monotonic, patienceMs, present }: Asking): Promise<boolean> {
+  const startedAt = monotonic();
   for (;;) {
     try {
       const is = await client.serves(securityContextConstraints);
@@ -104,6 +114,14 @@ export async function assignsIds({ client, stopping, log }: Asking): Promise<boo
           "the operator may not ask whether the cluster gives pods their ids: they get ours",
         );
         return false;
+      }
+      if (monotonic() - startedAt >= patienceMs) {
+        const areAssigned = present() === true;
+        log.warn(
+          { error: String(error), areAssigned },
+          "the API server does not say which kinds it has: relay pods have ids as those that are there",
+        );
+        return areAssigned;
       }
       log.warn({ error: String(error) }, "the API server does not say which kinds it has; it is asked again");
       await pause(againMs, undefined, { signal: stopping }).catch(() => undefined);

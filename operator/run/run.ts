@@ -12,6 +12,7 @@ import { ClusterKube, regardedBy } from "../kube/cluster/clusterkube.ts";
 import { wholeStatusOf } from "../kube/cluster/decode.ts";
 import { ClusterReads } from "../kube/cluster/reads.ts";
 import { resourceOf } from "../kube/cluster/resources.ts";
+import { asKind } from "../kube/cluster/views.ts";
 import { EventRecorder } from "../kube/events.ts";
 import type { Sight } from "../kube/kube.ts";
 import type { Election } from "../kube/lease.ts";
@@ -24,6 +25,7 @@ import { createMetrics, type Figures, type OperatorMetrics } from "./metrics.ts"
 import {
   assignsIds,
   giveUpLease,
+  idsPatienceMs,
   openElection,
   type Opened,
   type Opening,
@@ -73,7 +75,8 @@ export async function runCluster(run: ClusterRun): Promise<number> {
     operatorNamespace: namespace,
     resyncMs: settings.resyncMs,
     onSynced: async () => {
-      state.areIdsAssigned = await assignsIds({ client: parts.client, stopping, log });
+      const asking = { client: parts.client, stopping, log, monotonic: run.monotonic, patienceMs: idsPatienceMs };
+      state.areIdsAssigned = await assignsIds({ ...asking, present: () => haveAssignedIds(reads) });
       state.isSynced = true;
     },
     begin: () => {
@@ -105,6 +108,13 @@ export async function runCluster(run: ClusterRun): Promise<number> {
   leaseTransport.close();
   log.info({ lost: outcome !== 0 }, "operator stopped");
   return outcome;
+}
+
+/** Where a cluster gives ids, ours are in no template of a relay, unless its owner names some. */
+function haveAssignedIds(reads: ClusterReads): boolean | undefined {
+  const sets = reads.list("StatefulSet", {}).map((object) => asKind<"StatefulSet">(object));
+  if (sets.length === 0) return undefined;
+  return sets.some(({ spec }) => spec.template.spec.securityContext.runAsUser === undefined);
 }
 
 interface State {
