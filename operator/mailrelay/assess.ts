@@ -12,7 +12,7 @@ import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "../binding/consent.ts";
 import { type CertificateReading, coversHost, readCertificate } from "../trust/certificate.ts";
 import { isMarked } from "../trust/clientauthority.ts";
-import { authorityField, keysInVain } from "../trust/trust.ts";
+import { authorityField, keysInVain, unusableAuthorityKey } from "../trust/trust.ts";
 import { lostContests } from "../binding/rivals.ts";
 import {
   authoritySecretName,
@@ -164,7 +164,11 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
   if (tls.secretRef !== undefined) {
     if (world.forbidden.has(tls.secretRef.name)) {
       const { namespace } = world.relay.metadata;
-      const { message } = forbiddenProblem({ field: "spec.tls.secretRef", namespace, installation: world.installation });
+      const { message } = forbiddenProblem({
+        field: "spec.tls.secretRef",
+        namespace,
+        installation: world.installation,
+      });
       return finding("CertificateReady", "False", "SecretsForbidden", message);
     }
     const field = `spec.tls.secretRef: Secret ${tls.secretRef.name}`;
@@ -178,14 +182,27 @@ export function judgeCertificate(world: RelayWorld): RelayFinding {
   }
   if (tls.certManager !== undefined) return judgeIssuance(world);
   const own = world.certificate;
-  if (own === undefined) return finding("CertificateReady", "False", "Pending", "our authority is about to issue it");
   const reading = readCertificate(secretText(own, "tls.crt"), secretText(own, "tls.key"));
-  if (reading.kind !== "usable" || reading.fact.notAfter <= world.now) {
-    return finding("CertificateReady", "False", "Pending", "our authority is about to issue it anew");
-  }
+  const isUsable = reading.kind === "usable" && reading.fact.notAfter > world.now;
+  const unusable = unusableAuthorityText(world);
+  if (!isUsable && unusable !== undefined) return finding("CertificateReady", "False", "SecretInvalid", unusable);
+  if (own === undefined) return finding("CertificateReady", "False", "Pending", "our authority is about to issue it");
+  if (!isUsable) return finding("CertificateReady", "False", "Pending", "our authority is about to issue it anew");
   const name = certificateSecretName(world.relay.metadata.name);
-  const message = `issued by our own authority; clients find it as ca.crt in ${name}${inVainText(world)}`;
+  const unsigned = unusable === undefined ? inVainText(world) : `; it is not renewed: ${unusable}`;
+  const message = `issued by our own authority; clients find it as ca.crt in ${name}${unsigned}`;
   return finding("CertificateReady", "True", "Issued", message);
+}
+
+/** What is wrong with an authority that a person gave; undefined where it can sign. */
+function unusableAuthorityText(world: RelayWorld): string | undefined {
+  const kind = unusableAuthorityKey(world);
+  if (kind === undefined) return undefined;
+  const where = `Secret ${world.installation.namespace}/${authoritySecretName}`;
+  return (
+    `${authorityField}: the authority in ${where} has a key of a kind that signs no certificate here (${kind}): ` +
+    `put one there with an ECDSA key (P-256, P-384, P-521) or an RSA key, or use secretRef or certManager`
+  );
 }
 
 /** Continues what is said of a certificate that the manifest asked for in another kind; empty where it got what it asked for. */

@@ -1,5 +1,6 @@
 /** Certificates of authorities that stand one after the other in a text, and who signed whom. Pure. */
 import { X509Certificate } from "node:crypto";
+import { readOnce } from "./readonce.ts";
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -23,18 +24,22 @@ export function distinct(certificates: readonly (string | undefined)[]): readonl
 
 /** Certificates of authorities that are valid now, each spelled the same way however it was stored. */
 export function authoritiesIn(text: string, now: number): readonly string[] {
-  return blocksIn(text).flatMap((block) => {
-    const certificate = parsed(block);
-    const isValid = certificate !== undefined && certificate.ca && now < Date.parse(certificate.validTo);
-    return isValid ? [`${certificate.toString().trimEnd()}\n`] : [];
-  });
+  return allAuthorities(text).flatMap(({ certificate, notAfter }) => (now < notAfter ? [certificate] : []));
 }
 
+const allAuthorities = readOnce(256, (text: string) =>
+  blocksIn(text).flatMap((block) => {
+    const authority = parsed(block);
+    if (authority?.ca !== true) return [];
+    return [{ certificate: `${authority.toString().trimEnd()}\n`, notAfter: Date.parse(authority.validTo) }];
+  }),
+);
+
 /** Whether one of the authorities of the bundle signed it: names alone can be made by anybody. */
-export function isSignedByOneOf(leaf: string, bundle: string): boolean {
+export const isSignedByOneOf = readOnce(2_048, (leaf: string, bundle: string): boolean => {
   const certificate = parsed(leaf);
   return certificate !== undefined && blocksIn(bundle).some((block) => isSignedBy(certificate, block));
-}
+});
 
 export function isSignedBy(leaf: X509Certificate, authority: string): boolean {
   const issuer = parsed(authority);

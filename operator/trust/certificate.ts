@@ -4,6 +4,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { fingerprintOf } from "../../api/relayreport.ts";
 import { blocksIn, parsed } from "./bundle.ts";
+import { readOnce } from "./readonce.ts";
 
 /** Of the keys that our own certificates have. */
 export type KeyAlgorithm = "ECDSA" | "RSA";
@@ -20,9 +21,25 @@ export const clientAuthorityName = "Mailboat CA";
 /** Of a certificate that the operator issues, in milliseconds. */
 export const leafLifeMs = 90 * 86_400_000;
 
-export function algorithmOf(certificate: string): KeyAlgorithm {
+export const algorithmOf = readOnce(2_048, (certificate: string): KeyAlgorithm => {
   return new X509Certificate(certificate).publicKey.asymmetricKeyType === "rsa" ? "RSA" : "ECDSA";
-}
+});
+
+/** Curves as OpenSSL calls them, of which people have authorities. */
+export const curves: Readonly<Record<string, string>> = {
+  prime256v1: "P-256",
+  secp384r1: "P-384",
+  secp521r1: "P-521",
+};
+
+/** What kind of key it is where it is none that we sign with; undefined where it is one. */
+export const unusableKey = readOnce(64, (certificate: string): string | undefined => {
+  const { asymmetricKeyType: type = "unknown", asymmetricKeyDetails } = new X509Certificate(certificate).publicKey;
+  if (type === "rsa") return undefined;
+  const { namedCurve = "" } = asymmetricKeyDetails ?? {};
+  if (type !== "ec") return type;
+  return namedCurve in curves ? undefined : `EC on the curve ${namedCurve}`;
+});
 
 export interface CertificateFact {
   /** SHA-256 of the leaf's DER, lower-case hex, as relays report it. */
@@ -42,6 +59,10 @@ export type CertificateReading =
 export function readCertificate(chain: string | undefined, privateKey: string | undefined): CertificateReading {
   if (chain === undefined) return { kind: "invalid", why: "data key tls.crt is missing" };
   if (privateKey === undefined) return { kind: "invalid", why: "data key tls.key is missing" };
+  return readPair(chain, privateKey);
+}
+
+const readPair = readOnce(2_048, (chain: string, privateKey: string): CertificateReading => {
   const leaf = parsed(chain);
   if (leaf === undefined) return { kind: "invalid", why: "data key tls.crt is not a certificate in PEM" };
   try {
@@ -60,7 +81,7 @@ export function readCertificate(chain: string | undefined, privateKey: string | 
       notAfter: Date.parse(leaf.validTo),
     },
   };
-}
+});
 
 export type AuthorityReading =
   | { readonly kind: "usable"; readonly pem: string }
@@ -77,26 +98,33 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
   if (text.includes("PRIVATE KEY-----")) {
     return invalid(`holds a private key in ${dataKey}: leave there the certificate of the authority alone`);
   }
-  const blocks = blocksIn(text);
-  if (blocks.length === 0)
+  const { count, broken, authorities } = readBundle(text);
+  if (count === 0)
     return invalid(`holds no certificate in ${dataKey}${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
-  const certificates = blocks.map(parsed);
-  const broken = certificates.indexOf(undefined);
   if (broken >= 0) return invalid(`holds no certificate in ${dataKey} at place ${broken + 1}: it must be PEM`);
-  const authorities = certificates.filter((one) => one !== undefined).filter(signsOthers);
   if (authorities.length === 0) {
     return invalid(
       `holds a certificate in ${dataKey} that is no authority's: put there the one of the authority that signed it`,
     );
   }
-  if (authorities.some((one) => Date.parse(one.validFrom) <= now && now < Date.parse(one.validTo))) {
+  if (authorities.some(({ notBefore, notAfter }) => notBefore <= now && now < notAfter)) {
     return { kind: "usable", pem: text };
   }
   const [first] = authorities;
-  const from = new Date(first?.validFrom ?? 0).toISOString();
-  const to = new Date(first?.validTo ?? 0).toISOString();
+  const from = new Date(first?.notBefore ?? 0).toISOString();
+  const to = new Date(first?.notAfter ?? 0).toISOString();
   return invalid(`holds an authority in ${dataKey} that is valid from ${from} to ${to}: renew it`);
 }
+
+/** How many certificates there are, the place of the first that is none, and how long the authorities among them are valid. */
+const readBundle = readOnce(64, (text: string) => {
+  const certificates = blocksIn(text).map(parsed);
+  const authorities = certificates
+    .filter((one) => one !== undefined)
+    .filter(signsOthers)
+    .map(({ validFrom, validTo }) => ({ notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) }));
+  return { count: certificates.length, broken: certificates.indexOf(undefined), authorities };
+});
 
 /** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */
 function signsOthers(certificate: X509Certificate): boolean {

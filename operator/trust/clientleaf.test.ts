@@ -1,14 +1,22 @@
 /** What relays that have no other certificate are given, from the authority to the Secret that pods mount. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { LocalKube } from "../../local/kube.ts";
-import { now, installation, relayOf, relayWorld } from "../../test/support/operatorobjects.ts";
+import {
+  authoritySecretOf,
+  now,
+  installation,
+  relayOf,
+  relayWorld,
+  secretOf,
+} from "../../test/support/operatorobjects.ts";
 import { decodeCertificate } from "../../relay/config/certificate.ts";
+import type { Secret } from "../kube/objects.ts";
 import { decodeData, encodeData } from "../kube/secret.ts";
 import { type IssuedCertificate, leafLifeMs } from "./certificate.ts";
 import { caLifeMs, clientAuthorities, issueLeaf, makeCertificateAuthority } from "./issue.ts";
@@ -200,10 +208,13 @@ function spelled({ certificate, privateKey }: IssuedCertificate, type: "pkcs1" |
   return { certificate, privateKey: createPrivateKey(privateKey).export({ type, format: "pem" }).toString() };
 }
 
-async function onCurve(namedCurve: string): Promise<IssuedCertificate> {
-  const directory = await mkdtemp(join(tmpdir(), "mailboat-curve-"));
+function onCurve(namedCurve: string): Promise<IssuedCertificate> {
+  return authorityWith(generateKeyPairSync("ec", { namedCurve }).privateKey);
+}
+
+async function authorityWith(key: KeyObject): Promise<IssuedCertificate> {
+  const directory = await mkdtemp(join(tmpdir(), "mailboat-authority-"));
   const file = join(directory, "tls.key");
-  const { privateKey: key } = generateKeyPairSync("ec", { namedCurve });
   const privateKey = key.export({ type: "pkcs8", format: "pem" }).toString();
   await writeFile(file, privateKey);
   const asked = ["req", "-x509", "-new", "-key", file, "-subj", "/CN=Their CA", "-days", "3650"];
@@ -225,6 +236,35 @@ for (const [what, given, kind] of theirs) {
     assert.equal(leaf.publicKey.asymmetricKeyType, kind);
     assert.ok(leaf.verify(new X509Certificate(given.certificate).publicKey));
     assert.deepEqual([await asks(), "rsa.crt" in certificate], [undefined, false]);
+  });
+}
+
+const useless: readonly (readonly [kind: string, given: IssuedCertificate])[] = [
+  ["ed25519", await authorityWith(generateKeyPairSync("ed25519").privateKey)],
+  ["EC on the curve secp256k1", await onCurve("secp256k1")],
+];
+
+for (const [kind, given] of useless) {
+  test(`an authority that a person gave with a key that signs nothing here (${kind}) is told of, and nothing is asked of it`, async (t) => {
+    const { issue, data, store, asks } = await open(t);
+    await issue();
+    const before = await data("outbound-certificate");
+    await store("mailboat-ca", { "tls.crt": given.certificate, "tls.key": given.privateKey });
+    assert.equal(await asks(), undefined);
+    await issue();
+    assert.deepEqual(await data("outbound-certificate"), before, "pods go on with what they have");
+    const authority = authoritySecretOf(given);
+    const judged = (certificate?: Secret) =>
+      planRelay(relayWorld({ authority, certificate })).status.conditions?.find(
+        ({ type }) => type === "CertificateReady",
+      );
+    const words = `the authority in Secret mailboat-system/mailboat-ca has a key of a kind that signs no certificate here (${kind}): put one there`;
+    const lacking = judged();
+    assert.deepEqual([lacking?.status, lacking?.reason], ["False", "SecretInvalid"]);
+    assert.ok(lacking?.message.startsWith(`spec.tls.selfSigned: ${words}`), lacking?.message);
+    const kept = judged(secretOf({ name: "outbound-certificate", values: before }));
+    assert.equal(kept?.status, "True");
+    assert.ok(kept.message.includes(`; it is not renewed: spec.tls.selfSigned: ${words}`), kept.message);
   });
 }
 

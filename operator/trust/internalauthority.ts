@@ -6,7 +6,7 @@ import type { Secret } from "../kube/objects.ts";
 import { encodeData, secretText } from "../kube/secret.ts";
 import { internalAuthoritySecretName } from "../owned/names.ts";
 import { authoritiesIn, bundleOf, distinct, keptAuthorities } from "./bundle.ts";
-import { type IssuedCertificate, readCertificate, renewAt } from "./certificate.ts";
+import { type IssuedCertificate, readCertificate, renewAt, unusableKey } from "./certificate.ts";
 
 /** Signs what the operator and the pods show each other on the administration port. */
 export interface InternalAuthority extends IssuedCertificate {
@@ -28,7 +28,8 @@ export function decideInternalAuthority(secret: Secret | undefined, now: number)
   const stored = secretText(secret, "ca.crt") ?? "";
   const reading = readCertificate(certificate, privateKey);
   const own = authoritiesIn(certificate ?? "", now)[0];
-  const serves = reading.kind === "usable" && own !== undefined && now < renewAt(reading.fact);
+  const isUsable = reading.kind === "usable" && own !== undefined && unusableKey(own) === undefined;
+  const serves = isUsable && now < renewAt(reading.fact);
   if (!serves || privateKey === undefined) {
     return { kind: "make", earlier: distinct([own, ...authoritiesIn(stored, now)]).slice(0, keptAuthorities) };
   }

@@ -9,6 +9,7 @@ import * as x509 from "@peculiar/x509";
 import {
   algorithmOf,
   clientAuthorityName,
+  curves,
   type KeyAlgorithm,
   leafLifeMs,
   type IssuedCertificate,
@@ -128,9 +129,6 @@ async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
   const der = await webcrypto.subtle.exportKey("pkcs8", key);
   return x509.PemConverter.encode(der, "PRIVATE KEY").trimEnd() + "\n";
 }
-
-/** Curves as OpenSSL calls them, of which people have authorities. */
-const curves: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" };
 
 /** A person's may be on another curve than ours, and spelled as PKCS#1 or SEC1: cert-manager writes those where nothing else is asked. */
 function readSigningKey(privateKey: string, algorithm: KeyAlgorithm): webcrypto.CryptoKey {

@@ -6,13 +6,8 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { Installation } from "../installation/installation.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import {
-  authoritySecretName,
-  clientNames,
-  internalAuthoritySecretName,
-  issuedSecretName,
-} from "../owned/names.ts";
-import { type KeyAlgorithm, readCertificate, serves } from "./certificate.ts";
+import { authoritySecretName, clientNames, internalAuthoritySecretName, issuedSecretName } from "../owned/names.ts";
+import { type KeyAlgorithm, readCertificate, serves, unusableKey } from "./certificate.ts";
 import { authorityAsItIs, type ClientAuthority, decideClientAuthority } from "./clientauthority.ts";
 import { decideClientLeaf, lackingKeys, readingOf, renderCertificate } from "./clientleaf.ts";
 import { decideInternalAuthority, type InternalAuthority } from "./internalauthority.ts";
@@ -88,6 +83,7 @@ export const authorityField = "spec.tls.selfSigned";
 function clientActions(world: TrustFacts): readonly TrustAction[] {
   const { installation, authority: read, now } = world;
   if (world.relay.spec.tls.selfSigned === undefined) return [];
+  if (unusableAuthorityKey(world) !== undefined) return [];
   const change = decideClientAuthority(read, now);
   const authority = signingAuthority(world);
   const issues = authority === undefined ? [] : leafActions(world, authority);
@@ -105,13 +101,24 @@ function signingAuthority({ authority, rejections, now }: TrustFacts): ClientAut
   return isRefused && authority !== undefined ? authorityAsItIs(authority, now) : undefined;
 }
 
+/** Of an authority that a person gave and that can sign nothing here: what kind of key it has. */
+export function unusableAuthorityKey({ authority: read, now }: TrustFacts): string | undefined {
+  const given = read === undefined ? undefined : authorityAsItIs(read, now);
+  const halves = [given?.ECDSA, given?.RSA].filter((half) => half !== undefined);
+  return halves.map(({ signing }) => unusableKey(signing.certificate)).find((kind) => kind !== undefined);
+}
+
 /** Kinds of keys that the manifest asks for in vain. */
 export function keysInVain(world: TrustFacts): readonly KeyAlgorithm[] {
+  if (unusableAuthorityKey(world) !== undefined) return [];
   const authority = signingAuthority(world);
   return authority === undefined ? [] : lackingKeys(world.relay.spec.tls.selfSigned?.algorithms, authority);
 }
 
-function leafActions({ relay, installation, certificate, now }: TrustFacts, authority: ClientAuthority): readonly TrustAction[] {
+function leafActions(
+  { relay, installation, certificate, now }: TrustFacts,
+  authority: ClientAuthority,
+): readonly TrustAction[] {
   const { tls, hostname } = relay.spec;
   const names = [
     ...new Set([

@@ -314,10 +314,14 @@ function refuseForeign({ kind, namespace, name }: Reference, actual: RawObject, 
   // The operator's own certificate authority belongs to no relay: its digest shows that we made it.
   const isOurs = labels?.[managedByLabel] === "mailboat-operator" || digestIn(actual) !== undefined;
   if (isOurs || owner !== undefined) return;
-  throw new RejectedError(
-    `${kind} ${namespace}/${name} is there and was not made by Mailboat: delete it, or give the resource another name`,
-    { refusedFor: "name" },
-  );
+  // What is made for no resource has its name for good.
+  const remedy =
+    maker === undefined
+      ? "whoever put it there renews it; where it is deleted, the operator makes its own"
+      : "delete it, or give the resource another name";
+  throw new RejectedError(`${kind} ${namespace}/${name} is there and was not made by Mailboat: ${remedy}`, {
+    refusedFor: "name",
+  });
 }
 
 /** An object without what only the server says. */
