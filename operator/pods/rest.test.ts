@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { now, podOf, relayOf, relayWorld, reportOf } from "../../test/support/operatorobjects.ts";
-import { isDue, isUndisturbed, restOf } from "./rest.ts";
+import { glancePauseMs, isDue, isUndisturbed, restOf } from "./rest.ts";
 
 const ready = {
   conditions: [
@@ -41,4 +41,9 @@ test("a relay that is not ready, or scaled by its load, does not rest", () => {
   assert.equal(restOf(relayWorld(), {}), undefined);
   const autoscaling = { minReplicas: 1, maxReplicas: 3 };
   assert.equal(restOf(relayWorld({ relay: relayOf({ autoscaling }) }), ready), undefined);
+});
+
+test("a thousand relays at rest are asked no more often together than two hundred and fifty", () => {
+  const perSecond = (resting: number): number => (resting / glancePauseMs(resting, 10_000)) * 1_000;
+  assert.deepEqual([1, 250, 500, 1_000].map(perSecond), [0.1, 25, 25, 25]);
 });

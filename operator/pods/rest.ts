@@ -13,6 +13,14 @@ export interface Rest {
   readonly pods: string;
 }
 
+/** Relays at rest that are asked in a second, all together: where there are many, each is asked less often, and no more is asked. */
+const glancesPerSecond = 25;
+
+/** Milliseconds until a relay at rest is asked again, where so many are; `usualMs` where they are few. */
+export function glancePauseMs(resting: number, usualMs: number): number {
+  return Math.max(usualMs, Math.ceil((resting / glancesPerSecond) * 1_000));
+}
+
 /** Certificates grow old without any report: a whole look comes this often all the same, in milliseconds. */
 const wholeMs = 60_000;
 

@@ -163,6 +163,11 @@ export class RelayMemory {
     return this.#rests.get(relay);
   }
 
+  /** How many relays have nothing left to do. */
+  get resting(): number {
+    return this.#rests.size;
+  }
+
   rests(relay: string, rest: Rest | undefined): void {
     if (rest === undefined) this.#rests.delete(relay);
     else this.#rests.set(relay, rest);
