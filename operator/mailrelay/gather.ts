@@ -205,7 +205,8 @@ function instantOf(time: string | undefined): number | undefined {
 export async function gatherRollouts({
   kube,
   installation,
-}: Pick<RelaySources, "kube" | "installation">): Promise<ReadonlyMap<string, number>> {
+  now,
+}: Pick<RelaySources, "kube" | "installation" | "now">): Promise<ReadonlyMap<string, number>> {
   const labels = { [managedByLabel]: "mailboat-operator" };
   const found = new Map<string, Pick<PodFact, "template" | "ready">[]>();
   for (const { metadata, status } of await kube.list("Pod", { labels })) {
@@ -219,7 +220,7 @@ export async function gatherRollouts({
     const relay = await kube.get("MailRelay", namespace, name);
     if (relay === undefined || relay.spec.paused || !isServedAt(installation, relay.spec)) continue;
     const pods = found.get(nameOf(statefulSet.metadata)) ?? [];
-    const replaced = replacedOf({ relay, installation, statefulSet, pods });
+    const replaced = replacedOf({ now: now(), relay, installation, statefulSet, pods });
     if (replaced !== undefined) rollouts.set(nameOf(statefulSet.metadata), replaced);
   }
   return rollouts;

@@ -199,7 +199,10 @@ test("a relay of another class is left alone entirely, and the domains that refe
 
 test("whoever pauses a relay that holds a turn lets another have it", async (context) => {
   const { memory, run } = await open(context, { paused: true });
-  assert.equal(await memory.turns.ask("mail/outbound", now, () => Promise.resolve(new Map())), true);
+  assert.equal(
+    await memory.turns.ask("mail/outbound", { now, isWhole: true, present: () => Promise.resolve(new Map()) }),
+    true,
+  );
   await run();
   assert.equal(memory.turns.has("mail/outbound"), false);
 });

@@ -3,7 +3,7 @@
  * the unexpected; the loop tries again.
  */
 import { keyOf, nameOf } from "../kube/kube.ts";
-import { isDue, isUndisturbed, restOf } from "../pods/rest.ts";
+import { glancePauseMs, isDue, isUndisturbed, restOf } from "../pods/rest.ts";
 import { actionsOf } from "../work/actions.ts";
 import { carryOut } from "../work/carryout.ts";
 import { isServedAt } from "../installation/installation.ts";
@@ -65,11 +65,13 @@ async function inTurn(
   const isHolder = turns.has(name);
   // One that is paused or deleted is not at it either: whoever pauses it lets another begin.
   if (rollout === undefined || rollout.kind === "done") turns.giveBack(name);
+  else if (rollout.kind === "due" && rollout.by === "outage") turns.passOver(name);
   else if (rollout.kind === "underWay" || (rollout.kind === "starting" && isHolder)) {
     turns.replaces(name, rollout.replaced, world.now);
   }
   if (!isWaiting(plan) || isHolder) return { plan, hasTurn: world.hasTurn };
-  const hasTurn = await turns.ask(name, world.now, () => gatherRollouts(sources));
+  const isWhole = world.pods.length === world.statefulSet?.spec.replicas && world.pods.every(({ ready }) => ready);
+  const hasTurn = await turns.ask(name, { now: world.now, isWhole, present: () => gatherRollouts(sources) });
   return { plan: hasTurn ? planRelay({ ...world, hasTurn }) : plan, hasTurn };
 }
 
@@ -99,5 +101,5 @@ export async function glanceAtRelay(
   if (rest === undefined || isDue(rest, now())) return undefined;
   const relay = await kube.get("MailRelay", key.namespace, key.name);
   if (relay === undefined || !isUndisturbed(rest, await gatherPods(sources, relay))) return undefined;
-  return settledMs;
+  return glancePauseMs(memory.resting, settledMs);
 }

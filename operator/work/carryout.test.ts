@@ -69,7 +69,9 @@ test("authorities are not made anew by a leader that does not know of them", asy
   const sources = sourcesOver(kube);
   const key = { namespace: "mail", name: "outbound" };
   const stored = (): Promise<readonly (Secret | undefined)[]> =>
-    Promise.all(["mailboat-ca", "mailboat-internal-ca"].map((name) => kube.get("Secret", installation.namespace, name)));
+    Promise.all(
+      ["mailboat-ca", "mailboat-internal-ca"].map((name) => kube.get("Secret", installation.namespace, name)),
+    );
   assert.equal(await reconcileRelay(sources, key), 0, "what they sign comes at once");
   const made = await stored();
   assert.ok(made.every((secret) => secret !== undefined));

@@ -6,9 +6,9 @@ const none = async (): Promise<ReadonlyMap<string, number>> => new Map();
 const minutes = 60_000;
 
 /** Which of them get a turn. */
-async function given(turns: Turns, names: string, { now = 0, present = none } = {}): Promise<string> {
+async function given(turns: Turns, names: string, { now = 0, isWhole = true, present = none } = {}): Promise<string> {
   const asking = names.split("");
-  const answers = await Promise.all(asking.map((name) => turns.ask(name, now, present)));
+  const answers = await Promise.all(asking.map((name) => turns.ask(name, { now, isWhole, present })));
   return asking.filter((_, index) => answers[index]).join("");
 }
 
@@ -78,4 +78,23 @@ test("a relay that its owner broke holds up others for ten minutes and no longer
   turns.replaces("x", 0, 0);
   assert.equal(await given(turns, "a", { now: 9 * minutes }), "");
   assert.equal(await given(turns, "a", { now: 10 * minutes }), "a");
+});
+
+test("relays that had a pod that was not ready before hold up others for ten minutes and no longer", async () => {
+  const turns = new Turns(2);
+  assert.equal(await given(turns, "abc", { isWhole: false }), "ab");
+  for (const name of "ab") turns.replaces(name, 0, 0);
+  assert.equal(await given(turns, "c", { now: 9 * minutes }), "");
+  assert.equal(await given(turns, "c", { now: 10 * minutes }), "c");
+});
+
+test("relays without a pod that takes mail have no turn and hold up nobody, until they are whole again", async () => {
+  const turns = new Turns(1);
+  for (const name of "xyz") turns.passOver(name);
+  for (const name of "xyz") turns.replaces(name, 0, 0);
+  assert.equal(await given(turns, "a", { present: async () => new Map([["x", 0]]) }), "a");
+  turns.giveBack("a");
+  turns.giveBack("x");
+  turns.replaces("x", 0, 1);
+  assert.equal(await given(turns, "b", { now: 2 }), "");
 });

@@ -11,8 +11,20 @@ export interface Turn {
   readonly at: number;
   /** Pods that run the new template; undefined while none is seen to be replaced. */
   readonly replaced: number | undefined;
-  /** False of a relay whose owner changed it: it has asked nobody. */
-  readonly isGiven: boolean;
+  /**
+   * Whether it says something of the release that none of its pods becomes ready: not of a relay whose owner changed it, which has
+   * asked nobody, nor of one that had a pod that was not ready when it asked.
+   */
+  readonly isTelling: boolean;
+}
+
+/** A relay that asks for its turn. */
+export interface Asking {
+  readonly now: number;
+  /** All of its pods are ready. */
+  readonly isWhole: boolean;
+  /** Gives the relays that replace pods already, as a new leader finds them; it is asked once. */
+  readonly present: () => Promise<ReadonlyMap<string, number>>;
 }
 
 /** Whether one more relay may begin. Pure. */
@@ -24,13 +36,15 @@ export function mayBegin(turns: Iterable<Turn>, limit: number, now: number): boo
  * A relay without progress for so long holds up no other, unless not one of its pods became ready: then it may be the release that
  * does not start, and whoever comes next would stop as well.
  */
-function counts({ at, replaced, isGiven }: Turn, now: number): boolean {
-  return now - at < patienceMs || (isGiven && replaced === 0);
+function counts({ at, replaced, isTelling }: Turn, now: number): boolean {
+  return now - at < patienceMs || (isTelling && replaced === 0);
 }
 
 export class Turns {
   readonly #limit: number;
   readonly #turns = new Map<string, Turn>();
+  /** Those that count for nobody until they are whole again. */
+  readonly #passedOver = new Set<string>();
   #opened: Promise<void> | undefined;
 
   constructor(limit: number) {
@@ -41,13 +55,13 @@ export class Turns {
     return this.#turns.has(relay);
   }
 
-  /** `present` gives the relays that replace pods already, as a new leader finds them; it is asked once. */
-  async ask(relay: string, now: number, present: () => Promise<ReadonlyMap<string, number>>): Promise<boolean> {
+  async ask(relay: string, { now, isWhole, present }: Asking): Promise<boolean> {
     this.#opened ??= present().then((found) => {
       for (const [name, replaced] of found) {
+        if (this.#passedOver.has(name)) continue;
         const at = this.#turns.get(name)?.at ?? now;
         // Who began under another leader has its turn from there, as far as anybody knows.
-        this.#turns.set(name, { at, replaced, isGiven: true });
+        this.#turns.set(name, { at, replaced, isTelling: true });
       }
     });
     await this.#opened.catch((error: unknown) => {
@@ -57,18 +71,26 @@ export class Turns {
     if (this.has(relay)) return true;
     // Nothing is awaited from here on: two that ask at the same time cannot both have the last turn.
     if (!mayBegin(this.#turns.values(), this.#limit, now)) return false;
-    this.#turns.set(relay, { at: now, replaced: undefined, isGiven: true });
+    this.#turns.set(relay, { at: now, replaced: undefined, isTelling: isWhole });
     return true;
+  }
+
+  /** It replaces its pods in nobody's turn: none of them takes mail, and none is expected to. */
+  passOver(relay: string): void {
+    this.#turns.delete(relay);
+    this.#passedOver.add(relay);
   }
 
   /** It replaces pods, whether it has asked or not. */
   replaces(relay: string, replaced: number, now: number): void {
+    if (this.#passedOver.has(relay)) return;
     const turn = this.#turns.get(relay);
     if (turn !== undefined && replaced <= (turn.replaced ?? -1)) return;
-    this.#turns.set(relay, { at: now, replaced, isGiven: turn?.isGiven ?? false });
+    this.#turns.set(relay, { at: now, replaced, isTelling: turn?.isTelling ?? false });
   }
 
   giveBack(relay: string): void {
+    this.#passedOver.delete(relay);
     this.#turns.delete(relay);
   }
 }

@@ -292,7 +292,9 @@ test("status says where clients reach the Service, and how many domains the rela
 });
 
 test("our own certificates end as the cluster's names do", () => {
-  const { issueFor } = planRelay(relayWorld({ installation: { ...installation, clusterDomain: "k8s.example" }, authority }));
+  const { issueFor } = planRelay(
+    relayWorld({ installation: { ...installation, clusterDomain: "k8s.example" }, authority }),
+  );
   assert.ok(issueFor?.includes("outbound.mail.svc.k8s.example"));
 });
 

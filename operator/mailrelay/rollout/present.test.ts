@@ -98,6 +98,6 @@ for (const [what, { spec = {}, image = installation.image, pods }, replaced] of 
         status: { podIP: "", ready: readiness === "ready", ports: [], phase: "Running" },
       });
     }
-    assert.equal((await gatherRollouts({ kube, installation })).get(`${namespace}/${name}`), replaced);
+    assert.equal((await gatherRollouts({ kube, installation, now: () => now })).get(`${namespace}/${name}`), replaced);
   });
 }

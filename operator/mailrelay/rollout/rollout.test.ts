@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { installation, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
+import { installation, now, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 import { planRelay } from "../../../test/support/plans.ts";
 import type { RelayWorld } from "../world.ts";
@@ -14,6 +14,13 @@ const template = wantedTemplate({ relay: relayOf({ replicas: 2 }), installation 
 const pod = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template, ...fact });
 const stale = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template: "older", ...fact });
 
+/** Not available for so many minutes, as its status says. */
+function outSince(minutes: number) {
+  const lastTransitionTime = new Date(now - minutes * 60_000).toISOString();
+  const available = { type: "Available", status: "False", reason: "PodsUnavailable", message: "" } as const;
+  return { ...seen, status: { ...seen.status, conditions: [{ ...available, lastTransitionTime }] } };
+}
+
 type Row = readonly [what: string, world: Partial<RelayWorld>, rollout: string];
 
 const rows: readonly Row[] = [
@@ -24,6 +31,25 @@ const rows: readonly Row[] = [
     "a spec that nobody has looked at",
     { relay: relayOf({ replicas: 2 }), statefulSet: setOf("older"), pods: [stale("0"), stale("1")] },
     "due owner",
+  ],
+  [
+    "another image while no pod is ready for long",
+    {
+      relay: outSince(10),
+      statefulSet: setOf("older"),
+      pods: [stale("0", { ready: false }), stale("1", { ready: false })],
+    },
+    "due outage",
+  ],
+  [
+    "another image while no pod is ready for a moment",
+    { relay: outSince(9), statefulSet: setOf("older"), pods: [stale("0", { ready: false })] },
+    "due operator",
+  ],
+  [
+    "another image while one pod is ready",
+    { relay: outSince(10), statefulSet: setOf("older"), pods: [stale("0"), stale("1", { ready: false })] },
+    "due operator",
   ],
   ["another image while the relay sleeps", { statefulSet: setOf("older", 0), pods: [] }, "due owner"],
   ["one of two replaced", { statefulSet: setOf(installation.image), pods: [pod("0"), stale("1")] }, "underWay 1"],

@@ -15,10 +15,16 @@ export type Rollout =
   | { readonly kind: "underWay"; readonly replaced: number }
   /** All are, and some are not ready; so many are. */
   | { readonly kind: "starting"; readonly replaced: number }
-  /** The StatefulSet has another template than it should. */
-  | { readonly kind: "due"; readonly by: "owner" | "operator" };
+  /**
+   * The StatefulSet has another template than it should. `outage`: by the operator, and none of the pods has taken mail for long: there
+   * is nothing that a release could stop, and whoever mends the relay is not to wait for others that do not start either.
+   */
+  | { readonly kind: "due"; readonly by: "owner" | "operator" | "outage" };
 
-type Facts = Pick<RelayWorld, "relay" | "installation" | "statefulSet"> & {
+/** A relay without a ready pod for so long is not about to have one. */
+const outageMs = 600_000;
+
+type Facts = Pick<RelayWorld, "now" | "relay" | "installation" | "statefulSet"> & {
   readonly pods: readonly Pick<PodFact, "template" | "ready">[];
 };
 
@@ -28,11 +34,17 @@ export function judgeRollout(world: Facts): Rollout {
   const wanted = wantedTemplate(world);
   if (templateDigest(statefulSet.spec.template) !== wanted) {
     const isSeen = relay.metadata.generation === relay.status?.observedGeneration;
-    return { kind: "due", by: isSeen && pods.length > 0 ? "operator" : "owner" };
+    return { kind: "due", by: !isSeen || pods.length === 0 ? "owner" : isOut(world) ? "outage" : "operator" };
   }
   const replaced = pods.filter((pod) => pod.template === wanted && pod.ready).length;
   if (pods.some((pod) => pod.template !== wanted)) return { kind: "underWay", replaced };
   return replaced < statefulSet.spec.replicas ? { kind: "starting", replaced } : { kind: "done" };
+}
+
+function isOut({ now, relay, pods }: Facts): boolean {
+  const available = relay.status?.conditions?.find(({ type }) => type === "Available");
+  if (available?.status !== "False" || pods.some(({ ready }) => ready)) return false;
+  return now - Date.parse(available.lastTransitionTime) >= outageMs;
 }
 
 /**
@@ -49,7 +61,10 @@ export function replacedOf(facts: Facts): number | undefined {
 }
 
 /** Digest of the template that pods should be made from. */
-export function wantedTemplate({ relay, installation }: Pick<RelayWorld, "relay" | "installation">): string | undefined {
+export function wantedTemplate({
+  relay,
+  installation,
+}: Pick<RelayWorld, "relay" | "installation">): string | undefined {
   return templateDigest(renderPodTemplate(relay, installation.image, installation.pods));
 }
 
@@ -61,7 +76,13 @@ export function waitsForTurn({ hasTurn }: Pick<RelayWorld, "hasTurn">, rollout: 
 /** While its pods wait for their turn, a StatefulSet is written for another number of them alone, with the template that it has. */
 export function setToApply(world: RelayWorld, replicas: number, rollout: Rollout): readonly StatefulSet[] {
   const { relay, installation, statefulSet } = world;
-  const set = renderStatefulSet({ relay, image: installation.image, pods: installation.pods, replicas, present: statefulSet });
+  const set = renderStatefulSet({
+    relay,
+    image: installation.image,
+    pods: installation.pods,
+    replicas,
+    present: statefulSet,
+  });
   if (statefulSet === undefined || !waitsForTurn(world, rollout)) return [set];
   if (statefulSet.spec.replicas === replicas) return [];
   return [{ ...set, spec: { ...set.spec, template: statefulSet.spec.template } }];
