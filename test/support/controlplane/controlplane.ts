@@ -56,9 +56,20 @@ export async function startControlPlane(directory: string): Promise<OwnControlPl
   const files = await writeFiles(directory);
   const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
   const etcd = startEtcd({ program: programs.etcd, directory, etcdPort, peerPort });
-  await until("etcd", () => answers(`http://127.0.0.1:${etcdPort}/health`));
-  let server = startServer({ programs, directory, etcdPort, port });
-  await untilReady(port);
+  let server: Program | undefined;
+  const stop = async (): Promise<void> => {
+    await server?.kill("SIGKILL");
+    await etcd.kill("SIGKILL");
+  };
+  try {
+    await until("etcd", () => answers(`http://127.0.0.1:${etcdPort}/health`));
+    server = startServer({ programs, directory, etcdPort, port });
+    await untilReady(port);
+  } catch (error) {
+    // Whoever started it has nothing to stop it by.
+    await stop();
+    throw error;
+  }
   const kubeconfig = join(directory, "kubeconfig");
   writeFileSync(kubeconfig, kubeconfigFor(`https://127.0.0.1:${port}`, files));
   const facts: PlaneFacts = {
@@ -75,16 +86,13 @@ export async function startControlPlane(directory: string): Promise<OwnControlPl
     etcd: `http://127.0.0.1:${etcdPort}`,
     facts,
     killServer: async () => {
-      await server.kill("SIGKILL");
+      await server?.kill("SIGKILL");
     },
     startServer: async () => {
       server = startServer({ programs, directory, etcdPort, port });
       await untilReady(port);
     },
-    stop: async () => {
-      await server.kill("SIGKILL");
-      await etcd.kill("SIGKILL");
-    },
+    stop,
   };
 }
 
