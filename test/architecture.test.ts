@@ -222,7 +222,15 @@ const rooms: readonly Room[] = [
   {
     name: "operator run",
     files: /^operator\/run\//,
-    rooms: ["api", "runtime", "operator pure", "operator kube", "operator kinds", "operator edges", "operator settings"],
+    rooms: [
+      "api",
+      "runtime",
+      "operator pure",
+      "operator kube",
+      "operator kinds",
+      "operator edges",
+      "operator settings",
+    ],
     packages: ["prom-client"],
     node: "any",
   },

@@ -85,7 +85,9 @@ function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): D
       trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
     },
     localParts: [...spec.localParts],
-    smarthosts: [...smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, installation: world.installation })],
+    smarthosts: [
+      ...smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, installation: world.installation }),
+    ],
     limits: limitsDocument(spec.limits ?? {}),
     ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
   };

@@ -19,7 +19,7 @@ export const domainReferences = declareReferences<Domain>([
   // One of somebody else's may stand where a key is to be made: when it goes, its place is free.
   [
     "spec.dkim.managed.algorithms[]",
-    "installation",
+    "place",
     ({ metadata, spec }) =>
       (spec.dkim?.managed?.algorithms ?? []).map((algorithm) => ({
         name: managedSecretName(metadata.name, algorithm),

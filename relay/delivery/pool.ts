@@ -9,7 +9,13 @@
  */
 import type { Clock } from "../../runtime/clock.ts";
 import { PlainHosts } from "../smtp/client/plainhosts.ts";
-import { ConnectError, openConnection, patience, type NextHopConnection, type NextHop } from "../smtp/client/transport.ts";
+import {
+  ConnectError,
+  openConnection,
+  patience,
+  type NextHopConnection,
+  type NextHop,
+} from "../smtp/client/transport.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
 
 export interface PoolOptions {

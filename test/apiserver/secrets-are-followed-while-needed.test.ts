@@ -182,7 +182,10 @@ test("news of a write of ours that is here before its answer costs no read", { s
   answered.resolve();
   assert.deepEqual((await read)?.data, { privateKey: "bmV3" });
   await written;
-  assert.deepEqual(asked.slice(from).filter((one) => one === "get secrets"), []);
+  assert.deepEqual(
+    asked.slice(from).filter((one) => one === "get secrets"),
+    [],
+  );
 });
 
 test("of many namespaces that give no right, each is asked for ever less often", { skip, timeout }, async () => {

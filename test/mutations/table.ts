@@ -5,10 +5,12 @@ import { gateMutations } from "./rows/gate.ts";
 import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { relayMutations } from "./rows/relay.ts";
+import { upgradeMutations } from "./rows/upgrades.ts";
 
 export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...operatorMutations,
+  ...upgradeMutations,
   ...localMutations,
   ...gateMutations,
   ...chartMutations,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { refusal } from "../../mail/reply.ts";
-import { checked, combine, isStopped, marksOf, pass, stopped, verdictOf, type Verdict } from "./verdict.ts";
+import { validated, combine, isStopped, marksOf, pass, stopped, verdictOf, type Verdict } from "./verdict.ts";
 
 const soft = refusal(451, "4.7.1", "later");
 const hard = refusal(550, "5.7.1", "no");
@@ -43,7 +43,7 @@ test("the reply's code says whether the client may come again, and nothing else 
 test("a mark with a name that no field can have is found when it is heard", () => {
   assert.throws(
     () =>
-      checked({
+      validated({
         kind: "mark",
         fields: [
           { name: "X-Ok", value: "" },
@@ -52,8 +52,8 @@ test("a mark with a name that no field can have is found when it is heard", () =
       }),
     /"X Bad:"/,
   );
-  assert.deepEqual(checked(mark("X-Ok")), mark("X-Ok"));
-  assert.deepEqual(checked(stopped("a", soft)), stopped("a", soft));
+  assert.deepEqual(validated(mark("X-Ok")), mark("X-Ok"));
+  assert.deepEqual(validated(stopped("a", soft)), stopped("a", soft));
 });
 
 const name = fc.constantFrom("a", "b", "c");

@@ -68,7 +68,7 @@ export function sometimes<T>(column: string, kind: Kind<T>): Field<T, "sometimes
 }
 
 /** True or absent. */
-export function flag(column: string): Field<true, "sometimes"> {
+export function trueOrAbsent(column: string): Field<true, "sometimes"> {
   return {
     column,
     presence: "sometimes",

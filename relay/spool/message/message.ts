@@ -2,7 +2,7 @@
  * What the spool keeps of a message. Each field is named here and nowhere else: the tables' columns, what the spool's threads
  * say to each other and what one pod sends another follow from these lists. Pure values: no disk, no clock.
  *
- * A new field is `sometimes` or a `flag`: pods and spools of the release before have messages without it, and pass over it.
+ * A new field is `sometimes` or `trueOrAbsent`: pods and spools of the release before have messages without it, and pass over it.
  *
  * Life of a recipient: due -> attempting (registered before dialing) -> delivered | deferred -> due | failed.
  * A message leaves the spool when its last recipient has a final outcome.
@@ -17,7 +17,7 @@ import {
   flag,
   json,
   listOf,
-  flag,
+  trueOrAbsent,
   oneOf,
   sometimes,
   text,
@@ -60,7 +60,7 @@ export const recipientFields = {
   /** The reply of the last attempt, when there was one. */
   lastReply: sometimes("last_reply", json(reply)),
   /** The sender was told of the delay: once is enough. */
-  delayNotified: flag("delay_notified"),
+  delayNotified: trueOrAbsent("delay_notified"),
   /** Trace context of the last attempt, so that the next one links to it. */
   lastAttempt: sometimes("last_attempt", text),
 };

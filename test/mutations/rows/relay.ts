@@ -62,7 +62,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "delivery keeps the place of a message that was refused",
     file: "relay/spool/start.ts",
-    old: "for (const { place } of wishes) place?.cancel();",
+    old: "for (const wish of wishes) cancel(wish, starting);",
     new: "",
     test: "relay/spool/start.test.ts",
   },
@@ -139,9 +139,16 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a check that is down softens another's refusal",
     file: "relay/reception/checks/verdict.ts",
-    old: 'if (second.kind === "refuse") return second;',
-    new: "",
+    old: "return isPermanent(second) && !isPermanent(first) ? second : first;",
+    new: "return first;",
     test: "relay/reception/checks/verdict.test.ts",
+  },
+  {
+    what: "all checks of a message together are waited for without end",
+    file: "relay/reception/checks/asking.ts",
+    old: "return Math.max(0, Math.min(deadlineMs, leftMs));",
+    new: "return Math.max(leftMs, deadlineMs);",
+    test: "relay/reception/checks/asking.test.ts",
   },
   {
     what: "a check is waited for without end",
@@ -167,7 +174,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "who talks while its opening is judged is cut off",
     file: "relay/smtp/server/connection.ts",
-    old: "if (this.#opening !== undefined) return this.#hold(line, callback);",
+    old: "if (this.#opening !== undefined) return this.#hold(() => this._onCommand(line, callback));",
     new: "",
     test: "relay/reception/checks/waiting.test.ts",
   },
@@ -181,7 +188,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a slow look at content fills the memory",
     file: "relay/reception/accept/incoming.ts",
-    old: "return seen instanceof Promise ? Promise.all([seen, written]).then(() => undefined) : written;",
+    old: "return isLater(seen) ? Promise.all([seen, written]).then(() => undefined) : written;",
     new: "return written;",
     test: "relay/reception/checks/content.test.ts",
   },
@@ -195,7 +202,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a check's name for a field is taken as it is",
     file: "relay/mail/fields/mark.ts",
-    old: "if (!fieldName.test(name)) throw",
+    old: "if (!isFieldName(name)) throw",
     new: "if (name === undefined) throw",
     test: "relay/mail/fields/mark.test.ts",
   },

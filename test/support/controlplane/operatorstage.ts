@@ -91,7 +91,11 @@ export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
 
   /** Runs the command that conditions show. */
   giveSecrets(namespace: string): void {
-    const installation = { namespace: this.operatorNamespace, serviceAccount: operatorAccount, secretsRole: usualSecretsRole };
+    const installation = {
+      namespace: this.operatorNamespace,
+      serviceAccount: operatorAccount,
+      secretsRole: usualSecretsRole,
+    };
     this.plane.kubectl(grantCommand(installation, namespace).split(" ").slice(1));
   }
 
