@@ -19,7 +19,7 @@ export type Silence = { readonly kind: "overdue" } | { readonly kind: "failed"; 
 export const messagePatienceMs = 240_000;
 
 /** RFC 3463 section 3.4: something of ours is in trouble, and may be well the next time. */
-const unanswered = refusal(451, "4.3.0", "This cannot be validated now, try again later");
+const unanswered = refusal(451, "4.3.0", "This cannot be checked now, try again later");
 
 export class Asking {
   readonly #onSilence: (check: string, silence: Silence) => void;
