@@ -63,10 +63,15 @@ function stepOf({ pod, event }: Told): Step {
     at: event.time,
     pod,
     what: msg,
-    tone: tones[msg],
+    tone: isForNow(event) ? "warning" : tones[msg],
     text: textOf({ pod, event }),
     ...(noticeId === undefined ? {} : { notice: noticeId }),
   };
+}
+
+/** A refusal with a 4xx (RFC 5321 section 4.2.1): who was refused tries again. */
+function isForNow({ msg, code }: MailEvent): boolean {
+  return msg === "refused" && code !== undefined && code < 500;
 }
 
 function textOf({ event }: Told): string {

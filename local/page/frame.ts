@@ -22,6 +22,21 @@ const largestPictureBytes = 2_097_152;
 /** Links further on are not listed. */
 const searchedCharacters = 300_000;
 
+/**
+ * What stands where a picture would: that it is blocked when it lies elsewhere, that it is missing when the message names a part of its
+ * own that it does not have. The picture keeps its size, so that the layout is that of the mail.
+ */
+export const pictureStyle =
+  `<style>img[src]:not([src^="data:" i],[src^="cid:" i],[width="1"]){${standIn("blocked", 64)}}img[src^="cid:" i]{${standIn("missing", 66)}}` +
+  "x-script{display:none}</style>";
+
+function standIn(word: string, width: number): string {
+  const text = `<text x="50%" y="15" font-family="sans-serif" font-size="13" text-anchor="middle" fill="#4a5563">${word}</text>`;
+  const picture = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="22">${text}</svg>`;
+  const address = `data:image/svg+xml,${encodeURIComponent(picture)}`;
+  return `content:url("${address}");object-fit:none;background:#e6e9ee;outline:1px dashed #7a8799;outline-offset:-1px`;
+}
+
 export function frameDocument(html: string, parts: readonly MessagePart[]): string {
   const pictures = new Map(
     parts
@@ -34,7 +49,7 @@ export function frameDocument(html: string, parts: readonly MessagePart[]): stri
     return part === undefined ? whole : `data:${part.type};base64,${part.bytes.toString("base64")}`;
   });
   // A tag's name is the letters behind `<` as they stand: an `x-` before them makes it an element without meaning.
-  return `<!doctype html>\n${withPictures.replaceAll(reachingElements, "<$1x-")}`;
+  return `<!doctype html>\n${pictureStyle}\n${withPictures.replaceAll(reachingElements, "<$1x-")}`;
 }
 
 export interface Link {

@@ -2,17 +2,14 @@
  * The page's server: one HTML file, JSON of messages, events as they come, and the parts of messages. On loopback alone, and only by
  * its own names; what changes something is asked by its own page or with its token (guard.ts).
  */
-import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { fileURLToPath } from "node:url";
 import { type Answer, json, notFound, plain, send, sourceAnswer } from "./answer.ts";
 import { answerChange, answerQuestion, type Asked, partAnswer } from "./api.ts";
+import { readAsset, readPage } from "./assets.ts";
 import type { Feed } from "./feed.ts";
 import { changeRefusal, isOwnHost, mayReadToken, pagePolicy, withToken } from "./guard.ts";
 import type { CapturedFiles } from "./mailbox/capturedfiles.ts";
 import type { Mailbox } from "./mailbox/mailbox.ts";
-
-const pageFile = fileURLToPath(new URL("page.html", import.meta.url));
 
 export interface PageSettings {
   readonly host: string;
@@ -76,7 +73,9 @@ async function answer(settings: PageSettings, visit: Visit): Promise<Answer> {
   const [room = "", ...path] = url.pathname.slice(1).split("/").map(decoded);
   const asked = { path, wishes: url.searchParams, signal };
   if (!isQuestion) return room === "api" ? answerChange(settings.mailbox, method, asked) : notFound;
-  if (room === "" && path.length === 0) return pageAnswer(settings.token);
+  if (room === "" && path.length === 0) return pageAnswer(settings.token, request.headers.host ?? "");
+  if (room === "page" && path.length === 1) return assetAnswer(path[0] ?? "");
+  if (room === "favicon.svg" && path.length === 0) return assetAnswer(room);
   if (room === "messages") return fileAnswer(settings.files, asked);
   if (room !== "api") return notFound;
   if (path[0] === "events" && path.length === 1) return eventsAnswer(request);
@@ -84,10 +83,14 @@ async function answer(settings: PageSettings, visit: Visit): Promise<Answer> {
   return answerQuestion(settings.mailbox, asked);
 }
 
-async function pageAnswer(token: string): Promise<Answer> {
-  const body = withToken(await readFile(pageFile, "utf8"), token);
-  const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": pagePolicy(body) };
-  return { status: 200, headers, body };
+async function pageAnswer(token: string, host: string): Promise<Answer> {
+  const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": pagePolicy(host) };
+  return { status: 200, headers, body: withToken(await readPage(), token) };
+}
+
+async function assetAnswer(name: string): Promise<Answer> {
+  const asset = await readAsset(name);
+  return asset === undefined ? notFound : { status: 200, headers: { "content-type": asset.type }, body: asset.text };
 }
 
 function eventsAnswer({ method, headers }: IncomingMessage): Answer {

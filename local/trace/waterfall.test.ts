@@ -97,6 +97,22 @@ test("each trace is a waterfall of its own, the earliest first", () => {
   );
 });
 
+const sendings: readonly (readonly [code: number | undefined, tone: string])[] = [
+  [451, "warning"],
+  [550, "bad"],
+  [undefined, "warning"],
+];
+for (const [code, tone] of sendings) {
+  test(`a transfer that ends with ${code ?? "no answer"} is ${tone}`, () => {
+    const attributes = code === undefined ? {} : { "smtp.reply.code": code };
+    const [waterfall] = waterfalls([span({ id: "6", name: "smtp.send", at: [0, 9], attributes, error: "no" })]);
+    assert.deepEqual(
+      waterfall?.rows.map((row) => row.tone),
+      [tone],
+    );
+  });
+}
+
 test("a waterfall in the terminal is read without colours", () => {
   const [waterfall] = waterfalls(delivered);
   assert.ok(waterfall !== undefined);

@@ -79,8 +79,15 @@ function toneOf(span: SpanLine): Tone {
     case "abandoned":
       return "bad";
     default:
-      return span.status.code === "ERROR" ? "bad" : "plain";
+      if (span.status.code !== "ERROR") return "plain";
+      return isForNow(span) ? "warning" : "bad";
   }
+}
+
+/** A 4xx says that it may be tried again (RFC 5321 section 4.2.1), and so does a next hop that says nothing: no failure yet. */
+function isForNow(span: SpanLine): boolean {
+  const code = textOf(span, "smtp.reply.code");
+  return code === undefined ? span.name === "smtp.send" : code.startsWith("4");
 }
 
 function noteOf(span: SpanLine): string {

@@ -22,6 +22,11 @@ export const checks: readonly Check[] = [
     remedy: "mend the types above",
   },
   {
+    name: "types of the page",
+    args: ["node_modules/typescript/bin/tsc", "-p", "local/page/browser"],
+    remedy: "mend the types above: they stand in comments, because a browser reads these files as they are",
+  },
+  {
     name: "lint",
     args: ["node_modules/oxlint/bin/oxlint", "--type-aware", "-f", "unix"],
     remedy: "mend the code above; the rules are in .oxlintrc.json",

@@ -241,8 +241,10 @@ test("the page answers to its own names only, and changes nothing for who has no
   };
   assert.match(
     await ask("/", "Accept: */*"),
-    /^HTTP\/1.1 200 [^]*content-security-policy: default-src 'none'; script-src 'sha256-/,
+    /^HTTP\/1.1 200 [^]*content-security-policy: default-src 'none'; script-src (http:\/\/127\.0\.0\.1:\d+\/page\/); style-src \1; /,
   );
+  // Only the page's own files can run: nothing else is sent as a script or a style, whatever it is called.
+  assert.match(await ask("/page/main.js", "Accept: */*"), /^HTTP\/1.1 200 [^]*content-type: text\/javascript/);
   assert.match(await ask("/api/messages", "Host: evil.example"), /^HTTP\/1.1 421 /);
   assert.match(await ask("/", `Host: localhost.evil.example:${local.port("page")}`), /^HTTP\/1.1 421 /);
   for (const method of ["PUT", "PATCH", "OPTIONS", "TRACE"])
@@ -255,6 +257,13 @@ test("the page answers to its own names only, and changes nothing for who has no
     "/messages/a.eml/source",
     "/api/messages/x",
     "/x",
+    "/page/",
+    "/page/page.html",
+    "/page/answers.d.ts",
+    "/page/tsconfig.json",
+    "/page/..%2fserver.ts",
+    "/page/%2e%2e/server.ts",
+    "/page/main.js/x",
   ])
     assert.match(await ask(path, "Accept: */*"), /^HTTP\/1.1 404 /);
 });
@@ -291,6 +300,8 @@ test("make demo shows all of it; its screenshot is the one in README", { skip },
     return width === 96;
   });
   await page.locator(".waterfall").getByText("smtp.send").waitFor();
+  await page.setViewportSize({ width: 1280, height: 1180 });
+  await page.mouse.move(0, 0);
   const picture = join(local.directory, "page.png");
   await page.screenshot({ path: picture });
   assert.ok((await readFile(picture)).length > 20_000);
