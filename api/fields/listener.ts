@@ -6,6 +6,7 @@ import { listMap, listSet } from "../schema/list.ts";
 import { network, trustedNetworks } from "../schema/network.ts";
 import { ruled, type Rule } from "../schema/rule.ts";
 import { portNumber } from "../schema/text.ts";
+import { networkPeers } from "./networkpolicy.ts";
 
 /** The port inside the pod: the restricted standard forbids those below 1024. */
 export function containerPort(port: number): number {
@@ -29,6 +30,21 @@ const lenientNeedsTrust: Rule<{ lineEnds?: string | undefined; trustedNetworks: 
   message: "Lenient is for clients of trustedNetworks only: name their networks there, or set lineEnds to Strict",
   at: ["lineEnds"],
   holds: (value) => value.lineEnds !== "Lenient" || value.trustedNetworks.length > 0,
+};
+
+interface Guarded {
+  proxyProtocol?: object | undefined;
+  sources?: readonly { ipBlock?: object | undefined }[] | undefined;
+}
+
+/** What connects is the load balancer, and of a client behind it nothing is known but the address. */
+const proxiedSourcesAreNetworks: Rule<Guarded> = {
+  cel: "!has(self.proxyProtocol) || !has(self.sources) || self.sources.all(peer, has(peer.ipBlock))",
+  message:
+    "must be networks (ipBlock) beside proxyProtocol: behind a load balancer nobody can tell whose pod a client is",
+  at: ["sources"],
+  holds: ({ proxyProtocol: proxy, sources = [] }) =>
+    proxy === undefined || sources.every(({ ipBlock }) => ipBlock !== undefined),
 };
 
 const proxyProtocol = z.strictObject({
@@ -66,6 +82,13 @@ const listener = z.strictObject({
     .describe(
       "CIDR blocks whose clients may relay without AUTH, for sender domains that say `trustedNetworks: true`. Empty trusts nobody; the pod network is not trusted by itself.",
     ),
+  sources: networkPeers()
+    .optional()
+    .describe(
+      "Who may connect to this listener, as peers of a NetworkPolicy, in place of networkPolicy.clients. Where all are " +
+        "networks (ipBlock) the relay itself turns everybody else away as well, with 421 4.7.1, by the address that it sees: " +
+        "the PROXY header's with proxyProtocol, a node's behind externalTrafficPolicy Cluster. Connecting allows no relaying.",
+    ),
   lineEnds: z
     .enum(["Strict", "Lenient"])
     .optional()
@@ -101,7 +124,7 @@ const nameIsFree: Rule<readonly { name: string }[]> = {
 };
 
 export const listeners = ruled(
-  listMap(ruled(listener, [authenticationNeedsTls, lenientNeedsTrust]), "name", 16).min(1, {
+  listMap(ruled(listener, [authenticationNeedsTls, lenientNeedsTrust, proxiedSourcesAreNetworks]), "name", 16).min(1, {
     error: "must have at least one listener",
   }),
   [portsAreDistinct, portsAreFree, nameIsFree],

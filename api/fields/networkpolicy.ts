@@ -60,7 +60,7 @@ export const networkPolicy = z
       .optional()
       .describe(
         "Who may reach the listeners, as peers of a NetworkPolicy; everybody when absent, because clients prove who " +
-          "they are. A listener with proxyProtocol is reached by its trustedNetworks alone.",
+          "they are. A listener's own sources go before it; one with proxyProtocol is reached by its trustedNetworks alone.",
       ),
     extraIngress: listAtomic(ingressRule, 16)
       .default([])

@@ -139,15 +139,23 @@ function destinationDocument(destination: Spec["delivery"]["destinations"][numbe
 
 function listenerDocument(listener: ListenerSpec): ListenerDocument {
   const proxy = listener.proxyProtocol;
+  const sources = sourceNetworks(listener);
   return {
     name: listener.name,
     port: containerPort(listener.port),
     tlsMode: listener.tlsMode,
     authentication: listener.authentication,
     trustedNetworks: [...listener.trustedNetworks],
+    ...(sources === undefined ? {} : { sources }),
     ...(listener.lineEnds === undefined ? {} : { lineEnds: listener.lineEnds }),
     ...(proxy === undefined ? {} : { proxyProtocol: { trustedNetworks: [...proxy.trustedNetworks] } }),
   };
+}
+
+/** A pod knows addresses. Where others are selected by labels, whoever comes is for the NetworkPolicy alone to judge. */
+function sourceNetworks({ sources }: ListenerSpec): string[] | undefined {
+  const networks = sources?.flatMap(({ ipBlock }) => (ipBlock === undefined ? [] : [ipBlock.cidr]));
+  return networks?.length === sources?.length ? networks : undefined;
 }
 
 function retryDocument(retry: Spec["delivery"]["retry"]): RelayDocument["delivery"]["retry"] {

@@ -68,6 +68,8 @@ const idOctets = 6;
 /** By whom the house's own rules refuse. */
 const admission = "admission";
 const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
+/** For now, not for good: a network that somebody forgot to write down must not make its clients bounce their mail. */
+const fromElsewhere = refusal(421, "4.7.1", "This listener takes no connections from this network");
 
 export class ReceptionSession implements SessionRules {
   readonly #parts: SessionParts;
@@ -126,6 +128,13 @@ export class ReceptionSession implements SessionRules {
     return this.#network !== undefined;
   }
 
+  /** Who is behind a load balancer that does not say comes from nowhere. */
+  get #isFromElsewhere(): boolean {
+    const { sources } = this.#listener;
+    const { kind, address } = this.#origin;
+    return sources !== undefined && !(kind === "client" && this.#parts.networks.has(sources, address));
+  }
+
   get hostname(): string {
     return this.#snapshot.relay.hostname;
   }
@@ -148,8 +157,14 @@ export class ReceptionSession implements SessionRules {
   }
 
   enter(giveWay: () => void): Refusal | undefined {
-    this.#notEntered = this.#origin.kind === "outsider" ? pastTheProxies : this.#takeSeat(giveWay);
+    this.#notEntered = this.#barred ?? this.#takeSeat(giveWay);
     return this.#notEntered;
+  }
+
+  /** A load balancer that asks on its own behalf, for our health, is answered. */
+  get #barred(): Refusal | undefined {
+    if (this.#origin.kind === "outsider") return pastTheProxies;
+    return this.#origin.kind === "client" && this.#isFromElsewhere ? fromElsewhere : undefined;
   }
 
   #takeSeat(giveWay: () => void): Refusal | undefined {
@@ -245,7 +260,7 @@ export class ReceptionSession implements SessionRules {
     this.#mailAt = this.#parts.clock.now();
     this.#asking.reset();
     this.#trace.mailAsked();
-    return admitClient(this.#snapshot, this.#clientIn(state));
+    return this.#isFromElsewhere ? fromElsewhere : admitClient(this.#snapshot, this.#clientIn(state));
   }
 
   mail(state: SessionState, command: MailCommand): Answer<Refusal | undefined> {

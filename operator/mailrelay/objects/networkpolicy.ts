@@ -1,6 +1,6 @@
 /**
  * The NetworkPolicy: who reaches which port of the pods. Ways out are not limited, because mail goes everywhere.
- * Listeners are open to all that the manifest does not name, since clients prove who they are; one behind a load balancer is
+ * Listeners are open to everybody where the manifest names nobody, since clients prove who they are; one behind a load balancer is
  * open to that balancer, since the relay refuses everybody else there. The operator itself always reaches the plain port. Orders and mail from
  * pod to pod have a port that nobody else reaches.
  */
@@ -38,7 +38,7 @@ export function renderNetworkPolicy(relay: Stored<MailRelay>, operatorNamespace:
 function listenerRule(relay: Stored<MailRelay>, listener: Listener): IngressRule {
   const ports = [{ port: containerPort(listener.port), protocol: "TCP" }] as const;
   const balancers = listener.proxyProtocol?.trustedNetworks.map((cidr) => ({ ipBlock: { cidr } }));
-  const from = balancers ?? relay.spec.networkPolicy.clients;
+  const from = balancers ?? listener.sources ?? relay.spec.networkPolicy.clients;
   return from === undefined ? { ports } : { from, ports };
 }
 

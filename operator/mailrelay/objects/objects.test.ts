@@ -25,6 +25,7 @@ import type { AppliedObject, Secret } from "../../kube/objects.ts";
 import { decodeData, encodeData } from "../../kube/secret.ts";
 import { readShard } from "../../kube/shard.ts";
 import { shardOf, shardSecretName } from "../../binding/shards.ts";
+import { relayDocumentOf } from "../document.ts";
 import { renderNetworkPolicy } from "./networkpolicy.ts";
 import { renderPodMonitor } from "./podmonitor.ts";
 import { renderClientService } from "./service.ts";
@@ -226,6 +227,29 @@ test("who may reach the listeners, further traffic and the watchers are those th
   assert.deepEqual(smtp?.from, [{ ipBlock: { cidr: "10.0.0.0/24" } }]);
   assert.deepEqual(mesh, { from: [{ podSelector: {} }], ports: [{ port: 15_008, protocol: "TCP" }] });
   assert.deepEqual(all, {});
+});
+
+test("a listener's own sources go before the clients of all, and pods know those that are networks", () => {
+  const office = { ipBlock: { cidr: "203.0.113.0/24" } };
+  const shops = { namespaceSelector: { matchLabels: { team: "shop" } } };
+  const proxyProtocol = { trustedNetworks: ["10.0.0.0/24"] };
+  const guarded = relayOf({
+    listeners: [
+      { name: "submission", port: 587 },
+      { name: "office", port: 2525, sources: [office] },
+      { name: "shops", port: 2526, sources: [shops, office] },
+      { name: "proxied", port: 2527, sources: [office], proxyProtocol },
+    ],
+    networkPolicy: { clients: [{ podSelector: {} }] },
+  });
+  const { ingress } = renderNetworkPolicy(guarded, "mailboat-system").spec;
+  assert.deepEqual(
+    ingress.slice(0, 4).map(({ from }) => from),
+    [[{ podSelector: {} }], [office], [shops, office], [{ ipBlock: { cidr: "10.0.0.0/24" } }]],
+  );
+  // A pod that is selected by its labels has an address that no manifest names.
+  const told = relayDocumentOf(relayWorld({ relay: guarded })).document?.listeners.map(({ sources }) => sources);
+  assert.deepEqual(told, [undefined, ["203.0.113.0/24"], undefined, ["203.0.113.0/24"]]);
 });
 
 test("a relay that wants no NetworkPolicy gets none, and its own is taken away, not one that others made", () => {

@@ -311,4 +311,27 @@ export const operatorMutations: readonly Mutation[] = [
     test: "test/chart/chart-installs-on-a-real-api-server.test.ts",
     only: "release of another name",
   },
+  {
+    what: "pods turn away those that a listener's sources select by labels",
+    file: "operator/mailrelay/document.ts",
+    old: "return networks?.length === sources?.length ? networks : undefined;",
+    new: "return networks;",
+    test: "operator/mailrelay/objects/objects.test.ts",
+    only: "own sources",
+  },
+  {
+    what: "a listener's own sources are not in the NetworkPolicy",
+    file: "operator/mailrelay/objects/networkpolicy.ts",
+    old: "balancers ?? listener.sources ?? relay",
+    new: "balancers ?? relay",
+    test: "operator/mailrelay/objects/objects.test.ts",
+    only: "own sources",
+  },
+  {
+    what: "a proxied listener takes sources that it cannot tell apart",
+    file: "api/fields/listener.ts",
+    old: "proxy === undefined || sources.every(({ ipBlock }) => ipBlock !== undefined),",
+    new: "proxy === undefined || sources.length > 0,",
+    test: "test/scenario/a-mistake-is-refused-with-its-field.test.ts",
+  },
 ];

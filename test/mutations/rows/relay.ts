@@ -276,4 +276,25 @@ export const relayMutations: readonly Mutation[] = [
     new: "return until > this.#options.clock.now();",
     test: "relay/delivery/resolve/nexthops.test.ts",
   },
+  {
+    what: "a client from elsewhere is greeted all the same",
+    file: "relay/reception/session.ts",
+    old: "this.#notEntered = this.#barred ?? this.#takeSeat(giveWay);",
+    new: "this.#notEntered = this.#takeSeat(giveWay);",
+    test: "relay/reception/sources.test.ts",
+  },
+  {
+    what: "a session whose network was taken out goes on, and so does whoever hides behind a load balancer",
+    file: "relay/reception/session.ts",
+    old: "return this.#isFromElsewhere ? fromElsewhere : admitClient(",
+    new: "return admitClient(",
+    test: "relay/reception/sources.test.ts",
+  },
+  {
+    what: "sources without networks let everybody in",
+    file: "relay/reception/session.ts",
+    old: "return sources !== undefined && !(",
+    new: "return (sources ?? []).length > 0 && !(",
+    test: "relay/reception/sources.test.ts",
+  },
 ];
