@@ -28,7 +28,6 @@ ARG REVISION=unknown
 COPY --from=root /root-of-image /
 LABEL org.opencontainers.image.title="Mailboat" \
       org.opencontainers.image.description="Kubernetes-native mail relay: signs, delivers and traces every hop" \
-      org.opencontainers.image.url="https://mailboat.dev" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -1,5 +1,5 @@
 /**
- * Writes what the chart carries and TypeScript knows: the dashboards, the alert rules and its README. With `--check` nothing
+ * Writes what the chart carries and TypeScript knows: the dashboards, the alert rules, its README and the names of its values. With `--check` nothing
  * is written, and stale files end with status 1 and the command that mends them.
  */
 import { readFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import { stringify } from "yaml";
 import { ruleGroups } from "./alerts/rules.ts";
 import { buildDashboard } from "./dashboards/dashboard.ts";
 import { dashboards } from "./dashboards/dashboards.ts";
+import { renderValueNames } from "./valuenames.ts";
 import { renderValuesReference } from "./valuesreference.ts";
 
 const root = join(import.meta.dirname, "mailboat");
@@ -20,10 +21,13 @@ export function renderChartFiles(): ReadonlyMap<string, string> {
     const name = words.uid.replace(/^mailboat-/, "");
     return [`dashboards/${name}.json`, `${JSON.stringify(buildDashboard(words), undefined, 2)}\n`] as const;
   });
+  const values = readFileSync(join(root, "values.yaml"), "utf8");
+  const schema = readFileSync(join(root, "values.schema.json"), "utf8");
   return new Map([
     ...files,
     ["alerts/rules.yaml", comment + stringify({ groups: ruleGroups }, { lineWidth: 0 })],
-    ["README.md", renderValuesReference(readFileSync(join(root, "values.yaml"), "utf8"))],
+    ["README.md", renderValuesReference(values)],
+    ["valuenames.txt", renderValueNames(schema, values)],
   ]);
 }
 

@@ -10,13 +10,15 @@ interface Value {
 const introduction = `# Mailboat
 
 The operator of [Mailboat](../../README.md), a mail relay for Kubernetes, with its CustomResourceDefinitions, rights, dashboards and alerts.
+The image is yours to build and to push (\`make image\`), so \`image.repository\` has no default. What to do next is printed at the end, and
+[how do I](../../docs/how-to/README.md) answers the rest.
 
 \`\`\`sh
 helm install mailboat charts/mailboat --namespace mailboat-system --create-namespace --wait \\
   --set image.repository=your.registry.example/mailboat --set-string image.tag=0.1.0
 \`\`\`
 
-A value that is not listed here is refused with its name. Programs that apply what \`helm template\` prints should render with
+A value that is not listed here is refused with the nearest name that is. Programs that apply what \`helm template\` prints should render with
 \`--no-hooks\` and \`test.enabled=false\`: they would take the uninstallation and the test for objects to keep.
 
 `;

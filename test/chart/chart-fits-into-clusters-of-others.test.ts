@@ -5,7 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { chartFolder, type Helm, helmMajors, lackingHelm, provideHelm, type Rendered } from "../support/helm.ts";
+import {
+  chartFolder,
+  type Helm,
+  helmMajors,
+  imageRepository,
+  lackingHelm,
+  provideHelm,
+  type Rendered,
+  withImage,
+} from "../support/helm.ts";
 
 const skip = lackingHelm();
 const helms = new Map<number, Helm>();
@@ -110,10 +119,17 @@ for (const major of helmMajors) {
       join(folder, "Chart.yaml"),
       `apiVersion: v2\nname: umbrella\nversion: 1.0.0\ndependencies: ${dependencies}\n`,
     );
-    const render = (enabled: boolean): string =>
-      helms.get(major)?.run(["template", "all", folder, "--set", `mailboat.enabled=${enabled}`]) ?? "";
-    assert.match(render(true), /name: all-mailboat-operator/);
+    const render = (enabled: boolean, ...more: readonly string[]): string =>
+      helms.get(major)?.run(["template", "all", folder, "--set", `mailboat.enabled=${enabled}`, ...more]) ?? "";
+    const image = `mailboat.image.repository=${imageRepository}`;
+    assert.match(render(true, "--set", image), /name: all-mailboat-operator/);
     assert.doesNotMatch(render(false), /mailboat-operator/);
+    assert.match(render(true, "--set", `${image},global.cattle.systemProjectId=p-1`), /name: all-mailboat-operator/);
+    assert.throws(
+      () => render(true, "--set", `${image},mailboat.replica=2`),
+      /replica: is no value: did you mean replicas\?/,
+    );
+    assert.throws(() => render(true), /image\.repository: name the image/);
   });
 }
 
@@ -206,7 +222,7 @@ test("an autoscaler may take the node of an operator away, and meshes are told w
 });
 
 test("two renderings are the same to the letter, also with the test in them", { skip }, () => {
-  const args = ["template", "mailboat", chartFolder, "--namespace", "mail"];
+  const args = ["template", "mailboat", chartFolder, "--namespace", "mail", ...withImage];
   assert.equal(helm().run(args), helm().run(args));
   const kinds = helm()
     .render({ "test.enabled": false })

@@ -10,6 +10,10 @@ import { repositoryRoot } from "./results.ts";
 
 export const chartFolder: string = join(repositoryRoot, "charts/mailboat");
 
+/** The chart has none of its own. */
+export const imageRepository = "registry.example/mailboat";
+export const withImage: readonly string[] = ["--set", `image.repository=${imageRepository}`];
+
 const programs = {
   4: {
     name: "helm",
@@ -35,7 +39,7 @@ export function lackingHelm(): string | false {
 export interface Helm {
   /** Returns what it printed. Throws with what it printed as an error. */
   run(args: readonly string[], options?: { readonly kubeconfig?: string; readonly input?: string }): string;
-  /** The objects of a release called `mailboat`; `set` are values as `--set-json` takes them. */
+  /** The objects of a release called `mailboat`; `set` are values as `--set-json` takes them, beside the image. */
   render(set?: Readonly<Record<string, unknown>>, args?: readonly string[]): readonly Rendered[];
 }
 
@@ -71,7 +75,10 @@ export async function provideHelm(major: HelmMajor = 4, say: (line: string) => v
   return {
     run,
     render: (set = {}, args = []) => {
-      const values = Object.entries(set).flatMap(([name, value]) => ["--set-json", `${name}=${JSON.stringify(value)}`]);
+      const values = Object.entries({ "image.repository": imageRepository, ...set }).flatMap(([name, value]) => [
+        "--set-json",
+        `${name}=${JSON.stringify(value)}`,
+      ]);
       const text = run(["template", "mailboat", chartFolder, "--namespace", "mailboat-system", ...values, ...args]);
       return documentsOf(text);
     },

@@ -89,4 +89,33 @@ export const chartMutations: readonly Mutation[] = [
     new: "",
     test: "runtime/containerlimits.test.ts",
   },
+  {
+    what: "a value that the chart does not know is taken in silence",
+    file: "charts/mailboat/templates/checks.yaml",
+    old: '{{- include "mailboat.checkNames" . }}\n',
+    new: "",
+    test: "test/chart/chart-refuses-with-what-to-write.test.ts",
+  },
+  {
+    what: "helm lint finds no fault with a name that the chart does not know",
+    file: "charts/mailboat/templates/_valuenames.tpl",
+    old: "{{- include . $ -}}\n",
+    new: "",
+    test: "test/chart/chart-refuses-with-what-to-write.test.ts",
+  },
+  {
+    what: "the chart installs an image without a name",
+    file: "charts/mailboat/templates/checks.yaml",
+    old: "{{- if not .Values.image.repository }}",
+    new: "{{- if false }}",
+    test: "test/chart/chart-refuses-with-what-to-write.test.ts",
+  },
+  {
+    what: "panels link to documents that are nowhere",
+    file: "charts/mailboat/templates/dashboards.yaml",
+    old: '{{- $text = regexReplaceAll (printf "%s\\\\s*,?" $link) $text "" }}\n',
+    new: "",
+    test: "test/chart/chart-renders-what-values-say.test.ts",
+    only: "where the documents are kept",
+  },
 ];
