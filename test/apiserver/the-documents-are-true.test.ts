@@ -3,7 +3,7 @@
  * commands run as they are printed, by whoever should be able to.
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parseAllDocuments } from "yaml";
@@ -13,8 +13,9 @@ import { garbageCollector, startControllers } from "../support/controlplane/cont
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
 import { lackingControllers, lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
+import { blockTexts } from "../support/documentblocks.ts";
 import type { Program } from "../support/program.ts";
-import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
+import { makeResultsDirectory } from "../support/results.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane() === false ? lackingControllers() : lackingControlPlane();
@@ -43,14 +44,15 @@ after(async () => {
   await stage.close();
 });
 
-/** Blocks of a language, in the order of the page. */
-function blocksOf(page: string, language: "sh" | "yaml"): readonly string[] {
-  const text = readFileSync(join(repositoryRoot, "docs", page), "utf8");
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"))].map((match) => match[1] ?? "");
-}
-
 function objectsOf(text: string): readonly RawObject[] {
   return parseAllDocuments(text).map((document) => document.toJS() as RawObject);
+}
+
+/** The relay that many teams use, and what a team brings. */
+function teamManifests(): readonly (readonly RawObject[] | undefined)[] {
+  const [relay = ""] = blockTexts("docs/multi-tenancy.md", "yaml");
+  const [, joining = ""] = blockTexts("docs/how-to/second-team.md", "yaml");
+  return [relay, joining].map(objectsOf);
 }
 
 /** The lines of a block, in a shell that has kubectl as this user and its files in a folder of the test. */
@@ -71,8 +73,8 @@ async function accepted(namespace: string, name: string, reason: string): Promis
 }
 
 test("a second team joins as the page says, and sees what the page says when it may not", { skip }, async () => {
-  const [relay, joining] = blocksOf("multi-tenancy.md", "yaml").map(objectsOf);
-  const [namespace, binding, waiting, authority] = blocksOf("multi-tenancy.md", "sh");
+  const [relay, joining] = teamManifests();
+  const [namespace, binding, waiting, authority] = blockTexts("docs/how-to/second-team.md", "sh");
   assert.ok(relay?.[0] !== undefined && joining?.[0] !== undefined);
   for (const name of ["mail", "billing"]) stage.plane.kubectl(["create", "namespace", name]);
   stage.giveSecrets("mail");
@@ -138,7 +140,7 @@ test("a second team joins as the page says, and sees what the page says when it 
 
 test("keys that were backed up and restored as the page says are those that were published", { skip }, async () => {
   const namespace = stage.makeNamespace();
-  const [relay, joining] = blocksOf("multi-tenancy.md", "yaml").map(objectsOf);
+  const [relay, joining] = teamManifests();
   assert.ok(relay?.[0] !== undefined && joining?.[0] !== undefined);
   const own = { ...relay[0], metadata: { namespace, name: "outbound" } };
   const domain = {
@@ -156,7 +158,7 @@ test("keys that were backed up and restored as the page says are those that were
   await stage.untilCondition("SenderDomain", place, { type: "KeysReady", status: "True", withinMs });
   const wanted = JSON.stringify(((await published()) as { dnsRecords: unknown }).dnsRecords);
 
-  const [backup, restore] = blocksOf("backup-and-restore.md", "sh");
+  const [backup, , restore] = blockTexts("docs/how-to/back-up-and-restore.md", "sh");
   const [firstLine = ""] = backup?.split("\n") ?? [];
   await shell(firstLine.replace("--all-namespaces", `--namespace ${namespace}`));
   stage.plane.kubectl(["delete", "senderdomain", "shop-example", "--namespace", namespace]);

@@ -7,11 +7,24 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
-import { chartFolder, type Helm, type HelmMajor, helmMajors, provideHelm, type Rendered } from "../support/helm.ts";
+import { parseAllDocuments } from "yaml";
+import { runCommand } from "../gate/command.ts";
+import {
+  chartFolder,
+  type Helm,
+  type HelmMajor,
+  helmMajors,
+  helmPlaces,
+  provideHelm,
+  provideHelmProgram,
+  type Rendered,
+  withImage,
+} from "../support/helm.ts";
+import { blockTexts } from "../support/documentblocks.ts";
 import { type ControlPlane, startControlPlane } from "../support/controlplane/controlplane.ts";
 import { domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
 import { OperatorProgram } from "../support/controlplane/operator.ts";
-import { lackingControlPlane } from "../support/controlplane/programs.ts";
+import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
 import { Program } from "../support/program.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { until } from "../support/until.ts";
@@ -63,7 +76,7 @@ async function install(t: TestContext, major: HelmMajor, ...values: readonly str
   const helm = (...args: readonly string[]): string =>
     program.run([...args, "--namespace", namespace], { kubeconfig: cluster().kubeconfig });
   // Definitions that were kept belong to the namespace of the release before, and are to be taken over.
-  helm("install", "mailboat", chartFolder, "--take-ownership", ...values);
+  helm("install", "mailboat", chartFolder, ...withImage, "--take-ownership", ...values);
   t.after(() => {
     if (helm("list", "--short").includes("mailboat")) helm("uninstall", "mailboat", "--no-hooks");
   });
@@ -81,7 +94,7 @@ for (const major of helmMajors) {
       (read("deployment", "mailboat-operator", namespace)["spec"] as { replicas: number }).replicas;
     assert.equal(replicas(), 2);
     assert.match(helm("get", "notes", "mailboat"), new RegExp(`--serviceaccount ${namespace}:mailboat-operator`));
-    helm("upgrade", "mailboat", chartFolder, "--set", "replicas=3");
+    helm("upgrade", "mailboat", chartFolder, ...withImage, "--set", "replicas=3");
     assert.equal(replicas(), 3);
     helm("rollback", "mailboat", "1");
     assert.equal(replicas(), 2);
@@ -89,7 +102,7 @@ for (const major of helmMajors) {
     assert.deepEqual(list("deployments,serviceaccounts,roles,poddisruptionbudgets,networkpolicies", namespace), []);
     assert.deepEqual(list("customresourcedefinitions"), definitions);
     // A new release takes the definitions over that the old one left.
-    helm("install", "mailboat", chartFolder);
+    helm("install", "mailboat", chartFolder, ...withImage);
     assert.equal(replicas(), 1);
   });
 }
@@ -124,7 +137,7 @@ for (const major of helmMajors) {
       const namespace = cluster().makeNamespace();
       const helm = (...args: readonly string[]): string =>
         program.run([...args, "--namespace", namespace], { kubeconfig: cluster().kubeconfig });
-      const wide = ["--set", "rbac.secrets.clusterWide=true"];
+      const wide = [...withImage, "--set", "rbac.secrets.clusterWide=true"];
       const roles = (): readonly string[] => list("clusterroles").filter((name) => name.endsWith("mailboat-secrets"));
       helm("install", "mail", chartOfBefore(t), "--take-ownership", ...wide);
       t.after(() => {
@@ -136,7 +149,7 @@ for (const major of helmMajors) {
       helm("upgrade", "mail", chartFolder, ...wide);
       assert.deepEqual(roles(), secretsRoles);
       // It is one release's: another makes none of that name, and runs into none.
-      helm("install", "other", chartFolder, "--set", "className=other,crds.enabled=false");
+      helm("install", "other", chartFolder, ...withImage, "--set", "className=other,crds.enabled=false");
       helm("uninstall", "other", "--no-hooks");
       assert.deepEqual(roles(), secretsRoles);
       helm("rollback", "mail", "1");
@@ -265,4 +278,101 @@ async function runRelease(namespace: string, env: Readonly<Record<string, string
     logFile: join(directory, `release-${namespace}.log`),
   });
   assert.equal(await program.exited, 0);
+}
+
+/** The commands among the words of NOTES.txt: each begins a line, and goes on to the end of what it reads. */
+function commandsOf(notes: string): readonly string[] {
+  return [...notes.matchAll(/^kubectl .*<<'END'\n[^]*?^END$|^kubectl .*$/gm)].map(([command]) => command);
+}
+
+/** Lines as they are printed, in the repository; waiting for pods, and hooks that have some, have no end here. */
+async function type(helm: string, block: string): Promise<string> {
+  const here = block
+    .replaceAll(" --wait", "")
+    .replaceAll("helm uninstall", "helm uninstall --no-hooks")
+    .replaceAll("kubectl delete namespace", "kubectl delete namespace --wait=false");
+  const kubectl = `kubectl() { ${(await provideControlPlane()).kubectl} --kubeconfig=${cluster().kubeconfig} "$@"; }`;
+  const script = `${kubectl}\nhelm() { ${helm} --kubeconfig=${cluster().kubeconfig} "$@"; }\ncd ${repositoryRoot}\n${here}`;
+  const env = helmPlaces(join(directory, "helm"));
+  const { code, output } = await runCommand("bash", ["-euo", "pipefail", "-c", script], { env, deadlineMs: 120_000 });
+  assert.equal(code, 0, `${here}\n${output}`);
+  return output;
+}
+
+test(
+  "from the first installation to nothing left, as README, the chart and the how-to page print it",
+  { skip },
+  async () => {
+    const helm = await provideHelmProgram(4);
+    cluster().kubectl(["delete", "customresourcedefinitions", "--all", "--ignore-not-found"]);
+    const readme = blockTexts("README.md", "sh");
+    const found = (words: string): string => readme.find((text) => text.includes(words)) ?? "";
+    // The image is made on another machine.
+    await type(helm, found("helm install").replace(/^make image .*\n/m, ""));
+    const notes = commandsOf(await type(helm, "helm get notes mailboat --namespace mailboat-system"));
+    assert.equal(notes.length, 5);
+    for (const command of notes) {
+      assert.match(command, /--namespace |^kubectl create namespace |^kubectl apply --filename - <<'END'/);
+      await type(helm, command);
+    }
+    const manifests =
+      notes
+        .find((command) => command.includes("<<'END'"))
+        ?.split("\n")
+        .slice(1, -1)
+        .join("\n") ?? "";
+    const examples = ["relay", "domain"].map((name) =>
+      readFileSync(join(repositoryRoot, `examples/cluster/${name}.yaml`), "utf8"),
+    );
+    assert.deepEqual(objectsOf(manifests), examples.flatMap(objectsOf));
+    assert.deepEqual(list("mailrelays,senderdomains", "mail"), [
+      "mailrelay.mailboat.dev/outbound",
+      "senderdomain.mailboat.dev/example-com",
+    ]);
+    const template = blockTexts("docs/gitops.md", "sh").find((text) => text.startsWith("helm template"));
+    assert.doesNotMatch(await type(helm, template ?? ""), /helm\.sh\/hook:/);
+    await type(helm, found("helm upgrade").replaceAll("NEW", "0.2.0"));
+    const [container] = (read("deployment", "mailboat-operator", "mailboat-system")["spec"] as Workload).template.spec
+      .containers;
+    assert.match(JSON.stringify(container), /your\.registry\.example\/mailboat:0\.2\.0/);
+
+    const blocks = blockTexts("docs/how-to/delete-everything.md", "sh");
+    const [byHand = "", ...inOrder] = [...blocks.slice(-1), ...blocks.slice(0, -1)];
+    assert.match(byHand, /finalizers/);
+    await type(helm, byHand);
+    for (const block of inOrder) await type(helm, block);
+    assert.deepEqual(list("customresourcedefinitions"), []);
+    assert.deepEqual(list("deployments,serviceaccounts,roles,networkpolicies,secrets", "mailboat-system"), []);
+    assert.deepEqual(
+      list("clusterroles,clusterrolebindings").filter((name) => name.includes("mailboat")),
+      [],
+    );
+  },
+);
+
+function objectsOf(text: string): readonly unknown[] {
+  return parseAllDocuments(text).map((document) => document.toJS() as unknown);
+}
+
+for (const { set, says, saysNot } of [
+  { set: "className=second", says: /^ {2}className: second$/m, saysNot: /watchNamespaces/ },
+  { set: "watchNamespaces={shop}", says: /^ {2}namespace: shop$/m, saysNot: /kubectl create|namespace: mail$/m },
+  { set: "rbac.secrets.namespaces={post}", says: /^ {2}namespace: post$/m, saysNot: /kubectl create/ },
+  { set: "rbac.secrets.clusterWide=true", says: /^kubectl create namespace mail$/m, saysNot: /rolebinding/ },
+  { set: "imagePullSecrets[0].name=own", says: /copy own to mail\./, saysNot: /watchNamespaces/ },
+]) {
+  test(`the chart's last words with ${set}`, { skip }, async () => {
+    const notes = (await provideHelm()).run([
+      "install",
+      "mailboat",
+      chartFolder,
+      "--dry-run=client",
+      ...withImage,
+      "--set",
+      set,
+    ]);
+    const words = notes.slice(notes.indexOf("NOTES:"));
+    assert.match(words, says);
+    assert.doesNotMatch(words, saysNot);
+  });
 }

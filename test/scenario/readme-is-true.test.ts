@@ -10,6 +10,7 @@ import { readManifest } from "../../api/manifest.ts";
 import { placeIn } from "../../api/fault/path.ts";
 import { behaviourRows, codeRow } from "../../local/capture/behaviour.ts";
 import { runCommand } from "../gate/command.ts";
+import { blockTexts } from "../support/documentblocks.ts";
 import { LocalMode } from "../support/local.ts";
 import { Program } from "../support/program.ts";
 import { relayManifest } from "../support/controlplane/manifests.ts";
@@ -103,12 +104,7 @@ test("every link of the documents leads to a file, and to a heading where it nam
 });
 
 test("every YAML block of the documents is taken as it stands", () => {
-  const blocks = pages().flatMap((document) =>
-    [...textOf(document).matchAll(/^( *)```yaml\n([^]*?)^\1```$/gm)].map(([, indent = "", text = ""]) => ({
-      document,
-      text: text.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-    })),
-  );
+  const blocks = pages().flatMap((document) => blockTexts(document, "yaml").map((text) => ({ document, text })));
   assert.ok(blocks.length >= 8, `found only ${blocks.length}`);
   const values: unknown = parse(textOf("charts/mailboat/values.yaml"));
   const wrong = blocks.flatMap(({ document, text }) =>

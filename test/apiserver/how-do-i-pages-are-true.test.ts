@@ -1,0 +1,290 @@
+/**
+ * What the how-to pages tell people to do: every block of every page is typed as it is printed, in the order of the page, on a real API
+ * server with the operator, with pods that are stood in for, and with a real relay where a page asks a pod. The few that cannot be typed
+ * here are counted.
+ */
+import assert from "node:assert/strict";
+import { globSync, readFileSync, writeFileSync, mkdirSync, copyFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { after, before, test, type TestContext } from "node:test";
+import { parseAllDocuments } from "yaml";
+import { placeIn } from "../../api/fault/path.ts";
+import type { RawObject } from "../../operator/kube/client/resource.ts";
+import { runCommand } from "../gate/command.ts";
+import { OperatorStage } from "../support/controlplane/operatorstage.ts";
+import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
+import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
+import { type DocumentBlock, documentBlocks } from "../support/documentblocks.ts";
+import { besideRelay } from "../support/inspection.ts";
+import { makeCertificate, makeRsaKey } from "../support/keys.ts";
+import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
+import { openSession } from "../support/send.ts";
+import { openStage, sender, simpleMessage, type Stage } from "../support/stage.ts";
+import { lacking } from "../support/tools.ts";
+
+const skip = lackingControlPlane() === false ? lacking("openssl") : lackingControlPlane();
+const folder = "docs/how-to";
+const pages = globSync("*.md", { cwd: join(repositoryRoot, folder) })
+  .filter((page) => page !== "README.md")
+  .toSorted();
+/** Pods that are stood in for keep the certificate that they began with: the page that changes it comes last. */
+const changesCertificate = "own-certificate.md";
+const inOrder = [...pages.filter((page) => page !== changesCertificate), changesCertificate];
+
+/** Whole pages and single blocks that are typed elsewhere, or that need somebody's account. */
+const elsewhere: readonly { readonly page: string; readonly begins: string; readonly why: string }[] = [
+  { page: "amazon-ses.md", begins: "aws sesv2 create-email-identity", why: "needs an account of Amazon" },
+  { page: "delete-everything.md", begins: "", why: "test/chart/chart-installs-on-a-real-api-server.test.ts types it" },
+];
+
+const pair = ["relay.yaml", "domain.yaml"].map((name) => join(repositoryRoot, "examples/cluster", name));
+const outbound = { namespace: "mail", name: "outbound" };
+const exampleCom = { namespace: "mail", name: "example-com" };
+let stage: OperatorStage;
+let pods: PodStandIn;
+let directory: string;
+
+before(
+  async () => {
+    if (skip !== false) return;
+    directory = makeResultsDirectory(import.meta.url, "files");
+    stage = await OperatorStage.open(import.meta.url);
+    stage.plane.kubectl(["create", "namespace", "mail"]);
+    stage.giveSecrets("mail");
+    await stage.operator().leading();
+    pods = await startPods(stage.client);
+  },
+  { timeout: 1_800_000 },
+);
+
+after(async () => {
+  if (skip !== false) return;
+  await pods.stop();
+  await stage.close();
+});
+
+/** What a page takes for granted beside the first relay and the first domain, by page and heading. */
+const given: Readonly<Record<string, () => void>> = {
+  "own-certificate.md": () => {
+    const { certificate, privateKey } = makeCertificate(directory, "relay.example.com");
+    writeFileSync(join(directory, "fullchain.pem"), certificate);
+    writeFileSync(join(directory, "privkey.pem"), privateKey);
+  },
+  "rotate-a-dkim-key.md#Keys of your own": () => {
+    keep("old.pem", makeRsaKey("s1").privateKey);
+    const secret = ["create", "secret", "generic", "example-com-s1", "--namespace", "mail"];
+    stage.plane.kubectl([...secret, `--from-file=privateKey=${join(directory, "old.pem")}`]);
+    const keys = [{ selector: "s1", secretRef: { name: "example-com-s1" } }];
+    patch("senderdomain", exampleCom.name, { spec: { dkim: { managed: null, keys } } });
+  },
+  "rotate-a-dkim-key.md#Managed keys": () => {
+    patch("senderdomain", exampleCom.name, { spec: { dkim: { managed: {}, keys: null } } });
+  },
+  "back-up-and-restore.md": () => {
+    mkdirSync(join(directory, "your-manifests"));
+    for (const file of pair) copyFileSync(file, join(directory, "your-manifests", basename(file)));
+  },
+  "move-from-postfix.md": () => {
+    keep("mail.private", makeRsaKey("mail").privateKey);
+  },
+};
+
+/** What must be seen of a page, in what its blocks printed. */
+const shows: Readonly<Record<string, readonly RegExp[]>> = {
+  "back-up-and-restore.md": [/^mail +example-com +mbe[0-9a-f]{10}$/m],
+  "find-out-why-a-message-waits.md": [/451 4\.2\.0 mailbox busy/, /in the spool: 1 recipient at example\.net/],
+  "own-certificate.md": [/Reason: +Valid$/m],
+  "read-a-bounce.md": [/failed +1 recipient at example\.net, attempt 1.*550 5\.1\.1 no such user here/],
+  "restrict-who-may-connect.md": [/cidr: 10\.20\.0\.0\/16[^]*port: 2025[^]*condition met/],
+  "rotate-a-dkim-key.md": [/^s2\._domainkey\.example\.com\. /m, /^mbe[0-9a-f]{10}\._domainkey\.example\.com\. /m],
+  "second-team.md": [/condition met[^]*_domainkey\.shop\.example\. .*IN TXT/],
+};
+
+for (const page of inOrder) {
+  test(`every block of ${page} can be typed as it is printed`, { skip }, async (t) => {
+    const blocks = documentBlocks(`${folder}/${page}`).filter((block) => !isElsewhere(page, block));
+    if (blocks.length === 0) return;
+    await firstRelayAndDomain();
+    const relay = blocks.some(({ text }) => text.includes("kubectl exec")) ? await relayWithMail(t, page) : undefined;
+    const selectors = managedSelectors();
+    const printed: string[] = [];
+    let heading = "";
+    given[page]?.();
+    for (const block of blocks) {
+      if (block.heading !== heading) given[`${page}#${block.heading}`]?.();
+      heading = block.heading;
+      printed.push(await typed(block, relay));
+    }
+    const output = printed.join("\n");
+    for (const pattern of shows[page] ?? []) assert.match(output, pattern);
+    if (page === "rotate-a-dkim-key.md") assertRotated(selectors, output);
+  });
+}
+
+test("what cannot be typed is on a short list, and nothing stands on it that is not there", () => {
+  for (const one of elsewhere) {
+    const fits = documentBlocks(`${folder}/${one.page}`).filter((block) => isElsewhere(one.page, block));
+    assert.ok(fits.length > 0, `${one.page}: ${one.begins}`);
+  }
+  const languages = new Set(
+    pages.flatMap((page) => documentBlocks(`${folder}/${page}`)).map((block) => block.language),
+  );
+  assert.deepEqual([...languages].toSorted(), ["sh", "text", "yaml"]);
+});
+
+test("every page has one row in the table of questions, and the README leads to it", () => {
+  const [table, readme] = [`${folder}/README.md`, "README.md"].map((path) =>
+    readFileSync(join(repositoryRoot, path), "utf8"),
+  );
+  const rows = [...(table ?? "").matchAll(/^\| How .*\]\(([a-z0-9-]+\.md)\)|^\| Wh.*\]\(([a-z0-9-]+\.md)\)/gm)];
+  assert.deepEqual(rows.map(([, how, what]) => how ?? what ?? "").toSorted(), pages);
+  for (const page of pages) assert.ok(readme?.includes(`](${folder}/${page})`), page);
+});
+
+function isElsewhere(page: string, { text }: DocumentBlock): boolean {
+  return elsewhere.some((one) => one.page === page && text.startsWith(one.begins));
+}
+
+function keep(name: string, content: string): void {
+  writeFileSync(join(directory, name), content);
+}
+
+function patch(kind: "mailrelay" | "senderdomain", name: string, change: object): void {
+  stage.plane.kubectl(["patch", kind, name, "--namespace", "mail", "--type=merge", "--patch", JSON.stringify(change)]);
+}
+
+/** As the first hour leaves them, whatever the page before has changed. */
+async function firstRelayAndDomain(): Promise<void> {
+  const isThere = (await stage.get("MailRelay", outbound)) !== undefined;
+  for (const file of pair) stage.plane.kubectl([isThere ? "replace" : "create", "--filename", file]);
+  await settled();
+  await stage.untilCondition("MailRelay", outbound, { type: "Ready", status: "True", withinMs: 20_000 });
+  await stage.untilCondition("SenderDomain", exampleCom, { type: "KeysReady", status: "True", withinMs: 20_000 });
+}
+
+/** Nothing of both is refused, or accepted without being acted on. */
+async function settled(): Promise<void> {
+  for (const [kind, place] of [
+    ["MailRelay", outbound],
+    ["SenderDomain", exampleCom],
+  ] as const) {
+    const { metadata } = await stage.read(kind, place);
+    const observedGeneration = Number(metadata["generation"]);
+    const wanted = { type: "Accepted", status: "True", reason: "Accepted", observedGeneration, withinMs: 20_000 };
+    await stage.untilCondition(kind, place, wanted);
+  }
+}
+
+function managedSelectors(): readonly string[] {
+  const path = "jsonpath={.items[*].metadata.labels.mailboat\\.dev/dkim-selector}";
+  const selected = ["--selector", "mailboat.dev/sender-domain=example-com", "--output", path];
+  return stage.plane
+    .kubectl(["get", "secrets", "--namespace", "mail", ...selected])
+    .split(" ")
+    .toSorted();
+}
+
+function assertRotated(past: readonly string[], output: string): void {
+  const now = managedSelectors();
+  assert.deepEqual([past.length, now.length], [2, 2]);
+  // Both signed side by side, and nothing of the old ones is left in the manifest.
+  for (const selector of [...past, ...now]) assert.ok(output.includes(`${selector}._domainkey.example.com.`), selector);
+  assert.deepEqual(
+    past.filter((selector) => now.includes(selector)),
+    [],
+  );
+}
+
+/** Returns what it printed. */
+async function typed({ language, text }: DocumentBlock, relay: RelayWithMail | undefined): Promise<string> {
+  if (language === "text") {
+    assert.ok(relay !== undefined, "nothing says that this is true");
+    relay.sees(text);
+    return "";
+  }
+  if (language === "sh") return shell(text, relay);
+  apply(text);
+  await settled();
+  return "";
+}
+
+/** A spec alone is a change to the relay. */
+function apply(text: string): void {
+  const file = join(directory, "block.yaml");
+  writeFileSync(file, text);
+  const [first] = parseAllDocuments(text).map((document) => document.toJS() as RawObject);
+  if (placeIn(first, ["kind"]) !== undefined) stage.plane.kubectl(["apply", "--filename", file]);
+  else
+    stage.plane.kubectl(["patch", "mailrelay", "outbound", "--namespace=mail", "--type=merge", `--patch-file=${file}`]);
+}
+
+/**
+ * The lines of a block. Our operator has a namespace of another name, and namespaces are made once for all pages. `kubectl exec` runs
+ * the relay's verb beside a relay, once the pod that it names is known to be there.
+ */
+async function shell(text: string, relay: RelayWithMail | undefined): Promise<string> {
+  const { kubectl } = await provideControlPlane();
+  const beside = Object.entries(relay?.env ?? {}).map(([name, value]) => `${name}='${value}'`);
+  const block = text
+    .replaceAll("mailboat-system", stage.operatorNamespace)
+    .replaceAll("trace ID", `trace ${relay?.id ?? "nobody's"}`);
+  const functions = `
+    real() { ${kubectl} --kubeconfig=${stage.plane.kubeconfig} "$@"; }
+    kubectl() {
+      if [ "$1 $2" = "create namespace" ]; then real "$@" --dry-run=client --output yaml | real apply --filename -; return; fi
+      if [ "$1" != exec ]; then real "$@"; return; fi
+      shift
+      local pod=()
+      while [ "$1" != -- ]; do pod+=("$1"); shift; done
+      real get pod "\${pod[@]}" >/dev/null
+      [ "$2 $3" = "node /app/relay/main.js" ]
+      shift 3
+      env ${beside.join(" ")} ${process.execPath} ${join(repositoryRoot, "relay/main.ts")} "$@"
+    }`;
+  const script = `${functions}\ncd ${directory}\n${block}`;
+  const { code, output } = await runCommand("bash", ["-euo", "pipefail", "-c", script], { deadlineMs: 60_000 });
+  assert.equal(code, 0, `${block}\n${output}`);
+  return output;
+}
+
+interface RelayWithMail {
+  readonly env: Readonly<Record<string, string>>;
+  /** Of the message. */
+  readonly id: string;
+  /** Whether this stands in the notice that came of it, times and names apart. */
+  sees(text: string): void;
+}
+
+/** A message that the next hop puts off, or refuses for the page that is about that. */
+async function relayWithMail(t: TestContext, page: string): Promise<RelayWithMail> {
+  const reply = page === "read-a-bounce.md" ? "550 5.1.1 no such user here" : "451 4.2.0 mailbox busy";
+  const retry = { firstMs: 60_000, maxMs: 60_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 600_000 };
+  const script = { recipient: (address: string) => (address === "customer@example.net" ? reply : undefined) };
+  const bed = await openStage(t, { file: import.meta.url, name: page, plan: { retry }, script });
+  const client = await openSession({ name: "smtp", port: bed.relay.port("smtp") });
+  const accepted = await client.send(sender, ["customer@example.net"], simpleMessage("hello"));
+  client.destroy();
+  const id = /Message accepted as (\w+)/.exec(accepted.text)?.[1] ?? "";
+  if (reply.startsWith("451")) {
+    await bed.relay.program.waitForLog("deferred");
+    return { env: besideRelay(bed.relay), id, sees: () => assert.fail("no notice comes of it") };
+  }
+  await bed.hop.waitForMails(1);
+  await bed.relay.program.waitForLog("bounced");
+  return { env: besideRelay(bed.relay), id, sees: (text) => assertQuoted(text, noticeOf(bed)) };
+}
+
+function noticeOf(bed: Stage): string {
+  return bed.hop.mails[0]?.message.toString("latin1").replaceAll("\r\n", "\n") ?? "";
+}
+
+function assertQuoted(text: string, notice: string): void {
+  const plain = (words: string): string =>
+    words
+      .replaceAll(/\w{3}, \d\d? \w{3} \d{4} [\d:]{8} [+-]\d{4}/g, "TIME")
+      .replaceAll(/\b0m[a-z0-9]{19}\b/g, "ID")
+      .replaceAll(/relay\.example\.(?:com|net)/g, "RELAY")
+      .replaceAll(/mx\.example\.net|\[127\.0\.0\.1\]|127\.0\.0\.1/g, "HOST")
+      .replaceAll(/\s+/g, " ");
+  assert.ok(plain(notice).includes(plain(text).trim()), `${text}\nis not in\n${notice}`);
+}
