@@ -1,4 +1,4 @@
-/** Changes to dashboards. */
+/** Changes to dashboards and to the chart. */
 import type { Mutation } from "../mutation.ts";
 
 const dashboards = "charts/dashboards/dashboards.test.ts";
