@@ -102,7 +102,8 @@ async function readStart(octets: Octets): Promise<Buffer> {
 export async function readFirst(path: string, most: number): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most, 0);
+    const wanted = Math.min(most, (await file.stat()).size);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, 0);
     return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();

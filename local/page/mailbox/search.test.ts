@@ -90,19 +90,21 @@ test("who goes away stops the search", async (context) => {
   assert.deepEqual(reads, []);
 });
 
-test("a thousand messages are searched within a second", async (context) => {
+test("a thousand messages cost less than a second of a processor, read for the first time, and next to nothing after", async (context) => {
   const { directory, search } = await open(context);
   const files = Array.from({ length: 1_000 }, (_, index) => `${index}.eml`);
   const body = "Thank you for your order. ".repeat(150);
   for (const file of files) await writeFile(join(directory, file), `Subject: ${file}\r\n\r\n${body}${file} ends\r\n`);
   const all = files.map((file) => ({ value: file, text: "", files: [file] }));
-  const times: number[] = [];
+  const costs: number[] = [];
   for (const word of ['"997.eml ends"', '"3.eml ends" order']) {
-    const startedAt = performance.now();
-    const [first] = await search.find(all, wordsOf(word), never);
-    times.push(performance.now() - startedAt);
-    assert.ok(first !== undefined);
+    const before = process.cpuUsage();
+    const matches = await search.find(all, wordsOf(word), never);
+    const { user, system } = process.cpuUsage(before);
+    costs.push((user + system) / 1_000);
+    assert.ok(matches.length > 0);
   }
-  context.diagnostic(`${times.map((time) => time.toFixed(0)).join(" ms, then ")} ms`);
-  assert.ok(Math.max(...times) < 1_000, times.join(" "));
+  const [first = 0, second = 0] = costs;
+  context.diagnostic(`${first.toFixed(0)} ms, then ${second.toFixed(0)} ms`);
+  assert.ok(first < 1_000 && second < 100, costs.join(" "));
 });
