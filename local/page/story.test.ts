@@ -253,6 +253,8 @@ test("a refused message has the same name in each run, and two that agree in eve
     history.stories.map(({ id }) => id),
     names.slice(1),
   );
+  history.take(line("refused", refused));
+  assert.equal(history.stories.length, 3);
 });
 
 test("what a history is made of makes the same one again", () => {

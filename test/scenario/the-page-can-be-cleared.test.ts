@@ -347,11 +347,12 @@ test("what waits shows its source and cannot be deleted, what bounced shows what
 test("all is cleared at once: nothing is left on disk, and nothing comes back; what waits stays", async () => {
   const mails = ["One", "Two", "Three"].map((subject) => capture({ subject, body: "secretword" }));
   await Promise.all(mails);
-  const refused = await send({ subject: "secretword refused", to: "550@example.net" });
+  const refused = await send({ subject: "secretword refused", to: "spam@example.net" });
   await until("its notice", async () => (await look(refused)).held?.where === "notice");
   await until("all of it", async () =>
     (await list()).every(({ standing }) => ["delivered", "bounced", "retrying"].includes(standing)),
   );
+  assert.match(stateText("history.jsonl"), /secretword/);
   const events = await follow();
   await change("DELETE", "/api/messages");
   await events.next(/event: cleared/);
