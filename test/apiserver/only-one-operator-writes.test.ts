@@ -158,7 +158,7 @@ test(
     const isHeld = ({ metadata }: RawObject): boolean =>
       JSON.stringify(metadata["finalizers"] ?? []).includes(drainFinalizer);
     await stage.until("MailRelay", relay, { what: "a finalizer", fits: isHeld });
-    const times = ["--lease-duration=3s", "--renew-deadline=2s", "--retry-period=1s"];
+    const times = ["--lease-duration=5s", "--renew-deadline=2s", "--retry-period=1s"];
     const program = new Program({
       command: [
         process.execPath,

@@ -20,6 +20,7 @@ class Waiting<Question> implements Check<Question> {
   readonly name = "waiting";
   readonly asked: Asked<Question>[] = [];
   readonly #firstMs: number;
+  readonly #expected: PromiseWithResolvers<Asked<Question>>[] = [];
 
   constructor(firstMs = 60_000) {
     this.#firstMs = firstMs;
@@ -31,13 +32,19 @@ class Waiting<Question> implements Check<Question> {
 
   judge(question: Question, { signal }: { readonly signal: AbortSignal }): Promise<Verdict> {
     const { promise, resolve } = Promise.withResolvers<Verdict>();
-    this.asked.push({ question, signal, answer: resolve });
+    const asked = { question, signal, answer: resolve };
+    this.asked.push(asked);
+    this.#expect(this.asked.length).resolve(asked);
     return promise;
   }
 
-  /** The question that is asked as the `count`th. */
+  /** The question that is asked as the `count`th. Nothing is polled: who does not wait for it to the end keeps no test running. */
   nth(count: number): Promise<Asked<Question>> {
-    return until(`question ${count}`, () => this.asked[count - 1]);
+    return this.#expect(count).promise;
+  }
+
+  #expect(count: number): PromiseWithResolvers<Asked<Question>> {
+    return (this.#expected[count - 1] ??= Promise.withResolvers());
   }
 }
 
