@@ -23,6 +23,10 @@ export const relayReport = z.object({
     unreadableRecipients: z.int().min(0).optional(),
     /** When the longest overdue recipient became due; absent when nothing is due. */
     oldestDueTime: z.iso.datetime().optional(),
+    /** When the oldest message that still waits, for whatever reason, was accepted; absent when none waits, and in older versions. */
+    oldestAcceptedTime: z.iso.datetime().optional(),
+    /** Messages that still wait five minutes and more after they were accepted; absent in older versions. */
+    lateMessages: z.int().min(0).optional(),
     usedBytes: z.number().min(0),
     capacityBytes: z.number().min(0),
     /** True once the high watermark is passed: new mail is answered 452. */

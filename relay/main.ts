@@ -59,6 +59,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   const metrics = openMetrics({
     depth: async () => (await spoolOpened.promise).depth(clock.now()),
     census: async (limit) => (await spoolOpened.promise).census(clock.now(), limit),
+    waiting: async (limit) => (await spoolOpened.promise).waiting(clock.now(), limit),
     snapshots: () => loaded.snapshots,
   });
   const snapshots = await watchConfiguration({

@@ -136,7 +136,7 @@ test("what a person types and sees stays as it is", () => {
         shortNames: ["mr"],
         categories: ["mail"],
       },
-      columns: ["Ready", "Pods", "Queued", "Oldest Due", "Address", "Age"],
+      columns: ["Ready", "Pods", "Queued", "Late", "Oldest", "Oldest Due", "Address", "Age"],
       subresources: {
         scale: {
           specReplicasPath: ".spec.replicas",

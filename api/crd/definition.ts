@@ -52,6 +52,18 @@ const mailRelayKind: Kind = {
     { name: "Pods", type: "integer", jsonPath: ".status.readyReplicas", description: "Pods that take mail." },
     { name: "Queued", type: "integer", jsonPath: ".status.queued", description: "Recipients that wait." },
     {
+      name: "Late",
+      type: "integer",
+      jsonPath: ".status.late",
+      description: "Messages that still wait after five minutes.",
+    },
+    {
+      name: "Oldest",
+      type: "date",
+      jsonPath: ".status.oldestTime",
+      description: "How long the oldest message that waits has waited.",
+    },
+    {
       name: "Oldest Due",
       type: "date",
       jsonPath: ".status.oldestDueTime",

@@ -265,6 +265,21 @@ export const mailRelayStatus = z
       .describe(
         "Recipients that wait in all spools, rounded to two digits; told every twenty seconds, and at once when they double.",
       ),
+    late: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        "Messages that still wait five minutes and more after they were accepted, for whatever reason; rounded.",
+      ),
+    oldestTime: z
+      .string()
+      .max(64)
+      .meta({ format: "date-time" })
+      .optional()
+      .describe(
+        "When the oldest message that still waits was accepted, for whatever reason it waits; absent when none has waited for a minute.",
+      ),
     oldestDueTime: z
       .string()
       .max(64)

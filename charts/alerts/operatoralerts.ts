@@ -8,6 +8,16 @@ function resources(kind: string, condition: string, status: "True" | "False"): s
   return `max by (${operator}, kind) (mailboat_operator_resource_conditions{kind="${kind}", condition="${condition}", status="${status}"}) > 0`;
 }
 
+/** Pods of each relay, with the labels that its own series have. */
+function relayPods(state: "wanted" | "ready"): string {
+  return `max by (relay_namespace, mailboat_dev_relay) (mailboat_operator_relay_pods{state="${state}"})`;
+}
+
+/** The same by namespace, as the relay's own series have it. */
+const ready = `max by (namespace, mailboat_dev_relay) (label_replace(mailboat_operator_relay_pods{state="ready"}, "namespace", "$1", "relay_namespace", "(.+)"))`;
+const scraped = "count by (namespace, mailboat_dev_relay) (mailboat_configuration_info)";
+const name = "{{ $labels.relay_namespace }}/{{ $labels.mailboat_dev_relay }}";
+
 export const operatorAlerts: readonly AlertRule[] = [
   alert({
     name: "MailboatOperatorWithoutLeader",
@@ -35,6 +45,33 @@ export const operatorAlerts: readonly AlertRule[] = [
     summary: "{{ $value }} of the watched namespaces are not seen whole",
     description:
       "They are gone, or a right is missing there: what runs in them stays as it is, and nothing of it is looked after. The operator's log names them.",
+  }),
+  alert({
+    name: "MailboatRelayDown",
+    severity: "critical",
+    expr: `${relayPods("wanted")} > 0 and ${relayPods("ready")} == 0`,
+    for: "5m",
+    summary: `No pod of relay ${name} takes mail`,
+    description:
+      "{{ $value }} pods should. Clients cannot connect, and what the spools hold waits. `kubectl describe mailrelay` says what is in the way.",
+  }),
+  alert({
+    name: "MailboatPodsMissing",
+    severity: "warning",
+    expr: `${relayPods("wanted")} - ${relayPods("ready")} > 0`,
+    for: "10m",
+    summary: `{{ $value }} pods of relay ${name} are missing`,
+    description:
+      "The others take the mail of clients; what the spool of one that is missing holds waits for it. `kubectl describe mailrelay` says what is in the way.",
+  }),
+  alert({
+    name: "MailboatRelaysNotScraped",
+    severity: "warning",
+    expr: `${ready} > (${scraped} or ${ready} * 0)`,
+    for: "15m",
+    summary: "Prometheus does not see all pods of relay {{ $labels.namespace }}/{{ $labels.mailboat_dev_relay }}",
+    description:
+      "{{ $value }} pods are ready, and fewer have series: no alert and no panel can speak of the others. See `monitoring` of the MailRelay.",
   }),
   alert({
     name: "MailboatResourceNotReady",

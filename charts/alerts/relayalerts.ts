@@ -4,7 +4,19 @@ import { alert, type AlertRule } from "./rule.ts";
 const relay = "namespace, mailboat_dev_relay";
 const name = "{{ $labels.namespace }}/{{ $labels.mailboat_dev_relay }}";
 
+const putOff = `sum by (${relay}) (rate(mailboat_submission_refusals_total{code=~"4.."}[10m]))`;
+
 export const relayAlerts: readonly AlertRule[] = [
+  alert({
+    name: "MailboatPodNotAnswering",
+    severity: "critical",
+    // What a pod has counted is gone with its answer: no other alert can speak of it.
+    expr: `max by (${relay}, instance) (up{mailboat_dev_relay!=""}) == 0`,
+    for: "5m",
+    summary: `{{ $labels.instance }} of relay ${name} does not answer`,
+    description:
+      "Prometheus gets no figures from the pod: it hangs, starts again and again, or may not be reached. What its spool holds waits, and all other alerts are silent about it.",
+  }),
   alert({
     name: "MailboatMailWaiting",
     severity: "critical",
@@ -18,14 +30,15 @@ export const relayAlerts: readonly AlertRule[] = [
     name: "MailboatDestinationFailing",
     severity: "warning",
     expr: `sum by (${relay}, destination) (rate(mailboat_delivery_destination_recipients_total{outcome!="delivered"}[15m])) / sum by (${relay}, destination) (rate(mailboat_delivery_destination_recipients_total[15m])) > 0.5 and sum by (${relay}, destination) (increase(mailboat_delivery_destination_recipients_total{outcome!="delivered"}[15m])) > 10`,
-    for: "15m",
+    for: "5m",
     summary: `Most mail of relay ${name} to {{ $labels.destination }} is not taken`,
     description: "{{ $value | humanizePercentage }} of the attempts of the last 15 minutes were deferred or failed.",
   }),
   alert({
     name: "MailboatRefusing",
     severity: "warning",
-    expr: `sum by (${relay}) (rate(mailboat_submission_refusals_total{code=~"4.."}[10m])) > sum by (${relay}) (rate(mailboat_submission_accepted_messages_total[10m]))`,
+    // A relay that has accepted nothing since its start has no series of what it accepted.
+    expr: `${putOff} > (sum by (${relay}) (rate(mailboat_submission_accepted_messages_total[10m])) or ${putOff} * 0)`,
     for: "10m",
     summary: `Relay ${name} puts off more mail than it takes`,
     description:
@@ -78,7 +91,7 @@ export const relayAlerts: readonly AlertRule[] = [
     name: "MailboatDomainsUnsigned",
     severity: "warning",
     expr: `max by (${relay}) (mailboat_configuration_sender_domains{dkim="none"}) > 0`,
-    for: "15m",
+    for: "10m",
     summary: `Relay ${name} has sender domains without a usable DKIM key`,
     description:
       "{{ $value }} domains have no key that the pods can use: their mail is put off, or leaves unsigned where the manifest says so.",

@@ -22,6 +22,10 @@ test("every alert has a name of its own, a time, and words that say what to do",
 test("what a person must be woken for has an alert each", () => {
   const names = new Set(alerts.map((each) => each.alert));
   for (const name of [
+    "MailboatMailStuck",
+    "MailboatNothingDelivered",
+    "MailboatPodNotAnswering",
+    "MailboatRelayDown",
     "MailboatMailWaiting",
     "MailboatDestinationFailing",
     "MailboatSpoolNearlyFull",

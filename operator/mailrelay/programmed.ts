@@ -142,6 +142,8 @@ export function relayStatus({
     desiredReplicas: desired,
     selector: `${relayLabel}=${relay.metadata.name}`,
     queued: figures.queued,
+    late: figures.late,
+    ...(figures.oldestTime === undefined ? {} : { oldestTime: figures.oldestTime }),
     ...(figures.oldestDueTime === undefined ? {} : { oldestDueTime: figures.oldestDueTime }),
     ...(revision === undefined ? {} : { revision }),
     ...(documentVersion === undefined ? {} : { documentVersion }),

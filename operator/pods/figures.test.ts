@@ -15,7 +15,7 @@ function told(queue: (look: number) => readonly PodFact[], looks: number): { cha
   let changes = 0;
   for (let look = 1; look <= looks; look += 1) {
     const next = decideFigures({ now: now + look * 2_000, pods: queue(look), retained: [], told: last });
-    if (next.queued !== last.queued || next.oldestDueTime !== last.oldestDueTime) changes += 1;
+    if (JSON.stringify({ ...next, at: 0 }) !== JSON.stringify({ ...last, at: 0 })) changes += 1;
     last = next;
   }
   return { changes, last };
@@ -40,7 +40,13 @@ test("a queue that grows to a multiple is told at once, one that shrinks within 
 
 test("the first figures are told, and those that stay are told when a clock was set back", () => {
   const first = decideFigures({ now, pods: pods(7, 90_000), retained: [], told: undefined });
-  assert.deepEqual(first, { at: now - 20_000, queued: 7, oldestDueTime: "2026-11-23T11:58:00Z" });
+  assert.deepEqual(first, {
+    at: now - 20_000,
+    queued: 7,
+    oldestDueTime: "2026-11-23T11:58:00Z",
+    oldestTime: undefined,
+    late: 0,
+  });
   const second = decideFigures({ now, pods: pods(8), retained: [], told: first });
   assert.deepEqual([second.at, second.queued], [now, 8]);
   const later = decideFigures({ now: now - 3_600_000, pods: pods(9), retained: [], told: second });
@@ -55,6 +61,34 @@ test("figures that are kept for a while are not current, and a relay does not re
   assert.deepEqual([kept.queued, areCurrent(kept, question)], [8, false]);
   const later = decideFigures({ ...question, now: now + 20_000, told: kept });
   assert.deepEqual([later.queued, areCurrent(later, question)], [0, true]);
+});
+
+test("the oldest that waits is told in whole minutes once it has waited for one, and how many are late", () => {
+  const waiting = (agoMs: number, lateMessages: number): readonly PodFact[] => {
+    const oldestAcceptedTime = new Date(now - agoMs).toISOString();
+    return [
+      podOf("outbound-0", { report: reportOf({ queued: 1, oldestAcceptedTime, lateMessages }) }),
+      podOf("outbound-1", { report: reportOf({ queued: 1, oldestAcceptedTime: new Date(now).toISOString() }) }),
+      podOf("outbound-2", { report: reportOf() }),
+    ];
+  };
+  const oldestAndLate = (agoMs: number, late: number): readonly unknown[] => {
+    const figures = decideFigures({ now, pods: waiting(agoMs, late), retained: [], told: undefined });
+    return [figures.oldestTime, figures.late];
+  };
+  assert.deepEqual(oldestAndLate(59_000, 0), [undefined, 0]);
+  assert.deepEqual(oldestAndLate(60_000, 0), ["2026-11-23T11:59:00Z", 0]);
+  assert.deepEqual(oldestAndLate(7_000_000, 1234), ["2026-11-23T10:03:00Z", 1200]);
+});
+
+test("what stands still changes no status, and what leaves does within twenty seconds", () => {
+  const stuck = (): readonly PodFact[] => {
+    const oldestAcceptedTime = new Date(now - 3_600_000).toISOString();
+    return [podOf("outbound-0", { report: reportOf({ queued: 3, oldestAcceptedTime, lateMessages: 3 }) })];
+  };
+  assert.equal(told(stuck, 300).changes, 0);
+  const leaving = told((look) => (look < 5 ? stuck() : pods(0)), 20);
+  assert.deepEqual([leaving.changes, leaving.last.oldestTime, leaving.last.late], [1, undefined, 0]);
 });
 
 test("counts are rounded to two digits", () => {

@@ -49,7 +49,8 @@ function digestOf(pods: readonly PodFact[]): string {
   const facts = pods.map(({ report, acceptedPerSecond: _rate, ...pod }) => {
     if (report === undefined) return pod;
     const { acceptedMessages: _accepted, spool, ...said } = report;
-    const { usedBytes: _used, ...waiting } = spool;
+    // Mail comes and goes. What stays long enough to be told changes another figure as well.
+    const { usedBytes: _used, oldestAcceptedTime: _oldest, ...waiting } = spool;
     return { ...pod, said, waiting };
   });
   return textDigest(JSON.stringify(facts));

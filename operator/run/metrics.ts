@@ -1,10 +1,10 @@
-/** What the operator counts, in OpenMetrics form. Label sets are bounded: kinds, verbs, codes; never names. */
+/** What the operator counts, in OpenMetrics form. Label sets are bounded: kinds, verbs, codes; of names those of relays alone. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { addProcessMetrics, type OpenMetricsRegistry } from "../../runtime/metrics.ts";
 import { type SpanCounts, spanLosses } from "../../runtime/tracing/trace.ts";
 import type { ReflectorEvent } from "../kube/cache/reflector.ts";
 import type { RequestObserver } from "../kube/client/client.ts";
-import type { ConditionCount } from "../kube/cluster/census.ts";
+import type { ConditionCount, RelayPods } from "../kube/cluster/census.ts";
 
 /** Asked at each scrape. */
 export interface Figures {
@@ -16,6 +16,7 @@ export interface Figures {
   readonly unseenNamespaces: number;
   readonly eventsLost: number;
   readonly conditions: readonly ConditionCount[];
+  readonly relayPods: readonly RelayPods[];
   /** Resources whose looks fail again and again, by kind. */
   readonly failing: Readonly<Record<string, number>>;
 }
@@ -175,6 +176,7 @@ function addGauges(registry: OpenMetricsRegistry, figures: () => Figures): void 
       for (const [kind, count] of Object.entries(figures().failing)) failing.set({ kind }, count);
     },
   });
+  addRelayPods(registry, figures);
   const conditions: Gauge<"kind" | "condition" | "status"> = new Gauge({
     name: "mailboat_operator_resource_conditions",
     help: "Resources by condition and its status",
@@ -185,6 +187,24 @@ function addGauges(registry: OpenMetricsRegistry, figures: () => Figures): void 
       conditions.reset();
       for (const { kind, condition, status, count } of figures().conditions) {
         conditions.set({ kind, condition, status }, count);
+      }
+    },
+  });
+}
+
+/** Not `namespace`: that is where Prometheus found the operator. */
+function addRelayPods(registry: OpenMetricsRegistry, figures: () => Figures): void {
+  const pods: Gauge<"relay_namespace" | "mailboat_dev_relay" | "state"> = new Gauge({
+    name: "mailboat_operator_relay_pods",
+    help: "Pods of each MailRelay: wanted, which there should be, and ready, which take mail",
+    labelNames: ["relay_namespace", "mailboat_dev_relay", "state"] as const,
+    registers: [registry],
+    collect: () => {
+      pods.reset();
+      for (const { namespace, relay, wanted, ready } of figures().relayPods) {
+        const labels = { relay_namespace: namespace, mailboat_dev_relay: relay };
+        pods.set({ ...labels, state: "wanted" }, wanted);
+        pods.set({ ...labels, state: "ready" }, ready);
       }
     },
   });

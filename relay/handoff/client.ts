@@ -40,6 +40,8 @@ export interface ClientOptions {
 export interface Transfer {
   readonly whole: WholeMessage;
   readonly offer: string;
+  /** ms since the epoch. */
+  readonly offeredAt: number;
   readonly peer: Peer;
   /** Trace context of the transfer. */
   readonly context: string | undefined;
@@ -62,12 +64,13 @@ export class HandoffClient {
   }
 
   /** Never rejects. */
-  async give({ whole, offer, peer, context }: Transfer): Promise<Given> {
+  async give({ whole, offer, offeredAt, peer, context }: Transfer): Promise<Given> {
     const { id, body } = whole.message;
     const head = encodeHead(whole);
     const bodyBytes = body.kind === "inline" ? body.bytes.length : body.sizeBytes;
     const headers = {
       "content-length": String(head.length + bodyBytes),
+      [headerName.offeredAt]: String(offeredAt),
       ...(context === undefined ? {} : { [headerName.trace]: context }),
     };
     let unreadable: string | undefined;

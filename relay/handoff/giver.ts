@@ -19,7 +19,7 @@ import type { HandoffSpool, OpenOffer } from "../spool/offers.ts";
 import type { WholeMessage } from "../spool/message/message.ts";
 import type { Starter } from "../spool/start.ts";
 import type { Spool } from "../spool/verbs.ts";
-import { HandoffClient, type Given } from "./client.ts";
+import { HandoffClient, type Given, type Transfer } from "./client.ts";
 import { Inquiries } from "./inquiry.ts";
 import { recordGiven } from "./lines.ts";
 import {
@@ -68,6 +68,8 @@ const lookAgainMs = 250;
 const mostSetAside = 100;
 /** After trouble with the spool. */
 const troubleMs = 1_000;
+
+type Giving = Omit<Transfer, "context">;
 
 class HandoffGiver implements Giver {
   readonly #options: GiverOptions;
@@ -193,11 +195,13 @@ class HandoffGiver implements Giver {
     if (!choice.isTrial && !this.#isLeftToDelivery) await this.#standDown();
     const { peer, limit } = choice;
     const offer = randomBytes(8).toString("hex");
-    const offered = await this.#options.spool.handoff.offer({ limit, peer, offer, except: [...this.#setAside] });
+    const offeredAt = this.#options.clock.now();
+    const handoff = this.#options.spool.handoff;
+    const offered = await handoff.offer({ now: offeredAt, limit, peer, offer, except: [...this.#setAside] });
     // The order may have been taken back, or name others now, while the offers were registered.
     const isWanted = !this.#closing && this.#peers.some((state) => keyOf(state.peer) === keyOf(peer));
     for (const whole of offered) {
-      if (isWanted) this.#begin(whole, offer, peer);
+      if (isWanted) this.#begin({ whole, offer, offeredAt, peer });
       else await this.#takeBackUnsent(whole.message.id, offer, peer);
     }
     if (offered.length > 0 || !isWanted) {
@@ -247,9 +251,10 @@ class HandoffGiver implements Giver {
     this.#options.delivery.resume();
   }
 
-  #begin(whole: WholeMessage, offer: string, peer: Peer): void {
+  #begin(giving: Giving): void {
+    const { whole, offer, peer } = giving;
     this.#change(peer, (state) => ({ ...state, underWay: state.underWay + 1 }));
-    const transfer: Promise<void> = this.#give(whole, offer, peer)
+    const transfer: Promise<void> = this.#give(giving)
       .catch((error: unknown) => this.#doubt({ id: whole.message.id, offer, peer }, error))
       .then(() => {
         this.#transfers.delete(transfer);
@@ -260,11 +265,12 @@ class HandoffGiver implements Giver {
   }
 
   /** Rejects when the spool could not keep how it ended. */
-  async #give(whole: WholeMessage, offer: string, peer: Peer): Promise<void> {
+  async #give(giving: Giving): Promise<void> {
+    const { whole, offer, peer } = giving;
     const { tracer, clock, metrics } = this.#options;
     const { id } = whole.message;
     const span = tracer.give({ ...whole, now: clock.now(), peer });
-    const given = await this.#client.give({ whole, offer, peer, context: span?.context });
+    const given = await this.#client.give({ ...giving, context: span?.context });
     span?.end(given.kind);
     metrics.given(resultOf(given));
     this.#judge(given, peer);

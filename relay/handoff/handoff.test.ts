@@ -31,6 +31,8 @@ import { openTaker } from "./taker.ts";
 import { encodeHead, headerName } from "./wire.ts";
 
 const start = Date.now();
+/** In an offer. */
+const atStart = { now: start, except: [] };
 let files: PeerFiles;
 const directories: string[] = [];
 
@@ -168,7 +170,7 @@ async function queued(pod: Pod): Promise<number> {
 
 /** What is in the spool, as it would be handed on. */
 async function contentsOf(pod: Pod): Promise<ReadonlyMap<SpoolId, WholeMessage>> {
-  const all = await pod.spool.handoff.offer({ limit: 10_000, peer: pod.asPeer, offer: "reading", except: [] });
+  const all = await pod.spool.handoff.offer({ ...atStart, limit: 10_000, peer: pod.asPeer, offer: "reading" });
   for (const { message } of all) await pod.spool.handoff.takeBack(message.id);
   return new Map(all.map((whole) => [whole.message.id, whole]));
 }
@@ -348,7 +350,7 @@ test("what a process before this one offered is asked for at the start, without 
   const directory = await mkdtemp(join(tmpdir(), "handoff-"));
   const former = await openPod(t, { name: "outbound-1", directory });
   const kept = [...(await fill(former, 4)).values()];
-  const offered = await former.spool.handoff.offer({ limit: 3, peer: staying.asPeer, offer: "cut off", except: [] });
+  const offered = await former.spool.handoff.offer({ ...atStart, limit: 3, peer: staying.asPeer, offer: "cut off" });
   const [taken, ...others] = offered;
   assert.ok(taken);
   await staying.spool.handoff.receive({ ...taken, offer: "cut off", now: start });
@@ -454,7 +456,7 @@ test("a message that both have, each without the other's answer, is never remove
   const other = await openPod(t, { name: "outbound-1" });
   const one = await openPod(t, { name: "outbound-0" });
   await fill(one, 1);
-  const [whole] = await one.spool.handoff.offer({ limit: 1, peer: other.asPeer, offer: "lost answer", except: [] });
+  const [whole] = await one.spool.handoff.offer({ ...atStart, limit: 1, peer: other.asPeer, offer: "lost answer" });
   assert.ok(whole);
   await other.spool.handoff.receive({ ...whole, offer: "lost answer", now: start });
   // It cannot say that it has the message while it waits to hear that the other does.
@@ -556,7 +558,7 @@ test("an old offer is still known after a start: its giver may have been away as
   const name = { id: message.id, offer: "cut off" };
   const recipients = [{ index: 0, address: "a@example.net", attempts: 0, dueAt: start }];
   await former.spool.handoff.receive({ message, recipients, offer: name.offer, now: start - 48 * 3_600_000 });
-  await former.spool.handoff.offer({ limit: 1, peer: former.asPeer, offer: "on", except: [] });
+  await former.spool.handoff.offer({ ...atStart, limit: 1, peer: former.asPeer, offer: "on" });
   await former.spool.handoff.remove(message.id);
   await former.end();
   const again = await openPod(t, { name: "outbound-0", directory });

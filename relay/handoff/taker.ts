@@ -156,7 +156,7 @@ class HandoffTaker {
       if (this.#denied.has(denialOf(name))) return { status: 410, text: "the giver was told that it is not here" };
       if (!gate.isOpen()) return closed;
       const result = await gate.pass(async () =>
-        spool.handoff.receive({ ...whole, offer: name.offer, now: clock.now() }),
+        spool.handoff.receive({ ...whole, offer: name.offer, now: clock.now(), offeredAt: offeredAtOf(request) }),
       );
       outcome = result;
       if (result === "known") return known;
@@ -197,6 +197,12 @@ function denialOf({ id, offer }: OfferName): string {
 function headerOf(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** Undefined from a giver of the release before. */
+function offeredAtOf(request: IncomingMessage): number | undefined {
+  const text = headerOf(request, headerName.offeredAt);
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** What is left of a body that is not wanted is read and dropped: a connection that is cut would lose the answer. */

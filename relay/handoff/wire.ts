@@ -19,9 +19,10 @@ import {
 
 export const handoffPath = "/handoff/";
 
-/** Names of HTTP headers. `from` is the giver's name, for people. */
+/** Names of HTTP headers. `from` is the giver's name, for people; `offeredAt` in ms since the epoch, and not of every release. */
 export const headerName = {
   offer: "mailboat-offer",
+  offeredAt: "mailboat-offered-at",
   spool: "mailboat-spool",
   from: "mailboat-pod",
   trace: "mailboat-trace",

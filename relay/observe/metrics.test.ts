@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import { domainSettingsOf, edwardsKey, relayDocumentOf, snapshotOf } from "../../test/support/relayvalues.ts";
-import type { Census, SpoolDepth } from "../spool/queue.ts";
+import type { Census, SpoolDepth, Waiting } from "../spool/queue.ts";
 import { exemplarOf } from "../../runtime/tracing/exemplar.ts";
 import { BoundedLabel, MetricsRegistry, otherValues } from "../../runtime/metrics.ts";
 import { configurationMetrics } from "../config/metrics.ts";
@@ -25,6 +25,13 @@ const census: Census = {
   destinations: { longest: [{ domain: "mx.example", recipients: 4 }], others: 0 },
   oldest: [{ domain: "example.com", dueAt: 1_700_000_000_000 }],
 };
+let waiting: Waiting = {
+  objective: { inTime: 7, late: 2 },
+  oldestAcceptedAt: 1_700_000_000_000,
+  olderThan: { "5m": 5, "1h": 2, "1d": 1 },
+  domains: [{ domain: "example.com", olderThan: { "5m": 4, "1h": 2, "1d": 1 }, oldestAcceptedAt: 1_700_000_000_000 }],
+  others: { "5m": 1, "1h": 0, "1d": 0 },
+};
 const trace = "0af7651916cd43dd8448eb211c80319c";
 const traceparent = `00-${trace}-b7ad6b7169203331-01`;
 
@@ -34,7 +41,8 @@ function countsOf(source?: SnapshotSource) {
   const domains = new BoundedLabel(500);
   const snapshots = (): SnapshotSource | undefined => source;
   configurationMetrics(registry, snapshots);
-  spoolMetrics(registry, { depth: () => Promise.resolve(depth), census: () => Promise.resolve(census), snapshots });
+  const asked = { depth: async () => depth, census: async () => census, waiting: async () => waiting };
+  spoolMetrics(registry, { ...asked, snapshots });
   return {
     registry,
     reception: receptionMetrics(registry, domains),
@@ -144,6 +152,42 @@ test("the configuration in force is told: revision, keys, capacity", async () =>
     "mailboat_spool_oldest_due_timestamp_seconds 1700000000",
   ])
     assert.ok(page.split("\n").includes(expected), expected);
+});
+
+test("what waits and what was late are told, and what waits no more has no series", async () => {
+  const { registry } = countsOf();
+  const mine = (page: string): readonly string[] =>
+    page
+      .split("\n")
+      .filter((each) =>
+        /^mailboat_spool_(?:objective|oldest_waiting|waiting|domain_oldest_waiting|domain_waiting)/.test(each),
+      );
+  assert.deepEqual(mine(await registry.render()), [
+    'mailboat_spool_objective_messages_total{result="in_time"} 7',
+    'mailboat_spool_objective_messages_total{result="late"} 2',
+    "mailboat_spool_oldest_waiting_timestamp_seconds 1700000000",
+    'mailboat_spool_waiting_messages{older_than="5m"} 5',
+    'mailboat_spool_waiting_messages{older_than="1h"} 2',
+    'mailboat_spool_waiting_messages{older_than="1d"} 1',
+    'mailboat_spool_domain_oldest_waiting_timestamp_seconds{domain="example.com"} 1700000000',
+    'mailboat_spool_domain_waiting_messages{domain="example.com",older_than="5m"} 4',
+    'mailboat_spool_domain_waiting_messages{domain="example.com",older_than="1h"} 2',
+    'mailboat_spool_domain_waiting_messages{domain="example.com",older_than="1d"} 1',
+    'mailboat_spool_domain_waiting_messages{domain="(other)",older_than="5m"} 1',
+    'mailboat_spool_domain_waiting_messages{domain="(other)",older_than="1h"} 0',
+    'mailboat_spool_domain_waiting_messages{domain="(other)",older_than="1d"} 0',
+  ]);
+  const none = { "5m": 0, "1h": 0, "1d": 0 };
+  const objective = { inTime: 8, late: 2 };
+  waiting = { objective, oldestAcceptedAt: undefined, olderThan: none, domains: [], others: none };
+  const after = mine(await registry.render());
+  assert.ok(after.includes('mailboat_spool_objective_messages_total{result="in_time"} 8'));
+  assert.ok(after.includes("mailboat_spool_oldest_waiting_timestamp_seconds 0"));
+  assert.ok(after.includes('mailboat_spool_waiting_messages{older_than="5m"} 0'));
+  assert.deepEqual(
+    after.filter((each) => each.includes("example.com")),
+    [],
+  );
 });
 
 test("10,000 sender domains and 100,000 destinations leave a page under 5 MiB, scraped within 200 ms", async () => {

@@ -9,7 +9,7 @@ import type { MetricsRegistry } from "../../runtime/metrics.ts";
 import { release } from "../../runtime/release.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import type { Spool } from "../spool/verbs.ts";
-import type { SpoolDepth } from "../spool/queue.ts";
+import type { SpoolDepth, Waiting } from "../spool/queue.ts";
 import type { MessageHistory } from "../observe/history.ts";
 import { storyPage } from "./storypage.ts";
 
@@ -42,8 +42,9 @@ export function relayPages(options: PagesOptions): Pages {
   const report = async (): Promise<RelayReport> => {
     // Before counting: what comes in after the count must not be reported as an empty spool that stays empty.
     const wasShut = options.gate.isShut();
-    const depth = await options.spool.depth(options.clock.now());
-    return { ...reportOf(options, startedAt, depth), draining: wasShut && options.gate.isShut() };
+    const now = options.clock.now();
+    const [depth, waiting] = await Promise.all([options.spool.depth(now), options.spool.waiting(now, 0)]);
+    return { ...reportOf(options, startedAt, { depth, waiting }), draining: wasShut && options.gate.isShut() };
   };
   return {
     "/metrics": async () => ({
@@ -73,7 +74,13 @@ function plain(status: number, text: string): Page {
   return { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
 }
 
-function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): Omit<RelayReport, "draining"> {
+interface Asked {
+  readonly depth: SpoolDepth;
+  readonly waiting: Waiting;
+}
+
+function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<RelayReport, "draining"> {
+  const { depth, waiting } = asked;
   const { revision, relay, certificate } = options.snapshots.current();
   const { lastError } = options.snapshots;
   const { acceptedMessages, unwrittenOutcomes } = options.counts();
@@ -97,6 +104,10 @@ function reportOf(options: PagesOptions, startedAt: number, depth: SpoolDepth): 
       queuedRecipients: depth.queuedRecipients,
       unreadableRecipients: depth.unreadableRecipients,
       ...(depth.oldestDueAt === undefined ? {} : { oldestDueTime: new Date(depth.oldestDueAt).toISOString() }),
+      ...(waiting.oldestAcceptedAt === undefined
+        ? {}
+        : { oldestAcceptedTime: new Date(waiting.oldestAcceptedAt).toISOString() }),
+      lateMessages: waiting.olderThan["5m"],
       usedBytes: depth.usedBytes,
       capacityBytes: relay.spool.capacityBytes,
       full: depth.full,

@@ -2,13 +2,16 @@
 import { otherValues, type MetricsRegistry } from "../../runtime/metrics.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
 import type { CheckpointResult } from "./local/wal/decide.ts";
-import type { Census, SpoolDepth } from "./queue.ts";
+import type { Census, SpoolDepth, Waiting } from "./queue.ts";
+import { waitingMetrics } from "./waitingmetrics.ts";
 
 /** What is asked at each scrape. */
 export interface SpoolSources {
   readonly depth: () => Promise<SpoolDepth>;
   /** The `limit` longest queues of each kind. */
   readonly census: (limit: number) => Promise<Census>;
+  /** The `limit` sender domains that have most messages over five minutes. */
+  readonly waiting: (limit: number) => Promise<Waiting>;
   /** Undefined until the first configuration is loaded. */
   readonly snapshots: () => SnapshotSource | undefined;
 }
@@ -36,8 +39,9 @@ export function spoolMetrics(registry: MetricsRegistry, sources: SpoolSources): 
   for (const result of ["complete", "partial", "blocked", "failed"] as const) checkpoints.inc({ result }, 0);
   const refreshDepth = depthGauges(registry, sources);
   const refreshCensus = censusGauges(registry, sources);
+  const refreshWaiting = waitingMetrics(registry, sources.waiting);
   registry.onScrape(async () => {
-    await Promise.all([refreshDepth(), refreshCensus()]);
+    await Promise.all([refreshDepth(), refreshCensus(), refreshWaiting()]);
   });
   return {
     committed(writes, seconds) {

@@ -21,6 +21,8 @@ export interface OpenOffer extends OfferName {
 }
 
 export interface OfferQuestion {
+  /** ms since the epoch. */
+  readonly now: number;
   /** Messages. */
   readonly limit: number;
   readonly peer: Peer;
@@ -33,6 +35,8 @@ export interface ReceivedMessage extends WholeMessage {
   readonly offer: string;
   /** ms since the epoch. */
   readonly now: number;
+  /** When it was offered, by the giver's clock: what was late then, the giver has counted. Undefined when it did not say. */
+  readonly offeredAt?: number | undefined;
 }
 
 export interface HandoffSpool {

@@ -39,6 +39,40 @@ export interface Census {
   readonly oldest: readonly { readonly domain: string; readonly dueAt: number }[];
 }
 
+/** How long a message may wait, in ms: until it is late, and what people ask about beyond that. */
+export const agesMs = { "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
+
+export type Age = keyof typeof agesMs;
+
+export const ages: readonly Age[] = ["5m", "1h", "1d"];
+
+/** Messages that wait and were accepted longer ago than each. */
+export type OlderThan = Readonly<Record<Age, number>>;
+
+export interface WaitingLine {
+  /** Of the sender. */
+  readonly domain: string;
+  readonly olderThan: OlderThan;
+  /** ms since the epoch. */
+  readonly oldestAcceptedAt: number | undefined;
+}
+
+/** How long accepted messages have waited: on their way, until their next attempt, for whatever reason. */
+export interface Waiting {
+  /**
+   * Messages of this process, each counted once: in time when it was through within five minutes, late when it was not, from
+   * the moment at which it was five minutes old.
+   */
+  readonly objective: { readonly inTime: number; readonly late: number };
+  /** ms since the epoch; undefined when nothing waits. */
+  readonly oldestAcceptedAt: number | undefined;
+  readonly olderThan: OlderThan;
+  /** Sender domains with a message older than five minutes: those with most of them. */
+  readonly domains: readonly WaitingLine[];
+  /** Messages of all domains that are not listed. */
+  readonly others: OlderThan;
+}
+
 export interface QueuedMessage {
   /** As it stands there. */
   readonly id: string;

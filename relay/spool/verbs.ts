@@ -5,7 +5,7 @@
 import type { Body, Entry, NewMessage } from "./message/message.ts";
 import type { SpoolId } from "./message/id.ts";
 import type { Reply } from "../mail/reply.ts";
-import type { Census, SpoolDepth } from "./queue.ts";
+import type { Census, SpoolDepth, Waiting } from "./queue.ts";
 
 /** A body that is being received: memory up to the inline limit, a file beyond it. */
 export interface BodyWriter {
@@ -102,6 +102,8 @@ export interface Spool {
   depth(now: number): Promise<SpoolDepth>;
   /** The `limit` longest queues by sender domain and by destination. */
   census(now: number, limit: number): Promise<Census>;
+  /** How old what waits is, with the `limit` sender domains that have most messages over five minutes. */
+  waiting(now: number, limit: number): Promise<Waiting>;
   /** The same as depth().full, at no cost: asked for every MAIL command. */
   isFull(): boolean;
   /** Waits for what is under way, then releases the spool to the next owner. */

@@ -48,11 +48,26 @@ function condition(which: string, values: string): Series {
   };
 }
 
-function deliveries(inTime: string, all: string): Series[] {
+function judged(inTime: string, late: string): Series[] {
   return [
-    relaySeries("mailboat_delivery_seconds_bucket", 'le="300"', inTime),
-    relaySeries("mailboat_delivery_seconds_count", "", all),
+    relaySeries("mailboat_spool_objective_messages_total", 'result="in_time"', inTime),
+    relaySeries("mailboat_spool_objective_messages_total", 'result="late"', late),
   ];
+}
+
+/** Messages over five minutes. */
+function waiting(values: string): Series {
+  return relaySeries("mailboat_spool_waiting_messages", 'older_than="5m"', values);
+}
+
+const ofRelay = 'relay_namespace="mail", mailboat_dev_relay="outbound"';
+const relayPlace = { relay_namespace: "mail", mailboat_dev_relay: "outbound" };
+
+function pods(wanted: string, ready: string): Series[] {
+  return Object.entries({ wanted, ready }).map(([state, values]) => ({
+    series: `mailboat_operator_relay_pods{${operator}, ${ofRelay}, state="${state}"}`,
+    values,
+  }));
 }
 
 /** promtool's clock begins at 0: what became due at 1 s has waited for nearly all of the time. */
@@ -179,8 +194,31 @@ const cases: Readonly<Record<string, Case>> = {
     at: 90,
     labels: { ...operatorPlace, kind: "MailRelay" },
   },
-  MailboatSlowDelivery: { series: deliveries("0+50x90", "0+60x90"), at: 70, labels: place },
-  MailboatSlowDeliveryPersists: { series: deliveries("0+57x500", "0+60x500"), at: 450, labels: place },
+  MailboatPodNotAnswering: {
+    series: [relaySeries("up", "", "1x5 0x30")],
+    at: 15,
+    labels: { ...place, instance: "outbound-0" },
+  },
+  MailboatRelayDown: { series: pods("2x30", "2x5 0x30"), at: 15, labels: relayPlace },
+  MailboatPodsMissing: { series: pods("2x60", "1x60"), at: 15, labels: relayPlace },
+  MailboatRelaysNotScraped: {
+    series: [...pods("2x60", "2x60"), relaySeries("mailboat_configuration_info", 'revision="new"', "1x60")],
+    at: 20,
+    labels: place,
+  },
+  // Two minutes of good order, then nothing leaves: the first are late five minutes after that.
+  MailboatMailStuck: {
+    series: [...judged("0+6x2 12x60", "0x7 0+6x60"), waiting("0x7 0+6x60")],
+    at: 11,
+    labels: place,
+  },
+  MailboatNothingDelivered: {
+    series: [waiting("1x60"), relaySeries("mailboat_delivery_seconds_count", "", "7x60")],
+    at: 10,
+    labels: place,
+  },
+  MailboatSlowDelivery: { series: judged("0+50x90", "0+10x90"), at: 70, labels: place },
+  MailboatSlowDeliveryPersists: { series: judged("0+57x500", "0+3x500"), at: 450, labels: place },
 };
 
 const healthy: readonly Series[] = [
@@ -219,7 +257,125 @@ const healthy: readonly Series[] = [
   },
   { series: `mailboat_operator_failing_resources{${operator}, kind="MailRelay"}`, values: "0x1600" },
   condition("SenderDomain Ready True", "3x1600"),
-  ...deliveries("0+60x1600", "0+60x1600"),
+  ...judged("0+60x1600", "0x1600"),
+  waiting("0x1600"),
+  relaySeries("mailboat_delivery_seconds_count", "", "0+60x1600"),
+  relaySeries("up", "", "1x1600"),
+  ...pods("1x1600", "1x1600"),
+];
+
+/** With an operator that leads, of which each situation would be without. */
+const leading: Series = { series: `mailboat_operator_leader{${operator}}`, values: "1x1600" };
+
+interface Situation {
+  readonly name: string;
+  readonly series: readonly Series[];
+  /** Minutes. */
+  readonly at: number;
+  /** All that fire. */
+  readonly alerts: readonly string[];
+}
+
+/** Whether an alert says the right thing when nothing moves, when there is no series, and when a pod has just started. */
+const situations: readonly Situation[] = [
+  { name: "no series of anybody", series: [], at: 30, alerts: ["MailboatOperatorWithoutLeader"] },
+  {
+    name: "a pod has just started on a spool that holds old mail, which leaves within minutes",
+    series: [
+      leading,
+      relaySeries("up", "", "1x30"),
+      waiting("50-10x5 0x30"),
+      ...judged("0+10x40", "0x40"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+20x40"),
+      relaySeries("mailboat_spool_oldest_due_timestamp_seconds", "", "1 0x40"),
+    ],
+    at: 12,
+    alerts: [],
+  },
+  {
+    name: "a pod that starts again begins its counters anew",
+    series: [
+      leading,
+      waiting("0x40"),
+      ...judged("0+60x15 0+60x25", "0x40"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+60x15 0+60x25"),
+    ],
+    at: 30,
+    alerts: [],
+  },
+  {
+    name: "everything stands still, for hours: no counter moves, and the queue is as it was",
+    series: [
+      leading,
+      waiting("50x300"),
+      ...judged("100x300", "50x300"),
+      relaySeries("mailboat_spool_oldest_due_timestamp_seconds", "", "0x300"),
+      relaySeries("mailboat_delivery_seconds_count", "", "100x300"),
+    ],
+    at: 290,
+    alerts: ["MailboatNothingDelivered"],
+  },
+  {
+    name: "nobody sends any more, half an hour after the way out was shut",
+    series: [
+      leading,
+      waiting("0x7 0+6x20 120x60"),
+      ...judged("0+6x2 12x60", "0x7 0+6x20 120x60"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+6x2 12x60"),
+    ],
+    at: 60,
+    alerts: ["MailboatMailStuck", "MailboatNothingDelivered"],
+  },
+  {
+    name: "one message of a relay with little mail waits, and others go",
+    series: [
+      leading,
+      waiting("0x10 1x90"),
+      ...judged("0x4 1x10 2x10 3x70", "0x9 1x90"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0x4 1x10 2x10 3x10 4x10 5x50"),
+    ],
+    at: 14,
+    alerts: [],
+  },
+  {
+    name: "a relay that has accepted nothing since its start refuses all",
+    series: [
+      leading,
+      relaySeries("mailboat_submission_refusals_total", 'listener="smtp", code="452", enhanced="4.3.1"', "0+20x60"),
+    ],
+    at: 30,
+    alerts: ["MailboatRefusing"],
+  },
+  {
+    name: "a relay hibernates: it has no pods, and no series",
+    series: [leading, ...pods("0x60", "0x60")],
+    at: 50,
+    alerts: [],
+  },
+  {
+    name: "pods that nobody scrapes: no alert of theirs could ever fire",
+    series: [leading, ...pods("2x60", "2x60")],
+    at: 50,
+    alerts: ["MailboatRelaysNotScraped"],
+  },
+  {
+    name: "the pod's series are gone with it, and only the operator is left to tell",
+    series: [leading, ...pods("1x60", "1x5 0x60"), relaySeries("up", "", "1x5 stale"), waiting("9x5 stale")],
+    at: 20,
+    alerts: ["MailboatPodsMissing", "MailboatRelayDown"],
+  },
+  {
+    name: "the way out is open again: alerts end with the mail that leaves",
+    series: [
+      leading,
+      waiting("0x7 0+6x20 120 0x60"),
+      ...judged("0+6x2 12x25 18+6x60", "0x7 0+6x20 120x60"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+6x2 12x25 140+6x60"),
+    ],
+    at: 40,
+    // The budget is used up all the same.
+    alerts: ["MailboatSlowDeliveryPersists"],
+  },
 ];
 
 const alerts = ruleGroups.flatMap(({ rules }) => rules).flatMap((rule) => ("alert" in rule ? [rule] : []));
@@ -243,6 +399,22 @@ function firing(name: string, wanted: Case): object {
   };
 }
 
+/** Which alerts fire, and no other. */
+function exactly({ name, series, at, alerts: wanted }: Situation): object {
+  return {
+    name,
+    interval: "1m",
+    input_series: series,
+    promql_expr_test: [
+      {
+        expr: 'group by (alertname) (ALERTS{alertstate="firing"})',
+        eval_time: `${at}m`,
+        exp_samples: wanted.map((alertname) => ({ labels: `{alertname="${alertname}"}`, value: 1 })),
+      },
+    ],
+  };
+}
+
 test("promtool accepts the rules", { skip: lacking("promtool") }, async () => {
   await run("promtool", ["check", "rules", "--lint=all", "--lint-fatal", rulesFile]);
 });
@@ -251,6 +423,7 @@ test("every alert fires on its case, and none on a healthy relay", { skip: lacki
   assert.deepEqual(Object.keys(cases).toSorted(), alerts.map(({ alert }) => alert).toSorted(), "a case for each alert");
   const tests = [
     ...Object.entries(cases).map(([name, wanted]) => firing(name, wanted)),
+    ...situations.map(exactly),
     {
       name: "healthy",
       interval: "1m",

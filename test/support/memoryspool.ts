@@ -7,7 +7,7 @@ import type { Outcomes } from "../../relay/spool/verbs.ts";
 import type { SpoolId } from "../../relay/spool/message/id.ts";
 import { domainOf } from "../../relay/mail/address.ts";
 import type { BodyWriter, ClaimQuestion, LapsedClaims, Spool } from "../../relay/spool/verbs.ts";
-import type { Census, SpoolDepth } from "../../relay/spool/queue.ts";
+import type { Census, SpoolDepth, Waiting as WaitingMail } from "../../relay/spool/queue.ts";
 import { startingAtOnce, type Starter } from "../../relay/spool/start.ts";
 
 interface Waiting {
@@ -165,6 +165,17 @@ export class MemorySpool implements Spool {
   async census(): Promise<Census> {
     const none = { longest: [], others: 0 };
     return { senders: none, destinations: none, oldest: [] };
+  }
+
+  async waiting(): Promise<WaitingMail> {
+    const none = { "5m": 0, "1h": 0, "1d": 0 };
+    return {
+      objective: { inTime: 0, late: 0 },
+      oldestAcceptedAt: undefined,
+      olderThan: none,
+      domains: [],
+      others: none,
+    };
   }
 
   isFull(): boolean {

@@ -179,6 +179,8 @@ export interface ReportFixture {
   readonly fingerprint?: string;
   readonly queued?: number;
   readonly oldestDueTime?: string;
+  readonly oldestAcceptedTime?: string;
+  readonly lateMessages?: number;
   readonly draining?: boolean;
   /** Implies draining. */
   readonly drain?: RelayReport["drain"];
@@ -188,7 +190,7 @@ export interface ReportFixture {
 
 export function reportOf(fixture: ReportFixture = {}): RelayReport {
   const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, drain } = fixture;
-  const { draining = drain !== undefined } = fixture;
+  const { draining = drain !== undefined, oldestAcceptedTime, lateMessages } = fixture;
   const newest = "reads" in fixture ? fixture.reads : documentVersions.newest;
   const certificate = { fingerprint: fingerprint ?? "", notAfter: "2027-01-01T00:00:00Z", names: [] };
   return {
@@ -201,6 +203,8 @@ export function reportOf(fixture: ReportFixture = {}): RelayReport {
       queuedRecipients: queued,
       queuedMessages: queued,
       ...(oldestDueTime === undefined ? {} : { oldestDueTime }),
+      ...(oldestAcceptedTime === undefined ? {} : { oldestAcceptedTime }),
+      ...(lateMessages === undefined ? {} : { lateMessages }),
       usedBytes: 0,
       capacityBytes: 1,
       full: false,

@@ -223,6 +223,17 @@ export class MemorySpool implements Spool {
     return { senders: none, destinations: none, oldest: [] };
   }
 
+  async waiting(): Promise<Awaited<ReturnType<Spool["waiting"]>>> {
+    const none = { "5m": 0, "1h": 0, "1d": 0 };
+    return {
+      objective: { inTime: 0, late: 0 },
+      oldestAcceptedAt: undefined,
+      olderThan: none,
+      domains: [],
+      others: none,
+    };
+  }
+
   async depth(): Promise<Awaited<ReturnType<Spool["depth"]>>> {
     const queuedMessages = this.kept.length;
     await Promise.resolve();

@@ -1,5 +1,24 @@
-/** Counts resources by condition, for the metrics: as they come and go, because a walk over all would hold up the work. Pure. */
+/**
+ * Counts resources by condition, for the metrics: as they come and go, because a walk over all would hold up the work. And of each
+ * relay its pods, because there are few relays. Pure.
+ */
 import { isRecord, type RawObject } from "../client/resource.ts";
+
+/** Pods of one MailRelay: that there should be, and that take mail. */
+export interface RelayPods {
+  readonly namespace: string;
+  readonly relay: string;
+  readonly wanted: number;
+  readonly ready: number;
+}
+
+/** Of relays that were looked at once, and not of one that is on its way out: what it still has is Draining's to tell. */
+export function relayPodsOf({ metadata, status }: RawObject): readonly RelayPods[] {
+  const { namespace = "", name, deletionTimestamp } = metadata;
+  if (!isRecord(status) || deletionTimestamp !== undefined) return [];
+  const { desiredReplicas: wanted, readyReplicas: ready = 0 } = status;
+  return typeof wanted === "number" ? [{ namespace, relay: name, wanted, ready: Number(ready) }] : [];
+}
 
 /** How many resources of a kind have a condition with a status, for example Ready False. */
 export interface ConditionCount {

@@ -11,7 +11,7 @@ import type { Kind, OptionalKind, ReferredKind, WrittenKind } from "../objects.t
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
 import { NamespaceAccess } from "./secrets/access.ts";
 import { ConfigMapReads } from "./secrets/configmaps.ts";
-import { type ConditionCount, conditionCounts, conditionsOf } from "./census.ts";
+import { type ConditionCount, conditionCounts, conditionsOf, type RelayPods, relayPodsOf } from "./census.ts";
 import { decoder } from "./decode.ts";
 import { type ClusterChange, newsOf } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
@@ -139,6 +139,10 @@ export class ClusterReads {
     return (["MailRelay", "SenderDomain"] as const).flatMap((kind) =>
       conditionCounts(kind, this.#cache(kind).counts()),
     );
+  }
+
+  relayPods(): readonly RelayPods[] {
+    return [...this.#cache("MailRelay").values()].flatMap(relayPodsOf);
   }
 
   get(kind: CachedKind, namespace: string, name: string): RawObject | undefined {

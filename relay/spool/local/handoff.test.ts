@@ -56,7 +56,7 @@ async function commit(spool: Store, message: Message, dueAt = start): Promise<vo
 }
 
 async function offerOne(spool: Store, offer = "first"): Promise<WholeMessage> {
-  const [whole, ...others] = await spool.handoff.offer({ limit: 1, peer, offer, except: [] });
+  const [whole, ...others] = await spool.handoff.offer({ now: start, limit: 1, peer, offer, except: [] });
   assert.ok(whole);
   assert.deepEqual(others, []);
   return whole;
@@ -177,7 +177,7 @@ test("what delivery holds and what should stay is not offered; the others go as 
   ] as const) {
     await commit(spool, message, dueAt);
   }
-  const offered = await spool.handoff.offer({ limit: 10, peer, offer: "one", except: [kept.id] });
+  const offered = await spool.handoff.offer({ now: start, limit: 10, peer, offer: "one", except: [kept.id] });
   assert.deepEqual(
     offered.map(({ message }) => message.id),
     [early.id, late.id],
@@ -229,7 +229,7 @@ test("what is refused in a transaction of many undoes nothing else", async () =>
   // The first operation leaves at once; those that follow share the next transaction, which fails as a whole and then in part.
   const results = await Promise.allSettled([
     spool.nextDueAt(),
-    spool.handoff.offer({ limit: 1, peer, offer: "first", except: [other.id] }),
+    spool.handoff.offer({ now: start, limit: 1, peer, offer: "first", except: [other.id] }),
     spool.handoff.remove(other.id),
     spool.handoff.remove(one.id),
   ]);

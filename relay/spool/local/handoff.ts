@@ -15,7 +15,6 @@ export interface LocalHandoffOptions {
   /** Asked once the spool is open. */
   readonly spoolId: () => string;
   readonly request: (operation: HandoffOperation) => Promise<OperationResult>;
-  readonly now: () => number;
   readonly isFull: () => boolean;
   readonly releaseReserve: () => Promise<void>;
   /** The body of a message that was received is committed, or was refused. */
@@ -35,7 +34,7 @@ export class LocalHandoff implements HandoffSpool {
   }
 
   async offer(question: OfferQuestion): Promise<readonly WholeMessage[]> {
-    const result = await this.#give({ kind: "offer", now: this.#options.now(), ...question });
+    const result = await this.#give({ kind: "offer", ...question });
     if (result.kind !== "whole") throw unexpected(result);
     return result.rows.map(wholeOf);
   }
@@ -65,13 +64,14 @@ export class LocalHandoff implements HandoffSpool {
     return result.rows.map(wholeOf)[0];
   }
 
-  async receive({ message, recipients, offer, now }: ReceivedMessage): Promise<"taken" | "known"> {
+  async receive({ message, recipients, offer, now, offeredAt }: ReceivedMessage): Promise<"taken" | "known"> {
     if (this.#options.isFull()) throw new SpoolFullError("the spool is past its high watermark");
     const result = await this.#keep({
       kind: "receive",
       row: { message: storedOf(message), recipients },
       offer,
       now,
+      offeredAt,
     });
     if (result.kind === "error" && result.diskFull) throw new SpoolFullError(result.message);
     if (result.kind !== "known") throw unexpected(result);

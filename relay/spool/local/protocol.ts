@@ -7,7 +7,7 @@ import type { SpoolId } from "../message/id.ts";
 import type { Recipient, ScheduledRecipient } from "../message/message.ts";
 import type { StoredMessage } from "../message/stored.ts";
 import type { OpenOffer } from "../offers.ts";
-import type { Census } from "../queue.ts";
+import type { Census, Waiting } from "../queue.ts";
 import type { PassOver, Postponement, Outcome } from "../verbs.ts";
 import type { CommittedBodies } from "./recover.ts";
 
@@ -49,6 +49,7 @@ export type Operation =
   | {
       readonly kind: "settle";
       readonly id: SpoolId;
+      readonly now: number;
       readonly outcomes: readonly Outcome[];
       readonly postponed: readonly Postponement[];
       readonly notices: readonly NewRow[];
@@ -57,6 +58,7 @@ export type Operation =
   | { readonly kind: "renew"; readonly round: number; readonly held: readonly SpoolId[] }
   | { readonly kind: "nextDue"; readonly after: number }
   | { readonly kind: "census"; readonly now: number; readonly limit: number }
+  | { readonly kind: "waiting"; readonly now: number; readonly limit: number }
   | { readonly kind: "close" };
 
 export type HandoffOperation =
@@ -70,7 +72,13 @@ export type HandoffOperation =
     }
   | { readonly kind: "takeBack" | "remove" | "offered"; readonly id: SpoolId }
   | { readonly kind: "openOffers" }
-  | { readonly kind: "receive"; readonly row: WholeRow; readonly offer: string; readonly now: number }
+  | {
+      readonly kind: "receive";
+      readonly row: WholeRow;
+      readonly offer: string;
+      readonly now: number;
+      readonly offeredAt?: number | undefined;
+    }
   | { readonly kind: "knows"; readonly id: SpoolId; readonly offer: string }
   | { readonly kind: "forgetReceived"; readonly before: number };
 
@@ -90,6 +98,7 @@ export type OperationResult =
   | { readonly kind: "count"; readonly count: number }
   | { readonly kind: "due"; readonly dueAt: number | undefined }
   | { readonly kind: "census"; readonly census: Census }
+  | { readonly kind: "waiting"; readonly waiting: Waiting }
   /** `removed` names a message whose last recipient is final and whose body file may go. */
   | { readonly kind: "settled"; readonly removed: SpoolId | undefined }
   /** `messages` claims came to their end; the first of their recipients is due then. */

@@ -145,7 +145,7 @@ test("what a later release adds is passed over and left as it is", async (t) => 
   laterAgain.exec("UPDATE message SET checked = 'by the later release'; UPDATE recipient SET alias = 'info'");
   laterAgain.close();
   const again = await openOurs(t, directory);
-  const [whole] = await again.handoff.offer({ limit: 1, peer, offer: "one", except: [] });
+  const [whole] = await again.handoff.offer({ now: start, limit: 1, peer, offer: "one", except: [] });
   assert.deepEqual(whole?.message, message.message);
   await again.handoff.takeBack(message.message.id);
   const [entry] = await again.claim({ now: start, limit: 10 });

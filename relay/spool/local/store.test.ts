@@ -384,8 +384,10 @@ test("a spool of the first version is taken over with all it holds", async () =>
   await spool.commit(message);
   await spool.close();
   const database = new DatabaseSync(join(directory, "spool.db"));
-  database.exec("DROP INDEX recipient_flow; DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable");
-  for (const column of ["sender_domain", "destination"]) database.exec(`ALTER TABLE recipient DROP COLUMN ${column}`);
+  database.exec("DROP INDEX recipient_flow; DROP INDEX recipient_age; DROP INDEX recipient_domain_age");
+  database.exec("DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable");
+  for (const column of ["sender_domain", "destination", "accepted_at"])
+    database.exec(`ALTER TABLE recipient DROP COLUMN ${column}`);
   database.exec("PRAGMA user_version = 1");
   database.close();
   const reopened = await openAt(directory);
@@ -561,7 +563,7 @@ test("what is offered to another pod is no lease of delivery's", async (t) => {
   t.after(() => spool.close());
   await spool.commit(messageWith(["a@example.net"]));
   const peer = { name: "outbound-1", host: "10.0.0.2", port: 9465 };
-  assert.equal((await spool.handoff.offer({ limit: 1, peer, offer: "o1", except: [] })).length, 1);
+  assert.equal((await spool.handoff.offer({ now: start, limit: 1, peer, offer: "o1", except: [] })).length, 1);
   for (const round of [1, 2, 3]) assert.equal((await spool.renew(round, [])).messages, 0);
   assert.deepEqual(await spool.claim({ now: start + 1e9, limit: 10 }), []);
 });

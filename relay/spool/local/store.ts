@@ -10,7 +10,7 @@ import type { SpoolId } from "../message/id.ts";
 import type { Entry, NewMessage } from "../message/message.ts";
 import { messageOf, storedOf } from "../message/stored.ts";
 import type { HandoffSpool } from "../offers.ts";
-import type { Census, SpoolDepth } from "../queue.ts";
+import type { Census, SpoolDepth, Waiting } from "../queue.ts";
 import {
   ClaimLostError,
   OutcomeRefusedError,
@@ -95,7 +95,6 @@ class SpoolStore implements Store {
     this.handoff = new LocalHandoff({
       spoolId: () => this.#spoolId,
       request: async (operation) => this.#request(operation),
-      now: () => options.clock.now(),
       isFull: () => this.#isFull(),
       releaseReserve: async () => this.#space.releaseReserve(),
       ended: (id) => this.#bodies.ended(id),
@@ -198,7 +197,8 @@ class SpoolStore implements Store {
     notices: readonly NewMessage[],
   ): Promise<SpoolId | undefined> {
     const rows = notices.map(newRowOf);
-    const result = await this.#request({ kind: "settle", id, outcomes, postponed, notices: rows });
+    const now = this.#options.clock.now();
+    const result = await this.#request({ kind: "settle", id, now, outcomes, postponed, notices: rows });
     if (result.kind === "settled") return result.removed;
     const message = `spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`;
     if (result.kind !== "error" || result.scope === "operation") throw new OutcomeRefusedError(message);
@@ -222,6 +222,12 @@ class SpoolStore implements Store {
     const result = await this.#request({ kind: "census", now, limit });
     if (result.kind === "census") return result.census;
     throw new Error(`spool: could not count: ${result.kind === "error" ? result.message : result.kind}`);
+  }
+
+  async waiting(now: number, limit: number): Promise<Waiting> {
+    const result = await this.#request({ kind: "waiting", now, limit });
+    if (result.kind === "waiting") return result.waiting;
+    throw new Error(`spool: could not tell what waits: ${result.kind === "error" ? result.message : result.kind}`);
   }
 
   async depth(now: number): Promise<SpoolDepth> {

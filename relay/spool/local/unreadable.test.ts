@@ -169,14 +169,14 @@ test("what cannot be read is not offered to another pod, and all others are", as
     const { directory, whole } = await prepare();
     damage(directory, sql);
     const spool = await open(t, directory);
-    const offered = await spool.handoff.offer({ limit: 10, peer, offer: "first", except: [] });
+    const offered = await spool.handoff.offer({ now: start, limit: 10, peer, offer: "first", except: [] });
     assert.deepEqual(
       offered.map(({ message: { id } }) => id),
       [whole.message.id],
       sql,
     );
     assert.notEqual((await spool.depth(start)).unreadableRecipients, 0);
-    assert.deepEqual(await spool.handoff.offer({ limit: 10, peer, offer: "second", except: [] }), []);
+    assert.deepEqual(await spool.handoff.offer({ now: start, limit: 10, peer, offer: "second", except: [] }), []);
     await spool.close();
   }
 });
@@ -184,7 +184,7 @@ test("what cannot be read is not offered to another pod, and all others are", as
 async function offerSpoiled(): Promise<{ directory: string; id: SpoolId }> {
   const { directory, spoiled } = await prepare();
   const spool = await openAt(directory);
-  await spool.handoff.offer({ limit: 1, peer, offer: "first", except: [] });
+  await spool.handoff.offer({ now: start, limit: 1, peer, offer: "first", except: [] });
   await spool.close();
   return { directory, id: spoiled.message.id };
 }

@@ -63,6 +63,9 @@ const writes: ReadonlySet<Operation["kind"]> = new Set([
   "forgetReceived",
 ]);
 
+/** Before these, what has grown too old is counted: it is asked for, or goes to another pod, or comes from one. */
+const looks: ReadonlySet<Operation["kind"]> = new Set(["waiting", "offer", "receive"]);
+
 function isWrite(operation: Operation): boolean {
   return writes.has(operation.kind);
 }
@@ -82,6 +85,8 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
       return { kind: "due", dueAt: ledger.nextDueAt(operation.after) };
     case "census":
       return { kind: "census", census: ledger.census(operation.now, operation.limit) };
+    case "waiting":
+      return { kind: "waiting", waiting: ledger.ages.waiting(operation.limit) };
     case "close":
       return { kind: "done" };
     case "offer":
@@ -140,6 +145,9 @@ class Writer {
   }
 
   batch(operations: readonly Operation[]): BatchReply {
+    for (const operation of operations) {
+      if (looks.has(operation.kind) && "now" in operation) this.ledger.ages.look(operation.now);
+    }
     const started = performance.now();
     const written = operations.filter(isWrite).length;
     const results = this.#transaction(operations) ?? operations.map((operation) => this.#alone(operation));

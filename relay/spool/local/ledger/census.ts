@@ -50,7 +50,7 @@ function bump(counts: Map<string, number>, name: string, by: number): void {
 }
 
 /** One pass that keeps the longest so far: sorting 100,000 destinations would take longer than a commit. */
-function longest(counts: ReadonlyMap<string, number>, limit: number): Census["senders"] {
+export function longest(counts: ReadonlyMap<string, number>, limit: number): Census["senders"] {
   let kept: CensusLine[] = [];
   let floor = 0;
   let others = 0;

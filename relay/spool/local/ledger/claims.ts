@@ -18,7 +18,11 @@ export interface Claim {
   readonly seq: number;
   /** Sender domain of the message. */
   readonly domain: string;
+  /** Of the message, ms since the epoch. */
+  readonly acceptedAt: number;
   readonly holder: Holder;
+  /** Held since its acceptance: what of it was not put off yet stands in no flow. */
+  readonly isFresh: boolean;
   /** By the recipient's index. */
   readonly recipients: Map<number, HeldRecipient>;
   /** The round in which its holder did not name it, and in none since. */
@@ -37,6 +41,7 @@ export interface NewClaim {
   /** One without a time of its own was due at acceptance: its first attempt is registered with it. */
   readonly recipients: readonly (Pick<ScheduledRecipient, "index" | "address"> & { readonly dueAt?: number })[];
   readonly holder: Holder;
+  readonly isFresh?: boolean;
 }
 
 export class Claims {
@@ -61,9 +66,15 @@ export class Claims {
     return id !== undefined && this.#claims.get(id)?.recipients.has(index) === true;
   }
 
-  hold({ message: { id, domain, acceptedAt }, seq, recipients, holder }: NewClaim): void {
+  /** All of them. */
+  values(): Iterable<Claim> {
+    return this.#claims.values();
+  }
+
+  hold({ message: { id, domain, acceptedAt }, seq, recipients, holder, isFresh = false }: NewClaim): void {
     const known = this.#claims.get(id);
-    const claim = known ?? { seq, domain, holder, recipients: new Map<number, HeldRecipient>(), missedIn: undefined };
+    const made = { seq, domain, acceptedAt, holder, isFresh, missedIn: undefined };
+    const claim = known ?? { ...made, recipients: new Map<number, HeldRecipient>() };
     for (const { index, address, dueAt = acceptedAt } of recipients) {
       claim.recipients.set(index, { destination: domainOf(address), dueAt });
     }

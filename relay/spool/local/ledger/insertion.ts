@@ -7,6 +7,8 @@ import type { StoredMessage } from "../../message/stored.ts";
 export interface FlowOf {
   readonly sender: string;
   readonly destination: string;
+  /** Of the message, ms since the epoch. */
+  readonly acceptedAt: number;
 }
 
 export class Insertion {
@@ -15,7 +17,7 @@ export class Insertion {
 
   constructor(database: DatabaseSync) {
     this.#message = database.prepare(insertInto("message", ["id", ...messageColumns.names, ...contentColumns]));
-    const flow = ["sender_domain", "destination"];
+    const flow = ["sender_domain", "destination", "accepted_at"];
     this.#recipient = database.prepare(insertInto("recipient", ["seq", ...recipientColumns.names, ...flow]));
   }
 
@@ -26,6 +28,7 @@ export class Insertion {
 
   /** Without a flow while delivery holds it. */
   recipient(seq: number, recipient: ScheduledRecipient, flow: FlowOf | undefined): void {
-    this.#recipient.run(seq, ...recipientColumns.write(recipient), flow?.sender ?? null, flow?.destination ?? null);
+    const columns = [flow?.sender ?? null, flow?.destination ?? null, flow?.acceptedAt ?? null];
+    this.#recipient.run(seq, ...recipientColumns.write(recipient), ...columns);
   }
 }

@@ -16,8 +16,9 @@ import type { StoredMessage } from "../../message/stored.ts";
 import type { ClaimedRow, Gauges, NewRow } from "../protocol.ts";
 import { readRow, missingMessage } from "../readrow.ts";
 import type { CommittedBodies } from "../recover.ts";
+import { Ages } from "./ages.ts";
 import { Counts } from "./census.ts";
-import { Claims } from "./claims.ts";
+import { type Claim, Claims } from "./claims.ts";
 import { Transfers } from "./transfers.ts";
 import { Insertion } from "./insertion.ts";
 import { Flows, type FlowQuestion } from "./flows.ts";
@@ -41,6 +42,8 @@ interface MessageOrder extends Pick<ClaimOrder, "now" | "delaysMs" | "recipients
 
 export interface SettleOrder {
   readonly id: SpoolId;
+  /** ms since the epoch. */
+  readonly now: number;
   readonly outcomes: readonly Outcome[];
   readonly postponed: readonly Postponement[];
   readonly notices: readonly NewRow[];
@@ -74,18 +77,21 @@ export class Ledger {
   readonly #insertion: Insertion;
   readonly #deleteMessage: StatementSync;
   readonly #deleteRecipient: StatementSync;
-  readonly #deferRecipient: StatementSync;
+  readonly #deferFresh: StatementSync;
+  readonly #deferAgain: StatementSync;
   readonly #postponeRecipient: StatementSync;
   readonly #flows: Flows;
   readonly #counts: Counts;
   readonly #registerAttempt: StatementSync;
   readonly #anyRecipient: StatementSync;
+  readonly #anyWaiting: StatementSync;
   readonly #dueInOrder: StatementSync;
   readonly #messageBySeq: StatementSync;
   readonly #dueRecipients: StatementSync;
   readonly #pageCount: StatementSync;
   readonly #freeCount: StatementSync;
   readonly #pageBytes: number;
+  readonly ages: Ages;
   readonly transfers: Transfers;
   readonly unreadable: Unreadable;
   readonly #flowOfLapsed: StatementSync;
@@ -100,14 +106,18 @@ export class Ledger {
     resume(database, now);
     this.unreadable = new Unreadable(database, now, {
       count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
+      parked: (seq, message) => {
+        if (this.#anyWaiting.get(seq) === undefined) this.#undo.push(this.ages.left(message, { kind: "set aside" }));
+      },
       undo: (undo) => this.#undo.push(undo),
     });
     this.#insertion = new Insertion(database);
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
     this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
-    this.#deferRecipient = database.prepare(
-      `UPDATE recipient SET due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?), ${flowColumns} WHERE seq = ? AND idx = ?`,
-    );
+    const deferral = "due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?)";
+    this.#deferFresh = database.prepare(`UPDATE recipient SET ${deferral}, ${flowColumns} WHERE seq = ? AND idx = ?`);
+    // What was handed out of its flow has one.
+    this.#deferAgain = database.prepare(`UPDATE recipient SET ${deferral} WHERE seq = ? AND idx = ?`);
     // The attempt that was registered for it is not made.
     this.#postponeRecipient = database.prepare(
       `UPDATE recipient SET due_at = ?, attempts = max(attempts - 1, 0), ${flowColumns} WHERE seq = ? AND idx = ?`,
@@ -117,8 +127,10 @@ export class Ledger {
     );
     this.#flows = new Flows(database);
     this.#counts = new Counts(database);
+    this.ages = new Ages(database, now, this.#claims);
     this.#registerAttempt = database.prepare("UPDATE recipient SET attempts = ?, due_at = ? WHERE seq = ? AND idx = ?");
     this.#anyRecipient = database.prepare("SELECT 1 FROM recipient WHERE seq = ? LIMIT 1");
+    this.#anyWaiting = database.prepare(`SELECT 1 FROM recipient WHERE seq = ? AND due_at < ${dueNever} LIMIT 1`);
     this.#dueInOrder = database.prepare(
       `SELECT due_at, seq, idx FROM recipient WHERE due_at > ? AND due_at < ${dueNever} ORDER BY due_at`,
     );
@@ -134,9 +146,11 @@ export class Ledger {
       heldSeq: (id) => this.#claims.get(id)?.seq,
       hold: (message, seq, recipients) => this.#claims.hold({ message, seq, recipients, holder: "offer" }),
       letGo: (id) => this.#claims.letGo(id),
-      insert: (message, recipients) => this.#insert(message, recipients, false),
+      insert: (message, recipients, isJudged) => this.#insert(message, recipients, { isHeld: false, isJudged }),
       count: (sender, destination, recipients) => this.#count(sender, destination, recipients),
       total: (messages, recipients) => this.#total(messages, recipients),
+      handedOver: (message) => this.#undo.push(this.ages.left(message, { kind: "handed over" })),
+      returned: (acceptedAt, offeredAt) => this.#undo.push(this.ages.returned(acceptedAt, offeredAt)),
       unreadable: this.unreadable,
     });
     // What it held above stands in the file: the first rollback must not let go of it.
@@ -182,20 +196,26 @@ export class Ledger {
 
   commit({ message, recipients, dueAt, claimed }: NewRow): void {
     const scheduled = recipients.map((recipient) => ({ ...recipient, dueAt }));
-    const seq = this.#insert(message, scheduled, claimed);
-    if (claimed) this.#claims.hold({ message, seq, recipients, holder: "delivery" });
+    const seq = this.#insert(message, scheduled, { isHeld: claimed, isJudged: false });
+    if (claimed) this.#claims.hold({ message, seq, recipients, holder: "delivery", isFresh: true });
   }
 
   /** The number of its row. What delivery holds from the start stands in no flow. */
-  #insert(message: StoredMessage, recipients: readonly ScheduledRecipient[], isHeld: boolean): number {
+  #insert(
+    message: StoredMessage,
+    recipients: readonly ScheduledRecipient[],
+    { isHeld, isJudged }: Readonly<Record<"isHeld" | "isJudged", boolean>>,
+  ): number {
+    const { domain, acceptedAt } = message;
     const seq = this.#insertion.message(message);
     for (const recipient of recipients) {
       const destination = domainOf(recipient.address);
-      const flow = isHeld ? undefined : { sender: message.domain, destination };
+      const flow = isHeld ? undefined : { sender: domain, destination, acceptedAt };
       this.#insertion.recipient(seq, recipient, flow);
-      this.#count(message.domain, destination, 1);
+      this.#count(domain, destination, 1);
     }
     this.#total(1, recipients.length);
+    this.#undo.push(this.ages.came({ domain, acceptedAt }, isJudged));
     return seq;
   }
 
@@ -266,15 +286,16 @@ export class Ledger {
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
-  settle({ id, outcomes, postponed, notices }: SettleOrder): SettleResult {
+  settle({ id, now, outcomes, postponed, notices }: SettleOrder): SettleResult {
     const claim = this.#claims.get(id);
     if (claim === undefined) throw new UnclaimedError(`spool: ${id} is not claimed`);
+    const defer = claim.isFresh ? this.#deferFresh : this.#deferAgain;
     let final = 0;
     for (const outcome of outcomes) {
       const held = claim.recipients.get(outcome.index);
       if (held === undefined) throw new UnclaimedError(`spool: recipient ${outcome.index} of ${id} is not claimed`);
       if (outcome.kind === "deferred") {
-        this.#deferRecipient.run(
+        defer.run(
           Math.round(outcome.dueAt),
           lastReply.write(outcome.reply),
           lastAttempt.write(outcome.attempt),
@@ -296,6 +317,8 @@ export class Ledger {
     for (const notice of notices) this.commit(notice);
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
+    if (empty) this.#undo.push(this.ages.left(claim, { kind: "final", at: now }));
+    else if (final > 0 && this.#isLeftAside(claim)) this.#undo.push(this.ages.left(claim, { kind: "set aside" }));
     this.#claims.release(id, claim, [...outcomes, ...postponed]);
     this.#total(empty ? -1 : 0, -final);
     return { removed: empty ? id : undefined };
@@ -332,6 +355,11 @@ export class Ledger {
   rolledBack(): void {
     for (const undo of this.#undo.toReversed()) undo();
     this.#undo = [];
+  }
+
+  /** Whether all that is left of it is set aside. */
+  #isLeftAside({ seq }: Claim): boolean {
+    return this.unreadable.recipients > 0 && this.#anyWaiting.get(seq) === undefined;
   }
 
   #count(sender: string, destination: string, recipients: number): void {

@@ -28,7 +28,8 @@ interface Table {
 
 /**
  * A recipient that waits stands in a flow: that of its sender domain and its own domain. One that was accepted straight into
- * delivery gets a flow when it is put off; most never are, and cost no place in the flows' index.
+ * delivery gets a flow when it is put off; most never are, and cost no place in the indexes of those that wait. `accepted_at` is
+ * its message's, beside the flow, so that who waits longest is found there.
  *
  * `offered`: messages whose offer to another pod has no end yet, in a table of their own because a mark in the message's row
  * would rewrite its content. `received`: offers of other pods that were taken, kept beyond the messages themselves.
@@ -47,7 +48,13 @@ const tables: Readonly<Record<string, Table>> = {
     ],
   },
   recipient: {
-    columns: ["seq INTEGER NOT NULL", ...recipientColumns.declarations, "sender_domain TEXT", "destination TEXT"],
+    columns: [
+      "seq INTEGER NOT NULL",
+      ...recipientColumns.declarations,
+      "sender_domain TEXT",
+      "destination TEXT",
+      "accepted_at INTEGER",
+    ],
     key: "seq, idx",
     isKeyed: true,
   },
@@ -58,6 +65,7 @@ const tables: Readonly<Record<string, Table>> = {
       "peer TEXT NOT NULL",
       "host TEXT NOT NULL",
       "port INTEGER NOT NULL",
+      "offered_at INTEGER",
     ],
   },
   received: {
@@ -75,6 +83,8 @@ const tables: Readonly<Record<string, Table>> = {
 const indexes: Readonly<Record<string, string>> = {
   recipient_due: "recipient (due_at)",
   recipient_flow: "recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL",
+  recipient_age: "recipient (accepted_at, sender_domain) WHERE sender_domain IS NOT NULL",
+  recipient_domain_age: "recipient (sender_domain, accepted_at) WHERE sender_domain IS NOT NULL",
   received_at: "received (received_at)",
 };
 
@@ -138,9 +148,10 @@ export function resume(database: DatabaseSync, now: number): void {
   database
     .prepare("UPDATE recipient SET due_at = ? WHERE due_at > ? AND attempts = 1 AND last_reply IS NULL")
     .run(now, now);
-  database.exec(`UPDATE recipient SET ${flowColumns} WHERE sender_domain IS NULL`);
+  // The release before leaves recipients in their flows without the time of their message.
+  database.exec(`UPDATE recipient SET ${flowColumns} WHERE sender_domain IS NULL OR accepted_at IS NULL`);
 }
 
 /** Puts a recipient into its flow. */
 export const flowColumns =
-  "sender_domain = (SELECT domain FROM message WHERE message.seq = recipient.seq), destination = mail_domain(address)";
+  "(sender_domain, accepted_at) = (SELECT domain, accepted_at FROM message WHERE message.seq = recipient.seq), destination = mail_domain(address)";

@@ -11,6 +11,7 @@ import { recipientFields } from "../../message/message.ts";
 import { messageIn, recipientIn, type Row } from "../../message/row.ts";
 import type { UnreadableNote } from "../protocol.ts";
 import { readRow, type Read } from "../readrow.ts";
+import type { AgedMessage } from "./ages.ts";
 import { dueNever, flowColumns } from "./schema.ts";
 
 /**
@@ -25,6 +26,8 @@ const mostNotes = 20;
 export interface UnreadableBook {
   /** Recipients that wait no more, by the names that they were counted under. */
   readonly count: (sender: string, destination: string, recipients: number) => void;
+  /** One of its recipients waits no more; `seq` is the number of the message's row. */
+  readonly parked: (seq: number, message: AgedMessage) => void;
   readonly undo: (undo: () => void) => void;
 }
 
@@ -47,7 +50,8 @@ export class Unreadable {
     );
     this.#flowsOf = database.prepare(
       `SELECT coalesce(sender_domain, (SELECT domain FROM message WHERE message.seq = recipient.seq)) AS sender,
-         coalesce(destination, mail_domain(address)) AS destination FROM recipient WHERE seq = ? AND idx = ?`,
+         coalesce(destination, mail_domain(address)) AS destination,
+         coalesce(accepted_at, (SELECT accepted_at FROM message WHERE message.seq = recipient.seq)) AS accepted_at FROM recipient WHERE seq = ? AND idx = ?`,
     );
     this.#ofMessage = database.prepare("SELECT idx FROM recipient WHERE seq = ? ORDER BY idx");
     this.#idOf = database.prepare("SELECT id FROM message WHERE seq = ?");
@@ -74,7 +78,11 @@ export class Unreadable {
     this.#park.run(seq, index);
     const sender = flow?.["sender"];
     // Without a sender it was never counted.
-    if (typeof sender === "string") this.#book.count(sender, String(flow?.["destination"]), -1);
+    if (typeof sender === "string") {
+      this.#book.count(sender, String(flow?.["destination"]), -1);
+      const acceptedAt = flow?.["accepted_at"];
+      if (typeof acceptedAt === "number") this.#book.parked(seq, { domain: sender, acceptedAt });
+    }
     const spoolId = String(this.#idOf.get(seq)?.["id"]);
     this.#recipients += 1;
     this.#notes.push({ spoolId, row: seq, recipient: Number(index), reason });

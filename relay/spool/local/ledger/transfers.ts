@@ -12,8 +12,10 @@ import type { ScheduledRecipient } from "../../message/message.ts";
 import { idIn, messageIn, recipientIn, textIn, type Row } from "../../message/row.ts";
 import type { StoredMessage } from "../../message/stored.ts";
 import type { OpenOffer, OfferName } from "../../offers.ts";
+import { agesMs } from "../../queue.ts";
 import type { HandoffOperation, WholeRow } from "../protocol.ts";
 import { missingMessage, readRow, type Read } from "../readrow.ts";
+import type { AgedMessage } from "./ages.ts";
 import type { NewClaim } from "./claims.ts";
 import { dueNever } from "./schema.ts";
 import type { Unreadable } from "./setaside.ts";
@@ -27,10 +29,14 @@ export interface Book {
   /** Lets go of the whole message. */
   letGo(id: SpoolId): void;
   /** Counts them, too. */
-  insert(message: StoredMessage, recipients: readonly ScheduledRecipient[]): void;
+  insert(message: StoredMessage, recipients: readonly ScheduledRecipient[], isJudged: boolean): void;
   /** Recipients that came, or went when it is negative. */
   count(sender: string, destination: string, recipients: number): void;
   total(messages: number, recipients: number): void;
+  /** It is another pod's to say whether it was in time. */
+  handedOver(message: AgedMessage): void;
+  /** It is ours again. */
+  returned(acceptedAt: number, offeredAt: number | undefined): void;
   readonly unreadable: Unreadable;
 }
 
@@ -65,10 +71,12 @@ export class Transfers {
       "SELECT seq FROM message WHERE id = ? AND NOT EXISTS (SELECT 1 FROM offered WHERE offered.seq = message.seq)",
     );
     this.#messageBySeq = database.prepare("SELECT * FROM message WHERE seq = ?");
-    this.#kindOfMessage = database.prepare("SELECT domain, body_file FROM message WHERE seq = ?");
+    this.#kindOfMessage = database.prepare("SELECT domain, body_file, accepted_at FROM message WHERE seq = ?");
     this.#recipients = database.prepare("SELECT * FROM recipient WHERE seq = ? ORDER BY idx");
-    this.#insertOffer = database.prepare("INSERT INTO offered (seq, offer, peer, host, port) VALUES (?,?,?,?,?)");
-    this.#deleteOffer = database.prepare("DELETE FROM offered WHERE seq = ?");
+    this.#insertOffer = database.prepare(
+      "INSERT INTO offered (seq, offer, peer, host, port, offered_at) VALUES (?,?,?,?,?,?)",
+    );
+    this.#deleteOffer = database.prepare("DELETE FROM offered WHERE seq = ? RETURNING offered_at");
     this.#openOffers = database.prepare(
       "SELECT id, domain, accepted_at, offer, peer, host, port, seq FROM offered JOIN message USING (seq)",
     );
@@ -95,7 +103,7 @@ export class Transfers {
     return [...found].flatMap((seq) => {
       const whole = this.#readWhole(seq, now);
       if (whole === undefined) return [];
-      this.#insertOffer.run(seq, offer, peer.name, peer.host, peer.port);
+      this.#insertOffer.run(seq, offer, peer.name, peer.host, peer.port, now);
       this.#book.hold(whole.message, seq, whole.recipients);
       return [whole];
     });
@@ -103,20 +111,22 @@ export class Transfers {
 
   /** Returns when the first of its recipients is due. */
   takeBack(id: SpoolId): number {
-    const seq = this.#endOffer(id);
+    const { seq, offeredAt } = this.#endOffer(id);
+    this.#book.returned(Number(this.#kindOfMessage.get(seq)?.["accepted_at"]), offeredAt);
     this.#book.letGo(id);
     return this.#recipients.all(seq).reduce((first, row) => Math.min(first, Number(row["due_at"])), Number.MAX_VALUE);
   }
 
   /** True when the message has a body file, which may go. */
   remove(id: SpoolId): boolean {
-    const seq = this.#endOffer(id);
+    const { seq } = this.#endOffer(id);
     const message = this.#kindOfMessage.get(seq);
     const recipients = this.#recipients.all(seq);
     this.#deleteRecipients.run(seq);
     this.#deleteMessage.run(seq);
     for (const row of recipients) this.#book.count(String(message?.["domain"]), domainOf(String(row["address"])), -1);
     this.#book.total(-1, -recipients.length);
+    this.#book.handedOver({ domain: String(message?.["domain"]), acceptedAt: Number(message?.["accepted_at"]) });
     this.#book.letGo(id);
     return message?.["body_file"] !== 0;
   }
@@ -132,10 +142,11 @@ export class Transfers {
   }
 
   /** False when it is known. */
-  receive({ row, offer, now }: Receive): boolean {
+  receive({ row, offer, now, offeredAt = now }: Receive): boolean {
     const { message, recipients } = row;
     if (this.knows({ id: message.id, offer })) return false;
-    this.#book.insert(message, recipients);
+    // What the giver kept until it was late, the giver has counted.
+    this.#book.insert(message, recipients, message.acceptedAt <= offeredAt - agesMs["5m"]);
     this.#insertReceived.run(message.id, offer, now);
     return true;
   }
@@ -152,10 +163,13 @@ export class Transfers {
     return Number(this.#forget.run(before, forgottenAtOnce).changes);
   }
 
-  #endOffer(id: SpoolId): number {
+  /** `offeredAt` is undefined of an offer that the release before has registered. */
+  #endOffer(id: SpoolId): { readonly seq: number; readonly offeredAt: number | undefined } {
     const seq = this.#book.heldSeq(id);
-    if (seq === undefined || this.#deleteOffer.run(seq).changes === 0) throw new Error(`spool: ${id} is not offered`);
-    return seq;
+    const open = seq === undefined ? undefined : this.#deleteOffer.get(seq);
+    if (seq === undefined || open === undefined) throw new Error(`spool: ${id} is not offered`);
+    const offeredAt = open["offered_at"];
+    return { seq, offeredAt: typeof offeredAt === "number" ? offeredAt : undefined };
   }
 
   /**
