@@ -97,7 +97,7 @@ export const upgradeMutations: readonly Mutation[] = [
     what: "finalizers come off while an operator leads",
     file: "operator/run/release.ts",
     old: "if (isAlone) await",
-    new: "await",
+    new: "if (isAlone || !isAlone) await",
     test: "test/apiserver/only-one-operator-writes.test.ts",
   },
   {
