@@ -10,9 +10,15 @@ NODE := node_modules/.bin/node
 INSTALLED := node_modules/.installed
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-# make run: a folder of manifests, and a folder for spools, certificates and what arrived. Empty means the defaults.
-MANIFESTS ?=
-STATE ?=
+# Settings of local mode (MANIFESTS, STATE, QUIET, PAGE_PORT, KEEP, LISTEN_HOST, LOG_LEVEL, ID, FORCE) go on to it by the environment,
+# as make passes on what stands in its own: whatever characters they hold.
+# What went wrong there is said in words: make is ended silently and adds no `*** Error`, but the exit code is no 0. Who wants the code
+# itself starts local/main.ts.
+local = MAILBOAT_ENDS_MAKE=1 exec $(NODE) local/main.ts
+
+# The same for a recipe that has said itself what is wrong.
+end-silently = kill -INT $$PPID; exit 0
+
 # make test: which layers, in order (check unit apiserver chart scenario cluster). Empty means all.
 LAYERS ?=
 
@@ -22,16 +28,25 @@ IMAGE ?= mailboat:dev
 # make mutations: which rows, by a word of theirs. Empty means all.
 ONLY ?=
 
-.PHONY: help run demo test mutations check generate format pictures bench soak floods image cluster clean
+.PHONY: help run demo trace spool clear test mutations check generate format pictures bench soak floods image cluster clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(INSTALLED) ## Run operator and relay without a cluster (MANIFESTS=dir STATE=dir; examples/local by default)
-	@exec $(NODE) local/main.ts run $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
+run: $(INSTALLED) ## Run operator and relay without a cluster (MANIFESTS=dir STATE=dir QUIET=1; examples/local by default)
+	@$(local) run
 
 demo: $(INSTALLED) ## Send a handful of messages to the local mode that runs, or to one of its own
-	@exec $(NODE) local/main.ts demo $(if $(MANIFESTS),--manifests "$(MANIFESTS)") $(if $(STATE),--state "$(STATE)")
+	@$(local) demo
+
+trace: $(INSTALLED) ## Tell a message's way in local mode (ID=spool id, Message-ID, trace id or a word of the subject)
+	@$(local) trace
+
+spool: $(INSTALLED) ## List what waits in local mode, and why (STATE=dir)
+	@$(local) spool
+
+clear: $(INSTALLED) ## Remove the mail of local mode that is stopped; keys stay (STATE=dir; FORCE=1 when mail waits)
+	@$(local) clear
 
 test: $(INSTALLED) ## Run everything that shows Mailboat works (LAYERS="check unit scenario" picks)
 	@exec $(NODE) test/run.ts $(LAYERS) </dev/null
@@ -75,13 +90,13 @@ clean: ## Remove what was installed and what runs and tests left behind
 
 $(INSTALLED): package.json package-lock.json
 	@echo "installing packages (npm ci)"
-	@command -v npm >/dev/null || { echo "npm is missing: install npm 9 or later" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install npm 9 or later" >&2; $(end-silently); }
 	@npm ci --no-audit --no-fund --loglevel=error </dev/null
 	@version="$$($(NODE) --version 2>/dev/null || true)"; major="$${version#v}"; major="$${major%%.*}"; \
 	if [[ "$${major:-0}" -lt 24 ]]; then \
 	  echo "$(NODE) is $${version:-missing}, but Node 24 or later is needed: the npm package 'node' brings it by its" \
 	       "install script, so npm must be allowed to run scripts (npm config get ignore-scripts) for linux, $$(uname -m)" >&2; \
-	  exit 1; \
+	  $(end-silently); \
 	fi; \
 	echo "installed; Node is $$version"
 	@touch $@

@@ -1,6 +1,6 @@
-/** The first thing a person reads: what runs where, how to send a message, where things lie. Pure. */
-import type { Paint } from "./mailline.ts";
-import type { Trial } from "./running.ts";
+/** The first thing a person reads: what runs where, and a line to send a message with; fifteen lines at most. Pure. */
+import type { OpenWay, Trial } from "./running.ts";
+import type { Paint } from "./terminal/paint.ts";
 
 export interface ListenerRow {
   readonly pod: string;
@@ -14,116 +14,84 @@ export interface BannerView {
   readonly manifests: string;
   readonly state: string;
   readonly rows: readonly ListenerRow[];
-  readonly captureAddress: string;
   /** Address of the page. */
   readonly page: string;
+  /** How to send without a login. */
+  readonly openWay: OpenWay | undefined;
   readonly trial: Trial | undefined;
   /** What is no terminal is kept: a log, a journal, a build's record. */
   readonly showsPassword: boolean;
 }
 
 const recipient = "you@example.org";
+const mostRows = 5;
 
 export function banner(view: BannerView, paint: Paint): string {
+  const { manifests, state, page, openWay, trial } = view;
   const lines = [
-    paint("strong", `Mailboat runs the manifests of ${view.manifests}`),
+    `Mailboat runs ${manifests}; ${paint("strong", page)} shows each message`,
     "",
-    `Each message, its hops and its signatures: ${paint("strong", view.page)}`,
+    ...rowLines(view),
+    `  mail: ${state}/captured; keys, spools and status of the manifests beside it`,
     "",
-    ...table(["RELAY", "LISTENER", "ADDRESS", "TLS", "LOGIN"], view.rows.map(cells), paint),
+    ...(openWay === undefined
+      ? []
+      : ["Send a message, no login from this machine:", `  ${curlLine({ ...openWay, tlsMode: "None" }, "")}`]),
+    ...(trial === undefined ? [] : trialLines(trial, view, paint)),
+    ...(openWay === undefined && trial === undefined ? [nobody] : []),
     "",
-    ...(view.trial === undefined
-      ? [
-          "No SenderDomain has a user with a password here, so there is no line to try: add a kubernetes.io/basic-auth Secret.",
-        ]
-      : trialLines(view.trial, view.showsPassword, paint)),
-    "",
-    ...table(
-      ["WHAT", "WHERE"],
-      [
-        ["captured messages, with the verdict on their signatures", `${view.state}/captured`],
-        ["the capture mail exchanger (host capture.mailboat.localhost)", view.captureAddress],
-        ["spools", `${view.state}/pods/*/spool`],
-        ["status of the manifests, with DNS records to publish", `${view.state}/status`],
-        ["certificate authority for clients", `${view.state}/ca.crt`],
-      ],
-      paint,
-    ),
-    "",
-    "A changed manifest takes effect at once. Ctrl-C stops; nothing accepted is lost, the next start goes on with it.",
-    "",
+    "`make trace ID=...` tells a message's way, `make spool` what waits. Ctrl-C stops; nothing accepted is lost.",
   ];
-  return lines.map((line) => line.trimEnd()).join("\n") + "\n";
+  return `${lines.join("\n")}\n`;
 }
 
-function cells(row: ListenerRow): readonly string[] {
-  return [row.pod, row.listener, row.address, row.tls, row.login];
+const nobody =
+  "Nobody may send here yet: add a kubernetes.io/basic-auth Secret that a SenderDomain's senders select, or trustedNetworks.";
+
+/** As a table, of which the last lines give way to how many more there are. */
+function rowLines({ rows, state }: BannerView): readonly string[] {
+  const shown = rows.length > mostRows ? rows.slice(0, mostRows - 1) : rows;
+  const pods = new Set(rows.map(({ pod }) => pod));
+  const cells = shown.map(({ pod, listener, address, tls, login }) => [
+    pods.size > 1 ? `${pod} ${listener}` : listener,
+    address,
+    tls,
+    login,
+  ]);
+  const widths = [0, 1, 2].map((column) => Math.max(0, ...cells.map((row) => (row[column] ?? "").length)));
+  const lines = cells.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd(),
+  );
+  const more = rows.length - shown.length;
+  return more > 0 ? [...lines, `  and ${more} more listeners: ${state}/ports.json`] : lines;
 }
 
-function trialLines(trial: Trial, showsPassword: boolean, paint: Paint): readonly string[] {
+function trialLines(trial: Trial, { showsPassword, openWay }: BannerView, paint: Paint): readonly string[] {
   const { username, password, source } = trial.login;
-  const secret = showsPassword ? shown(username, password) : kept(username);
-  const send = `Send a message as ${paint("strong", username)}`;
+  const send = `${openWay === undefined ? "Send a message" : "Or"} as ${paint("strong", username)}`;
+  const secret = showsPassword ? quote(`${username}:${password}`) : `${quote(`${username}:`)}"$PASSWORD"`;
   return [
     showsPassword
       ? `${send} with password ${paint("strong", password)}:`
       : `${send}; PASSWORD stands for ${source}, which is not shown where no terminal is:`,
-    "",
-    `  ${swaksLine(trial, secret)}`,
-    "",
-    `  ${curlLine(trial, secret)}`,
-    "",
-    `  ${pythonLine(trial, secret)}`,
+    `  ${curlLine(trial, `--ssl-reqd --insecure --user ${secret} `)}`,
   ];
 }
 
-/** The password as each line has it. */
-interface SpelledPassword {
-  readonly alone: string;
-  readonly withUser: string;
-  readonly python: string;
+interface Way {
+  readonly host: string;
+  readonly port: number;
+  readonly tlsMode: string;
+  readonly from: string;
 }
 
-function shown(username: string, password: string): SpelledPassword {
-  return { alone: quote(password), withUser: quote(`${username}:${password}`), python: JSON.stringify(password) };
-}
-
-function kept(username: string): SpelledPassword {
-  const variable = '"$PASSWORD"';
-  return { alone: variable, withUser: `${quote(`${username}:`)}${variable}`, python: 'os.environ["PASSWORD"]' };
-}
-
-function swaksLine(trial: Trial, password: SpelledPassword): string {
-  const { host, port, login, from } = trial;
-  const tls = trial.tlsMode === "Implicit" ? "--tls-on-connect" : "--tls";
+function curlLine({ host, port, tlsMode, from }: Way, login: string): string {
+  const scheme = tlsMode === "Implicit" ? "smtps" : "smtp";
+  const message = quote(`From: ${from}\\nTo: ${recipient}\\nSubject: Hello\\n\\nHello.\\n`);
   return (
-    `swaks --server ${bracketed(host)}:${port} ${tls} --auth PLAIN --auth-user ${quote(login.username)} ` +
-    `--auth-password ${password.alone} --from ${quote(from)} --to ${recipient}`
+    `printf ${message} | curl -sS --crlf ${scheme}://${bracketed(host)}:${port} ${login}` +
+    `--mail-from ${quote(from)} --mail-rcpt ${recipient} -T -`
   );
-}
-
-function curlLine(trial: Trial, password: SpelledPassword): string {
-  const { host, port, from } = trial;
-  const scheme = trial.tlsMode === "Implicit" ? "smtps" : "smtp";
-  const message = quote(`From: ${from}\\nTo: ${recipient}\\nSubject: Hello from curl\\n\\nHello.\\n`);
-  return (
-    `printf ${message} | curl --silent --show-error --ssl-reqd --insecure --crlf ${scheme}://${bracketed(host)}:${port} ` +
-    `--user ${password.withUser} --mail-from ${quote(from)} --mail-rcpt ${recipient} --upload-file -`
-  );
-}
-
-function pythonLine(trial: Trial, password: SpelledPassword): string {
-  const { host, port, login, from } = trial;
-  const text = (value: string): string => JSON.stringify(value);
-  const open =
-    trial.tlsMode === "Implicit"
-      ? `s = smtplib.SMTP_SSL(${text(host)}, ${port})`
-      : `s = smtplib.SMTP(${text(host)}, ${port}); s.starttls()`;
-  const message = text(`From: ${from}\r\nTo: ${recipient}\r\nSubject: Hello from Python\r\n\r\nHello.\r\n`);
-  return `python3 -c ${quote(
-    `import os, smtplib; ${open}; s.login(${text(login.username)}, ${password.python}); ` +
-      `s.sendmail(${text(from)}, [${text(recipient)}], ${message}); s.quit()`,
-  )}`;
 }
 
 /** For a POSIX shell. */
@@ -133,11 +101,4 @@ function quote(text: string): string {
 
 function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[], paint: Paint): readonly string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]): string =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`;
-  return [paint("quiet", line(head)), ...rows.map(line)];
 }

@@ -1,6 +1,7 @@
 /** Files of the state directory: private to their owner, and never seen half written. */
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { UsageError } from "../runtime/commandline.ts";
 
 let temporaries = 0;
 
@@ -29,6 +30,19 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
+  }
+}
+
+/** What a file of ours says. Throws UsageError when it is none of ours any more: what it held is not made anew in silence. */
+export async function readOwn<T>(path: string, read: (text: string) => T): Promise<T> {
+  const text = await readFile(path, "utf8");
+  try {
+    return read(text);
+  } catch (error) {
+    throw new UsageError(
+      `${path} is damaged: restore it from a copy, or remove it and it is made anew (a DKIM key then needs its new DNS record)`,
+      { cause: error },
+    );
   }
 }
 

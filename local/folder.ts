@@ -2,7 +2,7 @@
  * The manifest folder: read whole, watched, and read again when anything in it changes. A file that cannot be read is a
  * problem like any other and changes nothing that is in force.
  */
-import { watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ReadFile, readManifests } from "./manifests.ts";
@@ -17,13 +17,20 @@ export async function readFolder(folder: string): Promise<readonly ReadFile[]> {
   const files: ReadFile[] = [];
   for (const file of await manifestNames(folder)) {
     try {
-      files.push(readManifests(file, await readFile(join(folder, file), "utf8")));
+      files.push(readManifests(file, textOf(await readFile(join(folder, file)))));
     } catch (error) {
       const problem = { file, line: 0, path: "", message: `cannot be read: ${String(error)}` };
       files.push({ file, isReadable: false, documents: [], problems: [problem] });
     }
   }
   return files;
+}
+
+/** UTF-8, or what a byte order mark says: Windows PowerShell writes UTF-16 when nobody says otherwise. The mark is no part of it. */
+function textOf(bytes: Buffer): string {
+  const [first, second] = bytes;
+  const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  return new TextDecoder(isUtf16 ? (first === 0xff ? "utf-16le" : "utf-16be") : "utf-8").decode(bytes);
 }
 
 async function manifestNames(folder: string): Promise<readonly string[]> {
@@ -47,13 +54,21 @@ export function watchFolder(folder: string, changed: () => void, stopping: Abort
   const interval = setInterval(() => {
     rescan().catch(touch);
   }, rescanMs);
-  const watcher = watch(folder, { signal: stopping }, touch);
-  // The rescan goes on alone when the watcher fails or the folder is replaced.
-  watcher.on("error", () => watcher.close());
+  // The rescan goes on alone when the watcher fails or the folder is replaced, and where the system has no watcher left to give.
+  const watcher = startWatcher(folder, touch, stopping);
+  watcher?.on("error", () => watcher.close());
   stopping.addEventListener("abort", () => {
     clearInterval(interval);
     clearTimeout(timer);
   });
+}
+
+function startWatcher(folder: string, touch: () => void, stopping: AbortSignal): FSWatcher | undefined {
+  try {
+    return watch(folder, { signal: stopping }, touch);
+  } catch {
+    return undefined;
+  }
 }
 
 async function fingerprint(folder: string): Promise<string> {

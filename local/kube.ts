@@ -3,7 +3,7 @@
  * Given objects and made Secrets outlive the process in the state directory, because keys and creation times must.
  */
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { z } from "zod";
@@ -34,7 +34,7 @@ import type {
 import { type Labels, matchesSelector, namespaceNameLabel } from "../operator/kube/selector.ts";
 import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import type { ChangeListener } from "./affected.ts";
-import { makeDirectory, readIfThere, writeFileAtomically } from "./files.ts";
+import { makeDirectory, readIfThere, readOwn, writeFileAtomically } from "./files.ts";
 import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
 import { brings, contentOf, same, settledPart } from "./storage/given.ts";
@@ -75,10 +75,12 @@ export class LocalKube implements Kube {
     await makeDirectory(this.#path("secrets"));
     for (const name of await readdir(this.#path("secrets"))) {
       if (!name.endsWith(".json")) continue;
-      const secret = storedSecret.parse(JSON.parse(await readFile(this.#path("secrets", name), "utf8")));
+      const secret = await readOwn(this.#path("secrets", name), (text) => storedSecret.parse(JSON.parse(text)));
       this.#objects.set(keyOf(referenceTo(secret)), secret);
     }
-    const stored = readStored(await readIfThere(this.#path("given.json")));
+    const given = this.#path("given.json");
+    const isThere = (await readIfThere(given)) !== undefined;
+    const stored = isThere ? await readOwn(given, readStored) : readStored(undefined);
     ({ inForce: this.#given, misfits: this.#misfits } = stored);
     for (const { object } of this.#given) this.#objects.set(keyOf(referenceTo(object)), await this.#withStatus(object));
     for (const claim of await this.#volumes.open()) this.#objects.set(keyOf(referenceTo(claim)), this.#sized(claim));

@@ -4,14 +4,15 @@
  */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { UsageError } from "../runtime/commandline.ts";
 
 /** Somebody else runs on this state directory. */
 export class StateInUseError extends Error {
   override readonly name = "StateInUseError";
 }
 
-/** SQLITE_BUSY of sqlite.org/rescode.html; extended codes have it in their lowest octet. */
-const busy = 5;
+/** SQLITE_BUSY, SQLITE_CORRUPT and SQLITE_NOTADB of sqlite.org/rescode.html; extended codes have them in their lowest octet. */
+const [busy, corrupt, notADatabase] = [5, 11, 26] as const;
 
 /** Held until the function it returns is called. Throws StateInUseError, and what SQLite says of a file that is no lock. */
 export function lockState(stateDirectory: string): () => void {
@@ -21,15 +22,31 @@ export function lockState(stateDirectory: string): () => void {
     database.exec("PRAGMA busy_timeout = 500; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (error) {
     database.close();
-    if (!isBusy(error)) throw new Error(`${file} cannot be locked: ${String(error)}`, { cause: error });
-    throw new StateInUseError(
-      `another local mode runs on ${stateDirectory}: stop it, or choose another directory with --state (STATE=...)`,
-      { cause: error },
-    );
+    if (!isBusy(error)) throw unlockable(file, error);
+    throw new StateInUseError(inUse(stateDirectory), { cause: error });
   }
   return () => database.close();
 }
 
+/** `page` is that of the one that runs, when it is known. */
+export function inUse(stateDirectory: string, page?: string): string {
+  const shown = page === undefined ? "" : ` (${page})`;
+  return `another local mode runs on ${stateDirectory}${shown}: stop it, or choose another directory with --state (STATE=...)`;
+}
+
+/** What the disk says keeps its code, which says what to do. */
+function unlockable(file: string, error: unknown): Error {
+  const code = codeOf(error);
+  if (error instanceof Error && code !== notADatabase && code !== corrupt) return error;
+  return new UsageError(`${file} cannot be locked: ${String(error)}; remove it, nothing else stands in it`, {
+    cause: error,
+  });
+}
+
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && Number(error.errcode) % 256 === busy;
+  return codeOf(error) === busy;
+}
+
+function codeOf(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) % 256 : undefined;
 }

@@ -1,37 +1,16 @@
 /**
- * The line that local mode prints for what happened to a message. Pure: log lines of relays and records of the capture
- * exchanger in, text out.
+ * The lines that local mode prints for what happened to a message. Pure: log lines of relays, and what is known of whose message
+ * it was, in; text out. The first line is for people, the second for who looks further.
  */
-import { z } from "zod";
 import { printable } from "../runtime/terminal.ts";
-import { type CapturedMessage, withoutAnswerId } from "./capture/record.ts";
+import { withoutAnswerId } from "./capture/record.ts";
+import type { MailEvent } from "./mailevent.ts";
+import { recipientWords, type Seen, senderWords, subjectOf } from "./terminal/names.ts";
+import { lineOf, type Piece } from "./terminal/paint.ts";
+import type { Look } from "./terminal/terminal.ts";
+import { cut, widthOf } from "./terminal/width.ts";
 
-/** The fields of a relay's log line that say something about a message. */
-export const mailEvent = z.object({
-  msg: z.enum(["accepted", "delivered", "deferred", "failed", "bounced", "notified", "refused"]),
-  time: z.string(),
-  spoolId: z.string().optional(),
-  domain: z.string().optional(),
-  recipientDomain: z.string().optional(),
-  code: z.number().optional(),
-  enhanced: z.string().optional(),
-  reply: z.string().optional(),
-  attempt: z.number().optional(),
-  nextHop: z.string().optional(),
-  listener: z.string().optional(),
-  sizeBytes: z.number().optional(),
-  /** How many recipients of the message the line speaks of. */
-  recipients: z.number().optional(),
-  /** When the next attempt is due. */
-  dueAt: z.string().optional(),
-  /** Spool id of the notice that the sender gets. */
-  noticeId: z.string().optional(),
-  notice: z.string().optional(),
-});
-
-export type MailEvent = Readonly<z.infer<typeof mailEvent>>;
-
-export type Paint = (style: "good" | "warning" | "bad" | "quiet" | "strong", text: string) => string;
+export { mailEvent, type MailEvent } from "./mailevent.ts";
 
 const styles = {
   accepted: "quiet",
@@ -44,64 +23,132 @@ const styles = {
 } as const;
 
 export interface MailLine {
+  /** Its `recipients` are all that share this outcome. */
   readonly event: MailEvent;
-  /** The message as the capture exchanger kept it, when it went there. */
-  readonly captured: CapturedMessage | undefined;
-  /** How many recipients share this outcome. */
-  readonly recipients: number;
+  readonly seen: Seen;
   /** Where captured files lie. */
   readonly directory: string;
 }
 
-/** `12:00:01 0mff... example.com -> delivered 250 capture.mailboat.localhost dkim=pass .mailboat/captured/....eml` */
-export function mailLine(line: MailLine, paint: Paint): string {
-  const { event, captured } = line;
-  const parts = [
-    paint("quiet", event.time.slice(11, 19)),
-    printable(event.spoolId ?? "-".padEnd(21)),
-    printable(`${event.domain ?? "?"} ->`),
-    paint(styles[event.msg], event.msg),
-    printable([event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" ")),
-    printable(placeOf(line)),
-    line.recipients > 1 ? `(${line.recipients} recipients)` : "",
-    printable(noticeWords(event)),
-  ];
-  if (captured !== undefined) {
-    parts.push(paint(captured.dkim === "pass" ? "good" : "bad", `dkim=${captured.dkim}`), printable(signers(captured)));
-    parts.push(paint("quiet", `${line.directory}/${captured.file}`));
-  } else if (event.msg !== "delivered" && event.reply !== undefined) {
-    parts.push(printable(withoutAnswerId(event.reply).replaceAll(/\s+/g, " ")));
-  }
-  return parts.filter((part) => part !== "").join(" ");
+/** Below the time, as the lines of a waterfall are. */
+const indent = "         ";
+/** Of an address or a subject, where nobody says how wide a line may be. */
+const widest = 80;
+/** So much of an address, and of a subject, is told on the narrowest terminal. */
+const narrowest = 8;
+
+/**
+ * `12:00:01 delivered anna@example.net "Your receipt" 250 2.6.0 dkim=pass`, and below it `0mff... from shop@example.com ....eml (keys)`.
+ */
+export function mailLines(line: MailLine, look: Look): readonly string[] {
+  const columns = look.columns();
+  const first = lineOf(firstPieces(line, columns, look.clock(line.event.time)), look.paint, columns);
+  const second = secondPieces(line);
+  const [id] = second;
+  // What no relay has taken is said in one line.
+  if (id === undefined || id.text === "") return [first];
+  return [first, indent + lineOf(fitted(second, columns), look.paint, undefined)];
 }
 
-/** `of a delay, as 0mg…`: the notice is a message of its own. */
+function firstPieces({ event, seen }: MailLine, columns: number | undefined, time: string): readonly Piece[] {
+  const captured = seen.captured;
+  const [whoColumns, subjectColumns] =
+    columns === undefined
+      ? [widest, widest]
+      : [Math.max(narrowest, Math.floor(columns * 0.35)), Math.max(narrowest, Math.floor(columns * 0.3))];
+  const subject = subjectOf(seen);
+  return [
+    { text: time, style: "quiet" },
+    { text: event.msg, style: styles[event.msg] },
+    { text: cut(printable(whoWords(event, seen)), whoColumns) },
+    { text: subject === undefined ? "" : subjectWords(printable(subject), subjectColumns), style: "strong" },
+    { text: [event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" ") },
+    { text: againWords(event) },
+    captured === undefined
+      ? { text: "" }
+      : { text: `dkim=${captured.dkim}`, style: captured.dkim === "pass" ? "good" : "bad" },
+    { text: event.msg === "refused" ? replyWords(event) : "" },
+  ];
+}
+
+function whoWords(event: MailEvent, seen: Seen): string {
+  switch (event.msg) {
+    case "refused":
+      return `on ${event.listener ?? "?"}${event.domain === undefined ? "" : ` from ${event.domain}`}`;
+    case "bounced":
+    case "notified":
+      return `to ${senderWords(seen, event)}`;
+    case "accepted":
+    case "delivered":
+    case "deferred":
+    case "failed":
+      return recipientWords(seen, event);
+  }
+}
+
+function subjectWords(subject: string, columns: number): string {
+  return subject.trim() === "" ? "(no subject)" : `"${cut(subject.trim(), columns)}"`;
+}
+
+/** `again in 4 s`: of a deferral, which says when. */
+function againWords({ dueAt, time }: MailEvent): string {
+  const ms = dueAt === undefined ? Number.NaN : Date.parse(dueAt) - Date.parse(time);
+  return Number.isNaN(ms) ? "" : `again in ${Math.max(0, Math.round(ms / 1000))} s`;
+}
+
+function secondPieces({ event, seen, directory }: MailLine): readonly Piece[] {
+  const { captured } = seen;
+  const sender = senderWords(seen, event);
+  const isAboutNotice = event.msg === "bounced" || event.msg === "notified";
+  return [
+    { text: event.spoolId ?? "", style: "quiet" },
+    { text: sender === "" || isAboutNotice ? "" : `from ${sender}` },
+    { text: noticeWords(event) },
+    captured === undefined ? { text: placeWords(event) } : { text: `${directory}/${captured.file}`, style: "quiet" },
+    captured === undefined ? { text: "" } : { text: keyWords(captured.signatures) },
+  ];
+}
+
+/** Who answered, and in what words when it was no yes. */
+function placeWords(event: MailEvent): string {
+  if (event.msg === "bounced" || event.msg === "notified") return "";
+  const by = event.nextHop ?? "";
+  if (event.msg === "delivered") return by === "" ? "" : `by ${by}`;
+  const words = replyWords(event);
+  return by === "" ? words : `by ${by}: ${words}`;
+}
+
+function replyWords({ reply = "", enhanced }: MailEvent): string {
+  const words = printable(withoutAnswerId(reply)).replaceAll(/\s+/g, " ").trim();
+  return enhanced !== undefined && words.startsWith(`${enhanced} `) ? words.slice(enhanced.length + 1) : words;
+}
+
+/** `notice of a delay 0mg…`: it is a message of its own. */
 function noticeWords({ msg, notice, noticeId }: MailEvent): string {
   if (noticeId === undefined) return "";
-  return msg === "notified" ? `of ${notice ?? "it"} by ${noticeId}` : `to the sender by ${noticeId}`;
+  return msg === "notified" ? `notice (${notice ?? "?"}) ${noticeId}` : `notice ${noticeId}`;
 }
 
-function placeOf({ event, captured }: MailLine): string {
-  if (event.msg === "refused") return event.listener ?? "";
-  return captured === undefined ? (event.nextHop ?? event.recipientDomain ?? "") : "capture";
-}
-
-function signers(captured: CapturedMessage): string {
-  const names = captured.signatures.map(
-    (signature) => `${signature.selector}:${signature.algorithm.split("-")[0] ?? ""}`,
-  );
+function keyWords(signatures: readonly { readonly selector: string; readonly algorithm: string }[]): string {
+  const names = signatures.map(({ selector, algorithm }) => `${selector}:${algorithm.split("-")[0] ?? ""}`);
   return names.length === 0 ? "" : `(${names.join(", ")})`;
+}
+
+/** Whole pieces as long as there is room, the last of them cut when it is words; a path that is cut leads nowhere. */
+function fitted(pieces: readonly Piece[], columns: number | undefined): readonly Piece[] {
+  if (columns === undefined) return pieces;
+  let left = columns - indent.length;
+  return pieces.flatMap((piece) => {
+    const text = printable(piece.text);
+    if (text === "") return [];
+    const isWhole = piece.style === "quiet";
+    const shown = isWhole ? text : cut(text, left);
+    left -= widthOf(shown) + 1;
+    return shown === "" ? [] : [{ ...piece, text: shown }];
+  });
 }
 
 /** Lines with the same key are one line with a count: recipients of one message that shared a transaction. */
 export function lineKey(event: MailEvent): string {
   return [event.msg, event.spoolId, event.code, event.reply, event.nextHop, event.attempt].join("\u0000");
-}
-
-/** ANSI colours, or none where nobody sees them. What is painted is text of ours with words of others in it. */
-export function painter(isTerminal: boolean): Paint {
-  const codes = { good: 32, warning: 33, bad: 31, quiet: 2, strong: 1 } as const;
-  return isTerminal
-    ? (style, text) => `\u001b[${codes[style]}m${printable(text)}\u001b[0m`
-    : (_style, text) => printable(text);
 }

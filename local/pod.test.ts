@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import type { ParentMessage } from "../api/parentmessage.ts";
 import { relayOf, secretOf } from "../test/support/operatorobjects.ts";
 import { renderPodTemplate } from "../operator/mailrelay/objects/podtemplate.ts";
 import { LocalPod, type PodExit, type PodFields } from "./pod.ts";
@@ -15,7 +16,8 @@ process.on("SIGTERM", () => process.exit(0));
 process.on("disconnect", () => process.exit(0));
 say({ msg: "told", pid: process.pid, args: process.argv.slice(2), env: {
   configuration: process.env.MAILBOAT_CONFIGURATION_DIR, ports: process.env.MAILBOAT_PORTS } });
-say({ msg: "ready" });
+process.send({ kind: "login failed", listener: "submission", username: "app" });
+process.send({ kind: "something new", username: "app" }, () => say({ msg: "ready" }));
 `;
 
 interface Scene {
@@ -24,6 +26,7 @@ interface Scene {
   /** The next line with this msg. */
   readonly next: (msg: string) => Promise<PodFields>;
   readonly exits: PodExit[];
+  readonly told: ParentMessage[];
 }
 
 async function start(context: TestContext): Promise<Scene> {
@@ -33,6 +36,7 @@ async function start(context: TestContext): Promise<Scene> {
   const lines: PodFields[] = [];
   const waiting: (() => void)[] = [];
   const exits: PodExit[] = [];
+  const told: ParentMessage[] = [];
   const next = async (msg: string): Promise<PodFields> => {
     for (;;) {
       const at = lines.findIndex((line) => line["msg"] === msg);
@@ -56,6 +60,7 @@ async function start(context: TestContext): Promise<Scene> {
           for (const resolve of waiting.splice(0)) resolve();
         },
         onText: (_pod, text) => assert.equal(text, undefined),
+        onTold: (_pod, message) => told.push(message),
         onExit: (_pod, exit) => exits.push(exit),
       },
     },
@@ -65,7 +70,7 @@ async function start(context: TestContext): Promise<Scene> {
     await pod.stop();
     await rm(directory, { recursive: true });
   });
-  return { pod, directory, next, exits };
+  return { pod, directory, next, exits, told };
 }
 
 function intentWith(text: string) {
@@ -77,7 +82,7 @@ function intentWith(text: string) {
 }
 
 test("a pod gets its mounts as files and the places of them in its environment", async (context) => {
-  const { pod, directory, next } = await start(context);
+  const { pod, directory, next, told: heard } = await start(context);
   await pod.sync(intentWith("one"));
   const told = await next("told");
   assert.deepEqual(told["args"], ["run"]);
@@ -87,6 +92,10 @@ test("a pod gets its mounts as files and the places of them in its environment",
   });
   await next("ready");
   assert.equal(pod.ready, true);
+  // It comes by another way than the lines.
+  while (heard.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  // What a relay of another version says beside it is passed over.
+  assert.deepEqual(heard, [{ kind: "login failed", listener: "submission", username: "app" }]);
   const file = join(directory, "config/configuration/relay.json");
   assert.equal(await readFile(file, "utf8"), "one");
   assert.equal((await stat(file)).mode & 0o777, 0o600);

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ContainerPort, PodTemplate, Secret } from "../operator/kube/objects.ts";
+import { parentMessage, type ParentMessage } from "../api/parentmessage.ts";
 import { makeDirectory, syncDirectory } from "./files.ts";
 
 /** Where the pod template mounts everything of ours; stands for the pod's own directory here. */
@@ -26,6 +27,8 @@ export interface PodObserver {
   onLine(pod: string, fields: PodFields): void;
   /** Something that is not a JSON line: a crash says so here. */
   onText(pod: string, text: string): void;
+  /** What the relay tells whoever started it, and no log. */
+  onTold(pod: string, message: ParentMessage): void;
   onExit(pod: string, exit: PodExit): void;
 }
 
@@ -172,6 +175,10 @@ export class LocalPod {
     if (child.stderr !== null) {
       createInterface({ input: child.stderr }).on("line", (line) => observer.onText(pod, line));
     }
+    child.on("message", (told: unknown) => {
+      const message = parentMessage.safeParse(told).data;
+      if (message !== undefined) observer.onTold(pod, message);
+    });
     child.once("error", (error) => this.#ended(child, error.message));
     child.once("exit", (code, signal) => this.#ended(child, signal ?? `exit code ${code ?? "unknown"}`));
   }

@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
+import { UsageError } from "../runtime/commandline.ts";
 import { writeFileAtomically } from "./files.ts";
 
 const portFile = z.record(z.string(), z.int().min(1).max(65535));
@@ -86,7 +87,10 @@ export async function isFree(host: string, port: number): Promise<boolean> {
 async function freePort(host: string, except: ReadonlyMap<number, string>): Promise<number> {
   for (;;) {
     const port = await bind(host, 0);
-    if (port === undefined) throw new Error(`no free port on ${host}`);
+    if (port === undefined)
+      throw new UsageError(
+        `${host} is no address of this machine: name one with --host (LISTEN_HOST=...), or leave it out`,
+      );
     if (!except.has(port)) return port;
   }
 }

@@ -1,13 +1,22 @@
-/** What local mode says while it runs: one line for each thing that happened, and nothing that only repeats. */
+/**
+ * What local mode says while it runs: one thing that happened after the other, nothing that only repeats, and nothing as wrong that
+ * is cured a moment later. Quiet, it says problems alone.
+ */
 import type { Condition } from "../api/condition.ts";
-import { capturedFile, type CapturedMessage } from "./capture/record.ts";
+import type { ParentMessage } from "../api/parentmessage.ts";
+import type { Timers } from "../runtime/clock.ts";
 import { nameOf } from "../operator/kube/kube.ts";
 import type { StatusChange } from "./kube.ts";
-import { lineKey, type MailEvent, mailLine, type Paint } from "./mailline.ts";
+import type { MailEvent } from "./mailevent.ts";
+import { lineKey, mailLines } from "./mailline.ts";
 import type { Problem } from "./manifests.ts";
 import type { Happening } from "./page/story.ts";
 import type { PodExit, PodFields } from "./pod.ts";
 import { printable } from "../runtime/terminal.ts";
+import { Held } from "./terminal/held.ts";
+import { NameBook, type Names } from "./terminal/names.ts";
+import type { Style } from "./terminal/paint.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 import { drawWaterfall } from "./trace/draw.ts";
 import { SpanGathering } from "./trace/gathering.ts";
 import type { Waterfall } from "./trace/waterfall.ts";
@@ -16,8 +25,8 @@ import type { Waterfall } from "./trace/waterfall.ts";
 const gatherMs = 40;
 /** More waterfalls than this in a second are for nobody's eyes; the page has them all. */
 const waterfallsPerSecond = 4;
-/** Captured messages whose outcome line never comes (the relay was killed in between) are forgotten beyond this number. */
-const keptRecords = 1000;
+/** RFC 4954 section 6: a failed login, of which more is known than the relay's line says. */
+const failedLogin = 535;
 
 interface Pending {
   readonly event: MailEvent;
@@ -25,62 +34,91 @@ interface Pending {
 }
 
 export interface PrinterSettings {
-  readonly write: (text: string) => void;
-  readonly paint: Paint;
+  readonly terminal: Omit<Terminal, "isTerminal">;
+  /** Problems alone. */
+  readonly quiet: boolean;
   readonly captureDirectory: string;
   readonly now: () => number;
+  readonly timers: Timers;
 }
 
 export class Printer {
   readonly #settings: PrinterSettings;
-  readonly #captured = new Map<string, CapturedMessage>();
+  readonly #book = new NameBook();
+  readonly #held: Held;
   readonly #pending = new Map<string, Pending>();
   readonly #spans = new SpanGathering();
   /** When the last waterfalls were drawn. */
   #drawn: number[] = [];
   #undrawn = 0;
   #problems = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
+  #ends = false;
 
   constructor(settings: PrinterSettings) {
     this.#settings = settings;
+    this.#held = new Held(settings.timers);
   }
 
+  /** What who asked for quiet does not want to hear. */
   say(text: string): void {
-    this.#settings.write(`${text}\n`);
+    if (!this.#settings.quiet) this.#write(text);
   }
 
   warn(text: string): void {
-    this.say(this.#settings.paint("warning", text));
+    this.#write(this.#paint("warning", text));
   }
 
   fail(text: string): void {
-    this.say(this.#settings.paint("bad", text));
+    this.#write(this.#paint("bad", text));
+  }
+
+  #write(line: string): void {
+    this.#settings.terminal.write(`${line}\n`);
+  }
+
+  #paint(style: Style, text: string): string {
+    return this.#settings.terminal.paint(style, text);
+  }
+
+  /** Whose message it is, as a relay tells it when it takes one; the subject decoded, empty when there is none. */
+  told({ spoolId, from, to }: Extract<ParentMessage, { kind: "accepted" }>, subject: string): void {
+    this.know(spoolId, { from, to, subject });
+  }
+
+  know(spoolId: string, names: Names): void {
+    this.#book.know(spoolId, names);
+  }
+
+  isKnown(spoolId: string): boolean {
+    return this.#book.isKnown(spoolId);
   }
 
   /** What happened to a message: a line each, and the hops of an attempt below it. */
   take(happening: Happening): void {
     switch (happening.kind) {
       case "captured":
-        return this.#captureKnown(happening.message);
+        return this.#book.captured(happening.message);
+      case "answer":
+        return this.#book.answered(happening.answer);
       case "mail":
-        // That it was taken is soon followed by what became of it.
-        if (happening.event.msg !== "accepted") this.#queue(happening.event);
-        return;
+        return this.#mail(happening.event);
       case "span":
         if (this.#spans.take(happening)) this.#flushSoon();
         return;
-      case "answer":
-      case "waiting":
+      case "waiting": {
+        const { spoolId, from, to, summary } = happening.waiting;
+        if (!this.isKnown(spoolId)) this.know(spoolId, { from, to, subject: summary.subject });
+      }
     }
   }
 
-  #captureKnown(message: CapturedMessage): void {
-    this.#captured.set(message.file, message);
-    for (const file of this.#captured.keys()) {
-      if (this.#captured.size <= keptRecords) return;
-      this.#captured.delete(file);
-    }
+  #mail(event: MailEvent): void {
+    this.#book.noticed(event);
+    // That it was taken is soon followed by what became of it.
+    if (event.msg === "accepted") return;
+    if (event.msg === "refused" && event.code === failedLogin) return;
+    this.#queue(event);
   }
 
   /** Any other line of a relay's log: warnings pass through, the rest is for the log alone. */
@@ -108,7 +146,7 @@ export class Printer {
     for (const text of texts) {
       if (!this.#problems.has(text)) this.fail(text);
     }
-    if (this.#problems.size > 0 && texts.size === 0) this.say("every manifest is good again");
+    if (this.#problems.size > 0 && texts.size === 0) this.#write("every manifest is good again");
     this.#problems = texts;
   }
 
@@ -116,22 +154,45 @@ export class Printer {
     const before = new Map((change.before.status?.conditions ?? []).map((entry) => [entry.type, entry]));
     const { kind, metadata } = change.object;
     for (const condition of change.object.status?.conditions ?? []) {
-      if (isWorthALine(condition, before.get(condition.type))) {
-        const words = `${condition.type}=${condition.status} ${condition.reason}: ${condition.message}`;
-        const text = printable(`${kind} ${nameOf(metadata)}: ${words}`);
-        if (condition.status === "False" || condition.reason === "SpoolNotEmpty") this.warn(text);
-        else this.say(this.#settings.paint("quiet", text));
-      }
+      const earlier = before.get(condition.type);
+      const name = `${kind} ${nameOf(metadata)}`;
+      const words = `${condition.type}=${condition.status} ${condition.reason}: ${condition.message}`;
+      this.#condition(`${name} ${condition.type}`, newsOf(condition, earlier), printable(`${name}: ${words}`));
     }
   }
 
+  #condition(what: string, news: News, text: string): void {
+    if (this.#ends) return;
+    switch (news) {
+      case "wrong":
+        return this.#held.hold(what, () => this.warn(text));
+      case "mended":
+        if (!this.#held.cured(what)) this.say(this.#paint("quiet", text));
+        return;
+      case "told":
+        this.#held.cured(what);
+        return this.say(this.#paint("quiet", text));
+      case "passed":
+        this.#held.cured(what);
+        return;
+      case "none":
+    }
+  }
+
+  /** What comes now comes of the stop itself. */
+  stopping(): void {
+    this.#ends = true;
+    this.#held.close();
+    this.say("stopping");
+  }
+
   flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#callOff?.();
+    this.#callOff = undefined;
     const waterfalls = new Map(this.#spans.ended());
     const groups = Map.groupBy(this.#pending.values(), ({ event }) => event.spoolId ?? "");
     for (const [spoolId, group] of groups) {
-      for (const pending of group) this.say(this.#line(pending));
+      for (const pending of group) this.#tell(pending);
       this.#draw(waterfalls.get(spoolId));
       waterfalls.delete(spoolId);
     }
@@ -139,16 +200,17 @@ export class Printer {
     for (const [spoolId, waterfall] of waterfalls) this.#draw(waterfall, spoolId);
   }
 
-  #line({ event, recipients }: Pending): string {
-    const file = event.msg === "delivered" ? capturedFile(event.reply) : undefined;
-    const captured = file === undefined ? undefined : this.#captured.get(file);
-    if (file !== undefined) this.#captured.delete(file);
-    return mailLine({ event, captured, recipients, directory: this.#settings.captureDirectory }, this.#settings.paint);
+  #tell({ event, recipients }: Pending): void {
+    const isProblem = event.msg === "failed" || event.msg === "refused";
+    if (this.#settings.quiet && !isProblem) return;
+    const { terminal, captureDirectory: directory } = this.#settings;
+    const whole = { ...event, recipients };
+    for (const line of mailLines({ event: whole, seen: this.#book.of(whole), directory }, terminal)) this.#write(line);
   }
 
   /** With the spool id when the line it belongs to has gone before. */
   #draw(waterfall: Waterfall | undefined, spoolId?: string): void {
-    if (waterfall === undefined) return;
+    if (waterfall === undefined || this.#settings.quiet) return;
     const now = this.#settings.now();
     this.#drawn = this.#drawn.filter((at) => now - at < 1000);
     if (this.#drawn.length >= waterfallsPerSecond) {
@@ -157,10 +219,11 @@ export class Printer {
     }
     this.#drawn.push(now);
     if (this.#undrawn > 0)
-      this.say(this.#settings.paint("quiet", `(hops of ${this.#undrawn} messages in between are on the page)`));
+      this.say(this.#paint("quiet", `(hops of ${this.#undrawn} messages in between are on the page)`));
     this.#undrawn = 0;
-    if (spoolId !== undefined) this.say(this.#settings.paint("quiet", `hops of ${spoolId}:`));
-    for (const line of drawWaterfall(waterfall, this.#settings.paint)) this.say(line);
+    if (spoolId !== undefined) this.say(this.#paint("quiet", `hops of ${spoolId}:`));
+    const { terminal } = this.#settings;
+    for (const line of drawWaterfall(waterfall, terminal.paint, terminal.columns())) this.say(line);
   }
 
   #queue(event: MailEvent): void {
@@ -173,7 +236,7 @@ export class Printer {
   }
 
   #flushSoon(): void {
-    this.#timer ??= setTimeout(() => this.flush(), gatherMs);
+    this.#callOff ??= this.#settings.timers.after(gatherMs, () => this.flush());
   }
 }
 
@@ -184,28 +247,34 @@ export function problemText(problem: Problem): string {
   return `${place}:${object}${path} ${problem.message}; what held before still holds`;
 }
 
-/** Mistakes and their end, and readiness; what is on its way says nothing until it has arrived. */
-function isWorthALine(condition: Condition, before: Condition | undefined): boolean {
-  if (condition.type === "Reconciling" || condition.type === "Stalled" || condition.type === "DNSVerified")
-    return false;
-  const isSame =
-    before?.status === condition.status && before.reason === condition.reason && before.message === condition.message;
-  if (isSame) return false;
-  if (condition.type === "Draining") return condition.status === "True" && condition.reason !== before?.reason;
-  if (condition.type === "Ready") return condition.status === "True" && before?.status !== "True";
-  if (["Programmed", "Available"].includes(condition.type)) return condition.reason === "ConfigurationRefused";
-  if (condition.status === "False") return condition.reason !== "Pending" && condition.reason !== "NotDraining";
-  return (
-    condition.reason === "NotActedOnYet" ||
-    condition.reason === "NoSenders" ||
-    condition.reason === "SendersIncomplete" ||
-    isMended(before)
-  );
-}
+/**
+ * `wrong`: to be said when it stands. `mended`: the end of something that was said. `passed`: what was wrong is no more, which says
+ * nothing by itself. `none`: as before.
+ */
+type News = "wrong" | "mended" | "told" | "passed" | "none";
 
-/** What was only on its way has not been complained of, so its arrival is no news. */
-function isMended(before: Condition | undefined): boolean {
-  return before?.status === "False" && before.reason !== "Pending";
+const untold = new Set(["Reconciling", "Stalled", "DNSVerified"]);
+const onItsWay = new Set(["Pending", "NotDraining"]);
+const worthTelling = new Set(["NotActedOnYet", "NoSenders", "SendersIncomplete"]);
+
+/** Mistakes and their end, and readiness; what is on its way says nothing until it has arrived. */
+function newsOf(condition: Condition, before: Condition | undefined): News {
+  const { type, status, reason } = condition;
+  if (untold.has(type)) return "none";
+  if (before?.status === status && before.reason === reason && before.message === condition.message) return "none";
+  if (type === "Draining") {
+    if (status !== "True" || reason === before?.reason) return "passed";
+    return reason === "SpoolNotEmpty" ? "wrong" : "told";
+  }
+  if (type === "Ready") return status === "True" && before?.status !== "True" ? "told" : "none";
+  if (type === "Programmed" || type === "Available") {
+    if (reason !== "ConfigurationRefused") return "passed";
+    return status === "False" ? "wrong" : "told";
+  }
+  if (status === "False") return onItsWay.has(reason) ? "passed" : "wrong";
+  if (worthTelling.has(reason)) return "told";
+  // What was only on its way has not been complained of, so its arrival is no news.
+  return before?.status === "False" && !onItsWay.has(before.reason) ? "mended" : "passed";
 }
 
 function spell(value: unknown): string {

@@ -7,7 +7,8 @@ import { usualPods, type NextHopAddress } from "../operator/installation/install
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
-import { systemChance, systemTimers } from "../runtime/clock.ts";
+import type { ParentMessage } from "../api/parentmessage.ts";
+import { systemChance, type Timers } from "../runtime/clock.ts";
 import { keyOf, type Reference } from "../operator/kube/kube.ts";
 import type { Kind } from "../operator/kube/objects.ts";
 import { secretText } from "../operator/kube/secret.ts";
@@ -32,16 +33,20 @@ import { makeDirectory, writeFileAtomically } from "./files.ts";
 import { readFolder, watchFolder } from "./folder.ts";
 import { Kubelet } from "./kubelet.ts";
 import { LocalKube } from "./kube.ts";
-import { lockState } from "./lock.ts";
-import { painter } from "./mailline.ts";
+import { knownLogins } from "./logins.ts";
 import { settleManifests } from "./manifests.ts";
 import type { Happening } from "./page/story.ts";
 import { happeningOf } from "./page/telling.ts";
 import { openPage, type Page } from "./page/watch.ts";
 import { openPortBook, type PortBook } from "./ports.ts";
 import { Printer } from "./print.ts";
-import { forgetRunning, type RunningLocal, tellRunning } from "./running.ts";
+import { forgetRunning, type RunningLocal, takeState, tellRunning } from "./running.ts";
+import { loginWords } from "./terminal/loginwords.ts";
+import { subjectAs, subjectIn } from "./terminal/subject.ts";
+import type { Terminal } from "./terminal/terminal.ts";
+import { wordsOf } from "./terminal/trouble.ts";
 import { introduce } from "./view.ts";
+import { readWaiting, waitingWords } from "./waiting.ts";
 
 /** Namespace of what belongs to no relay. */
 const operatorNamespace = "mailboat-system";
@@ -52,13 +57,16 @@ const pageAddress = "127.0.0.1";
 /** Taken when it is free: people come to know it. */
 const usualPagePort = 8025;
 const program = fileURLToPath(new URL("../relay/main.ts", import.meta.url));
+/** Of what waits so much is known by name: of the rest the page tells. */
+const namedAtStart = 500;
 /** A port that a predecessor still holds is waited for this long. */
 const portWaitMs = 3000;
 
 export interface LocalRun {
   readonly settings: LocalSettings;
   readonly stopping: AbortSignal;
-  readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
+  readonly terminal: Terminal;
+  readonly timers: Timers;
   readonly now: () => number;
   /** Called once mail is taken. */
   readonly onReady?: (running: RunningLocal) => void;
@@ -66,17 +74,13 @@ export interface LocalRun {
 
 /** Resolves when everything has stopped. Throws UsageError and StateInUseError before anything has started. */
 export async function runLocal(run: LocalRun): Promise<void> {
-  const { settings, stopping, output, now } = run;
-  const { state } = settings;
+  const { settings, stopping, terminal, timers, now } = run;
+  const { state, quiet } = settings;
   await requireFolder(settings.manifests);
   await makeDirectory(state);
-  const unlock = lockState(state);
-  const printer = new Printer({
-    write: output.write,
-    paint: painter(output.isTerminal),
-    captureDirectory: join(state, "captured"),
-    now,
-  });
+  const unlock = await takeState(state);
+  const printer = new Printer({ terminal, quiet, captureDirectory: join(state, "captured"), now, timers });
+  stopping.addEventListener("abort", () => printer.stopping());
   const kube = new LocalKube({ stateDirectory: state, now, onStatus: (change) => printer.status(change) });
   await kube.open();
   const ports = await openPortBook({ file: join(state, "ports.json"), host: settings.host, waitMs: portWaitMs, now });
@@ -84,14 +88,15 @@ export async function runLocal(run: LocalRun): Promise<void> {
   const parts = { kube, ports, printer, page, run };
   const capture = await openCapture(parts);
   const addressBook = new Map([[captureHost, { host: captureAddress, port: capture.port }]]);
-  const queue = reconcileQueue(sourcesOf({ kube, addressBook, run }), printer);
+  const queue = reconcileQueue(sourcesOf({ kube, addressBook, run }), run, printer);
   const kubelet = openKubelet(parts);
   // At once, wherever the start has got to: a relay that Ctrl-C ended must not be started again.
   stopping.addEventListener("abort", () => {
-    kubelet.stop().catch((error: unknown) => printer.fail(String(error)));
+    kubelet.stop().catch((error: unknown) => printer.fail(wordsOf(error, state)));
   });
   kube.onChange(reactions({ kube, queue, kubelet, printer, state }));
   kube.onChange(followPods({ kube, queue, printer, addressBook }));
+  await nameWaiting(state, printer);
   const read = folderReader(kube, settings.manifests, printer);
   await read();
   // What an earlier run left is judged anew, whether or not it has changed since.
@@ -100,18 +105,18 @@ export async function runLocal(run: LocalRun): Promise<void> {
   }
   await queue.settled();
   await kubelet.sync();
-  const failRead = (error: unknown): void => printer.fail(`${settings.manifests}: ${String(error)}`);
+  const failRead = (error: unknown): void =>
+    printer.fail(`${settings.manifests}: ${wordsOf(error, settings.manifests)}`);
   watchFolder(settings.manifests, () => void read().catch(failRead), stopping);
   // While the relays start, this process has nothing else to do.
   const prepared = prepareVerdicts();
   const running = await introduce({
     kube,
     settings,
-    capturePort: capture.port,
     pagePort: page.port,
     printer,
     stopping,
-    output,
+    terminal,
   });
   if (!stopping.aborted) {
     await tellRunning(state, running);
@@ -126,6 +131,14 @@ export async function runLocal(run: LocalRun): Promise<void> {
   await page.close();
   printer.flush();
   unlock();
+  await sayEnd(state, printer);
+}
+
+async function sayEnd(state: string, printer: Printer): Promise<void> {
+  const waiting = await readWaiting(state, 0);
+  const words = `stopped; ${waitingWords(waiting)}`;
+  if (waiting.unreadable.length > 0) printer.warn(words);
+  else printer.say(words);
 }
 
 interface Parts {
@@ -152,8 +165,22 @@ async function openLocalPage(run: LocalRun, ports: PortBook, printer: Printer): 
         `the newest ${keep} captured messages are kept, older ones are deleted: --keep (KEEP=...) says how many`,
       ),
     now: run.now,
-    onError: (error) => printer.fail(`page: ${error.message}`),
+    onError: (error) => printer.fail(`page: ${wordsOf(error, state)}`),
   });
+}
+
+/** What an earlier run left waiting: whose mail it is was told to that one. */
+async function nameWaiting(state: string, printer: Printer): Promise<void> {
+  for (const { spoolId, from, recipients, header } of (await readWaiting(state, namedAtStart)).oldest) {
+    const to = recipients.map(({ address }) => address);
+    printer.know(spoolId, { from, to, subject: await subjectIn(header) });
+  }
+}
+
+/** What a relay says beside its log. */
+async function tellOf(message: ParentMessage, { kube, printer }: Parts): Promise<void> {
+  if (message.kind === "login failed") printer.fail(loginWords(message, await knownLogins(kube)));
+  else printer.told(message, await subjectAs(message.subject ?? ""));
 }
 
 /** What happened to a message is printed, and shown on the page. */
@@ -173,7 +200,7 @@ async function openCapture(parts: Parts): Promise<CaptureExchanger> {
     now: run.now,
     onCaptured: (message) => tell(parts, { kind: "captured", message }),
     onAnswered: (answer) => tell(parts, { kind: "answer", answer }),
-    onError: (error) => printer.fail(`capture: ${error.message}`),
+    onError: (error) => printer.fail(`capture: ${wordsOf(error, run.settings.state)}`),
   });
 }
 
@@ -227,6 +254,9 @@ function openKubelet(parts: Parts): Kubelet {
         if (fields["msg"] === "ready" || fields["msg"] === "stopping") kubelet.publish(pod);
       },
       onText: (pod, text) => printer.relayText(pod, text),
+      onTold: (_pod, message) => {
+        tellOf(message, parts).catch((error: unknown) => printer.fail(String(error)));
+      },
       onExit: (pod, exit) => {
         printer.relayExit(pod, exit);
         kubelet.publish(pod);
@@ -246,18 +276,20 @@ function openKubelet(parts: Parts): Kubelet {
 
 async function requireFolder(folder: string): Promise<void> {
   const facts = await stat(folder).catch(() => undefined);
-  if (facts?.isDirectory() === true) return;
-  throw new UsageError(`${folder} is not a folder: name one with manifests behind --manifests (MANIFESTS=...)`);
+  if (facts === undefined)
+    throw new UsageError(`there is no folder ${folder}: name one with manifests behind --manifests (MANIFESTS=...)`);
+  if (!facts.isDirectory())
+    throw new UsageError(`${folder} is not a folder: name the one it lies in behind --manifests (MANIFESTS=...)`);
 }
 
-function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
+function reconcileQueue(sources: RelaySources, { settings: { state }, timers }: LocalRun, printer: Printer): WorkQueue {
   const { kube, now } = sources;
   const failing = new Failing({
     kube,
     wholeStatus: async ({ kind, namespace, name }) => (await kube.get(kind, namespace, name))?.status,
-    timers: systemTimers,
+    timers,
     now,
-    onError: (subject, error) => printer.fail(`${keyOf(subject)}: ${String(error)}`),
+    onError: (subject, error) => printer.fail(`${keyOf(subject)}: ${wordsOf(error, state)}`),
   });
   return new WorkQueue({
     // One at a time: all documents of a burst of changes are then written before the revision that covers them.
@@ -265,7 +297,7 @@ function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
     backoff: workBackoff,
     pace: workPace,
     now: () => performance.now(),
-    timers: systemTimers,
+    timers,
     chance: systemChance,
     work: (key) => {
       const [, namespace = "", name = ""] = key.split("/");
@@ -276,8 +308,7 @@ function reconcileQueue(sources: RelaySources, printer: Printer): WorkQueue {
     },
     // Documents of domains first: the relay's revision then covers them all at once.
     rank: (key) => (key.startsWith("SenderDomain/") ? 0 : 1),
-    onError: (key, error) =>
-      printer.fail(`${key}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+    onError: (key, error) => printer.fail(`${key}: ${wordsOf(error, state)}`),
   });
 }
 
@@ -291,7 +322,7 @@ interface Reactions {
 
 /** What a change sets going: reconciles of whoever it concerns, and mounts and processes once those have settled. */
 function reactions({ kube, queue, kubelet, printer, state }: Reactions): ChangeListener {
-  const report = (error: unknown): void => printer.fail(String(error));
+  const report = (error: unknown): void => printer.fail(wordsOf(error, state));
   let isSyncDue = false;
   const syncPods = async (): Promise<void> => {
     await queue.settled();

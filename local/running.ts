@@ -3,6 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomically } from "./files.ts";
+import { inUse, lockState, StateInUseError } from "./lock.ts";
 
 const trial = z.object({
   host: z.string(),
@@ -20,16 +21,24 @@ const trial = z.object({
 /** Enough to send one message by hand. */
 export type Trial = Readonly<z.infer<typeof trial>>;
 
+/** A listener that takes mail of this machine without a login, and a sender that it takes it from. */
+const openWay = z.object({ host: z.string(), port: z.number(), from: z.string() });
+
+export type OpenWay = Readonly<z.infer<typeof openWay>>;
+
 const runningLocal = z.object({
   /** Address of the page. */
   page: z.string(),
   /** Absent when no user's password is among the manifests. */
   trial: trial.optional(),
+  /** Absent when every listener wants a login. */
+  openWay: openWay.optional(),
 });
 
 export type RunningLocal = Readonly<z.infer<typeof runningLocal>>;
 
 const fileName = "running.json";
+const patienceMs = 2_000;
 
 export async function tellRunning(stateDirectory: string, running: RunningLocal): Promise<void> {
   await writeFileAtomically(join(stateDirectory, fileName), JSON.stringify(running, undefined, 2) + "\n");
@@ -45,9 +54,22 @@ export async function findRunning(stateDirectory: string): Promise<RunningLocal 
   if (text === undefined) return undefined;
   try {
     const running = runningLocal.parse(JSON.parse(text));
-    const response = await fetch(new URL("/api/recipients", running.page));
+    // Its port may have gone to a program that answers nothing.
+    const signal = AbortSignal.timeout(patienceMs);
+    const response = await fetch(new URL("/api/recipients", running.page), { signal });
     return response.ok ? running : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** The folder's lock, as lockState() gives it. Throws StateInUseError, which says where the other one is. */
+export async function takeState(stateDirectory: string): Promise<() => void> {
+  try {
+    return lockState(stateDirectory);
+  } catch (error) {
+    if (!(error instanceof StateInUseError)) throw error;
+    const other = await findRunning(stateDirectory);
+    throw new StateInUseError(inUse(stateDirectory, other?.page), { cause: error });
   }
 }

@@ -5,13 +5,14 @@
 import { chmod, lstat, mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { UsageError } from "../runtime/commandline.ts";
+import { wordsOf } from "./terminal/trouble.ts";
 
 /** Throws UsageError, with what to do. A folder of one's own that others may read is closed to them. */
 export async function prepareState(path: string): Promise<void> {
   // Without a slash at its end, behind which a link would be followed.
   const folder = resolve(path);
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw new UsageError(`${path} cannot be made: ${String(error)}: name another folder with --state (STATE=...)`);
+    throw new UsageError(wordsOf(error, path), { cause: error });
   });
   const facts = await lstat(folder);
   if (facts.isSymbolicLink()) throw refused(path, "is a link: name the folder that it leads to, or remove it");

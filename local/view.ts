@@ -9,13 +9,14 @@ import { matchesSelector } from "../operator/kube/selector.ts";
 import { refersTo } from "../operator/binding/consent.ts";
 import { basicAuthType } from "../operator/credentials/logins.ts";
 import { relayLabel } from "../api/labels.ts";
+import { createNetworks } from "../runtime/network.ts";
 import type { LocalSettings } from "./settings.ts";
 import { banner, type ListenerRow } from "./banner.ts";
 import type { LocalKube } from "./kube.ts";
-import type { InForce } from "./manifests.ts";
-import { painter } from "./mailline.ts";
+import { sourceOf } from "./logins.ts";
 import type { Printer } from "./print.ts";
-import type { RunningLocal, Trial } from "./running.ts";
+import type { OpenWay, RunningLocal, Trial } from "./running.ts";
+import type { Terminal } from "./terminal/terminal.ts";
 
 /** After this time the page is shown as it is: something is wrong and was said already. */
 const patienceMs = 10_000;
@@ -24,16 +25,15 @@ const lookMs = 25;
 export interface Introduction {
   readonly kube: LocalKube;
   readonly settings: LocalSettings;
-  readonly capturePort: number;
   readonly pagePort: number;
   readonly printer: Printer;
   readonly stopping: AbortSignal;
-  readonly output: { readonly write: (text: string) => void; readonly isTerminal: boolean };
+  readonly terminal: Terminal;
 }
 
 /** Resolves with what was shown, once every relay takes mail. */
 export async function introduce(introduction: Introduction): Promise<RunningLocal> {
-  const { kube, settings, capturePort, pagePort, printer, stopping, output } = introduction;
+  const { kube, settings, pagePort, printer, stopping, terminal } = introduction;
   for (let waitedMs = 0; waitedMs < patienceMs && !stopping.aborted; waitedMs += lookMs) {
     if (await allReady(kube)) break;
     await pause(lookMs);
@@ -45,24 +45,14 @@ export async function introduce(introduction: Introduction): Promise<RunningLoca
   for (const relay of relays) rows.push(...rowsOf(relay, await podsOf(kube, relay)));
   const page = `http://localhost:${pagePort}/`;
   const trial = await trialOf(kube, relays);
-  output.write(
-    banner(
-      {
-        manifests: settings.manifests,
-        state: settings.state,
-        rows,
-        captureAddress: `127.0.0.1:${capturePort}`,
-        page,
-        trial,
-        showsPassword: output.isTerminal,
-      },
-      painter(output.isTerminal),
-    ),
-  );
+  const openWay = await openWayOf(kube, relays);
+  const { manifests, state } = settings;
+  const view = { manifests, state, rows, page, openWay, trial, showsPassword: terminal.isTerminal };
+  if (!stopping.aborted) terminal.write(settings.quiet ? `${page}\n` : banner(view, terminal.paint));
   // A slow machine gets its page before its relays.
   while (!stopping.aborted && !(await allReady(kube))) await pause(lookMs);
   if (!stopping.aborted && relays.length > 0) printer.say("ready");
-  return { page, ...(trial === undefined ? {} : { trial }) };
+  return { page, ...(trial === undefined ? {} : { trial }), ...(openWay === undefined ? {} : { openWay }) };
 }
 
 async function allReady(kube: LocalKube): Promise<boolean> {
@@ -96,8 +86,8 @@ function rowsOf(relay: Stored<MailRelay>, pods: readonly Pod[]): readonly Listen
         pod: `${pod.metadata.namespace}/${pod.metadata.name}`,
         listener: port.name,
         address: `${pod.status.podIP}:${port.containerPort}`,
-        tls: listener?.tlsMode ?? "None",
-        login: listener?.authentication ?? "/metrics /status /healthz /readyz",
+        tls: tlsWords[listener?.tlsMode ?? "None"],
+        login: loginWords(listener, pod.status.podIP),
       };
     }),
   );
@@ -111,22 +101,48 @@ async function trialOf(kube: LocalKube, relays: readonly Stored<MailRelay>[]): P
     if (way === undefined) continue;
     for (const domain of domains.filter((candidate) => refersTo(candidate, relay))) {
       const secret = await loginFor(kube, domain);
+      if (secret === undefined) continue;
       const username = secretText(secret, "username");
       const password = secretText(secret, "password");
       if (username === undefined || password === undefined) continue;
-      const login = { username, password, source: sourceOf(kube, secret) };
+      const login = { username, password, source: `data key password of ${sourceOf(kube, secret)}` };
       return { ...way, login, from: `hello@${domain.spec.domain}` };
     }
   }
   return undefined;
 }
 
-function sourceOf(kube: LocalKube, secret: Secret | undefined): string {
-  const { namespace = "", name = "" } = secret?.metadata ?? {};
-  const isIt = ({ object }: InForce): boolean =>
-    object.kind === "Secret" && object.metadata.namespace === namespace && object.metadata.name === name;
-  const file = kube.given.find(isIt)?.file;
-  return `data key password of Secret ${namespace}/${name}${file === undefined ? "" : ` in ${file}`}`;
+const tlsWords = { StartTLS: "STARTTLS", Implicit: "TLS", None: "no TLS" } as const;
+
+type Listener = MailRelay["spec"]["listeners"][number];
+
+/** The plain port has no listener. */
+function loginWords(listener: Listener | undefined, host: string): string {
+  if (listener === undefined) return "/metrics /status /healthz /readyz";
+  if (listener.authentication === "Required") return "login required";
+  return isOpenTo(listener, host) ? "no login needed from this machine" : "login optional";
+}
+
+function isOpenTo({ authentication, trustedNetworks }: Listener, host: string): boolean {
+  return authentication === "Optional" && createNetworks(trustedNetworks).has(host);
+}
+
+/** A listener that takes mail from this machine without a login, and a domain whose senders that is enough for. */
+async function openWayOf(kube: LocalKube, relays: readonly Stored<MailRelay>[]): Promise<OpenWay | undefined> {
+  const domains = await kube.list("SenderDomain");
+  for (const relay of relays) {
+    const pod = (await podsOf(kube, relay))[0];
+    const domain = domains.find(
+      (candidate) =>
+        refersTo(candidate, relay) && candidate.spec.senders.some((sender) => sender.trustedNetworks === true),
+    );
+    if (pod === undefined || domain === undefined) continue;
+    const { podIP: host, ports } = pod.status;
+    const listener = relay.spec.listeners.find((each) => each.tlsMode !== "Implicit" && isOpenTo(each, host));
+    const port = ports.find(({ name }) => name === listener?.name)?.containerPort;
+    if (port !== undefined) return { host, port, from: `hello@${domain.spec.domain}` };
+  }
+  return undefined;
 }
 
 async function wayIn(

@@ -26,6 +26,7 @@ import { createHandoffTracer, type HandoffTracer } from "./observe/handoffspan.t
 import { createHopTracer, type HopTracer } from "./observe/hop.ts";
 import { podLimits, type Limits } from "./limits/limits.ts";
 import { createJournal } from "./observe/journal.ts";
+import { parentOf } from "./observe/parent.ts";
 import { observationMetrics } from "./observe/metrics.ts";
 import { relayPages, type PagesOptions } from "./report/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
@@ -163,6 +164,7 @@ async function openMail(
     ...shared,
     spool,
     metrics: metrics.reception,
+    parent: parentOf(process),
     gate,
     checks: () => noChecks,
     listenHost,

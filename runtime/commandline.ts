@@ -42,15 +42,21 @@ export function verbOf<Verb extends string>(
   return verb;
 }
 
+/** One Ctrl-C may come twice: from the terminal, and from npm that passes it on. A person who means it is slower. */
+const sameSignalMs = 200;
+
 /**
  * Aborted by the first signal that asks the process to stop. A second one ends it at once: correctness rests on the
  * spools.
  */
 export function stopBySignal(signals: readonly NodeJS.Signals[]): AbortSignal {
   const stop = new AbortController();
+  let first = 0;
   for (const signal of signals) {
     process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(130);
+      if (stop.signal.aborted && performance.now() - first > sameSignalMs) process.exit(130);
+      if (stop.signal.aborted) return;
+      first = performance.now();
       stop.abort(signal);
     });
   }
@@ -61,6 +67,7 @@ export function stopBySignal(signals: readonly NodeJS.Signals[]): AbortSignal {
 export async function runProgram(main: () => Promise<number>, expected: readonly string[] = []): Promise<void> {
   // A reader that is gone (`| head`) is no reason to lose mail: what runs, runs on.
   process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
   try {
     process.exitCode = await main();
   } catch (error) {

@@ -18,7 +18,7 @@ export interface Lifecycle {
 }
 
 /**
- * Runs closers last-opened-first when SIGTERM or SIGINT arrives; a second signal ends the process at once, because
+ * Runs closers last-opened-first when SIGTERM, SIGINT or SIGHUP arrives; a second signal ends the process at once, because
  * correctness rests on the spool and not on an orderly exit. A closer that fails is logged and the next one runs.
  */
 export function createLifecycle(log: Log): Lifecycle {
@@ -41,7 +41,8 @@ export function createLifecycle(log: Log): Lifecycle {
     controller.abort(reason);
     closeAll().catch(finished.reject);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  // SIGHUP: the terminal of who runs it by hand is closed.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(130);
       stop(signal);

@@ -275,7 +275,7 @@ const soleImporters: readonly { readonly target: string; readonly files: RegExp 
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
   { target: "pino", files: /^runtime\/log\.ts$/ },
   { target: "postal-mime", files: /^local\/capture\/mime\.ts$/ },
-  { target: "node:sqlite", files: /^relay\/spool\/|^local\/(?:lock|page\/spoolpeek)\.ts$/ },
+  { target: "node:sqlite", files: /^relay\/spool\/|^local\/(?:lock|waiting|page\/spoolpeek)\.ts$/ },
 ];
 
 const forbiddenWords = ["util", "helper", "common", "manager", "handler", "processor", "misc", "service"];

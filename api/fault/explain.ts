@@ -1,6 +1,7 @@
 /** zod's findings in the words of the person who wrote the manifest: which field, what is wrong, what to write instead. */
 import { z } from "zod";
 import { formerHint } from "../former/hint.ts";
+import { nearestOf } from "./nearest.ts";
 import { fieldPath, placeIn } from "./path.ts";
 
 export interface Fault {
@@ -73,23 +74,9 @@ function unwrap(schema: unknown): unknown {
 }
 
 function suggestion(key: string, known: readonly string[]): string {
-  const near = known.find((name) => editDistance(name.toLowerCase(), key.toLowerCase()) <= 2);
+  const near = nearestOf(key, known);
   if (near !== undefined) return `did you mean ${near}?`;
   return known.length === 0 ? "remove it, nothing is set here" : `remove it, or use one of ${known.join(", ")}`;
-}
-
-/** Letters to add, drop or change to make one word of the other. */
-function editDistance(left: string, right: string): number {
-  const first = Array.from({ length: right.length + 1 }, (_, index) => index);
-  const last = Array.from(left).reduce((above, letter, row) => {
-    const line = [row + 1];
-    for (const [column, other] of Array.from(right).entries()) {
-      const change = (above[column] ?? 0) + (letter === other ? 0 : 1);
-      line.push(Math.min(change, (above[column + 1] ?? 0) + 1, (line[column] ?? 0) + 1));
-    }
-    return line;
-  }, first);
-  return last[right.length] ?? 0;
 }
 
 function typeWord(expected: string): string {

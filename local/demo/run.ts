@@ -10,6 +10,7 @@ import { z } from "zod";
 import { printable } from "../../runtime/terminal.ts";
 import { type LocalRun, runLocal } from "../run.ts";
 import { findRunning, type RunningLocal, type Trial } from "../running.ts";
+import { wordsOf } from "../terminal/trouble.ts";
 import { type DemoMessage, demoMessages } from "./messages.ts";
 
 const pictureFile = new URL("boat.png", import.meta.url);
@@ -47,7 +48,7 @@ export async function runDemo(run: LocalRun): Promise<number> {
           code = result;
           say("Local mode goes on for you to look around. Ctrl-C stops it.");
         })
-        .catch((error: unknown) => say(`the demonstration failed: ${String(error)}`));
+        .catch((error: unknown) => say(`the demonstration failed: ${wordsOf(error, run.settings.state)}`));
     },
   });
   return code;
@@ -138,6 +139,6 @@ function standingText({ standing, attempts, reply, dkim }: Seen): string {
   ].join("");
 }
 
-function sayer({ output }: LocalRun): (text: string) => void {
-  return (text) => output.write(`${text}\n`);
+function sayer({ terminal }: LocalRun): (text: string) => void {
+  return (text) => terminal.write(`${text}\n`);
 }

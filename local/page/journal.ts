@@ -50,17 +50,8 @@ export class Journal {
     return new Journal(file, facts?.size ?? 0, onError);
   }
 
-  /** What the files hold, oldest first. */
-  async read(): Promise<readonly (Happening | Forgotten)[]> {
-    const happenings: (Happening | Forgotten)[] = [];
-    for (const file of [predecessor(this.#file), this.#file]) {
-      const text = await readFile(file, "utf8").catch(() => "");
-      for (const line of text.split("\n")) {
-        const happening = parseLine(line);
-        if (happening !== undefined) happenings.push(happening);
-      }
-    }
-    return happenings;
+  read(): Promise<readonly (Happening | Forgotten)[]> {
+    return readJournal(this.#file);
   }
 
   /** Captured messages are on file already. */
@@ -129,6 +120,19 @@ export class Journal {
         this.#turning = false;
       });
   }
+}
+
+/** What the files hold, oldest first. */
+export async function readJournal(journal: string): Promise<readonly (Happening | Forgotten)[]> {
+  const happenings: (Happening | Forgotten)[] = [];
+  for (const file of [predecessor(journal), journal]) {
+    const text = await readFile(file, "utf8").catch(() => "");
+    for (const line of text.split("\n")) {
+      const happening = parseLine(line);
+      if (happening !== undefined) happenings.push(happening);
+    }
+  }
+  return happenings;
 }
 
 function predecessor(file: string): string {

@@ -2,14 +2,14 @@
  * The volumes of local mode: a directory a pod, and a claim that says of it what a cluster's would. Claims outlive the
  * process, so that mail of a pod that is gone is named in status after a restart as well. A volume goes with its claim.
  */
-import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { emptySpoolAnnotation, labelsFor } from "../../api/labels.ts";
 import type { MailRelay } from "../../api/mailrelay.ts";
 import type { ObjectMeta, PersistentVolumeClaim } from "../../operator/kube/objects.ts";
 import { claimNameAt, ordinalOf, spoolVolume } from "../../operator/owned/names.ts";
-import { makeDirectory, writeFileAtomically } from "../files.ts";
+import { makeDirectory, readOwn, writeFileAtomically } from "../files.ts";
 
 const storedClaim = z.object({
   name: z.string(),
@@ -38,7 +38,7 @@ export class Volumes {
     const claims = new Map<string, PersistentVolumeClaim>();
     for (const file of await readdir(this.#path("claims"))) {
       if (!file.endsWith(".json")) continue;
-      const metadata = storedClaim.parse(JSON.parse(await readFile(this.#path("claims", file), "utf8")));
+      const metadata = await readOwn(this.#path("claims", file), (text) => storedClaim.parse(JSON.parse(text)));
       claims.set(fileOf(metadata), claimWith(metadata));
     }
     for (const pod of await readdir(this.#path("pods")).catch(() => [])) {

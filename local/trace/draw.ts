@@ -1,31 +1,40 @@
 /** A waterfall as lines of text, readable without colours. Pure. */
 import { printable } from "../../runtime/terminal.ts";
-import type { Paint } from "../mailline.ts";
+import { lineOf, type Paint } from "../terminal/paint.ts";
 import { durationText, type Waterfall, type WaterfallRow } from "./waterfall.ts";
 
-const barColumns = 28;
 const indent = "         ";
 
-/** One line for each hop; bars share the scale of their trace. */
-export function drawWaterfall(waterfall: Waterfall, paint: Paint): readonly string[] {
+/** One line for each hop; bars share the scale of their trace, and give way where a terminal is narrow. */
+export function drawWaterfall(waterfall: Waterfall, paint: Paint, columns?: number): readonly string[] {
   const names = waterfall.rows.map((row) => `${"  ".repeat(row.depth)}${printable(row.name)}`);
   const width = Math.max(...names.map((name) => name.length));
   const pods = new Set(waterfall.rows.map((row) => row.pod));
+  const barColumns = barColumnsOf(columns);
+  const left = columns === undefined ? undefined : columns - indent.length - width - 1;
   return waterfall.rows.map((row, index) => {
-    const parts = [
-      (names[index] ?? "").padEnd(width),
-      paint(row.tone === "plain" ? "quiet" : row.tone, bar(row, waterfall.durationMs)),
-      durationText(row.durationMs).padStart(7),
-      printable(row.note),
+    const pieces = [
+      { text: barColumns === 0 ? "" : bar(row, waterfall.durationMs, barColumns), ...toneOf(row) },
+      { text: durationText(row.durationMs).padStart(7) },
+      { text: row.note },
       // Which relay it was matters when there are two.
-      pods.size > 1 ? paint("quiet", row.pod) : "",
+      { text: pods.size > 1 ? row.pod : "", style: "quiet" as const },
     ];
-    return `${indent}${parts.join(" ").trimEnd()}`;
+    return `${indent}${(names[index] ?? "").padEnd(width)} ${lineOf(pieces, paint, left)}`.trimEnd();
   });
 }
 
+function toneOf({ tone }: WaterfallRow): { readonly style: "quiet" | "good" | "warning" | "bad" } {
+  return { style: tone === "plain" ? "quiet" : tone };
+}
+
+function barColumnsOf(columns: number | undefined): number {
+  if (columns === undefined || columns >= 100) return 28;
+  return columns >= 60 ? 12 : 0;
+}
+
 /** At least one mark, and never past the end. */
-function bar(row: WaterfallRow, totalMs: number): string {
+function bar(row: WaterfallRow, totalMs: number, barColumns: number): string {
   const scale = totalMs > 0 ? barColumns / totalMs : 0;
   const start = Math.min(barColumns - 1, Math.floor(row.offsetMs * scale));
   const length = Math.max(1, Math.min(barColumns - start, Math.round(row.durationMs * scale)));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { painter } from "../mailline.ts";
+import { painter } from "../terminal/paint.ts";
 import { drawWaterfall } from "./draw.ts";
 import { SpanGathering } from "./gathering.ts";
 import { parseSpanLine, type PodSpan } from "./spanline.ts";
@@ -123,6 +123,19 @@ test("a waterfall in the terminal is read without colours", () => {
     "               mail.sign  |        =                   |  1.5 ms",
     "               smtp.send  |         ===========        |   16 ms to 127.0.0.1:2525 250",
   ]);
+});
+
+test("a narrow terminal cuts what is said of a hop, and a very narrow one has no bars", () => {
+  const [waterfall] = waterfalls(delivered);
+  assert.ok(waterfall !== undefined);
+  assert.deepEqual(drawWaterfall(waterfall, painter(false), 62).slice(-2), [
+    "               mail.sign  |   =        |  1.5 ms",
+    "               smtp.send  |    =====   |   16 ms to 127.0.0.1…",
+  ]);
+  for (const columns of [200, 100, 80, 62, 40]) {
+    for (const line of drawWaterfall(waterfall, painter(false), columns)) assert.ok(line.length <= columns, line);
+  }
+  assert.doesNotMatch(drawWaterfall(waterfall, painter(false), 40).join(), /[|=]/);
 });
 
 test("with two relays a line says which", () => {

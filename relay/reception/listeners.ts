@@ -17,6 +17,7 @@ import type { Gate } from "../administration/gate.ts";
 import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
+import type { Parent } from "../observe/parent.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
 import type { ReceivingSpool } from "../spool/start.ts";
 import { createPasswordCheck } from "./identity/passwords.ts";
@@ -28,7 +29,8 @@ import { clientOf, NetworkCache } from "../../runtime/network.ts";
 import { usualPatience, type Patience } from "../smtp/server/patience.ts";
 import { MailServer } from "../smtp/server/server.ts";
 import type { Checks } from "./checks/check.ts";
-import { ReceptionSession, type SessionParts } from "./session.ts";
+import type { SessionParts } from "./parts.ts";
+import { ReceptionSession } from "./session.ts";
 
 export interface ReceptionOptions {
   readonly snapshots: SnapshotSource;
@@ -39,6 +41,8 @@ export interface ReceptionOptions {
   readonly limits: Pick<Limits, "clients" | "newcomers">;
   readonly metrics: ReceptionMetrics;
   readonly journal: Journal;
+  /** Who started this process and wants to know whose mail passes; a pod has nobody. */
+  readonly parent?: Parent | undefined;
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;
   readonly gate: Gate;
@@ -115,6 +119,7 @@ class Listeners {
       chance,
       metrics,
       journal,
+      parent: options.parent,
       hops: options.hops ?? noHopTracer,
       passwords: createPasswordCheck(),
       limits: options.limits,

@@ -6,61 +6,32 @@
  */
 import type { Readable } from "node:stream";
 import type { ListenerDocument } from "../../api/relayconfig.ts";
-import { octetsOf, type Chance, type Clock } from "../../runtime/clock.ts";
-import type { Log } from "../../runtime/log.ts";
-import type { Gate } from "../administration/gate.ts";
-import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import { octetsOf } from "../../runtime/clock.ts";
+import type { Snapshot } from "../config/snapshot.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { Header } from "../mail/header.ts";
 import { refusal, withoutAddresses, type Refusal, type Reply } from "../mail/reply.ts";
-import type { HopTracer } from "../observe/hop.ts";
-import type { Journal } from "../observe/journal.ts";
-import type { ReceptionMetrics } from "./metrics.ts";
+import type { SessionParts } from "./parts.ts";
 import { spoolIdOf, type SpoolId } from "../spool/message/id.ts";
-import type { ReceivingSpool } from "../spool/start.ts";
 import { after, type Answer } from "../../runtime/answer.ts";
 import { acceptMessage, insufficientStorage } from "./accept/accept.ts";
 import { announce } from "./accept/announce.ts";
 import { oversize, type Admitted, type IncomingOptions } from "./accept/incoming.ts";
 import { Asking, type Silence } from "./checks/asking.ts";
-import type { MessageQuestion, SenderQuestion, Checks } from "./checks/check.ts";
+import type { MessageQuestion, SenderQuestion } from "./checks/check.ts";
 import { SessionVerdict } from "./checks/sessionverdict.ts";
 import { isStopped, stopped, verdictOf, type Passed } from "./checks/verdict.ts";
 import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
 import { Logins } from "./identity/logins.ts";
 import { mechanismNames } from "./identity/mechanisms.ts";
-import type { PasswordCheck } from "./identity/passwords.ts";
 import { networkPrincipal, type Principal } from "./identity/principal.ts";
-import type { ClientLog } from "./clientlog.ts";
 import type { MailCommand } from "../smtp/server/command.ts";
 import type { Seat } from "../limits/connections.ts";
-import type { Limits } from "../limits/limits.ts";
-import type { HeaderRoom } from "./accept/headerroom.ts";
-import { clientOf, type NetworkCache } from "../../runtime/network.ts";
+import { clientOf } from "../../runtime/network.ts";
 import { SessionTrace } from "./sessiontrace.ts";
+import { ParentTold } from "./told.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
 import type { ClientOrigin, Envelope, Greeting, SessionRules, SessionState } from "../smtp/server/rules.ts";
-
-/** What all sessions share. */
-export interface SessionParts {
-  readonly snapshots: SnapshotSource;
-  readonly spool: ReceivingSpool;
-  readonly log: Log;
-  /** For what a client can cause at will. */
-  readonly clientLog: ClientLog;
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly metrics: ReceptionMetrics;
-  readonly journal: Journal;
-  readonly hops: HopTracer;
-  readonly passwords: PasswordCheck;
-  readonly limits: Pick<Limits, "clients">;
-  readonly gate: Gate;
-  readonly networks: NetworkCache;
-  readonly headerRoom: HeaderRoom;
-  /** Those of now. */
-  readonly checks: () => Checks;
-}
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
 const greetingDelayMs = 100;
@@ -87,6 +58,7 @@ export class ReceptionSession implements SessionRules {
   #senderDomain: string | undefined;
   #trust: { readonly networks: readonly string[]; readonly principal: Principal | undefined } | undefined;
   readonly #trace: SessionTrace;
+  readonly #told: ParentTold;
   readonly #asking: Asking;
   readonly #verdict = new SessionVerdict();
 
@@ -98,9 +70,10 @@ export class ReceptionSession implements SessionRules {
     this.#logins = new Logins({
       snapshot: () => this.#snapshot,
       passwords: parts.passwords,
-      onEnd: (mechanism, result) => this.#loginEnded(mechanism, result),
+      onEnd: (mechanism, result, username) => this.#loginEnded(mechanism, result, username),
     });
     this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: origin.address });
+    this.#told = new ParentTold(parts.parent, listener.name);
     this.#asking = new Asking((check, silence) => this.#unanswered(check, silence));
   }
 
@@ -247,9 +220,9 @@ export class ReceptionSession implements SessionRules {
     return this.#logins.exchange(mechanism);
   }
 
-  #loginEnded(mechanism: string, result: "success" | "failure"): void {
+  #loginEnded(mechanism: string, result: "success" | "failure", username: string | undefined): void {
     this.#parts.metrics.authenticated(mechanism, result);
-    if (result === "failure") return;
+    if (result === "failure") return this.#told.loginFailed(username);
     this.#trace.loggedIn(mechanism);
     this.#seat?.know();
     this.#isKnown = true;
@@ -333,6 +306,7 @@ export class ReceptionSession implements SessionRules {
         log.error({ spoolId: id, error: result.cause }, "could not store");
       return result;
     }
+    this.#told.accepted(result.id, envelope);
     const { recipients } = envelope;
     const seconds = (clock.now() - startedAt) / 1000;
     const told = { metrics, journal, trace: this.#trace };
@@ -354,6 +328,7 @@ export class ReceptionSession implements SessionRules {
   /** The rules of the house, and then whoever else looks at headers. */
   #admit(state: SessionState, envelope: Envelope, header: Header): Answer<Admitted | Refusal> {
     const client = this.#clientIn(state);
+    this.#told.headerRead(header);
     // Who may relay now, which is not who might when the session began.
     this.#trace.headerRead(header, () => admitClient(this.#snapshot, client) === undefined);
     const admitted = admitHeader(this.#snapshot, client, header);

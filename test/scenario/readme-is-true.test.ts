@@ -24,14 +24,26 @@ const outlines = z.array(
   z.object({ id: z.string(), subject: z.string().optional(), standing: z.string(), dkim: z.string().optional() }),
 );
 
-const senders = ["curl", "python3", "swaks"] as const;
-for (const program of senders) {
-  test(`README's lines for ${program} send a message that arrives signed`, { skip: lacking(program) }, async (t) => {
-    const command = commands.find((text) => text.includes(`${program} -`) && text.includes("2587"));
+/** What programs print there. */
+const outputs = [...readme.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].flatMap(([, kind, text = ""]) =>
+  kind === "" ? [text] : [],
+);
+
+/** By program, the port that stands in its lines, and the listener that it is. */
+const senders = [
+  { program: "curl", port: "2025", listener: "smtp" },
+  { program: "curl", port: "2587", listener: "submission" },
+  { program: "python3", port: "2587", listener: "submission" },
+  { program: "swaks", port: "2587", listener: "submission" },
+] as const;
+for (const { program, port, listener } of senders) {
+  const what = `README's lines for ${program} on ${port} send a message that arrives signed`;
+  test(what, { skip: lacking(program) }, async (t) => {
+    const command = commands.find((text) => text.includes(`${program} -`) && text.includes(port));
     assert.ok(command !== undefined);
     const hasTls = program !== "swaks" || (await runCommand("perl", ["-MNet::SSLeay", "-e1"])).code === 0;
     if (!hasTls) return t.skip("not installed: libnet-ssleay-perl");
-    const directory = makeResultsDirectory(import.meta.url, program);
+    const directory = makeResultsDirectory(import.meta.url, `${program}-${port}`);
     const example = (name: string): string => readFileSync(join(repositoryRoot, "examples/local", name), "utf8");
     const local = await LocalMode.start({
       directory,
@@ -45,7 +57,8 @@ for (const program of senders) {
     assert.match(printed, /PASSWORD stands for data key password of Secret mail\/\S+ in \S+\.yaml/);
     assert.doesNotMatch(printed, /app-password/);
     assert.equal(statSync(join(directory, "state")).mode & 0o777, 0o700);
-    const result = await runCommand("bash", ["-c", command.replaceAll("2587", String(local.port("submission")))]);
+    assertShown(printed, directory);
+    const result = await runCommand("bash", ["-c", command.replaceAll(port, String(local.port(listener)))]);
     assert.equal(result.code, 0, result.output);
     let id = "";
     await until("the message on the page", async () => {
@@ -65,6 +78,24 @@ for (const program of senders) {
     assert.equal(told.code, 0, told.output);
     assert.match(told.output, new RegExp(`^${id} from example\\.com`, "m"));
   });
+}
+
+/** Ports are others here, and so are the folders. */
+function assertShown(printed: string, directory: string): void {
+  const portless = (text: string): readonly string[] =>
+    text
+      .replaceAll(`${directory}/manifests`, "examples/local")
+      .replaceAll(`${directory}/state`, ".mailboat")
+      .replaceAll(/:\d+\b/g, ":PORT")
+      .split("\n")
+      .map((line) => line.replaceAll(/ +/g, " ").trim());
+  const banner = outputs.find((text) => text.startsWith("Mailboat runs ")) ?? "";
+  const lines = new Set(portless(printed));
+  assert.ok(portless(banner).length >= 7, banner);
+  assert.deepEqual(
+    portless(banner).filter((line) => !lines.has(line)),
+    [],
+  );
 }
 
 test("make demo starts a local mode of its own when none runs, and all ends as it should", async (t) => {

@@ -16,7 +16,7 @@ import type { Principal } from "./principal.ts";
 export interface LoginsOptions {
   readonly snapshot: () => Snapshot;
   readonly passwords: PasswordCheck;
-  readonly onEnd: (mechanism: string, result: "success" | "failure") => void;
+  readonly onEnd: (mechanism: string, result: "success" | "failure", username: string | undefined) => void;
 }
 
 const failuresAllowed = 3;
@@ -28,10 +28,17 @@ export class Logins {
   readonly #proofs: Proofs;
   #principal: Principal | undefined;
   #failures = 0;
+  /** Whose password was shown last. */
+  #username: string | undefined;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
-    this.#proofs = { password: (login) => options.passwords.prove(options.snapshot().credentials, login) };
+    this.#proofs = {
+      password: (login) => {
+        this.#username = login.username;
+        return options.passwords.prove(options.snapshot().credentials, login);
+      },
+    };
   }
 
   /** Who has logged in; what is left of it, the configuration says. */
@@ -42,6 +49,7 @@ export class Logins {
   exchange(name: string): SaslExchange | undefined {
     const mechanism = mechanismNamed(name);
     if (mechanism === undefined) return undefined;
+    this.#username = undefined;
     return async (initial) => this.#after(mechanism, await mechanism.begin(initial, this.#proofs));
   }
 
@@ -53,7 +61,7 @@ export class Logins {
       }
       case "proven":
         this.#principal = step.principal;
-        this.#options.onEnd(mechanism.name, "success");
+        this.#options.onEnd(mechanism.name, "success", this.#username);
         return { kind: "authenticated" };
       case "refusal":
         return step.code === 535 ? this.#failed(mechanism, step) : step;
@@ -61,7 +69,7 @@ export class Logins {
   }
 
   async #failed(mechanism: Mechanism, refused: Refusal): Promise<Refusal> {
-    this.#options.onEnd(mechanism.name, "failure");
+    this.#options.onEnd(mechanism.name, "failure", this.#username);
     this.#failures += 1;
     if (this.#failures >= failuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
     await delay(failureDelayMs * this.#failures);

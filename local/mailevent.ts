@@ -1,0 +1,27 @@
+/** What a relay's log says of a message, checked here because another program wrote it. */
+import { z } from "zod";
+
+/** The fields of a relay's log line that say something about a message. */
+export const mailEvent = z.object({
+  msg: z.enum(["accepted", "delivered", "deferred", "failed", "bounced", "notified", "refused"]),
+  time: z.string(),
+  spoolId: z.string().optional(),
+  domain: z.string().optional(),
+  recipientDomain: z.string().optional(),
+  code: z.number().optional(),
+  enhanced: z.string().optional(),
+  reply: z.string().optional(),
+  attempt: z.number().optional(),
+  nextHop: z.string().optional(),
+  listener: z.string().optional(),
+  sizeBytes: z.number().optional(),
+  /** How many recipients of the message the line speaks of. */
+  recipients: z.number().optional(),
+  /** When the next attempt is due. */
+  dueAt: z.string().optional(),
+  /** Spool id of the notice that the sender gets. */
+  noticeId: z.string().optional(),
+  notice: z.string().optional(),
+});
+
+export type MailEvent = Readonly<z.infer<typeof mailEvent>>;
