@@ -91,6 +91,8 @@ const layers: readonly Layer[] = [
       "readme-is-true",
       "refusals",
       "scale-in-strands-no-mail",
+      "the-page-fits-every-screen",
+      "the-page-is-run-by-keys",
       "the-page-shows-each-message",
       "the-third-recipient-bounces",
       "two-hops-are-one-trace",

@@ -1,17 +1,26 @@
 /** Local mode's page on a phone, a tablet's half and a laptop, in daylight and at night, and for who cannot see it. */
 import assert from "node:assert/strict";
-import { copyFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
-import type { Page } from "playwright-core";
+import { after, test, type TestContext } from "node:test";
+import type { Browser, Page } from "playwright-core";
 import { faultsOf } from "../support/accessibility.ts";
-import { openBrowser } from "../support/browser.ts";
+import { launchBrowser } from "../support/browser.ts";
 import { type Gallery, openGallery } from "../support/pagegallery.ts";
 import { gallery } from "../support/pagemail.ts";
-import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
+import { makeResultsDirectory } from "../support/results.ts";
 import { lacking } from "../support/tools.ts";
 
 const skip = lacking("chromium");
+
+/** One for all tests of this file. */
+let browser: Browser | undefined;
+after(async () => browser?.close());
+
+async function openShared(): Promise<Browser> {
+  browser ??= await launchBrowser();
+  return browser;
+}
 const attempts = 12;
 const [receiptId, noticeId, patienceId] = ["0mwwpbtf4aaaaaaaaaaaa", "0mwwpbtf4cccccccccccc", "0mwwpbtf4dddddddddddd"];
 const [bouncedId, waitingId] = ["0mwwpbtf4bbbbbbbbbbbb", "0mwwpbtf4eeeeeeeeeeee"];
@@ -85,9 +94,9 @@ interface Screen {
 }
 
 async function openAt(t: TestContext, { gallery: { address }, width }: Screen): Promise<Page> {
-  const browser = await openBrowser(t);
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: "light" });
-  const page = await context.newPage();
+  const window = await (await openShared()).newContext({ viewport: { width, height: 800 }, colorScheme: "light" });
+  t.after(() => window.close());
+  const page = await window.newPage();
   page.on("pageerror", (error) => assert.ifError(error));
   await page.goto(address);
   await page.locator("#live.on").waitFor();
@@ -175,9 +184,6 @@ test("nothing is wider than the screen, at three widths; so it looks by day and 
     await page.getByText("No message matches").waitFor();
     await fits(page, `no result at ${where}`);
   }
-  const pictures = process.env["MAILBOAT_PICTURES"];
-  if (pictures !== undefined)
-    copyFileSync(join(directory, "list-390-light.png"), join(repositoryRoot, pictures, "page-phone.png"));
 });
 
 /** Every tab, and whatever is folded. */
@@ -286,6 +292,7 @@ test("each kind of message says what it is", { skip }, async (t) => {
   ]);
   await openMessage(page, "Newsletter");
   await page.locator(".envelope summary", { hasText: "and 46 more" }).waitFor();
+  assert.equal(await page.locator(".envelope dd").nth(1).innerText(), "readers@example.net (in the header only)");
 
   await openMessage(page, "Your receipt 2041");
   const frame = page.frameLocator("iframe");

@@ -2,15 +2,24 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
-import type { Page } from "playwright-core";
-import { openBrowser, openWindow } from "../support/browser.ts";
+import { after, test, type TestContext } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser, openWindow } from "../support/browser.ts";
 import { type Gallery, openGallery } from "../support/pagegallery.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { lacking } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 
 const skip = lacking("chromium");
+
+/** One for all tests of this file. */
+let browser: Browser | undefined;
+after(async () => browser?.close());
+
+async function openShared(): Promise<Browser> {
+  browser ??= await launchBrowser();
+  return browser;
+}
 const many = 551;
 const mails = Array.from({ length: many }, (_, index) => ({
   subject: `Message ${index + 1}`,
@@ -27,7 +36,8 @@ interface Stage {
 async function openMany(t: TestContext, name: string, count = many): Promise<Stage> {
   const directory = join(makeResultsDirectory(import.meta.url, name), "state");
   const shown = await openGallery(t, { stateDirectory: directory, mails: mails.slice(0, count) });
-  const window = await openWindow(await openBrowser(t));
+  const window = await openWindow(await openShared());
+  t.after(() => window.close());
   const page = await window.newPage();
   page.on("pageerror", (error) => assert.ifError(error));
   await page.goto(shown.address);
@@ -124,6 +134,30 @@ test("the search looks into the text, counts what it left, and says when nothing
   await page.locator("#list li").nth(550).waitFor();
   assert.equal(await page.locator("#filter").inputValue(), "");
   assert.equal(await page.evaluate("document.activeElement.closest('#list') !== null"), true);
+});
+
+test("who reads is not disturbed by what arrives", { skip }, async (t) => {
+  const { page, shown } = await openMany(t, "arrivals", 60);
+  await press(page, "End", "ArrowUp", "Enter");
+  await opened(page, "Message 2");
+  await press(page, "Escape");
+  await page.getByRole("tab", { name: "Source" }).click();
+  await page.locator(".copy pre").waitFor();
+  await page.locator("#list a[aria-current]").focus();
+  const state = `(() => {
+    window.source ??= document.querySelector(".copy pre");
+    return {
+      top: Math.round(document.querySelector("#list a[aria-current]").getBoundingClientRect().top / 2),
+      isSame: window.source.isConnected,
+      focus: document.activeElement.getAttribute("href"),
+    };
+  })()`;
+  const before = await page.evaluate(state);
+  const time = new Date().toISOString();
+  for (const spoolId of ["0mwwpbtf4aaaaaaaaaaaa", "0mwwpbtf4bbbbbbbbbbbb"])
+    shown.tell({ msg: "accepted", time, spoolId, domain: "example.com", recipientDomain: "example.net" });
+  await page.locator("#count", { hasText: "62 messages" }).waitFor();
+  assert.deepEqual(await page.evaluate(state), before);
 });
 
 test("what was read is marked, there and after a restart", { skip }, async (t) => {

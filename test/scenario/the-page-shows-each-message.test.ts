@@ -300,11 +300,17 @@ test("make demo shows all of it; its screenshot is the one in README", { skip },
     return width === 96;
   });
   await page.locator(".waterfall").getByText("smtp.send").waitFor();
-  await page.setViewportSize({ width: 1280, height: 1180 });
+  await page.setViewportSize({ width: 1280, height: 1320 });
   await page.mouse.move(0, 0);
-  const picture = join(local.directory, "page.png");
-  await page.screenshot({ path: picture });
-  assert.ok((await readFile(picture)).length > 20_000);
-  const pictures = process.env["MAILBOAT_PICTURES"];
-  if (pictures !== undefined) copyFileSync(picture, join(repositoryRoot, pictures, "page.png"));
+  await page.screenshot({ path: join(local.directory, "page.png") });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.locator("#back").click();
+  await rowOf(page, "Your receipt 2041").waitFor();
+  await page.screenshot({ path: join(local.directory, "page-phone.png") });
+  for (const name of ["page.png", "page-phone.png"]) {
+    const picture = join(local.directory, name);
+    assert.ok((await readFile(picture)).length > 20_000);
+    const pictures = process.env["MAILBOAT_PICTURES"];
+    if (pictures !== undefined) copyFileSync(picture, join(repositoryRoot, pictures, name));
+  }
 });

@@ -14,9 +14,14 @@ const flags = [
 ];
 
 export async function openBrowser(t: TestContext): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+  const browser = await launchBrowser();
   t.after(() => browser.close());
   return browser;
+}
+
+/** For a file whose tests share one, each with windows of its own: it closes the browser in the end. */
+export async function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
 }
 
 /** A window of its own, with the size of a small laptop's screen. */

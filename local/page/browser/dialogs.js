@@ -21,6 +21,17 @@ export function isAsking() {
   return question.open || table.open;
 }
 
+/** Whoever waits for the answer to the question that is open. @type {((isYes: boolean) => void) | undefined} */
+let waiting;
+
+/** @param {boolean} isYes */
+function answer(isYes) {
+  const resolve = waiting;
+  waiting = undefined;
+  question.close();
+  resolve?.(isYes);
+}
+
 /**
  * Resolves with true when the person says yes; Escape is a no.
  * @param {string} text
@@ -31,11 +42,10 @@ export function confirmed(text, yes) {
   placed("p", "questiontext").textContent = text;
   const button = placed("button", "yes");
   button.textContent = yes;
-  question.returnValue = "no";
   question.showModal();
   button.focus();
   return new Promise((resolve) => {
-    question.addEventListener("close", () => resolve(question.returnValue === "yes"), { once: true });
+    waiting = resolve;
   });
 }
 
@@ -44,8 +54,13 @@ export function showKeys() {
 }
 
 export function openDialogs() {
-  placed("button", "yes").addEventListener("click", () => question.close("yes"));
-  placed("button", "no").addEventListener("click", () => question.close("no"));
+  placed("button", "yes").addEventListener("click", () => answer(true));
+  placed("button", "no").addEventListener("click", () => answer(false));
+  question.addEventListener("cancel", () => answer(false));
+  // This comes a while after it closed: the next question may be open by then, and this is no answer to it.
+  question.addEventListener("close", () => {
+    if (!question.open) answer(false);
+  });
   placed("button", "closekeys").addEventListener("click", () => table.close());
   const rows = keys.map(([names = "", what = ""]) =>
     make("tr", {}, make("th", { scope: "row" }, names), make("td", {}, what)),

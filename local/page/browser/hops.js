@@ -86,8 +86,7 @@ function traceOf(trace, firstMs) {
     ),
     make(
       "table",
-      { className: "hops" },
-      make("caption", { className: "unseen" }, `Hops of trace ${trace.traceId}`),
+      { className: "hops", "aria-label": `Hops of trace ${trace.traceId}` },
       make(
         "tbody",
         {},

@@ -133,7 +133,7 @@ function peopleOf(detail) {
   const rows = [
     ["From", from ?? envelope],
     ["Envelope from", isOther || detail.from === "" ? envelope : undefined, "where notices of failures go (MAIL FROM)"],
-    ["To", addressesOf("to", to)],
+    ["To", to.length > 0 ? addressesOf("to", to) : onlyNamed(fieldOf(headers, "to"))],
     ["Cc", addressesOf("cc", cc)],
     ["Bcc", addressesOf("bcc", bcc), "got it, and is named neither in To nor in Cc"],
     ["Date", wholeDate(detail.at)],
@@ -146,6 +146,11 @@ function peopleOf(detail) {
       value === undefined || value === "" ? [] : [make("dt", { title: hint ?? "" }, title), make("dd", {}, value)],
     ),
   );
+}
+
+/** A list's address, for example: it stands in To and nobody sent it there. @param {string | undefined} field */
+function onlyNamed(field) {
+  return field === undefined ? undefined : `${field} (in the header only)`;
 }
 
 /**
