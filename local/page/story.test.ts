@@ -41,20 +41,28 @@ function captured(fields: Partial<CapturedMessage> & { readonly ids?: string[] }
   };
 }
 
-function received(spoolId: string, traceId: string): Happening {
-  const span = parseSpanLine({
+function received(spoolId: string, traceId: string, parentSpanId?: string): Happening {
+  return span(spoolId, { traceId, name: "smtp.receive", kind: "SERVER", startMs: 1, parentSpanId });
+}
+
+/** Before anything is received there, and it ends later. */
+function sent(spoolId: string, traceId: string, fields: Readonly<Record<string, unknown>> = {}): Happening {
+  return span(spoolId, { traceId, name: "smtp.send", kind: "CLIENT", startMs: 0, spanId: sentId, ...fields });
+}
+
+const sentId = "b".repeat(16);
+
+function span(spoolId: string, fields: Readonly<Record<string, unknown>>): Happening {
+  const read = parseSpanLine({
     msg: "span",
-    traceId,
     spanId: spoolId.slice(-12).padStart(16, "0"),
-    name: "smtp.receive",
-    kind: "SERVER",
-    startMs: 1,
     endMs: 2,
     attributes: { "mailboat.spool.id": spoolId },
     status: { code: "UNSET" },
+    ...fields,
   });
-  assert.ok(span !== undefined);
-  return { kind: "span", pod: "mail.edge-0", span };
+  assert.ok(read !== undefined);
+  return { kind: "span", pod: "mail.edge-0", span: read };
 }
 
 function historyOf(...happenings: readonly Happening[]): History {
@@ -142,14 +150,30 @@ test("log lines, answers and files of one message are one story, in whatever ord
 test("the next relay's part is the same story when its Received field or its trace says so", () => {
   const next = line("accepted", { spoolId: second, time: "2026-11-23T12:00:01.100Z" });
   const byFile = historyOf(accepted, next, captured({ ids: [second, first] }));
-  const byTrace = historyOf(accepted, received(first, "a".repeat(32)), next, received(second, "a".repeat(32)));
-  for (const history of [byFile, byTrace]) {
+  const trace = "a".repeat(32);
+  const taken = [next, received(second, trace, sentId)];
+  const bySentFirst = historyOf(accepted, received(first, trace), sent(first, trace), ...taken);
+  const byTakenFirst = historyOf(accepted, received(first, trace), ...taken, sent(first, trace));
+  for (const history of [byFile, bySentFirst, byTakenFirst]) {
     assert.deepEqual(
       history.stories.map((story) => [story.id, [...story.spoolIds]]),
       [[first, [first, second]]],
     );
     assert.equal(history.find(second)?.id, first);
   }
+});
+
+test("two messages of one trace are two stories, and so are those of a hop that failed", () => {
+  const trace = "a".repeat(32);
+  const parent = "c".repeat(16);
+  for (const history of [
+    historyOf(received(first, trace, parent), received(second, trace, parent)),
+    historyOf(sent(first, trace, { status: { code: "ERROR" } }), received(second, trace, sentId)),
+  ])
+    assert.deepEqual(
+      history.stories.map(({ id }) => id),
+      [first, second],
+    );
 });
 
 test("a notice and the message it is about lead to each other", () => {

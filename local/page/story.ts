@@ -11,7 +11,7 @@ import {
   type WaitingMessage,
 } from "../capture/record.ts";
 import type { MailEvent } from "../mailline.ts";
-import { type PodSpan, spoolIdOf } from "../trace/spanline.ts";
+import { type PodSpan, type SpanLine, spoolIdOf } from "../trace/spanline.ts";
 
 export type Happening =
   | { readonly kind: "mail"; readonly pod: string; readonly event: MailEvent }
@@ -53,7 +53,7 @@ const keptEntries = 400;
 export class History {
   readonly #limit: number;
   readonly #stories = new Map<string, Story>();
-  /** Spool id, file name, answer id, or trace id of an arrival -> story. */
+  /** Spool id, file name, what leads to a notice, or a side of a hop -> story. */
   readonly #index = new Map<string, Story>();
   /** Answers whose log line has not come yet. */
   readonly #answers = new Map<string, CaptureAnswer>();
@@ -173,15 +173,14 @@ export class History {
   #span(entry: PodSpan): readonly string[] {
     const spoolId = spoolIdOf(entry.span);
     if (spoolId === undefined || this.#forgotten.has(spoolId)) return [];
-    const { traceId, name, startMs } = entry.span;
+    const { startMs } = entry.span;
     const story = this.#open(spoolId, startMs);
     add(story.spans, entry);
-    if (name !== "smtp.receive") return [story.id];
-    // The next relay of ours continues the trace of the one before: it is the same message.
-    const before = this.#index.get(traceId);
-    if (before !== undefined && before !== story) return this.#join(before, story);
-    this.#index.set(traceId, story);
-    return [story.id];
+    const hop = hopOf(entry.span);
+    if (hop === undefined) return [story.id];
+    this.#index.set(`${hop.side} ${hop.id}`, story);
+    const otherSide = this.#index.get(`${hop.side === "sent" ? "taken" : "sent"} ${hop.id}`);
+    return otherSide === undefined || otherSide === story ? [story.id] : this.#join(otherSide, story);
   }
 
   #captured(message: CapturedMessage): readonly string[] {
@@ -272,12 +271,24 @@ export class History {
   }
 }
 
+/**
+ * The way from a relay of ours to the next one, of which both tell: what one took stands in the trace below what the other sent, and
+ * is the same message. Several messages of one trace are not: a program may send two within one request.
+ */
+function hopOf(span: SpanLine): { readonly side: "sent" | "taken"; readonly id: string } | undefined {
+  if (span.name === "smtp.receive" && span.parentSpanId !== undefined) return { side: "taken", id: span.parentSpanId };
+  return span.name === "smtp.send" && span.status.code !== "ERROR" ? { side: "sent", id: span.spanId } : undefined;
+}
+
 function keysOf(story: Story): readonly string[] {
   return [
     story.id,
     ...story.spoolIds,
     ...story.copies.map((copy) => copy.file),
-    ...story.spans.map(({ span }) => span.traceId),
+    ...story.spans.flatMap(({ span }) => {
+      const hop = hopOf(span);
+      return hop === undefined ? [] : [`${hop.side} ${hop.id}`];
+    }),
     ...story.told.flatMap(({ event }) => (event.noticeId === undefined ? [] : [noticeKey(event.noticeId)])),
   ];
 }
