@@ -16,6 +16,9 @@ export const meanings: Readonly<Record<string, Meaning>> = {
   delivered: { colour: "green", says: "taken over by the next hop" },
   deferred: { colour: "orange", says: "put off, and tried again" },
   failed: { colour: "red", says: "refused for good, or given up" },
+  "5m": { colour: "orange", says: "late" },
+  "1h": { colour: "red", says: "late by far" },
+  "1d": { colour: "dark-red", says: "a day old" },
   refused: { colour: "red", says: "not taken" },
   unreachable: { colour: "dark-red", says: "nobody answered" },
   success: { colour: "green", says: "went well" },
@@ -34,6 +37,7 @@ export const meanings: Readonly<Record<string, Meaning>> = {
 const wordsOfLabels: Readonly<Record<string, readonly string[]>> = {
   outcome: ["delivered", "deferred", "failed"],
   notice: ["failed", "delayed", "relayed"],
+  older_than: ["5m", "1h", "1d"],
   state: ["wanted", "ready"],
   result: ["success", "failure", "opened", "failed", "refused", "unreachable", "taken"],
 };

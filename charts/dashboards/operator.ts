@@ -56,7 +56,7 @@ const now: readonly BuildsPanel[] = [
         },
       ],
       thresholds: allPods,
-      runbook: "mailboatresourcenotready",
+      runbook: "mailboatpodsmissing",
     },
     small,
   ),

@@ -66,10 +66,19 @@ const pods = figure(
     unit: units.share,
     queries: [{ expr: podsReady(), legend: "pods ready" }],
     thresholds: allPods,
-    runbook: "mailboatresourcenotready",
+    runbook: "mailboatpodsmissing",
   },
   small,
 );
+
+/** Of pods that answer: a counter is not there before its first event. */
+function orZero(expr: string): string {
+  return `(${expr} or 0 * sum(mailboat_configuration_info{${chosen}}))`;
+}
+
+const refusals = orZero(`sum(rate(mailboat_submission_refusals_total{${chosen}, code=~"4.."}[$__rate_interval]))`);
+const acceptances = orZero(`sum(rate(mailboat_submission_accepted_messages_total{${chosen}}[$__rate_interval]))`);
+const refusedForNow = orZero(`${refusals} / ((${refusals} + ${acceptances}) > 0)`);
 
 function trouble(): BuildsPanel[] {
   return [
@@ -95,7 +104,7 @@ function trouble(): BuildsPanel[] {
           { expr: `max(${age("mailboat_spool_oldest_waiting_timestamp_seconds", chosen)})`, legend: "oldest waiting" },
         ],
         thresholds: waitingLimits,
-        runbook: "mailboatmailwaiting",
+        runbook: "mailboatmailstuck",
       },
       small,
     ),
@@ -108,19 +117,19 @@ function trouble(): BuildsPanel[] {
           { expr: `sum(mailboat_spool_waiting_messages{${chosen}, older_than="5m"})`, legend: "late messages" },
         ],
         thresholds: lateLimits,
-        runbook: "mailboatmailwaiting",
+        runbook: "mailboatmailstuck",
       },
       small,
     ),
     figure(
       {
-        title: "Oldest due",
+        title: "Refused for now",
         description:
-          "How long the recipient that is overdue longest has waited for an attempt. A message that waits for its retry time is not due. High: deliveries do not keep up.",
-        unit: units.seconds,
-        queries: [{ expr: `max(${age("mailboat_spool_oldest_due_timestamp_seconds", chosen)})`, legend: "oldest due" }],
-        thresholds: { warning: 60, critical: 300 },
-        runbook: "mailboatmailwaiting",
+          "Share of what clients offered that was answered 4xx: a full spool, a limit, a domain without a key. Nothing is late that was never taken.",
+        unit: units.share,
+        queries: [{ expr: refusedForNow, legend: "refused for now" }],
+        thresholds: { warning: 0.01, critical: 0.5 },
+        runbook: "mailboatrefusing",
       },
       small,
     ),
@@ -202,7 +211,7 @@ export function flow({ by, legend }: { readonly by: string; readonly legend: str
             legend: "older than {{older_than}}",
           },
         ],
-        runbook: "mailboatmailwaiting",
+        runbook: "mailboatmailstuck",
       },
       half,
     ),

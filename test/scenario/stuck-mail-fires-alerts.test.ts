@@ -12,10 +12,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { stringify } from "yaml";
 import { ruleGroups } from "../../charts/alerts/rules.ts";
-import { buildDashboard } from "../../charts/dashboards/dashboard.ts";
-import { fleet } from "../../charts/dashboards/fleet.ts";
 import type { RelayPlan } from "../support/configuration.ts";
-import { drawDashboard } from "../support/dashboardpicture.ts";
+import { pictureOf } from "../support/dashboards/picture.ts";
 import { fastTime } from "../support/fasttime.ts";
 import type { Script } from "../support/nexthop.ts";
 import { Prometheus } from "../support/prometheus.ts";
@@ -47,17 +45,20 @@ interface Trouble {
   /** Alerts that are firing at the end, and by which minute the first of them must be. */
   readonly alerts: readonly string[];
   readonly firstBy?: { readonly alert: string; readonly minute: number };
+  /** Colours of the figures of Fleet at the end, by `judged`; text is no value. */
+  readonly fleet: readonly ("green" | "orange" | "red" | "text")[];
 }
 
 const burning = ["MailboatMailStuck", "MailboatSlowDelivery", "MailboatDestinationFailing"];
 
 const troubles: Readonly<Record<string, Trouble>> = {
-  healthy: { alerts: [] },
+  healthy: { alerts: [], fleet: ["green", "green", "green", "green", "green"] },
   // Within ten minutes of its end.
   deadsmarthost: {
     blow: { after: 2, act: async ({ hop }) => hop.stop() },
     alerts: burning,
     firstBy: { alert: "MailboatMailStuck", minute: 12 },
+    fleet: ["red", "orange", "orange", "green", "green"],
   },
   // Nobody sends any more when the first messages become late: that is no end of it.
   putoff: {
@@ -65,20 +66,26 @@ const troubles: Readonly<Record<string, Trouble>> = {
     sending: 4,
     alerts: ["MailboatMailStuck", "MailboatNothingDelivered", "MailboatDestinationFailing"],
     firstBy: { alert: "MailboatMailStuck", minute: 10 },
+    fleet: ["red", "orange", "orange", "green", "green"],
   },
   keyless: {
     plan: { domains: [{ domain: "example.com", keys: [] }] },
     alerts: ["MailboatDomainsUnsigned", "MailboatRefusing"],
+    // What was never taken is not late: no share of it is good either.
+    fleet: ["red", "green", "green", "red", "green"],
   },
   fulldisk: {
     plan: { capacityBytes: 4_096 },
     alerts: ["MailboatSpoolNearlyFull", "MailboatRefusing"],
     firstBy: { alert: "MailboatSpoolNearlyFull", minute: 6 },
+    fleet: ["red", "green", "green", "red", "green"],
   },
   podgone: {
     blow: { after: 3, act: async ({ relay }) => relay.program.kill("SIGKILL") },
     alerts: ["MailboatPodNotAnswering"],
     firstBy: { alert: "MailboatPodNotAnswering", minute: 10 },
+    // The share is that of the hour, and nobody knows what waits.
+    fleet: ["green", "text", "text", "text", "red"],
   },
 };
 
@@ -211,6 +218,9 @@ function figuresOf(relay: string): Readonly<Record<"withinFiveMinutes" | "oldest
   };
 }
 
+/** The first line of Fleet, as far as it judges. */
+const judged = ["Within 5 minutes", "Oldest waiting", "Late now", "Refused for now", "Pods ready"] as const;
+
 async function checkFleet(t: TestContext, observed: readonly Observed[], beganAt: number): Promise<void> {
   const directory = makeResultsDirectory(import.meta.url, "prometheus");
   await writeBlocks(
@@ -242,15 +252,21 @@ async function checkFleet(t: TestContext, observed: readonly Observed[], beganAt
   assert.ok(putOff.oldestSeconds > 14 * 60 && putOff.overFiveMinutes > 20, JSON.stringify(putOff));
   const pictures = join(directory, "pictures");
   mkdirSync(pictures, { recursive: true });
-  for (const { name } of observed) {
-    const filledIn = (expr: string): string =>
-      expr.replaceAll("$__rate_interval", "1m").replaceAll("$relay", name).replace(/\$\w+/g, ".+");
-    const picture = await drawDashboard({
-      dashboard: buildDashboard(fleet),
-      prometheus,
-      filledIn,
+  for (const { name, trouble } of observed) {
+    const picture = await pictureOf({
+      uid: "mailboat-fleet",
+      prometheus: prometheus.address,
+      until: beganAt + minutes * 60,
       seconds: minutes * 60,
+      rateInterval: "1m",
+      chosen: { relay: name },
     });
-    writeFileSync(join(pictures, `${name}.svg`), picture);
+    writeFileSync(join(pictures, `${name}.svg`), picture.svg);
+    const colours = judged.map((title) => picture.figure(title).colour);
+    assert.deepEqual(
+      colours,
+      trouble.fleet,
+      `${name}: ${judged.map((title) => picture.figure(title).text).join(", ")}`,
+    );
   }
 }

@@ -22,15 +22,6 @@ const vectorAnswer = z.object({
     z.object({ resultType: z.literal("scalar"), result: z.tuple([z.number(), z.string()]) }),
   ]),
 });
-const matrixAnswer = z.object({
-  status: z.literal("success"),
-  data: z.object({
-    resultType: z.literal("matrix"),
-    result: z.array(
-      z.object({ metric: z.record(z.string(), z.string()), values: z.array(z.tuple([z.number(), z.string()])) }),
-    ),
-  }),
-});
 const exemplarAnswer = z.object({
   status: z.literal("success"),
   data: z.array(
@@ -52,12 +43,6 @@ const rulesAnswer = z.object({
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
-}
-
-export interface Line {
-  readonly labels: Readonly<Record<string, string>>;
-  /** Seconds since the epoch, and the value. */
-  readonly points: readonly (readonly [at: number, value: number])[];
 }
 
 export class Prometheus {
@@ -115,17 +100,6 @@ export class Prometheus {
     const { data } = vectorAnswer.parse(await this.#ask("query", { query: expr }));
     if (data.resultType === "scalar") return [{ labels: {}, value: Number(data.result[1]) }];
     return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
-  }
-
-  /** The last so many seconds, a point a second. */
-  async queryRange(expr: string, seconds: number): Promise<readonly Line[]> {
-    const end = Math.floor(Date.now() / 1000);
-    const query = { query: expr, start: String(end - seconds), end: String(end), step: "1" };
-    const { data } = matrixAnswer.parse(await this.#ask("query_range", query));
-    return data.result.map(({ metric, values }) => ({
-      labels: metric,
-      points: values.map(([at, value]) => [at, Number(value)] as const),
-    }));
   }
 
   /** Trace ids of the exemplars stored for a metric. */

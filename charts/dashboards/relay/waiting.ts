@@ -1,12 +1,29 @@
 /** Who waits, for whom, and how long already. */
 import { destinationLogsUrl } from "../explore.ts";
-import { graph, third, type BuildsPanel } from "../panel.ts";
+import { graph, quarter, type BuildsPanel } from "../panel.ts";
 import { age, lateLimits, waitingLimits } from "../relaypanels.ts";
 import { table } from "../table.ts";
 import { units } from "../units.ts";
 import { chosenRelay as chosen } from "../variables.ts";
 
 export const waiting: readonly BuildsPanel[] = [
+  graph(
+    {
+      title: "Oldest due",
+      description:
+        "How long the recipient that is overdue longest has waited for an attempt. A message that waits for its retry time is not due. High: deliveries do not keep up.",
+      unit: units.seconds,
+      queries: [
+        {
+          expr: `max by (pod) (${age("mailboat_spool_oldest_due_timestamp_seconds", chosen)})`,
+          legend: "{{pod}}",
+        },
+      ],
+      thresholds: { warning: 60, critical: 300 },
+      runbook: "mailboatmailwaiting",
+    },
+    quarter,
+  ),
   graph(
     {
       title: "Longest queues by destination",
@@ -22,7 +39,7 @@ export const waiting: readonly BuildsPanel[] = [
       links: [{ title: "Its lines of the log", url: destinationLogsUrl("${__field.labels.destination}") }],
       runbook: "mailboatdestinationfailing",
     },
-    third,
+    quarter,
   ),
   graph(
     {
@@ -37,7 +54,7 @@ export const waiting: readonly BuildsPanel[] = [
       ],
       runbook: "mailboatmailwaiting",
     },
-    third,
+    quarter,
   ),
   table(
     {
@@ -60,9 +77,9 @@ export const waiting: readonly BuildsPanel[] = [
         },
       ],
       largestFirst: "Oldest",
-      runbook: "mailboatmailwaiting",
+      runbook: "mailboatmailstuck",
       noValue: "-",
     },
-    third,
+    quarter,
   ),
 ];
