@@ -14,9 +14,12 @@ export async function findStories(
   { history, waiting }: Past,
   state: string,
 ): Promise<readonly Story[]> {
-  const exact = history.find(wanted) ?? history.find(traceIdIn(wanted) ?? "");
+  const exact = history.find(wanted);
   if (exact !== undefined) return [exact];
   const newest = history.stories.toReversed();
+  const traceId = traceIdIn(wanted);
+  // One trace may lead through several messages: whoever sends them says so.
+  if (traceId !== undefined) return newest.filter(({ spans }) => spans.some(({ span }) => span.traceId === traceId));
   if (wanted.includes("@")) {
     const messageId = wanted.replace(/^<|>$/g, "");
     const waits = [...waiting].find(([, mail]) => hasMessageId(mail.header.toString("latin1"), messageId));
