@@ -14,6 +14,7 @@ The image is yours to build and to push (\`make image\`), so \`image.repository\
 [how do I](../../docs/how-to/README.md) answers the rest.
 
 \`\`\`sh
+make image IMAGE=your.registry.example/mailboat:0.1.0 && docker push your.registry.example/mailboat:0.1.0
 helm install mailboat charts/mailboat --namespace mailboat-system --create-namespace --wait \\
   --set image.repository=your.registry.example/mailboat --set-string image.tag=0.1.0
 \`\`\`

@@ -87,7 +87,7 @@ const given: Readonly<Record<string, () => void>> = {
     for (const file of pair) copyFileSync(file, join(directory, "your-manifests", basename(file)));
   },
   "move-from-postfix.md": () => {
-    keep("mail.private", makeRsaKey("mail").privateKey);
+    keep("example.com.private", makeRsaKey("mail").privateKey);
   },
 };
 
