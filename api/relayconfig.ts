@@ -177,11 +177,13 @@ export function parseDomainDocument(json: unknown): DomainDocument {
 
 /** As it is mounted, in the words of its version; always in this order, so that the same document is the same text. */
 export function domainDocumentText(document: DomainDocument): string {
-  const { senderDomain, domain, keys, unsigned, senders, smarthosts, limits, bounces } = document;
-  const named = document.version === 1 ? { addresses: document.localParts } : { localParts: document.localParts };
-  const subject = { version: document.version, senderDomain, domain };
-  const written = { ...subject, keys, unsigned, senders, ...named, smarthosts, limits, bounces };
-  return `${JSON.stringify(written, undefined, 1)}\n`;
+  const { version: written, localParts: named, senderDomain, domain, keys, unsigned, senders, ...others } = document;
+  const { smarthosts, limits, bounces, ...unnamed } = others;
+  const parts = written === 1 ? { addresses: named } : { localParts: named };
+  // A field that no place was given in the order is an error of the compiler: left out, it would never reach a relay.
+  const last = { smarthosts, limits, bounces, ...(unnamed satisfies Record<string, never>) };
+  const inOrder = { version: written, senderDomain, domain, keys, unsigned, senders, ...parts, ...last };
+  return `${JSON.stringify(inOrder, undefined, 1)}\n`;
 }
 
 export type RelayDocument = z.infer<typeof relayDocument>;

@@ -1,6 +1,7 @@
 /**
  * What stands in the way when something that a manifest refers to is missing, may not be read, or holds what is of no use: the words
- * that its status says, with what to do. What was there before stays in force meanwhile. Pure.
+ * that its status says, with what to do. What was there before stays in force meanwhile, but for logins: one whose Secret is gone is
+ * none. Pure.
  */
 import { grantCommand } from "../installation/rights.ts";
 import type { Installation } from "../installation/installation.ts";
