@@ -62,6 +62,19 @@ test("a spool of the release before is taken over with all it holds", async (t) 
   );
 });
 
+test("what the release before kept in order is not kept so a second time", async (t) => {
+  const directory = await freshDirectory();
+  const before = new ReleaseBefore(directory, start);
+  before.commit(messageTo("a@example.net"));
+  before.close();
+  await openOurs(t, directory);
+  const database = new DatabaseSync(join(directory, "spool.db"), { readOnly: true });
+  t.after(() => database.close());
+  const rows = database.prepare("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").all();
+  const orders = rows.map(({ sql }) => String(sql).replace(/^CREATE INDEX \w+ ON /, ""));
+  assert.deepEqual(orders.toSorted(), [...new Set(orders)].toSorted());
+});
+
 test("the release before delivers what is in our spool, adds to it, and we go on with what it left", async (t) => {
   const directory = await freshDirectory();
   const ours = await openOurs(t, directory);

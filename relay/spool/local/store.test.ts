@@ -384,7 +384,7 @@ test("a spool of the first version is taken over with all it holds", async () =>
   await spool.commit(message);
   await spool.close();
   const database = new DatabaseSync(join(directory, "spool.db"));
-  database.exec("DROP INDEX recipient_flow; DROP INDEX recipient_age; DROP INDEX recipient_domain_age");
+  database.exec("DROP INDEX recipient_lane; DROP INDEX recipient_age; DROP INDEX recipient_domain_age");
   database.exec("DROP TABLE offered; DROP TABLE received; DROP TABLE unreadable");
   for (const column of ["sender_domain", "destination", "accepted_at"])
     database.exec(`ALTER TABLE recipient DROP COLUMN ${column}`);

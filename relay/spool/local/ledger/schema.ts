@@ -80,9 +80,10 @@ const tables: Readonly<Record<string, Table>> = {
   },
 };
 
+/** Each keeps the name that it has in spools of before: under another one they would have it twice, and pay twice for each recipient. */
 const indexes: Readonly<Record<string, string>> = {
   recipient_due: "recipient (due_at)",
-  recipient_flow: "recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL",
+  recipient_lane: "recipient (sender_domain, destination, due_at) WHERE sender_domain IS NOT NULL",
   recipient_age: "recipient (accepted_at, sender_domain) WHERE sender_domain IS NOT NULL",
   recipient_domain_age: "recipient (sender_domain, accepted_at) WHERE sender_domain IS NOT NULL",
   received_at: "received (received_at)",
