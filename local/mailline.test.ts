@@ -20,9 +20,11 @@ interface Wishes {
   readonly columns?: number;
   readonly quiet?: boolean;
   readonly hasColours?: boolean;
+  /** The first page was shown. */
+  readonly hasPage?: boolean;
 }
 
-function open({ columns, quiet = false, hasColours = false }: Wishes = {}): Scene {
+function open({ columns, quiet = false, hasColours = false, hasPage = true }: Wishes = {}): Scene {
   const lines: string[] = [];
   const timers = new ManualTimers();
   const terminal = {
@@ -32,6 +34,7 @@ function open({ columns, quiet = false, hasColours = false }: Wishes = {}): Scen
     clock: (at: string) => at.slice(11, 19),
   };
   const printer = new Printer({ terminal, quiet, captureDirectory: "state/captured", now: () => 0, timers });
+  if (hasPage) printer.begin();
   return { printer, lines, timers };
 }
 
@@ -227,6 +230,19 @@ test("what stands is said once, in its newest words, and then its end is said", 
   change("True", "ResolvedRefs");
   timers.pass(60_000);
   assert.deepEqual(lines.slice(1), ["MailRelay mail/outbound: ResolvedRefs=True ResolvedRefs: words\n"]);
+});
+
+test("of a start the first page comes before good news, and what is wrong waits for nothing", () => {
+  const { printer, lines, timers } = open({ hasPage: false });
+  const relay = relayOf();
+  const lastTransitionTime = "2026-11-23T12:00:00Z";
+  const ready = { type: "Ready", status: "True", reason: "Ready", message: "words", lastTransitionTime } as const;
+  printer.status({ object: { ...relay, status: { conditions: [ready] } }, before: relay });
+  changes(printer)("False", "SecretNotFound");
+  timers.pass(standMs);
+  assert.deepEqual(lines, ["MailRelay mail/outbound: ResolvedRefs=False SecretNotFound: words\n"]);
+  printer.begin();
+  assert.deepEqual(lines.slice(1), ["MailRelay mail/outbound: Ready=True Ready: words\n"]);
 });
 
 test("what the stop itself makes wrong is not said", () => {

@@ -52,6 +52,8 @@ export class Printer {
   #drawn: number[] = [];
   #undrawn = 0;
   #problems = new Set<string>();
+  /** Good news of a start, until the first page was shown: it comes first, whatever is ready sooner. */
+  #early: string[] | undefined = [];
   #callOff: (() => void) | undefined;
   #ends = false;
 
@@ -167,16 +169,28 @@ export class Printer {
       case "wrong":
         return this.#held.hold(what, () => this.warn(text));
       case "mended":
-        if (!this.#held.cured(what)) this.say(this.#paint("quiet", text));
+        if (!this.#held.cured(what)) this.#sayGood(text);
         return;
       case "told":
         this.#held.cured(what);
-        return this.say(this.#paint("quiet", text));
+        return this.#sayGood(text);
       case "passed":
         this.#held.cured(what);
         return;
       case "none":
     }
+  }
+
+  #sayGood(text: string): void {
+    if (this.#early === undefined) this.say(this.#paint("quiet", text));
+    else this.#early.push(text);
+  }
+
+  /** The first page is there: what waited for it is said, and from now on all is said as it comes. */
+  begin(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const text of early) this.#sayGood(text);
   }
 
   /** What comes now comes of the stop itself. */

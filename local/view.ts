@@ -50,8 +50,10 @@ export async function introduce(introduction: Introduction): Promise<RunningLoca
   const view = { manifests, state, rows, page, openWay, trial, showsPassword: terminal.isTerminal };
   if (!stopping.aborted) terminal.write(settings.quiet ? `${page}\n` : banner(view, terminal.paint));
   // A slow machine gets its page before its relays.
+  if (!(await allReady(kube))) printer.begin();
   while (!stopping.aborted && !(await allReady(kube))) await pause(lookMs);
   if (!stopping.aborted && relays.length > 0) printer.say("ready");
+  printer.begin();
   return { page, ...(trial === undefined ? {} : { trial }), ...(openWay === undefined ? {} : { openWay }) };
 }
 
