@@ -1,11 +1,11 @@
 /**
- * Writes what the chart carries and TypeScript knows: the dashboards, the alert rules, its README and the names of its values. With `--check` nothing
+ * Writes what the chart carries and TypeScript knows: the dashboards, the alert rules, its README, the names of its values and their defaults. With `--check` nothing
  * is written, and stale files end with status 1 and the command that mends them.
  */
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { stringify } from "yaml";
+import { parse, stringify } from "yaml";
 import { ruleGroups } from "./alerts/rules.ts";
 import { buildDashboard } from "./dashboards/dashboard.ts";
 import { dashboards } from "./dashboards/dashboards.ts";
@@ -14,6 +14,8 @@ import { renderValuesReference } from "./valuesreference.ts";
 
 const root = join(import.meta.dirname, "mailboat");
 const comment = "# Generated from charts/alerts/ by `make generate`; do not edit.\n";
+/** Helm gives templates every file of a chart but values.yaml. */
+const defaultsComment = "# Generated from values.yaml by `make generate`; do not edit.\n";
 
 /** Text by path below the chart. The same words give the same bytes. */
 export function renderChartFiles(): ReadonlyMap<string, string> {
@@ -27,6 +29,7 @@ export function renderChartFiles(): ReadonlyMap<string, string> {
     ...files,
     ["alerts/rules.yaml", comment + stringify({ groups: ruleGroups }, { lineWidth: 0 })],
     ["README.md", renderValuesReference(values)],
+    ["defaults.yaml", defaultsComment + stringify(parse(values), { lineWidth: 0 })],
     ["valuenames.txt", renderValueNames(schema, values)],
   ]);
 }

@@ -8,15 +8,14 @@ function resources(kind: string, condition: string, status: "True" | "False"): s
   return `max by (${operator}, kind) (mailboat_operator_resource_conditions{kind="${kind}", condition="${condition}", status="${status}"}) > 0`;
 }
 
-/** Pods of each relay, with the labels that its own series have. */
+/** Pods of each relay, with the labels that its own series have: the operator's namespace is another. */
 function relayPods(state: "wanted" | "ready"): string {
-  return `max by (relay_namespace, mailboat_dev_relay) (mailboat_operator_relay_pods{state="${state}"})`;
+  return `max by (namespace, mailboat_dev_relay) (label_replace(mailboat_operator_relay_pods{state="${state}"}, "namespace", "$1", "relay_namespace", "(.+)"))`;
 }
 
-/** The same by namespace, as the relay's own series have it. */
-const ready = `max by (namespace, mailboat_dev_relay) (label_replace(mailboat_operator_relay_pods{state="ready"}, "namespace", "$1", "relay_namespace", "(.+)"))`;
+const ready = relayPods("ready");
 const scraped = "count by (namespace, mailboat_dev_relay) (mailboat_configuration_info)";
-const name = "{{ $labels.relay_namespace }}/{{ $labels.mailboat_dev_relay }}";
+const name = "{{ $labels.namespace }}/{{ $labels.mailboat_dev_relay }}";
 
 export const operatorAlerts: readonly AlertRule[] = [
   alert({
@@ -49,7 +48,7 @@ export const operatorAlerts: readonly AlertRule[] = [
   alert({
     name: "MailboatRelayDown",
     severity: "critical",
-    expr: `${relayPods("wanted")} > 0 and ${relayPods("ready")} == 0`,
+    expr: `${relayPods("wanted")} > 0 and ${ready} == 0`,
     for: "5m",
     summary: `No pod of relay ${name} takes mail`,
     description:
@@ -58,7 +57,7 @@ export const operatorAlerts: readonly AlertRule[] = [
   alert({
     name: "MailboatPodsMissing",
     severity: "warning",
-    expr: `${relayPods("wanted")} - ${relayPods("ready")} > 0`,
+    expr: `${relayPods("wanted")} - ${ready} > 0`,
     for: "10m",
     summary: `{{ $value }} pods of relay ${name} are missing`,
     description:
@@ -69,7 +68,7 @@ export const operatorAlerts: readonly AlertRule[] = [
     severity: "warning",
     expr: `${ready} > (${scraped} or ${ready} * 0)`,
     for: "15m",
-    summary: "Prometheus does not see all pods of relay {{ $labels.namespace }}/{{ $labels.mailboat_dev_relay }}",
+    summary: `Prometheus does not see all pods of relay ${name}`,
     description:
       "{{ $value }} pods are ready, and fewer have series: no alert and no panel can speak of the others. See `monitoring` of the MailRelay.",
   }),

@@ -35,7 +35,21 @@ const summary = `Relay ${name} delivers too late`;
 const description =
   "{{ $value | humanizePercentage }} of the messages were not through within five minutes; 0.5 % may.";
 
-const older = `sum by (${relay}) (mailboat_spool_waiting_messages{older_than="5m"})`;
+function waiting(age: "5m" | "1h"): string {
+  return `sum by (${relay}) (mailboat_spool_waiting_messages{older_than="${age}"})`;
+}
+
+function delivered(range: string): string {
+  return `sum by (${relay}) (increase(mailboat_delivery_seconds_count[${range}])) > 0`;
+}
+
+/**
+ * Where nothing is judged any more there is no share of it: an hour's silence over mail that is older. Of a relay that nobody uses at
+ * night a few full mailboxes are no trouble: the alert has fired until now, or it is more than a twentieth of what came in three days.
+ */
+const isMost = `${waiting("1h")} > 0.05 * sum by (${relay}) (increase(mailboat_spool_objective_messages_total[3d]))`;
+const isStuck = `${waiting("1h")} and on (${relay}) ALERTS{alertname="MailboatMailStuck", alertstate="firing"}`;
+const standing = `${waiting("1h")} >= ${fewest} and (${isMost} or ${isStuck}) unless ${delivered("1h")}`;
 
 export const serviceLevel: readonly (AlertRule | RecordingRule)[] = [
   ...windows.map(lateRatio),
@@ -43,20 +57,21 @@ export const serviceLevel: readonly (AlertRule | RecordingRule)[] = [
     name: "MailboatMailStuck",
     severity: "critical",
     // The hour keeps it firing when nothing new is accepted, or comes in time beside what is stuck.
-    expr: `${older} >= ${fewest} and (mailboat:messages_late:ratio_rate5m > 0.5 or mailboat:messages_late:ratio_rate1h > 0.5)`,
+    expr: `${waiting("5m")} >= ${fewest} and (mailboat:messages_late:ratio_rate5m > 0.5 or mailboat:messages_late:ratio_rate1h > 0.5 or (${standing}))`,
     for: "2m",
     summary: `Most mail of relay ${name} does not leave`,
     description:
-      "{{ $value }} accepted messages have waited for more than five minutes, and most of the others become late.",
+      "{{ $value }} accepted messages have waited for more than five minutes, and most of the others become late, or nothing has left for an hour.",
   }),
   alert({
     name: "MailboatNothingDelivered",
     severity: "warning",
-    expr: `${older} > 0 unless sum by (${relay}) (increase(mailboat_delivery_seconds_count[15m])) > 0`,
+    // Where little comes one message to a full mailbox waits for days, and a quarter of an hour without another is nothing.
+    expr: `(${waiting("5m")} >= ${fewest} unless ${delivered("15m")}) or (${waiting("5m")} > 0 unless ${delivered("1d")})`,
     for: "5m",
-    summary: `Nothing has left relay ${name} for a quarter of an hour`,
+    summary: `Nothing leaves relay ${name}`,
     description:
-      "{{ $value }} messages have waited for more than five minutes, and no next hop has taken anything since: the way out is shut, or the little there is cannot go.",
+      "{{ $value }} messages have waited for more than five minutes, and no next hop has taken anything for a quarter of an hour, or for a day where fewer than five wait: the way out is shut, or the little there is cannot go.",
   }),
   // 2 % of a month's budget in an hour, and 5 % in six: the limits of Google's SRE workbook, chapter 5.
   alert({

@@ -280,18 +280,30 @@ test("where lower is worse the limits descend: red, orange, green", () => {
   for (const name of lower) {
     const steps = found.get(name)?.fieldConfig.defaults.thresholds.steps ?? [];
     const isWhole = name.endsWith("Leaders");
-    assert.deepEqual(
-      steps.map(({ color }) => color),
-      isWhole ? ["red", "green"] : ["red", "orange", "green"],
-      name,
-    );
-    const [none, first, second] = steps.map(({ value }) => value);
+    const isRedWithoutValue = isWhole || /over time$|Certificate ends in$/.test(name);
+    const colours = steps.map(({ color }) => color);
+    const [none, ...limits] = steps.map(({ value }) => value);
     assert.equal(none, null);
+    if (!isRedWithoutValue) assert.deepEqual([colours.shift(), limits.shift()], ["text", 0], name);
+    assert.deepEqual(colours, isWhole ? ["red", "green"] : ["red", "orange", "green"], name);
+    const [first, second] = limits;
     assert.ok(isWhole ? first === 1 : (first ?? Infinity) < (second ?? 0), name);
   }
   for (const [name, { fieldConfig }] of found) {
     const colours = fieldConfig.defaults.thresholds.steps.map(({ color }) => color);
-    if (colours[0] === "red") assert.ok(lower.includes(name) || name.endsWith("over time"), name);
+    if (colours[0] === "red") assert.match(name, /Leaders$|Certificate ends in$|over time$/);
+  }
+});
+
+test("an alert of Fleet names its relay as another of the same name cannot be called", () => {
+  const [, alerts] =
+    panelsOf().find(([dashboard, { title }]) => dashboard.endsWith("Fleet") && title === "Alerts") ?? [];
+  assert.ok(alerts !== undefined);
+  const { renameByName } = organizeOf(alerts);
+  const place = { cluster: "Cluster", namespace: "Namespace", mailboat_dev_relay: "Relay" };
+  for (const [label, header] of Object.entries(place)) {
+    assert.equal(renameByName[label], header);
+    assert.match(alerts.targets[0]?.expr ?? "", new RegExp(`^max by \\([^)]*\\b${label}\\b`));
   }
 });
 

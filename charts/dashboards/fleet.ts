@@ -85,14 +85,14 @@ const trouble: readonly BuildsPanel[] = [
         },
         { label: "severity", header: "Severity", colours: { critical: "red", warning: "orange" }, width: 80 },
         { label: "alertname", header: "Alert" },
-        { label: "mailboat_dev_relay", header: "Relay" },
+        ...relayColumns,
         { label: "destination", header: "Destination" },
         { label: "kind", header: "Kind" },
       ],
       values: [
         {
           header: "Active",
-          expr: `max by (alertstate, severity, alertname, mailboat_dev_relay, destination, kind) (ALERTS{${alertsOfRelay}, alertname=~"Mailboat.+"})`,
+          expr: `max by (alertstate, severity, alertname, ${byRelay}, destination, kind) (ALERTS{${alertsOfRelay}, alertname=~"Mailboat.+"})`,
           unit: units.number,
         },
       ],

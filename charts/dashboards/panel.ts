@@ -29,7 +29,7 @@ import { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/sta
 import { PanelBuilder as TimeseriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
 import { runbookUrl } from "../runbook.ts";
 import { colouredWords, matcherOf } from "./meanings.ts";
-import { inWords, type Unit } from "./units.ts";
+import { inWords, type Unit, units } from "./units.ts";
 
 export interface Query {
   readonly expr: string;
@@ -102,12 +102,15 @@ function isLowerWorse(thresholds: Thresholds): boolean {
   return "atLeast" in thresholds || thresholds.critical < thresholds.warning;
 }
 
-/** What is below the first limit of a value that should be low has no colour: no value at all has the lowest step's. */
-function figureSteps(thresholds: Thresholds | undefined): Threshold[] {
+/**
+ * The lowest step is also the colour of no value at all, which is no judgement: it is that of text, and the limits begin at 0. Red
+ * without a value is left to what must always be there, and to what may be below 0.
+ */
+function figureSteps({ thresholds, unit }: Pick<PanelWords, "thresholds" | "unit">): Threshold[] {
   if (thresholds === undefined) return [{ value: null, color: "text" }];
   const steps = graphSteps(thresholds);
-  if (isLowerWorse(thresholds)) return steps;
-  return [{ value: null, color: "text" }, { value: 0, color: "green" }, ...steps.slice(1)];
+  if (isLowerWorse(thresholds) && unit !== units.share) return steps;
+  return [{ value: null, color: "text" }, ...steps.map(({ value, color }) => ({ value: value ?? 0, color }))];
 }
 
 export function graphSteps(thresholds: Thresholds | undefined): Threshold[] {
@@ -218,7 +221,7 @@ export function figure(words: PanelWords, size: PanelSize): BuildsPanel {
     .targets(words.queries.map((query, index) => target(query, index).instant()))
     .unit(words.unit)
     .noValue("no data")
-    .thresholds(stepsConfig(figureSteps(words.thresholds)))
+    .thresholds(stepsConfig(figureSteps(words)))
     .colorScheme(scheme)
     .colorMode(isJudged ? BigValueColorMode.Value : BigValueColorMode.None)
     .graphMode(BigValueGraphMode.None)

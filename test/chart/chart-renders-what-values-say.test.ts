@@ -17,6 +17,7 @@ import {
   type Rendered,
   withImage,
 } from "../support/helm.ts";
+import { unpackFormerRelease } from "../support/node/formerrelease.ts";
 
 const skip = lackingHelm();
 const helms = new Map<number, Helm>();
@@ -447,6 +448,29 @@ test("dashboards and alerts in the chart's folders are shipped when they are swi
     rule.groups.filter((group) => (group as { name: string }).name === "of-the-test"),
     groups,
   );
+});
+
+test("with the values of the chart before, whatever is new is as values.yaml says", { skip }, (t) => {
+  const scratch = mkdtempSync(join(tmpdir(), "mailboat-chart-"));
+  t.after(() => rmSync(scratch, { recursive: true, force: true }));
+  const former = join(unpackFormerRelease(scratch), "charts/mailboat/values.yaml");
+  // What `helm upgrade --reuse-values` does: the values of the chart before take the place of this one's.
+  const reusing = join(scratch, "reusing");
+  cpSync(chartFolder, reusing, { recursive: true });
+  cpSync(former, join(reusing, "values.yaml"));
+  const everythingOn = "alerts.enabled=true,dashboards.enabled=true,metrics.monitor=PodMonitor,replicas=2";
+  for (const major of helmMajors) {
+    const rendered = [[reusing], [chartFolder, "--values", former]].map((chart) =>
+      (
+        helms.get(major)?.run(["template", "mailboat", ...chart, "--kube-version", "1.36.3", "--set", everythingOn]) ??
+        ""
+      )
+        .split("\n---\n")
+        .map((text): unknown => parse(text)),
+    );
+    assert.ok((rendered[0]?.length ?? 0) > 20);
+    assert.deepEqual(rendered[0], rendered[1], `Helm ${major}`);
+  }
 });
 
 /** The links of panels that lead to a page of ours. */

@@ -55,13 +55,11 @@ function judged(inTime: string, late: string): Series[] {
   ];
 }
 
-/** Messages over five minutes. */
-function waiting(values: string): Series {
-  return relaySeries("mailboat_spool_waiting_messages", 'older_than="5m"', values);
+function waiting(values: string, age: "5m" | "1h" = "5m"): Series {
+  return relaySeries("mailboat_spool_waiting_messages", `older_than="${age}"`, values);
 }
 
 const ofRelay = 'relay_namespace="mail", mailboat_dev_relay="outbound"';
-const relayPlace = { relay_namespace: "mail", mailboat_dev_relay: "outbound" };
 
 function pods(wanted: string, ready: string): Series[] {
   return Object.entries({ wanted, ready }).map(([state, values]) => ({
@@ -199,8 +197,8 @@ const cases: Readonly<Record<string, Case>> = {
     at: 15,
     labels: { ...place, instance: "outbound-0" },
   },
-  MailboatRelayDown: { series: pods("2x30", "2x5 0x30"), at: 15, labels: relayPlace },
-  MailboatPodsMissing: { series: pods("2x60", "1x60"), at: 15, labels: relayPlace },
+  MailboatRelayDown: { series: pods("2x30", "2x5 0x30"), at: 15, labels: place },
+  MailboatPodsMissing: { series: pods("2x60", "1x60"), at: 15, labels: place },
   MailboatRelaysNotScraped: {
     series: [...pods("2x60", "2x60"), relaySeries("mailboat_configuration_info", 'revision="new"', "1x60")],
     at: 20,
@@ -308,12 +306,13 @@ const situations: readonly Situation[] = [
     series: [
       leading,
       waiting("50x300"),
+      waiting("50x300", "1h"),
       ...judged("100x300", "50x300"),
       relaySeries("mailboat_spool_oldest_due_timestamp_seconds", "", "0x300"),
       relaySeries("mailboat_delivery_seconds_count", "", "100x300"),
     ],
     at: 290,
-    alerts: ["MailboatNothingDelivered"],
+    alerts: ["MailboatMailStuck", "MailboatNothingDelivered"],
   },
   {
     name: "nobody sends any more, half an hour after the way out was shut",
@@ -327,6 +326,31 @@ const situations: readonly Situation[] = [
     alerts: ["MailboatMailStuck", "MailboatNothingDelivered"],
   },
   {
+    name: "nobody has sent for hours since the way out was shut, at the end of a busy day",
+    series: [
+      leading,
+      waiting("0x15 0+6x20 120x300"),
+      waiting("0x70 0+6x20 120x245", "1h"),
+      ...judged("0+300x10 3000x320", "0x15 0+6x20 120x300"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+300x10 3000x320"),
+    ],
+    at: 300,
+    alerts: ["MailboatMailStuck", "MailboatNothingDelivered"],
+  },
+  {
+    name: "at night a few mailboxes are full, of a day's mail that went",
+    series: [
+      leading,
+      waiting("0x10 0+2x3 6x300"),
+      waiting("0x65 0+2x3 6x240", "1h"),
+      ...judged("0+10x100 1000x220", "0x10 0+2x3 6x300"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+10x100 1000x220"),
+    ],
+    at: 300,
+    // Six messages are no few.
+    alerts: ["MailboatNothingDelivered"],
+  },
+  {
     name: "one message of a relay with little mail waits, and others go",
     series: [
       leading,
@@ -336,6 +360,23 @@ const situations: readonly Situation[] = [
     ],
     at: 14,
     alerts: [],
+  },
+  {
+    name: "one message to a full mailbox waits, and an hour later nobody has sent another",
+    series: [
+      leading,
+      waiting("0x10 1x120"),
+      ...judged("0x4 1x10 2x10 3x110", "0x9 1x120"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0x4 1x10 2x10 3x10 4x100"),
+    ],
+    at: 110,
+    alerts: [],
+  },
+  {
+    name: "the first message of a new relay, whose way out has never been open",
+    series: [leading, waiting("0x10 1x60"), ...judged("0x70", "0x10 1x60")],
+    at: 30,
+    alerts: ["MailboatNothingDelivered"],
   },
   {
     name: "a relay that has accepted nothing since its start refuses all",

@@ -1,5 +1,26 @@
 {{/* Names that several templates share. */}}
 
+{{/*
+`helm upgrade --reuse-values` gives the values of the chart before, in which every name is missing that is new: each gets what
+values.yaml says. Only there, because a person takes a name out by null. New names are of the first two levels. Whatever reads values
+before it writes labels includes this first.
+*/}}
+{{- define "mailboat.addNewValues" -}}
+{{- $values := .Values -}}
+{{- if not (hasKey $values "documentation") -}}
+{{- range $name, $default := .Files.Get "defaults.yaml" | fromYaml -}}
+{{- if not (hasKey $values $name) -}}
+{{- $_ := set $values $name $default -}}
+{{- else if and (kindIs "map" $default) (kindIs "map" (get $values $name)) -}}
+{{- $group := get $values $name -}}
+{{- range $inside, $one := $default -}}
+{{- if not (hasKey $group $inside) -}}{{- $_ := set $group $inside $one -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "mailboat.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
@@ -49,6 +70,7 @@ stands once, which a template that lists them one after the other could not prom
 */}}
 {{- define "mailboat.labelsOf" -}}
 {{- $root := .root -}}
+{{- include "mailboat.addNewValues" $root -}}
 {{- $selected := include "mailboat.selectorLabels" $root | fromYaml -}}
 {{- $_ := set $selected "app.kubernetes.io/component" .component -}}
 {{- $own := dict "helm.sh/chart" (printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace "+" "_")) "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/managed-by" $root.Release.Service "app.kubernetes.io/part-of" "mailboat" -}}

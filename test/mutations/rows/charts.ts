@@ -22,9 +22,31 @@ export const chartMutations: readonly Mutation[] = [
   {
     what: "no data is shown in green",
     file: "charts/dashboards/panel.ts",
-    old: 'return [{ value: null, color: "text" }, { value: 0, color: "green" }, ...steps.slice(1)];',
+    old: 'return [{ value: null, color: "text" }, ...steps.map(({ value, color }) => ({ value: value ?? 0, color }))];',
     new: "return steps;",
     test: dashboards,
+  },
+  {
+    what: "a share of nothing is red",
+    file: "charts/dashboards/panel.ts",
+    old: " && unit !== units.share",
+    new: "",
+    test: dashboards,
+  },
+  {
+    what: "an alert about stuck mail ends when nobody sends any more",
+    file: "charts/mailboat/alerts/rules.yaml",
+    old: ' and on (namespace, mailboat_dev_relay) ALERTS{alertname="MailboatMailStuck", alertstate="firing"}',
+    new: " > 1e9",
+    test: "test/scenario/every-alert-fires.test.ts",
+  },
+  {
+    what: "with the values of the chart before the new ones are missing",
+    file: "charts/mailboat/templates/_names.tpl",
+    old: '{{- if not (hasKey $values "documentation") -}}',
+    new: "{{- if false -}}",
+    test: "test/chart/chart-renders-what-values-say.test.ts",
+    only: "values of the chart before",
   },
   {
     what: "a figure is the last value of the range, however old",

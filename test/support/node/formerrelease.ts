@@ -17,12 +17,17 @@ export interface FormerRelease {
   readonly archive: string;
 }
 
-/** Throws with the output of what failed. */
-export function buildFormerRelease(scratch: string, version: string): FormerRelease {
+/** Its folder, in `scratch`. Throws with the output of what failed, as below. */
+export function unpackFormerRelease(scratch: string): string {
   const folder = join(scratch, "former");
-  const archive = join(scratch, `mailboat-${version}.tar`);
   mkdirSync(folder);
   succeed("tar", spawnSync("tar", ["--extract", "--file", packed, "--directory", folder], { encoding: "utf8" }));
+  return folder;
+}
+
+export function buildFormerRelease(scratch: string, version: string): FormerRelease {
+  const folder = unpackFormerRelease(scratch);
+  const archive = join(scratch, `mailboat-${version}.tar`);
   // Its lockfile is today's but for the version of nothing that is in an image.
   symlinkSync(join(repositoryRoot, "node_modules"), join(folder, "node_modules"));
   const command = [join(folder, "image/build.ts"), `${mailboatRepository}:${version}`, "--archive", archive];
