@@ -7,8 +7,10 @@ import { type Command, readCommand, usage } from "./settings.ts";
 import { prepareState } from "./state.ts";
 import { terminalOn } from "./terminal/terminal.ts";
 import { asTrouble, troubleOf } from "./terminal/trouble.ts";
-import { exitUnderMake } from "./terminal/undermake.ts";
+import { exitUnderMake, interruptMake } from "./terminal/undermake.ts";
 
+/** Asked now: at the end it may be another one. */
+const startedBy = process.ppid;
 const now = (): number => Date.now();
 
 /** Each verb loads what it needs, and nothing else. */
@@ -56,7 +58,9 @@ function endBy(state: string): (error: unknown) => void {
 }
 
 process.on("exit", (code) => {
-  process.exitCode = exitUnderMake(code, process.env, () => process.kill(process.ppid, "SIGINT"));
+  process.exitCode = exitUnderMake(code, process.env, () =>
+    interruptMake(startedBy, process.ppid, (pid) => process.kill(pid, "SIGINT")),
+  );
 });
 
 await runProgram(async () => {

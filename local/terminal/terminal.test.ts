@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { terminalOn } from "./terminal.ts";
-import { exitUnderMake } from "./undermake.ts";
+import { exitUnderMake, interruptMake } from "./undermake.ts";
 import { cut, widthOf } from "./width.ts";
 
 const tty = { write: () => true, isTTY: true, columns: 80 };
@@ -66,10 +66,34 @@ for (const [text, columns, shown] of cuts) {
 test("make is ended silently where it asks for it, and nobody else", () => {
   const ended: string[] = [];
   const exit = (code: number, environment: Record<string, string>): number =>
-    exitUnderMake(code, environment, () => ended.push(`make after ${code}`));
+    exitUnderMake(code, environment, () => ended.push(`make after ${code}`) > 0);
   assert.equal(exit(2, {}), 2);
   assert.equal(exit(0, { MAILBOAT_ENDS_MAKE: "1" }), 0);
   assert.deepEqual(ended, []);
   assert.equal(exit(2, { MAILBOAT_ENDS_MAKE: "1" }), 0);
   assert.deepEqual(ended, ["make after 2"]);
+});
+
+const parents: readonly (readonly [what: string, make: number, parent: number, interrupted: readonly number[]])[] = [
+  ["make that waits for us", 700, 700, [700]],
+  ["the first process, that took us over from a make that is gone", 700, 1, []],
+  ["another one, that took us over", 700, 650, []],
+  ["the first process, that started us", 1, 1, []],
+  ["nobody whom we see", 0, 0, []],
+];
+for (const [what, make, parent, interrupted] of parents) {
+  test(`${what} is ${interrupted.length === 0 ? "not " : ""}interrupted`, () => {
+    const told: number[] = [];
+    const environment = { MAILBOAT_ENDS_MAKE: "1" };
+    const code = exitUnderMake(2, environment, () => interruptMake(make, parent, (pid) => told.push(pid)));
+    assert.deepEqual(told, interrupted);
+    assert.equal(code, interrupted.length === 0 ? 2 : 0, "the code is kept when nobody is told");
+  });
+}
+
+test("a make that may not be interrupted costs the exit code nothing", () => {
+  const refuse = (): never => {
+    throw Object.assign(new Error("kill EPERM"), { code: "EPERM" });
+  };
+  assert.equal(interruptMake(700, 700, refuse), false);
 });
