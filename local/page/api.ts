@@ -8,7 +8,7 @@ import { type Octets, readWhole } from "./content.ts";
 import { frameDocument, framePolicy } from "./frame.ts";
 import { partHeaders } from "./guard.ts";
 import type { Mailbox } from "./mailbox/mailbox.ts";
-import { wordsOf } from "./mailbox/search.ts";
+import { mostWords, wordsOf } from "./mailbox/search.ts";
 import type { Story } from "./story.ts";
 
 export interface Asked {
@@ -25,6 +25,14 @@ const waits = plain(
   409,
   "This message waits in a spool, so it stays: it can be deleted when it has been delivered or has bounced.",
 );
+const noWords = plain(
+  400,
+  "Nothing was deleted: there are no words behind ?search=. Write some, or leave the question mark out to delete all.",
+);
+const tooManyWords = plain(
+  400,
+  `Nothing was deleted: a search takes ${mostWords} words at most, and without the others more would be found.`,
+);
 const readAllName = "read";
 
 /** GET. */
@@ -34,7 +42,7 @@ export async function answerQuestion(mailbox: Mailbox, asked: Asked): Promise<An
   if (room === "recipients" && path.length === 1)
     return json([...behaviourRows, codeRow].map(({ localPart, does }) => ({ localPart, does })));
   if (room !== "messages") return notFound;
-  if (id === undefined) return json(await mailbox.list(wordsOf(wishes.get("search") ?? ""), signal));
+  if (id === undefined) return json(await mailbox.list(soughtWords(wishes).slice(0, mostWords), signal));
   const story = mailbox.find(id);
   if (story === undefined) return unknown;
   if (what === undefined) return json(await mailbox.detail(story));
@@ -49,14 +57,25 @@ export async function answerChange(mailbox: Mailbox, method: string, asked: Aske
   const { path, wishes, signal } = asked;
   const [room, id, what] = path;
   if (room !== "messages" || path.length > 3) return notFound;
-  if (method === "DELETE" && id === undefined)
-    return json(await mailbox.clear(wordsOf(wishes.get("search") ?? ""), signal));
+  if (method === "DELETE" && id === undefined) return clearAnswer(mailbox, wishes, signal);
   if (method === "POST" && id === readAllName && what === undefined)
     return json({ read: await mailbox.mark(mailbox.stories, true) });
   const story = id === undefined ? undefined : mailbox.find(id);
   if (story === undefined) return id === undefined ? notFound : unknown;
   if (method === "DELETE" && what === undefined) return (await mailbox.remove(story)) ? json({ deleted: 1 }) : waits;
   return method === "POST" ? markAnswer(mailbox, story, what) : notFound;
+}
+
+/** Whoever deletes by a search that cannot be carried out as it stands would lose more than was meant: nothing is deleted then. */
+async function clearAnswer(mailbox: Mailbox, wishes: URLSearchParams, signal: AbortSignal): Promise<Answer> {
+  const words = soughtWords(wishes);
+  if (wishes.size > 0 && words.length === 0) return noWords;
+  if (words.length > mostWords) return tooManyWords;
+  return json(await mailbox.clear(words, signal));
+}
+
+function soughtWords(wishes: URLSearchParams): readonly string[] {
+  return wordsOf(wishes.getAll("search").join(" "));
 }
 
 async function markAnswer(mailbox: Mailbox, story: Story, what: string | undefined): Promise<Answer> {

@@ -18,6 +18,7 @@ test("a spool that cannot be read is believed to hold what it is asked for, one 
   assert.deepEqual(heldIn(directory, ["a", "b"]), []);
   await writeFile(join(directory, "spool.db"), "no database of anybody's, but longer than a header of one".repeat(100));
   assert.deepEqual(heldIn(directory, ["a", "b"]), ["a", "b"]);
+  assert.deepEqual(heldIn(directory, ["a", "b"], ["b"]), ["b"], "or what the log says of it");
   assert.equal(peekSpool(directory, "a"), undefined);
   assert.deepEqual(await spoolsIn(state), [{ pod: "mail.outbound-0", directory }]);
   assert.deepEqual(await spoolsIn(join(state, "none")), []);

@@ -72,10 +72,10 @@ export function peekSpool(directory: string, id: string): SpooledMessage | undef
   });
 }
 
-/** Which of these the spool holds; all of them when it cannot be asked, because what waits must not be forgotten. */
-export function heldIn(directory: string, ids: readonly string[]): readonly string[] {
+/** Which of these the spool holds; those that are `believed` to wait when it cannot be asked, because they must not be forgotten. */
+export function heldIn(directory: string, ids: readonly string[], believed = ids): readonly string[] {
   if (!existsSync(join(directory, file))) return [];
-  return look(directory, ids, (database) => {
+  return look(directory, believed, (database) => {
     const one = database.prepare("SELECT 1 FROM message WHERE id = ?");
     return ids.filter((id) => one.get(id) !== undefined);
   });

@@ -272,6 +272,11 @@ test("a search finds words of header, text and HTML, and never those of a script
     waiting: 0,
   });
   assert.deepEqual(await subjects(), ["Rope", "Grüße"]);
+  for (const search of ["", "%20", "%22%22", Array.from({ length: 21 }, () => "rope").join("+")]) {
+    const told = await ask("DELETE", `/api/messages?search=${search}`, { "x-mailboat-token": token });
+    assert.deepEqual([told.status, told.text.startsWith("Nothing was deleted: ")], [400, true], search);
+  }
+  assert.deepEqual(await subjects(), ["Rope", "Grüße"]);
 });
 
 test("one is deleted with its files, its story and its late lines, and a name that is none deletes nothing", async () => {

@@ -211,15 +211,17 @@ export class Mailbox {
     return this.#search.find(searched, words, signal);
   }
 
-  /** The spools are asked: what the log says may be older, or lost with its relay. */
+  /** The spools are asked: what the log says may be older, or lost with its relay. It counts where a spool cannot be read. */
   async #waiting(stories: readonly Story[]): Promise<ReadonlySet<Story>> {
     const { stateDirectory, history } = this.#parts;
-    const going = stories.filter((story) => stillGoes(outlineOf(story, history)));
-    const byId = new Map(going.flatMap((story) => [...story.spoolIds].map((id) => [id, story] as const)));
+    const byId = new Map(stories.flatMap((story) => [...story.spoolIds].map((id) => [id, story] as const)));
+    const ids = [...byId.keys()];
+    const going = new Set(stories.filter((story) => stillGoes(outlineOf(story, history))));
+    const believed = [...byId].filter(([, story]) => going.has(story)).map(([id]) => id);
     const waiting = new Set<Story>();
-    if (byId.size === 0) return waiting;
+    if (ids.length === 0) return waiting;
     for (const { directory } of await spoolsIn(stateDirectory)) {
-      for (const id of heldIn(directory, [...byId.keys()])) {
+      for (const id of heldIn(directory, ids, believed)) {
         const story = byId.get(id);
         if (story !== undefined) waiting.add(story);
       }

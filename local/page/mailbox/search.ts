@@ -10,12 +10,12 @@ const searchedBytes = 262_144;
 /** All kept texts together, in characters. */
 const keptCharacters = 16_777_216;
 const filesAtOnce = 8;
-const mostWords = 20;
+export const mostWords = 20;
 
 /** Words apart by spaces, and phrases in quotes. */
 export function wordsOf(query: string): readonly string[] {
   const words = [...query.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => folded(match[1] ?? match[2] ?? ""));
-  return words.filter((word) => word !== "").slice(0, mostWords);
+  return words.filter((word) => word !== "");
 }
 
 /** As it is compared: without case, without the widths and ligatures of compatibility characters, spaces are one. */

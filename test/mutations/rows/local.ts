@@ -97,9 +97,30 @@ export const localMutations: readonly Mutation[] = [
   {
     what: "make says an error of its own behind our words",
     file: "local/terminal/undermake.ts",
-    old: "  interrupt();\n  return 0;",
-    new: "  return code;",
+    old: "return interrupt() ? 0 : code;",
+    new: "return code;",
     test: "local/terminal/terminal.test.ts",
+  },
+  {
+    what: "when make is gone, whoever takes over orphans gets its signal",
+    file: "local/terminal/undermake.ts",
+    old: "if (make <= 1 || parent !== make)",
+    new: "if (make <= 1)",
+    test: "local/terminal/terminal.test.ts",
+  },
+  {
+    what: "a search of no words deletes everything",
+    file: "local/page/api.ts",
+    old: "if (wishes.size > 0 && words.length === 0)",
+    new: "if (wishes.size > 0 && words.length < 0)",
+    test: "local/page/api.test.ts",
+  },
+  {
+    what: "what waits is deleted when the log knows nothing of it",
+    file: "local/page/mailbox/mailbox.ts",
+    old: "heldIn(directory, ids, believed)",
+    new: "heldIn(directory, believed, believed)",
+    test: "local/page/api.test.ts",
   },
   {
     what: "mail that waits is cleared away without a word",
