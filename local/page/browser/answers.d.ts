@@ -113,7 +113,6 @@ export interface Content {
   readonly text?: string;
   readonly hasHtml: boolean;
   readonly links: readonly { readonly href: string; readonly text: string }[];
-  readonly hints?: readonly Hint[];
   readonly parts: readonly Part[];
   readonly note?: string;
 }
@@ -121,14 +120,6 @@ export interface Content {
 export interface Header {
   readonly name: string;
   readonly value: string;
-}
-
-/** What common mail clients would not show. */
-export interface Hint {
-  readonly what: string;
-  readonly line?: number;
-  readonly clients: readonly string[];
-  readonly level: "blocked" | "partly";
 }
 
 export interface Part {

@@ -5,6 +5,15 @@
 
 let token = document.querySelector('meta[name="mailboat-token"]')?.getAttribute("content") ?? "";
 
+/** The server's own words. */
+export class Refusal extends Error {
+  /** @param {number} status @param {string} words */
+  constructor(status, words) {
+    super(words.trim());
+    this.status = status;
+  }
+}
+
 /**
  * Rejects with the server's own words.
  * @param {string} path
@@ -12,7 +21,7 @@ let token = document.querySelector('meta[name="mailboat-token"]')?.getAttribute(
  */
 export async function ask(path) {
   const response = await reach(path, {});
-  if (!response.ok) throw new Error((await response.text()).trim());
+  if (!response.ok) throw new Refusal(response.status, await response.text());
   return response.json();
 }
 
@@ -29,7 +38,7 @@ export async function change(method, path) {
     response = await send(method, path);
   }
   const text = await response.text();
-  if (!response.ok) throw new Error(text.trim());
+  if (!response.ok) throw new Refusal(response.status, text);
   return text === "" ? undefined : JSON.parse(text);
 }
 

@@ -123,8 +123,6 @@ function tabsOf(shown) {
   tabs.set("Message", content.hasHtml ? () => previewOf(content, `${base}/html`) : text);
   if (content.hasHtml && content.text !== undefined) tabs.set("Text", text);
   if (content.parts.length > 0) tabs.set(`Attachments (${content.parts.length})`, () => partsOf(content, base));
-  const hints = content.hints ?? [];
-  if (hints.length > 0) tabs.set(`Hints (${hints.length})`, () => hintsOf(hints));
   if (copy !== undefined) tabs.set("DKIM", () => signaturesOf(copy));
   tabs.set("Headers", () => headersOf(content));
   tabs.set("Source", () => sourceOf(shown));
@@ -155,18 +153,6 @@ function signaturesOf({ signatures }) {
       selector,
       algorithm,
       comment ?? "",
-    ]),
-  );
-}
-
-/** @param {NonNullable<Content["hints"]>} hints */
-function hintsOf(hints) {
-  return table(
-    ["What", "Line", "Is not shown by"],
-    hints.map(({ what, line, clients, level }) => [
-      [make("code", {}, what), " ", mark(level, level === "blocked" ? "bad" : "warning")],
-      line === undefined ? "" : String(line),
-      clients.join(", "),
     ]),
   );
 }

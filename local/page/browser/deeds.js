@@ -1,6 +1,6 @@
 /** What a person does with messages: reading marks, deletion. Each is the server's to carry out, and asks first when it cannot be undone. */
 /** @import { Outline } from "./answers.d.ts" */
-import { change } from "./asking.js";
+import { change, Refusal } from "./asking.js";
 import { confirmed } from "./dialogs.js";
 import { placed } from "./make.js";
 import { count, subjectOf } from "./words.js";
@@ -78,7 +78,9 @@ export async function removeOne(message) {
 export async function removeAll(desk) {
   const chosen = desk.wanted();
   const isSearch = desk.isSearching();
-  const what = isSearch ? `the ${count(chosen.length, "message")} found` : `all ${count(chosen.length, "message")}`;
+  const what = isSearch
+    ? `the ${count(chosen.length, "message")} found`
+    : `all messages, ${chosen.length} now and any that arrive until you answer`;
   if (!(await confirmed(`Delete ${what}? Their files go, too; what waits in a spool stays.`, "Delete"))) return;
   const { deleted, waiting } = isSearch ? await removeEach(chosen) : await removeEverything();
   await desk.readList();
@@ -89,16 +91,22 @@ async function removeEverything() {
   return /** @type {{ deleted: number, waiting: number }} */ (await change("DELETE", "/api/messages"));
 }
 
-/** @param {readonly Outline[]} chosen */
+/**
+ * What somebody else deleted meanwhile is no failure, and not ours to count.
+ * @param {readonly Outline[]} chosen
+ */
 async function removeEach(chosen) {
   let [deleted, waiting] = [0, 0];
   for (const { id } of chosen) {
-    const isGone = await change("DELETE", addressOf(id)).then(
-      () => true,
-      () => false,
-    );
-    if (isGone) deleted += 1;
-    else waiting += 1;
+    const status = await change("DELETE", addressOf(id)).then(() => 200, refusedWith);
+    if (status === 200) deleted += 1;
+    if (status === 409) waiting += 1;
   }
   return { deleted, waiting };
+}
+
+/** 404 or 409; whatever else goes wrong ends the deed. @param {unknown} error */
+function refusedWith(error) {
+  if (error instanceof Refusal && (error.status === 404 || error.status === 409)) return error.status;
+  throw error;
 }
