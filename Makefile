@@ -10,7 +10,7 @@ NODE := node_modules/.bin/node
 INSTALLED := node_modules/.installed
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-# Settings of local mode (MANIFESTS, STATE, QUIET, PAGE_PORT, KEEP, LISTEN_HOST, LOG_LEVEL, ID, FORCE) go on to it by the environment,
+# Settings of local mode (MANIFESTS, STATE, QUIET, PAGE_PORT, KEEP, LISTEN_HOST, LOG_LEVEL, ID) go on to it by the environment,
 # as make passes on what stands in its own: whatever characters they hold.
 # What went wrong there is said in words: make is ended silently and adds no `*** Error`, but the exit code is no 0. Who wants the code
 # itself starts local/main.ts.
@@ -45,6 +45,8 @@ trace: $(INSTALLED) ## Tell a message's way in local mode (ID=spool id, Message-
 spool: $(INSTALLED) ## List what waits in local mode, and why (STATE=dir)
 	@$(local) spool
 
+# FORCE loses mail: it counts when it is written behind `make clear`, not when another program has it in the environment.
+clear: export MAILBOAT_FORCE = $(if $(filter command,$(origin FORCE)),$(FORCE))
 clear: $(INSTALLED) ## Remove the mail of local mode that is stopped; keys stay (STATE=dir; FORCE=1 when mail waits)
 	@$(local) clear
 

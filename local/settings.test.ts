@@ -47,6 +47,8 @@ test("readCommand() reads what looks at a state folder", () => {
   assert.deepEqual(readCommand(["spool", "--state", "s"], {}), { verb: "spool", state: "s" });
   assert.deepEqual(readCommand(["clear"], {}), { verb: "clear", state: ".mailboat", force: false });
   assert.deepEqual(readCommand(["clear", "--force"], {}), { verb: "clear", state: ".mailboat", force: true });
+  assert.deepEqual(readCommand(["clear"], { FORCE: "1" }), { verb: "clear", state: ".mailboat", force: false });
+  assert.deepEqual(readCommand(["clear"], { MAILBOAT_FORCE: "1" }), { verb: "clear", state: ".mailboat", force: true });
 });
 
 const switches: readonly (readonly [value: string | undefined, isOn: boolean])[] = [

@@ -35,7 +35,7 @@ export const usage = `Mailboat on this machine, with no cluster: a folder of man
   node local/main.ts clear [--state DIR] [--force]
 
     Removes captured messages, what is remembered of them, and spools; keys, certificates and ports stay. Not while
-    local mode runs, and not while mail waits, unless --force says so (FORCE=1).
+    local mode runs, and not while mail waits, unless --force says so (make clear FORCE=1).
 
   --help                    this text
 
@@ -87,7 +87,8 @@ const flags = {
   keep: { takes: "a number", variable: "KEEP" },
   id: { takes: "what to look for", variable: "ID" },
   quiet: { takes: undefined, variable: "QUIET" },
-  force: { takes: undefined, variable: "FORCE" },
+  // A name of ours: it loses mail, and FORCE may be there for another program. The Makefile passes on its own FORCE=1.
+  force: { takes: undefined, variable: "MAILBOAT_FORCE" },
 } as const satisfies Readonly<Record<string, Flag>>;
 
 type FlagName = keyof typeof flags;

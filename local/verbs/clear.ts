@@ -31,7 +31,7 @@ export async function clearState({ state, force, terminal }: ClearOptions): Prom
     if (wouldLose && !force)
       throw new UsageError(
         `in ${state} ${waitingWords(waiting)}, and would be lost: \`make run\` goes on with it, \`make spool\` shows it, ` +
-          "--force (FORCE=1) removes it",
+          "--force (make clear FORCE=1) removes it",
       );
     terminal.write(`${await remove(state, waiting.messages)}\n`);
     return 0;

@@ -1,6 +1,6 @@
 /** Who runs local mode recognises his messages: in the terminal, by `trace` and `spool`, also after a stop; and clears them away. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCommand, type CommandResult } from "../gate/command.ts";
@@ -9,6 +9,7 @@ import { Program } from "../support/program.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
 import { SmtpClient } from "../support/smtpclient.ts";
+import { lacking } from "../support/tools.ts";
 
 const main = join(repositoryRoot, "local/main.ts");
 const directory = makeResultsDirectory(import.meta.url, "local");
@@ -181,6 +182,22 @@ test("one's own messages in the terminal, by trace and by spool, while local mod
     await program.waitFor("the page's address", (line) => line === local.page);
     assert.equal(await program.kill("SIGINT"), 0);
     assert.deepEqual(program.lines, [local.page]);
+  });
+
+  await t.test("FORCE is for make clear when it stands behind it", { skip: lacking("make") }, async () => {
+    const copy = join(directory, "copy");
+    cpSync(state, copy, { recursive: true });
+    const asInstalled = ["--no-print-directory", "-C", repositoryRoot, "-o", "node_modules/.installed"];
+    const clear = (...words: readonly string[]): Promise<CommandResult> =>
+      runCommand("make", [...asInstalled, "clear", `STATE=${copy}`, ...words], {
+        env: { FORCE: "1", MAILBOAT_FORCE: "1" },
+      });
+    for (const words of [[], ["FORCE=0"]]) {
+      const refused = await clear(...words);
+      assert.notEqual(refused.code, 0, refused.output);
+      assert.match(refused.output, /^mailboat: in \S+ 1 message waits, and would be lost: .*\(make clear FORCE=1\)/);
+    }
+    assert.match((await clear("FORCE=1")).output, /^removed from .* 1 spool with 1 message that waited;/);
   });
 
   await t.test("clear refuses to lose what waits, and then says what it removed", async () => {
