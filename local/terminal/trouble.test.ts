@@ -43,14 +43,17 @@ test("what Node and SQLite say of a real folder and a real port is told as a sen
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" ? address?.port : 0;
-  const [taken] = (await once(createServer().listen(port, "127.0.0.1"), "error")) as unknown[];
+  const taken: readonly unknown[] = await once(createServer().listen(port, "127.0.0.1"), "error");
   server.close();
   assert.equal(
-    troubleOf(taken, "s"),
+    troubleOf(taken[0], "s"),
     `port ${port} was taken by another program just now: start again, it is passed over`,
   );
-  const [elsewhere] = (await once(createServer().listen(0, "203.0.113.9"), "error")) as unknown[];
-  assert.match(troubleOf(elsewhere, "s") ?? "", /^203\.0\.113\.9 is no address of this machine: name one with --host/);
+  const elsewhere: readonly unknown[] = await once(createServer().listen(0, "203.0.113.9"), "error");
+  assert.match(
+    troubleOf(elsewhere[0], "s") ?? "",
+    /^203\.0\.113\.9 is no address of this machine: name one with --host/,
+  );
 });
 
 function systemError(code: string, fields: object = {}): Error {

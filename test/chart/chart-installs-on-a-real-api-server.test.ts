@@ -351,7 +351,10 @@ test(
 );
 
 function objectsOf(text: string): readonly unknown[] {
-  return parseAllDocuments(text).map((document) => document.toJS() as unknown);
+  return parseAllDocuments(text).map((document) => {
+    const object: unknown = document.toJS();
+    return object;
+  });
 }
 
 for (const { set, says, saysNot } of [

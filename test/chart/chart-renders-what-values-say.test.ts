@@ -533,5 +533,5 @@ function withoutOurs(value: unknown): unknown {
         ? inside.filter((link: { readonly url?: string }) => link.url?.startsWith("docs/") !== true)
         : inside,
     ),
-  ) as unknown;
+  );
 }
