@@ -13,7 +13,7 @@ import { delivery } from "./fields/delivery.ts";
 import { listeners } from "./fields/listener.ts";
 import { metadata } from "./schema/metadata.ts";
 import { events, monitoring, tracing } from "./fields/observation.ts";
-import { networkPolicy } from "./fields/networkpolicy.ts";
+import { labelsNeedPolicy, networkPolicy } from "./fields/networkpolicy.ts";
 import { pod } from "./fields/pod.ts";
 import { ruled, type Rule } from "./schema/rule.ts";
 import { hostName, labelName } from "./schema/text.ts";
@@ -78,7 +78,7 @@ const spec = z.strictObject({
     .describe("Leave everything as it is: the operator writes status only, until this is false again."),
 });
 
-export const mailRelaySpec = ruled(spec, scalingRules).describe("What the relay should be.");
+export const mailRelaySpec = ruled(spec, [...scalingRules, labelsNeedPolicy]).describe("What the relay should be.");
 
 const object = z.strictObject({
   apiVersion: z.literal(apiVersion),

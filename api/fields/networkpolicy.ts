@@ -21,6 +21,24 @@ const networkStandsAlone: Rule<Peer> = {
     ipBlock === undefined || (namespaceSelector === undefined && podSelector === undefined),
 };
 
+interface Reached {
+  networkPolicy: { enabled: boolean };
+  listeners: readonly { sources?: readonly { ipBlock?: object | undefined }[] | undefined }[];
+}
+
+/** A relay knows addresses only: without a NetworkPolicy nobody would look at labels, and everybody could connect. */
+export const labelsNeedPolicy: Rule<Reached> = {
+  cel:
+    "self.networkPolicy.enabled || " +
+    "self.listeners.all(one, !has(one.sources) || one.sources.all(peer, has(peer.ipBlock)))",
+  message:
+    "must be true where sources of a listener select by labels, which only a NetworkPolicy enforces: enable it, or name " +
+    "networks (ipBlock) alone in sources",
+  at: ["networkPolicy", "enabled"],
+  holds: ({ networkPolicy: { enabled }, listeners }) =>
+    enabled || listeners.every(({ sources = [] }) => sources.every(({ ipBlock }) => ipBlock !== undefined)),
+};
+
 export function networkPeers() {
   const peer = z.strictObject({
     namespaceSelector: anyLabelSelector().optional().describe("Namespaces by label; all of them when empty."),
@@ -55,7 +73,9 @@ export const networkPolicy = z
     enabled: z
       .boolean()
       .default(true)
-      .describe("False: the operator makes none, and who reaches the pods is up to policies of others."),
+      .describe(
+        "False: the operator makes none, and who reaches the pods is up to policies of others; sources of listeners are then networks (ipBlock) alone.",
+      ),
     clients: networkPeers()
       .optional()
       .describe(

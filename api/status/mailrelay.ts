@@ -270,7 +270,7 @@ export const mailRelayStatus = z
       .min(0)
       .optional()
       .describe(
-        "Messages that still wait five minutes and more after they were accepted, for whatever reason; rounded.",
+        "Messages that still wait five minutes and more after they were accepted, for whatever reason; rounded. While a pod does not tell it is not less than what was told before, and absent where that is nothing.",
       ),
     oldestTime: z
       .string()
@@ -278,7 +278,7 @@ export const mailRelayStatus = z
       .meta({ format: "date-time" })
       .optional()
       .describe(
-        "When the oldest message that still waits was accepted, for whatever reason it waits; absent when none has waited for a minute.",
+        "When the oldest message that still waits was accepted, for whatever reason it waits; absent when none has waited for a minute, and where late is.",
       ),
     oldestDueTime: z
       .string()
