@@ -266,7 +266,10 @@ test("relayStatus() tells the figures it is given and keeps transition times of 
   const findings = [judgeProgrammed(world, r1)];
   const figures = { at: now, queued: 1200, oldestDueTime: undefined, oldestTime: undefined, late: 0 };
   const first = relayStatus({ world, findings, revision: "r1", desired: 1, retained: [], figures, unsent: undefined });
-  assert.deepEqual([first.queued, "oldestDueTime" in first], [1200, false]);
+  assert.deepEqual([first.queued, first.late, "oldestDueTime" in first], [1200, 0, false]);
+  const unknown = { ...figures, late: undefined };
+  const question = { findings, revision: "r1", desired: 1, retained: [], figures: unknown, unsent: undefined };
+  assert.equal("late" in relayStatus({ world, ...question }), false, "nobody knows, and so nothing is told");
   const later = { ...world, now: now + 60_000, relay: { ...world.relay, status: first } };
   assert.deepEqual(
     relayStatus({ world: later, findings, revision: "r1", desired: 1, retained: [], figures, unsent: undefined }),

@@ -10,7 +10,7 @@ import { renderShard } from "../binding/shards.ts";
 import type { KubeEvent, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
 import type { Figures, Recommendation } from "../pods/facts.ts";
-import { areCurrent, decideFigures } from "../pods/figures.ts";
+import { areCurrent, decideFigures, type FiguresQuestion, unheardRecipients } from "../pods/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "../pods/nudge.ts";
 import { decideOrders } from "../pods/orders.ts";
 import { shownFingerprint } from "../trust/clientleaf.ts";
@@ -64,7 +64,8 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
   const nudging = decideNudges(world.pods, intended, now);
   const findings = judge({ world, reading, scale, rollout, intended });
-  const figures = decideFigures({ now, pods: world.pods, retained: scale.retained, told: world.figures });
+  const asked = figuresQuestion(world, scale.retained);
+  const figures = decideFigures({ ...asked, told: world.figures });
   const judged = relayStatus({
     world,
     findings,
@@ -83,7 +84,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
   const said = {
     recommendations: scale.recommendations,
-    areFiguresCurrent: areCurrent(figures, { now, pods: world.pods, retained: scale.retained }),
+    areFiguresCurrent: areCurrent(figures, asked),
     figures,
   };
   const telling = relayTelling(relay, status);
@@ -106,6 +107,11 @@ export function planRelay(world: RelayWorld): RelayPlan {
     requeueAfterMs: Math.min(requeueAfterMs, orderPause(actions)),
     rollout,
   };
+}
+
+function figuresQuestion(world: RelayWorld, retained: FiguresQuestion["retained"]): Omit<FiguresQuestion, "told"> {
+  const { now, relay, pods } = world;
+  return { now, pods, retained, unheard: unheardRecipients(world), said: relay.status };
 }
 
 /** Whether what runs stays as it is and status alone is written. */

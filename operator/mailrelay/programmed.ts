@@ -142,7 +142,7 @@ export function relayStatus({
     desiredReplicas: desired,
     selector: `${relayLabel}=${relay.metadata.name}`,
     queued: figures.queued,
-    late: figures.late,
+    ...(figures.late === undefined ? {} : { late: figures.late }),
     ...(figures.oldestTime === undefined ? {} : { oldestTime: figures.oldestTime }),
     ...(figures.oldestDueTime === undefined ? {} : { oldestDueTime: figures.oldestDueTime }),
     ...(revision === undefined ? {} : { revision }),

@@ -62,10 +62,10 @@ export interface Figures {
   readonly queued: number;
   /** RFC 3339; undefined when nothing is due. */
   readonly oldestDueTime: string | undefined;
-  /** RFC 3339; undefined when nothing has waited for a minute. */
+  /** RFC 3339; undefined when nothing has waited for a minute, and where `late` is. */
   readonly oldestTime: string | undefined;
-  /** Messages that wait five minutes and more after their acceptance. */
-  readonly late: number;
+  /** Messages that wait five minutes and more after their acceptance; undefined when nobody knows. */
+  readonly late: number | undefined;
 }
 
 /** A volume that holds, held or will hold the spool of one pod. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { now, podOf, reportOf } from "../../test/support/operatorobjects.ts";
-import type { Figures, PodFact } from "./facts.ts";
-import { areCurrent, decideFigures, roundedCount } from "./figures.ts";
+import { claimOf, now, podOf, relayOf, reportOf } from "../../test/support/operatorobjects.ts";
+import type { ClaimFact, Figures, PodFact } from "./facts.ts";
+import { areCurrent, decideFigures, roundedCount, unheardRecipients } from "./figures.ts";
+
+const known = { retained: [], unheard: 0, said: undefined };
 
 function pods(queued: number, dueAgoMs?: number, at = now): readonly PodFact[] {
   const oldest = dueAgoMs === undefined ? {} : { oldestDueTime: new Date(at - dueAgoMs).toISOString() };
@@ -11,10 +13,10 @@ function pods(queued: number, dueAgoMs?: number, at = now): readonly PodFact[] {
 
 /** How often status changes when somebody looks every two seconds, and what it says in the end. */
 function told(queue: (look: number) => readonly PodFact[], looks: number): { changes: number; last: Figures } {
-  let last = decideFigures({ now, pods: queue(0), retained: [], told: undefined });
+  let last = decideFigures({ now, pods: queue(0), ...known, told: undefined });
   let changes = 0;
   for (let look = 1; look <= looks; look += 1) {
-    const next = decideFigures({ now: now + look * 2_000, pods: queue(look), retained: [], told: last });
+    const next = decideFigures({ now: now + look * 2_000, pods: queue(look), ...known, told: last });
     if (JSON.stringify({ ...next, at: 0 }) !== JSON.stringify({ ...last, at: 0 })) changes += 1;
     last = next;
   }
@@ -39,7 +41,7 @@ test("a queue that grows to a multiple is told at once, one that shrinks within 
 });
 
 test("the first figures are told, and those that stay are told when a clock was set back", () => {
-  const first = decideFigures({ now, pods: pods(7, 90_000), retained: [], told: undefined });
+  const first = decideFigures({ now, pods: pods(7, 90_000), ...known, told: undefined });
   assert.deepEqual(first, {
     at: now - 20_000,
     queued: 7,
@@ -47,17 +49,17 @@ test("the first figures are told, and those that stay are told when a clock was 
     oldestTime: undefined,
     late: 0,
   });
-  const second = decideFigures({ now, pods: pods(8), retained: [], told: first });
+  const second = decideFigures({ now, pods: pods(8), ...known, told: first });
   assert.deepEqual([second.at, second.queued], [now, 8]);
-  const later = decideFigures({ now: now - 3_600_000, pods: pods(9), retained: [], told: second });
+  const later = decideFigures({ now: now - 3_600_000, pods: pods(9), ...known, told: second });
   assert.equal(later.queued, 9);
 });
 
 test("figures that are kept for a while are not current, and a relay does not rest on them", () => {
-  const first = decideFigures({ now, pods: pods(7), retained: [], told: undefined });
-  const second = decideFigures({ now, pods: pods(8), retained: [], told: first });
-  const kept = decideFigures({ now: now + 2_000, pods: pods(0), retained: [], told: second });
-  const question = { now: now + 2_000, pods: pods(0), retained: [] };
+  const first = decideFigures({ now, pods: pods(7), ...known, told: undefined });
+  const second = decideFigures({ now, pods: pods(8), ...known, told: first });
+  const kept = decideFigures({ now: now + 2_000, pods: pods(0), ...known, told: second });
+  const question = { now: now + 2_000, pods: pods(0), ...known };
   assert.deepEqual([kept.queued, areCurrent(kept, question)], [8, false]);
   const later = decideFigures({ ...question, now: now + 20_000, told: kept });
   assert.deepEqual([later.queued, areCurrent(later, question)], [0, true]);
@@ -73,7 +75,7 @@ test("the oldest that waits is told in whole minutes once it has waited for one,
     ];
   };
   const oldestAndLate = (agoMs: number, late: number): readonly unknown[] => {
-    const figures = decideFigures({ now, pods: waiting(agoMs, late), retained: [], told: undefined });
+    const figures = decideFigures({ now, pods: waiting(agoMs, late), ...known, told: undefined });
     return [figures.oldestTime, figures.late];
   };
   assert.deepEqual(oldestAndLate(59_000, 0), [undefined, 0]);
@@ -89,6 +91,85 @@ test("what stands still changes no status, and what leaves does within twenty se
   assert.equal(told(stuck, 300).changes, 0);
   const leaving = told((look) => (look < 5 ? stuck() : pods(0)), 20);
   assert.deepEqual([leaving.changes, leaving.last.oldestTime, leaving.last.late], [1, undefined, 0]);
+});
+
+const silent: readonly (readonly [what: string, pods: readonly PodFact[]])[] = [
+  ["does not answer", [podOf("outbound-1", { report: undefined })]],
+  ["is of a release that does not tell", [podOf("outbound-1", { report: reportOf({ lateMessages: undefined }) })]],
+  ["is gone and has left its volume", []],
+];
+
+for (const [what, others] of silent) {
+  test(`how much is late is not told smaller because a pod ${what}`, () => {
+    const asked = (late: number, agoMs: number) => {
+      const oldestAcceptedTime = new Date(now - agoMs).toISOString();
+      const report = reportOf({ queued: late, lateMessages: late, oldestAcceptedTime });
+      const world = {
+        relay: relayOf(),
+        claims: [claimOf(0), claimOf(1)],
+        pods: [podOf("outbound-0", { report }), ...others],
+      };
+      return { ...known, now, pods: world.pods, unheard: unheardRecipients(world) };
+    };
+    const ages = ({ late, oldestTime }: Figures): readonly unknown[] => [late, oldestTime];
+    const alone = decideFigures({ ...asked(5, 600_000), told: undefined });
+    assert.deepEqual(ages(alone), [undefined, undefined], "nobody knows");
+    assert.ok(areCurrent(alone, asked(5, 600_000)), "and a relay rests on that");
+    const before = { ...alone, at: now - 60_000, late: 5000, oldestTime: "2026-11-23T09:00:00Z" };
+    const kept = decideFigures({ ...asked(5, 600_000), told: before });
+    assert.deepEqual(ages(kept), [5000, "2026-11-23T09:00:00Z"]);
+    assert.ok(areCurrent(kept, asked(5, 600_000)));
+    const said = { late: 5000, oldestTime: "2026-11-23T09:00:00Z" };
+    const restarted = decideFigures({ ...asked(5, 600_000), told: undefined, said });
+    assert.deepEqual(ages(restarted), [5000, "2026-11-23T09:00:00Z"], "an operator that begins goes on from status");
+    const more = decideFigures({ ...asked(6000, 14_400_000), told: before });
+    assert.deepEqual(ages(more), [6000, "2026-11-23T08:00:00Z"], "never less than what the others tell");
+    const nothing = { ...before, late: 0, oldestTime: undefined };
+    assert.deepEqual(ages(decideFigures({ ...asked(0, 0), told: nothing })), [0, undefined]);
+  });
+}
+
+test("once all pods tell again, what they tell is told", () => {
+  const before = {
+    at: now - 60_000,
+    queued: 0,
+    oldestDueTime: undefined,
+    late: 5000,
+    oldestTime: "2026-11-23T09:00:00Z",
+  };
+  const { late, oldestTime } = decideFigures({ now, ...known, pods: pods(0), told: before, said: before });
+  assert.deepEqual([late, oldestTime], [0, undefined]);
+});
+
+const mute = podOf("outbound-0", { report: undefined });
+const spools: readonly (readonly [
+  what: string,
+  fact: Partial<ClaimFact>,
+  pod: PodFact | undefined,
+  unheard: number,
+])[] = [
+  ["a pod that tells", {}, podOf("outbound-0"), 0],
+  ["a pod that does not answer", { queued: 3 }, mute, Infinity],
+  ["a pod that may have taken mail since its spool was empty", { emptySpool: "spool-a" }, mute, Infinity],
+  ["a pod that waits for its volume", { isBound: false }, mute, 0],
+  ["a volume alone", {}, undefined, Infinity],
+  ["a volume alone of which is known what waits in it", { queued: 3 }, undefined, 3],
+  ["an empty volume alone", { emptySpool: "spool-a" }, undefined, 0],
+  ["a claim without a volume", { isBound: false }, undefined, 0],
+];
+
+for (const [what, fact, pod, expected] of spools) {
+  test(`what may be late unheard, with ${what}: ${expected}`, () => {
+    const world = { relay: relayOf(), claims: [claimOf(0, fact)], pods: pod === undefined ? [] : [pod] };
+    assert.equal(unheardRecipients(world), expected);
+  });
+}
+
+test("no more is late than may be", () => {
+  const said = { late: 5000, oldestTime: "2026-11-23T09:00:00Z" };
+  const left = (unheard: number): number | undefined =>
+    decideFigures({ now, ...known, pods: pods(0), told: undefined, said, unheard }).late;
+  assert.deepEqual([Infinity, 6000, 3, 0].map(left), [5000, 5000, 3, 0]);
 });
 
 test("counts are rounded to two digits", () => {

@@ -180,7 +180,8 @@ export interface ReportFixture {
   readonly queued?: number;
   readonly oldestDueTime?: string;
   readonly oldestAcceptedTime?: string;
-  readonly lateMessages?: number;
+  /** `undefined` is of a relay from before they told. */
+  readonly lateMessages?: number | undefined;
   readonly draining?: boolean;
   /** Implies draining. */
   readonly drain?: RelayReport["drain"];
@@ -190,7 +191,8 @@ export interface ReportFixture {
 
 export function reportOf(fixture: ReportFixture = {}): RelayReport {
   const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, drain } = fixture;
-  const { draining = drain !== undefined, oldestAcceptedTime, lateMessages } = fixture;
+  const { draining = drain !== undefined, oldestAcceptedTime } = fixture;
+  const lateMessages = "lateMessages" in fixture ? fixture.lateMessages : 0;
   const newest = "reads" in fixture ? fixture.reads : documentVersions.newest;
   const certificate = { fingerprint: fingerprint ?? "", notAfter: "2027-01-01T00:00:00Z", names: [] };
   return {

@@ -328,6 +328,20 @@ export const operatorMutations: readonly Mutation[] = [
     only: "own sources",
   },
   {
+    what: "sources by labels are taken where there is no NetworkPolicy",
+    file: "api/fields/networkpolicy.ts",
+    old: "enabled || listeners.every(",
+    new: "enabled || !listeners.every(",
+    test: "test/scenario/a-mistake-is-refused-with-its-field.test.ts",
+  },
+  {
+    what: "late mail of a pod that does not tell is no more",
+    file: "operator/pods/figures.ts",
+    old: "late: roundedCount(Math.max(late, most)),",
+    new: "late: roundedCount(late),",
+    test: "operator/pods/figures.test.ts",
+  },
+  {
     what: "a proxied listener takes sources that it cannot tell apart",
     file: "api/fields/listener.ts",
     old: "proxy === undefined || sources.every(({ ipBlock }) => ipBlock !== undefined),",
