@@ -15,6 +15,7 @@ import {
   leafLifeMs,
   readCertificate,
   type IssuedCertificate,
+  unusableKey,
 } from "./certificate.ts";
 import { authoritiesIn, bundleOf } from "./bundle.ts";
 
@@ -77,13 +78,20 @@ export function decideClientAuthority(secret: Secret | undefined, now: number): 
 
 /** What signs where nothing of it may be written: until its end, and with what stands beside it. Undefined where nothing does. */
 export function authorityAsItIs(secret: Secret, now: number): ClientAuthority | undefined {
-  const ECDSA = lastingHalf(secret, "ECDSA", now);
-  if (ECDSA === undefined) return undefined;
-  const RSA = lastingHalf(secret, "RSA", now);
+  const first = lastingHalf(secret, "ECDSA", now);
+  if (first === undefined) return undefined;
+  const second = lastingHalf(secret, "RSA", now);
+  const [ECDSA, RSA] = isOurs(secret) ? [first, second] : signingHalves(first, second);
   // What a person put there alone has the kind of key that it has, and so has what it was signed with.
   const beside = `${ECDSA.signing.certificate}${secretText(secret, "ca.crt") ?? ""}`;
   const earlier = RSA === undefined ? authoritiesIn(beside, now) : ECDSA.earlier;
   return clientAuthority({ ECDSA: { ...ECDSA, earlier }, RSA });
+}
+
+/** A half whose key signs nothing here is left out; where neither has one that does there is the first, to be told of. */
+function signingHalves(first: WholeHalf, second: WholeHalf | undefined): readonly [WholeHalf, WholeHalf | undefined] {
+  if (second === undefined || unusableKey(second.signing.certificate) !== undefined) return [first, undefined];
+  return unusableKey(first.signing.certificate) === undefined ? [first, second] : [second, undefined];
 }
 
 function lastingHalf(secret: Secret, algorithm: KeyAlgorithm, now: number): WholeHalf | undefined {

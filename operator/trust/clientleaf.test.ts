@@ -239,8 +239,9 @@ for (const [what, given, kind] of theirs) {
   });
 }
 
+const ed25519 = await authorityWith(generateKeyPairSync("ed25519").privateKey);
 const useless: readonly (readonly [kind: string, given: IssuedCertificate])[] = [
-  ["ed25519", await authorityWith(generateKeyPairSync("ed25519").privateKey)],
+  ["ed25519", ed25519],
   ["EC on the curve secp256k1", await onCurve("secp256k1")],
 ];
 
@@ -265,6 +266,49 @@ for (const [kind, given] of useless) {
     const kept = judged(secretOf({ name: "outbound-certificate", values: before }));
     assert.equal(kept?.status, "True");
     assert.ok(kept.message.includes(`; it is not renewed: spec.tls.selfSigned: ${words}`), kept.message);
+  });
+}
+
+const halves: readonly (readonly [
+  what: string,
+  given: readonly [tls: IssuedCertificate, rsa: IssuedCertificate],
+  leaf: "rsa" | "ec",
+  lacking: "ECDSA" | "RSA",
+])[] = [
+  ["the RSA one, beside one of Ed25519", [ed25519, lasting], "rsa", "ECDSA"],
+  ["the ECDSA one, beside one of Ed25519", [await onCurve("P-384"), ed25519], "ec", "RSA"],
+];
+
+for (const [what, [tls, rsa], kind, lacking] of halves) {
+  test(`of an authority that a person gave the half that can sign does (${what})`, async (t) => {
+    const { issue, data, store, asks } = await open(t);
+    await issue();
+    const given = {
+      "tls.crt": tls.certificate,
+      "tls.key": tls.privateKey,
+      "rsa.crt": rsa.certificate,
+      "rsa.key": rsa.privateKey,
+    };
+    await store("mailboat-ca", given);
+    const able = lacking === "RSA" ? "ECDSA" : "RSA";
+    assert.deepEqual(await asks(now, withKeys(able)), names);
+    await issue(now, withKeys(able));
+    const served = await data("outbound-certificate");
+    assert.deepEqual([leafOf(served, "tls").publicKey.asymmetricKeyType, "rsa.crt" in served], [kind, false]);
+    assert.ok(leafOf(served, "tls").verify(leafOf(given, kind === "rsa" ? "rsa" : "tls").publicKey));
+    for (const asked of [relay, withKeys(able), withKeys("ECDSA", "RSA"), withKeys(lacking)]) {
+      assert.equal(await asks(now, asked), undefined, "what it cannot have is not asked for");
+      const authority = secretOf({ name: "mailboat-ca", namespace: installation.namespace, values: given });
+      const certificate = secretOf({ name: "outbound-certificate", values: served });
+      const judged = planRelay(relayWorld({ relay: asked, authority, certificate })).status.conditions?.find(
+        ({ type }) => type === "CertificateReady",
+      );
+      assert.equal(judged?.status, "True");
+      const isAskedFor = asked.spec.tls.selfSigned?.algorithms?.includes(lacking) === true;
+      const words = `algorithms asks for ${lacking}, and the authority in Secret mailboat-system/mailboat-ca has no such key`;
+      assert.equal(judged.message.includes(words), isAskedFor, judged.message);
+      assert.doesNotMatch(judged.message, /not renewed/);
+    }
   });
 }
 
