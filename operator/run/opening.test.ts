@@ -53,12 +53,27 @@ for (const [what, answers, expected] of rows) {
   });
 }
 
-for (const present of [true, false, undefined]) {
+for (const present of [true, false]) {
   test(`a server that never says which kinds it has holds up no relay: pods stay as they are (${present})`, async (context) => {
     const client = await clientOf(context, [status(503, "ServiceUnavailable")]);
     const stopping = AbortSignal.timeout(10_000);
     const lasting = { ...asking, client, stopping, patienceMs: 0, present: () => present };
-    assert.equal(await assignsIds(lasting), present === true);
+    assert.equal(await assignsIds(lasting), present);
     assert.equal(stopping.aborted, false);
   });
 }
+
+test("without any relay nothing is guessed: the server is asked until it answers, or the operator stops", async (context) => {
+  const unanswered = status(503, "ServiceUnavailable");
+  const client = await clientOf(context, [unanswered, [200, known]]);
+  const stopping = AbortSignal.timeout(30_000);
+  const bare = { ...asking, client, stopping, patienceMs: 0, present: () => undefined };
+  assert.equal(await assignsIds(bare), true);
+  const silent = await clientOf(context, [unanswered]);
+  const stop = new AbortController();
+  const present = (): undefined => {
+    stop.abort();
+    return undefined;
+  };
+  assert.equal(await assignsIds({ ...bare, client: silent, stopping: stop.signal, present }), false);
+});

@@ -84,7 +84,7 @@ const againMs = 2_000;
 /** A server that restarts is back by then; a kind whose own server is broken may stay away for days. */
 export const idsPatienceMs = 60_000;
 
-export interface Asking {
+export interface IdsQuestion {
   readonly client: Client;
   readonly stopping: AbortSignal;
   readonly log: Log;
@@ -96,9 +96,10 @@ export interface Asking {
 
 /**
  * Asked once: a cluster does not become another one. A guess would make every pod anew, so where there is no answer for long pods go on
- * as those are that are there.
+ * as those are that are there. While there are none it is asked on: what is guessed would hold for as long as the operator lives.
  */
-export async function assignsIds({ client, stopping, log, monotonic, patienceMs, present }: Asking): Promise<boolean> {
+export async function assignsIds(question: IdsQuestion): Promise<boolean> {
+  const { client, stopping, log, monotonic, patienceMs, present } = question;
   const startedAt = monotonic();
   for (;;) {
     try {
@@ -115,8 +116,8 @@ export async function assignsIds({ client, stopping, log, monotonic, patienceMs,
         );
         return false;
       }
-      if (monotonic() - startedAt >= patienceMs) {
-        const areAssigned = present() === true;
+      const areAssigned = monotonic() - startedAt >= patienceMs ? present() : undefined;
+      if (areAssigned !== undefined) {
         log.warn(
           { error: String(error), areAssigned },
           "the API server does not say which kinds it has: relay pods have ids as those that are there",

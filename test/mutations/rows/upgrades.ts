@@ -103,9 +103,23 @@ export const upgradeMutations: readonly Mutation[] = [
   {
     what: "a kind whose server stays away keeps the operator from beginning",
     file: "operator/run/opening.ts",
-    old: "if (monotonic() - startedAt >= patienceMs) {",
-    new: "if (patienceMs < 0) {",
+    old: "monotonic() - startedAt >= patienceMs ? present()",
+    new: "patienceMs < 0 ? present()",
     test: "operator/run/opening.test.ts",
+  },
+  {
+    what: "whether a cluster gives ids is guessed for an operator without relays",
+    file: "operator/run/opening.ts",
+    old: ">= patienceMs ? present() : undefined;",
+    new: ">= patienceMs ? present() === true : undefined;",
+    test: "operator/run/opening.test.ts",
+  },
+  {
+    what: "an authority's half that can sign is given up with the other",
+    file: "operator/trust/clientauthority.ts",
+    old: "? [first, second] : [second, undefined];",
+    new: "? [first, second] : [first, undefined];",
+    test: "operator/trust/clientleaf.test.ts",
   },
   {
     what: "what was read of certificates is read again at each look",
