@@ -4,7 +4,7 @@ import { addProcessMetrics, type OpenMetricsRegistry } from "../../runtime/metri
 import { type SpanCounts, spanLosses } from "../../runtime/tracing/trace.ts";
 import type { ReflectorEvent } from "../kube/cache/reflector.ts";
 import type { RequestObserver } from "../kube/client/client.ts";
-import type { ConditionCount, RelayPods } from "../kube/cluster/census.ts";
+import type { ConditionCount, PodCount } from "../kube/cluster/census.ts";
 
 /** Asked at each scrape. */
 export interface Figures {
@@ -16,7 +16,7 @@ export interface Figures {
   readonly unseenNamespaces: number;
   readonly eventsLost: number;
   readonly conditions: readonly ConditionCount[];
-  readonly relayPods: readonly RelayPods[];
+  readonly podCounts: readonly PodCount[];
   /** Resources whose looks fail again and again, by kind. */
   readonly failing: Readonly<Record<string, number>>;
 }
@@ -176,7 +176,7 @@ function addGauges(registry: OpenMetricsRegistry, figures: () => Figures): void 
       for (const [kind, count] of Object.entries(figures().failing)) failing.set({ kind }, count);
     },
   });
-  addRelayPods(registry, figures);
+  addPodCounts(registry, figures);
   const conditions: Gauge<"kind" | "condition" | "status"> = new Gauge({
     name: "mailboat_operator_resource_conditions",
     help: "Resources by condition and its status",
@@ -193,7 +193,7 @@ function addGauges(registry: OpenMetricsRegistry, figures: () => Figures): void 
 }
 
 /** Not `namespace`: that is where Prometheus found the operator. */
-function addRelayPods(registry: OpenMetricsRegistry, figures: () => Figures): void {
+function addPodCounts(registry: OpenMetricsRegistry, figures: () => Figures): void {
   const pods: Gauge<"relay_namespace" | "mailboat_dev_relay" | "state"> = new Gauge({
     name: "mailboat_operator_relay_pods",
     help: "Pods of each MailRelay: wanted, which there should be, and ready, which take mail",
@@ -201,7 +201,7 @@ function addRelayPods(registry: OpenMetricsRegistry, figures: () => Figures): vo
     registers: [registry],
     collect: () => {
       pods.reset();
-      for (const { namespace, relay, wanted, ready } of figures().relayPods) {
+      for (const { namespace, relay, wanted, ready } of figures().podCounts) {
         const labels = { relay_namespace: namespace, mailboat_dev_relay: relay };
         pods.set({ ...labels, state: "wanted" }, wanted);
         pods.set({ ...labels, state: "ready" }, ready);

@@ -199,7 +199,7 @@ function figuresOf({
     unseenNamespaces: reads.unseen().length,
     eventsLost: events.lost,
     conditions: reads.conditions(),
-    relayPods: reads.relayPods(),
+    podCounts: reads.podCounts(),
     failing: { MailRelay: failing.count("MailRelay"), SenderDomain: failing.count("SenderDomain") },
   };
 }

@@ -1,5 +1,8 @@
 /** What is to be made of authorities and certificates, as values: a plan says it, trust/making.ts does it. */
+import type { Installation } from "../installation/installation.ts";
+import type { Reference } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
+import { authoritySecretName, internalAuthoritySecretName } from "../owned/names.ts";
 import type { IssuedCertificate } from "./certificate.ts";
 import type { ClientAuthorityChange } from "./clientauthority.ts";
 import type { InternalAuthorityChange } from "./internalauthority.ts";
@@ -7,10 +10,17 @@ import type { InternalAuthorityChange } from "./internalauthority.ts";
 /** What is to become of an authority of the operator's own. */
 export interface AuthorityRequest {
   readonly wanted: AuthorityChange;
-  /** Of its Secret. */
-  readonly place: { readonly namespace: string; readonly name: string };
+  /** Whose namespace has the Secret. */
+  readonly installation: Pick<Installation, "namespace">;
   /** Its Secret as it was when that was decided. */
   readonly read: Secret | undefined;
+}
+
+const authoritySecrets = { clients: authoritySecretName, pods: internalAuthoritySecretName } as const;
+
+/** Where an authority is kept. */
+export function authorityReference({ wanted, installation }: AuthorityRequest): Reference {
+  return { kind: "Secret", namespace: installation.namespace, name: authoritySecrets[wanted.of] };
 }
 
 export interface LeafRequest {

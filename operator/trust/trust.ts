@@ -6,7 +6,7 @@ import type { MailRelay } from "../../api/mailrelay.ts";
 import type { Installation } from "../installation/installation.ts";
 import type { Secret, Stored } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { authoritySecretName, clientNames, internalAuthoritySecretName, issuedSecretName } from "../owned/names.ts";
+import { clientNames, issuedSecretName } from "../owned/names.ts";
 import { type KeyAlgorithm, readCertificate, serves, unusableKey } from "./certificate.ts";
 import { authorityAsItIs, type ClientAuthority, decideClientAuthority } from "./clientauthority.ts";
 import { decideClientLeaf, lackingKeys, readingOf, renderCertificate } from "./clientleaf.ts";
@@ -73,8 +73,7 @@ export type InternalDecision =
 export function decideInternal({ internalAuthority: read, installation, now }: TrustFacts): InternalDecision {
   const change = decideInternalAuthority(read, now);
   if (change.kind === "keep") return { kind: "inForce", authority: change.authority };
-  const at = { namespace: installation.namespace, name: internalAuthoritySecretName };
-  return { kind: "change", action: { kind: "keepAuthority", wanted: { of: "pods", change }, place: at, read } };
+  return { kind: "change", action: { kind: "keepAuthority", wanted: { of: "pods", change }, installation, read } };
 }
 
 /** What asks for the authority that clients trust, and nothing else that is written. */
@@ -88,9 +87,8 @@ function clientActions(world: TrustFacts): readonly TrustAction[] {
   const authority = signingAuthority(world);
   const issues = authority === undefined ? [] : leafActions(world, authority);
   if (change.kind === "keep") return issues;
-  const at = { namespace: installation.namespace, name: authoritySecretName };
   const wanted = { of: "clients", change } as const;
-  return [{ kind: "keepAuthority", wanted, place: at, read, field: authorityField }, ...issues];
+  return [{ kind: "keepAuthority", wanted, installation, read, field: authorityField }, ...issues];
 }
 
 /** The one in force. Where Kubernetes takes no change of it, no certificate waits for that: what is there signs. */
@@ -101,7 +99,7 @@ function signingAuthority({ authority, rejections, now }: TrustFacts): ClientAut
   return isRefused && authority !== undefined ? authorityAsItIs(authority, now) : undefined;
 }
 
-/** Of an authority that a person gave and that can sign nothing here: what kind of key it has. */
+/** Of an authority that a person gave and of which nothing can sign here: what kind of key it has. */
 export function unusableAuthorityKey({ authority: read, now }: TrustFacts): string | undefined {
   const given = read === undefined ? undefined : authorityAsItIs(read, now);
   const halves = [given?.ECDSA, given?.RSA].filter((half) => half !== undefined);

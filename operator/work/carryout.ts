@@ -10,6 +10,7 @@ import type { AppliedObject } from "../kube/objects.ts";
 import type { GiveOrder } from "../pods/giveorder.ts";
 import { orderDigest } from "../pods/orders.ts";
 import { issueLeaves, makeAuthority } from "../trust/making.ts";
+import { authorityReference } from "../trust/request.ts";
 import { type Action, type ActionKind, type Plan, tells } from "./actions.ts";
 import type { RelayMemory } from "./memory.ts";
 import { type Rejection, rejectionOf } from "./rejection.ts";
@@ -72,7 +73,7 @@ const crafts: { readonly [K in ActionKind]: Craft<K> } = {
       if (!(await kube.createSecret(await makeKeySecret(action)))) effects.add("behind");
     },
   },
-  keepAuthority: { writes: ({ place }) => ({ kind: "Secret", ...place }), act: keepAuthority },
+  keepAuthority: { writes: authorityReference, act: keepAuthority },
   issue: {
     writes: ({ secret }) => referenceTo(secret),
     act: async (action, { kube }) => kube.apply(await issueLeaves(action)),
@@ -177,11 +178,11 @@ function refusedWrite<K extends ActionKind>(action: Action<K>, subject: Referenc
 
 /** Two that found none at the same time do not make two: one of them is behind. */
 async function keepAuthority(
-  { wanted, place, read }: Action<"keepAuthority">,
+  { wanted, installation, read }: Action<"keepAuthority">,
   { kube, now }: Means,
   effects: Set<Effect>,
 ): Promise<void> {
-  const secret = await makeAuthority(wanted, place.namespace, now());
+  const secret = await makeAuthority(wanted, installation.namespace, now());
   const isKept = read === undefined ? await kube.createSecret(secret) : await kube.replaceSecret(read, secret);
   effects.add(isKept ? "first" : "behind");
 }

@@ -18,8 +18,8 @@ export interface Turn {
   readonly isTelling: boolean;
 }
 
-/** A relay that asks for its turn. */
-export interface Asking {
+/** What a relay that asks for its turn says. */
+export interface TurnRequest {
   readonly now: number;
   /** All of its pods are ready. */
   readonly isWhole: boolean;
@@ -55,7 +55,7 @@ export class Turns {
     return this.#turns.has(relay);
   }
 
-  async ask(relay: string, { now, isWhole, present }: Asking): Promise<boolean> {
+  async ask(relay: string, { now, isWhole, present }: TurnRequest): Promise<boolean> {
     this.#opened ??= present().then((found) => {
       for (const [name, replaced] of found) {
         if (this.#passedOver.has(name)) continue;

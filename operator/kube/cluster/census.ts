@@ -5,7 +5,7 @@
 import { isRecord, type RawObject } from "../client/resource.ts";
 
 /** Pods of one MailRelay: that there should be, and that take mail. */
-export interface RelayPods {
+export interface PodCount {
   readonly namespace: string;
   readonly relay: string;
   readonly wanted: number;
@@ -13,7 +13,7 @@ export interface RelayPods {
 }
 
 /** Of relays that were looked at once, and not of one that is on its way out: what it still has is Draining's to tell. */
-export function relayPodsOf({ metadata, status }: RawObject): readonly RelayPods[] {
+export function podCountsOf({ metadata, status }: RawObject): readonly PodCount[] {
   const { namespace = "", name, deletionTimestamp } = metadata;
   if (!isRecord(status) || deletionTimestamp !== undefined) return [];
   const { desiredReplicas: wanted, readyReplicas: ready = 0 } = status;

@@ -11,7 +11,7 @@ import type { Kind, OptionalKind, ReferredKind, WrittenKind } from "../objects.t
 import { type Labels, matchesSelector, namespaceNameLabel } from "../selector.ts";
 import { NamespaceAccess } from "./secrets/access.ts";
 import { ConfigMapReads } from "./secrets/configmaps.ts";
-import { type ConditionCount, conditionCounts, conditionsOf, type RelayPods, relayPodsOf } from "./census.ts";
+import { type ConditionCount, conditionCounts, conditionsOf, type PodCount, podCountsOf } from "./census.ts";
 import { decoder } from "./decode.ts";
 import { type ClusterChange, newsOf } from "./news.ts";
 import { type CachedKind, cachedKinds, namespaceResource, resourceOf } from "./resources.ts";
@@ -141,8 +141,8 @@ export class ClusterReads {
     );
   }
 
-  relayPods(): readonly RelayPods[] {
-    return [...this.#cache("MailRelay").values()].flatMap(relayPodsOf);
+  podCounts(): readonly PodCount[] {
+    return [...this.#cache("MailRelay").values()].flatMap(podCountsOf);
   }
 
   get(kind: CachedKind, namespace: string, name: string): RawObject | undefined {
