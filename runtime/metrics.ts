@@ -42,6 +42,7 @@ export function addProcessMetrics(registry: OpenMetricsRegistry): void {
 export class MetricsRegistry {
   readonly #registry: OpenMetricsRegistry = new Registry();
   readonly #scraped: (() => void | Promise<void>)[] = [];
+  #wasRendered = false;
 
   constructor() {
     this.#registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
@@ -80,7 +81,14 @@ export class MetricsRegistry {
   /** OpenMetrics text. */
   async render(): Promise<string> {
     for (const refresh of this.#scraped) await refresh();
-    return this.#registry.metrics();
+    const page = await this.#registry.metrics();
+    this.#wasRendered = true;
+    return page;
+  }
+
+  /** A page was rendered to its end. Those that are asked for at the same time are all the first. */
+  get wasRendered(): boolean {
+    return this.#wasRendered;
   }
 
   get contentType(): string {

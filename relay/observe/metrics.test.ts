@@ -163,8 +163,8 @@ test("what waits and what was late are told, and what waits no more has no serie
         /^mailboat_spool_(?:objective|oldest_waiting|waiting|domain_oldest_waiting|domain_waiting)/.test(each),
       );
   assert.deepEqual(mine(await registry.render()), [
-    'mailboat_spool_objective_messages_total{result="in_time"} 7',
-    'mailboat_spool_objective_messages_total{result="late"} 2',
+    'mailboat_spool_objective_messages_total{result="in_time"} 0',
+    'mailboat_spool_objective_messages_total{result="late"} 0',
     "mailboat_spool_oldest_waiting_timestamp_seconds 1700000000",
     'mailboat_spool_waiting_messages{older_than="5m"} 5',
     'mailboat_spool_waiting_messages{older_than="1h"} 2',
@@ -188,6 +188,32 @@ test("what waits and what was late are told, and what waits no more has no serie
     after.filter((each) => each.includes("example.com")),
     [],
   );
+});
+
+test("what became late while no process was there is an increase: the first page says 0, those after it count it once", async () => {
+  let isReadable = false;
+  const registry = new MetricsRegistry();
+  const asked = { census: async () => census, waiting: async () => waiting, snapshots: () => undefined };
+  const depthOf = async (): Promise<SpoolDepth> => (isReadable ? depth : Promise.reject(new Error("EIO")));
+  spoolMetrics(registry, { ...asked, depth: depthOf });
+  const told = (page: string): readonly string[] =>
+    page
+      .split("\n")
+      .filter((each) => each.startsWith("mailboat_spool_objective_messages_total"))
+      .map((each) => each.replace(/.*\{result="(.*)"\}/, "$1"));
+  waiting = { ...waiting, objective: { inTime: 7, late: 2 } };
+  // Nobody has read a page that failed.
+  await assert.rejects(registry.render(), { message: "EIO" });
+  isReadable = true;
+  const both = await Promise.all([registry.render(), registry.render()]);
+  assert.deepEqual(both.map(told), [
+    ["in_time 0", "late 0"],
+    ["in_time 0", "late 0"],
+  ]);
+  assert.deepEqual(told(await registry.render()), ["in_time 7", "late 2"]);
+  assert.deepEqual(told(await registry.render()), ["in_time 7", "late 2"]);
+  waiting = { ...waiting, objective: { inTime: 7, late: 3 } };
+  assert.deepEqual(told(await registry.render()), ["in_time 7", "late 3"]);
 });
 
 test("10,000 sender domains and 100,000 destinations leave a page under 5 MiB, scraped within 200 ms", async () => {

@@ -19,7 +19,8 @@ export function waitingMetrics(
     labelNames: ["result"],
   });
   const counted = { in_time: 0, late: 0 };
-  // An increase from nothing is seen only where the nothing was.
+  // An increase from nothing is seen only where the nothing was. The start has counted what became late while no process was there: the
+  // first page says 0 all the same, and the next one says what there is.
   for (const result of ["in_time", "late"]) objective.inc({ result }, 0);
   const oldest = registry.gauge({
     name: "mailboat_spool_oldest_waiting_timestamp_seconds",
@@ -30,14 +31,16 @@ export function waitingMetrics(
     help: "Messages that still wait and were accepted longer ago than that; the older ones are in the younger ones",
     labelNames: ["older_than"],
   });
-  const refreshDomains = domainGauges(registry);
-  return async () => {
-    const now = await waiting(listedDomains);
-    const { inTime, late } = now.objective;
+  const count = ({ objective: { inTime, late } }: Waiting): void => {
     objective.inc({ result: "in_time" }, Math.max(0, inTime - counted.in_time));
     objective.inc({ result: "late" }, Math.max(0, late - counted.late));
     counted.in_time = Math.max(counted.in_time, inTime);
     counted.late = Math.max(counted.late, late);
+  };
+  const refreshDomains = domainGauges(registry);
+  return async () => {
+    const now = await waiting(listedDomains);
+    if (registry.wasRendered) count(now);
     oldest.set(now.oldestAcceptedAt === undefined ? 0 : now.oldestAcceptedAt / 1000);
     for (const age of ages) messages.set({ older_than: age }, now.olderThan[age]);
     refreshDomains(now);
