@@ -101,7 +101,7 @@ export class ReceptionSession implements SessionRules {
     return this.#network !== undefined;
   }
 
-  /** Who is behind a load balancer that does not say comes from nowhere. */
+  /** Also where a load balancer does not say who the client is. */
   get #isFromElsewhere(): boolean {
     const { sources } = this.#listener;
     const { kind, address } = this.#origin;
@@ -231,7 +231,7 @@ export class ReceptionSession implements SessionRules {
   mayMail(state: SessionState): Refusal | undefined {
     this.#senderDomain = undefined;
     this.#mailAt = this.#parts.clock.now();
-    this.#asking.reset();
+    this.#asking.begin();
     this.#trace.mailAsked();
     return this.#isFromElsewhere ? fromElsewhere : admitClient(this.#snapshot, this.#clientIn(state));
   }
@@ -262,6 +262,7 @@ export class ReceptionSession implements SessionRules {
   recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined> {
     // Named twice, it is one recipient, and was judged.
     if (envelope.recipients.has(recipient.address)) return undefined;
+    this.#asking.begin();
     const admitted = verdictOf(admission, this.#admitRecipient(envelope));
     const verdict = this.#asking.ask(admitted, this.#parts.checks().recipient, () => ({
       ...this.#askedBy(state),
@@ -286,6 +287,7 @@ export class ReceptionSession implements SessionRules {
   async #receive(state: SessionState, envelope: Envelope, stream: Readable): Promise<Reply | Refusal | undefined> {
     const { clock, spool, metrics, log, journal } = this.#parts;
     const startedAt = clock.now();
+    this.#asking.begin();
     const id = this.#newId(startedAt);
     const result = await acceptMessage(stream, spool, {
       id,

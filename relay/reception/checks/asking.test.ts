@@ -1,6 +1,7 @@
 /** What a session hears of checks that answer, do not answer, fail, or answer when nobody is there any more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { refusal } from "../../mail/reply.ts";
 import { Asking, type Silence } from "./asking.ts";
 import type { Check } from "./check.ts";
@@ -161,7 +162,7 @@ test("when the session has ended nobody waits: what is open is aborted and count
   assert.deepEqual(silences, []);
 });
 
-test("all checks of one message together have its time, and the next message has its own", async () => {
+test("all checks of one command together have its time, and the next command has its own", async () => {
   const silences: string[] = [];
   let now = 0;
   const one = new Asking(
@@ -178,6 +179,16 @@ test("all checks of one message together have its time, and the next message has
   assert.deepEqual(await one.ask(pass, [slow("a", 60), slow("b", 40)], () => "q"), pass);
   assert.deepEqual(await one.ask(pass, [check("c", never)], () => "q"), stopped("c", unanswered));
   assert.deepEqual(silences, ["c overdue"]);
-  one.reset();
+  one.begin();
   assert.deepEqual(await one.ask(pass, [slow("e", 60)], () => "q"), pass);
+  // Something of it was given up and does not end.
+  void one.ask(pass, [check("stuck", never)], () => "q");
+  now += 100;
+  one.begin();
+  const later = check("f", async () => {
+    await pause(10);
+    return pass;
+  });
+  assert.deepEqual(await one.ask(pass, [later], () => "q"), pass);
+  one.end();
 });

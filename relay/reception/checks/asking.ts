@@ -2,9 +2,9 @@
  * One session's questions to checks, and how long it waits for their answers.
  *
  * An answer that is there at once is taken at once. One that does not come within the check's deadline, or that is a failure, is a
- * temporary refusal, counted and logged: the client comes again. All checks of one message together have no longer than a client
- * waits: once that time is spent, what is asked of it is answered so at once. When the session has ended nobody waits any more: what is
- * open is aborted, and ends as a refusal that nobody hears.
+ * temporary refusal, counted and logged: the client comes again. All checks of one command together have no longer than a client
+ * waits for its reply: once that time is spent, what is asked of it is answered so at once. When the session has ended nobody waits
+ * any more: what is open is aborted, and ends as a refusal that nobody hears.
  */
 import { after, isLater, type Answer } from "../../../runtime/answer.ts";
 import { refusal } from "../../mail/reply.ts";
@@ -15,8 +15,11 @@ import { validated, combine, isStopped, pass, stopped, type Stopped, type Verdic
 /** There was no answer within the deadline, or the check threw or rejected. */
 export type Silence = { readonly kind: "overdue" } | { readonly kind: "failed"; readonly error: unknown };
 
-/** RFC 5321 section 4.5.3.2.6: a client waits ten minutes for the last reply of a message, and many wait for less. */
-export const messagePatienceMs = 240_000;
+/**
+ * RFC 5321 sections 4.5.3.2.2, 4.5.3.2.3 and 4.5.3.2.6: a client waits five minutes for the reply to MAIL and to each RCPT, and ten for
+ * the last one of a message; many wait for less.
+ */
+const replyPatienceMs = 240_000;
 
 /** RFC 3463 section 3.4: something of ours is in trouble, and may be well the next time. */
 const unanswered = refusal(451, "4.3.0", "This cannot be checked now, try again later");
@@ -25,7 +28,7 @@ export class Asking {
   readonly #onSilence: (check: string, silence: Silence) => void;
   readonly #patienceMs: number;
   readonly #now: () => number;
-  /** What checks of the message may still take, without those that are waited for now. */
+  /** What checks of the command may still take, without those that are waited for now. */
   #leftMs: number;
   /** Since when any are waited for. */
   #waitingSince = 0;
@@ -36,7 +39,7 @@ export class Asking {
   /** `now` in milliseconds, of a clock that only goes forward. */
   constructor(
     onSilence: (check: string, silence: Silence) => void,
-    patienceMs = messagePatienceMs,
+    patienceMs = replyPatienceMs,
     now = () => performance.now(),
   ) {
     this.#onSilence = onSilence;
@@ -45,9 +48,10 @@ export class Asking {
     this.#leftMs = patienceMs;
   }
 
-  /** Another message has its own time. */
-  reset(): void {
+  /** Another command has its own time, also while what was given up before has not come to its end. */
+  begin(): void {
     this.#leftMs = this.#patienceMs;
+    this.#waitingSince = this.#now();
   }
 
   /** One after the other, until one defers or refuses. `soFar` is what is thought already: it may be that nobody need be asked. */
@@ -119,7 +123,7 @@ export class Asking {
     return heard;
   }
 
-  /** Those of one message that are waited for side by side spend its time once. */
+  /** Those of one command that are waited for side by side spend its time once. */
   #timeFor({ deadlineMs }: CheckTerms): number {
     if (this.#open.size === 0) this.#waitingSince = this.#now();
     const leftMs = this.#leftMs - (this.#now() - this.#waitingSince);

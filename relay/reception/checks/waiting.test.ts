@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import { test, type TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { openBed, type Bed, type BedWish } from "../../../test/support/submission.ts";
 import type { SmtpClient } from "../../../test/support/smtpclient.ts";
 import { until } from "../../../test/support/until.ts";
@@ -213,6 +214,34 @@ test("an answer that does not come in time is 451 4.3.0, counted, and the sessio
     lines.map(({ check }) => check),
     ["waiting", "waiting", "waiting"],
   );
+});
+
+test("each MAIL, each RCPT and the content have their own time for checks, however long those before took together", async (t) => {
+  // What each question takes, of the four minutes that all of one command have.
+  const minutes = 2;
+  let passed = 0;
+  const now = performance.now.bind(performance);
+  const slow = {
+    name: "slow",
+    deadlineMs: 300_000,
+    judge: async (): Promise<Verdict> => {
+      // More than a deadline needs that is over already.
+      await pause(10);
+      passed += minutes * 60_000;
+      return pass;
+    },
+  };
+  const bed = await bedWith(t, { sender: [slow], recipient: [slow], header: [slow, slow] });
+  const client = await greeted(bed);
+  t.mock.method(performance, "now", () => now() + passed);
+  assert.equal(codes(await client.command(mail.trim())), "250 2.1.0");
+  for (const name of ["b", "c", "d"])
+    assert.equal(codes(await client.command(`RCPT TO:<${name}@example.net>`)), "250 2.1.5", name);
+  assert.match(await client.command("DATA"), /^354 /);
+  assert.equal(codes(await client.command(message.slice(0, -2))), "250 2.6.0");
+  assert.equal(codes(await client.command(mail.trim())), "250 2.1.0");
+  assert.deepEqual(bed.silences, []);
+  assert.equal(bed.spool.kept[0]?.recipients.length, 3);
 });
 
 test("a relay that leaves says 421 to who waits for a check, and waits for none", async (t) => {
