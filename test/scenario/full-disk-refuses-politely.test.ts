@@ -110,6 +110,42 @@ test(
   },
 );
 
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  test(
+    `a relay that ended by ${signal} starts on a full disk, and delivers what it has`,
+    { skip: needsRoot() },
+    async (t) => {
+      const disk = mountSmallDisk(t, `start after ${signal}`);
+      if (disk === undefined) return;
+      const spoolDirectory = join(disk, "spool");
+      const stage = await openStage(t, {
+        file: import.meta.url,
+        name: `relay after ${signal}`,
+        script: { recipient: () => "451 4.3.0 not now" },
+        plan: { retry: { firstMs: 500, maxMs: 1_000, expireAfterMs: 600_000, notifyDelayAfterMs: 500_000 } },
+        relay: { spoolDirectory },
+      });
+      const client = await openSession({ name: "smtp", port: stage.relay.port("smtp") });
+      t.after(() => client.destroy());
+      for (const subject of ["one", "two", "three"])
+        assert.equal((await client.send(sender, ["someone@example.org"], simpleMessage(subject, sender))).code, 250);
+      await stage.relay.program.kill(signal);
+      const reserve = join(spoolDirectory, "reserve");
+      assert.ok(existsSync(reserve), "there is no reserve to begin with");
+      fill(join(disk, "filler"));
+      stage.hop.script = {};
+      await stage.restart();
+      assert.ok(!existsSync(reserve), "the reserve was not needed");
+      await until("every outcome written", async () => (await stage.relay.status()).spool.queuedMessages === 0);
+      assert.deepEqual(
+        new Set(stage.hop.mails.map((mail) => subjectOf(mail.message))),
+        new Set(["one", "two", "three"]),
+      );
+      assert.equal(await stage.relay.stop(), 0);
+    },
+  );
+}
+
 /** Takes all there is. */
 function fill(path: string): void {
   const chunk = Buffer.alloc(256 * 1024);

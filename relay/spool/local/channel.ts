@@ -14,6 +14,7 @@ import type {
   WriterSettings,
 } from "./protocol.ts";
 import type { StoredMessage } from "../message/stored.ts";
+import { SpoolFullError } from "../verbs.ts";
 
 interface Waiting {
   readonly operation: Operation;
@@ -57,14 +58,15 @@ export class WriterChannel {
     worker.on("exit", () => this.#lose(new Error("the spool is closed")));
   }
 
-  /** Starts the thread; rejects when the spool cannot be opened or is owned by another process. */
+  /** Starts the thread; rejects when the spool cannot be opened or is owned by another process, with SpoolFullError for want of room. */
   static async open(settings: WriterSettings, listener: ChannelListener): Promise<[WriterChannel, OpenedReply]> {
     const worker = new Worker(new URL("./writer.ts", import.meta.url), { workerData: settings });
     const opened = await new Promise<OpenedReply>((resolve, reject) => {
       worker.once("error", reject);
       worker.once("message", (reply: WriterReply) => {
         if (reply.kind === "opened") resolve(reply);
-        else reject(new Error(reply.kind === "failed" ? reply.message : "the spool's writer answered out of turn"));
+        else if (reply.kind !== "failed") reject(new Error("the spool's writer answered out of turn"));
+        else reject(reply.diskFull ? new SpoolFullError(reply.message) : new Error(reply.message));
       });
     });
     return [new WriterChannel(worker, listener), opened];

@@ -168,6 +168,7 @@ export interface LogEndedReply {
 export interface FailedReply {
   readonly kind: "failed";
   readonly message: string;
+  readonly diskFull: boolean;
 }
 
 export type WriterReply = BatchReply | OpenedReply | LogEndedReply | FailedReply;

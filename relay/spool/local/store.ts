@@ -2,7 +2,7 @@
  * The spool on disk: SQLite for messages, recipients and their schedule, files for large bodies.
  *
  * Promise: what commit() or settle() resolved for is synced. On a full disk both refuse; settle() releases the reserve, so that
- * the next try has room. Delivery tries until its outcome is kept, and pauses meanwhile rather than sends twice.
+ * the next try has room, and so does a start, which writes into the tables. Delivery tries until its outcome is kept, and pauses meanwhile rather than sends twice.
  */
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
@@ -112,7 +112,7 @@ class SpoolStore implements Store {
       },
     };
     const settings = { directory, ownerTimeoutMs, now: clock.now(), faults: faults?.shared };
-    const [channel, opened]: [WriterChannel, OpenedReply] = await WriterChannel.open(settings, listener);
+    const [channel, opened] = await this.#openWriter(async () => WriterChannel.open(settings, listener));
     this.#channel = channel;
     this.#gauges = opened.gauges;
     this.#spoolId = opened.spoolId;
@@ -127,6 +127,25 @@ class SpoolStore implements Store {
     }
     const onCheckpoint = this.#options.onCheckpoint ?? (() => undefined);
     this.#checkpoints = new Checkpoints({ directory, log, endLog: () => channel.endLog(), onCheckpoint, faults });
+  }
+
+  /** A start puts what was in delivery back into its flows, and adds what tables and rows of the release before lack. */
+  async #openWriter(open: () => Promise<[WriterChannel, OpenedReply]>): Promise<[WriterChannel, OpenedReply]> {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof SpoolFullError)) throw error;
+    }
+    await this.#space.releaseReserve();
+    try {
+      return await open();
+    } catch (error) {
+      await this.#space.close();
+      if (!(error instanceof SpoolFullError)) throw error;
+      const { directory } = this.#options;
+      const what = `no room on the disk of the spool ${directory} for what a start writes into its tables (${error.message})`;
+      throw new SpoolFullError(`${what}: make room there or enlarge the volume; the mail in it is as it was`);
+    }
   }
 
   begin(id: SpoolId): BodyWriter {

@@ -149,6 +149,29 @@ test("an outcome that a full disk refuses gets the reserve for its next attempt;
   await until("the reserve", async () => (await reserve()) === reserveBytes);
 });
 
+test("a start that a full disk refuses gets the reserve; without room it says what to do, and holds up no later one", async () => {
+  const directory = await freshDirectory();
+  const first = await openAt(directory);
+  await first.commit(message());
+  await first.close();
+  const faults = new DiskFaults();
+  faults.arm("reserveWrite", "ENOSPC", 1e6);
+  faults.arm("start", "ENOSPC", 1);
+  const second = await openAt(directory, { faults });
+  assert.equal(faults.struck("start"), 1);
+  await assert.rejects(stat(join(directory, "reserve")), { code: "ENOENT" });
+  await second.close();
+  faults.arm("start", "ENOSPC", 2);
+  await assert.rejects(openAt(directory, { faults }), (error: Error) => {
+    assert.match(error.message, /^no room on the disk of the spool .*: make room there or enlarge the volume;/);
+    return error instanceof SpoolFullError;
+  });
+  assert.equal(faults.struck("start"), 3);
+  const third = await openAt(directory, { faults });
+  await claimed(third);
+  await third.close();
+});
+
 test("an outcome that was never written is not taken for kept, and holds up no stop", async (t) => {
   const { directory, spool, faults } = await openPlace(t);
   await spool.commit(message());

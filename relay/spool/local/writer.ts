@@ -33,22 +33,53 @@ const pagesGivenBack = 256;
 /** SQLITE_ERROR, CORRUPT (of a page: others may be whole), TOOBIG, CONSTRAINT, MISMATCH, MISUSE and RANGE. */
 const operationCodes = new Set([1, 11, 18, 19, 20, 21, 25]);
 
-function open(settings: WriterSettings): { database: DatabaseSync; owner: DatabaseSync; ledger: Ledger } {
+interface Opened {
+  readonly database: DatabaseSync;
+  readonly owner: DatabaseSync;
+  readonly ledger: Ledger;
+}
+
+/** What fails leaves nothing open: the next attempt must not wait for this one. */
+function open(settings: WriterSettings, faults: DiskFaults | undefined): Opened {
   mkdirSync(settings.directory, { recursive: true });
   const owner = new DatabaseSync(join(settings.directory, "owner.db"), { timeout: settings.ownerTimeoutMs });
   try {
     owner.exec("BEGIN EXCLUSIVE");
   } catch (error) {
+    close(owner);
+    // To lock it exclusively is to begin to write it.
+    if (isDiskFull(error)) throw error;
     throw new Error(`another process owns the spool ${settings.directory}: stop it first`, { cause: error });
   }
   const database = new DatabaseSync(join(settings.directory, "spool.db"));
+  try {
+    prepare(database);
+    faults?.strike("start");
+    return { database, owner, ledger: new Ledger(database, settings.now) };
+  } catch (error) {
+    close(database, owner);
+    throw error;
+  }
+}
+
+function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA wal_autocheckpoint = 0");
   database.exec("PRAGMA journal_size_limit = 33554432");
   database.exec("PRAGMA cache_size = -16000");
-  return { database, owner, ledger: new Ledger(database, settings.now) };
+}
+
+/** What cannot be closed is left to the end of the thread; the log holds what the database lacks. */
+function close(...databases: readonly DatabaseSync[]): void {
+  for (const database of databases) {
+    try {
+      database.close();
+    } catch {
+      continue;
+    }
+  }
 }
 
 const writes: ReadonlySet<Operation["kind"]> = new Set([
@@ -136,11 +167,11 @@ class Writer {
   #gauges: Gauges;
 
   constructor(settings: WriterSettings) {
-    const opened = open(settings);
+    this.#faults = settings.faults === undefined ? undefined : new DiskFaults(settings.faults);
+    const opened = open(settings, this.#faults);
     this.#database = opened.database;
     this.#owner = opened.owner;
     this.ledger = opened.ledger;
-    this.#faults = settings.faults === undefined ? undefined : new DiskFaults(settings.faults);
     this.#gauges = this.ledger.gauges();
   }
 
@@ -218,26 +249,32 @@ class Writer {
     }
   }
 
-  /** What cannot be closed is left to the end of the thread; the log holds what the database lacks. */
   close(): void {
-    for (const database of [this.#database, this.#owner]) {
-      try {
-        database.close();
-      } catch {
-        continue;
-      }
-    }
+    close(this.#database, this.#owner);
   }
 }
 
 function failureOf(error: unknown): OperationResult {
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+  const code = codeOf(error);
   return {
     kind: "error",
-    message: error instanceof Error ? error.message : String(error),
-    diskFull: diskFullCodes.has(code),
+    message: messageOf(error),
+    diskFull: isDiskFull(error),
     scope: scopeOf(error, code),
   };
+}
+
+/** SQLite's; 0 of what did not come from there. */
+function codeOf(error: unknown): number {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) : 0;
+}
+
+function isDiskFull(error: unknown): boolean {
+  return diskFullCodes.has(codeOf(error));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The low octet is the primary code. What did not come from SQLite is ours, and about one operation. */
@@ -254,7 +291,7 @@ function serve(settings: WriterSettings): void {
   try {
     writer = new Writer(settings);
   } catch (error) {
-    answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    answer({ kind: "failed", message: messageOf(error), diskFull: isDiskFull(error) });
     port.close();
     return;
   }

@@ -6,6 +6,8 @@
  */
 
 export const faultPoints = [
+  /** What a start writes into the tables, before anything is asked of the writer. */
+  "start",
   /** A transaction of the writer's, at its sync. */
   "commit",
   /** Copying the log into the database. */
