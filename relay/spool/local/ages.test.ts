@@ -301,19 +301,21 @@ test("a clock that was set back begins anew, and a small step is waited out", as
   assert.deepEqual([older(olderThan), objective.late], [[0, 0, 0], 1]);
 });
 
-test("to ask what waits takes no longer with many that wait than a commit may", async () => {
+test("to ask what waits takes no more of a processor with many that wait than a commit may", async () => {
   const { spool } = await openTimed(await freshDirectory());
   const messages = Array.from({ length: 20_000 }, (_, index) =>
     messageOf({ acceptedAt: start - (index % 7_000) * second, domain: `d${index % 2_000}.example` }),
   );
   await Promise.all(messages.map(async (message) => spool.commit(message)));
   await spool.waiting(start, 100);
-  const tookMs: number[] = [];
+  // The cheapest of some: another thread may write what was committed above in the middle of one.
+  const costsMs: number[] = [];
   for (let look = 1; look <= 5; look += 1) {
-    const began = performance.now();
+    const before = process.cpuUsage();
     const { domains, olderThan } = await spool.waiting(start + look * 15 * second, 100);
-    tookMs.push(performance.now() - began);
+    const { user, system } = process.cpuUsage(before);
+    costsMs.push((user + system) / 1_000);
     assert.ok(domains.length === 100 && olderThan["5m"] > 15_000);
   }
-  assert.ok(Math.min(...tookMs) < 50, tookMs.join(", "));
+  assert.ok(Math.min(...costsMs) < 50, costsMs.join(", "));
 });
