@@ -63,7 +63,7 @@ const listener = z.object({
   authentication: z.enum(["Required", "Optional"]),
   /** CIDR blocks whose clients may relay without AUTH on this listener. */
   trustedNetworks: z.array(z.string()),
-  /** CIDR blocks whose clients may connect at all: nobody when empty, everybody when absent. */
+  /** CIDR blocks whose clients may connect; everybody may when absent. A manifest names at least one. */
   sources: z.array(z.string()).optional(),
   /** Of trusted clients; Strict when absent. */
   lineEnds: z.enum(["Strict", "Lenient"]).optional(),

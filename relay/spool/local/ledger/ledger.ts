@@ -116,7 +116,7 @@ export class Ledger {
     this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
     const deferral = "due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?)";
     this.#deferFresh = database.prepare(`UPDATE recipient SET ${deferral}, ${flowColumns} WHERE seq = ? AND idx = ?`);
-    // What was handed out of its flow has one.
+    // For a recipient that a claim found in its flow: it stands there still.
     this.#deferAgain = database.prepare(`UPDATE recipient SET ${deferral} WHERE seq = ? AND idx = ?`);
     // The attempt that was registered for it is not made.
     this.#postponeRecipient = database.prepare(
