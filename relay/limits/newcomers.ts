@@ -7,7 +7,7 @@
  */
 import type { Time } from "./hosts.ts";
 
-/** For one client. Mail that comes in a connection each, one after the other, is not known to be slower than its first login. */
+/** Of one client. Who has logged in is known and never turned away, so that a connection for each message is no reason either. */
 const perSecond = 20;
 const atOnce = 50;
 const spacingMs = 1000 / perSecond;

@@ -29,8 +29,8 @@ async function pipeline(address: string, text: string): Promise<void> {
   const socket = open(address);
   socket.resume();
   await once(socket, "data").catch(() => undefined);
+  const gone = closed(socket);
   while (!socket.destroyed && !socket.writableEnded) {
-    const gone = closed(socket);
     if (!socket.write(text)) await Promise.race([once(socket, "drain").catch(() => undefined), gone]);
     if (socket.readableEnded) socket.destroy();
   }
