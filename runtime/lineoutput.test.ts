@@ -79,7 +79,7 @@ test("lines that nobody reads are dropped beyond a limit, without waiting and wi
   assert.ok(asked > 0);
 });
 
-test("a line is in the pipe when the call returns, and what waits is written when the process ends", async (t) => {
+test("what waits is written when the process ends", async (t) => {
   const child = writer(
     t,
     `for (let number = 0; number < 3000; number += 1) log.info({ number, text: "x".repeat(100) }, "line");
@@ -89,6 +89,35 @@ test("a line is in the pipe when the call returns, and what waits is written whe
   const text = await textOf(child.stdout);
   assert.deepEqual((await ended)[0], 3);
   assert.equal(linesOf(text).length, 3000);
+});
+
+test("a line after a silence is in the pipe when the call returns: a kill -9 straight after loses nothing", async (t) => {
+  const child = writer(t, `log.info({}, "last"); process.kill(process.pid, "SIGKILL");`);
+  assert.deepEqual(
+    linesOf(await textOf(child.stdout)).map((line) => line.msg),
+    ["last"],
+  );
+});
+
+test("lines that follow each other closely are handed over together, all of them, though nothing comes after", async (t) => {
+  const child = writer(
+    t,
+    `for (let number = 0; number < 1000; number += 1) { log.info({ number }, "line"); await turn(); }
+     await new Promise(() => setInterval(() => undefined, 60_000));`,
+  );
+  let text = "";
+  let reads = 0;
+  child.stdout.setEncoding("utf8");
+  for await (const chunk of child.stdout) {
+    text += chunk;
+    reads += 1;
+    if (text.includes('"number":999')) break;
+  }
+  assert.deepEqual(
+    linesOf(text).map((line) => line.number),
+    Array.from({ length: 1000 }, (_, number) => number),
+  );
+  assert.ok(reads < 500, `${reads} reads`);
 });
 
 test("a reader that is gone ends nothing", async (t) => {

@@ -32,7 +32,7 @@ export function standardOutput(program: string): LineOutput {
   return output;
 }
 
-/** Lines are handed over one by one: a crash loses none, and who follows the log sees each at once. */
+/** A crash of the program loses no line, a kill -9 those of its last milliseconds, and who follows the log sees each at once. */
 export function createLog(settings: LogSettings, output: LineOutput = standardOutput(settings.program)): Log {
   const options = {
     level: settings.level,

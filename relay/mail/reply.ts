@@ -39,12 +39,12 @@ export const longestReply = 4_000;
  * written before the next hop knew better.
  */
 export function parseReply(raw: string): Reply | undefined {
-  const lines = raw.split(/\r?\n/).filter((line) => line !== "");
+  const lines = raw.includes("\n") ? raw.split(/\r?\n/).filter((line) => line !== "") : [raw];
   const last = lines.at(-1) ?? "";
   const code = /^([2-5]\d\d)(?: |$)/.exec(last)?.[1];
   if (code === undefined) return undefined;
   // RFC 2034 section 4: the class of the enhanced code agrees with the reply's; one that does not is noise.
-  const deciding = [last, ...lines].filter((line) => line.startsWith(code));
+  const deciding = lines.length === 1 ? lines : [last, ...lines].filter((line) => line.startsWith(code));
   const enhanced = deciding.map(enhancedOf).find((found) => found?.startsWith(code.charAt(0)));
   const texts = lines.map((line) => withoutCode(line, enhanced));
   return { code: Number(code), text: bounded(texts), ...(enhanced === undefined ? {} : { enhanced }) };

@@ -56,9 +56,9 @@ export class ReplyReader {
 
   #endLine(): Reply | undefined {
     // RFC 6531 section 3.7.4 makes UTF-8 of replies possible.
-    const line = Buffer.concat(this.#pieces)
-      .toString("utf8")
-      .replace(/\r?\n$/, "");
+    const [first = Buffer.alloc(0), ...rest] = this.#pieces;
+    const ended = (rest.length === 0 ? first : Buffer.concat(this.#pieces)).toString("utf8");
+    const line = ended.slice(0, ended.endsWith("\r\n") ? -2 : -1);
     this.#pieces = [];
     if (line.trim() === "") {
       if (this.#lines.length === 0) this.#octets = 0;

@@ -274,7 +274,7 @@ class OutgoingTransaction {
   }
 
   #undecided(): number[] {
-    return [...this.#answers.keys()].filter((index) => this.#answers[index] === undefined);
+    return this.#answers.flatMap((answer, index) => (answer === undefined ? index : []));
   }
 
   #decide(trouble: Trouble): void {
