@@ -19,6 +19,9 @@ helm install mailboat charts/mailboat --namespace mailboat-system --create-names
   --set image.repository=your.registry.example/mailboat --set-string image.tag=0.1.0
 \`\`\`
 
+The image is for the processor of the machine that builds it. Nodes of another, or of both, kind without a registry, and a registry with a password are in
+[in a cluster](../../README.md#in-a-cluster).
+
 A value that is not listed here is refused with the nearest name that is. Programs that apply what \`helm template\` prints should render with
 \`--no-hooks\` and \`test.enabled=false\`: they would take the uninstallation and the test for objects to keep.
 

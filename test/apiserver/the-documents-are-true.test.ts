@@ -158,7 +158,9 @@ test("keys that were backed up and restored as the page says are those that were
   await stage.untilCondition("SenderDomain", place, { type: "KeysReady", status: "True", withinMs });
   const wanted = JSON.stringify(((await published()) as { dnsRecords: unknown }).dnsRecords);
 
-  const [backup, , restore] = blockTexts("docs/how-to/back-up-and-restore.md", "sh");
+  const blocks = blockTexts("docs/how-to/back-up-and-restore.md", "sh");
+  const [backup] = blocks;
+  const restore = blocks.find((text) => text.includes("ownerReferences"));
   const [firstLine = ""] = backup?.split("\n") ?? [];
   await shell(firstLine.replace("--all-namespaces", `--namespace ${namespace}`));
   stage.plane.kubectl(["delete", "senderdomain", "shop-example", "--namespace", namespace]);

@@ -307,6 +307,8 @@ test(
     cluster().kubectl(["delete", "customresourcedefinitions", "--all", "--ignore-not-found"]);
     const readme = blockTexts("README.md", "sh");
     const found = (words: string): string => readme.find((text) => text.includes(words)) ?? "";
+    await type(helm, found("docker-registry"));
+    assert.deepEqual(list("secrets", "mailboat-system"), ["secret/my-registry"]);
     // The image is made on another machine.
     await type(helm, found("helm install").replace(/^make image .*\n/m, ""));
     const notes = commandsOf(await type(helm, "helm get notes mailboat --namespace mailboat-system"));
@@ -336,11 +338,18 @@ test(
       .containers;
     assert.match(JSON.stringify(container), /your\.registry\.example\/mailboat:0\.2\.0/);
 
+    const keeps = blockTexts("docs/how-to/back-up-and-restore.md", "sh").find((text) => text.startsWith("helm get values"));
+    const kept = join(directory, "chart-values.yaml");
+    await type(helm, (keeps ?? "").replace("chart-values.yaml", kept));
+    assert.match(readFileSync(kept, "utf8"), /repository: your\.registry\.example\/mailboat/);
+
     const blocks = blockTexts("docs/how-to/delete-everything.md", "sh");
     const [byHand = "", ...inOrder] = [...blocks.slice(-1), ...blocks.slice(0, -1)];
     assert.match(byHand, /finalizers/);
     await type(helm, byHand);
     for (const block of inOrder) await type(helm, block);
+    // It goes with its namespace, which nothing ends here.
+    cluster().kubectl(["delete", "secret", "my-registry", "--namespace", "mailboat-system"]);
     assert.deepEqual(list("customresourcedefinitions"), []);
     assert.deepEqual(list("deployments,serviceaccounts,roles,networkpolicies,secrets", "mailboat-system"), []);
     assert.deepEqual(
