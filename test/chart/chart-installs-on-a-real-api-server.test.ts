@@ -338,7 +338,9 @@ test(
       .containers;
     assert.match(JSON.stringify(container), /your\.registry\.example\/mailboat:0\.2\.0/);
 
-    const keeps = blockTexts("docs/how-to/back-up-and-restore.md", "sh").find((text) => text.startsWith("helm get values"));
+    const keeps = blockTexts("docs/how-to/back-up-and-restore.md", "sh").find((text) =>
+      text.startsWith("helm get values"),
+    );
     const kept = join(directory, "chart-values.yaml");
     await type(helm, (keeps ?? "").replace("chart-values.yaml", kept));
     assert.match(readFileSync(kept, "utf8"), /repository: your\.registry\.example\/mailboat/);

@@ -80,32 +80,39 @@ for (const { program, port, listener } of senders) {
   });
 }
 
-test("docs/local-mode.md: another domain may send at once, and containers are trusted", { skip: lacking("curl") }, async (t) => {
-  const page = "docs/local-mode.md";
-  const [copies = "", , trusts = ""] = blockTexts(page, "sh");
-  const [domain = ""] = blockTexts(page, "yaml");
-  const directory = makeResultsDirectory(import.meta.url, "local-mode");
-  const script = [copies.replace("examples/local", join(repositoryRoot, "examples/local")), trusts.replace(/^make run.*$/m, "")];
-  const { code, output } = await runCommand("bash", ["-ec", `cd ${directory}\n${script.join("\n")}`]);
-  assert.equal(code, 0, output);
-  const mine = (name: string): string => readFileSync(join(directory, "my-mail", name), "utf8");
-  assert.match(mine("relay.yaml"), /trustedNetworks: \[172\.16\.0\.0\/12, 127\.0\.0\.0\/8, /);
-  const local = await LocalMode.start({
-    directory,
-    manifests: { "relay.yaml": mine("relay.yaml"), "example-com.yaml": mine("example-com.yaml") },
-  });
-  t.after(async () => {
-    await local.program.kill("SIGINT");
-  });
-  writeFileSync(join(directory, "manifests/shop-example.yaml"), domain);
-  const line = commands.find((text) => text.includes("curl -") && text.includes("2025")) ?? "";
-  const send = line.replaceAll("app@example.com", "app@shop.example").replaceAll("2025", String(local.port("smtp")));
-  await until("the other domain may send", async () => (await runCommand("bash", ["-c", send])).code === 0);
-  await until("its message on the page", async () => {
-    const list = outlines.parse(await (await fetch(`${local.page}api/messages`)).json());
-    return list.some(({ subject, dkim }) => subject === "hello" && dkim === "pass");
-  });
-});
+test(
+  "docs/local-mode.md: another domain may send at once, and containers are trusted",
+  { skip: lacking("curl") },
+  async (t) => {
+    const page = "docs/local-mode.md";
+    const [copies = "", , trusts = ""] = blockTexts(page, "sh");
+    const [domain = ""] = blockTexts(page, "yaml");
+    const directory = makeResultsDirectory(import.meta.url, "local-mode");
+    const script = [
+      copies.replace("examples/local", join(repositoryRoot, "examples/local")),
+      trusts.replace(/^make run.*$/m, ""),
+    ];
+    const { code, output } = await runCommand("bash", ["-ec", `cd ${directory}\n${script.join("\n")}`]);
+    assert.equal(code, 0, output);
+    const mine = (name: string): string => readFileSync(join(directory, "my-mail", name), "utf8");
+    assert.match(mine("relay.yaml"), /trustedNetworks: \[172\.16\.0\.0\/12, 127\.0\.0\.0\/8, /);
+    const local = await LocalMode.start({
+      directory,
+      manifests: { "relay.yaml": mine("relay.yaml"), "example-com.yaml": mine("example-com.yaml") },
+    });
+    t.after(async () => {
+      await local.program.kill("SIGINT");
+    });
+    writeFileSync(join(directory, "manifests/shop-example.yaml"), domain);
+    const line = commands.find((text) => text.includes("curl -") && text.includes("2025")) ?? "";
+    const send = line.replaceAll("app@example.com", "app@shop.example").replaceAll("2025", String(local.port("smtp")));
+    await until("the other domain may send", async () => (await runCommand("bash", ["-c", send])).code === 0);
+    await until("its message on the page", async () => {
+      const list = outlines.parse(await (await fetch(`${local.page}api/messages`)).json());
+      return list.some(({ subject, dkim }) => subject === "hello" && dkim === "pass");
+    });
+  },
+);
 
 /** Ports are others here, and so are the folders. */
 function assertShown(printed: string, directory: string): void {
