@@ -50,3 +50,43 @@ export const drainOrder = z.object({ version: z.literal(1), peers: z.array(peer)
 
 export type Peer = z.infer<typeof peer>;
 export type DrainOrder = z.infer<typeof drainOrder>;
+
+/** `POST` leases shares of what may be sent in an hour; for the operator. What is not named again goes on to its end. */
+export const quotasPath = "/quotas";
+
+export const quotaLeases = z.object({
+  version: z.literal(1),
+  /** From their arrival on: no two clocks are compared. */
+  forMs: z.int().min(1).max(600_000),
+  /** Of all pods together, a share is at most 1. */
+  shares: z.array(z.object({ key: z.string().min(1), share: z.number().min(0).max(1) })).max(1000),
+});
+
+export type QuotaLeases = z.infer<typeof quotaLeases>;
+
+/** What a quota is called between operator and relay, and in status. */
+export function domainQuota(domain: string): string {
+  return `domain ${domain}`;
+}
+
+/** Of an entry of the relay's tenants each namespace has its own. */
+export function tenantQuota(entry: string, namespace: string): string {
+  return `tenant ${entry} ${namespace}`;
+}
+
+/** `example.com`, or `namespace shop`. */
+export function ownerOfQuota(key: string): string {
+  const [kind, name = "", namespace = ""] = key.split(" ");
+  return kind === "domain" ? name : namespaceOwner(namespace);
+}
+
+const namespaceWord = "namespace ";
+
+export function namespaceOwner(namespace: string): string {
+  return `${namespaceWord}${namespace}`;
+}
+
+/** Undefined of a domain. */
+export function namespaceOfOwner(owner: string): string | undefined {
+  return owner.startsWith(namespaceWord) ? owner.slice(namespaceWord.length) : undefined;
+}

@@ -29,7 +29,6 @@ export const senderDomainNotYet: readonly NotYet[] = [
   { path: "spec.dkim.managed.rotateAfter", until: "keys are kept; make new ones by hand" },
   { path: "spec.senders[].serviceAccounts", until: "this entry lets nobody in; use credentials" },
   { path: "spec.senders[].clientCertificates", until: "this entry lets nobody in; use credentials" },
-  { path: "spec.limits", until: "the domain may send without limit" },
   { path: "spec.dns.publish", until: "status lists the records, publish them yourself" },
 ];
 

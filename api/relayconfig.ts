@@ -92,6 +92,13 @@ const tracing = z.object({
   trustedNextHops: z.array(z.object({ host: z.string(), port: z.int().min(1).max(65535).optional() })),
 });
 
+/** Most in an hour, of all pods together; what is absent is not limited. */
+const sendLimits = z.object({
+  messagesPerHour: z.int().min(1).optional(),
+  recipientsPerHour: z.int().min(1).optional(),
+  bytesPerHour: z.number().min(1).optional(),
+});
+
 export const relayDocument = z.object({
   version,
   /** Digest of everything the operator wants this relay to run; reported back once all of it is loaded. */
@@ -123,6 +130,11 @@ export const relayDocument = z.object({
     connections: z.int().min(1),
     connectionsPerClient: z.int().min(1),
   }),
+  /**
+   * Among how many pods what may be sent in an hour is divided, where no lease says otherwise; absent where nothing is limited, and
+   * then it is one.
+   */
+  pods: z.int().min(1).optional(),
   /** Absent: nothing is traced. */
   tracing: tracing.optional(),
   /** SHA-256 (hex) of shardText() by shard directory name: a shard that differs has not arrived yet. */
@@ -145,11 +157,9 @@ const domainFields = z.object({
   }),
   /** This domain's own way out; empty means the relay's. */
   smarthosts: z.array(smarthost),
-  limits: z.object({
-    messagesPerHour: z.int().min(1).optional(),
-    recipientsPerHour: z.int().min(1).optional(),
-    bytesPerHour: z.number().min(1).optional(),
-  }),
+  limits: sendLimits,
+  /** The entry of the relay's tenants that admits it, where that limits each of its namespaces. */
+  tenant: z.object({ name: z.string(), limits: sendLimits }).optional(),
   bounces: z.object({ to: z.string() }).optional(),
 });
 
@@ -178,10 +188,10 @@ export function parseDomainDocument(json: unknown): DomainDocument {
 /** As it is mounted, in the words of its version; always in this order, so that the same document is the same text. */
 export function domainDocumentText(document: DomainDocument): string {
   const { version: written, localParts: named, senderDomain, domain, keys, unsigned, senders, ...others } = document;
-  const { smarthosts, limits, bounces, ...unnamed } = others;
+  const { smarthosts, limits, tenant, bounces, ...unnamed } = others;
   const parts = written === 1 ? { addresses: named } : { localParts: named };
   // A field that no place was given in the order is an error of the compiler: left out, it would never reach a relay.
-  const last = { smarthosts, limits, bounces, ...(unnamed satisfies Record<string, never>) };
+  const last = { smarthosts, limits, tenant, bounces, ...(unnamed satisfies Record<string, never>) };
   const inOrder = { version: written, senderDomain, domain, keys, unsigned, senders, ...parts, ...last };
   return `${JSON.stringify(inOrder, undefined, 1)}\n`;
 }

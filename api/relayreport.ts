@@ -54,6 +54,22 @@ export const relayReport = z.object({
       unwrittenOutcomes: z.int().min(0),
     })
     .optional(),
+  /**
+   * Of what domains and namespaces may send in an hour: those of which this pod needs more than it has, or has a lease; absent
+   * where nothing is limited, and from relays that do not count.
+   */
+  quotas: z
+    .array(
+      z.object({
+        key: z.string(),
+        /** This pod's now. */
+        share: z.number().min(0).max(1),
+        isPressed: z.boolean(),
+        /** Something was refused for want of it in the last ten minutes. */
+        isLimited: z.boolean(),
+      }),
+    )
+    .optional(),
   /** Messages accepted since the process started; the operator derives rates from two reports. */
   acceptedMessages: z.int().min(0),
   startedAt: z.iso.datetime(),

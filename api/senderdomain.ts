@@ -7,6 +7,7 @@ import { spelled } from "./schema/pattern.ts";
 import { apiVersion, senderDomainKind } from "./group.ts";
 import { duration } from "./duration.ts";
 import { credentials } from "./fields/identities.ts";
+import { sendLimits } from "./fields/sendlimits.ts";
 import { serviceAccounts } from "./fields/senders.ts";
 import { secretKeyReference } from "./schema/reference.ts";
 import { listAtomic, listMap, listSet } from "./schema/list.ts";
@@ -14,7 +15,6 @@ import { metadata } from "./schema/metadata.ts";
 import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./schema/rule.ts";
 import { smarthosts } from "./fields/smarthost.ts";
 import { dkimSelector, domainName, emailAddress, labelName, objectName, recordName } from "./schema/text.ts";
-import { size } from "./quantity.ts";
 import { senderDomainStatus } from "./status/senderdomain.ts";
 
 export {
@@ -95,22 +95,6 @@ const localPartPattern = spelled(
   "must be a local part such as billing or no-reply-*, without the domain",
 );
 
-const limits = z.strictObject({
-  messagesPerHour: z
-    .int()
-    .min(1)
-    .max(100_000_000)
-    .optional()
-    .describe("Most messages in an hour; more are answered 450 4.7.1."),
-  recipientsPerHour: z
-    .int()
-    .min(1)
-    .max(100_000_000)
-    .optional()
-    .describe("Most recipients in an hour; more are answered 450 4.7.1."),
-  bytesPerHour: size("64Ki", "1Pi").optional().describe("Most octets in an hour; more are answered 450 4.7.1."),
-});
-
 const dmarc = z.strictObject({
   policy: z
     .enum(["none", "quarantine", "reject"])
@@ -158,7 +142,7 @@ const spec = z.strictObject({
   smarthosts: smarthosts().describe(
     "This domain's own way out, tried in order; the relay's when empty. The relay's entry in tenants must say `may: [Smarthosts]`.",
   ),
-  limits: limits.optional().describe("What the domain may send, over all pods of the relay."),
+  limits: sendLimits().optional().describe("What the domain may send, over all pods of the relay."),
   bounces: z
     .strictObject({ to: emailAddress().describe("Address that gets them.") })
     .optional()

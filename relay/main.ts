@@ -8,6 +8,7 @@ import { BoundedLabel, MetricsRegistry } from "../runtime/metrics.ts";
 import { drainRoutes } from "./administration/drainroutes.ts";
 import { Gate } from "./administration/gate.ts";
 import { DrainState } from "./administration/orders.ts";
+import { quotaRoutes } from "./administration/quotaroutes.ts";
 import { administrationMetrics } from "./administration/metrics.ts";
 import { openAdministration } from "./administration/server.ts";
 import { configurationMetrics } from "./config/metrics.ts";
@@ -97,14 +98,17 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   // Closed after mail: whoever waits for this relay's end reads its report meanwhile.
   lifecycle.onStop({ name: "http", close: async () => pages.server?.close() });
   const tracer = createHandoffTracer(telemetry);
-  const limits = podLimits(clock);
+  const limits = podLimits(clock, {
+    kept: opened.quotas,
+    evenShare: () => 1 / (snapshots.current().relay.pods ?? 1),
+  });
   const shared = { snapshots, spool: opened, log, clock, chance, limits, metrics, journal, hops, tracer };
   const mail = await openMail(shared, settings, lifecycle);
   const shown = { metrics: metrics.registry, counts: metrics.counts, history, stopping: lifecycle.stopping };
   pages.server = await openHealth({
     host: settings.listenHost,
     port: settings.ports.get("http") ?? observationPort,
-    pages: relayPages({ ...shown, ...mail, snapshots, spool: opened, clock }),
+    pages: relayPages({ ...shown, ...mail, quotas: limits.quotas, snapshots, spool: opened, clock }),
     log,
   });
   log.info({ listener: "http", port: pages.server.port }, "listening");
@@ -174,7 +178,7 @@ async function openMail(
   const giver = await openGiver({ ...shared, metrics: metrics.handoff, orders, delivery, name: hostname() });
   const administration = await openAdministration({
     snapshots,
-    routes: [...drainRoutes({ orders, log }), ...taker.routes],
+    routes: [...drainRoutes({ orders, log }), ...quotaRoutes(shared.limits.quotas), ...taker.routes],
     log,
     listenHost,
     ports,

@@ -156,7 +156,7 @@ test("what a person types and sees stays as it is", () => {
         shortNames: ["sd"],
         categories: ["mail"],
       },
-      columns: ["Ready", "Domain", "Relay", "DKIM", "DNS", "Age"],
+      columns: ["Ready", "Domain", "Relay", "DKIM", "DNS", "Limited", "Age"],
       subresources: { status: {} },
     },
   ]);

@@ -16,6 +16,8 @@ interface PrinterColumn {
   readonly type: "string" | "integer" | "date";
   readonly jsonPath: string;
   readonly description: string;
+  /** Shown by `kubectl get -o wide` alone. */
+  readonly priority?: 1;
 }
 
 interface Kind {
@@ -95,6 +97,14 @@ const senderDomainKind: Kind = {
     { name: "Relay", type: "string", jsonPath: ".spec.relayRef.name", description: "The relay that sends for it." },
     conditionColumn("DKIM", "KeysReady", "Whether every key is there and usable."),
     conditionColumn("DNS", "DNSVerified", "Whether every wanted record is published."),
+    {
+      name: "Limited",
+      type: "date",
+      jsonPath: ".status.limitedSince",
+      priority: 1,
+      description:
+        "For how long mail is refused because the domain, or its namespace, has sent what it may in an hour.",
+    },
     age,
   ],
   subresources: { status: {} },

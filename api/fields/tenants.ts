@@ -1,6 +1,7 @@
 /** Whose sender domains a relay serves, and what else those may. */
 import { z } from "zod";
 import { listMap, listSet } from "../schema/list.ts";
+import { sendLimits } from "./sendlimits.ts";
 import { ruled, type Rule } from "../schema/rule.ts";
 import { labelSelector } from "../schema/selector.ts";
 import { domainPattern, labelName } from "../schema/text.ts";
@@ -54,6 +55,11 @@ const tenant = z.strictObject({
   may: listSet(z.enum(permissions), permissions.length)
     .optional()
     .describe("What they may do beside sending. Smarthosts: name a way out of their own. Nothing when absent."),
+  limits: sendLimits()
+    .optional()
+    .describe(
+      "What all domains of a namespace that come by this entry may send together: each namespace has this much.",
+    ),
 });
 
 const ownNamespace = { name: "own", namespaces: { from: "Same" as const } };

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
-import { listMap } from "../schema/list.ts";
+import { listAtomic, listMap } from "../schema/list.ts";
 
 /** True means good, but for Draining, Reconciling and Stalled, where False does. */
 export const mailRelayConditions = {
@@ -286,6 +286,11 @@ export const mailRelayStatus = z
       .meta({ format: "date-time" })
       .optional()
       .describe("When the longest overdue recipient became due; absent when nothing is due."),
+    limited: listAtomic(z.string().max(300), 100)
+      .optional()
+      .describe(
+        "Domains, and namespaces of tenants, of which mail was refused 450 in the last ten minutes because they had sent what they may in an hour; a hundred of them at most.",
+      ),
     revision: z.string().max(64).optional().describe("Revision of the configuration that was rendered last."),
     pods: listMap(pod, "name", 100).optional().describe("What each pod runs."),
     retainedSpools: listMap(retainedSpool, "claimName", 100)

@@ -222,6 +222,14 @@ export const senderDomainStatus = z
       })
       .optional()
       .describe("The keys in use."),
+    limitedSince: z
+      .string()
+      .max(64)
+      .meta({ format: "date-time" })
+      .optional()
+      .describe(
+        "Since when mail of the domain is refused 450 again and again because it, or its namespace, has sent what it may in an hour; absent when none was for ten minutes.",
+      ),
     dnsRecords: listAtomic(dnsRecord, 32).optional().describe("Records to publish, and what was found."),
   })
   .describe("What the domain is, as far as the operator has seen.");

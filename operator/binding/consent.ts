@@ -10,7 +10,8 @@ import type { ObjectMeta, Stored } from "../kube/objects.ts";
 import { type Labels, matchesAsFarAsKnown, matchesSelector, namespaceNameLabel } from "../kube/selector.ts";
 
 export type Consent =
-  | { readonly kind: "given" }
+  /** By this entry of the relay's tenants, the first of those that admit it with what it asks. */
+  | { readonly kind: "given"; readonly tenant: Tenant }
   | {
       readonly kind: "refused";
       readonly reason: "NamespaceNotAllowed" | "DomainNotAllowed" | "SmarthostsNotAllowed";
@@ -70,7 +71,8 @@ export function judgeConsent(question: ConsentQuestion): Consent {
     return { kind: "refused", reason: "SmarthostsNotAllowed", message };
   }
   const deciding = hasWaysOfItsOwn ? allowed : fitting;
-  return { kind: deciding.some(({ isKnown }) => isKnown) ? "given" : "unknown" };
+  const giving = deciding.find(({ isKnown }) => isKnown);
+  return giving === undefined ? { kind: "unknown" } : { kind: "given", tenant: giving.tenant };
 }
 
 interface Welcome {

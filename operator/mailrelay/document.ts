@@ -17,6 +17,7 @@ import { shardDigests, withRevision } from "./objects/configuration.ts";
 import { problemsUnder, type Readings, readReferences } from "../references/readings.ts";
 import { tracingDocument } from "./objects/tracing.ts";
 import { relayReferences } from "./references.ts";
+import { decideScale } from "./scale/scale.ts";
 import { smarthostDocuments } from "../references/smarthost.ts";
 import { documentVersionFor } from "./rollout/versions.ts";
 import type { RelayWorld } from "./world.ts";
@@ -88,6 +89,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
       connections: spec.limits.connections,
       connectionsPerClient: spec.limits.connectionsPerClient,
     },
+    ...podsOf(world),
     ...tracingOf(world, readings),
     shards: shardDigests(world.shards),
   });
@@ -98,6 +100,13 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
 function credentialsOf(world: RelayWorld): RelayDocument["credentials"] {
   const isForbidden = world.credentials.problems.some((problem) => problem.kind === "forbidden");
   return isForbidden ? (mountedDocument(world)?.credentials ?? []) : [...world.credentials.documents];
+}
+
+/** As many as take mail now or will: what may be sent is divided among them, and one that leaves has its part until it is gone. */
+function podsOf(world: RelayWorld): Pick<RelayDocument, "pods"> {
+  if (!world.hasLimits) return {};
+  const { desired, replicas } = decideScale(world);
+  return { pods: Math.max(1, desired, replicas) };
 }
 
 /** While a Secret of it is in trouble, traces go on as they did. */

@@ -72,8 +72,8 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     service: await kube.get("Service", namespace, name),
     networkPolicy: await kube.get("NetworkPolicy", namespace, name),
     shards,
-    domains,
-    unseen: await gatherUnseen(kube, { shards, domains }),
+    ...domains,
+    unseen: await gatherUnseen(kube, { shards, domains: domains.domains }),
     sight: kube.sight(namespace),
     contests: await gatherContests(kube, relay),
     pods: await gatherPods(sources, relay),
@@ -113,13 +113,16 @@ export async function readShards(
   }
 }
 
-async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<ReadonlySet<string>> {
+async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Pick<RelayWorld, "domains" | "hasLimits">> {
   const domains = new Set<string>();
+  let hasLimits = relay.spec.tenants.some(({ limits }) => limits !== undefined);
   for (const domain of await kube.list("SenderDomain", { relay: nameOf(relay.metadata) })) {
     const namespaceLabels = await kube.namespaceLabels(domain.metadata.namespace);
-    if (judgeConsent({ relay, domain, namespaceLabels }).kind !== "refused") domains.add(domain.spec.domain);
+    if (judgeConsent({ relay, domain, namespaceLabels }).kind === "refused") continue;
+    domains.add(domain.spec.domain);
+    hasLimits ||= domain.spec.limits !== undefined;
   }
-  return domains;
+  return { domains, hasLimits };
 }
 
 /** Most relays have no document that none of the domains holds, and nothing is asked then. */

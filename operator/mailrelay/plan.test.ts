@@ -4,8 +4,10 @@ import {
   authorityPem,
   authoritySecretOf,
   internalAuthoritySecretOf,
+  podOf,
   relayOf,
   relayWorld,
+  reportOf,
   secretOf,
 } from "../../test/support/operatorobjects.ts";
 import { readShard } from "../kube/shard.ts";
@@ -75,6 +77,25 @@ test("planRelay() changes the revision when a shard changes and when the spec ch
   const renamed = { ...world.relay, spec: { ...world.relay.spec, hostname: "other.example.com" } };
   assert.notEqual(documentOf(planRelay({ ...world, relay: renamed }))?.revision, revision);
   assert.equal(documentOf(planRelay({ ...world, now: world.now + 1000 }))?.revision, revision);
+});
+
+test("planRelay() says among how many pods what may be sent is divided, where something is limited", () => {
+  const world = fullWorld();
+  assert.equal(documentOf(planRelay(world))?.pods, undefined);
+  const pods = (replicas: number): number | undefined =>
+    documentOf(
+      planRelay({ ...world, hasLimits: true, relay: { ...world.relay, spec: { ...world.relay.spec, replicas } } }),
+    )?.pods;
+  assert.deepEqual([pods(0), pods(1), pods(3)], [1, 1, 3]);
+});
+
+test("planRelay() names in status who has sent what he may, once and in order", () => {
+  const said = (key: string, isLimited: boolean) => ({ key, share: 1, isPressed: true, isLimited });
+  const report = { ...reportOf(), quotas: [said("tenant shops shop", true), said("domain b.example", true)] };
+  const other = { ...reportOf(), quotas: [said("domain b.example", true), said("domain a.example", false)] };
+  const pods = [podOf("outbound-0", { report }), podOf("outbound-1", { report: other })];
+  assert.deepEqual(planRelay({ ...fullWorld(), pods }).status.limited, ["b.example", "namespace shop"]);
+  assert.equal(planRelay(fullWorld()).status.limited, undefined);
 });
 
 test("planRelay() keeps the last good way out while a smarthost's Secret is missing, and lets the rest take effect", () => {

@@ -27,6 +27,7 @@ import { renderNetworkPolicy } from "./objects/networkpolicy.ts";
 import { renderPodMonitor } from "./objects/podmonitor.ts";
 import { addressesOf, renderClientService, renderHeadlessService } from "./objects/service.ts";
 import { renderServiceAccount } from "./objects/serviceaccount.ts";
+import { leasing, limitedNow } from "./leasing.ts";
 import { judgeAvailable, judgeProgrammed, relayStatus } from "./programmed.ts";
 import { judgeRollout, type Rollout, setToApply } from "./rollout/rollout.ts";
 import { drainEvents, judgeDraining } from "./scale/draining.ts";
@@ -81,6 +82,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
     ...judged,
     ...(addresses.length === 0 ? {} : { addresses: [...addresses] }),
     attachedDomains: world.domains.size,
+    ...limitedNow(world),
   };
   const said = {
     recommendations: scale.recommendations,
@@ -235,6 +237,7 @@ function actionsFor(considered: Considered & { readonly nudges: readonly Nudge[]
     ...volumes.grow.map(({ name, size }) => ({ kind: "grow", claim: { namespace, name }, size }) as const),
     ...nudges.map((nudge) => ({ kind: "nudge", namespace, ...nudge }) as const),
     ...ordering(world, scale),
+    ...leasing(world),
     ...objectsToRemove(world),
     ...volumes.remove.map((name) => removal(world, "PersistentVolumeClaim", name)),
   ];

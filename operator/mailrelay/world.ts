@@ -33,6 +33,8 @@ export interface RelayWorld extends RelayPods, TrustFacts {
   readonly shards: ReadonlyMap<string, ShardFact>;
   /** Domains that SenderDomains hold on this relay; whatever else a shard has is left over. */
   readonly domains: ReadonlySet<string>;
+  /** Whether some domain, or some tenant's namespaces, may send only so much in an hour. */
+  readonly hasLimits: boolean;
   /**
    * Labels of namespaces whose SenderDomains are not seen and that have documents here; undefined where labels are not seen
    * either.

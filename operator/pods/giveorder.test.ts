@@ -85,6 +85,19 @@ test("an order is posted and taken back by the operator's own certificate", asyn
   assert.equal(asked[0]?.serial, asked[1]?.serial);
 });
 
+test("shares are posted to a place of their own", async () => {
+  const { port, asked } = await startPod();
+  const leases = { version: 1, forMs: 60_000, shares: [{ key: "domain example.com", share: 0.95 }] } as const;
+  assert.equal(
+    await giveOrder({ ...to(port), order: undefined, leases: { ...leases, shares: [...leases.shares] } }),
+    undefined,
+  );
+  assert.deepEqual(
+    asked.map(({ method, path, body }) => [method, path, body]),
+    [["POST", "/quotas", JSON.stringify(leases)]],
+  );
+});
+
 test("the operator's certificate is another one with another authority, and when its life is near its end", async () => {
   // The server looks at a real clock: none of them may be of the future.
   let now = Date.now() - 17 * 3_600_000;

@@ -5,7 +5,15 @@
  */
 import { request } from "node:https";
 import type { TLSSocketOptions } from "node:tls";
-import { drainPath, identityOf, operatorIdentity, relayIdentity, type DrainOrder } from "../../api/administration.ts";
+import {
+  drainPath,
+  identityOf,
+  operatorIdentity,
+  quotasPath,
+  relayIdentity,
+  type DrainOrder,
+  type QuotaLeases,
+} from "../../api/administration.ts";
 import type { InternalAuthority } from "../trust/internalauthority.ts";
 import type { IssuedCertificate } from "../trust/certificate.ts";
 import type { NextHopAddress } from "../installation/installation.ts";
@@ -16,6 +24,8 @@ export interface OrderRequest {
   readonly relay: { readonly namespace: string; readonly name: string };
   /** Undefined takes back the order that was given. */
   readonly order: DrainOrder | undefined;
+  /** Given in place of any order to leave. */
+  readonly leases?: QuotaLeases;
   readonly authority: InternalAuthority;
 }
 
@@ -72,8 +82,9 @@ interface Answer {
   readonly text: string;
 }
 
-function send({ address, relay, order, authority }: OrderRequest, own: IssuedCertificate): Promise<Answer> {
-  const body = order === undefined ? undefined : JSON.stringify(order);
+function send({ address, relay, order, leases, authority }: OrderRequest, own: IssuedCertificate): Promise<Answer> {
+  const given = leases ?? order;
+  const body = given === undefined ? undefined : JSON.stringify(given);
   const trust: TLSSocketOptions & { checkServerIdentity: typeof check } = {
     ca: authority.bundle,
     cert: own.certificate,
@@ -95,7 +106,7 @@ function send({ address, relay, order, authority }: OrderRequest, own: IssuedCer
         ...trust,
         ...address,
         method: body === undefined ? "DELETE" : "POST",
-        path: drainPath,
+        path: leases === undefined ? drainPath : quotasPath,
         agent: false,
         signal: AbortSignal.timeout(timeoutMs),
         headers: body === undefined ? {} : { "content-type": "application/json" },

@@ -37,6 +37,18 @@ test("a relay rests while its pods report the same, and not for long", () => {
   for (const [what, expected, pods] of cases) assert.equal(isUndisturbed(rest, pods), expected, what);
 });
 
+test("a relay does not rest while a pod has a lease, or needs one: it is leased again before it ends", () => {
+  const quota = { key: "domain example.com", share: 0.95, isPressed: true, isLimited: true };
+  const pods = (quotas: readonly (typeof quota)[]) => [
+    podOf("outbound-0", { report: { ...reportOf(), quotas: [...quotas] } }),
+  ];
+  assert.equal(restOf(relayWorld({ pods: pods([quota]) }), ready), undefined);
+  const rest = restOf(relayWorld({ pods: pods([]) }), ready);
+  assert.ok(rest !== undefined);
+  assert.equal(isUndisturbed(rest, pods([])), true);
+  assert.equal(isUndisturbed(rest, pods([quota])), false);
+});
+
 test("a relay that is not ready, or scaled by its load, does not rest", () => {
   assert.equal(restOf(relayWorld(), {}), undefined);
   const autoscaling = { minReplicas: 1, maxReplicas: 3 };

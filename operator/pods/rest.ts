@@ -32,6 +32,8 @@ export function restOf(
   const isReady = status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True");
   // How many pods there should be is decided from rates, which change with every look.
   if (isReady !== true || relay.spec.autoscaling !== undefined) return undefined;
+  // What is leased to a pod is leased again before it ends.
+  if (pods.some(({ report }) => (report?.quotas ?? []).length > 0)) return undefined;
   return { since: now, pods: digestOf(pods) };
 }
 

@@ -126,11 +126,34 @@ const mixed = (...revisions: readonly string[]): object => ({
 
 const well = { conditions: ["Accepted", "ResolvedRefs"].map((type) => ({ type, status: "True" })) };
 
+const limiting = (...limited: readonly string[]): object => ({ ...ready("2"), limited });
+
 const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[] = [
   [
     "a domain that stays where it is looks at itself alone",
     { kind: "SenderDomain", name: "a", before: a, after: { ...a, metadata: { ...a.metadata, generation: 2 } } },
     "SenderDomain/mail/a",
+  ],
+  [
+    "a domain that has sent what it may is told so, and one of which that is over",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: limiting("d.example", "e.example") },
+      after: { ...one, status: limiting("a.example", "e.example") },
+    },
+    // b waits for the pods; a.example is held by two.
+    "SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d",
+  ],
+  [
+    "all domains of a namespace that has sent what it may are told so",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: limiting() },
+      after: { ...one, status: limiting("namespace shop") },
+    },
+    "SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d SenderDomain/shop/e",
   ],
   [
     "a domain that moves tells its relay, its old rivals and its new ones",

@@ -3,6 +3,7 @@
  * and those that compete with it. Found by index, so that one changed domain never costs a walk over all. Pure.
  */
 import { relayLabel } from "../../api/labels.ts";
+import { namespaceOfOwner } from "../../api/administration.ts";
 import type { ClusterChange, ObjectChange } from "../kube/cluster/news.ts";
 import { ownerIn } from "../kube/cluster/owner.ts";
 import { asKind, faultsOf } from "../kube/cluster/views.ts";
@@ -93,6 +94,7 @@ function ofObject(
         // While pods load something new, only those domains wait for it that were not loaded before.
         ...(concernsAll(change) ? found("SenderDomain", byRelay, `${namespace}/${name}`) : []),
         ...(mayHaveLoaded(change) ? found("SenderDomain", byRelayWaiting, `${namespace}/${name}`) : []),
+        ...limitNews(change, found),
       ];
     case "SenderDomain": {
       const places = new Set(versions(change).map(placeOf));
@@ -206,6 +208,21 @@ function isGoingOn(object: RawObject): boolean {
   const isTrue = (type: string): boolean =>
     status?.conditions?.some((condition) => condition.type === type && condition.status === "True") === true;
   return status?.revision !== undefined && !spec.paused && isTrue("Accepted") && isTrue("ResolvedRefs");
+}
+
+/** Domains that have, or have no longer, sent what they may in an hour, and those of such namespaces. */
+function limitNews({ namespace, name, before, after }: ObjectChange, found: Found): readonly string[] {
+  const [was, is] = [before, after].map((object) =>
+    object === undefined ? [] : (asKind<"MailRelay">(object).status?.limited ?? []),
+  );
+  const all = [...(was ?? []), ...(is ?? [])];
+  const news = all.filter((owner) => was?.includes(owner) !== is?.includes(owner));
+  return news.flatMap((owner) => {
+    const of = namespaceOfOwner(owner);
+    return of === undefined
+      ? found("SenderDomain", byRelayDomain, `${namespace}/${name} ${owner}`)
+      : found("SenderDomain", byNamespace, of);
+  });
 }
 
 /** The revision that all ready pods have; undefined when there is none. */

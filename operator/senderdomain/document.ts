@@ -2,6 +2,7 @@
  * The document that a SenderDomain's relay gets: each field of the spec that reaches the pods goes through here. What cannot be
  * rendered leaves the last good document whole. Pure.
  */
+import type { SendLimits } from "../../api/fields/sendlimits.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import {
   type DomainDocument,
@@ -9,6 +10,7 @@ import {
   documentVersions,
   parseDomainDocument,
 } from "../../api/relayconfig.ts";
+import { judgeConsent } from "../binding/consent.ts";
 import { rsaKeyDocument } from "../dkim/privatekey.ts";
 import { givenVersion } from "../mailrelay/document.ts";
 import { type Readings, readReferences } from "../references/readings.ts";
@@ -89,13 +91,21 @@ function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): D
       ...smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, installation: world.installation }),
     ],
     limits: limitsDocument(spec.limits ?? {}),
+    ...tenantOf(world),
     ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
   };
 }
 
-type LimitsSpec = NonNullable<DomainWorld["domain"]["spec"]["limits"]>;
+/** Of an entry that limits nothing the relay need not know. */
+function tenantOf({ relay, domain, namespaceLabels }: DomainWorld): Pick<DomainDocument, "tenant"> {
+  if (relay === undefined) return {};
+  const consent = judgeConsent({ relay, domain, namespaceLabels });
+  if (consent.kind !== "given" || consent.tenant.limits === undefined) return {};
+  const { name, limits } = consent.tenant;
+  return { tenant: { name, limits: limitsDocument(limits) } };
+}
 
-function limitsDocument(limits: LimitsSpec): DomainDocument["limits"] {
+function limitsDocument(limits: SendLimits): DomainDocument["limits"] {
   const bytesPerHour = limits.bytesPerHour === undefined ? undefined : parseQuantity(limits.bytesPerHour);
   return {
     ...(limits.messagesPerHour === undefined ? {} : { messagesPerHour: limits.messagesPerHour }),

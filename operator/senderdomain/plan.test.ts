@@ -488,14 +488,14 @@ for (const [what, world, senders, said] of nobodySends) {
 }
 
 test("what is to be said of a served domain is said whole", () => {
-  const limited = domainOf({ spec: { limits: { messagesPerHour: 10 }, senders: [byLogin] } });
+  const limited = domainOf({ spec: { dns: { publish: "DNSEndpoint" }, senders: [byLogin] } });
   const nobody = { kind: "missing", object: "Secret", field: "f", message: "f selects no Secret" } as const;
   const found = condition(
     planDomain(domainWorld({ domain: limited, credentials: { documents: [], problems: [nobody] } })),
     "Accepted",
   );
   assert.equal(found?.reason, "NoSenders");
-  assert.match(found.message, /^f selects no Secret; spec\.limits is not acted on yet/);
+  assert.match(found.message, /^f selects no Secret; spec\.dns\.publish is not acted on yet/);
 });
 
 test("planDomain() writes nothing for a domain that is not served", () => {

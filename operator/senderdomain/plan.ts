@@ -24,6 +24,7 @@ import {
 } from "./assess.ts";
 import { dkimRecord, dmarcRecord, spfRecord, zoneLine } from "../dns/records.ts";
 import { renderFor, type Rendering } from "./document.ts";
+import { limitedOf, limitEvents } from "./limited.ts";
 import { keyFacts, keysToAdopt, keysToMake, type ManagedKeyIntent } from "./keys.ts";
 import { reasonOf } from "../references/problem.ts";
 import { rejectionText } from "../work/rejection.ts";
@@ -64,6 +65,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
     observedGeneration: domain.metadata.generation ?? 0,
     conditions,
     dkim: { keys: dkimKeys(world, keys) },
+    ...limitedOf(world),
     dnsRecords: [...records],
   };
   return {
@@ -74,6 +76,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
       ...(mayWrite ? [documentFor(world, relay, text)] : []),
       { kind: "status", of: "SenderDomain", metadata: domain.metadata, status },
       ...domainEvents(domain, conditions),
+      ...limitEvents(domain, status),
     ],
     requeueAfterMs: untilArrived(world, findings) ?? lookAgainMs(world, all),
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,

@@ -8,6 +8,7 @@ import type { ManagedAlgorithm } from "../dkim/privatekey.ts";
 import type { KubeEvent, MetadataChange, Reference } from "../kube/kube.ts";
 import type { AppliedObject, ObjectMeta, Secret } from "../kube/objects.ts";
 import type { PodFact } from "../pods/facts.ts";
+import type { Leasing } from "../pods/leases.ts";
 import type { PodOrder } from "../pods/orders.ts";
 import type { InternalAuthority } from "../trust/internalauthority.ts";
 import type { AuthorityRequest, LeafIssue } from "../trust/request.ts";
@@ -40,6 +41,8 @@ interface Contents {
     readonly authority: InternalAuthority;
     readonly orders: readonly PodOrder[];
   };
+  /** Gives pods of a relay shares of what may be sent in an hour: those that shrink, and then those that grow. */
+  readonly lease: Leasing & { readonly relay: Named; readonly authority: InternalAuthority };
   readonly remove: { readonly reference: Reference };
   readonly status: StatusOf<"MailRelay", MailRelayStatus> | StatusOf<"SenderDomain", SenderDomainStatus>;
   readonly event: { readonly event: KubeEvent };

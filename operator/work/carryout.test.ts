@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { LocalKube } from "../../local/kube.ts";
-import { domainOf, now, installation, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
+import { domainOf, now, installation, podOf, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
 import { createCredentialSource } from "../credentials/source.ts";
 import {
   ForbiddenError,
@@ -235,4 +235,40 @@ test("what nobody who made the resource can mend ends the look", async (t) => {
   kube.refuses.set("apply one", new Error("the server is away"));
   await assert.rejects(run([applied(one), gone, status]), /the server is away/);
   assert.deepEqual(kube.calls, ["apply one"]);
+});
+
+test("shares grow only when all that shrink are in force", async (t) => {
+  const kube = await open(t);
+  const pod = (name: string) => podOf(name, { administration: { host: name, port: 9465 } });
+  const order = (name: string, share: number) => ({
+    pod: pod(name),
+    leases: { version: 1 as const, forMs: 60_000, shares: [{ key: "domain example.com", share }] },
+  });
+  const action: Action = {
+    kind: "lease",
+    relay: { namespace: "mail", name: "outbound" },
+    authority: { certificate: "", privateKey: "", bundle: "" },
+    shrinking: [order("idle", 0.05), order("other", 0.05)],
+    growing: [order("busy", 0.9)],
+  };
+  const plan: Plan = { actions: [action], requeueAfterMs: undefined };
+  for (const [failing, expected] of [
+    [undefined, ["idle 0.05", "other 0.05", "busy 0.9"]],
+    ["other", ["idle 0.05", "other 0.05"]],
+  ] as const) {
+    const given: string[] = [];
+    const giveOrder: RelaySources["giveOrder"] = ({ address, leases }) => {
+      given.push(`${address.host} ${leases?.shares[0]?.share}`);
+      return Promise.resolve(address.host === failing ? "it does not answer" : undefined);
+    };
+    await carryOut(
+      { ...sourcesOver(kube), giveOrder },
+      {
+        subject: { kind: "MailRelay", namespace: "mail", name: "outbound", generation: 1 },
+        plan,
+        again: () => Promise.resolve(plan),
+      },
+    );
+    assert.deepEqual(given, expected);
+  }
 });

@@ -8,6 +8,7 @@ import { makeKeySecret } from "../dkim/makekey.ts";
 import { type Kube, keyOf, nameOf, type Reference, RejectedError } from "../kube/kube.ts";
 import type { AppliedObject } from "../kube/objects.ts";
 import type { GiveOrder } from "../pods/giveorder.ts";
+import type { LeaseOrder } from "../pods/leases.ts";
 import { orderDigest } from "../pods/orders.ts";
 import { issueLeaves, makeAuthority } from "../trust/making.ts";
 import { authorityReference } from "../trust/request.ts";
@@ -96,6 +97,7 @@ const crafts: { readonly [K in ActionKind]: Craft<K> } = {
     },
   },
   order: { writes: ({ relay }) => ({ kind: "MailRelay", ...relay }), act: giveOrders },
+  lease: { writes: ({ relay }) => ({ kind: "MailRelay", ...relay }), act: giveLeases },
   remove: { writes: ({ reference }) => reference, act: ({ reference }, { kube }) => kube.remove(reference) },
   status: {
     writes: ({ of, metadata: { namespace, name } }) => ({ kind: of, namespace, name }),
@@ -216,6 +218,23 @@ async function giveOrders(
       else memory.ordered(uid, order === undefined ? undefined : orderDigest(order), now());
     }),
   );
+}
+
+/** What has not shrunk somewhere must not grow elsewhere: the next look finds what each pod has. */
+async function giveLeases(
+  { relay, authority, shrinking, growing }: Action<"lease">,
+  { giveOrder }: Means,
+): Promise<void> {
+  const give = (orders: readonly LeaseOrder[]): Promise<readonly (string | undefined)[]> =>
+    Promise.all(
+      orders.map(async ({ pod: { administration }, leases }) =>
+        administration === undefined
+          ? "it takes no orders"
+          : giveOrder({ address: administration, relay, order: undefined, leases, authority }),
+      ),
+    );
+  const failures = await give(shrinking);
+  if (failures.every((failure) => failure === undefined)) await give(growing);
 }
 
 function podOf({ namespace, pod }: Action<"nudge">): Reference {

@@ -1,13 +1,9 @@
 /** `/drain`: the operator gives, renews and takes back the order to leave. */
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { z } from "zod";
-import { drainOrder, drainPath, type DrainOrder } from "../../api/administration.ts";
+import { drainOrder, drainPath } from "../../api/administration.ts";
 import type { Log } from "../../runtime/log.ts";
+import { readOrder, reply } from "./order.ts";
 import type { DrainState } from "./orders.ts";
 import type { Route } from "./route.ts";
-
-/** A thousand peers with the longest names that DNS has. */
-const orderOctets = 1_048_576;
 
 export interface DrainRoutesOptions {
   readonly orders: DrainState;
@@ -21,13 +17,8 @@ export function drainRoutes({ orders, log }: DrainRoutesOptions): readonly Route
       path: drainPath,
       allowed: "operator",
       async answer(request, response) {
-        const text = await readBody(request);
-        if (text === undefined) {
-          response.setHeader("connection", "close");
-          return reply(response, 413, `an order has at most ${orderOctets} octets`);
-        }
-        const order = decodeOrder(text);
-        if (typeof order === "string") return reply(response, 400, order);
+        const order = await readOrder(request, response, drainOrder);
+        if (order === undefined) return;
         const change = orders.give(order);
         const peers = order.peers.map((peer) => peer.name);
         if (change !== "same") log.info({ change, peers }, "drain ordered");
@@ -45,40 +36,4 @@ export function drainRoutes({ orders, log }: DrainRoutesOptions): readonly Route
       },
     },
   ];
-}
-
-/** Undefined when it is too large; what follows is left unread. Rejects when the connection breaks off. */
-function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
-  const chunks: Buffer[] = [];
-  let octets = 0;
-  request.on("data", (chunk: Buffer) => {
-    octets += chunk.length;
-    chunks.push(chunk);
-    if (octets <= orderOctets) return;
-    request.pause();
-    resolve(undefined);
-  });
-  request.once("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
-  request.once("error", reject);
-  return promise;
-}
-
-/** The order, or what is wrong with it. */
-function decodeOrder(text: string): DrainOrder | string {
-  try {
-    return drainOrder.parse(JSON.parse(text));
-  } catch (error) {
-    if (!(error instanceof z.ZodError)) return `an order is JSON: ${String(error)}`;
-    return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
-  }
-}
-
-async function reply(response: ServerResponse, code: number, text: string): Promise<void> {
-  response.writeHead(code, { "content-type": "text/plain; charset=utf-8" });
-  await new Promise<void>((resolve) => {
-    // Also when the connection is gone before it was told.
-    response.once("close", resolve);
-    response.end(`${text}\n`);
-  });
 }

@@ -10,6 +10,7 @@ import { askPort, InternalAuthority, keepConnection, type PeerFiles } from "../.
 import { snapshotOf, TestSnapshots } from "../../test/support/submission.ts";
 import { decodePeer } from "../config/certificate.ts";
 import { drainRoutes } from "./drainroutes.ts";
+import { quotaRoutes } from "./quotaroutes.ts";
 import { DrainState } from "./orders.ts";
 import type { Route } from "./route.ts";
 import { openAdministration, type Administration, type AdministrationOptions } from "./server.ts";
@@ -23,6 +24,8 @@ interface Desk {
   readonly snapshots: TestSnapshots;
   readonly orders: DrainState;
   readonly administration: Administration;
+  /** Shares and for how long. */
+  readonly leased: readonly (readonly [ReadonlyMap<string, number>, number])[];
   /** `caller code` of each answer. */
   readonly answers: string[];
   readonly port: number;
@@ -44,6 +47,7 @@ async function deskOf(peer: PeerFiles | undefined, change: Partial<Administratio
   const snapshots = new TestSnapshots(withPeer(peer));
   const orders = new DrainState();
   const answers: string[] = [];
+  const leased: Desk["leased"][number][] = [];
   const log = createLog({ level: "silent", program: "test" });
   const echo: Route = {
     method: "PUT",
@@ -62,7 +66,12 @@ async function deskOf(peer: PeerFiles | undefined, change: Partial<Administratio
   };
   const administration = await openAdministration({
     snapshots,
-    routes: [...drainRoutes({ orders, log }), echo, broken],
+    routes: [
+      ...drainRoutes({ orders, log }),
+      ...quotaRoutes({ lease: (...given) => leased.push(given) }),
+      echo,
+      broken,
+    ],
     log,
     listenHost: "127.0.0.1",
     ports: new Map([["admin", 0]]),
@@ -75,6 +84,7 @@ async function deskOf(peer: PeerFiles | undefined, change: Partial<Administratio
     orders,
     administration,
     answers,
+    leased,
     get port(): number {
       assert.ok(administration.port);
       return administration.port;
@@ -116,9 +126,32 @@ test("an order that is none is 400 with the reason, and one that does not end is
   assert.equal(desk.orders.current(), undefined);
 });
 
+const leasing = {
+  method: "POST",
+  path: "/quotas",
+  body: '{"version":1,"forMs":60000,"shares":[{"key":"domain example.com","share":0.95}]}',
+};
+
+test("the operator leases shares of what may be sent, and no share is more than all", async () => {
+  const desk = await deskOf(own);
+  assert.equal((await askPort(desk.port, operator, leasing)).status, 200);
+  assert.deepEqual(desk.leased, [[new Map([["domain example.com", 0.95]]), 60_000]]);
+  const answer = await askPort(desk.port, operator, { ...leasing, body: leasing.body.replace("0.95", "1.5") });
+  assert.equal(answer.status, 400);
+  assert.match(answer.text, /shares\.0\.share: /);
+  assert.equal(desk.leased.length, 1);
+});
+
 const inbound = await authority.relay({ namespace: "mail", name: "inbound" });
 const forbidden = [
   { name: "a pod of this relay gives an order", as: own, question: giving, says: own403, code: "peer 403" },
+  {
+    name: "a pod of this relay leases shares",
+    as: own,
+    question: leasing,
+    says: own403,
+    code: "peer 403",
+  },
   {
     name: "the operator hands over mail",
     as: operator,
@@ -157,7 +190,10 @@ test("a pod of this relay reaches its route with body and rest; paths and method
   const answer = await askPort(desk.port, second, put);
   assert.deepEqual([answer.status, answer.text, answer.headers["x-rest"]], [200, "octets", "0m1"]);
   const missing = await askPort(desk.port, second, { method: "GET", path: "/status?x" });
-  assert.deepEqual([missing.status, missing.text], [404, "/status is not there; there are /drain /echo/ /broken\n"]);
+  assert.deepEqual(
+    [missing.status, missing.text],
+    [404, "/status is not there; there are /drain /quotas /echo/ /broken\n"],
+  );
   const method = await askPort(desk.port, operator, { method: "PUT", path: "/drain" });
   assert.deepEqual([method.status, method.headers["allow"]], [405, "POST, DELETE"]);
 });

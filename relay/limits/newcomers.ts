@@ -5,17 +5,17 @@
  * They are let in evenly: a hundred at once would stop everybody's mail for twenty milliseconds, each second anew.
  * Nothing is said to who is turned away: it has not listened before. A mail client that shares its address tries again.
  */
+import { takenAt, waitFor, withTaken, type Bucket, type Flow } from "./gcra.ts";
 import type { Time } from "./hosts.ts";
 
 /** Of one client. Who has logged in is known and never turned away, so that a connection for each message is no reason either. */
-const perSecond = 20;
-const atOnce = 50;
-const spacingMs = 1000 / perSecond;
+const flow: Flow = { perMs: 20 / 1000, room: 50 };
+/** A clock that is set back makes nobody wait for longer than this. */
+const longestMs = flow.room / flow.perMs;
 
 export class Newcomers {
   readonly #time: Time;
-  /** When a client's connections so far would have come one after the other, in ms since the epoch: the generic cell rate algorithm. */
-  readonly #evenlyUntil = new Map<string, number>();
+  readonly #connections = new Map<string, Bucket>();
   #sweptAt = 0;
 
   constructor(time: Time) {
@@ -26,18 +26,19 @@ export class Newcomers {
   isInTime(client: string): boolean {
     const now = this.#time.now();
     this.#sweep(now);
-    const until = Math.max(this.#evenlyUntil.get(client) ?? now, now) + spacingMs;
-    if (until - now > atOnce * spacingMs) return false;
-    this.#evenlyUntil.set(client, until);
+    const bucket = this.#connections.get(client);
+    const one = { cost: 1, now };
+    if (waitFor(bucket, flow, one) > 0) return false;
+    this.#connections.set(client, withTaken(bucket, flow.perMs, one));
     return true;
   }
 
-  /** Addresses that came once must not fill the memory. A clock that is set back makes nobody wait for long. */
+  /** Addresses that came once must not fill the memory. */
   #sweep(now: number): void {
     if (Math.abs(now - this.#sweptAt) < 1000) return;
     this.#sweptAt = now;
-    for (const [client, until] of this.#evenlyUntil) {
-      if (until <= now || until > now + atOnce * spacingMs) this.#evenlyUntil.delete(client);
+    for (const [client, bucket] of this.#connections) {
+      if (takenAt(bucket, flow.perMs, now) === 0 || bucket.at > now + longestMs) this.#connections.delete(client);
     }
   }
 }

@@ -38,7 +38,7 @@ export interface ReceptionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly limits: Pick<Limits, "clients" | "newcomers">;
+  readonly limits: Pick<Limits, "clients" | "newcomers" | "quotas">;
   readonly metrics: ReceptionMetrics;
   readonly journal: Journal;
   /** Who started this process and wants to know whose mail passes; a pod has nobody. */

@@ -1,5 +1,6 @@
 /** What clients did and what they were told. */
 import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
+import type { Exhausted } from "../limits/quota.ts";
 
 export interface Acceptance {
   readonly listener: string;
@@ -23,6 +24,8 @@ export interface ReceptionMetrics {
   turnedAway(listener: string): void;
   /** A check was asked and gave no answer. */
   checkSilent(check: string, reason: "overdue" | "failed"): void;
+  /** Something was refused because its sender has sent what it may. */
+  quotaExhausted(lacking: Exhausted, domain: string): void;
   /** Since the start, for the report. */
   readonly acceptedMessages: number;
 }
@@ -53,6 +56,11 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     help: "Questions to a check that got no answer in time, or a failure, and so a temporary refusal",
     labelNames: ["check", "reason"],
   });
+  const quotaRefusals = registry.counter({
+    name: "mailboat_submission_quota_refusals",
+    help: "Commands and messages refused because the domain, or its namespace, has sent what it may in an hour",
+    labelNames: ["domain", "limit"],
+  });
   const countAcceptance = acceptanceMetrics(registry, domains);
   let acceptedMessages = 0;
   return {
@@ -61,6 +69,7 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     connectionClosed: (listener) => connections.dec({ listener }),
     authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
     refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
+    quotaExhausted: ({ kind }, domain) => quotaRefusals.inc({ domain: domains.of(domain), limit: kind }),
     checkSilent: (check, reason) => silences.inc({ check, reason }),
     accepted(acceptance) {
       acceptedMessages += 1;

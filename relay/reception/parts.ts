@@ -29,7 +29,7 @@ export interface SessionParts {
   readonly parent: Parent | undefined;
   readonly hops: HopTracer;
   readonly passwords: PasswordCheck;
-  readonly limits: Pick<Limits, "clients">;
+  readonly limits: Pick<Limits, "clients" | "quotas">;
   readonly gate: Gate;
   readonly networks: NetworkCache;
   readonly headerRoom: HeaderRoom;

@@ -28,6 +28,7 @@ import { networkPrincipal, type Principal } from "./identity/principal.ts";
 import type { MailCommand } from "../smtp/server/command.ts";
 import type { Seat } from "../limits/connections.ts";
 import { clientOf } from "../../runtime/network.ts";
+import { SessionQuota } from "./quota.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { ParentTold } from "./told.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
@@ -61,6 +62,7 @@ export class ReceptionSession implements SessionRules {
   readonly #told: ParentTold;
   readonly #asking: Asking;
   readonly #verdict = new SessionVerdict();
+  readonly #quota: SessionQuota;
 
   constructor(parts: SessionParts, listener: ListenerDocument, origin: ClientOrigin) {
     this.#parts = parts;
@@ -74,6 +76,7 @@ export class ReceptionSession implements SessionRules {
     });
     this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: origin.address });
     this.#told = new ParentTold(parts.parent, listener.name);
+    this.#quota = new SessionQuota(parts);
     this.#asking = new Asking((check, silence) => this.#unanswered(check, silence));
   }
 
@@ -179,6 +182,7 @@ export class ReceptionSession implements SessionRules {
   closed(): void {
     this.#asking.end();
     this.#trace.reset();
+    this.#quota.cancel();
     if (this.#seat === undefined) return;
     this.#seat.leave();
     this.#seat = undefined;
@@ -197,6 +201,7 @@ export class ReceptionSession implements SessionRules {
   reset(): void {
     this.#trace.reset();
     this.#verdict.reset();
+    this.#quota.cancel();
   }
 
   /** Under what name its lines are counted. Those of known sessions have a rate of their own: they make nobody loud. */
@@ -247,6 +252,7 @@ export class ReceptionSession implements SessionRules {
     return after(verdict, (all) => {
       const refused = this.#verdict.concluded(all);
       if (refused === undefined) this.#trace.mailAdmitted();
+      else this.#quota.cancel();
       return refused;
     });
   }
@@ -256,7 +262,8 @@ export class ReceptionSession implements SessionRules {
       return oversize(this.sizeLimitBytes);
     const refused = admitSender(this.#snapshot, this.#clientIn(state), command.sender);
     if (refused !== undefined) return refused;
-    return this.#parts.spool.isFull() ? insufficientStorage : undefined;
+    if (this.#parts.spool.isFull()) return insufficientStorage;
+    return this.#quota.begin(command.sender?.domain, command.sizeBytes);
   }
 
   recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined> {
@@ -274,7 +281,8 @@ export class ReceptionSession implements SessionRules {
 
   #admitRecipient(envelope: Envelope): Refusal | undefined {
     const { recipients } = this.#snapshot.relay.limits;
-    if (envelope.recipients.size < recipients) return undefined;
+    const { size } = envelope.recipients;
+    if (size < recipients) return this.#quota.recipients(size + 1);
     // RFC 5321 section 4.5.3.1.10: the client sends the rest in another transaction.
     return refusal(452, "4.5.3", `Too many recipients, at most ${recipients}`);
   }
@@ -298,6 +306,7 @@ export class ReceptionSession implements SessionRules {
       headerRoom: this.#parts.headerRoom,
       received: this.#received(state, envelope),
       admit: (header) => this.#admit(state, envelope, header),
+      quota: this.#quota.receiving(),
       stopped: (verdict) => this.#verdict.stopped(verdict),
       now: () => clock.now(),
       spooling: (storedId, domain) => this.#trace.spooling(storedId, domain),
@@ -335,6 +344,8 @@ export class ReceptionSession implements SessionRules {
     this.#trace.headerRead(header, () => admitClient(this.#snapshot, client) === undefined);
     const admitted = admitHeader(this.#snapshot, client, header);
     if (admitted.kind === "refusal") return this.#verdict.stopped(stopped(admission, admitted));
+    const exhausted = this.#quota.from(admitted.domain, envelope.recipients.size);
+    if (exhausted !== undefined) return this.#verdict.stopped(stopped(admission, exhausted));
     const question = (): MessageQuestion => ({ ...this.#askedBy(state), envelope, header, admission: admitted });
     const checks = this.#parts.checks();
     return after(this.#asking.ask(this.#verdict.soFar, checks.header, question), (verdict) =>

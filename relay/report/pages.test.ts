@@ -36,6 +36,7 @@ function deskOf(change: Partial<PagesOptions> = {}): Desk {
     clock: systemClock,
     gate,
     drain,
+    quotas: { report: () => [] },
     stopping,
     ...change,
   });

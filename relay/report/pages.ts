@@ -8,6 +8,7 @@ import type { Page, Pages } from "../../runtime/health.ts";
 import type { MetricsRegistry } from "../../runtime/metrics.ts";
 import { release } from "../../runtime/release.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
+import type { QuotaReport } from "../limits/quotas.ts";
 import type { Spool } from "../spool/verbs.ts";
 import type { SpoolDepth, Waiting } from "../spool/queue.ts";
 import type { MessageHistory } from "../observe/history.ts";
@@ -21,6 +22,7 @@ export interface PagesOptions {
   readonly history: MessageHistory;
   readonly clock: Clock;
   readonly gate: Gate;
+  readonly quotas: { report(): readonly QuotaReport[] };
   /** Undefined while there is no order to leave. */
   readonly drain: () => DrainProgress | undefined;
   readonly stopping: AbortSignal;
@@ -114,6 +116,7 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
       spoolId: depth.spoolId,
     },
     ...drainOf(options.drain()),
+    ...(relay.pods === undefined ? {} : { quotas: [...options.quotas.report()] }),
     delivery: deliveryOf(unwrittenOutcomes),
     acceptedMessages,
     startedAt: new Date(startedAt).toISOString(),

@@ -49,6 +49,7 @@ export interface DomainPlan {
   readonly nextHops?: RelayPlan["nextHops"];
   /** Where notices go instead of to the sender. */
   readonly bouncesTo?: string;
+  readonly limits?: DomainDocument["limits"];
   /** Of `user`, in place of the one that tests log in with. */
   readonly password?: string;
 }
@@ -93,7 +94,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
     },
     localParts: ["*"],
     smarthosts: (plan.nextHops ?? []).map((hop) => ({ ...hop, tlsMode: "None" })),
-    limits: {},
+    limits: plan.limits ?? {},
     ...(plan.bouncesTo === undefined ? {} : { bounces: { to: plan.bouncesTo } }),
   };
 }

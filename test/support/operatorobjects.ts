@@ -129,6 +129,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     networkPolicy: undefined,
     shards: new Map(),
     domains: new Set(),
+    hasLimits: false,
     unseen: new Map(),
     sight: { kind: "whole" },
     contests: [],

@@ -5,22 +5,27 @@ import "reflect-metadata";
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { z } from "zod";
-import { parseDomainDocument, relayDocument, type CredentialDocument } from "../../api/relayconfig.ts";
+import {
+  parseDomainDocument,
+  relayDocument,
+  type CredentialDocument,
+  type DomainDocument,
+} from "../../api/relayconfig.ts";
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
 import { podLimits, type Limits } from "../../relay/limits/limits.ts";
 import type { ReceptionMetrics } from "../../relay/reception/metrics.ts";
-import type { Body, NewMessage } from "../../relay/spool/message/message.ts";
-import type { SpoolId } from "../../relay/spool/message/id.ts";
-import { SpoolFullError, type BodyWriter, type Spool } from "../../relay/spool/verbs.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
 import { noChecks, type Checks } from "../../relay/reception/checks/check.ts";
 import { openReception, type Reception } from "../../relay/reception/listeners.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
 import { usualPatience, type Patience } from "../../relay/smtp/server/patience.ts";
+import { MemorySpool } from "./receivingspool.ts";
 import { SmtpClient, type ClientWish } from "./smtpclient.ts";
+
+export { MemorySpool, type KeptMessage } from "./receivingspool.ts";
 
 export const password = "correct horse";
 
@@ -68,6 +73,9 @@ export interface DomainWish {
   readonly trustedNetworks?: boolean;
   readonly localParts?: readonly string[];
   readonly keyless?: boolean;
+  readonly limits?: DomainDocument["limits"];
+  /** What each namespace of the tenants' entry `shops` may send. */
+  readonly tenantLimits?: DomainDocument["limits"];
 }
 
 export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
@@ -84,7 +92,8 @@ export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
     },
     localParts: [...(wish.localParts ?? ["*"])],
     smarthosts: [],
-    limits: {},
+    limits: wish.limits ?? {},
+    ...(wish.tenantLimits === undefined ? {} : { tenant: { name: "shops", limits: wish.tenantLimits } }),
   });
   // Submission only asks whether there is a key; signing has its own tests.
   const keys = wish.keyless === true ? [] : [{ selector: "s1", algorithm: "ed25519-sha256" as const, key: anyKey }];
@@ -163,117 +172,6 @@ export class TestSnapshots implements SnapshotSource {
   }
 }
 
-export interface KeptMessage {
-  readonly message: NewMessage["message"];
-  readonly recipients: NewMessage["recipients"];
-  readonly body: Buffer;
-}
-
-/** Keeps messages in memory; may be full, failing or held. */
-export class MemorySpool implements Spool {
-  readonly kept: KeptMessage[] = [];
-  /** Writers that were begun and neither committed nor aborted. */
-  readonly open = new Set<SpoolId>();
-  /** Commits that were begun. */
-  committing = 0;
-  full = false;
-  failure: Error | undefined;
-  /** While set, commits wait for it. */
-  hold: Promise<void> | undefined;
-  readonly #bodies = new Map<SpoolId, Buffer>();
-
-  begin(id: SpoolId): BodyWriter {
-    const { open } = this;
-    const bodies = this.#bodies;
-    const chunks: Buffer[] = [];
-    open.add(id);
-    return {
-      async write(chunk): Promise<void> {
-        chunks.push(Buffer.from(chunk));
-        await Promise.resolve();
-      },
-      get sizeBytes(): number {
-        return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      },
-      async finish(): Promise<Body> {
-        const bytes = Buffer.concat(chunks);
-        bodies.set(id, bytes);
-        await Promise.resolve();
-        return { kind: "inline", bytes };
-      },
-      async abort(): Promise<void> {
-        open.delete(id);
-        await Promise.resolve();
-      },
-    };
-  }
-
-  async commit(message: NewMessage): Promise<undefined> {
-    this.committing += 1;
-    await this.hold;
-    if (this.full) throw new SpoolFullError("full");
-    if (this.failure !== undefined) throw this.failure;
-    const body = this.#bodies.get(message.message.id) ?? Buffer.alloc(0);
-    this.open.delete(message.message.id);
-    this.kept.push({ message: message.message, recipients: message.recipients, body });
-  }
-
-  async census(): Promise<Awaited<ReturnType<Spool["census"]>>> {
-    const none = { longest: [], others: 0 };
-    return { senders: none, destinations: none, oldest: [] };
-  }
-
-  async waiting(): Promise<Awaited<ReturnType<Spool["waiting"]>>> {
-    const none = { "5m": 0, "1h": 0, "1d": 0 };
-    return {
-      objective: { inTime: 0, late: 0 },
-      oldestAcceptedAt: undefined,
-      olderThan: none,
-      domains: [],
-      others: none,
-    };
-  }
-
-  async depth(): Promise<Awaited<ReturnType<Spool["depth"]>>> {
-    const queuedMessages = this.kept.length;
-    await Promise.resolve();
-    return {
-      queuedMessages,
-      queuedRecipients: queuedMessages,
-      oldestDueAt: undefined,
-      usedBytes: 0,
-      logBytes: 0,
-      unreadableRecipients: 0,
-      full: this.full,
-      spoolId: "test",
-    };
-  }
-
-  isFull(): boolean {
-    return this.full;
-  }
-
-  renew(): never {
-    throw new Error("nothing is claimed here");
-  }
-
-  claim(): never {
-    throw new Error("submission claims nothing");
-  }
-  nextDueAt(): never {
-    throw new Error("submission schedules nothing");
-  }
-  settle(): never {
-    throw new Error("submission settles nothing");
-  }
-  readBody(): never {
-    throw new Error("submission reads nothing back");
-  }
-  async close(): Promise<void> {
-    await Promise.resolve();
-  }
-}
-
 export interface Bed {
   readonly submission: Reception;
   readonly spool: MemorySpool;
@@ -284,6 +182,8 @@ export interface Bed {
   readonly refusals: string[];
   /** `check reason` of each answer that did not come. */
   readonly silences: string[];
+  /** `domain kind` of each refusal for want of a quota. */
+  readonly exhausted: string[];
   /** Lines of the log, when the wish names a level. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   /** Connections that count, of all listeners. */
@@ -312,6 +212,7 @@ export interface BedWish {
 class Notes {
   readonly refusals: string[] = [];
   readonly silences: string[] = [];
+  readonly exhausted: string[] = [];
   readonly lines: Record<string, unknown>[] = [];
   connections = 0;
   connectionsBegun = 0;
@@ -337,6 +238,7 @@ class Notes {
       checkSilent: (check, reason) => this.silences.push(`${check} ${reason}`),
       refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),
       turnedAway: nothing,
+      quotaExhausted: ({ kind }, domain) => this.exhausted.push(`${domain} ${kind}`),
       acceptedMessages: 0,
     };
   }
@@ -377,6 +279,7 @@ export async function openBed(
     gate,
     refusals: notes.refusals,
     silences: notes.silences,
+    exhausted: notes.exhausted,
     lines: notes.lines,
     connections: () => notes.connections,
     connectionsBegun: () => notes.connectionsBegun,

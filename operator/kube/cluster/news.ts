@@ -48,7 +48,7 @@ export function newsOf(kind: Kind, { before, after }: Pick<Change<RawObject>, "b
     // Its status is our own writing; nobody waits for it.
     case "SenderDomain":
       return differ(lasting) ? "written" : differ(faultsOf) ? "said" : undefined;
-    // Sender domains wait for the pods of their relay and write their documents in its version. All else of its status is our
+    // Sender domains wait for the pods of their relay, write their documents in its version and say that they are limited. All else of its status is our
     // own writing; the generation stands for its spec.
     case "MailRelay":
       if (differ(lasting)) return "written";
@@ -61,5 +61,7 @@ function lasting({ metadata: { resourceVersion: _version, ...metadata } }: RawOb
 }
 
 function heededIn(status: unknown): unknown {
-  return isRecord(status) ? [status["pods"], status["revision"], status["documentVersion"]] : undefined;
+  return isRecord(status)
+    ? [status["pods"], status["revision"], status["documentVersion"], status["limited"]]
+    : undefined;
 }

@@ -34,6 +34,7 @@ export async function acceptMessage(
   options: IncomingOptions,
 ): Promise<Accepted | Refusal | undefined> {
   const incoming = new IncomingMessage(spool, options);
+  let isKept = false;
   try {
     const whole = await consume(stream, incoming);
     if (!whole) {
@@ -45,7 +46,13 @@ export async function acceptMessage(
       await incoming.abort();
       return message;
     }
-    await spool.commit(message);
+    const quotas = options.quota?.charge(incoming.sizeBytes) ?? [];
+    if ("kind" in quotas) {
+      await incoming.abort();
+      return quotas;
+    }
+    await spool.commit(quotas.length === 0 ? message : { ...message, quotas });
+    isKept = true;
     const { id, domain, acceptedAt } = message.message;
     return {
       kind: "accepted",
@@ -60,6 +67,7 @@ export async function acceptMessage(
     return storageRefusal(error);
   } finally {
     incoming.ended();
+    options.quota?.ended(isKept);
   }
 }
 

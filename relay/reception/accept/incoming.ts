@@ -10,6 +10,7 @@ import type { ReceivingSpool } from "../../spool/start.ts";
 import type { BodyWriter } from "../../spool/verbs.ts";
 import type { Body, NewMessage } from "../../spool/message/message.ts";
 import type { SpoolId } from "../../spool/message/id.ts";
+import type { QuotaState } from "../../limits/quota.ts";
 import { RelaxedBodyHash } from "../../mail/bodyhash.ts";
 import { ContentScan, type ContentFault } from "../../mail/content.ts";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
@@ -39,11 +40,20 @@ export interface IncomingOptions {
   /** Everything of the Received field but its time and id. */
   readonly received: Omit<ReceivedClauses, "at" | "id">;
   readonly admit: (header: Header) => Answer<Admitted | Refusal>;
+  readonly quota?: MessageQuota;
   /** Told of the verdict that the message is not kept for; what the client hears. */
   readonly stopped: (verdict: Stopped) => Refusal;
   readonly now: () => number;
   /** Told when the message is complete and admitted; returns the trace context that is kept with it. */
   readonly spooling?: (id: SpoolId, domain: string) => string | undefined;
+}
+
+/** What its sender may send in an hour, as far as it concerns one message. */
+export interface MessageQuota {
+  /** Asked when the message is complete: what is kept with it, or that there is no room for so much. */
+  charge(sizeBytes: number): readonly QuotaState[] | Refusal;
+  /** Told once: all of it is used up, or free again. */
+  ended(isKept: boolean): void;
 }
 
 /** A message whose header may pass. */

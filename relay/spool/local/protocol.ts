@@ -3,6 +3,7 @@
  * travel as their own ArrayBuffer, because cloning a view copies the whole buffer behind it.
  */
 import type { Peer } from "../../../api/administration.ts";
+import type { QuotaState } from "../../limits/quota.ts";
 import type { SpoolId } from "../message/id.ts";
 import type { Recipient, ScheduledRecipient } from "../message/message.ts";
 import type { StoredMessage } from "../message/stored.ts";
@@ -32,6 +33,7 @@ export interface NewRow {
   readonly dueAt: number;
   /** True when delivery starts on it at once: the recipients count as claimed. */
   readonly claimed: boolean;
+  readonly quotas: readonly QuotaState[];
 }
 
 export type Operation =
@@ -154,6 +156,7 @@ export interface OpenedReply {
   readonly gauges: Gauges;
   /** Messages whose body is a file, for recovery. */
   readonly bodies: CommittedBodies;
+  readonly quotas: readonly QuotaState[];
   readonly unreadable: readonly UnreadableNote[];
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../../../runtime/clock.ts";
 import type { Log } from "../../../runtime/log.ts";
+import type { QuotaState } from "../../limits/quota.ts";
 import type { SpoolId } from "../message/id.ts";
 import type { Entry, NewMessage } from "../message/message.ts";
 import { messageOf, storedOf } from "../message/stored.ts";
@@ -54,6 +55,8 @@ const longestSchedule = 24;
 const unbounded = Number.MAX_SAFE_INTEGER;
 
 export interface Store extends Spool {
+  /** What was used up of each quota when the spool was opened. */
+  readonly quotas: readonly QuotaState[];
   readonly handoff: HandoffSpool;
 }
 
@@ -78,6 +81,7 @@ class SpoolStore implements Store {
     freeBytes: 0,
   };
   #spoolId = "";
+  quotas: readonly QuotaState[] = [];
   readonly handoff: HandoffSpool;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
@@ -116,6 +120,7 @@ class SpoolStore implements Store {
     this.#channel = channel;
     this.#gauges = opened.gauges;
     this.#spoolId = opened.spoolId;
+    this.quotas = opened.quotas;
     this.#tell(opened);
     try {
       await this.#bodies.recover(opened.bodies, log);
@@ -318,8 +323,8 @@ class SpoolStore implements Store {
   }
 }
 
-function newRowOf({ message, recipients, dueAt, claim }: NewMessage): NewRow {
-  return { message: storedOf(message), recipients, dueAt, claimed: claim === true };
+function newRowOf({ message, recipients, dueAt, claim, quotas = [] }: NewMessage): NewRow {
+  return { message: storedOf(message), recipients, dueAt, claimed: claim === true, quotas };
 }
 
 function claimOf({ message, recipients, claim }: NewMessage): Entry | undefined {

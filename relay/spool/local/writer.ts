@@ -301,6 +301,7 @@ function serve(settings: WriterSettings): void {
     spoolId: ledger.spoolId,
     gauges: writer.gauges(),
     bodies: ledger.bodies(),
+    quotas: ledger.quotas.all(),
     unreadable: ledger.unreadable.takeNotes(),
   });
   port.on("message", (request: BatchRequest | { readonly kind: "endLog" }) => {

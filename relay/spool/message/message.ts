@@ -8,6 +8,7 @@
  * A message leaves the spool when its last recipient has a final outcome.
  */
 import { z } from "zod";
+import type { QuotaState } from "../../limits/quota.ts";
 import type { NotifyKeyword } from "../../mail/envelope.ts";
 import type { Reply } from "../../mail/reply.ts";
 import {
@@ -110,4 +111,6 @@ export interface NewMessage {
   readonly dueAt: number;
   /** Who commits it starts on it at once: the first attempt is registered with it, and it is his claim. */
   readonly claim?: boolean;
+  /** What is used up of quotas with it: kept in the same transaction, so that neither is ever without the other. */
+  readonly quotas?: readonly QuotaState[];
 }

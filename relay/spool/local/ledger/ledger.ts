@@ -22,6 +22,7 @@ import { type Claim, Claims } from "./claims.ts";
 import { Transfers } from "./transfers.ts";
 import { Insertion } from "./insertion.ts";
 import { Flows, type FlowQuestion } from "./flows.ts";
+import { QuotaRows } from "./quotarows.ts";
 import { dueNever, flowColumns, migrate, resume } from "./schema.ts";
 import { Unreadable } from "./setaside.ts";
 
@@ -92,6 +93,7 @@ export class Ledger {
   readonly #freeCount: StatementSync;
   readonly #pageBytes: number;
   readonly ages: Ages;
+  readonly quotas: QuotaRows;
   readonly transfers: Transfers;
   readonly unreadable: Unreadable;
   readonly #flowOfLapsed: StatementSync;
@@ -112,6 +114,7 @@ export class Ledger {
       undo: (undo) => this.#undo.push(undo),
     });
     this.#insertion = new Insertion(database);
+    this.quotas = new QuotaRows(database);
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
     this.#deleteRecipient = database.prepare("DELETE FROM recipient WHERE seq = ? AND idx = ?");
     const deferral = "due_at = ?, last_reply = ?, last_attempt = ?, delay_notified = max(delay_notified, ?)";
@@ -194,7 +197,8 @@ export class Ledger {
     return this.#counts.census(now, limit);
   }
 
-  commit({ message, recipients, dueAt, claimed }: NewRow): void {
+  commit({ message, recipients, dueAt, claimed, quotas }: NewRow): void {
+    for (const state of quotas) this.quotas.keep(state);
     const scheduled = recipients.map((recipient) => ({ ...recipient, dueAt }));
     const seq = this.#insert(message, scheduled, { isHeld: claimed, isJudged: false });
     if (claimed) this.#claims.hold({ message, seq, recipients, holder: "delivery", isFresh: true });

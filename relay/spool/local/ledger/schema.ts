@@ -16,6 +16,9 @@ export const versionWritten = 3;
 /** 4 was written between two releases, and has nothing that 3 has not. */
 export const versionRead = 4;
 
+/** Nothing of a quota is used up any more after this long, whatever was sent: no message has more than an hour's octets. */
+const quotaMs = 7 * 86_400_000;
+
 /** The time of what is not to be sent: later than every other. */
 export const dueNever = Number.MAX_SAFE_INTEGER;
 
@@ -33,6 +36,8 @@ interface Table {
  *
  * `offered`: messages whose offer to another pod has no end yet, in a table of their own because a mark in the message's row
  * would rewrite its content. `received`: offers of other pods that were taken, kept beyond the messages themselves.
+ *
+ * `quota`: what is used up of what a domain, or a tenant's namespace, may send in an hour, as of its newest message.
  *
  * `unreadable`: recipients that are set aside because they, or their message, cannot be read; `idx` as it stands there, whatever
  * it is.
@@ -71,6 +76,16 @@ const tables: Readonly<Record<string, Table>> = {
   received: {
     columns: ["id TEXT NOT NULL", "offer TEXT NOT NULL", "received_at INTEGER NOT NULL"],
     key: "id, offer",
+    isKeyed: true,
+  },
+  quota: {
+    columns: [
+      "key TEXT PRIMARY KEY",
+      "messages REAL NOT NULL",
+      "recipients REAL NOT NULL",
+      "bytes REAL NOT NULL",
+      "at INTEGER NOT NULL",
+    ],
     isKeyed: true,
   },
   unreadable: {
@@ -146,6 +161,7 @@ function columnsLacking(database: DatabaseSync, name: string, { columns }: Table
  * all stand in their flows.
  */
 export function resume(database: DatabaseSync, now: number): void {
+  database.prepare("DELETE FROM quota WHERE at < ?").run(now - quotaMs);
   database
     .prepare("UPDATE recipient SET due_at = ? WHERE due_at > ? AND attempts = 1 AND last_reply IS NULL")
     .run(now, now);
