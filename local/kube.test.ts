@@ -7,7 +7,7 @@ import { configMapOf, domainOf, relayOf, secretOf } from "../test/support/operat
 import { secretText } from "../operator/kube/secret.ts";
 import { ownerOf } from "../operator/owned/owner.ts";
 import { LocalKube, type StatusChange } from "./kube.ts";
-import type { InForce } from "./manifests.ts";
+import type { InForce } from "./manifests/manifests.ts";
 
 const folders: string[] = [];
 after(async () => {

@@ -35,7 +35,7 @@ import { type Labels, matchesSelector, namespaceNameLabel } from "../operator/ku
 import { readShard, type ShardFact } from "../operator/kube/shard.ts";
 import type { ChangeListener } from "./affected.ts";
 import { makeDirectory, readIfThere, readOwn, writeFileAtomically } from "./files.ts";
-import { type GivenObject, type InForce, withStatusOf } from "./manifests.ts";
+import { type GivenObject, type InForce, withStatusOf } from "./manifests/manifests.ts";
 import { keyOfMisfit, readStored, storedSecret, type StoredMisfit } from "./storage/stored.ts";
 import { brings, contentOf, same, settledPart } from "./storage/given.ts";
 import { marked } from "./storage/marks.ts";

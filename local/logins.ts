@@ -5,7 +5,7 @@ import type { Secret } from "../operator/kube/objects.ts";
 import { secretText } from "../operator/kube/secret.ts";
 import { matchesSelector } from "../operator/kube/selector.ts";
 import type { LocalKube } from "./kube.ts";
-import type { InForce } from "./manifests.ts";
+import type { InForce } from "./manifests/manifests.ts";
 
 export interface KnownLogin {
   readonly username: string;

@@ -11,7 +11,7 @@ import { basicAuthType } from "../operator/credentials/logins.ts";
 import { relayLabel } from "../api/labels.ts";
 import { createNetworks } from "../runtime/network.ts";
 import type { LocalSettings } from "./settings.ts";
-import { banner, type ListenerRow } from "./banner.ts";
+import { banner, type ListenerRow } from "./terminal/banner.ts";
 import type { LocalKube } from "./kube.ts";
 import { sourceOf } from "./logins.ts";
 import type { Printer } from "./print.ts";

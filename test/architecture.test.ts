@@ -48,6 +48,7 @@ const rooms: readonly Room[] = [
       "smtp-server",
       "nodemailer",
       "mailauth",
+      "prettier",
     ],
     node: "any",
   },

@@ -1,6 +1,6 @@
 /** Everything the page shows of one message. Pure. */
 import { answerId, capturedFile, type SignatureVerdict } from "../capture/record.ts";
-import type { MailEvent } from "../mailline.ts";
+import type { MailEvent } from "../terminal/mailline.ts";
 import { type Waterfall, waterfalls } from "../trace/waterfall.ts";
 import { type Outline, outlineOf, replyText } from "./outline.ts";
 import type { History, Story, Told } from "./story.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { captureAnswer, capturedMessage, waitingMessage } from "../capture/record.ts";
 import { writeFileAtomically } from "../files.ts";
-import { mailEvent } from "../mailline.ts";
+import { mailEvent } from "../terminal/mailline.ts";
 import { parseSpanLine } from "../trace/spanline.ts";
 import type { Happening } from "./story.ts";
 

@@ -1,6 +1,6 @@
 /** What the list shows of a story, and how a story stands: derived anew each time, never stored. Pure. */
 import { type CaptureAnswer, type MessageSummary, withoutAnswerId } from "../capture/record.ts";
-import type { MailEvent } from "../mailline.ts";
+import type { MailEvent } from "../terminal/mailline.ts";
 import type { History, Story } from "./story.ts";
 
 export type Standing =

@@ -10,7 +10,7 @@ import {
   type CapturedMessage,
   type WaitingMessage,
 } from "../capture/record.ts";
-import type { MailEvent } from "../mailline.ts";
+import type { MailEvent } from "../terminal/mailline.ts";
 import { type PodSpan, type SpanLine, spoolIdOf } from "../trace/spanline.ts";
 
 export type Happening =

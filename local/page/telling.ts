@@ -1,5 +1,5 @@
 /** Which lines of a relay's log are part of a message's story: checked here, because another program wrote them. Pure. */
-import { mailEvent } from "../mailline.ts";
+import { mailEvent } from "../terminal/mailline.ts";
 import { parseSpanLine } from "../trace/spanline.ts";
 import type { Happening } from "./story.ts";
 

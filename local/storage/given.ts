@@ -2,7 +2,7 @@
 import { nameOf, type ListOptions } from "../../operator/kube/kube.ts";
 import type { KindMap } from "../../operator/kube/objects.ts";
 import { relayOf } from "../../operator/senderdomain/references.ts";
-import type { GivenObject } from "../manifests.ts";
+import type { GivenObject } from "../manifests/manifests.ts";
 
 export function brings(domain: KindMap["SenderDomain"], options: ListOptions): boolean {
   if (options.relay !== undefined && nameOf(relayOf(domain)) !== options.relay) return false;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { mailRelay } from "../../api/mailrelay.ts";
 import { senderDomain } from "../../api/senderdomain.ts";
-import type { InForce } from "../manifests.ts";
+import type { InForce } from "../manifests/manifests.ts";
 
 const storedMetadata = z.looseObject({
   name: z.string(),

@@ -3,7 +3,7 @@
  * relays' logs hold domains only. Pure.
  */
 import { capturedFile, answerId, type CaptureAnswer, type CapturedMessage } from "../capture/record.ts";
-import type { MailEvent } from "../mailevent.ts";
+import type { MailEvent } from "./mailevent.ts";
 
 export interface Names {
   /** Empty for a notice. */

@@ -19,7 +19,17 @@ export interface SourceFile {
   readonly imports: readonly SourceImport[];
 }
 
-export const sourceFolders = ["api", "crds", "operator", "relay", "runtime", "test"] as const;
+export const sourceFolders = [
+  "api",
+  "charts",
+  "crds",
+  "image",
+  "local",
+  "operator",
+  "relay",
+  "runtime",
+  "test",
+] as const;
 
 export function readSources(): readonly SourceFile[] {
   const files = globSync(`{${sourceFolders.join(",")}}/**/*.ts`, { cwd: repositoryRoot }).toSorted();

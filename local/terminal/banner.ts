@@ -1,6 +1,6 @@
 /** The first thing a person reads: what runs where, and a line to send a message with; fifteen lines at most. Pure. */
-import type { OpenWay, Trial } from "./running.ts";
-import type { Paint } from "./terminal/paint.ts";
+import type { OpenWay, Trial } from "../running.ts";
+import type { Paint } from "./paint.ts";
 
 export interface ListenerRow {
   readonly pod: string;

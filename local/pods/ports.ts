@@ -7,8 +7,8 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
-import { UsageError } from "../runtime/commandline.ts";
-import { writeFileAtomically } from "./files.ts";
+import { UsageError } from "../../runtime/commandline.ts";
+import { writeFileAtomically } from "../files.ts";
 
 const portFile = z.record(z.string(), z.int().min(1).max(65535));
 

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { type InForce, readManifests, settleManifests } from "./manifests.ts";
 
-const relayText = await readFile(new URL("../examples/local/relay.yaml", import.meta.url), "utf8");
+const relayText = await readFile(new URL("../../examples/local/relay.yaml", import.meta.url), "utf8");
 const secretText = `apiVersion: v1
 kind: Secret
 metadata: {name: login, namespace: mail}

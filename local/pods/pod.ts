@@ -5,9 +5,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { ContainerPort, PodTemplate, Secret } from "../operator/kube/objects.ts";
-import { parentMessage, type ParentMessage } from "../api/parentmessage.ts";
-import { makeDirectory, syncDirectory } from "./files.ts";
+import type { ContainerPort, PodTemplate, Secret } from "../../operator/kube/objects.ts";
+import { parentMessage, type ParentMessage } from "../../api/parentmessage.ts";
+import { makeDirectory, syncDirectory } from "../files.ts";
 
 /** Where the pod template mounts everything of ours; stands for the pod's own directory here. */
 export const containerRoot = "/var/lib/mailboat";

@@ -51,7 +51,7 @@ const isMost = `${waiting("1h")} > 0.05 * sum by (${relay}) (increase(mailboat_s
 const isStuck = `${waiting("1h")} and on (${relay}) ALERTS{alertname="MailboatMailStuck", alertstate="firing"}`;
 const standing = `${waiting("1h")} >= ${fewest} and (${isMost} or ${isStuck}) unless ${delivered("1h")}`;
 
-export const serviceLevel: readonly (AlertRule | RecordingRule)[] = [
+export const objective: readonly (AlertRule | RecordingRule)[] = [
   ...windows.map(lateRatio),
   alert({
     name: "MailboatMailStuck",

@@ -3,9 +3,9 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { ParentMessage } from "../api/parentmessage.ts";
-import { relayOf, secretOf } from "../test/support/operatorobjects.ts";
-import { renderPodTemplate } from "../operator/mailrelay/objects/podtemplate.ts";
+import type { ParentMessage } from "../../api/parentmessage.ts";
+import { relayOf, secretOf } from "../../test/support/operatorobjects.ts";
+import { renderPodTemplate } from "../../operator/mailrelay/objects/podtemplate.ts";
 import { LocalPod, type PodExit, type PodFields } from "./pod.ts";
 
 /** A relay that says what it was given, dies at SIGUSR2 and leaves when asked to. */

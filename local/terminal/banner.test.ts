@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { banner, type BannerView, type ListenerRow } from "./banner.ts";
-import { painter } from "./terminal/paint.ts";
+import { painter } from "./paint.ts";
 
 const openWay = { host: "127.0.0.1", port: 2025, from: "hello@example.com" };
 const trial = {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CapturedMessage } from "./capture/record.ts";
-import type { StatusChange } from "./kube.ts";
-import { happeningOf } from "./page/telling.ts";
-import { Printer } from "./print.ts";
-import { standMs } from "./terminal/held.ts";
-import { painter } from "./terminal/paint.ts";
-import { widthOf } from "./terminal/width.ts";
-import { relayOf } from "../test/support/operatorobjects.ts";
-import { ManualTimers } from "../test/support/timers.ts";
+import type { CapturedMessage } from "../capture/record.ts";
+import type { StatusChange } from "../kube.ts";
+import { happeningOf } from "../page/telling.ts";
+import { Printer } from "../print.ts";
+import { standMs } from "./held.ts";
+import { painter } from "./paint.ts";
+import { widthOf } from "./width.ts";
+import { relayOf } from "../../test/support/operatorobjects.ts";
+import { ManualTimers } from "../../test/support/timers.ts";
 
 interface Scene {
   readonly printer: Printer;

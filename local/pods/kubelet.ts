@@ -3,12 +3,12 @@
  * for every replica a Pod object and the claim of its volume. A replica that is scaled away stops; its volume stays until the
  * operator removes the claim.
  */
-import { ownerOf } from "../operator/owned/owner.ts";
+import { ownerOf } from "../../operator/owned/owner.ts";
 import { join } from "node:path";
-import { emptySpoolAnnotation } from "../api/labels.ts";
-import type { ContainerPort, Pod, Secret, StatefulSet } from "../operator/kube/objects.ts";
-import { claimNameAt } from "../operator/owned/names.ts";
-import type { LocalKube } from "./kube.ts";
+import { emptySpoolAnnotation } from "../../api/labels.ts";
+import type { ContainerPort, Pod, Secret, StatefulSet } from "../../operator/kube/objects.ts";
+import { claimNameAt } from "../../operator/owned/names.ts";
+import type { LocalKube } from "../kube.ts";
 import { LocalPod, type PodIntent, type PodObserver, type PodPorts } from "./pod.ts";
 import type { PortBook } from "./ports.ts";
 

@@ -2,13 +2,13 @@
  * The lines that local mode prints for what happened to a message. Pure: log lines of relays, and what is known of whose message
  * it was, in; text out. The first line is for people, the second for who looks further.
  */
-import { printable } from "../runtime/terminal.ts";
-import { withoutAnswerId } from "./capture/record.ts";
+import { printable } from "../../runtime/terminal.ts";
+import { withoutAnswerId } from "../capture/record.ts";
 import type { MailEvent } from "./mailevent.ts";
-import { recipientWords, type Seen, senderWords, subjectOf } from "./terminal/names.ts";
-import { lineOf, type Piece } from "./terminal/paint.ts";
-import type { Look } from "./terminal/terminal.ts";
-import { cut, widthOf } from "./terminal/width.ts";
+import { recipientWords, type Seen, senderWords, subjectOf } from "./names.ts";
+import { lineOf, type Piece } from "./paint.ts";
+import type { Look } from "./terminal.ts";
+import { cut, widthOf } from "./width.ts";
 
 export { mailEvent, type MailEvent } from "./mailevent.ts";
 

@@ -6,9 +6,9 @@
  */
 import { type Document, LineCounter, parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { readManifest } from "../api/manifest.ts";
-import type { KindMap, KubeObject } from "../operator/kube/objects.ts";
-import { encodeData } from "../operator/kube/secret.ts";
+import { readManifest } from "../../api/manifest.ts";
+import type { KindMap, KubeObject } from "../../operator/kube/objects.ts";
+import { encodeData } from "../../operator/kube/secret.ts";
 
 export type GivenKind = "MailRelay" | "SenderDomain" | "Secret" | "ConfigMap";
 export type GivenObject = KindMap[GivenKind];
