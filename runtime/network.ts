@@ -8,11 +8,20 @@ export interface Networks {
   has(address: string): boolean;
 }
 
-const mapped = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
+/** RFC 4291 section 2.5.5.2, however it is written: the IPv4 address stands behind zeros and `ffff`, as itself or as two groups. */
+const mapped = /^[0:]*:ffff:(?:(\d+\.\d+\.\d+\.\d+)|([\da-f]{1,4}):([\da-f]{1,4}))$/;
 
-/** A dual-stack socket reports an IPv4 client as `::ffff:a.b.c.d`; it is the IPv4 client all the same. */
+/**
+ * A dual-stack socket reports an IPv4 client as `::ffff:a.b.c.d`, and a load balancer that has one says so in its header; it is the IPv4
+ * client all the same.
+ */
 export function normalizeAddress(address: string): string {
-  return address.replace(mapped, "").toLowerCase();
+  const plain = address.toLowerCase();
+  const [, dotted, high, low] = mapped.exec(plain) ?? [];
+  if (isIP(plain) !== 6) return plain;
+  if (high === undefined || low === undefined) return dotted ?? plain;
+  const octets = [high, low].flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]);
+  return octets.join(".");
 }
 
 /**

@@ -87,9 +87,29 @@ test("a session that is open ends with its next MAIL when its network is taken o
   assert.equal(codes(await staying.send("a@example.com", ["b@example.net"], message)), "250 2.6.0");
 });
 
+test("who comes by IPv4 is called so by a listener for both families, behind a load balancer or not", async (t) => {
+  const direct = { ...pods, name: "direct" };
+  const bed = await openBed({ ...wish, listeners: [proxied, direct] }, { listenHost: "::" });
+  t.after(() => bed.close());
+  for (const [listener, address, header] of [
+    ["direct", "127.0.0.1", ""],
+    ["pods", "198.51.100.7", "PROXY TCP6 ::ffff:198.51.100.7 ::ffff:192.0.2.1 1234 25\r\n"],
+  ] as const) {
+    const client = await bed.connect(listener);
+    client.write(header);
+    await client.reply();
+    await client.command("EHLO x");
+    assert.equal(codes(await client.send("a@example.com", ["b@example.net"], message)), "250 2.6.0");
+    const received = bed.spool.kept.at(-1)?.message.header.toString("latin1") ?? "";
+    assert.ok(received.includes(`Received: from x ([${address}])`), received);
+  }
+});
+
 for (const [header, greeting, answer] of [
   ["PROXY TCP4 198.51.100.7 192.0.2.1 1234 25", "220", "250 2.1.0"],
   ["PROXY TCP4 203.0.113.7 192.0.2.1 1234 25", "421", ""],
+  ["PROXY TCP6 ::ffff:198.51.100.7 ::ffff:192.0.2.1 1234 25", "220", "250 2.1.0"],
+  ["PROXY TCP6 ::ffff:203.0.113.7 ::ffff:192.0.2.1 1234 25", "421", ""],
   // A load balancer that looks whether we are well is answered; whoever it hides sends nothing.
   ["PROXY UNKNOWN", "220", "421 4.7.1"],
 ] as const) {

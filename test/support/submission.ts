@@ -206,6 +206,8 @@ export interface BedWish {
   readonly checks?: Checks;
   /** A pod's when absent, but that nobody is turned away at the door: tests are loud. */
   readonly limits?: Limits;
+  /** Where listeners bind; loopback of IPv4 when absent. */
+  readonly listenHost?: string;
 }
 
 /** What a bed counts and logs, where a relay has metrics and standard output. */
@@ -246,7 +248,7 @@ class Notes {
 
 export async function openBed(
   wish: SnapshotWish,
-  { patience, logLevel = "silent", clock = systemClock, checks = noChecks, limits }: BedWish = {},
+  { patience, logLevel = "silent", clock = systemClock, checks = noChecks, limits, listenHost }: BedWish = {},
 ): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
@@ -265,7 +267,7 @@ export async function openBed(
     metrics: notes.metrics,
     gate,
     checks: () => checks,
-    listenHost: "127.0.0.1",
+    listenHost: listenHost ?? "127.0.0.1",
     ports: new Map(),
     // They would wait.
     patience: { ...usualPatience, pauseMs: 0, ...patience },

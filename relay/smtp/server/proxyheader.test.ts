@@ -15,12 +15,15 @@ const v6 = Buffer.concat([
   Buffer.alloc(16),
   Buffer.from([4, 210, 0, 25]),
 ]);
+/** As a balancer with a socket for both families sends it. */
+const mapped = Buffer.concat([Buffer.from("00000000000000000000ffffc6336407", "hex"), v6.subarray(16)]);
 const text = (line: string): Buffer => Buffer.from(`${line}\r\n`);
 
 /** The client's address, `unknown`, or why there is none. */
 const cases: readonly (readonly [string, Buffer, string])[] = [
   ["TCP4", text("PROXY TCP4 198.51.100.7 192.0.2.1 1234 25"), "198.51.100.7"],
   ["TCP6", text("PROXY TCP6 2001:DB8::7 2001:db8::1 1234 25"), "2001:db8::7"],
+  ["TCP6 of a client of IPv4", text("PROXY TCP6 ::ffff:198.51.100.7 ::ffff:192.0.2.1 1234 25"), "198.51.100.7"],
   ["UNKNOWN", text("PROXY UNKNOWN"), "unknown"],
   ["UNKNOWN with addresses", text("PROXY UNKNOWN 198.51.100.7 192.0.2.1 1234 25"), "unknown"],
   ["the longest line", text(`PROXY UNKNOWN ${"f".repeat(91)}`), "unknown"],
@@ -37,6 +40,7 @@ const cases: readonly (readonly [string, Buffer, string])[] = [
   ["lower case", text("proxy TCP4 198.51.100.7 192.0.2.1 1 2"), "no PROXY header"],
   ["version 2 over IPv4", v2(0x21, 0x11, v4), "198.51.100.7"],
   ["version 2 over IPv6", v2(0x21, 0x21, v6), "2001:db8:1:0:0:0:0:7"],
+  ["version 2 over IPv6 of a client of IPv4", v2(0x21, 0x21, mapped), "198.51.100.7"],
   ["version 2 with extensions", v2(0x21, 0x11, Buffer.concat([v4, Buffer.alloc(500, 4)])), "198.51.100.7"],
   ["version 2 LOCAL", v2(0x20, 0x11, v4), "unknown"],
   ["version 2 LOCAL without address", v2(0x20, 0, Buffer.alloc(0)), "unknown"],

@@ -5,6 +5,7 @@
  * proxy does not know: whatever address is written behind them is not believed (section 2.1 and 2.2 of the specification).
  */
 import { isIP } from "node:net";
+import { normalizeAddress } from "../../../runtime/network.ts";
 
 export interface ProxyHeader {
   readonly kind: "header";
@@ -50,7 +51,7 @@ function readLine(bytes: Buffer): ProxyReading {
   if (version === 0 || !isWhole || isIP(source) !== version || isIP(target) !== version) {
     return fault("the PROXY line is malformed");
   }
-  return { kind: "header", clientAddress: source.toLowerCase(), octets };
+  return { kind: "header", clientAddress: normalizeAddress(source), octets };
 }
 
 function isPort(word: string): boolean {
@@ -79,5 +80,5 @@ function readBinary(bytes: Buffer): ProxyReading {
 
 function ipv6Of(bytes: Buffer): string {
   const groups = [0, 2, 4, 6, 8, 10, 12, 14].map((at) => bytes.readUInt16BE(at).toString(16));
-  return groups.join(":");
+  return normalizeAddress(groups.join(":"));
 }

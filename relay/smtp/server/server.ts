@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import { DEFAULT_CIPHERS } from "node:tls";
 import { SMTPServer } from "smtp-server";
 import type { SMTPServerSession } from "smtp-server";
+import { normalizeAddress } from "../../../runtime/network.ts";
 import type { Refusal } from "../../mail/reply.ts";
 import { MailConnection } from "./connection.ts";
 import { Door } from "./door.ts";
@@ -84,7 +85,8 @@ export class MailServer extends SMTPServer {
     // It was reset before it was accepted: the door could not ask who it was, and a session would be for nobody.
     if (peer === undefined) return this.#drop(socket);
     const isProxied = this._expectsProxyHeader(socket);
-    const rules = this.#options.rulesFor(isProxied ? { kind: "proxy", address: peer } : this.#clientOf(peer));
+    const address = normalizeAddress(peer);
+    const rules = this.#options.rulesFor(isProxied ? { kind: "proxy", address } : this.#clientOf(address));
     const arrival: Arrival = { rules, giveWay: () => this._pendingSockets.get(socket)?.destroy() };
     const refused = rules.enter(() => arrival.giveWay());
     const isSpeechless = handshake || isProxied || this.#isCrowded;
@@ -124,8 +126,8 @@ export class MailServer extends SMTPServer {
     return false;
   }
 
-  #clientOf(peer: string): ClientOrigin {
-    return { kind: this.#options.expectsProxies() ? "outsider" : "client", address: peer };
+  #clientOf(address: string): ClientOrigin {
+    return { kind: this.#options.expectsProxies() ? "outsider" : "client", address };
   }
 
   override _expectsProxyHeader(socket: Socket): boolean {
@@ -176,7 +178,7 @@ export class MailServer extends SMTPServer {
         const rest = bytes.subarray(header.octets);
         if (rest.length > 0) socket.unshift(rest);
         const address = header.clientAddress;
-        const peer = socket.remoteAddress ?? "";
+        const peer = normalizeAddress(socket.remoteAddress ?? "");
         const refused = this.#comeBehind(
           arrival,
           address === undefined ? { kind: "unknown", address: peer } : { kind: "client", address },

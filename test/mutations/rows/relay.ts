@@ -332,4 +332,19 @@ export const relayMutations: readonly Mutation[] = [
     new: "return (sources ?? []).length > 0 && !(",
     test: "relay/reception/sources.test.ts",
   },
+  {
+    what: "all clients of IPv4 behind a load balancer for both families are one",
+    file: "runtime/network.ts",
+    old: "if (high === undefined || low === undefined) return dotted ?? plain;",
+    new: "if (dotted === undefined || low === undefined) return dotted ?? plain;",
+    test: "runtime/network.test.ts",
+  },
+  {
+    what: "a client of IPv4 has an address of IPv6 on a listener for both families",
+    file: "relay/smtp/server/server.ts",
+    old: "const address = normalizeAddress(peer);",
+    new: "const address = peer;",
+    test: "relay/reception/sources.test.ts",
+    only: "both families",
+  },
 ];
