@@ -21,6 +21,10 @@ export const dkimSelectorLabel = "mailboat.dev/dkim-selector";
 
 /** On pods: written after a configuration change, so that the kubelet refreshes mounts at once instead of after 60-90 s. */
 export const revisionAnnotation = "mailboat.dev/revision";
+/** On StatefulSets: generation of the MailRelay that they were made from. */
+export const generationAnnotation = "mailboat.dev/generation";
+/** On StatefulSets: at whose instance their template was written last (operator/mailrelay/rollout/rollout.ts). */
+export const rolloutAnnotation = "mailboat.dev/rollout";
 /** On pods: digest of the template that they were made from. */
 export const templateAnnotation = "mailboat.dev/template";
 /** On volumes whose pod has left: recipients that waited in the spool then. */

@@ -183,6 +183,15 @@ export interface StatefulSet {
     readonly template: PodTemplate;
     readonly volumeClaimTemplates: readonly VolumeClaimTemplate[];
   };
+  /** What its controller says of templates; nothing where there is none. */
+  readonly status?:
+    | {
+        readonly observedGeneration?: number | undefined;
+        /** The template of which all pods were ready last. */
+        readonly currentRevision?: string | undefined;
+        readonly updateRevision?: string | undefined;
+      }
+    | undefined;
 }
 
 export interface Pod {

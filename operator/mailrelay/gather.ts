@@ -17,7 +17,7 @@ import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";
 import { isOlder, judgeConsent } from "../binding/consent.ts";
-import { replacedOf } from "./rollout/rollout.ts";
+import { begunOf } from "./rollout/rollout.ts";
 import type { CredentialSource } from "../credentials/source.ts";
 import { type Contest, rivalriesOf } from "../binding/rivals.ts";
 import {
@@ -33,6 +33,7 @@ import type { GiveOrder } from "../pods/giveorder.ts";
 import { relayReferences, relaySelections } from "./references.ts";
 import type { ReadReport } from "../pods/reports.ts";
 import type { RelayMemory } from "../work/memory.ts";
+import type { Begun } from "../work/turns.ts";
 import { unheldDocuments } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
@@ -204,12 +205,12 @@ function instantOf(time: string | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** By name of the relay: how many of its pods are replaced, of those that are at it. Of a paused one none is counted. */
+/** By name of the relay: what those that replace pods are at. A paused one does not count. */
 export async function gatherRollouts({
   kube,
   installation,
   now,
-}: Pick<RelaySources, "kube" | "installation" | "now">): Promise<ReadonlyMap<string, number>> {
+}: Pick<RelaySources, "kube" | "installation" | "now">): Promise<ReadonlyMap<string, Begun>> {
   const labels = { [managedByLabel]: "mailboat-operator" };
   const found = new Map<string, Pick<PodFact, "template" | "ready">[]>();
   for (const { metadata, status } of await kube.list("Pod", { labels })) {
@@ -217,14 +218,14 @@ export async function gatherRollouts({
     const fact = { template: metadata.annotations?.[templateAnnotation], ready: status.ready };
     found.set(relay, [...(found.get(relay) ?? []), fact]);
   }
-  const rollouts = new Map<string, number>();
+  const rollouts = new Map<string, Begun>();
   for (const statefulSet of await kube.list("StatefulSet", { labels })) {
     const { namespace, name } = statefulSet.metadata;
     const relay = await kube.get("MailRelay", namespace, name);
     if (relay === undefined || relay.spec.paused || !isServedAt(installation, relay.spec)) continue;
     const pods = found.get(nameOf(statefulSet.metadata)) ?? [];
-    const replaced = replacedOf({ now: now(), relay, installation, statefulSet, pods });
-    if (replaced !== undefined) rollouts.set(nameOf(statefulSet.metadata), replaced);
+    const begun = begunOf({ now: now(), relay, installation, statefulSet, pods });
+    if (begun !== undefined) rollouts.set(nameOf(statefulSet.metadata), begun);
   }
   return rollouts;
 }

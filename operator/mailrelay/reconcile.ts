@@ -6,10 +6,12 @@ import { keyOf, nameOf } from "../kube/kube.ts";
 import { glancePauseMs, isDue, isUndisturbed, restOf } from "../pods/rest.ts";
 import { actionsOf } from "../work/actions.ts";
 import { carryOut } from "../work/carryout.ts";
+import type { Begun } from "../work/turns.ts";
 import { isServedAt } from "../installation/installation.ts";
 import { gatherClaims, gatherPods, gatherRelay, gatherRollouts, type RelaySources } from "./gather.ts";
 import { reconcileMisfit } from "./misfit/reconcile.ts";
 import { planRelay, type RelayPlan, settledMs } from "./plan.ts";
+import { isWhole } from "./rollout/rollout.ts";
 import { isHidden, planHidden } from "./unseen/plan.ts";
 import type { RelayWorld } from "./world.ts";
 
@@ -70,8 +72,8 @@ async function inTurn(
     turns.replaces(name, rollout.replaced, world.now);
   }
   if (!isWaiting(plan) || isHolder) return { plan, hasTurn: world.hasTurn };
-  const isWhole = world.pods.length === world.statefulSet?.spec.replicas && world.pods.every(({ ready }) => ready);
-  const hasTurn = await turns.ask(name, { now: world.now, isWhole, present: () => gatherRollouts(sources) });
+  const present = (): Promise<ReadonlyMap<string, Begun>> => gatherRollouts(sources);
+  const hasTurn = await turns.ask(name, { now: world.now, isWhole: isWhole(world), present });
   return { plan: hasTurn ? planRelay({ ...world, hasTurn }) : plan, hasTurn };
 }
 

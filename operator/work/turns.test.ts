@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Turns } from "./turns.ts";
+import { type Begun, Turns } from "./turns.ts";
 
-const none = async (): Promise<ReadonlyMap<string, number>> => new Map();
+const none = async (): Promise<ReadonlyMap<string, Begun>> => new Map();
+const begun = (replaced: number, isTelling = true): Begun => ({ replaced, isTelling });
 const minutes = 60_000;
 
 /** Which of them get a turn. */
@@ -22,11 +23,11 @@ test("no more relays begin than may, also when all ask at once, and a turn that 
 
 test("relays that replace pods already have the first turns of a new leader, be they more than may", async () => {
   const turns = new Turns(2);
-  const present = async (): Promise<ReadonlyMap<string, number>> =>
+  const present = async (): Promise<ReadonlyMap<string, Begun>> =>
     new Map([
-      ["x", 1],
-      ["y", 0],
-      ["z", 0],
+      ["x", begun(1)],
+      ["y", begun(0)],
+      ["z", begun(0)],
     ]);
   assert.equal(await given(turns, "abx", { present }), "x");
   turns.giveBack("x");
@@ -38,7 +39,7 @@ test("relays that replace pods already have the first turns of a new leader, be 
 test("what is there already is asked again where it could not be told", async () => {
   const turns = new Turns(1);
   await assert.rejects(given(turns, "a", { present: () => Promise.reject(new Error("no answer")) }), /no answer/);
-  assert.equal(await given(turns, "a", { present: async () => new Map([["x", 0]]) }), "");
+  assert.equal(await given(turns, "a", { present: async () => new Map([["x", begun(0)]]) }), "");
 });
 
 test("a relay without progress for ten minutes holds up no other, and one that goes on does", async () => {
@@ -69,8 +70,16 @@ test("relays of which not one pod becomes ready keep their turns until somebody 
 test("a new leader starts no more relays than the one before where none of their pods becomes ready", async () => {
   const turns = new Turns(1);
   turns.replaces("x", 0, 0);
-  const present = async (): Promise<ReadonlyMap<string, number>> => new Map([["x", 0]]);
+  const present = async (): Promise<ReadonlyMap<string, Begun>> => new Map([["x", begun(0)]]);
   assert.equal(await given(turns, "a", { now: 60 * minutes, present }), "");
+});
+
+test("a relay that its owner broke before a new leader came holds up others for ten minutes and no longer", async () => {
+  const turns = new Turns(1);
+  const present = async (): Promise<ReadonlyMap<string, Begun>> => new Map([["x", begun(0, false)]]);
+  assert.equal(await given(turns, "a", { present }), "");
+  assert.equal(await given(turns, "a", { now: 9 * minutes }), "");
+  assert.equal(await given(turns, "a", { now: 10 * minutes }), "a");
 });
 
 test("a relay that its owner broke holds up others for ten minutes and no longer", async () => {
@@ -92,7 +101,7 @@ test("relays without a pod that takes mail have no turn and hold up nobody, unti
   const turns = new Turns(1);
   for (const name of "xyz") turns.passOver(name);
   for (const name of "xyz") turns.replaces(name, 0, 0);
-  assert.equal(await given(turns, "a", { present: async () => new Map([["x", 0]]) }), "a");
+  assert.equal(await given(turns, "a", { present: async () => new Map([["x", begun(0)]]) }), "a");
   turns.giveBack("a");
   turns.giveBack("x");
   turns.replaces("x", 0, 1);

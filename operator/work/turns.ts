@@ -18,13 +18,16 @@ export interface Turn {
   readonly isTelling: boolean;
 }
 
+/** What a new leader finds of a relay that replaces pods already. */
+export type Begun = Pick<Turn, "isTelling"> & { readonly replaced: number };
+
 /** What a relay that asks for its turn says. */
 export interface TurnRequest {
   readonly now: number;
   /** All of its pods are ready. */
   readonly isWhole: boolean;
   /** Gives the relays that replace pods already, as a new leader finds them; it is asked once. */
-  readonly present: () => Promise<ReadonlyMap<string, number>>;
+  readonly present: () => Promise<ReadonlyMap<string, Begun>>;
 }
 
 /** Whether one more relay may begin. Pure. */
@@ -57,11 +60,11 @@ export class Turns {
 
   async ask(relay: string, { now, isWhole, present }: TurnRequest): Promise<boolean> {
     this.#opened ??= present().then((found) => {
-      for (const [name, replaced] of found) {
+      for (const [name, begun] of found) {
         if (this.#passedOver.has(name)) continue;
         const at = this.#turns.get(name)?.at ?? now;
         // Who began under another leader has its turn from there, as far as anybody knows.
-        this.#turns.set(name, { at, replaced, isTelling: true });
+        this.#turns.set(name, { at, ...begun });
       }
     });
     await this.#opened.catch((error: unknown) => {

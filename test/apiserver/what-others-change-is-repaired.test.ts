@@ -167,8 +167,13 @@ for (const { kind, name, what, body, part } of edits) {
 
 test("fields that another field manager put beside ours stay", { skip }, async () => {
   const place = { namespace, name: "outbound" };
+  // As `kubectl rollout restart` writes it: where it went, the pods that are not started anew yet would stay as they are.
+  const restarted = { "kubectl.kubernetes.io/restartedAt": "2026-11-23T12:00:00Z" };
   const others = {
-    StatefulSet: { metadata: { annotations: { "other.example/note": "kept" } }, spec: { minReadySeconds: 5 } },
+    StatefulSet: {
+      metadata: { annotations: { "other.example/note": "kept" } },
+      spec: { minReadySeconds: 5, template: { metadata: { annotations: restarted } } },
+    },
     Service: { metadata: { labels: { team: "mail" } }, spec: { sessionAffinity: "ClientIP" } },
   } as const;
   for (const kind of ["StatefulSet", "Service"] as const) {
@@ -193,6 +198,7 @@ test("fields that another field manager put beside ours stay", { skip }, async (
   const service = await stage.read("Service", place);
   assert.equal(statefulSet.metadata.annotations?.["other.example/note"], "kept");
   assert.equal(spec(statefulSet)["minReadySeconds"], 5);
+  assert.ok(JSON.stringify(spec(statefulSet)["template"]).includes(JSON.stringify(restarted).slice(1, -1)));
   assert.equal(service.metadata.labels?.["team"], "mail");
   assert.equal(spec(service)["sessionAffinity"], "ClientIP");
 });

@@ -4,8 +4,9 @@
  * answer: of a dead connection (no FIN, no RST) nothing else tells.
  */
 import { createHash } from "node:crypto";
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
 import type { Credentials } from "./access.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError } from "./failure.ts";
@@ -18,7 +19,10 @@ export interface Call {
   readonly body?: string | undefined;
   /** Whether sending it twice does what sending it once does. */
   readonly isRepeatable: boolean;
-  /** Throws when it may not leave now; asked each time that it is sent, because much may have happened since the last time. */
+  /**
+   * Throws when it may not leave now; asked each time before it is sent, and again when a new connection is ready for it, because much
+   * may have happened since the last time.
+   */
   readonly fence: () => void;
   readonly signal: AbortSignal;
 }
@@ -101,7 +105,7 @@ export class Transport {
       reject(isStale ? new StaleSocketError(error.message, { cause: error }) : error);
     });
     call.signal.addEventListener("abort", () => isLate(call.signal) && this.#abandon(agent), { once: true });
-    sent.end(call.body);
+    sent.once("socket", (socket) => whenReady(socket, () => leave(sent, call)));
     return promise;
   }
 
@@ -135,6 +139,25 @@ export class Transport {
     this.#agentFor = wanted;
     return this.#agent;
   }
+}
+
+/** A process may sleep through a handshake: what would be written when it wakes is asked for again. */
+function leave(sent: ClientRequest, { fence, body }: Call): void {
+  try {
+    fence();
+  } catch (error) {
+    sent.destroy(error instanceof Error ? error : new Error(String(error)));
+    return;
+  }
+  sent.end(body);
+}
+
+/** Calls once what is written goes out at once. A connection that does not come to it fails its request. */
+function whenReady(socket: Socket, ready: () => void): void {
+  // Of a connection that an agent brings, as one through a proxy, the handshake may be over already.
+  if ("secureConnecting" in socket && socket.secureConnecting === true) socket.once("secureConnect", ready);
+  else if (socket.connecting) socket.once("connect", ready);
+  else ready();
 }
 
 class StaleSocketError extends Error {

@@ -56,15 +56,24 @@ function render(kind: CachedKind, raw: RawObject, decode: (raw: RawObject) => Ra
     case "Service":
       return raw;
     case "StatefulSet":
+      return { ...withoutStatus(raw), status: revisionsIn(raw["status"]) };
     case "ServiceAccount":
     case "PodDisruptionBudget":
     case "NetworkPolicy":
-    case "PodMonitor": {
-      // Their status changes all the time and nobody reads it.
-      const { status: _status, ...kept } = raw;
-      return kept;
-    }
+    case "PodMonitor":
+      return withoutStatus(raw);
   }
+}
+
+/** It changes all the time and nobody reads it. */
+function withoutStatus({ status: _status, ...kept }: RawObject): RawObject {
+  return kept;
+}
+
+/** Of a StatefulSet's status what changes with its template alone, and not with each pod that comes and goes. */
+function revisionsIn(status: unknown): Readonly<Record<string, unknown>> {
+  const kept = ["observedGeneration", "currentRevision", "updateRevision"];
+  return Object.fromEntries(Object.entries(record(status)).filter(([key]) => kept.includes(key)));
 }
 
 /** Secrets and ConfigMaps are kept as metadata alone, of which annotations of others are left out. */

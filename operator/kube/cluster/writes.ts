@@ -2,7 +2,7 @@
  * Writes to the API server: only what differs, each with the narrowest verb, its answer in the caches at once. The uid of
  * what was looked at goes along, so that nothing meant for an object that is gone reaches another of its name.
  */
-import { finalizerFieldManager, managedByLabel, objectFieldManager, statusFieldManager } from "../../../api/labels.ts";
+import { finalizerFieldManager, objectFieldManager, statusFieldManager } from "../../../api/labels.ts";
 import type { Client } from "../client/client.ts";
 import { isFailure, isStoredAwry, RequestError } from "../client/failure.ts";
 import type { RawMetadata, RawObject } from "../client/resource.ts";
@@ -10,7 +10,8 @@ import { ForbiddenError, keyOf, type MetadataChange, type Reference, RejectedErr
 import type { AppliedObject, Secret } from "../objects.ts";
 import { textDigest } from "../shard.ts";
 import { digestOf, project } from "./difference.ts";
-import { digestIn, InForce, signed } from "./inforce.ts";
+import { refuseForeign } from "./foreign.ts";
+import { InForce, signed } from "./inforce.ts";
 import { type Changes, Merges } from "./merges.ts";
 import { ownerIn } from "./owner.ts";
 import type { ClusterReads } from "./reads.ts";
@@ -296,32 +297,6 @@ async function sent<T>(write: () => Promise<T>): Promise<T> {
     if (isRight) throw new ForbiddenError(error.said, { cause: error });
     throw new RejectedError(error.said, { refusedFor: "place", cause: error });
   }
-}
-
-/**
- * What is made for a resource has our label or our resource as its owner; what has neither is somebody's. What has another
- * resource of ours as its owner is that one's, and two that wrote it in turn would never end.
- */
-function refuseForeign({ kind, namespace, name }: Reference, actual: RawObject, maker: Reference | undefined): void {
-  const { labels } = actual.metadata;
-  const owner = ownerIn(actual, namespace);
-  if (owner !== undefined && (maker === undefined || keyOf(owner) !== keyOf(maker))) {
-    throw new RejectedError(
-      `${kind} ${namespace}/${name} belongs to ${owner.kind} ${owner.name}: give the resource another name`,
-      { refusedFor: "name" },
-    );
-  }
-  // The operator's own certificate authority belongs to no relay: its digest shows that we made it.
-  const isOurs = labels?.[managedByLabel] === "mailboat-operator" || digestIn(actual) !== undefined;
-  if (isOurs || owner !== undefined) return;
-  // What is made for no resource has its name for good.
-  const remedy =
-    maker === undefined
-      ? "whoever put it there renews it; where it is deleted, the operator makes its own"
-      : "delete it, or give the resource another name";
-  throw new RejectedError(`${kind} ${namespace}/${name} is there and was not made by Mailboat: ${remedy}`, {
-    refusedFor: "name",
-  });
 }
 
 /** An object without what only the server says. */

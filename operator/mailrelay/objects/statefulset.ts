@@ -1,5 +1,5 @@
 /** The StatefulSet of a relay: pods that keep their names, each with a spool of its own that outlives it. */
-import { labelsFor, relayLabel } from "../../../api/labels.ts";
+import { generationAnnotation, labelsFor, relayLabel, rolloutAnnotation } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
 import type { StatefulSet, VolumeClaimTemplate } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
@@ -15,15 +15,21 @@ export interface StatefulSetContent {
   readonly replicas: number;
   /** What there is now: claim templates cannot change, volumes grow by their claims. */
   readonly present: StatefulSet | undefined;
+  /** At whose instance its template was written last; absent where nobody knows. */
+  readonly instance?: string | undefined;
 }
 
 export function renderStatefulSet(content: StatefulSetContent): StatefulSet {
-  const { relay, present } = content;
-  const { name } = relay.metadata;
+  const { relay, present, instance } = content;
+  const { name, generation } = relay.metadata;
+  const annotations = {
+    ...(generation === undefined ? {} : { [generationAnnotation]: String(generation) }),
+    ...(instance === undefined ? {} : { [rolloutAnnotation]: instance }),
+  };
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
-    metadata: ownedMetadata(relay, name),
+    metadata: { ...ownedMetadata(relay, name), annotations },
     spec: {
       replicas: content.replicas,
       serviceName: headlessServiceName(name),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { labelsFor, templateAnnotation } from "../../../api/labels.ts";
+import type { StatefulSet } from "../../kube/kinds.ts";
 import { LocalKube } from "../../../local/kube.ts";
 import { now, installation, relayOf } from "../../../test/support/operatorobjects.ts";
 import { gatherRollouts } from "../gather.ts";
@@ -15,15 +16,29 @@ interface Present {
   readonly spec?: object;
   /** Of the StatefulSet's template. */
   readonly image?: string;
+  /** At whose instance the template was written; absent in a StatefulSet of a release before. */
+  readonly instance?: string;
+  /** What its controller says. */
+  readonly status?: StatefulSet["status"];
   /** Of each pod: made from the StatefulSet's template or another, ready or not. */
   readonly pods: readonly (readonly ["new" | "old", "ready" | "unready"])[];
 }
 
-type Row = readonly [what: string, present: Present, replaced: number | undefined];
+type Row = readonly [what: string, present: Present, replaced: number | undefined, isTelling?: boolean];
+
+const hasEnded = { currentRevision: "outbound-1", updateRevision: "outbound-1" };
+const isUnderWay = { currentRevision: "outbound-1", updateRevision: "outbound-2" };
 
 const rows: readonly Row[] = [
   ["one pod, and it does not start", { pods: [["new", "unready"]] }, 0],
   ["one pod, and it is away", { pods: [] }, 0],
+  ["one pod, ill since it was ready once", { status: hasEnded, pods: [["new", "unready"]] }, undefined],
+  ["one pod, away since it was ready once", { status: hasEnded, pods: [] }, undefined],
+  ["one pod, made anew", { status: isUnderWay, pods: [["new", "unready"]] }, 0],
+  ["one pod that its owner changed", { instance: "owner", pods: [["new", "unready"]] }, 0, false],
+  ["one pod that was ill before", { instance: "illness", pods: [["new", "unready"]] }, 0, false],
+  ["one pod that had been out for long", { instance: "outage", pods: [["new", "unready"]] }, 0, false],
+  ["one pod of a release", { instance: "release", pods: [["new", "unready"]] }, 0],
   [
     "two pods, the second of which does not start",
     {
@@ -67,7 +82,12 @@ const rows: readonly Row[] = [
   ["somebody paused it", { spec: { paused: true }, pods: [["new", "unready"]] }, undefined],
 ];
 
-for (const [what, { spec = {}, image = installation.image, pods }, replaced] of rows) {
+for (const [
+  what,
+  { spec = {}, image = installation.image, instance, status, pods },
+  replaced,
+  isTelling = true,
+] of rows) {
   test(`a new leader finds a relay: ${what}`, async (context) => {
     const stateDirectory = await mkdtemp(join(tmpdir(), "mailboat-rollouts-"));
     context.after(() => rm(stateDirectory, { recursive: true }));
@@ -82,8 +102,9 @@ for (const [what, { spec = {}, image = installation.image, pods }, replaced] of 
       pods: installation.pods,
       replicas: relay.spec.replicas,
       present: undefined,
+      instance,
     });
-    await kube.apply(set);
+    await kube.apply({ ...set, status });
     for (const [ordinal, [made, readiness]] of pods.entries()) {
       const template = made === "new" ? (templateDigest(set.spec.template) ?? "") : "before";
       kube.putPod({
@@ -98,6 +119,8 @@ for (const [what, { spec = {}, image = installation.image, pods }, replaced] of 
         status: { podIP: "", ready: readiness === "ready", ports: [], phase: "Running" },
       });
     }
-    assert.equal((await gatherRollouts({ kube, installation, now: () => now })).get(`${namespace}/${name}`), replaced);
+    const found = await gatherRollouts({ kube, installation, now: () => now });
+    const expected = replaced === undefined ? undefined : { replaced, isTelling };
+    assert.deepEqual(found.get(`${namespace}/${name}`), expected);
   });
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { generationAnnotation, rolloutAnnotation } from "../../../api/labels.ts";
 import { installation, now, podOf, relayOf, relayWorld } from "../../../test/support/operatorobjects.ts";
+import type { StatefulSet } from "../../kube/kinds.ts";
 import { renderStatefulSet } from "../objects/statefulset.ts";
 import { planRelay } from "../../../test/support/plans.ts";
 import type { RelayWorld } from "../world.ts";
-import { judgeRollout, wantedTemplate } from "./rollout.ts";
+import { judgeRollout, setToApply, wantedTemplate } from "./rollout.ts";
 import type { PodFact } from "../../pods/facts.ts";
 
 const seen = { ...relayOf({ replicas: 2 }), status: { observedGeneration: 3 } };
@@ -13,6 +15,11 @@ const setOf = (image: string, replicas = 2) =>
 const template = wantedTemplate({ relay: relayOf({ replicas: 2 }), installation });
 const pod = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template, ...fact });
 const stale = (name: string, fact: Partial<PodFact> = {}): PodFact => podOf(name, { template: "older", ...fact });
+
+function madeFrom(generation: number | undefined, set: StatefulSet): StatefulSet {
+  const annotations = generation === undefined ? {} : { [generationAnnotation]: String(generation) };
+  return { ...set, metadata: { ...set.metadata, annotations } };
+}
 
 /** Not available for so many minutes, as its status says. */
 function outSince(minutes: number) {
@@ -31,6 +38,16 @@ const rows: readonly Row[] = [
     "a spec that nobody has looked at",
     { relay: relayOf({ replicas: 2 }), statefulSet: setOf("older"), pods: [stale("0"), stale("1")] },
     "due owner",
+  ],
+  [
+    "a spec that was looked at while nothing could be written",
+    { statefulSet: madeFrom(2, setOf("older")), pods: [stale("0"), stale("1")] },
+    "due owner",
+  ],
+  [
+    "another image of the operator, and a StatefulSet of a release that did not say what it is made from",
+    { statefulSet: madeFrom(undefined, setOf("older")), pods: [stale("0"), stale("1")] },
+    "due operator",
   ],
   [
     "another image while no pod is ready for long",
@@ -96,6 +113,33 @@ for (const [what, world] of [
     assert.equal(plan.rollout, undefined);
     const remarks = plan.status.conditions?.map(({ reason, message }) => `${reason} ${message}`) ?? [];
     assert.doesNotMatch(remarks.join("; "), /RolloutPending|replaces them/);
+  });
+}
+
+const changed = relayOf({ replicas: 2 });
+const ready = [stale("p0"), stale("p1")];
+const ill = [stale("p0"), stale("p1", { ready: false })];
+const marked = (instance: string): StatefulSet => {
+  const set = setOf(installation.image);
+  return { ...set, metadata: { ...set.metadata, annotations: { [rolloutAnnotation]: instance } } };
+};
+
+const instances: readonly (readonly [what: string, world: Partial<RelayWorld>, instance: string | undefined])[] = [
+  ["a relay that is new", { statefulSet: undefined, pods: [] }, "owner"],
+  ["what its owner changed", { relay: changed, pods: ready }, "owner"],
+  ["a release, of a whole relay", { hasTurn: true, pods: ready }, "release"],
+  ["a release, of a relay with a pod that is not ready", { hasTurn: true, pods: ill }, "illness"],
+  ["a release, of a relay without pods that take mail", { relay: outSince(10), pods: ill.slice(1) }, "outage"],
+  ["nobody: what was written last says why", { statefulSet: marked("illness"), pods: ready }, "illness"],
+  ["nobody, by a release that did not say", { statefulSet: setOf(installation.image), pods: ready }, undefined],
+];
+
+for (const [what, world, instance] of instances) {
+  test(`a StatefulSet says at whose instance its template was written: ${what}`, () => {
+    const known = { ...due, ...world };
+    const [set] = setToApply(known, 2, judgeRollout(known));
+    assert.equal(set?.metadata.annotations?.[rolloutAnnotation], instance);
+    assert.equal(set?.metadata.annotations?.[generationAnnotation], "3");
   });
 }
 

@@ -348,4 +348,19 @@ export const operatorMutations: readonly Mutation[] = [
     new: "proxy === undefined || sources.length > 0,",
     test: "test/scenario/a-mistake-is-refused-with-its-field.test.ts",
   },
+  {
+    what: "a write leaves after a handshake through which the process slept",
+    file: "operator/kube/client/transport.ts",
+    old: 'sent.once("socket", (socket) => whenReady(socket, () => leave(sent, call)));',
+    new: "sent.end(call.body);",
+    test: "operator/kube/client/transport.test.ts",
+    only: "handshake",
+  },
+  {
+    what: "what another program made is written over",
+    file: "operator/kube/cluster/foreign.ts",
+    old: "if (isOurs || owner !== undefined) return;",
+    new: "if (labels !== undefined || isOurs || owner !== undefined) return;",
+    test: "operator/kube/cluster/foreign.test.ts",
+  },
 ];
