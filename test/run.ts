@@ -11,10 +11,12 @@ import { join } from "node:path";
 import { chdir } from "node:process";
 import { checks, runCheck } from "./gate/checks.ts";
 import { Durations } from "./gate/durations.ts";
+import { memoryDisk } from "./gate/memorydisk.ts";
 import { add, nothing, withoutSkips, type Outcome } from "./gate/outcome.ts";
 import { provideApiServer, provideChart, provideCluster, provideScenario, type Say } from "./gate/provide.ts";
 import { SharedPlane } from "./gate/sharedplane.ts";
-import { runTestFile, type TestFileLimits } from "./gate/testfile.ts";
+import { readIn, shareProcesses } from "./gate/sharing.ts";
+import { runTestFile, runTogether, type TestFileLimits } from "./gate/testfile.ts";
 import { type Lane, noLane, runTasks, strangers, type Task } from "./gate/workers.ts";
 import { lackingControlPlane } from "./support/controlplane/programs.ts";
 import { repositoryRoot } from "./support/results.ts";
@@ -30,6 +32,8 @@ interface Layer {
   /** Instead of those: all others run alone. */
   readonly beside?: readonly string[];
   readonly openLane?: (worker: number) => Lane;
+  /** Where temporary files lie, if not where they usually do. */
+  readonly temporary?: () => string | undefined;
 }
 
 const unitLimits: TestFileLimits = { testTimeoutMs: 60_000, fileDeadlineMs: 180_000 };
@@ -47,18 +51,14 @@ const layers: readonly Layer[] = [
     // Half of them wait for a disk or a time most of their own.
     name: "unit",
     concurrency: Math.max(2, Math.min(8, 2 * cores)),
-    tasks: () =>
-      testFiles(
-        "{api,charts,crds,examples,image,local,operator,relay,runtime,test}/**/*.test.ts",
-        ["test/apiserver/**", "test/chart/**", "test/cluster/**", "test/scenario/**"],
-        unitLimits,
-      ),
+    tasks: unitTasks,
+    temporary: memoryDisk,
   },
   {
     name: "apiserver",
     concurrency: Math.min(2, cores),
     provide: provideApiServer,
-    tasks: () => testFiles("test/apiserver/*.test.ts", [], scenarioLimits),
+    tasks: () => testFiles("test/apiserver/*.test.ts", scenarioLimits),
     alone: [
       "test/apiserver/a-mistake-is-a-condition.test.ts",
       "test/apiserver/manifests-become-objects-in-two-seconds.test.ts",
@@ -72,14 +72,14 @@ const layers: readonly Layer[] = [
     name: "chart",
     concurrency: 1,
     provide: provideChart,
-    tasks: () => testFiles("test/chart/*.test.ts", [], scenarioLimits),
+    tasks: () => testFiles("test/chart/*.test.ts", scenarioLimits),
   },
   {
     // Scenarios measure time and memory of whole processes: side by side they would disturb each other, but for these.
     name: "scenario",
     concurrency: Math.min(2, cores),
     provide: provideScenario,
-    tasks: () => testFiles("test/scenario/*.test.ts", [], scenarioLimits),
+    tasks: () => testFiles("test/scenario/*.test.ts", scenarioLimits),
     beside: [
       "a-leaving-pod-hands-its-mail-over",
       "a-mistake-is-refused-with-its-field",
@@ -102,13 +102,32 @@ const layers: readonly Layer[] = [
     name: "cluster",
     concurrency: 1,
     provide: provideCluster,
-    tasks: () => testFiles("test/cluster/*.test.ts", [], scenarioLimits),
+    tasks: () => testFiles("test/cluster/*.test.ts", scenarioLimits),
   },
 ];
 
-function testFiles(pattern: string, exclude: readonly string[], limits: TestFileLimits): readonly Task[] {
-  const files = globSync(pattern, { exclude }).toSorted();
-  return files.map((file) => ({ name: file, run: async (args) => runTestFile(file, limits, args) }));
+function testFiles(pattern: string, limits: TestFileLimits): readonly Task[] {
+  return globSync(pattern)
+    .toSorted()
+    .map((file) => testFile(file, limits));
+}
+
+function testFile(file: string, limits: TestFileLimits): Task {
+  return { name: file, run: async (args) => runTestFile(file, limits, args) };
+}
+
+function unitTasks(): readonly Task[] {
+  const ofLayers = ["apiserver", "chart", "cluster", "scenario"].map((name) => `test/${name}/**`);
+  const folders = "{api,charts,crds,examples,image,local,operator,relay,runtime,test}";
+  const files = globSync(`${folders}/**/*.test.ts`, { exclude: ofLayers }).toSorted();
+  const { together, apart } = shareProcesses(files, readIn(repositoryRoot));
+  return [
+    ...together.map((shared) => ({
+      name: `${shared.folder}: ${shared.files.length} files in one process`,
+      run: async () => runTogether(shared.files, unitLimits),
+    })),
+    ...apart.map((file) => testFile(file, unitLimits)),
+  ];
 }
 
 function say(line: string): void {
@@ -129,6 +148,8 @@ async function runLayer(layer: Layer, durations: Durations): Promise<Outcome> {
   const startedAt = performance.now();
   const provided = layer.provide === undefined ? nothing : await layer.provide(say);
   const { name, concurrency, alone, beside, openLane = () => noLane } = layer;
+  const usual = process.env["TMPDIR"];
+  setTemporary(layer.temporary?.() ?? usual);
   const tasks = layer.tasks();
   const apart = beside === undefined ? alone : tasks.map((task) => task.name).filter((one) => !beside.includes(one));
   const outcome = await runTasks({
@@ -139,8 +160,14 @@ async function runLayer(layer: Layer, durations: Durations): Promise<Outcome> {
     durations,
     onEnd: (task, ended, seconds) => tell(`${name}  ${task.name}`, ended, seconds),
   });
+  setTemporary(usual);
   say(`layer ${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   return [provided, strangers(tasks, beside ?? alone ?? [])].reduce(add, outcome);
+}
+
+function setTemporary(folder: string | undefined): void {
+  if (folder === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = folder;
 }
 
 function report(outcome: Outcome): void {
