@@ -31,6 +31,8 @@ export const templateAnnotation = "mailboat.dev/template";
 export const queuedAnnotation = "mailboat.dev/queued";
 /** On volumes whose pod has left: id of the spool that was empty, with no way for mail to come in afterwards. */
 export const emptySpoolAnnotation = "mailboat.dev/empty-spool";
+/** On Secrets of logins, by whoever makes them: when they let nobody in any more, as RFC 3339 writes it. */
+export const expiresAtAnnotation = "mailboat.dev/expires-at";
 /** On Secrets and objects the operator renders: digest of their content, to apply only what differs. */
 export const digestAnnotation = "mailboat.dev/digest";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { preparePassword, prepareUsername } from "./login.ts";
+import { preparePassword, preparePasswordForScram, prepareUsername } from "./login.ts";
 
 const rows: readonly (readonly [what: string, given: string, name: string, password: string])[] = [
   ["plain text", "correct horse", "correct horse", "correct horse"],
@@ -31,3 +31,19 @@ test("what is prepared is not changed by being prepared again, and every spellin
     }),
   );
 });
+
+// RFC 4013 section 3, and what OpaqueString has in another way.
+for (const [given, prepared] of [
+  ["I\u00adX", "IX"],
+  ["user", "user"],
+  ["USER", "USER"],
+  ["\u00aa", "a"],
+  ["\u2168", "IX"],
+  ["a\u00a0b\u3000c", "a b c"],
+  ["p\u00e4ss", "p\u00e4ss"],
+  ["\ufb01ne\ufeff", "fine"],
+] as const) {
+  test(`preparePasswordForScram() of ${JSON.stringify(given)} is ${prepared}`, () => {
+    assert.equal(preparePasswordForScram(given), prepared);
+  });
+}

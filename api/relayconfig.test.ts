@@ -6,6 +6,8 @@ import * as former from "../test/support/formerrelease/relayconfig.ts";
 import { relayReport as formerReport } from "../test/support/formerrelease/relayreport.ts";
 import { reportOf } from "../test/support/operatorobjects.ts";
 import {
+  credentialLists,
+  credentialsIn,
   type DomainDocument,
   domainDocumentText,
   documentVersions,
@@ -36,6 +38,26 @@ test("a document of the first version says the same to a relay of the release be
   const read = former.domainDocument.parse(JSON.parse(domainDocumentText({ ...domain, version: 1 })));
   assert.deepEqual(read, { version: 1, ...same, addresses: localParts });
   assert.ok(former.relayDocument.safeParse({ ...relayDocumentOf(), version: 1 }).success);
+});
+
+const scram = { iterations: 4096, salt: "c2FsdA==", storedKey: "c3RvcmVk", serverKey: "c2VydmVy" };
+const lasting = { identity: "shop/app", username: "app", scram };
+const expiring = { ...lasting, identity: "shop/guest", expiresAt: 5 };
+
+test("a login whose time ends is read with its end, and a relay that does not know of ends lets nobody in by it", () => {
+  const { credentials: _none, ...others } = domain.senders;
+  const senders = { ...credentialLists([expiring, lasting]), ...others };
+  const text = domainDocumentText({ ...domain, senders });
+  const read = parseDomainDocument(JSON.parse(text));
+  assert.deepEqual(credentialsIn(read.senders), [lasting, expiring]);
+  assert.equal(domainDocumentText(read), text);
+  const before = former.domainDocument.parse(JSON.parse(domainDocumentText({ ...domain, senders, version: 1 })));
+  assert.deepEqual(before.senders.credentials, [lasting]);
+  const relay = relayDocument.parse({ ...relayDocumentOf(), ...credentialLists([expiring, lasting]) });
+  assert.deepEqual(credentialsIn(relay), [lasting, expiring]);
+  const relayBefore = former.relayDocument.parse({ ...relay, version: 1 });
+  assert.deepEqual(relayBefore.credentials, [lasting]);
+  assert.deepEqual(credentialLists([lasting]), { credentials: [lasting] });
 });
 
 test("a relay of the release before refuses what is newer, and says that it is the version", () => {

@@ -44,6 +44,15 @@ const credential = z.object({
   scram: scramVerifier,
 });
 
+/**
+ * One whose time ends. They stand apart: a relay that does not know of them lets nobody in who is to be let in for a time only, as it
+ * would not keep to that time.
+ */
+const expiringCredential = credential.extend({
+  /** Milliseconds since the epoch. */
+  expiresAt: z.int().min(0),
+});
+
 export const outboundTlsModes = ["None", "Opportunistic", "Required", "Implicit"] as const;
 
 const smarthost = z.object({
@@ -107,6 +116,7 @@ export const relayDocument = z.object({
   hostname: z.string(),
   listeners: z.array(listener),
   credentials: z.array(credential),
+  expiringCredentials: z.array(expiringCredential).optional(),
   spool: z.object({ capacityBytes: z.number().positive(), highWatermarkPercent: z.int().min(1).max(100) }),
   delivery: z.object({
     mode: z.enum(["Send", "Capture", "AllowList"]),
@@ -151,6 +161,7 @@ const domainFields = z.object({
   unsigned: z.literal(true).optional(),
   senders: z.object({
     credentials: z.array(credential),
+    expiringCredentials: z.array(expiringCredential).optional(),
     serviceAccounts: z.array(z.object({ namespace: z.string(), name: z.string() })),
     clientCertificates: z.array(z.object({ commonName: z.string() })),
     trustedNetworks: z.boolean(),
@@ -200,11 +211,36 @@ export type RelayDocument = z.infer<typeof relayDocument>;
 /** A private key as domain documents carry it. */
 export type KeyDocument = DomainDocument["keys"][number]["privateKey"];
 export type ScramVerifier = z.infer<typeof scramVerifier>;
-export type CredentialDocument = z.infer<typeof credential>;
+/** Of either kind. */
+export type CredentialDocument = z.infer<typeof credential> & Partial<z.infer<typeof expiringCredential>>;
 export type SmarthostDocument = z.infer<typeof smarthost>;
 export type ListenerDocument = z.infer<typeof listener>;
 export type TracingDocument = z.infer<typeof tracing>;
 export type OutboundTlsMode = (typeof outboundTlsModes)[number];
+
+interface CredentialLists {
+  credentials: z.infer<typeof credential>[];
+  expiringCredentials?: z.infer<typeof expiringCredential>[] | undefined;
+}
+
+/** All that stand in a document. */
+export function credentialsIn(document: CredentialLists): readonly CredentialDocument[] {
+  return [...document.credentials, ...(document.expiringCredentials ?? [])];
+}
+
+/** As they stand in a document. */
+export function credentialLists(credentials: readonly CredentialDocument[]): CredentialLists {
+  const lists: CredentialLists & { expiringCredentials: z.infer<typeof expiringCredential>[] } = {
+    credentials: [],
+    expiringCredentials: [],
+  };
+  for (const { expiresAt, ...lasting } of credentials) {
+    if (expiresAt === undefined) lists.credentials.push(lasting);
+    else lists.expiringCredentials.push({ ...lasting, expiresAt });
+  }
+  const { expiringCredentials, ...others } = lists;
+  return expiringCredentials.length === 0 ? others : lists;
+}
 
 /** The text a shard's digest is taken of: its data keys in order, so that both sides agree byte for byte. */
 export function shardText(data: Readonly<Record<string, string>>): string {

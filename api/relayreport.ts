@@ -70,6 +70,17 @@ export const relayReport = z.object({
       }),
     )
     .optional(),
+  /** Secrets of logins, the first hundred by name; absent from relays that do not tell. */
+  logins: z
+    .array(
+      z.object({
+        /** `namespace/name`. */
+        secret: z.string(),
+        /** The day, by UTC, on which a client last came in by it; absent when none did since the process started. */
+        lastUsedDate: z.iso.date().optional(),
+      }),
+    )
+    .optional(),
   /** Messages accepted since the process started; the operator derives rates from two reports. */
   acceptedMessages: z.int().min(0),
   startedAt: z.iso.datetime(),

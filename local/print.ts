@@ -269,7 +269,14 @@ type News = "wrong" | "mended" | "told" | "passed" | "none";
 
 const untold = new Set(["Reconciling", "Stalled", "DNSVerified"]);
 const onItsWay = new Set(["Pending", "NotDraining"]);
-const worthTelling = new Set(["NotActedOnYet", "NoSenders", "SendersIncomplete"]);
+const worthTelling = new Set([
+  "NotActedOnYet",
+  "NoSenders",
+  "SendersIncomplete",
+  "SendersExpiring",
+  "Expiring",
+  "Expired",
+]);
 
 /** Mistakes and their end, and readiness; what is on its way says nothing until it has arrived. */
 function newsOf(condition: Condition, before: Condition | undefined): News {

@@ -38,7 +38,8 @@ import { startingAtOnce } from "./spool/start.ts";
 import type { Spool } from "./spool/verbs.ts";
 import { noChecks } from "./reception/checks/check.ts";
 import { openReception, type ReceptionOptions } from "./reception/listeners.ts";
-import { receptionMetrics } from "./reception/metrics.ts";
+import { LoginUses, type LoginUse } from "./reception/identity/uses.ts";
+import { loginMetrics, receptionMetrics } from "./reception/metrics.ts";
 
 const program = "relay";
 
@@ -104,7 +105,8 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
   });
   const shared = { snapshots, spool: opened, log, clock, chance, limits, metrics, journal, hops, tracer };
   const mail = await openMail(shared, settings, lifecycle);
-  const shown = { metrics: metrics.registry, counts: metrics.counts, history, stopping: lifecycle.stopping };
+  const { registry, counts, logins } = metrics;
+  const shown = { metrics: registry, counts, logins, history, stopping: lifecycle.stopping };
   pages.server = await openHealth({
     host: settings.listenHost,
     port: settings.ports.get("http") ?? observationPort,
@@ -118,6 +120,9 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
 /** Four series each at most: 10,000 domains and 100,000 destinations are still a page of less than a MiB. */
 const labelledDomains = 500;
 const labelledDestinations = 200;
+const labelledLogins = 500;
+/** As many as a MailRelay's status has room for. */
+const reportedLogins = 100;
 
 type Metrics = ReturnType<typeof openMetrics>;
 
@@ -127,10 +132,16 @@ function openMetrics(sources: SpoolSources) {
   const domains = new BoundedLabel(labelledDomains);
   const destinations = new BoundedLabel(labelledDestinations);
   const reception = receptionMetrics(registry, domains);
+  const uses = new LoginUses();
+  const usesOf = (most: number): readonly LoginUse[] =>
+    uses.of(sources.snapshots()?.current().credentials ?? new Map(), most);
+  loginMetrics(registry, () => usesOf(labelledLogins));
   const delivery = deliveryMetrics(registry, { domains, destinations });
   return {
     registry,
     reception,
+    uses,
+    logins: () => usesOf(reportedLogins),
     delivery,
     spool: spoolMetrics(registry, sources),
     configuration: configurationMetrics(registry, sources.snapshots),
@@ -168,6 +179,7 @@ async function openMail(
     ...shared,
     spool,
     metrics: metrics.reception,
+    uses: metrics.uses,
     parent: parentOf(process),
     gate,
     checks: () => noChecks,

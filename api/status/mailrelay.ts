@@ -117,6 +117,14 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
   ],
   ResolvedRefs: [
     { reason: "ResolvedRefs", when: "True: every Secret and ConfigMap that the spec names is there and readable." },
+    {
+      reason: "Expiring",
+      when: "True: with a warning, because the time of a login, mailboat.dev/expires-at on its Secret, ends within a week.",
+    },
+    {
+      reason: "Expired",
+      when: "True: with a warning, because the time of a login is over: its Secret lets nobody in any more.",
+    },
     { reason: "SecretNotFound", when: "False: a Secret that the spec names does not exist." },
     { reason: "SecretInvalid", when: "False: a Secret lacks a key, or what the key holds cannot be used." },
     {
@@ -225,6 +233,16 @@ const retainedSpool = z.strictObject({
     .describe("Recipients that waited in it when its pod left; absent when nobody could say."),
 });
 
+const login = z.strictObject({
+  secret: z.string().max(317).describe("Namespace and name of the Secret, with a slash between them."),
+  lastUsedDate: z
+    .string()
+    .max(10)
+    .meta({ format: "date" })
+    .optional()
+    .describe("The day, by UTC, on which a client last came in by its password; absent while nothing is known of one."),
+});
+
 export const mailRelayStatus = z
   .strictObject({
     observedGeneration: observedGeneration.optional(),
@@ -292,6 +310,11 @@ export const mailRelayStatus = z
         "Domains, and namespaces of tenants, of which mail was refused 450 in the last ten minutes because they had sent what they may in an hour; a hundred of them at most.",
       ),
     revision: z.string().max(64).optional().describe("Revision of the configuration that was rendered last."),
+    logins: listMap(login, "secret", 100)
+      .optional()
+      .describe(
+        "When each Secret of a login was last used, at this relay and for its domains: those that are not used any more may go. The first hundred by name.",
+      ),
     pods: listMap(pod, "name", 100).optional().describe("What each pod runs."),
     retainedSpools: listMap(retainedSpool, "claimName", 100)
       .optional()

@@ -29,6 +29,7 @@ export const senderDomainReasons = {
   DomainConflict: "DomainConflict",
   NoSenders: "NoSenders",
   SendersIncomplete: "SendersIncomplete",
+  SendersExpiring: "SendersExpiring",
   KeysReady: "KeysReady",
   NotSigned: "NotSigned",
   SecretNotFound: "SecretNotFound",
@@ -119,7 +120,11 @@ export const senderDomainConditionTexts: Readonly<Record<SenderDomainConditionTy
     },
     {
       reason: "SendersIncomplete",
-      when: "True: some senders can use the domain; the message names a selector without Secrets, or a Secret that cannot be used.",
+      when: "True: some senders can use the domain; the message names a selector without Secrets, or a Secret that cannot be used or whose time is over.",
+    },
+    {
+      reason: "SendersExpiring",
+      when: "True: with a warning, because the time of a login, mailboat.dev/expires-at on its Secret, ends within a week.",
     },
     {
       reason: "NoSenders",

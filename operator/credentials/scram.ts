@@ -9,9 +9,6 @@ import type { ScramVerifier } from "../../api/relayconfig.ts";
 
 const deriveKey = promisify(pbkdf2);
 
-/** RFC 7677 section 4 asks for at least 4096; the relay pays this for each fresh login. */
-export const scramIterations = 8192;
-
 export interface ScramInput {
   readonly password: string;
   readonly salt: Buffer;
@@ -29,12 +26,4 @@ export async function scramVerifier(input: ScramInput): Promise<ScramVerifier> {
     storedKey: createHash("sha256").update(clientKey).digest("base64"),
     serverKey: createHmac("sha256", salted).update("Server Key").digest("base64"),
   };
-}
-
-/**
- * 16 octets that depend on who logs in where and not on the password. All passwords of a user at a relay have one salt: a relay
- * derives once for a login, however many there are.
- */
-export function stableSalt(relay: string, username: string): Buffer {
-  return createHmac("sha256", relay).update(username, "utf8").digest().subarray(0, 16);
 }

@@ -26,6 +26,8 @@ export interface CredentialQuestions {
   readonly relay: string;
   readonly namespace: string;
   readonly selectors: readonly SpecSelection[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 export function createCredentialSource(): CredentialSource {
@@ -40,9 +42,9 @@ export function createCredentialSource(): CredentialSource {
         else if (secrets.length === 0) problems.push(nothingSelected(asked, selector));
         else selected.push(...secrets.map((secret) => ({ secret, field: selector.field })));
       }
-      const chosen = chooseLogins(selected);
-      const documents = await verifiers.of(asked, chosen.logins);
-      return { documents, problems: [...problems, ...chosen.problems] };
+      const { logins, ends, ...chosen } = chooseLogins(selected, asked.now);
+      const documents = await verifiers.of(asked, logins);
+      return { documents, problems: [...problems, ...chosen.problems], ends };
     },
     forget: (asker) => verifiers.forget(asker),
   };

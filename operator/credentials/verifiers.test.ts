@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { secretOf } from "../../test/support/operatorobjects.ts";
+import { ScramClient } from "../../test/support/scramclient.ts";
 import type { CredentialDocument } from "../../api/relayconfig.ts";
 import { createPasswordCheck } from "../../relay/reception/identity/passwords.ts";
 import { readClientLogin } from "../references/login.ts";
@@ -37,6 +38,41 @@ test("all passwords of a user at a relay have one salt, and another relay or use
   assert.equal(await saltOf(relay, { ...app, identity: "mail/other", password: "y" }), salt);
   assert.notEqual(await saltOf("mail/inbound", app), salt);
   assert.notEqual(await saltOf(relay, erp), salt);
+});
+
+test("a password that SCRAM spells in another way has a verifier of each spelling, with one salt", async () => {
+  const documents = await new Verifiers().of({ asker: "a", relay }, [{ ...app, password: "\ufb01ne", expiresAt: 5 }]);
+  assert.deepEqual(
+    documents.map(({ identity, username, expiresAt }) => ({ identity, username, expiresAt })),
+    Array.from({ length: 2 }, () => ({ identity: "mail/app", username: "app", expiresAt: 5 })),
+  );
+  assert.equal(new Set(documents.map(({ scram }) => scram.salt)).size, 1);
+  const credentials = new Map([["app", documents]]);
+  const passwords = createPasswordCheck();
+  for (const [password, isRight] of [
+    ["\ufb01ne", true],
+    ["fine", true],
+    ["Fine", false],
+  ] as const) {
+    const asked = passwords.challenge(
+      { credentials, relay: { relay: { namespace: "mail", name: "outbound" } } },
+      "app",
+    );
+    const client = new ScramClient({ username: "app", password });
+    const said = `r=${client.nonce},s=${asked.salt},i=${asked.iterations}`;
+    const [, withoutProof = "", proof = ""] = /^(.*),p=(.*)$/.exec(client.final(said)) ?? [];
+    const first = client.first().slice("n,,".length);
+    const proven = asked.prove(`${first},${said},${withoutProof}`, Buffer.from(proof, "base64"));
+    assert.equal(proven.kind, isRight ? "proven" : "refusal", password);
+  }
+});
+
+test("a relay asks an unknown name with the salt that the name gets when it becomes a user's", async () => {
+  const passwords = createPasswordCheck();
+  const relayOf = { relay: { namespace: "mail", name: "outbound" } };
+  const unknown = passwords.challenge({ credentials: new Map(), relay: relayOf }, app.username);
+  const [document] = await new Verifiers().of({ asker: "a", relay }, [app]);
+  assert.deepEqual([unknown.salt, unknown.iterations], [document?.scram.salt, document?.scram.iterations]);
 });
 
 /** What a client may send for a text: the text, its letters and marks apart, its spaces as no-break spaces. */

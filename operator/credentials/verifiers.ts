@@ -3,13 +3,15 @@
  * asked for must not live on in memory.
  */
 import { createHash } from "node:crypto";
+import { preparePassword, preparePasswordForScram } from "../../api/login.ts";
 import type { CredentialDocument, ScramVerifier } from "../../api/relayconfig.ts";
+import { scramIterations, stableSalt } from "../../runtime/scram.ts";
 import type { ChosenLogin } from "./logins.ts";
-import { scramIterations, scramVerifier, stableSalt } from "./scram.ts";
+import { scramVerifier } from "./scram.ts";
 
 interface Remembered {
   readonly digest: string;
-  readonly verifier: Promise<ScramVerifier>;
+  readonly verifiers: Promise<readonly ScramVerifier[]>;
   readonly askers: Set<string>;
 }
 
@@ -23,32 +25,35 @@ export class Verifiers {
     logins: readonly ChosenLogin[],
   ): Promise<readonly CredentialDocument[]> {
     const held = new Set<string>();
-    const documents = logins.map(({ identity, username, password }) => {
+    const documents = logins.map(({ identity, username, password, expiresAt }) => {
       const key = `${relay}\n${identity}`;
       held.add(key);
-      const verifier = this.#verifier(key, { relay, username, password, asker });
-      return verifier.then((scram) => ({ identity, username, scram }));
+      const verifiers = this.#verifiers(key, { relay, username, password, asker });
+      const end = expiresAt === undefined ? {} : { expiresAt };
+      return verifiers.then((scrams) => scrams.map((scram) => ({ identity, username, scram, ...end })));
     });
     this.#hold(asker, held);
-    return Promise.all(documents);
+    return (await Promise.all(documents)).flat();
   }
 
   forget(asker: string): void {
     this.#hold(asker, new Set());
   }
 
-  #verifier(key: string, login: Omit<ChosenLogin, "identity"> & { readonly relay: string; readonly asker: string }) {
+  #verifiers(key: string, login: Omit<ChosenLogin, "identity"> & { readonly relay: string; readonly asker: string }) {
     const { relay, username, password, asker } = login;
     const digest = createHash("sha256")
       .update(JSON.stringify([username, password]))
       .digest("hex");
     const known = this.#remembered.get(key);
     const askers = (known?.askers ?? new Set()).add(asker);
-    if (known !== undefined && known.digest === digest) return known.verifier;
+    if (known !== undefined && known.digest === digest) return known.verifiers;
     const salt = stableSalt(relay, username);
-    const verifier = scramVerifier({ password, salt, iterations: scramIterations });
-    this.#remembered.set(key, { digest, verifier, askers });
-    return verifier;
+    const verifiers = Promise.all(
+      spellingsOf(password).map((spelled) => scramVerifier({ password: spelled, salt, iterations: scramIterations })),
+    );
+    this.#remembered.set(key, { digest, verifiers, askers });
+    return verifiers;
   }
 
   /** What nobody else asks for is forgotten: the Secret may be gone, and its password must not live on here. */
@@ -66,4 +71,10 @@ export class Verifiers {
   get size(): number {
     return this.#remembered.size;
   }
+}
+
+/** What clients derive from: nearly always one. The first is what passwords that travel are held against. */
+function spellingsOf(password: string): readonly string[] {
+  const [sent, derived] = [preparePassword(password), preparePasswordForScram(password)];
+  return derived === sent || derived === "" ? [sent] : [sent, derived];
 }

@@ -38,6 +38,7 @@ type Row = readonly [name: string, judge: () => RelayFinding, status: string, re
 
 const other = { ...given, spec: { ...given.spec, hostname: "other.example.com" } };
 const two = relayOf({ replicas: 2 });
+const ends = { ended: ["f: over"], ending: ["f: soon"], nextMs: 1 };
 const rows: readonly Row[] = [
   ["a plain spec", () => judgeAccepted(relayWorld()), "True", "Accepted", /valid/],
   [
@@ -71,6 +72,27 @@ const rows: readonly Row[] = [
     "False",
     "SecretInvalid",
     /lacks username/,
+  ],
+  [
+    "a login that ends within a week",
+    () => judgeReferences([], { ...ends, ended: [] }),
+    "True",
+    "Expiring",
+    /^f: soon$/,
+  ],
+  [
+    "a login that has ended, beside one that will",
+    () => judgeReferences([], ends),
+    "True",
+    "Expired",
+    /^f: over; f: soon$/,
+  ],
+  [
+    "a login that has ended beside a Secret that is missing",
+    () => judgeReferences([{ kind: "missing", object: "Secret", field: "f", message: "f: none" }], ends),
+    "False",
+    "SecretNotFound",
+    /^f: none; f: over; f: soon$/,
   ],
   ["no certificate of our own yet", () => judgeCertificate(relayWorld()), "False", "Pending", /issue/],
   [

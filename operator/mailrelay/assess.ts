@@ -10,6 +10,7 @@ import type { Fault } from "../../api/fault/explain.ts";
 import type { MailRelayConditionType, MailRelayReason } from "../../api/status/mailrelay.ts";
 import { secretText } from "../kube/secret.ts";
 import { needsNamespaceLabels } from "../binding/consent.ts";
+import type { LoginEnds } from "../credentials/logins.ts";
 import { type CertificateReading, coversHost, readCertificate } from "../trust/certificate.ts";
 import { isMarked } from "../trust/clientauthority.ts";
 import { authorityField, keysInVain, unusableAuthorityKey } from "../trust/trust.ts";
@@ -124,14 +125,19 @@ export function whyUnsent(relay: RelayWorld["relay"]): string | undefined {
 }
 
 /** `problems` are those of credentials and smarthosts; the certificate has a condition of its own, but for rights. */
-export function judgeReferences(problems: readonly ReferenceProblem[]): RelayFinding {
+export function judgeReferences(problems: readonly ReferenceProblem[], ends?: LoginEnds): RelayFinding {
   const first = problems[0];
-  if (first === undefined)
+  const { ended = [], ending = [] } = ends ?? {};
+  const remarks = [...ended, ...ending].join("; ");
+  if (first === undefined) {
+    if (ended.length > 0) return finding("ResolvedRefs", "True", "Expired", remarks);
+    if (ending.length > 0) return finding("ResolvedRefs", "True", "Expiring", remarks);
     return finding("ResolvedRefs", "True", "ResolvedRefs", "all that the spec names is there and usable");
+  }
   // A missing right comes first: what is behind it cannot even be judged.
   const isForbidden = problems.some((problem) => problem.kind === "forbidden");
   const [weightiest = first] = isForbidden ? problems.filter((problem) => problem.kind === "forbidden") : problems;
-  const messages = new Set(problems.map((problem) => problem.message));
+  const messages = new Set([...problems.map((problem) => problem.message), ...ended, ...ending]);
   return finding("ResolvedRefs", "False", reasonOf(weightiest), [...messages].join("; "));
 }
 
@@ -293,7 +299,7 @@ export function assessRelay(
 ): readonly RelayFinding[] {
   return [
     judgeAccepted(world, rollout),
-    judgeReferences([...problems, ...forbiddenReads(world)]),
+    judgeReferences([...problems, ...forbiddenReads(world)], world.credentials.ends),
     judgeCertificate(world),
   ];
 }

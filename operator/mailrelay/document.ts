@@ -4,6 +4,9 @@ import { containerPort } from "../../api/fields/listener.ts";
 import type { MailRelay, MailRelayStatus } from "../../api/mailrelay.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import {
+  type CredentialDocument,
+  credentialLists,
+  credentialsIn,
   type DocumentVersion,
   documentVersions,
   type ListenerDocument,
@@ -77,7 +80,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
     relay: { namespace: metadata.namespace, name: metadata.name },
     hostname: spec.hostname,
     listeners: spec.listeners.map(listenerDocument),
-    credentials: credentialsOf(world),
+    ...credentialLists(credentialsOf(world)),
     spool: {
       capacityBytes: bytes(spec.spool.storage.size),
       highWatermarkPercent: spec.spool.highWatermarkPercent,
@@ -97,9 +100,11 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
 }
 
 /** Credentials that may not be read just now stay as they were; those that are gone are gone. */
-function credentialsOf(world: RelayWorld): RelayDocument["credentials"] {
+function credentialsOf(world: RelayWorld): readonly CredentialDocument[] {
   const isForbidden = world.credentials.problems.some((problem) => problem.kind === "forbidden");
-  return isForbidden ? (mountedDocument(world)?.credentials ?? []) : [...world.credentials.documents];
+  if (!isForbidden) return world.credentials.documents;
+  const mounted = mountedDocument(world);
+  return mounted === undefined ? [] : credentialsIn(mounted);
 }
 
 /** As many as take mail now or will: what may be sent is divided among them, and one that leaves has its part until it is gone. */

@@ -98,6 +98,7 @@ async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>
     relay: nameOf(relay.metadata),
     namespace,
     selectors: relaySelections(relay),
+    now: sources.now(),
   });
 }
 

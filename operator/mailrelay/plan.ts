@@ -90,7 +90,8 @@ export function planRelay(world: RelayWorld): RelayPlan {
     figures,
   };
   const telling = relayTelling(relay, status);
-  const requeueAfterMs = Math.min(pause(world, findings), nudging.againInMs ?? settledMs);
+  const endMs = world.credentials.ends?.nextMs ?? settledMs;
+  const requeueAfterMs = Math.min(pause(world, findings), nudging.againInMs ?? settledMs, endMs);
   // Nothing of the kind keeps a relay from being deleted.
   if (rollout === undefined && scale.deletion === undefined)
     return { ...said, actions: telling, requeueAfterMs, rollout };
@@ -198,6 +199,7 @@ export function relayEvents(
       "AnyDomainAllowed",
       "NamespacesForbidden",
       "Expiring",
+      "Expired",
       "StorageNotChanged",
       "DomainsNotSeen",
       "NotMonitored",

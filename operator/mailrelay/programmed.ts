@@ -4,6 +4,7 @@ import { relayLabel } from "../../api/labels.ts";
 import type { MailRelayStatus } from "../../api/mailrelay.ts";
 import { finding, type RelayFinding } from "./assess.ts";
 import { whyUnready } from "../pods/hindrance.ts";
+import { loginsOf } from "../pods/logins.ts";
 import { type Intended, runs } from "../pods/nudge.ts";
 import type { RelayWorld } from "./world.ts";
 import type { ClaimFact, Figures, PodFact } from "../pods/facts.ts";
@@ -148,6 +149,7 @@ export function relayStatus({
     ...(revision === undefined ? {} : { revision }),
     ...(documentVersion === undefined ? {} : { documentVersion }),
     ...releaseOf(pods),
+    ...loginsOf(pods, relay.status?.logins),
     pods: pods.map(podStatus),
     ...(retained.length === 0 ? {} : { retainedSpools: retained.map(retainedStatus) }),
   };

@@ -27,6 +27,7 @@ test("a relay rests while its pods report the same, and not for long", () => {
   const cases: readonly (readonly [string, boolean, readonly ReturnType<typeof podOf>[]])[] = [
     ["as it was", true, [pod]],
     ["more mail was taken", true, [{ ...pod, acceptedPerSecond: 7, report: { ...report, acceptedMessages: 900 } }]],
+    ["somebody logged in", true, [{ ...pod, report: { ...report, logins: [{ secret: "shop/app" }] } }]],
     ["mail waits", false, [{ ...pod, report: reportOf({ revision: "a", queued: 3 }) }]],
     ["another revision", false, [podOf("outbound-0", { report: reportOf({ revision: "b" }) })]],
     ["it does not answer", false, [podOf("outbound-0", { report: undefined })]],

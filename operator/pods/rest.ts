@@ -50,7 +50,8 @@ export function isUndisturbed(rest: Rest, pods: readonly PodFact[]): boolean {
 function digestOf(pods: readonly PodFact[]): string {
   const facts = pods.map(({ report, acceptedPerSecond: _rate, ...pod }) => {
     if (report === undefined) return pod;
-    const { acceptedMessages: _accepted, spool, ...said } = report;
+    // When a login was last used is told by the day, with the next whole look.
+    const { acceptedMessages: _accepted, logins: _logins, spool, ...said } = report;
     // Mail comes and goes. What stays long enough to be told changes another figure as well.
     const { usedBytes: _used, oldestAcceptedTime: _oldest, ...waiting } = spool;
     return { ...pod, said, waiting };

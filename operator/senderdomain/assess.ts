@@ -61,11 +61,12 @@ export function judgeAccepted(world: DomainWorld): DomainFinding {
   }
   const unreadable = world.credentials.problems.find((problem) => problem.kind === "forbidden");
   if (unreadable !== undefined) return finding("Accepted", "False", "SecretsForbidden", unreadable.message);
-  const { troubles, unused, canAnybodySend } = judgeSenders(world);
-  const remarks = [...troubles, ...unused];
+  const { troubles, ending, unused, canAnybodySend } = judgeSenders(world);
+  const remarks = [...troubles, ...ending, ...unused];
   const message = `MailRelay ${nameOf(relay.metadata)} serves the domain`;
   if (remarks.length === 0) return finding("Accepted", "True", "Accepted", message);
-  const reason = troubles.length === 0 ? "NotActedOnYet" : "SendersIncomplete";
+  const known = ending.length === 0 ? "NotActedOnYet" : "SendersExpiring";
+  const reason = troubles.length === 0 ? known : "SendersIncomplete";
   return finding("Accepted", "True", canAnybodySend ? reason : "NoSenders", remarks.join("; "));
 }
 

@@ -5,6 +5,7 @@
 import type { SendLimits } from "../../api/fields/sendlimits.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import {
+  credentialLists,
   type DomainDocument,
   domainDocumentText,
   documentVersions,
@@ -81,7 +82,7 @@ function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): D
     })),
     ...(spec.dkim === undefined ? { unsigned: true as const } : {}),
     senders: {
-      credentials: [...world.credentials.documents],
+      ...credentialLists(world.credentials.documents),
       serviceAccounts: spec.senders.flatMap((sender) => sender.serviceAccounts ?? []),
       clientCertificates: spec.senders.flatMap((sender) => sender.clientCertificates ?? []),
       trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),

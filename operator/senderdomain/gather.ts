@@ -119,6 +119,7 @@ async function gatherCredentials(sources: DomainSources, domain: Stored<SenderDo
     relay: nameOf(relayOf(domain)),
     namespace,
     selectors: domainSelections(domain),
+    now: sources.now(),
   });
 }
 

@@ -78,7 +78,7 @@ export function planDomain(world: DomainWorld): DomainPlan {
       ...domainEvents(domain, conditions),
       ...limitEvents(domain, status),
     ],
-    requeueAfterMs: untilArrived(world, findings) ?? lookAgainMs(world, all),
+    requeueAfterMs: soonest(untilArrived(world, findings) ?? lookAgainMs(world, all), world.credentials.ends?.nextMs),
     loaded: programmed.status === "True" && text !== undefined ? textDigest(text) : undefined,
   };
 }
@@ -138,6 +138,7 @@ function domainEvents(
     summary: "Ready",
     underWay: new Set(["NoReadyPods", "Hibernating"]),
     passing: { reasons: new Set(["WaitingForPods", "Progressing"]), untold: new Set(["Ready"]) },
+    warnings: new Set(["SendersExpiring"]),
   });
   return events.map((event) => ({ kind: "event", event }));
 }
@@ -156,6 +157,11 @@ function obstacleTo(world: DomainWorld, { text, readings, room }: Rendering): Do
 function lookAgainMs(world: DomainWorld, findings: readonly DomainFinding[]): number | undefined {
   if (world.rejections.length > 0 || findings.some(({ reason }) => unheard.has(reason))) return unheardMs;
   return findings.some(({ reason }) => reason === "NoReadyPods") ? podsMs : undefined;
+}
+
+function soonest(...pauses: readonly (number | undefined)[]): number | undefined {
+  const known = pauses.filter((pause) => pause !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** One data key of one shard. */

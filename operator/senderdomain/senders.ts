@@ -11,6 +11,8 @@ export interface SendersJudgement {
   readonly canAnybodySend: boolean;
   /** What is wrong with senders that would have worked; each names its field. */
   readonly troubles: readonly string[];
+  /** Logins that will end soon; each names its field. */
+  readonly ending: readonly string[];
   /** Fields, also others than senders, that this version does not act on. */
   readonly unused: readonly string[];
 }
@@ -23,7 +25,8 @@ export function judgeSenders(world: DomainWorld): SendersJudgement {
   const mayLogIn = credentials.documents.length > 0 && (relay === undefined || listeners.some(takesLogins));
   const trusting = domain.spec.senders.findIndex((sender) => sender.trustedNetworks === true);
   const mayBeTrusted = trusting >= 0 && (relay === undefined || listeners.some(trustsSomebody));
-  const troubles = credentials.problems.map((problem) => problem.message);
+  const { ended = [], ending = [] } = credentials.ends ?? {};
+  const troubles = [...credentials.problems.map((problem) => problem.message), ...ended];
   if (relay !== undefined && trusting >= 0 && !mayBeTrusted) {
     const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener with authentication Optional and trustedNetworks`;
     troubles.push(`spec.senders[${trusting}].trustedNetworks: ${lacks}: its owner can add one, or use credentials`);
@@ -35,6 +38,7 @@ export function judgeSenders(world: DomainWorld): SendersJudgement {
   return {
     canAnybodySend: mayLogIn || mayBeTrusted,
     troubles,
+    ending,
     unused: faults.map(({ path, message }) => `${path} ${message}`),
   };
 }

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
-import { shardName, shardText, type DomainDocument, type RelayDocument } from "../../api/relayconfig.ts";
+import {
+  credentialLists,
+  parseDomainDocument,
+  shardName,
+  shardText,
+  type DomainDocument,
+  type RelayDocument,
+} from "../../api/relayconfig.ts";
 import type { ConfigurationFiles, Files } from "./files.ts";
 import { SnapshotLoader } from "./load.ts";
 
@@ -88,6 +95,19 @@ test("a revision is not reported while a shard is still the old one", () => {
   const { snapshot, errors } = new SnapshotLoader().load(filesOf("r2", domains, {}));
   assert.deepEqual(errors, []);
   assert.equal(snapshot?.revision, undefined);
+});
+
+test("a login whose time ends is one of the logins, and of those that its domain names", () => {
+  const document = parseDomainDocument(JSON.parse(domainOf("example.com")));
+  const [app] = document.senders.credentials;
+  assert.ok(app !== undefined);
+  const guest = { ...app, identity: "shop/guest", expiresAt: 5 };
+  const senders = { ...document.senders, ...credentialLists([app, guest]) };
+  const text = JSON.stringify({ ...document, senders });
+  const { snapshot } = new SnapshotLoader().load(filesOf("r1", { "example.com.json": text }));
+  assert.ok(snapshot);
+  assert.deepEqual(snapshot.credentials.get("app"), [app, guest]);
+  assert.deepEqual([...(snapshot.domains.get("example.com")?.identities ?? [])], ["shop/app", "shop/guest"]);
 });
 
 test("the same credential granted by two domains is one credential", () => {

@@ -6,6 +6,7 @@ import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
 import { prepareUsername } from "../../api/login.ts";
 import {
+  credentialsIn,
   parseDomainDocument,
   relayDocument,
   shardText,
@@ -125,7 +126,7 @@ function decodeDomain(text: string): DomainSettings {
   return {
     document,
     keys: document.keys.map(signingKeyOf),
-    identities: new Set(document.senders.credentials.map((credential) => credential.identity)),
+    identities: new Set(credentialsIn(document.senders).map((credential) => credential.identity)),
   };
 }
 
@@ -147,9 +148,9 @@ function gatherCredentials(
   domains: ReadonlyMap<string, DecodedDomain>,
 ): Map<string, readonly CredentialDocument[]> {
   const byIdentity = new Map<string, CredentialDocument>();
-  for (const credential of relay?.credentials ?? []) byIdentity.set(keyOf(credential), credential);
-  for (const { settings } of domains.values()) {
-    for (const credential of settings.document.senders.credentials) byIdentity.set(keyOf(credential), credential);
+  const documents = [...domains.values()].map(({ settings }) => settings.document.senders);
+  for (const document of relay === undefined ? documents : [relay, ...documents]) {
+    for (const credential of credentialsIn(document)) byIdentity.set(keyOf(credential), credential);
   }
   const byName = new Map<string, CredentialDocument[]>();
   for (const credential of byIdentity.values()) {

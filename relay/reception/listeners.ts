@@ -21,6 +21,7 @@ import type { Parent } from "../observe/parent.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
 import type { ReceivingSpool } from "../spool/start.ts";
 import { createPasswordCheck } from "./identity/passwords.ts";
+import { LoginUses } from "./identity/uses.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "../smtp/server/connection.ts";
 import type { Limits } from "../limits/limits.ts";
@@ -46,6 +47,8 @@ export interface ReceptionOptions {
   /** Nothing is traced when absent. */
   readonly hops?: HopTracer;
   readonly gate: Gate;
+  /** Nobody asks for them when absent. */
+  readonly uses?: LoginUses | undefined;
   /** Who is asked beside the rules of the house, as of now. */
   readonly checks: () => Checks;
   readonly listenHost: string;
@@ -122,6 +125,7 @@ class Listeners {
       parent: options.parent,
       hops: options.hops ?? noHopTracer,
       passwords: createPasswordCheck(),
+      uses: options.uses ?? new LoginUses(),
       limits: options.limits,
       gate: options.gate,
       networks: new NetworkCache(),

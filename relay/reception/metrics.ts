@@ -1,6 +1,7 @@
 /** What clients did and what they were told. */
 import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
 import type { Exhausted } from "../limits/quota.ts";
+import type { LoginUse } from "./identity/uses.ts";
 
 export interface Acceptance {
   readonly listener: string;
@@ -107,4 +108,17 @@ function acceptanceMetrics(registry: MetricsRegistry, domains: BoundedLabel): Re
     bytes.inc({ listener }, sizeBytes);
     seconds(elapsed, traceparent);
   };
+}
+
+/** Of the Secrets that there are, used or not: a number of series that an alert about those that are not used needs. */
+export function loginMetrics(registry: MetricsRegistry, uses: () => readonly LoginUse[]): void {
+  const lastUsed = registry.gauge({
+    name: "mailboat_submission_login_last_used_timestamp_seconds",
+    help: "When a client last came in by the password of a Secret; 0 while none has since the start",
+    labelNames: ["secret"],
+  });
+  registry.onScrape(() => {
+    lastUsed.reset();
+    for (const { secret, lastUsedAt = 0 } of uses()) lastUsed.set({ secret }, lastUsedAt / 1000);
+  });
 }

@@ -13,6 +13,7 @@ import type { HeaderRoom } from "./accept/headerroom.ts";
 import type { Checks } from "./checks/check.ts";
 import type { ClientLog } from "./clientlog.ts";
 import type { PasswordCheck } from "./identity/passwords.ts";
+import type { LoginUses } from "./identity/uses.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
 
 export interface SessionParts {
@@ -30,6 +31,7 @@ export interface SessionParts {
   readonly hops: HopTracer;
   readonly passwords: PasswordCheck;
   readonly limits: Pick<Limits, "clients" | "quotas">;
+  readonly uses: LoginUses;
   readonly gate: Gate;
   readonly networks: NetworkCache;
   readonly headerRoom: HeaderRoom;

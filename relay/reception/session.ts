@@ -23,8 +23,8 @@ import { SessionVerdict } from "./checks/sessionverdict.ts";
 import { isStopped, stopped, verdictOf, type Passed } from "./checks/verdict.ts";
 import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
 import { Logins } from "./identity/logins.ts";
-import { mechanismNames } from "./identity/mechanisms.ts";
 import { networkPrincipal, type Principal } from "./identity/principal.ts";
+import type { Channel } from "../smtp/server/channel.ts";
 import type { MailCommand } from "../smtp/server/command.ts";
 import type { Seat } from "../limits/connections.ts";
 import { clientOf } from "../../runtime/network.ts";
@@ -72,6 +72,9 @@ export class ReceptionSession implements SessionRules {
     this.#logins = new Logins({
       snapshot: () => this.#snapshot,
       passwords: parts.passwords,
+      uses: parts.uses,
+      now: () => parts.clock.now(),
+      onExpired: (secrets) => this.#loginExpired(secrets),
       onEnd: (mechanism, result, username) => this.#loginEnded(mechanism, result, username),
     });
     this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: origin.address });
@@ -194,7 +197,8 @@ export class ReceptionSession implements SessionRules {
     this.#trace.greeted();
   }
 
-  secured(protocol: string): void {
+  secured(protocol: string, channel: Channel): void {
+    this.#logins.secured(channel);
     this.#trace.secured(protocol);
   }
 
@@ -218,11 +222,16 @@ export class ReceptionSession implements SessionRules {
   }
 
   get mechanisms(): readonly string[] {
-    return mechanismNames;
+    return this.#logins.mechanisms;
   }
 
   exchange(mechanism: string): ReturnType<SessionRules["exchange"]> {
     return this.#logins.exchange(mechanism);
+  }
+
+  /** Names Secrets, and never whose login it was. */
+  #loginExpired(secrets: readonly string[]): void {
+    this.#parts.clientLog.info(this.#logged, { listener: this.#opened.name, secrets }, "the time of a login is over");
   }
 
   #loginEnded(mechanism: string, result: "success" | "failure", username: string | undefined): void {
@@ -317,6 +326,7 @@ export class ReceptionSession implements SessionRules {
         log.error({ spoolId: id, error: result.cause }, "could not store");
       return result;
     }
+    this.#logins.used();
     this.#told.accepted(result.id, envelope);
     const { recipients } = envelope;
     const seconds = (clock.now() - startedAt) / 1000;

@@ -88,6 +88,19 @@ test("a message that is kept while the report is made is never an empty spool th
   assert.deepEqual([draining, counted.queuedMessages], [false, 0]);
 });
 
+test("logins are told by the day on which they were last used", async () => {
+  assert.equal((await deskOf().status()).logins, undefined);
+  const lastUsedAt = Date.parse("2026-11-30T23:59:59.999Z");
+  const logins = () => [
+    { secret: "shop/app", lastUsedAt },
+    { secret: "shop/spare", lastUsedAt: undefined },
+  ];
+  assert.deepEqual((await deskOf({ logins }).status()).logins, [
+    { secret: "shop/app", lastUsedDate: "2026-11-30" },
+    { secret: "shop/spare" },
+  ]);
+});
+
 test("readiness goes with the stop and not with an order", async () => {
   const desk = deskOf();
   desk.orders.give({ version: 1, peers: [] });

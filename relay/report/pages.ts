@@ -19,6 +19,8 @@ export interface PagesOptions {
   readonly spool: Spool;
   readonly metrics: Pick<MetricsRegistry, "render" | "contentType">;
   readonly counts: () => Counts;
+  /** When each Secret of a login was last used; not told when absent. */
+  readonly logins?: () => readonly LoginUse[];
   readonly history: MessageHistory;
   readonly clock: Clock;
   readonly gate: Gate;
@@ -26,6 +28,12 @@ export interface PagesOptions {
   /** Undefined while there is no order to leave. */
   readonly drain: () => DrainProgress | undefined;
   readonly stopping: AbortSignal;
+}
+
+/** Of a Secret; in milliseconds since the epoch, undefined when it was not used. */
+interface LoginUse {
+  readonly secret: string;
+  readonly lastUsedAt: number | undefined;
 }
 
 /** What rooms have counted since the start. */
@@ -118,6 +126,7 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
     ...drainOf(options.drain()),
     ...(relay.pods === undefined ? {} : { quotas: [...options.quotas.report()] }),
     delivery: deliveryOf(unwrittenOutcomes),
+    ...loginsOf(options.logins?.()),
     acceptedMessages,
     startedAt: new Date(startedAt).toISOString(),
   };
@@ -125,6 +134,16 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
 
 function deliveryOf({ spool, outcome }: Counts["unwrittenOutcomes"]): RelayReport["delivery"] {
   return { paused: spool > 0, unwrittenOutcomes: spool + outcome };
+}
+
+function loginsOf(uses: readonly LoginUse[] | undefined): Pick<RelayReport, "logins"> {
+  if (uses === undefined) return {};
+  return {
+    logins: uses.map(({ secret, lastUsedAt }) => ({
+      secret,
+      ...(lastUsedAt === undefined ? {} : { lastUsedDate: new Date(lastUsedAt).toISOString().slice(0, 10) }),
+    })),
+  };
 }
 
 function drainOf(progress: DrainProgress | undefined): Pick<RelayReport, "drain"> {

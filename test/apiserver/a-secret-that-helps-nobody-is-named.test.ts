@@ -1,9 +1,11 @@
 /**
  * Secrets that are there and cannot be used, on a real API server: an authority that is none, a login of another type or with
- * nobody who could send it, one user with more passwords than a relay looks through, a domain whose senders let nobody in.
+ * nobody who could send it, one whose time ends, one user with more passwords than a relay looks through, a domain whose senders let
+ * nobody in.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { z } from "zod";
 import { makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { passwordsOfAUser } from "../../operator/credentials/logins.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
@@ -29,8 +31,13 @@ after(async () => {
   if (skip === false) await stage.close();
 });
 
+async function configuration(namespace: string): Promise<Readonly<Record<string, string>>> {
+  const secret = await stage.read("Secret", { namespace, name: "outbound-configuration" });
+  return z.record(z.string(), z.string()).parse(secret["data"]);
+}
+
 async function configurationOf(namespace: string): Promise<string> {
-  return JSON.stringify((await stage.read("Secret", { namespace, name: "outbound-configuration" }))["data"]);
+  return JSON.stringify(await configuration(namespace));
 }
 
 test("a smarthost's authority that is none keeps the last good one in the pods, and is told", { skip }, async () => {
@@ -88,6 +95,61 @@ test("selected Secrets that let nobody in are named with what is wrong, on relay
   const incomplete = { type: "Accepted", status: "True", reason: "SendersIncomplete", withinMs };
   assert.match((await stage.untilCondition("SenderDomain", domain, incomplete)).message, /opaque: has type Opaque/);
 });
+
+test(
+  "the end of a login is told a week before and afterwards, and takes the login out of the documents",
+  { skip },
+  async () => {
+    const namespace = stage.makeNamespace();
+    const [relay, domain] = [
+      { namespace, name: "outbound" },
+      { namespace, name: "example-com" },
+    ];
+    const values = { username: "app", password: "correct horse" };
+    for (const name of ["good", "guest"])
+      stage.apply(secretManifest({ namespace, name, type: basicAuth, labels, values }));
+    const endAt = (time: string): void => {
+      const end = `mailboat.dev/expires-at=${time}`;
+      stage.plane.kubectl(["annotate", "secret", "guest", "--namespace", namespace, "--overwrite", end]);
+    };
+    const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+    endAt(inMs(86_400_000));
+    const credentials = { secretSelector: { matchLabels: labels } };
+    stage.apply(
+      relayManifest({ ...relay, spec: { identities: { credentials } } }),
+      domainManifest({ ...domain, spec: { senders: [{ name: "logins", credentials }] } }),
+    );
+    const says = async (refs: string, accepted: string, words: RegExp): Promise<void> => {
+      const said = [
+        await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason: refs, withinMs }),
+        await stage.untilCondition("SenderDomain", domain, {
+          type: "Accepted",
+          status: "True",
+          reason: accepted,
+          withinMs,
+        }),
+      ];
+      for (const { message } of said) assert.match(message, words);
+    };
+    await says("Expiring", "SendersExpiring", /^spec\.\S+: Secret test-[^/]+\/guest: lets nobody in any more from 20/);
+    const named = async (): Promise<boolean> =>
+      Buffer.from((await configuration(namespace))["relay.json"] ?? "", "base64").includes(`${namespace}/guest`);
+    assert.equal(await named(), true);
+    endAt(inMs(2_000));
+    await says("Expired", "SendersIncomplete", /guest: has let nobody in since 20[^;]+$/);
+    assert.equal(await named(), false);
+    endAt(inMs(30 * 86_400_000));
+    await says("ResolvedRefs", "Accepted", /is there and usable$|serves the domain$/);
+    assert.equal(await named(), true);
+    endAt("tomorrow");
+    await says(
+      "SecretInvalid",
+      "SendersIncomplete",
+      /guest: annotation mailboat\.dev\/expires-at is no time: write it like/,
+    );
+    assert.equal(await named(), false);
+  },
+);
 
 test("a user with more Secrets than a relay looks through is told of, in a few words", { skip }, async () => {
   const namespace = stage.makeNamespace();

@@ -26,6 +26,9 @@ export const scenarioPackages: readonly DebianPackage[] = [
   { name: "swaks" },
   // What swaks needs for TLS.
   { name: "libnet-ssleay-perl" },
+  // Clients of SCRAM.
+  { name: "msmtp" },
+  { name: "gsasl" },
   { name: "prometheus", stop: ["service", "prometheus", "stop"] },
   { name: "openssl" },
   { name: "curl" },

@@ -4,11 +4,13 @@ import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
 import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
+import { passwordMutations } from "./rows/passwords.ts";
 import { relayMutations } from "./rows/relay.ts";
 import { upgradeMutations } from "./rows/upgrades.ts";
 
 export const mutations: readonly Mutation[] = [
   ...relayMutations,
+  ...passwordMutations,
   ...operatorMutations,
   ...upgradeMutations,
   ...localMutations,

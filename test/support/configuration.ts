@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { peerDirectory } from "../../api/administration.ts";
 import {
   configurationDirectory,
+  credentialLists,
   domainsDirectory,
   relayDocumentName,
   shardCount,
@@ -18,6 +19,7 @@ import {
   type SmarthostDocument,
   type TracingDocument,
 } from "../../api/relayconfig.ts";
+import { stableSalt } from "../../runtime/scram.ts";
 import type { DkimKey, TestCertificate } from "./keys.ts";
 import type { PeerFiles } from "./peers.ts";
 
@@ -52,6 +54,8 @@ export interface DomainPlan {
   readonly limits?: DomainDocument["limits"];
   /** Of `user`, in place of the one that tests log in with. */
   readonly password?: string;
+  /** In place of that one login. */
+  readonly credentials?: readonly CredentialDocument[];
 }
 
 /** One listener of each kind; `smtp` trusts this machine. */
@@ -65,7 +69,7 @@ const iterations = 4096;
 
 /** RFC 5802 section 3. */
 export function credentialFor(identity: string, username: string, password: string): CredentialDocument {
-  const salt = createHash("sha256").update(identity).digest().subarray(0, 16);
+  const salt = stableSalt("mail/outbound", username);
   const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
   const hmac = (text: string): Buffer => createHmac("sha256", salted).update(text).digest();
   return {
@@ -87,7 +91,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
     domain: plan.domain,
     keys: plan.keys.map(({ selector, privateKey }) => ({ selector, privateKey })),
     senders: {
-      credentials: [credentialFor("shop/app", user.name, plan.password ?? user.password)],
+      ...credentialLists(plan.credentials ?? [credentialFor("shop/app", user.name, plan.password ?? user.password)]),
       serviceAccounts: [],
       clientCertificates: [],
       trustedNetworks: plan.trustedNetworks ?? true,

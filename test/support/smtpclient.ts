@@ -1,11 +1,13 @@
 /** A client that speaks raw SMTP: what a mail client would never send is what these tests are about. */
 import { connect, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls, TLSSocket, type ConnectionOptions } from "node:tls";
 
 export interface ClientWish {
   readonly implicitTls: boolean;
   /** One of this machine's addresses; the system chooses when absent. */
   readonly from?: string;
+  /** Of the handshake. */
+  readonly tls?: ConnectionOptions;
   /** Goes on reading after it has closed its own side, and leaves its side open when the server closes. */
   readonly halfOpen?: boolean;
 }
@@ -26,14 +28,14 @@ export class SmtpClient {
     this.#listen();
   }
 
-  static async connect(port: number, { implicitTls, from, halfOpen = false }: ClientWish): Promise<SmtpClient> {
+  static async connect(port: number, { implicitTls, from, tls, halfOpen = false }: ClientWish): Promise<SmtpClient> {
     const place = {
       port,
       host: "127.0.0.1",
       allowHalfOpen: halfOpen,
       ...(from === undefined ? {} : { localAddress: from }),
     };
-    const socket = implicitTls ? connectTls({ ...place, rejectUnauthorized: false }) : connect(place);
+    const socket = implicitTls ? connectTls({ ...place, rejectUnauthorized: false, ...tls }) : connect(place);
     const client = new SmtpClient(socket);
     return Promise.resolve(client);
   }
@@ -101,6 +103,11 @@ export class SmtpClient {
     this.#socket = secure;
     this.#listen();
     await promise;
+  }
+
+  /** Undefined in the clear. */
+  get secure(): TLSSocket | undefined {
+    return this.#socket instanceof TLSSocket ? this.#socket : undefined;
   }
 
   get fingerprint(): string {

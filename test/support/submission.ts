@@ -30,7 +30,7 @@ export { MemorySpool, type KeptMessage } from "./receivingspool.ts";
 export const password = "correct horse";
 
 export function credentialOf(username: string, identity: string, secret: string = password): CredentialDocument {
-  const salt = Buffer.from(`salt of ${identity}`);
+  const salt = Buffer.from(`salt of ${username}`);
   const iterations = 4096;
   const salted = pbkdf2Sync(secret, salt, iterations, 32, "sha256");
   const key = (name: string): Buffer => createHmac("sha256", salted).update(name).digest();
@@ -46,9 +46,13 @@ export function credentialOf(username: string, identity: string, secret: string 
   };
 }
 
-export async function makeCertificate(name = "relay.example.com"): Promise<Certificate> {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const ecdsa = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+type KeyKind = typeof ecdsa | { readonly name: "Ed25519" };
+
+export async function makeCertificate(name = "relay.example.com", algorithm: KeyKind = ecdsa): Promise<Certificate> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  if (!("privateKey" in keys)) throw new Error("no pair of keys");
   const notAfter = new Date(Date.now() + 86_400_000);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: `CN=${name}`,

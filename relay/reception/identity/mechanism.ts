@@ -6,11 +6,14 @@
  * cannot read is 501 5.5.2 (RFC 4954 section 4), which is no failed login.
  */
 import { refusal, type Refusal } from "../../mail/reply.ts";
+import type { Channel } from "../../smtp/server/channel.ts";
 import type { Principal } from "./principal.ts";
 
 export interface Mechanism {
   /** As EHLO says it, and metrics. */
   readonly name: string;
+  /** Whether it can be used in this session; it always can when absent. */
+  isOffered?(proofs: Proofs): boolean;
   /** `initial` came with AUTH itself; undefined when nothing did. */
   begin(initial: Buffer | undefined, proofs: Proofs): Step | Promise<Step>;
 }
@@ -31,6 +34,26 @@ export interface Proven {
 /** What can be shown to this relay, each by the configuration of the moment. */
 export interface Proofs {
   password(login: PasswordLogin): Promise<Proven | Refusal>;
+  /** Of names that nobody has, too: who asks must not learn which there are. */
+  challenge(username: string): PasswordChallenge;
+  /** Printable and without commas; nobody can foresee it. */
+  nonce(): string;
+  /** The TLS connection that all of it travels in. */
+  readonly channel: Channel;
+}
+
+/** With what a client shows that it has a password without sending it (RFC 5802 section 3). */
+export interface PasswordChallenge {
+  /** Base64. */
+  readonly salt: string;
+  readonly iterations: number;
+  /** `said` is all that both sides have said, the AuthMessage. */
+  prove(said: string, proof: Buffer): ProvenToBoth | Refusal;
+}
+
+export interface ProvenToBoth extends Proven {
+  /** ServerSignature: shows the client that this relay knows its password, too. */
+  readonly signature: Buffer;
 }
 
 export interface PasswordLogin {

@@ -1,11 +1,15 @@
 /** Each mechanism as the client and the server speak it, against the password of one user. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { channelWithoutName } from "../../smtp/server/channel.ts";
 import { networkPrincipal } from "./principal.ts";
 import { invalidLogin, type Proofs, type Step } from "./mechanism.ts";
 import { mechanismNamed, mechanismNames } from "./mechanisms.ts";
 
 const proofs: Proofs = {
+  challenge: () => assert.fail("no SCRAM here"),
+  nonce: () => "",
+  channel: { hasName: true, namesOf: () => [] },
   password: async ({ username, password }) =>
     Promise.resolve(
       username === "shop" && password === "pass word\u00e9"
@@ -16,7 +20,7 @@ const proofs: Proofs = {
 
 /** What the server says to each message; undefined for a client that sends none with AUTH. */
 async function dialogue(name: string, messages: readonly (string | undefined)[]): Promise<string[]> {
-  const mechanism = mechanismNamed(name);
+  const mechanism = mechanismNamed(name, proofs);
   assert.ok(mechanism !== undefined);
   const said: string[] = [];
   const [initial, ...responses] = messages;
@@ -64,10 +68,19 @@ for (const [name, what, messages, said] of rows) {
   });
 }
 
-test("the mechanisms are those that have rows here, and a name is found as it is written", () => {
-  assert.deepEqual(mechanismNames, [...new Set(rows.map(([name]) => name))]);
+/** In scramexchange.test.ts. */
+const others = ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+
+test("the mechanisms are those that have rows, and a name is found as it is written", () => {
+  assert.deepEqual(mechanismNames(proofs), [...new Set(rows.map(([name]) => name)), ...others]);
   assert.deepEqual(
-    ["plain", "", "constructor", "CRAM-MD5", "NTLM"].map((name) => mechanismNamed(name)),
-    Array.from({ length: 5 }, () => undefined),
+    ["plain", "", "constructor", "CRAM-MD5", "NTLM", "SCRAM-SHA-1"].map((name) => mechanismNamed(name, proofs)),
+    Array.from({ length: 6 }, () => undefined),
   );
+});
+
+test("a mechanism that cannot work in this session is neither named nor found", () => {
+  const unnamed: Proofs = { ...proofs, channel: channelWithoutName };
+  assert.deepEqual(mechanismNames(unnamed), ["PLAIN", "LOGIN", "SCRAM-SHA-256"]);
+  assert.equal(mechanismNamed("SCRAM-SHA-256-PLUS", unnamed), undefined);
 });

@@ -7,22 +7,27 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { loginOctets, preparePassword, prepareUsername } from "../../../api/login.ts";
-import type { CredentialDocument, ScramVerifier } from "../../../api/relayconfig.ts";
+import type { CredentialDocument, RelayDocument, ScramVerifier } from "../../../api/relayconfig.ts";
+import { scramIterations, stableSalt } from "../../../runtime/scram.ts";
+import type { Snapshot } from "../../config/snapshot.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
-import { invalidLogin, type PasswordLogin, type Proven } from "./mechanism.ts";
-import { matchesVerifier, matchingVerifiers } from "./scram.ts";
+import { invalidLogin, type PasswordChallenge, type PasswordLogin, type Proven } from "./mechanism.ts";
+import { matchesVerifier, matchingVerifiers, provesPassword, serverSignatureOf } from "./scram.ts";
 
 export interface PasswordCheck {
   prove(
     credentials: ReadonlyMap<string, readonly CredentialDocument[]>,
     login: PasswordLogin,
   ): Promise<Proven | Refusal>;
+  /** For SCRAM: the client derives, and what is left to do costs as much for a name that nobody has. */
+  challenge(snapshot: KnownLogins, username: string): PasswordChallenge;
 }
+
+type KnownLogins = Pick<Snapshot, "credentials"> & { readonly relay: Pick<RelayDocument, "relay"> };
 
 const rememberedLogins = 10_000;
 const derivationsAtOnce = 2;
 const derivationsWaiting = 256;
-const minimumIterations = 4096;
 
 const busy = refusal(454, "4.7.0", "Too many logins at once, try again later");
 
@@ -82,7 +87,41 @@ export function createPasswordCheck(): PasswordCheck {
         turnstile.leave();
       }
     },
+
+    challenge: (known, username) => challengeOf(known, username, dummyKey),
   };
+}
+
+function challengeOf(
+  { credentials, relay: { relay } }: KnownLogins,
+  given: string,
+  dummyKey: string,
+): PasswordChallenge {
+  const username = prepareUsername(given);
+  const candidates = ofOneSalt(credentials.get(username) ?? []);
+  const salt = stableSalt(`${relay.namespace}/${relay.name}`, username).toString("base64");
+  const unknown = dummyVerifier(credentials, { salt, storedKey: dummyKey });
+  const tried = candidates.length === 0 ? [unknown] : candidates.map(({ scram }) => scram);
+  const [first = unknown] = tried;
+  return {
+    salt: first.salt,
+    iterations: first.iterations,
+    prove(said, proof) {
+      const matching = new Set(tried.filter((verifier) => provesPassword(verifier, said, proof)));
+      const matches = candidates.filter(({ scram }) => matching.has(scram));
+      const [match] = matches;
+      if (match === undefined) return invalidLogin;
+      return { ...userWith(username, matches), signature: serverSignatureOf(match.scram, said) };
+    },
+  };
+}
+
+/** A client is told one salt. All of a user's passwords have that one; documents that were made otherwise have their first. */
+function ofOneSalt(candidates: readonly CredentialDocument[]): readonly CredentialDocument[] {
+  const [first] = candidates;
+  return candidates.filter(
+    ({ scram }) => scram.salt === first?.scram.salt && scram.iterations === first.scram.iterations,
+  );
 }
 
 /** As costly as a real user's: time tells nobody which names exist. */
@@ -91,7 +130,7 @@ function dummyVerifier(
   values: { readonly salt: string; readonly storedKey: string },
 ): ScramVerifier {
   const [some] = credentials.values();
-  const iterations = some?.[0]?.scram.iterations ?? minimumIterations;
+  const iterations = some?.[0]?.scram.iterations ?? scramIterations;
   return { iterations, salt: values.salt, storedKey: values.storedKey, serverKey: values.storedKey };
 }
 

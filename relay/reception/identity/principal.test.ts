@@ -13,6 +13,7 @@ const user: Principal = {
   proof: { kind: "password", credentials: [one, other] },
   until: undefined,
 };
+const ending: Principal["proof"] = { kind: "password", credentials: [{ ...one, expiresAt: 5 }] };
 const network = networkPrincipal("192.0.2.1");
 
 function leftOf(principal: Principal | undefined): string {
@@ -33,6 +34,19 @@ const rows: readonly (readonly [string, Principal, readonly CredentialDocument[]
   ["a network asks no credential", network, [], 0, "address"],
   ["a moment before its end", { ...user, until: 5 }, [one], 4, "a/one"],
   ["at its end", { ...user, until: 5 }, [one], 5, "nothing"],
+  ["a moment before one Secret's time is over", user, [{ ...one, expiresAt: 5 }, other], 4, "a/one,b/other"],
+  ["one Secret's time is over", user, [{ ...one, expiresAt: 5 }, other], 5, "b/other"],
+  [
+    "the time of both is over",
+    user,
+    [
+      { ...one, expiresAt: 5 },
+      { ...other, expiresAt: 6 },
+    ],
+    6,
+    "nothing",
+  ],
+  ["its time was put off", { ...user, proof: ending }, [{ ...one, expiresAt: 9 }], 6, "a/one"],
   ["any proof has an end", { ...network, until: 5 }, [], 6, "nothing"],
 ];
 for (const [what, principal, credentials, at, expected] of rows) {

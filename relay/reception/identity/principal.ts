@@ -36,7 +36,8 @@ export function askAgain(
   switch (proof.kind) {
     case "password": {
       const now = snapshot.credentials.get(name) ?? [];
-      const stands = (proven: CredentialDocument): boolean => now.some((each) => isSame(each, proven));
+      const stands = (proven: CredentialDocument): boolean =>
+        now.some((each) => isSame(each, proven) && !hasExpired(each, at));
       // The usual case, several times for each message.
       if (proof.credentials.length > 0 && proof.credentials.every(stands)) return principal;
       const credentials = proof.credentials.filter(stands);
@@ -50,6 +51,11 @@ export function askAgain(
 
 export function isOver({ until }: Principal, at: number): boolean {
   return until !== undefined && until <= at;
+}
+
+/** The configuration of the moment says how long: a time that was put off counts for sessions that are open, too. */
+export function hasExpired({ expiresAt }: CredentialDocument, at: number): boolean {
+  return expiresAt !== undefined && expiresAt <= at;
 }
 
 /** Of one Secret, with one password: another password, or another salt for it, is another proof. */

@@ -1,5 +1,6 @@
 /**
- * A password against a SCRAM-SHA-256 verifier (RFC 5802 section 3, RFC 7677). The expensive step runs on the thread pool.
+ * A password, or the proof of one, against a SCRAM-SHA-256 verifier (RFC 5802 section 3, RFC 7677). The expensive step runs on the
+ * thread pool; for a proof the client has done it.
  */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
@@ -35,4 +36,21 @@ export async function matchingVerifiers(
       return wanted.length === given.length && timingSafeEqual(wanted, given);
     }),
   );
+}
+
+/**
+ * ClientProof is ClientKey XOR HMAC(StoredKey, AuthMessage), and StoredKey is SHA-256(ClientKey). Compares in constant time; a
+ * verifier or a proof of another length never matches.
+ */
+export function provesPassword({ storedKey }: ScramVerifier, said: string, proof: Buffer): boolean {
+  const wanted = Buffer.from(storedKey, "base64");
+  if (wanted.length !== keyOctets || proof.length !== keyOctets) return false;
+  const signature = createHmac("sha256", wanted).update(said).digest();
+  const clientKey = Buffer.from(proof.map((octet, index) => octet ^ (signature[index] ?? 0)));
+  return timingSafeEqual(createHash("sha256").update(clientKey).digest(), wanted);
+}
+
+/** ServerSignature is HMAC(ServerKey, AuthMessage). */
+export function serverSignatureOf({ serverKey }: ScramVerifier, said: string): Buffer {
+  return createHmac("sha256", Buffer.from(serverKey, "base64")).update(said).digest();
 }

@@ -12,6 +12,7 @@ import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { isLater, type Answer } from "../../../runtime/answer.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
+import { channelOf, channelWithoutName } from "./channel.ts";
 import { parseHelo } from "./command.ts";
 import { faultOf, isAuth, refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
@@ -323,10 +324,12 @@ export class MailConnection extends SMTPConnection implements Ending {
     });
   }
 
-  /** The handshake is over. */
-  secured(): void {
+  /** The handshake is over; `endPoints` are those of the certificates that may have been shown in it. */
+  secured(endPoints: readonly (Buffer | undefined)[]): void {
     this.#watch.handshaken();
-    this.#rules.secured(this._socket instanceof TLSSocket ? (this._socket.getProtocol() ?? "") : "");
+    const socket = this._socket;
+    if (!(socket instanceof TLSSocket)) return this.#rules.secured("", channelWithoutName);
+    this.#rules.secured(socket.getProtocol() ?? "", channelOf(socket, endPoints));
   }
 
   override handler_MAIL(command: Buffer, callback: () => void): void {

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import type { Answer } from "../../../runtime/answer.ts";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
 import { refusal, type Refusal, type Reply } from "../../mail/reply.ts";
+import type { Channel } from "./channel.ts";
 import type { MailCommand } from "./command.ts";
 import type { Patience } from "./patience.ts";
 import type { SaslExchange } from "./sasl.ts";
@@ -66,8 +67,8 @@ export interface SessionRules {
   exchange(mechanism: string): SaslExchange | undefined;
   /** Told of every EHLO and HELO that is answered 250. */
   greeted(): void;
-  /** Told when TLS is there, with the protocol, such as `TLSv1.3`. */
-  secured(protocol: string): void;
+  /** Told when TLS is there, with the protocol, such as `TLSv1.3`, and with what the connection is known by. */
+  secured(protocol: string, channel: Channel): void;
   /** Why nobody's mail is taken now: 421, which ends the session. Asked before each MAIL and DATA. */
   leaving(): Refusal | undefined;
   mayMail(state: SessionState): Refusal | undefined;

@@ -48,9 +48,9 @@ const codes = (reply: string): string => /^\d{3} \d\.\d{1,3}\.\d{1,3}/.exec(repl
 const base = ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "SIZE 20000"];
 const offers: readonly (readonly [string, readonly ("tls" | "login")[], readonly string[]])[] = [
   ["submission", [], [...base, "STARTTLS"]],
-  ["submission", ["tls"], [...base, "AUTH PLAIN LOGIN"]],
+  ["submission", ["tls"], [...base, "AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"]],
   ["submission", ["tls", "login"], base],
-  ["submissions", [], [...base, "AUTH PLAIN LOGIN"]],
+  ["submissions", [], [...base, "AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"]],
   ["smtp", [], [...base, "STARTTLS"]],
   ["plain", [], base],
 ];
@@ -296,7 +296,7 @@ test("what was pipelined behind STARTTLS is thrown away, not run inside TLS", as
   await client.upgrade();
   // Had the MAIL been run, the answers would be one behind.
   assert.equal(codes(await client.command("RCPT TO:<b@example.net>")), "503 5.5.1");
-  assert.match(await client.command("EHLO x"), /AUTH PLAIN LOGIN$/);
+  assert.match(await client.command("EHLO x"), /AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS$/);
 });
 
 test("STARTTLS forgets who the client said it was", async () => {

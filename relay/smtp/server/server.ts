@@ -11,6 +11,7 @@ import { SMTPServer } from "smtp-server";
 import type { SMTPServerSession } from "smtp-server";
 import { normalizeAddress } from "../../../runtime/network.ts";
 import type { Refusal } from "../../mail/reply.ts";
+import { endPointOfChain } from "./channel.ts";
 import { MailConnection } from "./connection.ts";
 import { Door } from "./door.ts";
 import { readProxyHeader } from "./proxyheader.ts";
@@ -38,6 +39,8 @@ export class MailServer extends SMTPServer {
   readonly #arrivals = new WeakMap<Socket, Arrival>();
   /** By the object that the library carries on to the session. */
   readonly #arrivalOf = new WeakMap<object, Arrival>();
+  /** Of the certificates that are shown now. */
+  #endPoints: readonly (Buffer | undefined)[] = [];
   /** Until their sockets are closed; the library forgets a connection when it says goodbye. */
   readonly open = new Set<MailConnection>();
 
@@ -61,6 +64,7 @@ export class MailServer extends SMTPServer {
   /** Existing sessions keep what they negotiated. */
   setCertificate(certificate: ServerCertificate): void {
     const pairs = [certificate, ...(certificate.rsa === undefined ? [] : [certificate.rsa])];
+    this.#endPoints = pairs.map(({ chain }) => endPointOfChain(chain));
     this.updateSecureContext({
       cert: pairs.map(({ chain }) => chain),
       key: pairs.map(({ privateKey }) => privateKey),
@@ -239,7 +243,7 @@ export class MailServer extends SMTPServer {
   }
 
   override onSecure(...[, session, callback]: Parameters<SMTPServer["onSecure"]>): void {
-    this.#sessions.get(session)?.secured();
+    this.#sessions.get(session)?.secured(this.#endPoints);
     callback();
   }
 }
