@@ -19,7 +19,7 @@ import type { Style } from "./terminal/paint.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 import { drawWaterfall } from "./trace/draw.ts";
 import { SpanGathering } from "./trace/gathering.ts";
-import type { Waterfall } from "./trace/waterfall.ts";
+import type { Waterfall } from "./trace/shape.ts";
 
 /** Recipients of one transaction are reported one by one by the relay within this time. */
 const gatherMs = 40;

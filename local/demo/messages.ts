@@ -1,5 +1,5 @@
 /** The messages of the demonstration: one for each thing that there is to see. Pure. */
-import type { Standing } from "../page/outline.ts";
+import type { Standing } from "../page/shapes.ts";
 
 export interface DemoMessage {
   readonly subject: string;

@@ -9,6 +9,7 @@ import { frameDocument, framePolicy } from "./frame.ts";
 import { partHeaders } from "./guard.ts";
 import type { Mailbox } from "./mailbox/mailbox.ts";
 import { mostWords, wordsOf } from "./mailbox/search.ts";
+import type { Behaviour } from "./shapes.ts";
 import type { Story } from "./story.ts";
 
 export interface Asked {
@@ -34,13 +35,16 @@ const tooManyWords = plain(
   `Nothing was deleted: a search takes ${mostWords} words at most, and without the others more would be found.`,
 );
 const readAllName = "read";
+const recipients: readonly Behaviour[] = [...behaviourRows, codeRow].map(({ localPart, does }) => ({
+  localPart,
+  does,
+}));
 
 /** GET. */
 export async function answerQuestion(mailbox: Mailbox, asked: Asked): Promise<Answer> {
   const { path, wishes, signal } = asked;
   const [room, id, what] = path;
-  if (room === "recipients" && path.length === 1)
-    return json([...behaviourRows, codeRow].map(({ localPart, does }) => ({ localPart, does })));
+  if (room === "recipients" && path.length === 1) return json(recipients);
   if (room !== "messages") return notFound;
   if (id === undefined) return json(await mailbox.list(soughtWords(wishes).slice(0, mostWords), signal));
   const story = mailbox.find(id);

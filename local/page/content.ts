@@ -3,30 +3,13 @@ import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type MessagePart, readMessage } from "../capture/mime.ts";
 import { capturedFileName } from "../capture/record.ts";
-import { type Link, linksIn } from "./frame.ts";
+import { linksIn } from "./frame.ts";
+import type { Content, Part } from "./shapes.ts";
 
 /** A larger one is not taken apart; its source can be saved. */
 const largestShownBytes = 31_457_280;
 const headerBytes = 262_144;
 const shownTextCharacters = 400_000;
-
-export interface PartOutline {
-  readonly name: string;
-  readonly type: string;
-  readonly sizeBytes: number;
-  readonly isInline: boolean;
-}
-
-export interface Content {
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
-  /** Of the text part, or made of the HTML. */
-  readonly text: string | undefined;
-  readonly hasHtml: boolean;
-  readonly links: readonly Link[];
-  readonly parts: readonly PartOutline[];
-  /** Why something is missing, in words for people. */
-  readonly note: string | undefined;
-}
 
 export interface WholeMessage {
   readonly html: string | undefined;
@@ -71,7 +54,7 @@ export async function readContent(octets: Octets): Promise<Content> {
   }
 }
 
-function partOutline({ name, type, bytes, isInline }: MessagePart): PartOutline {
+function partOutline({ name, type, bytes, isInline }: MessagePart): Part {
   return { name, type, sizeBytes: bytes.length, isInline };
 }
 

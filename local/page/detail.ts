@@ -1,41 +1,16 @@
 /** Everything the page shows of one message. Pure. */
-import { answerId, capturedFile, type SignatureVerdict } from "../capture/record.ts";
+import { answerId, capturedFile } from "../capture/record.ts";
 import type { MailEvent } from "../terminal/mailline.ts";
-import { type Waterfall, waterfalls } from "../trace/waterfall.ts";
-import { type Outline, outlineOf, replyText } from "./outline.ts";
+import { waterfalls } from "../trace/waterfall.ts";
+import { outlineOf, replyText } from "./outline.ts";
+import type { CapturedCopy, Step, StoryOutline, StoryTold } from "./shapes.ts";
 import type { History, Story, Told } from "./story.ts";
 
-export interface Step {
-  /** ISO 8601. */
-  readonly at: string;
-  readonly pod: string;
-  readonly what: string;
-  readonly tone: "good" | "warning" | "bad" | "plain";
-  readonly text: string;
-  /** The story of the notice that the sender got. */
-  readonly notice?: string;
+export interface StoryDetail extends StoryOutline, StoryTold {
+  readonly copies: readonly CapturedCopy[];
 }
 
-export interface Copy {
-  readonly file: string;
-  readonly receivedAt: string;
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly sizeBytes: number;
-  readonly dkim: string;
-  readonly signatures: readonly SignatureVerdict[];
-}
-
-export interface Detail extends Outline {
-  readonly spoolIds: readonly string[];
-  readonly steps: readonly Step[];
-  readonly traces: readonly Waterfall[];
-  readonly copies: readonly Copy[];
-  /** The story that this one is a notice of. */
-  readonly noticeOf: { readonly id: string; readonly subject: string | undefined } | undefined;
-}
-
-export function detailOf(story: Story, history: History): Detail {
+export function detailOf(story: Story, history: History): StoryDetail {
   const original = history.originalOf(story);
   return {
     ...outlineOf(story, history),

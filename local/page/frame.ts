@@ -4,6 +4,7 @@
  */
 import { textOfHtml, withoutScripts } from "../capture/htmltext.ts";
 import type { MessagePart } from "../capture/mime.ts";
+import type { Link } from "./shapes.ts";
 
 /** The frame has an origin of its own, runs nothing and loads nothing but what lies in the document itself. */
 export const framePolicy =
@@ -50,12 +51,6 @@ export function frameDocument(html: string, parts: readonly MessagePart[]): stri
   });
   // A tag's name is the letters behind `<` as they stand: an `x-` before them makes it an element without meaning.
   return `<!doctype html>\n${pictureStyle}\n${withPictures.replaceAll(reachingElements, "<$1x-")}`;
-}
-
-export interface Link {
-  readonly href: string;
-  /** What a reader would see of it; empty for a picture without words. */
-  readonly text: string;
 }
 
 /** Links, in order and each address once: a person may follow one, seeing where it goes. */

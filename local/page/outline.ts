@@ -1,43 +1,10 @@
 /** What the list shows of a story, and how a story stands: derived anew each time, never stored. Pure. */
 import { type CaptureAnswer, type MessageSummary, withoutAnswerId } from "../capture/record.ts";
 import type { MailEvent } from "../terminal/mailline.ts";
+import type { About, Standing, StoryOutline } from "./shapes.ts";
 import type { History, Story } from "./story.ts";
 
-export type Standing =
-  "waiting" | "retrying" | "delivered" | "partly bounced" | "bounced" | "refused" | "captured" | "lost";
-
-export interface Outline {
-  readonly id: string;
-  /** ISO 8601. */
-  readonly at: string;
-  readonly subject: string | undefined;
-  readonly from: string;
-  readonly to: readonly string[];
-  /** How many there are in the envelope; `to` may know fewer. */
-  readonly recipients: number;
-  readonly standing: Standing;
-  /** The last words of the other side, when they were no yes. */
-  readonly reply: string | undefined;
-  /** When the next attempt is due, ISO 8601. */
-  readonly dueAt: string | undefined;
-  readonly attempts: number;
-  readonly dkim: string | undefined;
-  readonly attachments: number;
-  readonly sizeBytes: number | undefined;
-  /** A delivery status notification. */
-  readonly isNotice: boolean;
-  /** What a notice is about. */
-  readonly about?: About;
-}
-
-export interface About {
-  readonly subject?: string;
-  readonly to: readonly string[];
-  /** As the report says it: failed, delayed, delivered, relayed or expanded (RFC 3464 section 2.3.3). */
-  readonly action?: string;
-}
-
-export function outlineOf(story: Story, history: History): Outline {
+export function outlineOf(story: Story, history: History): StoryOutline {
   const events = story.told.map(({ event }) => event);
   const [copy] = story.copies;
   const summary =

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Outline } from "./browser/answers.d.ts";
+import type { Outline } from "./shapes.ts";
 import { fits, readWish } from "./browser/filter.js";
 import {
   clock,

@@ -1,7 +1,8 @@
 /** A waterfall as lines of text, readable without colours. Pure. */
 import { printable } from "../../runtime/terminal.ts";
 import { lineOf, type Paint } from "../terminal/paint.ts";
-import { durationText, type Waterfall, type WaterfallRow } from "./waterfall.ts";
+import type { Waterfall, WaterfallRow } from "./shape.ts";
+import { durationText } from "./waterfall.ts";
 
 const indent = "         ";
 

@@ -1,6 +1,7 @@
 /** Spans as they come in, until the attempts that they belong to have ended. Bounded; no clock, no output. */
 import { type PodSpan, spoolIdOf } from "./spanline.ts";
-import { type Waterfall, waterfalls } from "./waterfall.ts";
+import type { Waterfall } from "./shape.ts";
+import { waterfalls } from "./waterfall.ts";
 
 /** The span that ends when an attempt has ended, whatever its outcome: all the others are within it or before it. */
 const attemptSpan = "mail.deliver";

@@ -2,29 +2,8 @@
  * The hops of a message as a waterfall: spans in, rows out, which the terminal and the page draw each in its own way.
  * A trace is a tree; every later attempt is a trace of its own. Pure.
  */
+import type { Tone, Waterfall, WaterfallRow } from "./shape.ts";
 import { type PodSpan, type SpanLine, textOf } from "./spanline.ts";
-
-export type Tone = "good" | "warning" | "bad" | "plain";
-
-export interface WaterfallRow {
-  readonly name: string;
-  readonly depth: number;
-  readonly pod: string;
-  /** From the start of the first span of the trace. */
-  readonly offsetMs: number;
-  readonly durationMs: number;
-  readonly tone: Tone;
-  /** What a person wants to know of it: host, reply, TLS. */
-  readonly note: string;
-}
-
-export interface Waterfall {
-  readonly traceId: string;
-  /** ms since the epoch. */
-  readonly startMs: number;
-  readonly durationMs: number;
-  readonly rows: readonly WaterfallRow[];
-}
 
 /** One for each trace, in the order they began. */
 export function waterfalls(spans: readonly PodSpan[]): readonly Waterfall[] {

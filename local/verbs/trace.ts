@@ -1,7 +1,8 @@
 /** The verb `trace`: a message's way as text, from what the state folder tells of it; whether local mode runs or not. */
 import { join } from "node:path";
-import { type Detail, detailOf, type Step } from "../page/detail.ts";
-import { type Outline, outlineOf } from "../page/outline.ts";
+import { detailOf, type StoryDetail } from "../page/detail.ts";
+import { outlineOf } from "../page/outline.ts";
+import type { Step, StoryOutline } from "../page/shapes.ts";
 import type { History, Story } from "../page/story.ts";
 import { lineOf, type Style } from "../terminal/paint.ts";
 import type { Terminal } from "../terminal/terminal.ts";
@@ -120,7 +121,7 @@ function withoutIndent(columns: number | undefined): number | undefined {
   return columns === undefined ? undefined : columns - 2;
 }
 
-function aboutLines({ noticeOf, spoolIds }: Detail): readonly string[] {
+function aboutLines({ noticeOf, spoolIds }: StoryDetail): readonly string[] {
   return [
     ...(noticeOf === undefined
       ? []
@@ -134,7 +135,7 @@ function subjectWords(subject: string | undefined): string {
   return subject.trim() === "" ? "(no subject)" : `"${subject}"`;
 }
 
-function styleOf({ standing }: Outline): Style {
+function styleOf({ standing }: StoryOutline): Style {
   switch (standing) {
     case "delivered":
     case "captured":

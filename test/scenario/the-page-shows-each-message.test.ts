@@ -259,7 +259,7 @@ test("the page answers to its own names only, and changes nothing for who has no
     "/x",
     "/page/",
     "/page/page.html",
-    "/page/answers.d.ts",
+    "/page/shapes.ts",
     "/page/tsconfig.json",
     "/page/..%2fserver.ts",
     "/page/%2e%2e/server.ts",

@@ -1,5 +1,5 @@
 /** What a message holds, part by part, in tabs. */
-/** @import { Content, Copy, Detail, Held } from "./answers.d.ts" */
+/** @import { Content, Copy, Detail, Held } from "../shapes.ts" */
 import { askText } from "./asking.js";
 import { flat, make, mark } from "./make.js";
 import { previewOf } from "./preview.js";

@@ -1,5 +1,5 @@
 /** What the frame of the page says: how many messages, how many the search left, what its buttons would do. */
-/** @import { Outline } from "./answers.d.ts" */
+/** @import { Outline } from "../shapes.ts" */
 /** @import { Search } from "./search.js" */
 import { make, placed } from "./make.js";
 import { count, subjectOf } from "./words.js";

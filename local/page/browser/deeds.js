@@ -1,5 +1,5 @@
 /** What a person does with messages: reading marks, deletion. Each is the server's to carry out, and asks first when it cannot be undone. */
-/** @import { Outline } from "./answers.d.ts" */
+/** @import { Outline } from "../shapes.ts" */
 import { change, Refusal } from "./asking.js";
 import { confirmed } from "./dialogs.js";
 import { placed } from "./make.js";

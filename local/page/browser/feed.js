@@ -1,5 +1,5 @@
 /** What happens while the page is open. The browser comes back by itself when the server was away. */
-/** @import { Outline } from "./answers.d.ts" */
+/** @import { Outline } from "../shapes.ts" */
 
 /**
  * @typedef {object} Ears

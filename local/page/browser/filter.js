@@ -2,7 +2,7 @@
  * Which messages a person asked for. What stands in the list is matched here at once; the words of headers and bodies
  * are the server's to find. Pure.
  */
-/** @import { Outline } from "./answers.d.ts" */
+/** @import { Outline } from "../shapes.ts" */
 import { peopleOf, subjectOf } from "./words.js";
 
 /**

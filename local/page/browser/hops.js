@@ -1,5 +1,6 @@
 /** What became of a message: its steps in words, and its hops as a waterfall, one for each attempt. */
-/** @import { Detail, Hop, Step, Trace } from "./answers.d.ts" */
+/** @import { Waterfall, WaterfallRow } from "../../trace/shape.ts" */
+/** @import { Detail, Step } from "../shapes.ts" */
 import { fold, make, mark } from "./make.js";
 import { clock, count, dayAndClock, folded, long } from "./words.js";
 
@@ -57,7 +58,7 @@ export function hopsOf(detail) {
   const [first] = detail.traces;
   if (first === undefined) return undefined;
   const { before, between, after } = folded(detail.traces, shownTraces);
-  const draw = (/** @type {Trace} */ trace) => traceOf(trace, first.startMs);
+  const draw = (/** @type {Waterfall} */ trace) => traceOf(trace, first.startMs);
   return make(
     "section",
     { className: "waterfall" },
@@ -69,7 +70,7 @@ export function hopsOf(detail) {
 }
 
 /**
- * @param {Trace} trace
+ * @param {Waterfall} trace
  * @param {number} firstMs
  */
 function traceOf(trace, firstMs) {
@@ -97,8 +98,8 @@ function traceOf(trace, firstMs) {
 }
 
 /**
- * @param {Hop} row
- * @param {Trace} trace
+ * @param {WaterfallRow} row
+ * @param {Waterfall} trace
  * @param {boolean} hasSeveralPods
  */
 function hopOf(row, trace, hasSeveralPods) {

@@ -2,7 +2,7 @@
  * The list of messages. One row of it is a stop of the Tab key; the arrows go on from there. Rows are kept as long as
  * their messages are: what has the focus keeps it, whatever arrives meanwhile.
  */
-/** @import { Outline } from "./answers.d.ts" */
+/** @import { Outline } from "../shapes.ts" */
 import { make, marksOf, placed } from "./make.js";
 import { dayAndClock, peopleOf, standingText, subjectOf, wholeDate } from "./words.js";
 

@@ -1,5 +1,5 @@
 /** The page: a list of messages, and one that is shown. */
-/** @import { Behaviour, Detail, Outline } from "./answers.d.ts" */
+/** @import { Behaviour, Detail, Outline } from "../shapes.ts" */
 import { ask } from "./asking.js";
 import { drawCounts } from "./counts.js";
 import { attempt, markRead, markUnread, readAll, removeAll, removeOne } from "./deeds.js";

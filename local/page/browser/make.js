@@ -1,5 +1,5 @@
 /** Elements of the page. What a message holds goes in as text, and text is only ever text. */
-/** @import { Outline } from "./answers.d.ts" */
+/** @import { Outline } from "../shapes.ts" */
 import { count, standingText, standingTone } from "./words.js";
 
 /** @typedef {Node | string | undefined | null | false} Child */

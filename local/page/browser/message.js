@@ -2,7 +2,7 @@
  * The message that is shown: what it is, what it holds, then what became of it. While it is shown it is drawn anew piece
  * by piece: a frame is not loaded twice, an opened fold stays open, the focus stays where it is.
  */
-/** @import { Behaviour, Detail } from "./answers.d.ts" */
+/** @import { Behaviour, Detail } from "../shapes.ts" */
 import { contentsOf } from "./content.js";
 import { hopsOf, stepsOf } from "./hops.js";
 import { fold, make, marksOf, placed } from "./make.js";

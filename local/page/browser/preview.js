@@ -1,5 +1,5 @@
 /** A message's HTML as a mail client would show it: as wide as there is room, or as a phone; light or dark. */
-/** @import { Content } from "./answers.d.ts" */
+/** @import { Content } from "../shapes.ts" */
 import { make } from "./make.js";
 
 /** What a person chose holds for the next message, too. */

@@ -1,5 +1,6 @@
 /** How the page says things: one clock, one way to count, one name for each outcome. Pure. */
-/** @import { Copy, Header, Outline, Tone } from "./answers.d.ts" */
+/** @import { Tone } from "../../trace/shape.ts" */
+/** @import { Copy, Header, Outline } from "../shapes.ts" */
 
 const months = [
   "January",

@@ -4,25 +4,14 @@
  */
 import { readFile } from "node:fs/promises";
 import { returnedBy } from "../../capture/mime.ts";
-import { type Content, type Octets, readContent, sizeOf } from "../content.ts";
+import { type Octets, readContent, sizeOf } from "../content.ts";
+import type { Held } from "../shapes.ts";
 import { peekSpool, spoolsIn } from "../spoolpeek.ts";
 import type { History, Story } from "../story.ts";
 import type { CapturedFiles } from "./capturedfiles.ts";
 
-export interface Held {
-  readonly where: "spool" | "notice";
-  /** In whose spool. */
-  readonly pod: string | null;
-  /** False when a notice gave back the header alone. */
-  readonly isWhole: boolean;
+export interface HeldMail extends Pick<Held, "where" | "pod" | "isWhole"> {
   readonly octets: Octets;
-}
-
-export interface HeldView extends Omit<Held, "octets"> {
-  readonly sizeBytes: number;
-  readonly content: Content;
-  /** Where it comes from, in words for people. */
-  readonly note: string;
 }
 
 export interface HeldPlaces {
@@ -31,16 +20,16 @@ export interface HeldPlaces {
   readonly files: CapturedFiles;
 }
 
-export async function heldOf(story: Story, places: HeldPlaces): Promise<Held | undefined> {
+export async function heldOf(story: Story, places: HeldPlaces): Promise<HeldMail | undefined> {
   return (await inSpool(story, places)) ?? inNotice(story, places);
 }
 
-export async function viewOf(held: Held): Promise<HeldView> {
+export async function viewOf(held: HeldMail): Promise<Held> {
   const { octets, ...place } = held;
   return { ...place, sizeBytes: await sizeOf(octets), content: await readContent(octets), note: noteOf(held) };
 }
 
-async function inSpool(story: Story, { stateDirectory }: HeldPlaces): Promise<Held | undefined> {
+async function inSpool(story: Story, { stateDirectory }: HeldPlaces): Promise<HeldMail | undefined> {
   for (const { pod, directory } of await spoolsIn(stateDirectory)) {
     for (const id of story.spoolIds) {
       const spooled = peekSpool(directory, id);
@@ -50,7 +39,7 @@ async function inSpool(story: Story, { stateDirectory }: HeldPlaces): Promise<He
   return undefined;
 }
 
-async function inNotice(story: Story, { history, files }: HeldPlaces): Promise<Held | undefined> {
+async function inNotice(story: Story, { history, files }: HeldPlaces): Promise<HeldMail | undefined> {
   for (const copy of history.noticesOf(story).flatMap((notice) => notice.copies)) {
     const path = await files.path(copy.file);
     const returned = path === undefined ? undefined : await readReturned(path);
@@ -69,7 +58,7 @@ async function readReturned(path: string): ReturnType<typeof returnedBy> {
   }
 }
 
-function noteOf({ where, pod, isWhole }: Held): string {
+function noteOf({ where, pod, isWhole }: HeldMail): string {
   if (where === "spool") return `waits in the spool of ${pod ?? "a pod"}; its signatures are made when it leaves`;
   return isWhole ? "as the notice to the sender gave it back" : "its header, as the notice to the sender gave it back";
 }

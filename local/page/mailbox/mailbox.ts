@@ -4,15 +4,16 @@
  *
  * A file that cannot be removed keeps its message, and whoever asked hears why.
  */
-import { type Copy, type Detail, detailOf } from "../detail.ts";
-import { type Content, type Octets, readContent } from "../content.ts";
+import { detailOf } from "../detail.ts";
+import { type Octets, readContent } from "../content.ts";
 import type { Journal } from "../journal.ts";
-import { type Outline, outlineOf } from "../outline.ts";
+import { outlineOf } from "../outline.ts";
+import type { CapturedCopy, Copy, Detail, Outline, StoryOutline } from "../shapes.ts";
 import { heldIn, spoolsIn } from "../spoolpeek.ts";
 import type { History, Story } from "../story.ts";
 import { capturedFile } from "../../capture/record.ts";
 import type { CapturedFiles } from "./capturedfiles.ts";
-import { heldOf, type HeldView, viewOf } from "./held.ts";
+import { heldOf, viewOf } from "./held.ts";
 import type { ReadMarks } from "./readmarks.ts";
 import { Search } from "./search.ts";
 
@@ -34,25 +35,6 @@ export interface MailboxParts {
 
 /** More than these at once are not told one by one. */
 const toldOneByOne = 50;
-
-export interface Listed extends Outline {
-  readonly unread: boolean;
-  /** It was captured, and nothing of it is left on disk. */
-  readonly gone: boolean;
-}
-
-export interface CopyView extends Copy {
-  readonly gone: boolean;
-  readonly content: Content | null;
-  /** Why there is no content, in words for people. */
-  readonly note: string | null;
-}
-
-export interface DetailView extends Omit<Detail, "copies">, Listed {
-  readonly copies: readonly CopyView[];
-  /** Of a message that nobody has captured. */
-  readonly held: HeldView | null;
-}
 
 export interface Cleared {
   readonly deleted: number;
@@ -81,7 +63,7 @@ export class Mailbox {
     return this.#parts.history.find(id);
   }
 
-  listed(story: Story): Listed {
+  listed(story: Story): Outline {
     const { history, files, marks } = this.#parts;
     return {
       ...outlineOf(story, history),
@@ -91,12 +73,12 @@ export class Mailbox {
   }
 
   /** Without words, all of them. Oldest first. */
-  async list(words: readonly string[], signal: AbortSignal): Promise<readonly Listed[]> {
+  async list(words: readonly string[], signal: AbortSignal): Promise<readonly Outline[]> {
     await this.#parts.files.look();
     return (await this.#matching(words, signal)).map((story) => this.listed(story));
   }
 
-  async detail(story: Story): Promise<DetailView> {
+  async detail(story: Story): Promise<Detail> {
     const { history, files } = this.#parts;
     await files.look();
     const { copies, ...detail } = detailOf(story, history);
@@ -193,7 +175,7 @@ export class Mailbox {
     }
   }
 
-  async #copy(copy: Copy): Promise<CopyView> {
+  async #copy(copy: CapturedCopy): Promise<Copy> {
     const path = await this.#parts.files.path(copy.file);
     if (path === undefined) return { ...copy, gone: true, content: null, note: goneNote(copy.file) };
     return { ...copy, gone: false, content: await readContent({ file: path }), note: null };
@@ -248,7 +230,7 @@ export class Mailbox {
 }
 
 /** Something of it may be in a spool. */
-function stillGoes({ standing }: Outline): boolean {
+function stillGoes({ standing }: StoryOutline): boolean {
   return standing === "waiting" || standing === "retrying";
 }
 
