@@ -206,6 +206,11 @@ test("on a phone there is the list or a message, and a way back", { skip }, asyn
   await page.locator("#back").click();
   await page.locator("#list").waitFor();
   assert.equal(await page.locator("#shown").isVisible(), false);
+  // The page's way back is the browser's own, so that its way forward leads to the message again.
+  await page.goForward();
+  await page.locator("#message h2", { hasText: "Your receipt 2041" }).waitFor();
+  await page.locator("#back").click();
+  await page.locator("#list").waitFor();
 
   await openMessage(page, "Quarterly figures");
   await page.locator("#older").click();

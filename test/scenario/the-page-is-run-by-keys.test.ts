@@ -229,6 +229,24 @@ test(
   },
 );
 
+test("when another page deletes the row with the focus, its neighbour has it", { skip }, async (t) => {
+  const { page, shown } = await openMany(t, "elsewhere", 5);
+  const other = await page.context().newPage();
+  await other.goto(shown.address);
+  await press(page, "ArrowDown", "ArrowDown");
+  const below = ["Message 4", "Message 3"] as const;
+  for (const [index, subject] of below.entries()) {
+    assert.equal(await focused(page), subject);
+    await other.locator("#list a", { hasText: subject }).click();
+    await opened(other, subject);
+    await press(other, "#", "Enter");
+    await page.locator("#count", { hasText: `${4 - index} messages` }).waitFor();
+  }
+  assert.equal(await focused(page), "Message 2");
+  await press(page, "ArrowUp");
+  assert.equal(await focused(page), "Message 5");
+});
+
 test(
   "of what was found some wait, and some another page deletes meanwhile: each is told as it is",
   { skip },

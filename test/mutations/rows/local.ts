@@ -136,4 +136,20 @@ export const localMutations: readonly Mutation[] = [
     new: "if (lock === undefined && state === '')",
     test: "test/scenario/the-terminal-says-what-to-do.test.ts",
   },
+  {
+    what: "when another page deletes the row with the focus, the focus is lost",
+    file: "local/page/browser/list.js",
+    old: "    if (hadFocus !== undefined && !kept.has(hadFocus)) this.focus();\n",
+    new: "",
+    test: "test/scenario/the-page-is-run-by-keys.test.ts",
+    only: "another page deletes the row",
+  },
+  {
+    what: "the page's way back takes the message out of the browser's history",
+    file: "local/page/browser/place.js",
+    old: "  if (!cameFromList()) return false;",
+    new: "  if (!cameFromList() || history.length > 0) return false;",
+    test: "test/scenario/the-page-fits-every-screen.test.ts",
+    only: "on a phone there is the list or a message",
+  },
 ];
