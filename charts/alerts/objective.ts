@@ -35,13 +35,32 @@ const summary = `Relay ${name} delivers too late`;
 const description =
   "{{ $value | humanizePercentage }} of the messages were not through within five minutes; 0.5 % may.";
 
+/** A pod that misses a scrape still holds what it held: without its last word each alert would begin anew with the next one. */
 function waiting(age: "5m" | "1h"): string {
-  return `sum by (${relay}) (mailboat_spool_waiting_messages{older_than="${age}"})`;
+  return `sum by (${relay}) (last_over_time(mailboat_spool_waiting_messages{older_than="${age}"}[5m]))`;
+}
+
+/**
+ * Of the same messages: what was late in the last five minutes was accepted in the five before, and what of that was in time was so
+ * within all ten. Over one window the few that a burst leaves behind would be all there is to see for five minutes, once those that went
+ * are out of it.
+ */
+function mostLate(late: "5m" | "1h", inTime: "10m" | "65m"): string {
+  const judged = (result: string, range: string): string =>
+    `sum by (${relay}) (increase(mailboat_spool_objective_messages_total{result="${result}"}[${range}]))`;
+  return `(${judged("late", late)} >= ${judged("in_time", inTime)}) > 0`;
+}
+
+function deliveries(range: string): string {
+  return `sum by (${relay}) (increase(mailboat_delivery_seconds_count[${range}]))`;
 }
 
 function delivered(range: string): string {
-  return `sum by (${relay}) (increase(mailboat_delivery_seconds_count[${range}])) > 0`;
+  return `${deliveries(range)} > 0`;
 }
+
+/** Gone within an hour at the pace of the last five minutes: late, as a limit of the manifest may have it, and not stuck. */
+const isLeaving = `${waiting("5m")} <= 12 * ${deliveries("5m")}`;
 
 /**
  * Where nothing is judged any more there is no share of it: an hour's silence over mail that is older. Of a relay that nobody uses at
@@ -57,11 +76,11 @@ export const objective: readonly (AlertRule | RecordingRule)[] = [
     name: "MailboatMailStuck",
     severity: "critical",
     // The hour keeps it firing when nothing new is accepted, or comes in time beside what is stuck.
-    expr: `${waiting("5m")} >= ${fewest} and (mailboat:messages_late:ratio_rate5m > 0.5 or mailboat:messages_late:ratio_rate1h > 0.5 or (${standing}))`,
-    for: "2m",
+    expr: `${waiting("5m")} >= ${fewest} and (${mostLate("5m", "10m")} or ${mostLate("1h", "65m")} or (${standing})) unless ${isLeaving}`,
+    for: "1m",
     summary: `Most mail of relay ${name} does not leave`,
     description:
-      "{{ $value }} accepted messages have waited for more than five minutes, and most of the others become late, or nothing has left for an hour.",
+      "{{ $value }} accepted messages have waited for more than five minutes, most of the others become late or nothing has left for an hour, and at the pace of the last five minutes they need more than another hour.",
   }),
   alert({
     name: "MailboatNothingDelivered",

@@ -10,12 +10,17 @@ export const relayAlerts: readonly AlertRule[] = [
   alert({
     name: "MailboatPodNotAnswering",
     severity: "critical",
-    // What a pod has counted is gone with its answer: no other alert can speak of it.
-    expr: `max by (${relay}, instance) (up{mailboat_dev_relay!=""}) == 0`,
+    // What a pod has counted is gone with its answer: no other alert can speak of it. One that answers now and then, or starts again and
+    // again, is never silent for as long as it takes, and all other alerts begin anew with each scrape that fails.
+    expr: [
+      `max by (${relay}, instance) (up{mailboat_dev_relay!=""}) == 0`,
+      `max by (${relay}, instance) (avg_over_time(up{mailboat_dev_relay!=""}[10m])) < 0.6`,
+      `max by (${relay}, instance) (changes(process_start_time_seconds{mailboat_dev_relay!=""}[30m])) >= 3`,
+    ].join(" or "),
     for: "5m",
-    summary: `{{ $labels.instance }} of relay ${name} does not answer`,
+    summary: `{{ $labels.instance }} of relay ${name} does not answer, or starts again and again`,
     description:
-      "Prometheus gets no figures from the pod: it hangs, starts again and again, or may not be reached. What its spool holds waits, and all other alerts are silent about it.",
+      "Prometheus gets no figures from the pod, or gets them now and then: it hangs, has started three times or more in half an hour, or may not be reached. What its spool holds waits, and all other alerts are silent about it.",
   }),
   alert({
     name: "MailboatMailWaiting",

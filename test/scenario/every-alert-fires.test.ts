@@ -265,6 +265,20 @@ const healthy: readonly Series[] = [
 /** With an operator that leads, of which each situation would be without. */
 const leading: Series = { series: `mailboat_operator_leader{${operator}}`, values: "1x1600" };
 
+function minutely(minutes: number, valueAt: (minute: number) => string): string {
+  return Array.from({ length: minutes }, (_, minute) => valueAt(minute)).join(" ");
+}
+
+/** Of a thousand messages in one minute these went, and five wait for their next attempt until all is over. */
+function burst(went: string, minutes: number): readonly Series[] {
+  return [
+    leading,
+    waiting(`0x5 5x${minutes}`),
+    ...judged(went, `0x5 5x${minutes}`),
+    relaySeries("mailboat_delivery_seconds_count", "", went),
+  ];
+}
+
 interface Situation {
   readonly name: string;
   readonly series: readonly Series[];
@@ -300,6 +314,70 @@ const situations: readonly Situation[] = [
     ],
     at: 30,
     alerts: [],
+  },
+  {
+    name: "a pod answers every other scrape",
+    series: [
+      leading,
+      relaySeries(
+        "up",
+        "",
+        minutely(60, (at) => (at % 2 === 0 ? "1" : "0")),
+      ),
+    ],
+    at: 50,
+    alerts: ["MailboatPodNotAnswering"],
+  },
+  {
+    name: "a pod that starts again and again answers two scrapes of three",
+    series: [
+      leading,
+      relaySeries(
+        "up",
+        "",
+        minutely(60, (at) => (at % 3 === 0 ? "0" : "1")),
+      ),
+      relaySeries(
+        "process_start_time_seconds",
+        "",
+        minutely(60, (at) => (at % 3 === 0 ? "stale" : `${Math.floor(at / 3)}`)),
+      ),
+    ],
+    at: 50,
+    alerts: ["MailboatPodNotAnswering"],
+  },
+  {
+    name: "a pod that has started twice in half an hour",
+    series: [
+      leading,
+      relaySeries(
+        "up",
+        "",
+        minutely(60, (at) => (at === 30 || at === 40 ? "0" : "1")),
+      ),
+      relaySeries(
+        "process_start_time_seconds",
+        "",
+        minutely(60, (at) => (at < 30 ? "1" : at < 40 ? "1800" : "2400")),
+      ),
+    ],
+    at: 50,
+    alerts: [],
+  },
+  {
+    name: "the way out is shut, and every other scrape fails",
+    series: [
+      leading,
+      ...[...judged("", ""), waiting("")].map(({ series }, index) => ({
+        series,
+        values: minutely(60, (at) => {
+          if (at % 2 === 1) return "stale";
+          return index === 0 ? `${Math.min(12, at * 6)}` : `${Math.max(0, at - 8) * 6}`;
+        }),
+      })),
+    ],
+    at: 14,
+    alerts: ["MailboatMailStuck", "MailboatSlowDelivery"],
   },
   {
     name: "everything stands still, for hours: no counter moves, and the queue is as it was",
@@ -349,6 +427,42 @@ const situations: readonly Situation[] = [
     at: 300,
     // Six messages are no few.
     alerts: ["MailboatNothingDelivered"],
+  },
+  // Those that went are counted minutes before those that stay behind, and leave every window minutes before them.
+  ...[7, 8, 9, 10, 11, 12, 64, 66, 68].map((at) => ({
+    name: `${at} minutes after a burst of which five stay behind`,
+    series: burst("0 995x80", at),
+    at,
+    alerts: at < 30 ? [] : ["MailboatNothingDelivered"],
+  })),
+  ...[8, 10, 12, 14].map((at) => ({
+    name: `${at} minutes after a burst that takes four minutes to go, and of which five stay behind`,
+    series: burst("0 200 400 700 995x80", at),
+    at,
+    alerts: [],
+  })),
+  {
+    name: "a burst leaves at the pace that the manifest allows",
+    series: [
+      leading,
+      waiting("0x5 700-60x11 0x60"),
+      ...judged("0+60x5 300x70", "0x5 700x70"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+60x17 1000x60"),
+    ],
+    at: 9,
+    // Too late by the objective, and on its way.
+    alerts: ["MailboatSlowDelivery"],
+  },
+  {
+    name: "little leaves of much that waits",
+    series: [
+      leading,
+      waiting("0x5 700+60x60"),
+      ...judged("0+60x5 300+2x70", "0x5 700+58x70"),
+      relaySeries("mailboat_delivery_seconds_count", "", "0+60x5 300+2x70"),
+    ],
+    at: 12,
+    alerts: ["MailboatMailStuck", "MailboatSlowDelivery"],
   },
   {
     name: "one message of a relay with little mail waits, and others go",
