@@ -27,6 +27,9 @@ export const relayReport = z.object({
     oldestAcceptedTime: z.iso.datetime().optional(),
     /** Messages that still wait five minutes and more after they were accepted; absent in older versions. */
     lateMessages: z.int().min(0).optional(),
+    /** Those of them that wait an hour, and a day, and more; absent in older versions. */
+    overHourMessages: z.int().min(0).optional(),
+    overDayMessages: z.int().min(0).optional(),
     usedBytes: z.number().min(0),
     capacityBytes: z.number().min(0),
     /** True once the high watermark is passed: new mail is answered 452. */

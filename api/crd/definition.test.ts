@@ -122,7 +122,9 @@ test("what a person types and sees stays as it is", () => {
   const faces = customResourceDefinitions().map(({ metadata, spec }) => ({
     name: metadata.name,
     names: spec.names,
-    columns: spec.versions[0]?.additionalPrinterColumns.map((column) => column.name),
+    columns: spec.versions[0]?.additionalPrinterColumns.map(
+      ({ name, priority }) => `${name}${priority === 1 ? " (wide)" : ""}`,
+    ),
     subresources: spec.versions[0]?.subresources,
   }));
   assert.deepEqual(faces, [
@@ -136,7 +138,18 @@ test("what a person types and sees stays as it is", () => {
         shortNames: ["mr"],
         categories: ["mail"],
       },
-      columns: ["Ready", "Pods", "Queued", "Late", "Oldest", "Oldest Due", "Address", "Age"],
+      columns: [
+        "Ready",
+        "Pods",
+        "Queued",
+        "Late",
+        "Late 1h (wide)",
+        "Late 1d (wide)",
+        "Oldest",
+        "Oldest Due",
+        "Address",
+        "Age",
+      ],
       subresources: {
         scale: {
           specReplicasPath: ".spec.replicas",
@@ -156,7 +169,7 @@ test("what a person types and sees stays as it is", () => {
         shortNames: ["sd"],
         categories: ["mail"],
       },
-      columns: ["Ready", "Domain", "Relay", "DKIM", "DNS", "Limited", "Age"],
+      columns: ["Ready", "Domain", "Relay", "DKIM", "DNS", "Limited (wide)", "Age"],
       subresources: { status: {} },
     },
   ]);

@@ -60,6 +60,20 @@ const mailRelayKind: Kind = {
       description: "Messages that still wait after five minutes.",
     },
     {
+      name: "Late 1h",
+      type: "integer",
+      jsonPath: ".status.overHour",
+      description: "Messages that still wait after an hour.",
+      priority: 1,
+    },
+    {
+      name: "Late 1d",
+      type: "integer",
+      jsonPath: ".status.overDay",
+      description: "Messages that still wait after a day.",
+      priority: 1,
+    },
+    {
       name: "Oldest",
       type: "date",
       jsonPath: ".status.oldestTime",

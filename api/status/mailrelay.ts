@@ -275,35 +275,47 @@ export const mailRelayStatus = z
       .min(1)
       .optional()
       .describe("Version of the documents that the pods are given: the newest that all of them read."),
-    attachedDomains: z.int().min(0).optional().describe("SenderDomains that the relay has taken."),
+    attachedDomains: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("SenderDomains that the relay has taken, with those that cannot be seen now and that its pods keep."),
     queued: z
       .int()
       .min(0)
       .optional()
       .describe(
-        "Recipients that wait in all spools, rounded to two digits; told every twenty seconds, and at once when they double.",
+        "Recipients that wait in all spools, rounded to two digits; told every twenty seconds, and at once when they double. While a pod does not tell it is at least what is known and was told before, and absent where that is nothing: it is 0 only when nothing waits.",
       ),
     late: z
       .int()
       .min(0)
       .optional()
       .describe(
-        "Messages that still wait five minutes and more after they were accepted, for whatever reason; rounded. While a pod does not tell it is not less than what was told before, and absent where that is nothing.",
+        "Messages that still wait five minutes and more after they were accepted, for whatever reason; rounded, and while a pod does not tell as queued is.",
       ),
+    overHour: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("Those of them that wait an hour and more; absent also while a pod of an older release does not tell."),
+    overDay: z.int().min(0).optional().describe("Those of them that wait a day and more; as overHour."),
     oldestTime: z
       .string()
       .max(64)
       .meta({ format: "date-time" })
       .optional()
       .describe(
-        "When the oldest message that still waits was accepted, for whatever reason it waits; absent when none has waited for a minute, and where late is.",
+        "When the oldest message that still waits was accepted, for whatever reason it waits; absent when none has waited for a minute. While a pod does not tell it is not later than what was told before.",
       ),
     oldestDueTime: z
       .string()
       .max(64)
       .meta({ format: "date-time" })
       .optional()
-      .describe("When the longest overdue recipient became due; absent when nothing is due."),
+      .describe(
+        "When the longest overdue recipient became due; absent when nothing is due. While a pod does not tell it is not later than what was told before.",
+      ),
     limited: listAtomic(z.string().max(300), 100)
       .optional()
       .describe(

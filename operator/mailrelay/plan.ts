@@ -10,7 +10,7 @@ import { renderShard } from "../binding/shards.ts";
 import type { KubeEvent, Reference } from "../kube/kube.ts";
 import type { AppliedObject, Secret } from "../kube/objects.ts";
 import type { Figures, Recommendation } from "../pods/facts.ts";
-import { areCurrent, decideFigures, type FiguresQuestion, unheardRecipients } from "../pods/figures.ts";
+import { areCurrent, decideFigures, saidFigures } from "../pods/figures.ts";
 import { decideNudges, type Intended, type Nudge } from "../pods/nudge.ts";
 import { decideOrders } from "../pods/orders.ts";
 import { shownFingerprint } from "../trust/clientleaf.ts";
@@ -33,7 +33,7 @@ import { judgeRollout, type Rollout, setToApply } from "./rollout/rollout.ts";
 import { drainEvents, judgeDraining } from "./scale/draining.ts";
 import { decideScale, hasDrainFinalizer, type ScaleDecision } from "./scale/scale.ts";
 import { type ClaimMark, planVolumes } from "./scale/volumes.ts";
-import { isKept, unheldDocuments } from "./unseen/documents.ts";
+import { isKept, keptDocuments, unheldDocuments } from "./unseen/documents.ts";
 import type { RelayWorld } from "./world.ts";
 
 export interface RelayPlan extends Plan {
@@ -65,8 +65,7 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
   const nudging = decideNudges(world.pods, intended, now);
   const findings = judge({ world, reading, scale, rollout, intended });
-  const asked = figuresQuestion(world, scale.retained);
-  const figures = decideFigures({ ...asked, told: world.figures });
+  const { figures, areFiguresCurrent } = figuresOf(world);
   const judged = relayStatus({
     world,
     findings,
@@ -81,12 +80,13 @@ export function planRelay(world: RelayWorld): RelayPlan {
   const status: MailRelayStatus = {
     ...judged,
     ...(addresses.length === 0 ? {} : { addresses: [...addresses] }),
-    attachedDomains: world.domains.size,
+    // The pods have those that cannot be seen, too.
+    attachedDomains: world.domains.size + keptDocuments(world).length,
     ...limitedNow(world),
   };
   const said = {
     recommendations: scale.recommendations,
-    areFiguresCurrent: areCurrent(figures, asked),
+    areFiguresCurrent,
     figures,
   };
   const telling = relayTelling(relay, status);
@@ -112,9 +112,13 @@ export function planRelay(world: RelayWorld): RelayPlan {
   };
 }
 
-function figuresQuestion(world: RelayWorld, retained: FiguresQuestion["retained"]): Omit<FiguresQuestion, "told"> {
-  const { now, relay, pods } = world;
-  return { now, pods, retained, unheard: unheardRecipients(world), said: relay.status };
+function figuresOf(world: RelayWorld): Pick<RelayPlan, "figures" | "areFiguresCurrent"> {
+  const { relay, now, sight, figures: told } = world;
+  // Of one that is deleted before its pods and volumes can be seen.
+  if (sight.kind === "part") return { figures: told ?? saidFigures(relay.status, now), areFiguresCurrent: true };
+  const asked = { ...world, said: relay.status };
+  const figures = decideFigures({ ...asked, told });
+  return { figures, areFiguresCurrent: areCurrent(figures, asked) };
 }
 
 /** Whether what runs stays as it is and status alone is written. */

@@ -129,6 +129,7 @@ export function relayStatus({
   unsent,
 }: StatusQuestion): MailRelayStatus {
   const { relay, now, pods } = world;
+  const { at: _at, ...queue } = figures;
   const generation = relay.metadata.generation ?? 0;
   const all = [...findings, ...summarizeRelay(findings, { unsent, hasPods: pods.length > 0 })];
   const conditions = all.reduce<readonly Condition[]>(
@@ -142,10 +143,7 @@ export function relayStatus({
     readyReplicas: pods.filter((pod) => pod.ready).length,
     desiredReplicas: desired,
     selector: `${relayLabel}=${relay.metadata.name}`,
-    queued: figures.queued,
-    ...(figures.late === undefined ? {} : { late: figures.late }),
-    ...(figures.oldestTime === undefined ? {} : { oldestTime: figures.oldestTime }),
-    ...(figures.oldestDueTime === undefined ? {} : { oldestDueTime: figures.oldestDueTime }),
+    ...queue,
     ...(revision === undefined ? {} : { revision }),
     ...(documentVersion === undefined ? {} : { documentVersion }),
     ...releaseOf(pods),

@@ -1,5 +1,5 @@
 /** What is known of the pods of a relay, and of their volumes, at one moment. */
-import type { MailRelay } from "../../api/mailrelay.ts";
+import type { MailRelay, MailRelayStatus } from "../../api/mailrelay.ts";
 import type { RelayReport } from "../../api/relayreport.ts";
 import type { PodHindrance, StatefulSet, Stored } from "../kube/objects.ts";
 import type { NextHopAddress, Installation } from "../installation/installation.ts";
@@ -56,16 +56,15 @@ export interface OrderFailure {
   readonly since: number;
 }
 
+/** What status says of the queue; what is not known is absent. */
+export type QueueFigures = Pick<
+  MailRelayStatus,
+  "queued" | "late" | "overHour" | "overDay" | "oldestTime" | "oldestDueTime"
+>;
+
 /** What was told of the queue, and when, milliseconds since the epoch. */
-export interface Figures {
+export interface Figures extends QueueFigures {
   readonly at: number;
-  readonly queued: number;
-  /** RFC 3339; undefined when nothing is due. */
-  readonly oldestDueTime: string | undefined;
-  /** RFC 3339; undefined when nothing has waited for a minute, and where `late` is. */
-  readonly oldestTime: string | undefined;
-  /** Messages that wait five minutes and more after their acceptance; undefined when nobody knows. */
-  readonly late: number | undefined;
 }
 
 /** A volume that holds, held or will hold the spool of one pod. */

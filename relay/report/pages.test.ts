@@ -117,3 +117,13 @@ test("the order's progress is there while the order is", async () => {
   const failing = await deskOf({ drain: () => ({ handedOver: 3, failure }) }).status();
   assert.deepEqual(failing.drain, { handedOver: 3, failure });
 });
+
+test("it says how many messages wait for five minutes, an hour and a day, and since when the oldest does", async () => {
+  const spool = new MemorySpool();
+  const none = await spool.waiting();
+  const olderThan = { "5m": 5, "1h": 2, "1d": 1 };
+  spool.waiting = async () => ({ ...none, olderThan, oldestAcceptedAt: Date.UTC(2026, 10, 23, 12) });
+  const told = (await deskOf({ spool }).status()).spool;
+  assert.deepEqual([told.lateMessages, told.overHourMessages, told.overDayMessages], [5, 2, 1]);
+  assert.equal(told.oldestAcceptedTime, "2026-11-23T12:00:00.000Z");
+});

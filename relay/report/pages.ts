@@ -118,6 +118,8 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
         ? {}
         : { oldestAcceptedTime: new Date(waiting.oldestAcceptedAt).toISOString() }),
       lateMessages: waiting.olderThan["5m"],
+      overHourMessages: waiting.olderThan["1h"],
+      overDayMessages: waiting.olderThan["1d"],
       usedBytes: depth.usedBytes,
       capacityBytes: relay.spool.capacityBytes,
       full: depth.full,

@@ -89,7 +89,7 @@ test("a MailRelay with each of its conditions and reasons", { skip }, async () =
     const findings = [judgement, ...others.map((type) => ({ type, status: "True", reason: type, message: "" }))];
     const relay = relayOf();
     const pods = judgement.reason === "Hibernating" ? [] : [podOf("outbound-0")];
-    const figures = { at: now, queued: 0, oldestDueTime: undefined, oldestTime: undefined, late: 0 };
+    const figures = { at: now, queued: 0, late: 0, overHour: 0, overDay: 0 };
     const question = { revision: "r", desired: 1, retained: [], figures, unsent: undefined };
     const status = relayStatus({ ...question, world: { now, pods, relay }, findings: findings as RelayFinding[] });
     return { ...relay, status };

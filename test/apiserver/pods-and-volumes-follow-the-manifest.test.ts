@@ -161,3 +161,30 @@ test(
     await stage.untilCondition("MailRelay", relay, { type: "Ready", status: "True" });
   },
 );
+
+test("kubectl get says how much waits and for how long, and nothing where nobody tells", { skip }, () => {
+  const relay = { namespace: stage.makeNamespace(), name: "told" };
+  // No operator writes what another class's relay is.
+  stage.apply(relayManifest({ ...relay, spec: { className: "another" } }));
+  const place = [relay.name, "--namespace", relay.namespace];
+  const shown = (status: object, ...options: readonly string[]): Readonly<Record<string, string>> => {
+    const patch = ["--subresource=status", "--type=merge", "-p", JSON.stringify({ status })];
+    stage.plane.kubectl(["patch", "mailrelay", ...place, ...patch]);
+    return cellsOf(stage.plane.kubectl(["get", "mailrelay", ...place, ...options]));
+  };
+  const oldestTime = new Date(Date.now() - 49 * 3_600_000).toISOString();
+  const { AGE: _age, ...narrow } = shown({ queued: 120, late: 90, overHour: 70, overDay: 50, oldestTime });
+  const first = { NAME: "told", READY: "Unknown", PODS: "", QUEUED: "120", LATE: "90", OLDEST: "2d1h" };
+  assert.deepEqual(narrow, { ...first, "OLDEST DUE": "", ADDRESS: "" });
+  const wide = shown({ overHour: null, oldestTime: null }, "-o", "wide");
+  assert.deepEqual([wide["LATE 1H"], wide["LATE 1D"], wide["OLDEST"]], ["", "50", ""]);
+});
+
+/** By the places of the headers: an empty cell leaves no trace of its own. */
+function cellsOf(table: string): Readonly<Record<string, string>> {
+  const [header = "", row = ""] = table.split("\n");
+  const starts = [...header.matchAll(/\S+(?: \S+)*/g)];
+  return Object.fromEntries(
+    starts.map(({ 0: name, index }, at) => [name, row.slice(index, starts[at + 1]?.index).trim()]),
+  );
+}

@@ -183,6 +183,9 @@ export interface ReportFixture {
   readonly oldestAcceptedTime?: string;
   /** `undefined` is of a relay from before they told. */
   readonly lateMessages?: number | undefined;
+  /** The same, of those over an hour and over a day. */
+  readonly overHourMessages?: number | undefined;
+  readonly overDayMessages?: number | undefined;
   readonly draining?: boolean;
   /** Implies draining. */
   readonly drain?: RelayReport["drain"];
@@ -193,7 +196,8 @@ export interface ReportFixture {
 export function reportOf(fixture: ReportFixture = {}): RelayReport {
   const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, drain } = fixture;
   const { draining = drain !== undefined, oldestAcceptedTime } = fixture;
-  const lateMessages = "lateMessages" in fixture ? fixture.lateMessages : 0;
+  const ages = { lateMessages: 0, overHourMessages: 0, overDayMessages: 0, ...fixture };
+  const { lateMessages, overHourMessages, overDayMessages } = ages;
   const newest = "reads" in fixture ? fixture.reads : documentVersions.newest;
   const certificate = { fingerprint: fingerprint ?? "", notAfter: "2027-01-01T00:00:00Z", names: [] };
   return {
@@ -208,6 +212,8 @@ export function reportOf(fixture: ReportFixture = {}): RelayReport {
       ...(oldestDueTime === undefined ? {} : { oldestDueTime }),
       ...(oldestAcceptedTime === undefined ? {} : { oldestAcceptedTime }),
       ...(lateMessages === undefined ? {} : { lateMessages }),
+      ...(overHourMessages === undefined ? {} : { overHourMessages }),
+      ...(overDayMessages === undefined ? {} : { overDayMessages }),
       usedBytes: 0,
       capacityBytes: 1,
       full: false,

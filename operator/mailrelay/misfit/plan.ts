@@ -22,7 +22,7 @@ import { finding, type RelayFinding } from "../assess.ts";
 import { podNameAt } from "../../owned/names.ts";
 import { asAction, finalize, relayEvents, settledMs } from "../plan.ts";
 import { relayStatus } from "../programmed.ts";
-import { decideFigures, roundedCount, unheardRecipients } from "../../pods/figures.ts";
+import { decideFigures, roundedCount } from "../../pods/figures.ts";
 import type { RelayWorld } from "../world.ts";
 import type { ClaimFact, Figures, PodFact } from "../../pods/facts.ts";
 
@@ -58,14 +58,7 @@ export function planMisfit(world: MisfitWorld): MisfitPlan {
   const findings = [judgeSpec(relay), judgePods(world), ...draining];
   const replicas = world.statefulSet?.spec.replicas ?? 0;
   const retained = world.claims.filter((claim) => isWithoutPod(world, claim) && claim.ordinal >= replicas);
-  const figures = decideFigures({
-    now: world.now,
-    pods: world.pods,
-    retained,
-    unheard: unheardRecipients(world),
-    told: world.figures,
-    said: relay.status,
-  });
+  const figures = decideFigures({ ...world, told: world.figures, said: relay.status });
   const judged = relayStatus({
     world,
     findings,

@@ -34,12 +34,17 @@ export function isKept({ relay, unseen }: RelayWorld, { dataKey, namespace }: Un
   return judgeConsent({ relay, domain, namespaceLabels: unseen.get(namespace) }).kind !== "refused";
 }
 
+/** What the pods go on with of domains that cannot be seen. */
+export function keptDocuments(world: RelayWorld): readonly UnheldDocument[] {
+  return unheldDocuments(world).filter((document) => isKept(world, document));
+}
+
 /** How many names a message holds at most. */
 const named = 5;
 
 /** What is to be said of them; undefined when there are none. */
 export function unseenText(world: RelayWorld): string | undefined {
-  const kept = unheldDocuments(world).filter((document) => isKept(world, document));
+  const kept = keptDocuments(world);
   if (kept.length === 0) return undefined;
   const { name, namespace } = world.relay.metadata;
   const namespaces = [...new Set(kept.flatMap((document) => document.namespace ?? []))].sort();

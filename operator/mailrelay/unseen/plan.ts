@@ -7,8 +7,7 @@ import { type Condition, setCondition } from "../../../api/condition.ts";
 import { finding } from "../assess.ts";
 import { type RelayPlan, relayTelling, settledMs } from "../plan.ts";
 import { summarizeRelay } from "../programmed.ts";
-import type { Figures } from "../../pods/facts.ts";
-import { decideFigures, unheardRecipients } from "../../pods/figures.ts";
+import { saidFigures } from "../../pods/figures.ts";
 import type { RelayWorld } from "../world.ts";
 
 /** Whether so little is seen that nothing may be done. */
@@ -31,15 +30,9 @@ export function planHidden(world: RelayWorld): RelayPlan {
   return {
     actions: relayTelling(relay, status),
     recommendations: world.recommendations,
-    figures: world.figures ?? firstFigures(world),
+    figures: world.figures ?? saidFigures(relay.status, now),
     areFiguresCurrent: true,
     requeueAfterMs: settledMs,
     rollout: undefined,
   };
-}
-
-function firstFigures(world: RelayWorld): Figures {
-  const { now, pods, relay } = world;
-  const unheard = unheardRecipients(world);
-  return decideFigures({ now, pods, retained: [], unheard, told: undefined, said: relay.status });
 }

@@ -83,6 +83,9 @@ test("what stays is said, with the namespace and what to do", () => {
   assert.deepEqual([accepted.status, accepted.reason], ["True", "DomainsNotSeen"]);
   assert.match(accepted.message, /1 domain \(shop\.example\).*not watch, or may not read, shop: .*watchNamespaces/);
   assert.match(accepted.message, /data key of a Secret outbound-domains-NN in namespace mail/);
+  const attached = (world: Partial<RelayWorld>) =>
+    planRelay(relayWorld({ relay, shards, ...world })).status.attachedDomains;
+  assert.deepEqual([attached({ unseen }), attached({})], [1, 0], "the pods have it");
   assert.equal(judgeAccepted(relayWorld({ relay, shards })).reason, "Accepted");
 });
 
@@ -100,7 +103,7 @@ const sight = { kind: "part", hidden: new Set<Kind>(["Service", "Pod"]) } as con
 
 test("where pods cannot be seen nothing is done, and status says what is missing and keeps the rest", () => {
   const running = relayWorld({ pods: [podOf("outbound-0")] });
-  const { status } = planRelay(running);
+  const status = { ...planRelay(running).status, queued: 7, late: 3 };
   const world = relayWorld({ relay: { ...relay, status }, sight });
   assert.ok(isHidden(world));
   const plan = planHidden(world);
@@ -112,6 +115,8 @@ test("where pods cannot be seen nothing is done, and status says what is missing
   assert.deepEqual([said("Ready")?.status, said("Stalled")?.status], ["False", "True"]);
   assert.equal(said("Available")?.status, "True", "as it was");
   assert.deepEqual([plan.status.replicas, plan.status.readyReplicas], [1, 1], "as it was");
+  assert.deepEqual([plan.status.queued, plan.status.late], [7, 3], "as it was");
+  assert.deepEqual([plan.figures.queued, plan.figures.late], [7, 3], "and so it goes on when they are seen again");
 });
 
 test("one that is deleted is not hidden: it goes with what is known of it", () => {
@@ -119,6 +124,8 @@ test("one that is deleted is not hidden: it goes with what is known of it", () =
   const world = relayWorld({ relay: { ...relay, metadata }, sight });
   assert.equal(isHidden(world), false);
   assert.equal(planRelay(world).finalizer, "takeOff");
+  const told = relayWorld({ relay: { ...relay, metadata, status: { queued: 7 } }, sight });
+  assert.deepEqual([planRelay(world).status.queued, planRelay(told).status.queued], [undefined, 7]);
 });
 
 test("a domain whose relay is not seen keeps what the pods have, and is not told that there is none", () => {
