@@ -166,9 +166,9 @@ for (const [what, others, claims] of unheardQueues) {
     assert.deepEqual(queue(known7), [7, "2026-11-23T11:58:00Z"], "as much as is known");
     const said = { queued: 900, oldestDueTime: "2026-11-23T09:00:00Z" };
     assert.deepEqual(queue(decideFigures({ ...asked(7, 90_000), told: undefined, said })), queue(said));
-    const told = { at: now - 60_000, ...said };
-    assert.deepEqual(queue(decideFigures({ ...asked(0), told })), queue(said), "what was told before stands");
-    assert.deepEqual(queue(decideFigures({ ...asked(1234), told })), [1200, said.oldestDueTime]);
+    const earlier = { at: now - 60_000, ...said };
+    assert.deepEqual(queue(decideFigures({ ...asked(0), told: earlier })), queue(said), "what was told before stands");
+    assert.deepEqual(queue(decideFigures({ ...asked(1234), told: earlier })), [1200, said.oldestDueTime]);
     const fresh = { ...nothing, at: now - 1_000 };
     const again = decideFigures({ ...known, now, claims: [claimOf(0)], pods: pods(0), told: fresh });
     assert.deepEqual(queue(again), [0, undefined], "what is known again is told at once");
@@ -178,10 +178,10 @@ for (const [what, others, claims] of unheardQueues) {
 
 test("a pod that misses a look does not change status within twenty seconds of the last change", () => {
   const claims = [claimOf(0)];
-  const told = decideFigures({ ...known, now, claims, pods: pods(0), told: { at: 0, queued: 3 } });
-  assert.deepEqual([told.at, told.queued], [now, 0]);
-  const mute = { ...known, claims, pods: [podOf("outbound-0", { report: undefined })], told };
-  assert.equal(decideFigures({ ...mute, now: now + 2_000 }), told);
+  const earlier = decideFigures({ ...known, now, claims, pods: pods(0), told: { at: 0, queued: 3 } });
+  assert.deepEqual([earlier.at, earlier.queued], [now, 0]);
+  const mute = { ...known, claims, pods: [podOf("outbound-0", { report: undefined })], told: earlier };
+  assert.equal(decideFigures({ ...mute, now: now + 2_000 }), earlier);
   assert.equal("queued" in decideFigures({ ...mute, now: now + 20_000 }), false);
 });
 
