@@ -6,12 +6,14 @@ import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
 import { relayMutations } from "./rows/relay.ts";
+import { statusMutations } from "./rows/status.ts";
 import { upgradeMutations } from "./rows/upgrades.ts";
 
 export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...passwordMutations,
   ...operatorMutations,
+  ...statusMutations,
   ...upgradeMutations,
   ...localMutations,
   ...gateMutations,
