@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import type { RawObject } from "../../client/resource.ts";
 import { Contents, keyOf } from "./contents.ts";
+import { secretMemory } from "./secrets.ts";
 
 const roomy = { usedBytes: 1_000_000, releasedBytes: 1_000_000 };
 const bytes = Buffer.from(Array.from({ length: 256 }, (_, index) => index)).toString("base64");
@@ -91,4 +92,18 @@ test("of a namespace that may not be read any more nothing is left", () => {
     all.map((raw) => contents.get(raw) !== undefined),
     [false, false, true],
   );
+});
+
+test("the keys of ten thousand domains and the certificates of 500 relays are remembered together", () => {
+  const contents = new Contents(secretMemory);
+  // As PEM: base64 of what has no pattern, in base64 again.
+  const pem = (octets: number): string => Buffer.from(randomBytes(octets).toString("base64")).toString("base64");
+  const domain = (index: number): RawObject => secret(`domain-${index}`, "1", { privateKey: pem(1_310) });
+  // With both kinds of keys; beside it what pods know each other by, and their configuration.
+  const relay = (index: number): RawObject =>
+    secret(`relay-${index}`, "1", { "tls.crt": pem(1_900), "rsa.crt": pem(2_100), peer: pem(1_000), relay: pem(900) });
+  for (let index = 0; index < 500; index += 1) contents.keep(relay(index));
+  for (let index = 0; index < 10_000; index += 1) contents.keep(domain(index));
+  assert.ok(contents.get(secret("relay-0", "1")) !== undefined);
+  assert.ok(contents.get(secret("domain-0", "1")) !== undefined);
 });

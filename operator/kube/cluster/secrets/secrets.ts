@@ -45,14 +45,15 @@ interface KnownShard {
   readonly fact: ShardFact;
 }
 
-const memory: ContentLimits = { usedBytes: 18 * 1024 * 1024, releasedBytes: 2 * 1024 * 1024 };
+/** The keys of ten thousand domains and what 500 relays have: where they did not fit, each would be fetched once more. */
+export const secretMemory: ContentLimits = { usedBytes: 22 * 1024 * 1024, releasedBytes: 2 * 1024 * 1024 };
 
 export class SecretReads {
   readonly #settings: SecretSettings;
   readonly #cache: ScopedCache<RawObject>;
   readonly #named: NamedObjects;
   readonly #labelled: LabelledSecrets;
-  readonly #contents = new Contents(memory);
+  readonly #contents = new Contents(secretMemory);
   readonly #shards = new Map<string, KnownShard>();
   readonly #reviews: Reviews;
   readonly #fetching = new Map<string, Promise<RawObject | undefined>>();
