@@ -10,7 +10,7 @@ import { tenants } from "./fields/tenants.ts";
 import { autoscaling, scalingRules } from "./fields/autoscaling.ts";
 import { drain } from "./fields/drain.ts";
 import { delivery } from "./fields/delivery.ts";
-import { listeners } from "./fields/listener.ts";
+import { certificatesNeedAuthority, listeners } from "./fields/listener.ts";
 import { metadata } from "./schema/metadata.ts";
 import { events, monitoring, tracing } from "./fields/observation.ts";
 import { labelsNeedPolicy, networkPolicy } from "./fields/networkpolicy.ts";
@@ -78,7 +78,9 @@ const spec = z.strictObject({
     .describe("Leave everything as it is: the operator writes status only, until this is false again."),
 });
 
-export const mailRelaySpec = ruled(spec, [...scalingRules, labelsNeedPolicy]).describe("What the relay should be.");
+export const mailRelaySpec = ruled(spec, [...scalingRules, labelsNeedPolicy, certificatesNeedAuthority]).describe(
+  "What the relay should be.",
+);
 
 const object = z.strictObject({
   apiVersion: z.literal(apiVersion),

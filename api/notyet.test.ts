@@ -35,9 +35,9 @@ test("unusedFields() names what is used, with the place in a list", () => {
   assert.deepEqual(pathsOf("MailRelay", { ...relay, ...used }), ["spec.delivery.mode", "spec.events"]);
   const senders = [
     { name: "networks", trustedNetworks: true },
-    { name: "erp", clientCertificates: [{ commonName: "erp" }] },
+    { name: "pods", serviceAccounts: [{ namespace: "shop", name: "checkout" }] },
   ];
-  assert.deepEqual(pathsOf("SenderDomain", { ...domain, senders }), ["spec.senders[1].clientCertificates"]);
+  assert.deepEqual(pathsOf("SenderDomain", { ...domain, senders }), ["spec.senders[1].serviceAccounts"]);
 });
 
 test("every path that is not acted on yet is a field, and kubectl explain says so of it", () => {

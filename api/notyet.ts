@@ -18,7 +18,6 @@ export interface NotYet {
 
 export const mailRelayNotYet: readonly NotYet[] = [
   { path: "spec.identities.serviceAccounts", until: "nobody can log in with a token; use credentials" },
-  { path: "spec.identities.clientCertificates", until: "nobody can log in with a certificate; use credentials" },
   { path: "spec.identities.oidc", until: "nobody can log in with a token; use credentials" },
   { path: "spec.delivery.mode", until: "nothing is delivered at all, mail waits in the spool; use Send" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
@@ -28,7 +27,6 @@ export const mailRelayNotYet: readonly NotYet[] = [
 export const senderDomainNotYet: readonly NotYet[] = [
   { path: "spec.dkim.managed.rotateAfter", until: "keys are kept; make new ones by hand" },
   { path: "spec.senders[].serviceAccounts", until: "this entry lets nobody in; use credentials" },
-  { path: "spec.senders[].clientCertificates", until: "this entry lets nobody in; use credentials" },
   { path: "spec.dns.publish", until: "status lists the records, publish them yourself" },
 ];
 

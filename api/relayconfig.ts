@@ -77,6 +77,10 @@ const listener = z.object({
   /** Of trusted clients; Strict when absent. */
   lineEnds: z.enum(["Strict", "Lenient"]).optional(),
   proxyProtocol: z.object({ trustedNetworks: z.array(z.string()) }).optional(),
+  /** Whether clients are asked for a certificate; they are not when absent. */
+  clientCertificates: z.enum(["Optional", "Required"]).optional(),
+  /** Proofs that a client needs, of which a certificate that is required is one; 1 when absent. */
+  factors: z.int().min(1).max(2).optional(),
 });
 
 const destination = z.object({
@@ -115,6 +119,13 @@ export const relayDocument = z.object({
   relay: z.object({ namespace: z.string(), name: z.string() }),
   hostname: z.string(),
   listeners: z.array(listener),
+  /**
+   * Listeners that let nobody in without a certificate. They are apart because a relay that does not know of certificates would open
+   * them for whoever has a password: it opens none of these.
+   */
+  certificateListeners: z.array(listener).optional(),
+  /** PEM bundle that clients' certificates must chain to; absent, none is believed. */
+  clientAuthorities: z.string().optional(),
   credentials: z.array(credential),
   expiringCredentials: z.array(expiringCredential).optional(),
   spool: z.object({ capacityBytes: z.number().positive(), highWatermarkPercent: z.int().min(1).max(100) }),
@@ -164,6 +175,8 @@ const domainFields = z.object({
     expiringCredentials: z.array(expiringCredential).optional(),
     serviceAccounts: z.array(z.object({ namespace: z.string(), name: z.string() })),
     clientCertificates: z.array(z.object({ commonName: z.string() })),
+    /** Those by other names than the common one, which documents once had alone; none when absent. */
+    certificateNames: z.object({ dnsNames: z.array(z.string()), uris: z.array(z.string()) }).optional(),
     trustedNetworks: z.boolean(),
   }),
   /** This domain's own way out; empty means the relay's. */

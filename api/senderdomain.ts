@@ -8,9 +8,9 @@ import { apiVersion, senderDomainKind } from "./group.ts";
 import { duration } from "./duration.ts";
 import { credentials } from "./fields/identities.ts";
 import { sendLimits } from "./fields/sendlimits.ts";
-import { serviceAccounts } from "./fields/senders.ts";
+import { clientCertificates, serviceAccounts } from "./fields/senders.ts";
 import { secretKeyReference } from "./schema/reference.ts";
-import { listAtomic, listMap, listSet } from "./schema/list.ts";
+import { listMap, listSet } from "./schema/list.ts";
 import { metadata } from "./schema/metadata.ts";
 import { atLeastOneOf, exactlyOneOf, ruled, type Rule, type Transition } from "./schema/rule.ts";
 import { smarthosts } from "./fields/smarthost.ts";
@@ -75,13 +75,9 @@ const sender = ruled(
     serviceAccounts: serviceAccounts
       .optional()
       .describe("Pods that log in with the token of one of these ServiceAccounts."),
-    clientCertificates: listAtomic(
-      z.strictObject({ commonName: z.string().min(1).max(253).describe("Common name of the certificate's subject.") }),
-      256,
-    )
-      .min(1, { error: "must name at least one certificate" })
+    clientCertificates: clientCertificates
       .optional()
-      .describe("Clients that log in with one of these certificates."),
+      .describe("Clients that show one of these certificates, which an authority of the relay has signed."),
     trustedNetworks: trustedNetworksIsTrue
       .optional()
       .describe("Clients without login from the trustedNetworks of the listener they use. Only true has a meaning."),

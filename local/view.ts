@@ -121,12 +121,15 @@ type Listener = MailRelay["spec"]["listeners"][number];
 /** The plain port has no listener. */
 function loginWords(listener: Listener | undefined, host: string): string {
   if (listener === undefined) return "/metrics /status /healthz /readyz";
+  if (listener.clientCertificates === "Required") return "client certificate required";
   if (listener.authentication === "Required") return "login required";
   return isOpenTo(listener, host) ? "no login needed from this machine" : "login optional";
 }
 
-function isOpenTo({ authentication, trustedNetworks }: Listener, host: string): boolean {
-  return authentication === "Optional" && createNetworks(trustedNetworks).has(host);
+function isOpenTo({ authentication, clientCertificates, trustedNetworks }: Listener, host: string): boolean {
+  return (
+    clientCertificates !== "Required" && authentication === "Optional" && createNetworks(trustedNetworks).has(host)
+  );
 }
 
 /** A listener that takes mail from this machine without a login, and a domain whose senders that is enough for. */
@@ -155,6 +158,7 @@ async function wayIn(
   for (const listener of relay.spec.listeners) {
     const port = pod?.status.ports.find((candidate) => candidate.name === listener.name)?.containerPort;
     if (pod === undefined || port === undefined || listener.tlsMode === "None") continue;
+    if (listener.clientCertificates === "Required") continue;
     return { host: pod.status.podIP, port, tlsMode: listener.tlsMode };
   }
   return undefined;

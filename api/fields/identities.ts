@@ -44,7 +44,7 @@ export const identities = z
     clientCertificates: z
       .strictObject({ caRef: authorityReference().describe("Who signs clients' certificates.") })
       .optional()
-      .describe("A client logs in with a TLS certificate (AUTH EXTERNAL)."),
+      .describe("A client shows a TLS certificate, on listeners with clientCertificates."),
     oidc: listMap(oidcIssuer, "name", 8).default([]).describe("A client logs in with a token of one of these issuers."),
   })
   .prefault({})

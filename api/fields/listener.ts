@@ -47,6 +47,34 @@ const proxiedSourcesAreNetworks: Rule<Guarded> = {
     proxy === undefined || sources.every(({ ipBlock }) => ipBlock !== undefined),
 };
 
+/** The handshake is where a certificate is shown. */
+const certificatesNeedTls: Rule<{ tlsMode: string; clientCertificates?: string | undefined }> = {
+  cel:
+    "!has(self.clientCertificates) || self.clientCertificates == 'None' || " +
+    "!has(self.tlsMode) || self.tlsMode != 'None'",
+  message: "must be None without TLS, in which certificates are shown: set tlsMode to StartTLS or Implicit",
+  at: ["clientCertificates"],
+  holds: ({ tlsMode, clientCertificates = "None" }) => clientCertificates === "None" || tlsMode !== "None",
+};
+
+interface Factored {
+  authentication: string;
+  clientCertificates?: string | undefined;
+  factors?: number | undefined;
+}
+
+/** With one of them optional it would be one factor for whoever wants. */
+const factorsNeedBoth: Rule<Factored> = {
+  cel:
+    "!has(self.factors) || self.factors < 2 || " +
+    "(has(self.clientCertificates) && self.clientCertificates == 'Required' && " +
+    "(!has(self.authentication) || self.authentication == 'Required'))",
+  message: "2 are a certificate and a login: set clientCertificates and authentication to Required",
+  at: ["factors"],
+  holds: ({ authentication, clientCertificates, factors = 1 }) =>
+    factors < 2 || (clientCertificates === "Required" && authentication === "Required"),
+};
+
 const proxyProtocol = z.strictObject({
   trustedNetworks: listSet(network(), 64)
     .min(1)
@@ -76,7 +104,27 @@ const listener = z.strictObject({
   authentication: z
     .enum(["Required", "Optional"])
     .default("Required")
-    .describe("Required: MAIL only after AUTH. Optional: also without, from trustedNetworks; all others are refused."),
+    .describe(
+      "Required: MAIL only after AUTH. Optional: also without, from trustedNetworks and with a client certificate; all " +
+        "others are refused.",
+    ),
+  clientCertificates: z
+    .enum(["None", "Optional", "Required"])
+    .optional()
+    .describe(
+      "Whether clients are asked for a certificate in the TLS handshake, to be verified against " +
+        "identities.clientCertificates. None, when absent: no. Optional: who shows one may log in with it (AUTH EXTERNAL), or " +
+        "send without AUTH where authentication is Optional. Required: nobody sends without one.",
+    ),
+  factors: z
+    .int()
+    .min(1)
+    .max(2)
+    .optional()
+    .describe(
+      "How many proofs a client needs, 1 when absent. 2: its certificate and a login by something else, such as a password; " +
+        "AUTH EXTERNAL, which is the certificate again, is no second one.",
+    ),
   trustedNetworks: trustedNetworks()
     .default([])
     .describe(
@@ -123,8 +171,33 @@ const nameIsFree: Rule<readonly { name: string }[]> = {
   holds: (entries) => entries.every(({ name }) => name !== "http" && name !== administrationPortName),
 };
 
+const listenerRules = [
+  authenticationNeedsTls,
+  lenientNeedsTrust,
+  certificatesNeedTls,
+  factorsNeedBoth,
+  proxiedSourcesAreNetworks,
+];
+
+/** A certificate proves nothing as long as nobody says who signs it. */
+export const certificatesNeedAuthority: Rule<Authorised> = {
+  cel:
+    "has(self.identities) && has(self.identities.clientCertificates) || " +
+    "self.listeners.all(one, !has(one.clientCertificates) || one.clientCertificates == 'None')",
+  message: "must name who signs them (caRef), because a listener asks for clientCertificates",
+  at: ["identities", "clientCertificates"],
+  holds: ({ identities, listeners: all }) =>
+    identities.clientCertificates !== undefined ||
+    all.every(({ clientCertificates = "None" }) => clientCertificates === "None"),
+};
+
+interface Authorised {
+  readonly identities: { readonly clientCertificates?: object | undefined };
+  readonly listeners: readonly { readonly clientCertificates?: string | undefined }[];
+}
+
 export const listeners = ruled(
-  listMap(ruled(listener, [authenticationNeedsTls, lenientNeedsTrust, proxiedSourcesAreNetworks]), "name", 16).min(1, {
+  listMap(ruled(listener, listenerRules), "name", 16).min(1, {
     error: "must have at least one listener",
   }),
   [portsAreDistinct, portsAreFree, nameIsFree],

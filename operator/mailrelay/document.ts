@@ -19,7 +19,7 @@ import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
 import { problemsUnder, type Readings, readReferences } from "../references/readings.ts";
 import { tracingDocument } from "./objects/tracing.ts";
-import { relayReferences } from "./references.ts";
+import { clientAuthoritiesField, relayReferences } from "./references.ts";
 import { decideScale } from "./scale/scale.ts";
 import { smarthostDocuments } from "../references/smarthost.ts";
 import { documentVersionFor } from "./rollout/versions.ts";
@@ -79,7 +79,8 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
     version: documentVersionFor(world, givenVersion(world.relay.status, mounted)),
     relay: { namespace: metadata.namespace, name: metadata.name },
     hostname: spec.hostname,
-    listeners: spec.listeners.map(listenerDocument),
+    ...listenersOf(spec),
+    ...clientAuthoritiesOf(world, readings),
     ...credentialLists(credentialsOf(world)),
     spool: {
       capacityBytes: bytes(spec.spool.storage.size),
@@ -112,6 +113,19 @@ function podsOf(world: RelayWorld): Pick<RelayDocument, "pods"> {
   if (!world.hasLimits) return {};
   const { desired, replicas } = decideScale(world);
   return { pods: Math.max(1, desired, replicas) };
+}
+
+/**
+ * One that is gone vouches for nobody, as a login is none whose Secret is gone. While it cannot be read or used, those that the pods
+ * have go on: each is believed as long as its own certificate lasts.
+ */
+function clientAuthoritiesOf(world: RelayWorld, readings: Readings): Pick<RelayDocument, "clientAuthorities"> {
+  const [problem] = problemsUnder(clientAuthoritiesField, readings.problems);
+  const isInTrouble = problem !== undefined && problem.kind !== "missing";
+  const clientAuthorities = isInTrouble
+    ? mountedDocument(world)?.clientAuthorities
+    : readings.authorities.get(clientAuthoritiesField);
+  return clientAuthorities === undefined ? {} : { clientAuthorities };
 }
 
 /** While a Secret of it is in trouble, traces go on as they did. */
@@ -151,9 +165,19 @@ function destinationDocument(destination: Spec["delivery"]["destinations"][numbe
   };
 }
 
+/** Those that let nobody in without a certificate stand where relays that do not know of certificates open none. */
+function listenersOf({ listeners }: Spec): Pick<RelayDocument, "listeners" | "certificateListeners"> {
+  const documents = listeners.map(listenerDocument);
+  const wantsOne = ({ clientCertificates }: ListenerDocument): boolean => clientCertificates === "Required";
+  const certificateListeners = documents.filter(wantsOne);
+  if (certificateListeners.length === 0) return { listeners: documents };
+  return { listeners: documents.filter((document) => !wantsOne(document)), certificateListeners };
+}
+
 function listenerDocument(listener: ListenerSpec): ListenerDocument {
   const proxy = listener.proxyProtocol;
   const sources = sourceNetworks(listener);
+  const { clientCertificates = "None", factors } = listener;
   return {
     name: listener.name,
     port: containerPort(listener.port),
@@ -163,6 +187,8 @@ function listenerDocument(listener: ListenerSpec): ListenerDocument {
     ...(sources === undefined ? {} : { sources }),
     ...(listener.lineEnds === undefined ? {} : { lineEnds: listener.lineEnds }),
     ...(proxy === undefined ? {} : { proxyProtocol: { trustedNetworks: [...proxy.trustedNetworks] } }),
+    ...(clientCertificates === "None" ? {} : { clientCertificates }),
+    ...(factors === undefined ? {} : { factors }),
   };
 }
 

@@ -84,7 +84,7 @@ function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): D
     senders: {
       ...credentialLists(world.credentials.documents),
       serviceAccounts: spec.senders.flatMap((sender) => sender.serviceAccounts ?? []),
-      clientCertificates: spec.senders.flatMap((sender) => sender.clientCertificates ?? []),
+      ...certificatesDocument(spec.senders.flatMap((sender) => sender.clientCertificates ?? [])),
       trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
     },
     localParts: [...spec.localParts],
@@ -104,6 +104,19 @@ function tenantOf({ relay, domain, namespaceLabels }: DomainWorld): Pick<DomainD
   if (consent.kind !== "given" || consent.tenant.limits === undefined) return {};
   const { name, limits } = consent.tenant;
   return { tenant: { name, limits: limitsDocument(limits) } };
+}
+
+type CertificateSpec = NonNullable<DomainWorld["domain"]["spec"]["senders"][number]["clientCertificates"]>[number];
+type CertificatesDocument = Pick<DomainDocument["senders"], "clientCertificates" | "certificateNames">;
+
+/** Names of another kind than the common one have a place of their own: relays that know of none would not read them. */
+function certificatesDocument(certificates: readonly CertificateSpec[]): CertificatesDocument {
+  const named = (kind: keyof CertificateSpec): string[] => certificates.flatMap((one) => one[kind] ?? []);
+  const names = { dnsNames: named("dnsName"), uris: named("uri") };
+  return {
+    clientCertificates: named("commonName").map((commonName) => ({ commonName })),
+    ...(names.dnsNames.length + names.uris.length === 0 ? {} : { certificateNames: names }),
+  };
 }
 
 function limitsDocument(limits: SendLimits): DomainDocument["limits"] {

@@ -439,12 +439,17 @@ const nobodySends: readonly (readonly [
   said: RegExp,
 ])[] = [
   ["a token", {}, [byToken], /spec\.senders\[0\]\.serviceAccounts is not acted on yet: this entry lets nobody in/],
-  ["a certificate", {}, [byCertificate], /spec\.senders\[0\]\.clientCertificates is not acted on yet/],
   [
-    "a token or a certificate",
+    "a certificate that no listener asks for",
+    {},
+    [byCertificate],
+    /spec\.senders\[0\]\.clientCertificates: MailRelay mail\/outbound has no listener that asks for certificates/,
+  ],
+  [
+    "a token, or a certificate that no listener asks for",
     {},
     [byToken, byCertificate],
-    /serviceAccounts is .*; spec\.senders\[1\]\.clientCertificates is/,
+    /senders\[1\]\.clientCertificates: MailRelay .*; spec\.senders\[0\]\.serviceAccounts is/,
   ],
   [
     "a network that no listener trusts",

@@ -35,8 +35,15 @@ export function judgeSenders(world: DomainWorld): SendersJudgement {
     const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener with TLS, and logins are taken inside TLS alone`;
     troubles.push(`spec.senders: ${lacks}: its owner can set tlsMode of one to StartTLS or Implicit`);
   }
+  const certified = domain.spec.senders.findIndex((sender) => sender.clientCertificates !== undefined);
+  const mayShowOne = certified >= 0 && (relay === undefined || listeners.some(asksForCertificates));
+  if (relay !== undefined && certified >= 0 && !mayShowOne) {
+    const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener that asks for certificates`;
+    const remedy = "its owner can set clientCertificates of one to Optional or Required";
+    troubles.push(`spec.senders[${certified}].clientCertificates: ${lacks}: ${remedy}, or use credentials`);
+  }
   return {
-    canAnybodySend: mayLogIn || mayBeTrusted,
+    canAnybodySend: mayLogIn || mayBeTrusted || mayShowOne,
     troubles,
     ending,
     unused: faults.map(({ path, message }) => `${path} ${message}`),
@@ -56,6 +63,10 @@ type Listener = MailRelay["spec"]["listeners"][number];
 /** RFC 4954 section 4: AUTH is offered inside TLS alone. */
 function takesLogins({ tlsMode }: Listener): boolean {
   return tlsMode !== "None";
+}
+
+function asksForCertificates({ clientCertificates = "None" }: Listener): boolean {
+  return clientCertificates !== "None";
 }
 
 function trustsSomebody({ authentication, trustedNetworks }: Listener): boolean {

@@ -17,8 +17,16 @@ import {
 } from "../../api/relayconfig.ts";
 import { rsaKeyOf } from "../../api/rsakey.ts";
 import { decodeCertificate, decodePeer } from "./certificate.ts";
+import { decodeClientAuthorities } from "./clientauthorities.ts";
 import type { ConfigurationFiles, Files } from "./files.ts";
-import type { Certificate, DomainSettings, PeerCertificate, SigningKey, Snapshot } from "./snapshot.ts";
+import type {
+  Certificate,
+  ClientAuthorities,
+  DomainSettings,
+  PeerCertificate,
+  SigningKey,
+  Snapshot,
+} from "./snapshot.ts";
 
 export interface Loaded {
   /** Undefined only until the first usable relay document has been seen. */
@@ -36,6 +44,7 @@ interface DecodedDomain {
 export class SnapshotLoader {
   #relay: RelayDocument | undefined;
   #certificate: Certificate | undefined;
+  #clientAuthorities: ClientAuthorities | undefined;
   #peer: PeerCertificate | undefined;
   #domains = new Map<string, DecodedDomain>();
   #hasOldRelay = false;
@@ -52,6 +61,11 @@ export class SnapshotLoader {
       }
     };
     this.#relay = attempt("relay.json", this.#relay, () => decodeRelay(files.relay));
+    const bundle = this.#relay?.clientAuthorities;
+    const before = this.#clientAuthorities;
+    this.#clientAuthorities = attempt("relay.json: clientAuthorities", before, () =>
+      decodeClientAuthorities(bundle, before),
+    );
     this.#hasOldRelay = errors.length > 0;
     this.#certificate = attempt("tls", this.#certificate, () => decodeCertificate(files.tls));
     const relay = this.#relay?.relay;
@@ -91,6 +105,7 @@ export class SnapshotLoader {
       gaps: { domains: outdatedDomains(files.shards, this.#domains), shards: !haveArrived, relay: this.#hasOldRelay },
       credentials: this.#credentials,
       certificate: this.#certificate,
+      clientAuthorities: this.#clientAuthorities,
       peer: this.#peer,
     };
   }
@@ -118,7 +133,8 @@ function digestOf(files: Files): string {
 
 function decodeRelay(text: string | undefined): RelayDocument {
   if (text === undefined) throw new Error("the file is missing");
-  return relayDocument.parse(JSON.parse(text));
+  const document = relayDocument.parse(JSON.parse(text));
+  return { ...document, listeners: [...document.listeners, ...(document.certificateListeners ?? [])] };
 }
 
 function decodeDomain(text: string): DomainSettings {

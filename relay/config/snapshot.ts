@@ -2,7 +2,7 @@
  * The configuration a relay runs with: one immutable value, replaced as a whole. Everything that decides takes it as an
  * argument and keeps no reference beyond the decision.
  */
-import type { KeyObject } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import type { CredentialDocument, DomainDocument, RelayDocument } from "../../api/relayconfig.ts";
 
 /** A key that has been parsed and found usable. */
@@ -41,6 +41,13 @@ export interface PeerCertificate extends Certificate {
   readonly authorities: string;
 }
 
+/** Who signs the certificates of clients that are believed. The same object as long as they are the same. */
+export interface ClientAuthorities {
+  /** Theirs, and nothing else of the bundle. */
+  readonly pem: string;
+  readonly certificates: readonly X509Certificate[];
+}
+
 /**
  * Where what is in force is known not to be what the operator meant. Whoever is refused for want of it is refused for now: a
  * refusal for good would cost mail that the whole configuration lets through.
@@ -69,6 +76,8 @@ export interface Snapshot {
   /** By user name, prepared; several Secrets may hold the same name. */
   readonly credentials: ReadonlyMap<string, readonly CredentialDocument[]>;
   readonly certificate: Certificate | undefined;
+  /** Absent: no certificate of a client is believed. */
+  readonly clientAuthorities?: ClientAuthorities | undefined;
   /** Its identity is this relay's. Undefined until one was mounted. */
   readonly peer: PeerCertificate | undefined;
 }

@@ -27,6 +27,8 @@ export const attribute = {
   peerAddress: "network.peer.address",
   /** The number alone, such as `1.3`. */
   tlsVersion: "tls.protocol.version",
+  /** accepted, none, expired, untrusted, unsuitable, invalid; never whose it is. */
+  clientCertificate: "mailboat.tls.certificate",
   /** Of a failed span: the class of the reply, such as `550`, or what went wrong before there was one. */
   errorType: "error.type",
   replyCode: "smtp.reply.code",

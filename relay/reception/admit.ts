@@ -12,14 +12,19 @@ import { ownReceivedFields, receivedFields } from "../mail/limit.ts";
 import { parseMailboxes } from "../mail/mailbox.ts";
 import { receivedBy } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
+import { admitCertificate } from "./admitcertificate.ts";
+import { isNamed } from "./identity/certificate.ts";
 import { askAgain, isOver, type Principal } from "./identity/principal.ts";
+import { type Shown, unusableText } from "./identity/shown.ts";
 
 /** What is known of the client when it asks. */
 export interface Client {
-  readonly listener: Pick<ListenerDocument, "authentication" | "tlsMode">;
+  readonly listener: Pick<ListenerDocument, "authentication" | "tlsMode" | "clientCertificates">;
   readonly secure: boolean;
   /** Who it is, each shown for itself: by its login, by its network. */
   readonly principals: readonly Principal[];
+  /** In the TLS handshake. Absent: nothing was asked for. */
+  readonly shown?: Shown | undefined;
   /** When its transaction began, in ms since the epoch: a login whose time ends during one counts to its end. */
   readonly at: number;
 }
@@ -44,6 +49,8 @@ const loginWasGone = refusal(451, "4.7.0", "This login stands no longer, log in 
 /** Whether the client may start a transaction at all (RFC 3207 section 4, RFC 4954 section 6). */
 export function admitClient(snapshot: Snapshot, client: Client): Refusal | undefined {
   const { tlsMode, authentication } = client.listener;
+  const uncertified = admitCertificate(snapshot, client);
+  if (uncertified !== undefined) return uncertified;
   const isEnough = (principal: Principal): boolean => hasLoggedIn(principal) || authentication === "Optional";
   if (someNow(snapshot, client, isEnough)) return undefined;
   if (client.principals.some((principal) => isOver(principal, client.at))) return loginIsOver;
@@ -61,7 +68,8 @@ export function admitClient(snapshot: Snapshot, client: Client): Refusal | undef
       "This listener relays only for its trusted networks, and this client is in none of them",
     );
   }
-  return refusal(530, "5.7.0", "Authentication required");
+  const why = client.shown?.kind === "unusable" ? `. ${unusableText(client.shown.why)}` : "";
+  return refusal(530, "5.7.0", `Authentication required${why}`);
 }
 
 /** As far as they still stand: a login that was removed or changed stops working in sessions that are open. */
@@ -72,13 +80,13 @@ function someNow(snapshot: Snapshot, { principals, at }: Client, isWanted: (prin
   });
 }
 
-/** It logged in, and nothing is left of that. */
+/** It logged in, or showed a certificate, and nothing is left of that. */
 function hasLostLogin(snapshot: Snapshot, { principals, at }: Client): boolean {
-  return principals.some((principal) => hasLoggedIn(principal) && askAgain(principal, snapshot, at) === undefined);
+  return principals.some((each) => each.kind !== "network" && askAgain(each, snapshot, at) === undefined);
 }
 
 function hasLoggedIn({ kind }: Principal): boolean {
-  return kind !== "network";
+  return kind === "user";
 }
 
 function isGranted(snapshot: Snapshot, client: Client, { document, identities }: DomainSettings): boolean {
@@ -86,6 +94,8 @@ function isGranted(snapshot: Snapshot, client: Client, { document, identities }:
     switch (proof.kind) {
       case "password":
         return proof.credentials.some(({ identity }) => identities.has(identity));
+      case "certificate":
+        return isNamed(proof.certificate.names, document.senders);
       case "address":
         return document.senders.trustedNetworks;
     }

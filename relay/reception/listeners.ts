@@ -14,7 +14,7 @@ import { hostToBind } from "../../runtime/everywhere.ts";
 import type { Chance, Clock } from "../../runtime/clock.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Gate } from "../administration/gate.ts";
-import type { Snapshot, SnapshotSource } from "../config/snapshot.ts";
+import type { ClientAuthorities, Snapshot, SnapshotSource } from "../config/snapshot.ts";
 import { noHopTracer, type HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { Parent } from "../observe/parent.ts";
@@ -75,6 +75,8 @@ interface OpenListener {
   readonly document: ListenerDocument;
   readonly server: MailServer;
   fingerprint: string | undefined;
+  /** Whose certificates clients are asked for. */
+  clientAuthorities: ClientAuthorities | undefined;
 }
 
 /** How long a client that was told 421 may take to read it. */
@@ -149,7 +151,7 @@ class Listeners {
     for (const [name, open] of this.#open) {
       const document = wanted.get(name);
       if (document === undefined || !isSameListener(document, open.document)) this.#retire(name, open);
-      else this.#renew(open, snapshot);
+      else this.#renew(open, document, snapshot);
     }
     const failures: unknown[] = [];
     for (const document of wanted.values()) {
@@ -159,13 +161,20 @@ class Listeners {
     if (failures.length > 0) throw failures[0];
   }
 
-  #renew(open: OpenListener, snapshot: Snapshot): void {
-    const { certificate } = snapshot;
-    if (certificate === undefined || certificate.fingerprint === open.fingerprint) return;
-    open.server.setCertificate(certificate);
+  #renew(open: OpenListener, document: ListenerDocument, { certificate, clientAuthorities }: Snapshot): void {
+    if (certificate === undefined) return;
+    const authorities = document.clientCertificates === undefined ? undefined : clientAuthorities;
+    const isOther = certificate.fingerprint !== open.fingerprint;
+    const areOthers = authorities !== open.clientAuthorities;
+    if (!isOther && !areOthers) return;
+    open.server.setCertificate(certificate, authorities?.pem);
     open.fingerprint = certificate.fingerprint;
-    const { name } = open.document;
-    this.#options.log.info({ listener: name, fingerprint: certificate.fingerprint }, "certificate in use");
+    open.clientAuthorities = authorities;
+    const { log } = this.#options;
+    const listener = document.name;
+    if (isOther) log.info({ listener, fingerprint: certificate.fingerprint }, "certificate in use");
+    if (areOthers)
+      log.info({ listener, authorities: authorities?.certificates.length ?? 0 }, "client authorities in use");
   }
 
   async #openListener(document: ListenerDocument, snapshot: Snapshot): Promise<void> {
@@ -175,8 +184,8 @@ class Listeners {
       if (document.tlsMode === "Implicit") return;
     }
     const server = this.#createServer(document);
-    const open: OpenListener = { document, server, fingerprint: undefined };
-    this.#renew(open, snapshot);
+    const open: OpenListener = { document, server, fingerprint: undefined, clientAuthorities: undefined };
+    this.#renew(open, document, snapshot);
     const listening = once(server.server, "listening");
     server.listen({ ...hostToBind(listenHost), port: ports.get(document.name) ?? document.port });
     await listening;

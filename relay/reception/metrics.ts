@@ -1,6 +1,7 @@
 /** What clients did and what they were told. */
 import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
 import type { Exhausted } from "../limits/quota.ts";
+import type { ShownResult } from "./identity/shown.ts";
 import type { LoginUse } from "./identity/uses.ts";
 
 export interface Acceptance {
@@ -23,6 +24,8 @@ export interface ReceptionMetrics {
   refused(listener: string, code: number, enhanced: string): void;
   /** A connection was closed before anything was said. */
   turnedAway(listener: string): void;
+  /** What a client showed in a TLS handshake that asked for a certificate. */
+  clientCertificate(listener: string, result: ShownResult): void;
   /** A check was asked and gave no answer. */
   checkSilent(check: string, reason: "overdue" | "failed"): void;
   /** Something was refused because its sender has sent what it may. */
@@ -62,6 +65,11 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     help: "Commands and messages refused because the domain, or its namespace, has sent what it may in an hour",
     labelNames: ["domain", "limit"],
   });
+  const clientCertificates = registry.counter({
+    name: "mailboat_submission_client_certificates",
+    help: "TLS handshakes that asked for a client certificate, by what came of it",
+    labelNames: ["listener", "result"],
+  });
   const countAcceptance = acceptanceMetrics(registry, domains);
   let acceptedMessages = 0;
   return {
@@ -71,6 +79,7 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
     refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
     quotaExhausted: ({ kind }, domain) => quotaRefusals.inc({ domain: domains.of(domain), limit: kind }),
+    clientCertificate: (listener, result) => clientCertificates.inc({ listener, result }),
     checkSilent: (check, reason) => silences.inc({ check, reason }),
     accepted(acceptance) {
       acceptedMessages += 1;

@@ -23,8 +23,8 @@ import { SessionVerdict } from "./checks/sessionverdict.ts";
 import { isStopped, stopped, verdictOf, type Passed } from "./checks/verdict.ts";
 import { admitClient, admitHeader, admitSender, type Client } from "./admit.ts";
 import { Logins } from "./identity/logins.ts";
-import { networkPrincipal, type Principal } from "./identity/principal.ts";
-import type { Channel } from "../smtp/server/channel.ts";
+import { ClientNetwork } from "./clientnetwork.ts";
+import { Handshake } from "./handshake.ts";
 import type { MailCommand } from "../smtp/server/command.ts";
 import type { Seat } from "../limits/connections.ts";
 import { clientOf } from "../../runtime/network.ts";
@@ -32,7 +32,14 @@ import { SessionQuota } from "./quota.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { ParentTold } from "./told.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
-import type { ClientOrigin, Envelope, Greeting, SessionRules, SessionState } from "../smtp/server/rules.ts";
+import type {
+  ClientOrigin,
+  Envelope,
+  Greeting,
+  Secured,
+  SessionRules,
+  SessionState,
+} from "../smtp/server/rules.ts";
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
 const greetingDelayMs = 100;
@@ -53,11 +60,12 @@ export class ReceptionSession implements SessionRules {
   #notEntered: Refusal | undefined;
   /** Logged in or trusted at any time; a load balancer is no client. */
   #isKnown = false;
+  readonly #network: ClientNetwork;
+  readonly #handshake: Handshake;
   readonly #logins: Logins;
   /** When the transaction was asked for. */
   #mailAt = 0;
   #senderDomain: string | undefined;
-  #trust: { readonly networks: readonly string[]; readonly principal: Principal | undefined } | undefined;
   readonly #trace: SessionTrace;
   readonly #told: ParentTold;
   readonly #asking: Asking;
@@ -69,12 +77,19 @@ export class ReceptionSession implements SessionRules {
     this.#opened = listener;
     this.#origin = origin;
     this.#client = clientOf(origin.address);
+    this.#network = new ClientNetwork(origin, parts.networks, () => this.#listener);
+    this.#handshake = new Handshake({
+      listener: () => this.#listener,
+      snapshot: () => this.#snapshot,
+      now: () => parts.clock.now(),
+    });
     this.#logins = new Logins({
       snapshot: () => this.#snapshot,
       passwords: parts.passwords,
       uses: parts.uses,
       now: () => parts.clock.now(),
       onExpired: (secrets) => this.#loginExpired(secrets),
+      certificate: (authzid) => this.#handshake.prove(authzid),
       onEnd: (mechanism, result, username) => this.#loginEnded(mechanism, result, username),
     });
     this.#trace = new SessionTrace(parts.hops, { listener: listener.name, peerAddress: origin.address });
@@ -92,26 +107,8 @@ export class ReceptionSession implements SessionRules {
     return this.#snapshot.relay.listeners.find((each) => each.name === this.#opened.name) ?? this.#opened;
   }
 
-  /** Found out once for each list, which belongs to a snapshot. A proxy's own address is nobody's who is trusted. */
-  get #network(): Principal | undefined {
-    const { trustedNetworks: networks } = this.#listener;
-    if (this.#trust?.networks !== networks) {
-      const { kind, address } = this.#origin;
-      const isTrusted = kind === "client" && this.#parts.networks.has(networks, address);
-      this.#trust = { networks, principal: isTrusted ? networkPrincipal(address) : undefined };
-    }
-    return this.#trust.principal;
-  }
-
   get #trusted(): boolean {
-    return this.#network !== undefined;
-  }
-
-  /** Also where a load balancer does not say who the client is. */
-  get #isFromElsewhere(): boolean {
-    const { sources } = this.#listener;
-    const { kind, address } = this.#origin;
-    return sources !== undefined && !(kind === "client" && this.#parts.networks.has(sources, address));
+    return this.#network.principal !== undefined;
   }
 
   get hostname(): string {
@@ -143,7 +140,7 @@ export class ReceptionSession implements SessionRules {
   /** A load balancer that asks on its own behalf, for our health, is answered. */
   get #barred(): Refusal | undefined {
     if (this.#origin.kind === "outsider") return pastTheProxies;
-    return this.#origin.kind === "client" && this.#isFromElsewhere ? fromElsewhere : undefined;
+    return this.#origin.kind === "client" && this.#network.isElsewhere ? fromElsewhere : undefined;
   }
 
   #takeSeat(giveWay: () => void): Refusal | undefined {
@@ -197,9 +194,19 @@ export class ReceptionSession implements SessionRules {
     this.#trace.greeted();
   }
 
-  secured(protocol: string, channel: Channel): void {
+  secured({ protocol, channel, peer }: Secured): boolean {
     this.#logins.secured(channel);
-    this.#trace.secured(protocol);
+    const result = this.#handshake.done(peer);
+    if (result !== undefined) this.#parts.metrics.clientCertificate(this.#opened.name, result);
+    this.#trace.secured(protocol, result);
+    const { isEnough } = this.#handshake;
+    if (isEnough) this.#known();
+    return isEnough;
+  }
+
+  #known(): void {
+    this.#seat?.know();
+    this.#isKnown = true;
   }
 
   reset(): void {
@@ -222,11 +229,12 @@ export class ReceptionSession implements SessionRules {
   }
 
   get mechanisms(): readonly string[] {
-    return this.#logins.mechanisms;
+    return this.#handshake.offered(this.#logins.mechanisms);
   }
 
   exchange(mechanism: string): ReturnType<SessionRules["exchange"]> {
-    return this.#logins.exchange(mechanism);
+    const refused = this.#handshake.refuse(mechanism);
+    return refused === undefined ? this.#logins.exchange(mechanism) : () => Promise.resolve(refused);
   }
 
   /** Names Secrets, and never whose login it was. */
@@ -238,8 +246,7 @@ export class ReceptionSession implements SessionRules {
     this.#parts.metrics.authenticated(mechanism, result);
     if (result === "failure") return this.#told.loginFailed(username);
     this.#trace.loggedIn(mechanism);
-    this.#seat?.know();
-    this.#isKnown = true;
+    this.#known();
   }
 
   mayMail(state: SessionState): Refusal | undefined {
@@ -247,7 +254,7 @@ export class ReceptionSession implements SessionRules {
     this.#mailAt = this.#parts.clock.now();
     this.#asking.begin();
     this.#trace.mailAsked();
-    return this.#isFromElsewhere ? fromElsewhere : admitClient(this.#snapshot, this.#clientIn(state));
+    return this.#network.isElsewhere ? fromElsewhere : admitClient(this.#snapshot, this.#clientIn(state));
   }
 
   mail(state: SessionState, command: MailCommand): Answer<Refusal | undefined> {
@@ -375,8 +382,11 @@ export class ReceptionSession implements SessionRules {
   }
 
   #clientIn(state: SessionState): Client {
-    const principals = [this.#logins.principal, this.#network].filter((each) => each !== undefined);
-    return { listener: this.#listener, secure: state.secure, principals, at: this.#mailAt };
+    const network = this.#network.principal;
+    const shown = this.#handshake.principals(this.#logins.principal);
+    const principals = network === undefined ? shown : [...shown, network];
+    const { listener, at } = { listener: this.#listener, at: this.#mailAt };
+    return { listener, secure: state.secure, principals, shown: this.#handshake.shown, at };
   }
 
   #received(state: SessionState, envelope: Envelope): IncomingOptions["received"] {

@@ -54,10 +54,13 @@ export class SessionTrace {
     this.#note(eventName.helo);
   }
 
-  /** `protocol` such as `TLSv1.3`. */
-  secured(protocol: string): void {
+  /** `protocol` such as `TLSv1.3`; `certificate` is what came of the client's, where one was asked for. */
+  secured(protocol: string, certificate?: string): void {
     const version = /^TLSv(\d(?:\.\d)?)$/.exec(protocol)?.[1];
-    this.#note(eventName.tls, version === undefined ? {} : { [attribute.tlsVersion]: version });
+    this.#note(eventName.tls, {
+      ...(version === undefined ? {} : { [attribute.tlsVersion]: version }),
+      ...(certificate === undefined ? {} : { [attribute.clientCertificate]: certificate }),
+    });
   }
 
   loggedIn(mechanism: string): void {

@@ -37,6 +37,12 @@ const typedWithTheChart = "test/chart/chart-installs-on-a-real-api-server.test.t
 const elsewhere: readonly { readonly page: string; readonly begins: string; readonly why: string }[] = [
   { page: "amazon-ses.md", begins: "aws sesv2 create-email-identity", why: "needs an account of Amazon" },
   { page: "back-up-and-restore.md", begins: "helm get values", why: typedWithTheChart },
+  { page: "client-certificates.md", begins: "apiVersion: cert-manager.io", why: "needs cert-manager and an issuer" },
+  {
+    page: "client-certificates.md",
+    begins: "curl",
+    why: "test/scenario/a-certificate-lets-its-owner-in.test.ts types it",
+  },
   { page: "delete-everything.md", begins: "", why: typedWithTheChart },
 ];
 
@@ -90,6 +96,9 @@ const given: Readonly<Record<string, () => void>> = {
     mkdirSync(join(directory, "your-manifests"));
     for (const file of pair) copyFileSync(file, join(directory, "your-manifests", basename(file)));
   },
+  "client-certificates.md": () => {
+    keep("workloads-ca.crt", makeCertificate(directory, "workloads").certificate);
+  },
   "move-from-postfix.md": () => {
     keep("example.com.private", makeRsaKey("mail").privateKey);
   },
@@ -98,6 +107,9 @@ const given: Readonly<Record<string, () => void>> = {
 /** What must be seen of a page, in what its blocks printed. */
 const shows: Readonly<Record<string, readonly RegExp[]>> = {
   "back-up-and-restore.md": [/^mail +example-com +mbe[0-9a-f]{10}$/m],
+  "client-certificates.md": [
+    /configmap\/workloads created[^]*senderdomain\.mailboat\.dev\/example-com patched[^]*condition met/,
+  ],
   "find-out-why-a-message-waits.md": [/451 4\.2\.0 mailbox busy/, /in the spool: 1 recipient at example\.net/],
   "own-certificate.md": [/Reason: +Valid$/m],
   "read-a-bounce.md": [/failed +1 recipient at example\.net, attempt 1.*550 5\.1\.1 no such user here/],

@@ -1,5 +1,6 @@
 /** All changes that a test must fail for. A new row goes into the file of its room below rows/. */
 import type { Mutation } from "./mutation.ts";
+import { certificateMutations } from "./rows/certificates.ts";
 import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
 import { localMutations } from "./rows/local.ts";
@@ -12,6 +13,7 @@ import { upgradeMutations } from "./rows/upgrades.ts";
 export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...passwordMutations,
+  ...certificateMutations,
   ...operatorMutations,
   ...statusMutations,
   ...upgradeMutations,

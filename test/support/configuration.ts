@@ -41,6 +41,8 @@ export interface RelayPlan {
   readonly capacityBytes?: number;
   readonly nextHopTls?: Pick<SmarthostDocument, "tlsMode" | "ca">;
   readonly tracing?: TracingDocument;
+  /** PEM. */
+  readonly clientAuthorities?: string;
 }
 
 export interface DomainPlan {
@@ -56,6 +58,8 @@ export interface DomainPlan {
   readonly password?: string;
   /** In place of that one login. */
   readonly credentials?: readonly CredentialDocument[];
+  /** URIs of certificates that may send. */
+  readonly certificateUris?: readonly string[];
 }
 
 /** One listener of each kind; `smtp` trusts this machine. */
@@ -94,6 +98,9 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
       ...credentialLists(plan.credentials ?? [credentialFor("shop/app", user.name, plan.password ?? user.password)]),
       serviceAccounts: [],
       clientCertificates: [],
+      ...(plan.certificateUris === undefined
+        ? {}
+        : { certificateNames: { dnsNames: [], uris: [...plan.certificateUris] } }),
       trustedNetworks: plan.trustedNetworks ?? true,
     },
     localParts: ["*"],
@@ -104,13 +111,17 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
 }
 
 function relayDocumentOf(plan: RelayPlan, shards: Readonly<Record<string, string>>): RelayDocument {
+  const listeners = plan.listeners ?? allListeners;
+  const certificateListeners = listeners.filter(({ clientCertificates }) => clientCertificates === "Required");
   const tls = plan.nextHopTls ?? { tlsMode: "None" };
   return {
     version: 2,
     revision: plan.revision ?? "1",
     relay: { namespace: "mail", name: "outbound" },
     hostname: "relay.example.net",
-    listeners: [...(plan.listeners ?? allListeners)],
+    listeners: listeners.filter((listener) => !certificateListeners.includes(listener)),
+    ...(certificateListeners.length === 0 ? {} : { certificateListeners }),
+    ...(plan.clientAuthorities === undefined ? {} : { clientAuthorities: plan.clientAuthorities }),
     credentials: [],
     spool: { capacityBytes: plan.capacityBytes ?? 4 * 2 ** 30, highWatermarkPercent: 85 },
     delivery: {

@@ -1,6 +1,7 @@
 /** A client that speaks raw SMTP: what a mail client would never send is what these tests are about. */
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket, type ConnectionOptions } from "node:tls";
+import type { ClientPair } from "./clientcertificates.ts";
 
 export interface ClientWish {
   readonly implicitTls: boolean;
@@ -10,6 +11,10 @@ export interface ClientWish {
   readonly tls?: ConnectionOptions;
   /** Goes on reading after it has closed its own side, and leaves its side open when the server closes. */
   readonly halfOpen?: boolean;
+  /** Shown in the TLS handshake. */
+  readonly certificate?: ClientPair | undefined;
+  /** The newest when absent. */
+  readonly tlsVersion?: "TLSv1.2" | "TLSv1.3";
 }
 
 /** Writes bytes as they are and reads whole replies; multi-line replies keep their lines, joined by LF. */
@@ -21,22 +26,28 @@ export class SmtpClient {
   #waiting: { resolve: (reply: string) => void; reject: (error: Error) => void }[] = [];
   readonly closed: Promise<void>;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #tls: ConnectionOptions;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, tls: ConnectionOptions) {
     this.#socket = socket;
+    this.#tls = tls;
     this.closed = this.#ended.promise;
     this.#listen();
   }
 
-  static async connect(port: number, { implicitTls, from, tls, halfOpen = false }: ClientWish): Promise<SmtpClient> {
+  static async connect(port: number, wish: ClientWish): Promise<SmtpClient> {
+    const { implicitTls, from, halfOpen = false, certificate, tlsVersion } = wish;
+    const own = certificate === undefined ? {} : { cert: certificate.chain, key: certificate.privateKey };
+    const version = tlsVersion === undefined ? {} : { minVersion: tlsVersion, maxVersion: tlsVersion };
+    const tls = { rejectUnauthorized: false, ...own, ...version, ...wish.tls };
     const place = {
       port,
       host: "127.0.0.1",
       allowHalfOpen: halfOpen,
       ...(from === undefined ? {} : { localAddress: from }),
     };
-    const socket = implicitTls ? connectTls({ ...place, rejectUnauthorized: false, ...tls }) : connect(place);
-    const client = new SmtpClient(socket);
+    const socket = implicitTls ? connectTls({ ...place, ...tls }) : connect(place);
+    const client = new SmtpClient(socket, tls);
     return Promise.resolve(client);
   }
 
@@ -98,7 +109,7 @@ export class SmtpClient {
     const plain = this.#socket;
     plain.removeAllListeners("data");
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const secure = connectTls({ socket: plain, rejectUnauthorized: false }, resolve);
+    const secure = connectTls({ socket: plain, ...this.#tls }, resolve);
     secure.once("error", reject);
     this.#socket = secure;
     this.#listen();

@@ -4,24 +4,24 @@
 import "reflect-metadata";
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
-import { z } from "zod";
 import {
   parseDomainDocument,
   relayDocument,
   type CredentialDocument,
   type DomainDocument,
 } from "../../api/relayconfig.ts";
+import { decodeClientAuthorities } from "../../relay/config/clientauthorities.ts";
 import { Gate } from "../../relay/administration/gate.ts";
 import { DrainState } from "../../relay/administration/orders.ts";
 import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from "../../relay/config/snapshot.ts";
 import { podLimits, type Limits } from "../../relay/limits/limits.ts";
-import type { ReceptionMetrics } from "../../relay/reception/metrics.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
 import { noChecks, type Checks } from "../../relay/reception/checks/check.ts";
 import { openReception, type Reception } from "../../relay/reception/listeners.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
 import { usualPatience, type Patience } from "../../relay/smtp/server/patience.ts";
+import { Notes } from "./bednotes.ts";
 import { MemorySpool } from "./receivingspool.ts";
 import { SmtpClient, type ClientWish } from "./smtpclient.ts";
 
@@ -80,9 +80,12 @@ export interface DomainWish {
   readonly limits?: DomainDocument["limits"];
   /** What each namespace of the tenants' entry `shops` may send. */
   readonly tenantLimits?: DomainDocument["limits"];
+  /** Names of certificates. */
+  readonly certificates?: Partial<Readonly<Record<"commonNames" | "dnsNames" | "uris", readonly string[]>>>;
 }
 
 export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
+  const { commonNames = [], dnsNames = [], uris = [] } = wish.certificates ?? {};
   const document = parseDomainDocument({
     version: 2,
     senderDomain: { namespace: "shop", name: domain.replaceAll(".", "-") },
@@ -91,7 +94,8 @@ export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
     senders: {
       credentials: [],
       serviceAccounts: [],
-      clientCertificates: [],
+      clientCertificates: commonNames.map((commonName) => ({ commonName })),
+      certificateNames: { dnsNames, uris },
       trustedNetworks: wish.trustedNetworks ?? false,
     },
     localParts: [...(wish.localParts ?? ["*"])],
@@ -113,6 +117,8 @@ export interface SnapshotWish {
   readonly domains?: Readonly<Record<string, DomainWish>>;
   readonly gaps?: Partial<Gaps>;
   readonly certificate?: Certificate | undefined;
+  /** PEM. */
+  readonly clientAuthorities?: string | undefined;
 }
 
 export function snapshotOf(wish: SnapshotWish): Snapshot {
@@ -148,6 +154,7 @@ export function snapshotOf(wish: SnapshotWish): Snapshot {
     gaps: { domains: new Set(), shards: false, relay: false, ...wish.gaps },
     credentials,
     certificate: wish.certificate,
+    clientAuthorities: decodeClientAuthorities(wish.clientAuthorities, undefined),
     peer: undefined,
   };
 }
@@ -188,6 +195,8 @@ export interface Bed {
   readonly silences: string[];
   /** `domain kind` of each refusal for want of a quota. */
   readonly exhausted: string[];
+  /** `listener result` of each handshake that asked for a certificate. */
+  readonly handshakes: string[];
   /** Lines of the log, when the wish names a level. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   /** Connections that count, of all listeners. */
@@ -212,42 +221,6 @@ export interface BedWish {
   readonly limits?: Limits;
   /** Where listeners bind; loopback of IPv4 when absent. */
   readonly listenHost?: string;
-}
-
-/** What a bed counts and logs, where a relay has metrics and standard output. */
-class Notes {
-  readonly refusals: string[] = [];
-  readonly silences: string[] = [];
-  readonly exhausted: string[] = [];
-  readonly lines: Record<string, unknown>[] = [];
-  connections = 0;
-  connectionsBegun = 0;
-
-  /** As a log's output. */
-  readonly dropped = 0;
-  write(line: string): void {
-    this.lines.push(z.record(z.string(), z.unknown()).parse(JSON.parse(line)));
-  }
-
-  get metrics(): ReceptionMetrics {
-    const nothing = (): void => undefined;
-    return {
-      connectionOpened: () => {
-        this.connections += 1;
-        this.connectionsBegun += 1;
-      },
-      connectionClosed: () => {
-        this.connections -= 1;
-      },
-      authenticated: nothing,
-      accepted: nothing,
-      checkSilent: (check, reason) => this.silences.push(`${check} ${reason}`),
-      refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),
-      turnedAway: nothing,
-      quotaExhausted: ({ kind }, domain) => this.exhausted.push(`${domain} ${kind}`),
-      acceptedMessages: 0,
-    };
-  }
 }
 
 export async function openBed(
@@ -286,6 +259,7 @@ export async function openBed(
     refusals: notes.refusals,
     silences: notes.silences,
     exhausted: notes.exhausted,
+    handshakes: notes.handshakes,
     lines: notes.lines,
     connections: () => notes.connections,
     connectionsBegun: () => notes.connectionsBegun,

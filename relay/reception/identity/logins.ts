@@ -23,6 +23,7 @@ export interface LoginsOptions {
   readonly now: () => number;
   /** The right password, of Secrets whose time is over; the client is told what a wrong one is told. */
   readonly onExpired: (identities: readonly string[]) => void;
+  readonly certificate: Proofs["certificate"];
   readonly onEnd: (mechanism: string, result: "success" | "failure", username: string | undefined) => void;
 }
 
@@ -50,7 +51,7 @@ export class Logins {
   }
 
   #proofsIn(channel: Channel): Proofs {
-    const { passwords, snapshot } = this.#options;
+    const { passwords, snapshot, certificate } = this.#options;
     return {
       password: async (login) => {
         this.#username = login.username;
@@ -63,6 +64,7 @@ export class Logins {
       },
       nonce: () => randomBytes(nonceOctets).toString("base64"),
       channel,
+      certificate,
     };
   }
 

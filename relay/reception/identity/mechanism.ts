@@ -40,6 +40,8 @@ export interface Proofs {
   nonce(): string;
   /** The TLS connection that all of it travels in. */
   readonly channel: Channel;
+  /** What the client showed in the TLS handshake, for itself or for a name that it has. */
+  certificate(authzid: string): Proven | Refusal;
 }
 
 /** With what a client shows that it has a password without sending it (RFC 5802 section 3). */

@@ -16,6 +16,10 @@ const proofs: Proofs = {
         ? { kind: "proven", principal: { ...networkPrincipal("x"), kind: "user", name: username } }
         : invalidLogin,
     ),
+  certificate: (authzid) =>
+    ["", "erp"].includes(authzid)
+      ? { kind: "proven", principal: { ...networkPrincipal("x"), kind: "user", name: "erp" } }
+      : invalidLogin,
 };
 
 /** What the server says to each message; undefined for a client that sends none with AUTH. */
@@ -61,6 +65,11 @@ const rows: readonly (readonly [string, string, readonly (string | undefined)[],
   ["LOGIN", "no name", [undefined, ""], ["?Username:", "501 5.5.2"]],
   ["LOGIN", "no name at once", [""], ["501 5.5.2"]],
   ["LOGIN", "NUL in the name", ["sh\0op"], ["501 5.5.2"]],
+  ["EXTERNAL", "no name at once", [""], ["erp"]],
+  ["EXTERNAL", "no name after an empty challenge", [undefined, ""], ["?", "erp"]],
+  ["EXTERNAL", "its own name", ["erp"], ["erp"]],
+  ["EXTERNAL", "the name of another", [undefined, "boss"], ["?", "535 5.7.8"]],
+  ["EXTERNAL", "a NUL in the name", ["er\0p"], ["501 5.5.2"]],
 ];
 for (const [name, what, messages, said] of rows) {
   test(`${name} with ${what} hears ${said.join(", ")}`, async () => {
@@ -81,6 +90,6 @@ test("the mechanisms are those that have rows, and a name is found as it is writ
 
 test("a mechanism that cannot work in this session is neither named nor found", () => {
   const unnamed: Proofs = { ...proofs, channel: channelWithoutName };
-  assert.deepEqual(mechanismNames(unnamed), ["PLAIN", "LOGIN", "SCRAM-SHA-256"]);
+  assert.deepEqual(mechanismNames(unnamed), ["PLAIN", "LOGIN", "EXTERNAL", "SCRAM-SHA-256"]);
   assert.equal(mechanismNamed("SCRAM-SHA-256-PLUS", unnamed), undefined);
 });

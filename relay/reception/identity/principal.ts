@@ -6,11 +6,15 @@
  */
 import type { CredentialDocument } from "../../../api/relayconfig.ts";
 import type { Snapshot } from "../../config/snapshot.ts";
+import { type ClientCertificate, stands as isVouchedFor } from "./certificate.ts";
 
 export interface Principal {
-  /** Somebody who logged in, or whoever speaks from a network that the listener trusts. */
-  readonly kind: "user" | "network";
-  /** The user name, prepared; the client's address. */
+  /**
+   * Somebody who logged in; whoever speaks from a network that the listener trusts; and whoever showed a certificate in the TLS
+   * handshake, said AUTH or not.
+   */
+  readonly kind: "user" | "network" | "peer";
+  /** The user name, prepared; the client's address; one of the certificate's names. */
   readonly name: string;
   readonly proof: Proof;
   /** When the proof ends by itself, in ms since the epoch; undefined when it does not. */
@@ -19,7 +23,9 @@ export interface Principal {
 
 export type Proof =
   /** One user name may stand for several Secrets: those whose password it was, each a grant of its own. */
-  { readonly kind: "password"; readonly credentials: readonly CredentialDocument[] } | { readonly kind: "address" };
+  | { readonly kind: "password"; readonly credentials: readonly CredentialDocument[] }
+  | { readonly kind: "certificate"; readonly certificate: ClientCertificate }
+  | { readonly kind: "address" };
 
 export function networkPrincipal(address: string): Principal {
   return { kind: "network", name: address, proof: { kind: "address" }, until: undefined };
@@ -28,7 +34,7 @@ export function networkPrincipal(address: string): Principal {
 /** What is proven to the snapshot of the moment `at`; undefined when nothing of it is left. */
 export function askAgain(
   principal: Principal,
-  snapshot: Pick<Snapshot, "credentials">,
+  snapshot: Pick<Snapshot, "credentials" | "clientAuthorities">,
   at: number,
 ): Principal | undefined {
   if (isOver(principal, at)) return undefined;
@@ -43,6 +49,8 @@ export function askAgain(
       const credentials = proof.credentials.filter(stands);
       return credentials.length === 0 ? undefined : { ...principal, proof: { kind: "password", credentials } };
     }
+    case "certificate":
+      return isVouchedFor(proof.certificate, snapshot.clientAuthorities, at) ? principal : undefined;
     case "address":
       // Whoever names it has just looked at the networks that are trusted now.
       return principal;

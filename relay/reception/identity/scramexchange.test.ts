@@ -37,6 +37,7 @@ function proofsOf(credentials: readonly CredentialDocument[], connection: Channe
   const byName = Map.groupBy(credentials, ({ username }) => username);
   return {
     password: () => assert.fail("no password travels"),
+    certificate: () => assert.fail("no certificate is shown"),
     challenge: (username) => passwords.challenge({ credentials: byName, relay }, username),
     nonce: () => "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
     channel: connection,

@@ -20,6 +20,7 @@ import { EnvelopeCommands } from "./envelopecommands.ts";
 import { SessionEnd, type Ending } from "./sessionend.ts";
 import { SessionWatch } from "./sessionwatch.ts";
 import type { Patience } from "./patience.ts";
+import { peerCertificateOf } from "./peercertificate.ts";
 import { greetingOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
 import type { Greeting, SessionRules, SessionState } from "./rules.ts";
 import { beginExchange, goOn, type SaslStep } from "./sasl.ts";
@@ -328,8 +329,11 @@ export class MailConnection extends SMTPConnection implements Ending {
   secured(endPoints: readonly (Buffer | undefined)[]): void {
     this.#watch.handshaken();
     const socket = this._socket;
-    if (!(socket instanceof TLSSocket)) return this.#rules.secured("", channelWithoutName);
-    this.#rules.secured(socket.getProtocol() ?? "", channelOf(socket, endPoints));
+    const secured =
+      socket instanceof TLSSocket
+        ? { protocol: socket.getProtocol() ?? "", channel: channelOf(socket, endPoints) }
+        : { protocol: "", channel: channelWithoutName };
+    if (this.#rules.secured({ ...secured, peer: peerCertificateOf(socket) })) this.#watch.known();
   }
 
   override handler_MAIL(command: Buffer, callback: () => void): void {

@@ -2,6 +2,7 @@
  * What a session of the server asks us: the line between the protocol and the decisions. Values only, so that neither side
  * knows the other's library.
  */
+import type { X509Certificate } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Answer } from "../../../runtime/answer.ts";
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
@@ -37,11 +38,32 @@ export interface ClientOrigin {
   readonly address: string;
 }
 
+/** What the client showed in the TLS handshake; `unasked` where it was to show nothing, `none` where it had nothing to show. */
+export type PeerCertificate =
+  | { readonly kind: "unasked" | "none" }
+  | {
+      readonly kind: "shown";
+      readonly leaf: X509Certificate;
+      /** What leads from it to an authority, as far as it sent that along. */
+      readonly others: readonly X509Certificate[];
+      /** OpenSSL's word for what is wrong with it; undefined where one of our authorities vouches for it. */
+      readonly fault: string | undefined;
+    };
+
 /** How a session that may begin is greeted. Known is whose network is trusted. */
 export interface Greeting {
   readonly kind: "open";
   readonly greetingDelayMs: number;
   readonly isKnown: boolean;
+}
+
+/** What a TLS handshake left behind. */
+export interface Secured {
+  /** Such as `TLSv1.3`. */
+  readonly protocol: string;
+  /** What the connection is known by. */
+  readonly channel: Channel;
+  readonly peer: PeerCertificate;
 }
 
 /**
@@ -67,8 +89,8 @@ export interface SessionRules {
   exchange(mechanism: string): SaslExchange | undefined;
   /** Told of every EHLO and HELO that is answered 250. */
   greeted(): void;
-  /** Told when TLS is there, with the protocol, such as `TLSv1.3`, and with what the connection is known by. */
-  secured(protocol: string, channel: Channel): void;
+  /** Told when TLS is there. True when the client is known from now on. */
+  secured(secured: Secured): boolean;
   /** Why nobody's mail is taken now: 421, which ends the session. Asked before each MAIL and DATA. */
   leaving(): Refusal | undefined;
   mayMail(state: SessionState): Refusal | undefined;

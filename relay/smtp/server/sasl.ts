@@ -39,7 +39,8 @@ export async function beginExchange(
 export async function goOn(challenge: Extract<SaslStep, { kind: "challenge" }>, line: Buffer): Promise<SaslStep> {
   const text = line.toString("latin1").trim();
   if (text === "*") return refusal(501, "5.5.2", "Authentication aborted");
-  const response = decode(text);
+  // As a first message of no octets is written, which some write here, too.
+  const response = text === "=" ? Buffer.alloc(0) : decode(text);
   return response === undefined ? undecodable : challenge.answer(response);
 }
 

@@ -4,7 +4,7 @@
  * A client counts from its first octet, before there is a session, where a PROXY header or a handshake comes first; it has a time
  * for both. A socket that cannot be told anything yet is closed without a word.
  */
-import { randomUUID } from "node:crypto";
+import { constants, randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { DEFAULT_CIPHERS } from "node:tls";
 import { SMTPServer } from "smtp-server";
@@ -61,8 +61,12 @@ export class MailServer extends SMTPServer {
     this.#options = options;
   }
 
-  /** Existing sessions keep what they negotiated. */
-  setCertificate(certificate: ServerCertificate): void {
+  /**
+   * Existing sessions keep what they negotiated. Clients are asked for a certificate where there are authorities that could have
+   * signed it (PEM): one that does not pass is for the rules to refuse, in words that its owner gets to see.
+   */
+  setCertificate(certificate: ServerCertificate, clientAuthorities?: string): void {
+    const isAsking = clientAuthorities !== undefined;
     const pairs = [certificate, ...(certificate.rsa === undefined ? [] : [certificate.rsa])];
     this.#endPoints = pairs.map(({ chain }) => endPointOfChain(chain));
     this.updateSecureContext({
@@ -70,6 +74,13 @@ export class MailServer extends SMTPServer {
       key: pairs.map(({ privateKey }) => privateKey),
       minVersion: "TLSv1.2",
       ciphers,
+      ca: clientAuthorities,
+      requestCert: isAsking,
+      rejectUnauthorized: false,
+      // An authority may be given without the one that signed it.
+      allowPartialTrustChain: true,
+      // A ticket holds the client's certificate as it was verified once, and not what it was sent with.
+      secureOptions: isAsking ? constants.SSL_OP_NO_TICKET : 0,
     });
   }
 

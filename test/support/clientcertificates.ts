@@ -1,0 +1,109 @@
+/** Authorities and certificates of clients for tests, with every name, time and use that a test wants. */
+import "reflect-metadata";
+import { randomBytes, webcrypto } from "node:crypto";
+import * as x509 from "@peculiar/x509";
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const dayMs = 86_400_000;
+
+export interface TestAuthority {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM of those between it and the authority that signed itself, this one first; empty where that is this one. */
+  readonly chain: string;
+  readonly subject: string;
+  readonly keys: webcrypto.CryptoKeyPair;
+}
+
+interface Validity {
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
+export interface AuthorityWish extends Validity {
+  /** Itself when absent. */
+  readonly issuer?: TestAuthority;
+  /** Of an authority that is renewed under the same name. */
+  readonly keys?: webcrypto.CryptoKeyPair;
+}
+
+export interface ClientWish extends Validity {
+  readonly commonName?: string;
+  readonly dnsNames?: readonly string[];
+  readonly uris?: readonly string[];
+  /** Object identifiers; clientAuth when absent, none at all when empty. */
+  readonly usages?: readonly string[];
+}
+
+/** PEM. */
+export interface ClientPair {
+  /** Leaf first, with what leads to the authority that signed itself. */
+  readonly chain: string;
+  readonly privateKey: string;
+}
+
+export const serverAuth = "1.3.6.1.5.5.7.3.1";
+const clientAuth = "1.3.6.1.5.5.7.3.2";
+
+export async function makeAuthority(name: string, wish: AuthorityWish = {}): Promise<TestAuthority> {
+  x509.cryptoProvider.set(webcrypto);
+  const keys = wish.keys ?? (await makeKeys());
+  const subject = `CN=${name}`;
+  const { issuer = { subject, keys, chain: "" } } = wish;
+  const made = await x509.X509CertificateGenerator.create({
+    ...timesOf(wish),
+    serialNumber: randomBytes(8).toString("hex"),
+    subject,
+    issuer: issuer.subject,
+    publicKey: keys.publicKey,
+    signingKey: issuer.keys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
+    ],
+  });
+  const certificate = `${made.toString("pem")}\n`;
+  return { certificate, subject, keys, chain: wish.issuer === undefined ? "" : `${certificate}${issuer.chain}` };
+}
+
+export async function makeClient(authority: TestAuthority, wish: ClientWish): Promise<ClientPair> {
+  x509.cryptoProvider.set(webcrypto);
+  const keys = await makeKeys();
+  const { commonName, dnsNames = [], uris = [], usages = [clientAuth] } = wish;
+  const names = [
+    ...dnsNames.map((value) => ({ type: "dns", value }) as const),
+    ...uris.map((value) => ({ type: "url", value }) as const),
+  ];
+  const leaf = await x509.X509CertificateGenerator.create({
+    ...timesOf(wish),
+    serialNumber: randomBytes(8).toString("hex"),
+    subject: commonName === undefined ? "O=Clients" : [{ CN: [commonName] }],
+    issuer: authority.subject,
+    publicKey: keys.publicKey,
+    signingKey: authority.keys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      ...(usages.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension([...usages])]),
+      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
+    ],
+  });
+  const privateKey = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
+  return {
+    chain: `${leaf.toString("pem")}\n${authority.chain}`,
+    privateKey: `-----BEGIN PRIVATE KEY-----\n${privateKey}\n-----END PRIVATE KEY-----\n`,
+  };
+}
+
+function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+}
+
+function timesOf({ notBefore, notAfter }: Validity): Required<Validity> {
+  return { notBefore: notBefore ?? new Date(Date.now() - dayMs), notAfter: notAfter ?? new Date(Date.now() + dayMs) };
+}
