@@ -2,7 +2,12 @@
 import type { ListenerDocument } from "../../api/relayconfig.ts";
 import type { NetworkCache } from "../../runtime/network.ts";
 import type { ClientOrigin } from "../smtp/server/rules.ts";
+import { refusal, type Refusal } from "../mail/reply.ts";
 import { networkPrincipal, type Principal } from "./identity/principal.ts";
+
+const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
+/** For now, not for good: a network that somebody forgot to write down must not make its clients bounce their mail. */
+const fromElsewhere = refusal(421, "4.7.1", "This listener takes no connections from this network");
 
 export class ClientNetwork {
   readonly #origin: ClientOrigin;
@@ -27,10 +32,16 @@ export class ClientNetwork {
     return this.#trust.principal;
   }
 
-  /** Also where a load balancer does not say who the client is. */
-  get isElsewhere(): boolean {
+  /** Why the client may not even connect. A load balancer that asks on its own behalf, for our health, is answered. */
+  get barred(): Refusal | undefined {
+    if (this.#origin.kind === "outsider") return pastTheProxies;
+    return this.#origin.kind === "client" ? this.elsewhere : undefined;
+  }
+
+  /** Why the client may send nothing, also where a load balancer does not say who it is. */
+  get elsewhere(): Refusal | undefined {
     const { sources } = this.#listener();
-    return sources !== undefined && !this.#isClientIn(sources);
+    return sources !== undefined && !this.#isClientIn(sources) ? fromElsewhere : undefined;
   }
 
   #isClientIn(networks: readonly string[]): boolean {

@@ -32,23 +32,13 @@ import { SessionQuota } from "./quota.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { ParentTold } from "./told.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
-import type {
-  ClientOrigin,
-  Envelope,
-  Greeting,
-  Secured,
-  SessionRules,
-  SessionState,
-} from "../smtp/server/rules.ts";
+import type { ClientOrigin, Envelope, Greeting, Secured, SessionRules, SessionState } from "../smtp/server/rules.ts";
 
 /** A client nobody knows waits this long for the greeting; one that talks before it is no mail client. */
 const greetingDelayMs = 100;
 const idOctets = 6;
 /** By whom the house's own rules refuse. */
 const admission = "admission";
-const pastTheProxies = refusal(421, "4.7.1", "This listener takes connections from its load balancers only");
-/** For now, not for good: a network that somebody forgot to write down must not make its clients bounce their mail. */
-const fromElsewhere = refusal(421, "4.7.1", "This listener takes no connections from this network");
 
 export class ReceptionSession implements SessionRules {
   readonly #parts: SessionParts;
@@ -133,14 +123,8 @@ export class ReceptionSession implements SessionRules {
   }
 
   enter(giveWay: () => void): Refusal | undefined {
-    this.#notEntered = this.#barred ?? this.#takeSeat(giveWay);
+    this.#notEntered = this.#network.barred ?? this.#takeSeat(giveWay);
     return this.#notEntered;
-  }
-
-  /** A load balancer that asks on its own behalf, for our health, is answered. */
-  get #barred(): Refusal | undefined {
-    if (this.#origin.kind === "outsider") return pastTheProxies;
-    return this.#origin.kind === "client" && this.#network.isElsewhere ? fromElsewhere : undefined;
   }
 
   #takeSeat(giveWay: () => void): Refusal | undefined {
@@ -254,7 +238,7 @@ export class ReceptionSession implements SessionRules {
     this.#mailAt = this.#parts.clock.now();
     this.#asking.begin();
     this.#trace.mailAsked();
-    return this.#network.isElsewhere ? fromElsewhere : admitClient(this.#snapshot, this.#clientIn(state));
+    return this.#network.elsewhere ?? admitClient(this.#snapshot, this.#clientIn(state));
   }
 
   mail(state: SessionState, command: MailCommand): Answer<Refusal | undefined> {
