@@ -3,8 +3,8 @@ import type { SMTPServerDataStream } from "smtp-server";
 import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
 import { authenticationLineOctets } from "../../mail/limit.ts";
 import { CommandLines, type StreamEvents } from "./commandline.ts";
-import { DataFrame } from "./dataframe.ts";
-import { LenientDataFrame } from "./lenientframe.ts";
+import { DataFrame } from "./frame/dataframe.ts";
+import { LenientDataFrame } from "./frame/lenientframe.ts";
 
 /** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
 export class CommandStream extends SMTPStream {
