@@ -47,12 +47,34 @@ async function issueSelfSigned(): Promise<string> {
   return certificate.toString("pem");
 }
 
-const usable: readonly (readonly [string, string])[] = [
-  ["an authority", valid.certificate],
-  ["a certificate that signed itself", selfSigned],
-  ["an authority behind one that has expired", expired.certificate + valid.certificate],
-  ["an authority and what it signed", leaf.certificate + valid.certificate],
-  ["an authority with text around it", `# ours\r\n${valid.certificate.replaceAll("\n", "\r\n")}`],
+/** What somebody wrote, and what its relay gets: OpenSSL reads no further than to a line that it does not like. */
+const usable: readonly (readonly [what: string, text: string, given: string])[] = [
+  ["an authority", valid.certificate, valid.certificate],
+  ["a certificate that signed itself", selfSigned, `${selfSigned}\n`],
+  [
+    "an authority behind one that has expired",
+    expired.certificate + valid.certificate,
+    expired.certificate + valid.certificate,
+  ],
+  ["an authority and what it signed", leaf.certificate + valid.certificate, leaf.certificate + valid.certificate],
+  ["an authority with text around it", `# ours\r\n${valid.certificate.replaceAll("\n", "\r\n")}`, valid.certificate],
+  [
+    "two authorities of files of which the first did not end its last line",
+    expired.certificate.trimEnd() + valid.certificate,
+    expired.certificate + valid.certificate,
+  ],
+  ["an authority behind a byte order mark", `\uFEFF${valid.certificate}`, valid.certificate],
+  ["an authority that is there twice", valid.certificate + valid.certificate, valid.certificate],
+  [
+    "an authority below one that somebody took out",
+    `${expired.certificate.replaceAll(/^/gm, "# ")}\n${valid.certificate}`,
+    valid.certificate,
+  ],
+  [
+    "an authority with words that look like one",
+    `# -----BEGIN CERTIFICATE-----?\n${valid.certificate}`,
+    valid.certificate,
+  ],
 ];
 const unusable: readonly (readonly [string, string | undefined, RegExp])[] = [
   ["nothing", undefined, /Secret ca lacks the data key ca\.crt: add it$/],
@@ -63,6 +85,21 @@ const unusable: readonly (readonly [string, string | undefined, RegExp])[] = [
     "a block that is no certificate",
     `${valid.certificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
     /Secret ca holds no certificate in ca\.crt at place 2: it must be PEM$/,
+  ],
+  [
+    "an authority behind one that breaks off",
+    `${expired.certificate.slice(0, 300)}\n${valid.certificate}`,
+    /Secret ca holds no certificate in ca\.crt at place 1: it must be PEM$/,
+  ],
+  [
+    "an authority before one that breaks off",
+    valid.certificate + expired.certificate.slice(0, 300),
+    /Secret ca holds no certificate in ca\.crt at place 2: it must be PEM$/,
+  ],
+  [
+    "an authority that somebody took out",
+    `#${valid.certificate}`,
+    /Secret ca holds no certificate in ca\.crt: it must/,
   ],
   ["a private key", valid.privateKey, /Secret ca holds a private key in ca\.crt: leave there the certificate/],
   [
@@ -107,12 +144,12 @@ function resolved(smarthosts: readonly (SmarthostSpec & object)[], held: Held) {
 
 const kinds: readonly Kind[] = ["Secret", "ConfigMap"];
 
-for (const [what, text] of usable) {
+for (const [what, text, given] of usable) {
   for (const kind of kinds) {
     test(`a next hop may be pinned to ${what} in a ${kind}`, () => {
       const { documents, problems } = resolved([hopWith(kind)], holding(kind, text));
       assert.deepEqual(problems, []);
-      assert.equal(documents[0]?.ca, text);
+      assert.equal(documents[0]?.ca, given);
     });
   }
 }

@@ -2,9 +2,14 @@
 import { X509Certificate } from "node:crypto";
 import { readOnce } from "./readonce.ts";
 
-const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+/**
+ * A block begins with its line (RFC 7468 section 2), behind the mark that editors of Windows put before a text, or behind the end of
+ * the block before, where files were put together of which one did not end its last line. Of one that breaks off the end is missing.
+ */
+const pemBlock =
+  /(?<=^\uFEFF?|-----END CERTIFICATE-----)-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/gm;
 
-/** Whatever looks like a certificate in PEM. */
+/** Whatever begins as a certificate in PEM. */
 export function blocksIn(text: string): readonly string[] {
   return text.match(pemBlock) ?? [];
 }
@@ -31,9 +36,14 @@ const allAuthorities = readOnce(256, (text: string) =>
   blocksIn(text).flatMap((block) => {
     const authority = parsed(block);
     if (authority?.ca !== true) return [];
-    return [{ certificate: `${authority.toString().trimEnd()}\n`, notAfter: Date.parse(authority.validTo) }];
+    return [{ certificate: spelled(authority), notAfter: Date.parse(authority.validTo) }];
   }),
 );
+
+/** A certificate of its own lines, whatever stood around it. */
+export function spelled(certificate: X509Certificate): string {
+  return `${certificate.toString().trimEnd()}\n`;
+}
 
 /** Whether one of the authorities of the bundle signed it: names alone can be made by anybody. */
 export const isSignedByOneOf = readOnce(2_048, (leaf: string, bundle: string): boolean => {

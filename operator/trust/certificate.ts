@@ -3,7 +3,7 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { fingerprintOf } from "../../api/relayreport.ts";
-import { blocksIn, parsed } from "./bundle.ts";
+import { blocksIn, distinct, parsed, spelled } from "./bundle.ts";
 import { readOnce } from "./readonce.ts";
 
 /** Of the keys that our own certificates have. */
@@ -84,6 +84,7 @@ const readPair = readOnce(2_048, (chain: string, privateKey: string): Certificat
 });
 
 export type AuthorityReading =
+  /** Its certificates alone, each of its own lines: programs stop reading a text at the first line that is not as they like it. */
   | { readonly kind: "usable"; readonly pem: string }
   /** Continues "Secret x": what its ca.crt is instead, and what to do. */
   | { readonly kind: "invalid"; readonly why: string };
@@ -98,7 +99,7 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
   if (text.includes("PRIVATE KEY-----")) {
     return invalid(`holds a private key in ${dataKey}: leave there the certificate of the authority alone`);
   }
-  const { count, broken, authorities } = readBundle(text);
+  const { count, broken, authorities, pem } = readBundle(text);
   if (count === 0)
     return invalid(`holds no certificate in ${dataKey}${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
   if (broken >= 0) return invalid(`holds no certificate in ${dataKey} at place ${broken + 1}: it must be PEM`);
@@ -108,7 +109,7 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
     );
   }
   if (authorities.some(({ notBefore, notAfter }) => notBefore <= now && now < notAfter)) {
-    return { kind: "usable", pem: text };
+    return { kind: "usable", pem };
   }
   const [first] = authorities;
   const from = new Date(first?.notBefore ?? 0).toISOString();
@@ -118,12 +119,13 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
 
 /** How many certificates there are, the place of the first that is none, and how long the authorities among them are valid. */
 const readBundle = readOnce(64, (text: string) => {
-  const certificates = blocksIn(text).map(parsed);
+  const all = blocksIn(text).map(parsed);
+  const certificates = all.filter((one) => one !== undefined);
   const authorities = certificates
-    .filter((one) => one !== undefined)
     .filter(signsOthers)
     .map(({ validFrom, validTo }) => ({ notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) }));
-  return { count: certificates.length, broken: certificates.indexOf(undefined), authorities };
+  const pem = distinct(certificates.map(spelled)).join("");
+  return { count: all.length, broken: all.indexOf(undefined), authorities, pem };
 });
 
 /** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */

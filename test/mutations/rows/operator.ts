@@ -363,4 +363,18 @@ export const operatorMutations: readonly Mutation[] = [
     new: "if (labels !== undefined || isOurs || owner !== undefined) return;",
     test: "operator/kube/cluster/foreign.test.ts",
   },
+  {
+    what: "relays get a bundle as somebody wrote it, of which TLS reads what it likes",
+    file: "operator/trust/certificate.ts",
+    old: 'return { kind: "usable", pem };',
+    new: 'return { kind: "usable", pem: pem === "" ? pem : text };',
+    test: "operator/references/smarthost.test.ts",
+  },
+  {
+    what: "a certificate that breaks off is passed over",
+    file: "operator/trust/bundle.ts",
+    old: "[^-]*(?:-----END CERTIFICATE-----)?/gm",
+    new: "[^-]*-----END CERTIFICATE-----/gm",
+    test: "operator/references/smarthost.test.ts",
+  },
 ];
