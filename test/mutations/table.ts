@@ -3,6 +3,7 @@ import type { Mutation } from "./mutation.ts";
 import { certificateMutations } from "./rows/certificates.ts";
 import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
+import { grantMutations } from "./rows/grants.ts";
 import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
@@ -14,6 +15,7 @@ export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...passwordMutations,
   ...certificateMutations,
+  ...grantMutations,
   ...operatorMutations,
   ...statusMutations,
   ...upgradeMutations,
