@@ -7,6 +7,7 @@
  * figure it takes whole.
  */
 import { ConnectionCount, type ClientConnections } from "./connections.ts";
+import { FailedLogins, type LoginLimits } from "./failedlogins.ts";
 import { HostMemory, type Time } from "./hosts.ts";
 import { Newcomers } from "./newcomers.ts";
 import { Pace, type PaceDecision, type PaceQuestion } from "./pace.ts";
@@ -18,6 +19,8 @@ export interface Limits {
   readonly clients: ClientConnections;
   /** Of those who come too fast, before they cost a socket. */
   readonly newcomers: Pick<Newcomers, "isInTime">;
+  /** Of those who guess passwords. */
+  readonly logins: LoginLimits;
   /** How much a domain, and a tenant's namespace, may send in an hour. */
   readonly quotas: Quotas;
   /** Where mail goes. */
@@ -54,6 +57,7 @@ export function podLimits(time: Time, { evenShare = () => 1, kept = [] }: QuotaP
   return {
     clients: new ConnectionCount(time),
     newcomers: new Newcomers(time),
+    logins: new FailedLogins(time),
     quotas: new Quotas(time, evenShare, kept),
     destinations: {
       part: (whole) => whole,

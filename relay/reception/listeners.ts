@@ -39,7 +39,7 @@ export interface ReceptionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly limits: Pick<Limits, "clients" | "newcomers" | "quotas">;
+  readonly limits: Pick<Limits, "clients" | "newcomers" | "logins" | "quotas">;
   readonly metrics: ReceptionMetrics;
   readonly journal: Journal;
   /** Who started this process and wants to know whose mail passes; a pod has nobody. */
@@ -129,6 +129,7 @@ class Listeners {
       passwords: createPasswordCheck(),
       uses: options.uses ?? new LoginUses(),
       limits: options.limits,
+      patience: options.patience ?? usualPatience,
       gate: options.gate,
       networks: new NetworkCache(),
       headerRoom: new HeaderRoom(),

@@ -2,6 +2,7 @@
 import type { BoundedLabel, MetricsRegistry } from "../../runtime/metrics.ts";
 import type { Exhausted } from "../limits/quota.ts";
 import type { ShownResult } from "./identity/shown.ts";
+import type { HeldBack } from "./identity/restraint.ts";
 import type { LoginUse } from "./identity/uses.ts";
 
 export interface Acceptance {
@@ -20,6 +21,8 @@ export interface ReceptionMetrics {
   connectionOpened(listener: string): void;
   connectionClosed(listener: string): void;
   authenticated(mechanism: string, result: "success" | "failure"): void;
+  /** A login was not looked at, or only after a while, because too many failed: of the client, of the user or of both together. */
+  loginHeldBack(how: HeldBack["kind"], failed: HeldBack["by"]): void;
   accepted(acceptance: Acceptance): void;
   refused(listener: string, code: number, enhanced: string): void;
   /** A connection was closed before anything was said. */
@@ -39,11 +42,6 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     name: "mailboat_submission_connections",
     help: "Open client connections",
     labelNames: ["listener"],
-  });
-  const authentications = registry.counter({
-    name: "mailboat_submission_authentications",
-    help: "AUTH exchanges by mechanism and result",
-    labelNames: ["mechanism", "result"],
   });
   const refusals = registry.counter({
     name: "mailboat_submission_refusals",
@@ -76,7 +74,7 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     turnedAway: (listener) => turnedAway.inc({ listener }),
     connectionOpened: (listener) => connections.inc({ listener }),
     connectionClosed: (listener) => connections.dec({ listener }),
-    authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
+    ...loginCounts(registry),
     refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
     quotaExhausted: ({ kind }, domain) => quotaRefusals.inc({ domain: domains.of(domain), limit: kind }),
     clientCertificate: (listener, result) => clientCertificates.inc({ listener, result }),
@@ -88,6 +86,23 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     get acceptedMessages() {
       return acceptedMessages;
     },
+  };
+}
+
+function loginCounts(registry: MetricsRegistry): Pick<ReceptionMetrics, "authenticated" | "loginHeldBack"> {
+  const authentications = registry.counter({
+    name: "mailboat_submission_authentications",
+    help: "AUTH exchanges by mechanism and result",
+    labelNames: ["mechanism", "result"],
+  });
+  const heldBack = registry.counter({
+    name: "mailboat_submission_held_back_logins",
+    help: "Logins that were refused unseen or looked at slowly, because too many failed: of the client, the user or both together",
+    labelNames: ["how", "failed"],
+  });
+  return {
+    authenticated: (mechanism, result) => authentications.inc({ mechanism, result }),
+    loginHeldBack: (how, failed) => heldBack.inc({ how, failed }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Limits } from "../limits/limits.ts";
 import type { HopTracer } from "../observe/hop.ts";
 import type { Journal } from "../observe/journal.ts";
 import type { Parent } from "../observe/parent.ts";
+import type { Patience } from "../smtp/server/patience.ts";
 import type { ReceivingSpool } from "../spool/start.ts";
 import type { HeaderRoom } from "./accept/headerroom.ts";
 import type { Checks } from "./checks/check.ts";
@@ -30,7 +31,8 @@ export interface SessionParts {
   readonly parent: Parent | undefined;
   readonly hops: HopTracer;
   readonly passwords: PasswordCheck;
-  readonly limits: Pick<Limits, "clients" | "quotas">;
+  readonly limits: Pick<Limits, "clients" | "logins" | "quotas">;
+  readonly patience: Pick<Patience, "slowLoginMs">;
   readonly uses: LoginUses;
   readonly gate: Gate;
   readonly networks: NetworkCache;

@@ -29,6 +29,7 @@ import type { MailCommand } from "../smtp/server/command.ts";
 import type { Seat } from "../limits/connections.ts";
 import { clientOf } from "../../runtime/network.ts";
 import { SessionQuota } from "./quota.ts";
+import { restrained } from "./restrained.ts";
 import { SessionTrace } from "./sessiontrace.ts";
 import { ParentTold } from "./told.ts";
 import { goodbyeOf } from "../smtp/server/rules.ts";
@@ -77,6 +78,7 @@ export class ReceptionSession implements SessionRules {
       snapshot: () => this.#snapshot,
       passwords: parts.passwords,
       uses: parts.uses,
+      restraint: restrained(parts, { listener: listener.name, client: this.#client, isSpared: () => this.#trusted }),
       now: () => parts.clock.now(),
       onExpired: (secrets) => this.#loginExpired(secrets),
       certificate: (authzid) => this.#handshake.prove(authzid),

@@ -1,9 +1,9 @@
 /** All changes that a test must fail for. A new row goes into the file of its room below rows/. */
 import type { Mutation } from "./mutation.ts";
+import { abuseMutations } from "./rows/abuse.ts";
 import { certificateMutations } from "./rows/certificates.ts";
 import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
-import { grantMutations } from "./rows/grants.ts";
 import { localMutations } from "./rows/local.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
@@ -15,11 +15,11 @@ export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...passwordMutations,
   ...certificateMutations,
-  ...grantMutations,
   ...operatorMutations,
   ...statusMutations,
   ...upgradeMutations,
   ...localMutations,
   ...gateMutations,
+  ...abuseMutations,
   ...chartMutations,
 ];

@@ -8,6 +8,7 @@ export class Notes {
   readonly silences: string[] = [];
   readonly exhausted: string[] = [];
   readonly handshakes: string[] = [];
+  readonly heldBack: string[] = [];
   readonly lines: Record<string, unknown>[] = [];
   connections = 0;
   connectionsBegun = 0;
@@ -29,6 +30,7 @@ export class Notes {
         this.connections -= 1;
       },
       authenticated: nothing,
+      loginHeldBack: (how, failed) => this.heldBack.push(`${how} ${failed}`),
       accepted: nothing,
       checkSilent: (check, reason) => this.silences.push(`${check} ${reason}`),
       refused: (listener, code, enhanced) => this.refusals.push(`${listener} ${code} ${enhanced}`),

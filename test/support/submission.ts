@@ -197,6 +197,8 @@ export interface Bed {
   readonly exhausted: string[];
   /** `listener result` of each handshake that asked for a certificate. */
   readonly handshakes: string[];
+  /** `how failed` of each login that was held back. */
+  readonly heldBack: string[];
   /** Lines of the log, when the wish names a level. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   /** Connections that count, of all listeners. */
@@ -247,7 +249,7 @@ export async function openBed(
     listenHost: listenHost ?? "127.0.0.1",
     ports: new Map(),
     // They would wait.
-    patience: { ...usualPatience, pauseMs: 0, ...patience },
+    patience: { ...usualPatience, pauseMs: 0, slowLoginMs: 0, ...patience },
   });
   const clients: SmtpClient[] = [];
   return {
@@ -260,6 +262,7 @@ export async function openBed(
     silences: notes.silences,
     exhausted: notes.exhausted,
     handshakes: notes.handshakes,
+    heldBack: notes.heldBack,
     lines: notes.lines,
     connections: () => notes.connections,
     connectionsBegun: () => notes.connectionsBegun,

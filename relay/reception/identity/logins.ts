@@ -14,12 +14,14 @@ import { invalidLogin, type Mechanism, type Proofs, type Proven, type Step } fro
 import { mechanismNamed, mechanismNames } from "./mechanisms.ts";
 import type { PasswordCheck } from "./passwords.ts";
 import { hasExpired, type Principal } from "./principal.ts";
+import type { Restraint } from "./restraint.ts";
 import type { LoginUses } from "./uses.ts";
 
 export interface LoginsOptions {
   readonly snapshot: () => Snapshot;
   readonly passwords: PasswordCheck;
   readonly uses: LoginUses;
+  readonly restraint: Restraint;
   readonly now: () => number;
   /** The right password, of Secrets whose time is over; the client is told what a wrong one is told. */
   readonly onExpired: (identities: readonly string[]) => void;
@@ -51,14 +53,17 @@ export class Logins {
   }
 
   #proofsIn(channel: Channel): Proofs {
-    const { passwords, snapshot, certificate } = this.#options;
+    const { passwords, snapshot, certificate, restraint } = this.#options;
     return {
       password: async (login) => {
         this.#username = login.username;
-        return this.#inTime(await passwords.prove(snapshot().credentials, login));
+        const held = await restraint.turn(login.username, login.password);
+        return held ?? this.#inTime(await passwords.prove(snapshot().credentials, login));
       },
-      challenge: (username) => {
+      challenge: async (username) => {
         this.#username = username;
+        const held = await restraint.turn(username);
+        if (held !== undefined) return held;
         const challenge = passwords.challenge(snapshot(), username);
         return { ...challenge, prove: (said, proof) => this.#inTime(challenge.prove(said, proof)) };
       },
@@ -106,6 +111,7 @@ export class Logins {
     const mechanism = mechanismNamed(name, this.#proofs);
     if (mechanism === undefined) return undefined;
     this.#username = undefined;
+    this.#options.restraint.begin();
     return async (initial) => this.#after(mechanism, await mechanism.begin(initial, this.#proofs));
   }
 
@@ -118,6 +124,7 @@ export class Logins {
       case "proven":
         this.#principal = step.principal;
         this.used();
+        this.#options.restraint.succeeded();
         this.#options.onEnd(mechanism.name, "success", this.#username);
         return { kind: "authenticated" };
       case "refusal":
@@ -128,6 +135,7 @@ export class Logins {
   async #failed(mechanism: Mechanism, refused: Refusal): Promise<Refusal> {
     this.#options.onEnd(mechanism.name, "failure", this.#username);
     this.#failures += 1;
+    await this.#options.restraint.failed();
     if (this.#failures >= failuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
     await delay(failureDelayMs * this.#failures);
     // It may be a login that has not arrived, and 535 would be for good (RFC 4954 section 6).

@@ -5,6 +5,7 @@
  * How messages travel (AUTH, base64, `*`, lines that are too long) is the protocol's: relay/smtp/server/sasl.ts. What a mechanism
  * cannot read is 501 5.5.2 (RFC 4954 section 4), which is no failed login.
  */
+import type { Answer } from "../../../runtime/answer.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
 import type { Channel } from "../../smtp/server/channel.ts";
 import type { Principal } from "./principal.ts";
@@ -35,7 +36,7 @@ export interface Proven {
 export interface Proofs {
   password(login: PasswordLogin): Promise<Proven | Refusal>;
   /** Of names that nobody has, too: who asks must not learn which there are. */
-  challenge(username: string): PasswordChallenge;
+  challenge(username: string): Answer<PasswordChallenge | Refusal>;
   /** Printable and without commas; nobody can foresee it. */
   nonce(): string;
   /** The TLS connection that all of it travels in. */

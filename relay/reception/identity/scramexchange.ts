@@ -39,19 +39,20 @@ interface Terms {
   readonly isPlus: boolean;
 }
 
-function begin(initial: Buffer | undefined, terms: Terms): Step {
+function begin(initial: Buffer | undefined, terms: Terms): Step | Promise<Step> {
   // RFC 4954 section 4: who was to speak first and did not is asked by a challenge without octets.
   return initial === undefined ? ask("", (response) => challenge(response, terms)) : challenge(initial, terms);
 }
 
-function challenge(message: Buffer, { proofs, isPlus }: Terms): Step {
+async function challenge(message: Buffer, { proofs, isPlus }: Terms): Promise<Step> {
   const first = parseClientFirst(message);
   if (first.kind === "refusal") return first;
   const binding = bindingOf(first, { proofs, isPlus });
   if (binding.kind === "refusal") return binding;
   // To act for another. Nobody does here; a client may name itself.
   if (first.authzid !== "" && prepareUsername(first.authzid) !== prepareUsername(first.username)) return invalidLogin;
-  const asked = proofs.challenge(first.username);
+  const asked = await proofs.challenge(first.username);
+  if ("kind" in asked) return asked;
   const nonce = first.nonce + proofs.nonce();
   const said = `r=${nonce},s=${asked.salt},i=${asked.iterations}`;
   return ask(said, (response) => conclude(response, { first, binding, asked, nonce, said }));

@@ -15,6 +15,8 @@ export interface Patience {
   readonly idleMs: number;
   /** Before a loud client's next connection, and before each further command of a stranger that is loud or has said a lot. */
   readonly pauseMs: number;
+  /** Before a login is looked at whose client fails often. */
+  readonly slowLoginMs: number;
 }
 
 export const usualPatience: Patience = {
@@ -24,6 +26,7 @@ export const usualPatience: Patience = {
   // RFC 5321 section 4.5.3.2.7 asks for five minutes.
   idleMs: 300_000,
   pauseMs: 500,
+  slowLoginMs: 5000,
 };
 
 /** Times are those of one monotonic clock in ms. */

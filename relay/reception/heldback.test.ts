@@ -1,0 +1,182 @@
+/** Logins that fail, over the wire: over all listeners and mechanisms together, and who gets in all the same. */
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { ScramClient } from "../../test/support/scramclient.ts";
+import {
+  credentialOf,
+  makeCertificate,
+  openBed,
+  password,
+  type Bed,
+  type BedWish,
+} from "../../test/support/submission.ts";
+import type { SmtpClient } from "../../test/support/smtpclient.ts";
+
+/** Time stands still: nothing that was taken comes back. */
+const clock = { now: () => 0 };
+const listeners = [
+  { name: "submission", tlsMode: "StartTLS", authentication: "Required" },
+  { name: "submissions", tlsMode: "Implicit", authentication: "Required" },
+  { name: "trusted", tlsMode: "Implicit", authentication: "Required", trustedNetworks: ["127.0.0.9/32"] },
+];
+const [attacker, owner, elsewhere] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"] as const;
+
+async function open(t: TestContext, wish: BedWish = {}): Promise<Bed> {
+  const bed = await openBed(
+    {
+      listeners,
+      limits: { connections: 200, connectionsPerClient: 100 },
+      credentials: [credentialOf("shop", "shop/mail"), credentialOf("other", "other/mail")],
+      domains: { "example.com": { identities: ["shop/mail"] } },
+      certificate: await makeCertificate(),
+    },
+    { clock, ...wish },
+  );
+  t.after(() => bed.close());
+  return bed;
+}
+
+async function greeted(bed: Bed, from: string, listener = "submissions"): Promise<SmtpClient> {
+  const client = await bed.connect(listener, { from });
+  await client.reply();
+  await client.command("EHLO client.example");
+  if (listener !== "submission") return client;
+  await client.startTls();
+  await client.command("EHLO client.example");
+  return client;
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const codes = (reply: string): string => reply.slice(0, 9);
+let guesses = 0;
+
+type Way = (client: SmtpClient, user: string, secret: string) => Promise<string>;
+const plain: Way = (client, user, secret) => client.login(user, secret);
+const login: Way = async (client, user, secret) => {
+  await client.command(`AUTH LOGIN ${base64(user)}`);
+  return client.command(base64(secret));
+};
+const scram: Way = async (client, username, secret) => {
+  const one = new ScramClient({ header: "n,,", username, password: secret });
+  const asked = await client.command(`AUTH SCRAM-SHA-256 ${base64(one.first())}`);
+  if (!asked.startsWith("334 ")) return asked;
+  const told = await client.command(base64(one.final(Buffer.from(asked.slice(4), "base64").toString())));
+  return told.startsWith("334 ") ? client.command("") : told;
+};
+
+/** Each with a password of its own and in a session of its own: its third would end one. */
+async function guess(
+  bed: Bed,
+  from: string,
+  { user = "shop", times = 10, way = plain, listener = "submissions" } = {},
+): Promise<void> {
+  await Promise.all(
+    Array.from({ length: times }, async () => {
+      guesses += 1;
+      const secret = `guess ${guesses}`;
+      const client = await greeted(bed, from, listener);
+      assert.equal(codes(await way(client, user, secret)), "535 5.7.8");
+      client.destroy();
+    }),
+  );
+}
+
+async function comes(
+  bed: Bed,
+  from: string,
+  { user = "shop", way = plain, secret = password, listener = "submissions" } = {},
+): Promise<string> {
+  const client = await greeted(bed, from, listener);
+  const reply = await way(client, user, secret);
+  if (reply.startsWith("421")) await client.closed;
+  client.destroy();
+  return reply;
+}
+
+test("guesses count over all listeners and mechanisms, and then not even the right password is looked at", async (t) => {
+  const bed = await open(t);
+  await guess(bed, attacker, { times: 4, listener: "submission" });
+  await guess(bed, attacker, { times: 3, way: login });
+  await guess(bed, attacker, { times: 3, way: scram });
+  for (const [listener, way] of [
+    ["submission", plain],
+    ["submissions", scram],
+    ["submissions", login],
+  ] as const) {
+    assert.equal(
+      await comes(bed, attacker, { listener, way }),
+      "421 4.7.0 Too many failed logins of this user from your address, try again in 60 s",
+    );
+  }
+  assert.deepEqual(
+    bed.heldBack,
+    Array.from({ length: 3 }, () => "refused client and user"),
+  );
+  assert.equal(codes(await comes(bed, attacker, { user: "other" })), "235 2.7.0");
+  assert.equal(codes(await comes(bed, owner)), "235 2.7.0");
+});
+
+test("whether a name exists makes no difference to who guesses at it", async (t) => {
+  const bed = await open(t);
+  for (const user of ["shop", "nobody"]) await guess(bed, attacker, { user });
+  const [real, invented] = [await comes(bed, attacker), await comes(bed, attacker, { user: "nobody" })];
+  assert.equal(real, invented);
+});
+
+test("an owner gets in while many guess at its name: at once where it has been before, and slowly when they are there, too", async (t) => {
+  const bed = await open(t, { patience: { slowLoginMs: 150 } });
+  for (const way of [plain, scram]) assert.equal(codes(await comes(bed, owner, { way })), "235 2.7.0");
+  for (let address = 1; address <= 5; address += 1) await guess(bed, `127.0.1.${address}`);
+  assert.equal(codes(await comes(bed, elsewhere, { secret: "mistyped" })), "535 5.7.8");
+  await Promise.all(Array.from({ length: 50 }, (_, address) => guess(bed, `127.0.2.${address + 1}`, { times: 1 })));
+  assert.equal(await comes(bed, elsewhere), "421 4.7.0 Too many failed logins of this user, try again in 520 s");
+  assert.deepEqual(
+    bed.heldBack.filter((each) => each === "slowly client and user"),
+    [],
+  );
+  for (const way of [plain, login, scram]) assert.equal(codes(await comes(bed, owner, { way })), "235 2.7.0");
+  await guess(bed, owner, { times: 10 });
+  const started = performance.now();
+  for (const way of [plain, login, scram]) assert.equal(codes(await comes(bed, owner, { way })), "235 2.7.0");
+  assert.ok(performance.now() - started > 3 * 140, "each of them waited");
+  assert.equal(bed.heldBack.filter((each) => each === "slowly client and user").length, 3);
+});
+
+test("a pod that tries an old password for ever locks out nobody behind the address of its node", async (t) => {
+  const bed = await open(t);
+  const tries = Array.from({ length: 40 }, async () => comes(bed, owner, { secret: "last year's" }));
+  for (const reply of await Promise.all(tries)) assert.equal(codes(reply), "535 5.7.8");
+  assert.equal(codes(await comes(bed, owner)), "235 2.7.0");
+  assert.equal(codes(await comes(bed, owner, { user: "other" })), "235 2.7.0");
+  assert.deepEqual(bed.heldBack, []);
+});
+
+test("a client that tries many names is looked at slowly, and told the truth", async (t) => {
+  const bed = await open(t, { patience: { slowLoginMs: 200 } });
+  await Promise.all(Array.from({ length: 30 }, (_, name) => guess(bed, attacker, { user: `name${name}`, times: 1 })));
+  const started = performance.now();
+  assert.equal(codes(await comes(bed, attacker)), "235 2.7.0");
+  assert.ok(performance.now() - started > 190);
+  assert.deepEqual(bed.heldBack, ["slowly client"]);
+  assert.equal(codes(await comes(bed, attacker)), "235 2.7.0");
+  assert.deepEqual(bed.heldBack, ["slowly client"], "it is known there by now");
+});
+
+test("a network that is trusted is not held back, and says nothing of anybody", async (t) => {
+  const bed = await open(t);
+  await guess(bed, "127.0.0.9", { listener: "trusted", times: 12 });
+  assert.equal(codes(await comes(bed, "127.0.0.9", { listener: "trusted" })), "235 2.7.0");
+  assert.equal(codes(await comes(bed, "127.0.0.9")), "235 2.7.0");
+});
+
+test("the log says that logins were held back and why, and never whose", async (t) => {
+  const bed = await open(t, { logLevel: "info" });
+  await guess(bed, attacker);
+  await comes(bed, attacker);
+  const told = bed.lines.filter(({ msg }) => String(msg).startsWith("a login was held back"));
+  assert.deepEqual(
+    told.map(({ listener, how, failed }) => ({ listener, how, failed })),
+    [{ listener: "submissions", how: "refused", failed: "client and user" }],
+  );
+  assert.doesNotMatch(JSON.stringify(bed.lines), /"shop"|guess \d|127\.0\.0\.2/);
+});

@@ -1,0 +1,65 @@
+/** Changes to what strangers that mean ill are held back by. */
+import type { Mutation } from "../mutation.ts";
+
+const failures = "relay/limits/failedlogins.ts";
+const failuresTest = "relay/limits/failedlogins.test.ts";
+const heldBack = "relay/reception/heldback.test.ts";
+
+export const abuseMutations: readonly Mutation[] = [
+  {
+    what: "a stranger locks out who was let in before",
+    file: failures,
+    old: 'if (this.#isGood(pair, now)) return waitMs > 0 ? { kind: "slowly", by: "client and user" } : atOnce;',
+    new: "",
+    test: heldBack,
+  },
+  {
+    what: "an address is good for every name once one was let in there",
+    file: failures,
+    old: "if (user !== undefined) keep(this.#good, pairOf(client, user), this.#time.now());",
+    new: 'if (user !== undefined) for (const name of [user, "other"]) keep(this.#good, pairOf(client, name), this.#time.now());',
+    test: failuresTest,
+  },
+  {
+    what: "an old password that is tried for ever is a guess each time",
+    file: failures,
+    old: "if (before.includes(shown)) return false;",
+    new: "",
+    test: heldBack,
+  },
+  {
+    what: "a few who guess take all the room of a name",
+    file: failures,
+    old: "isSuspect ? roomForSuspects : ofUser.room",
+    new: "ofUser.room",
+    test: failuresTest,
+  },
+  {
+    what: "what is refused is looked at all the same",
+    file: "relay/reception/identity/logins.ts",
+    old: "return held ?? this.#inTime(",
+    new: "return this.#inTime(",
+    test: heldBack,
+  },
+  {
+    what: "SCRAM is not held back",
+    file: "relay/reception/identity/logins.ts",
+    old: "if (held !== undefined) return held;",
+    new: "",
+    test: heldBack,
+  },
+  {
+    what: "who guesses in a trusted network is held back",
+    file: "relay/reception/identity/restraint.ts",
+    old: "if (this.#isSpared) return;",
+    new: "",
+    test: heldBack,
+  },
+  {
+    what: "a client that fails with many names is not slowed",
+    file: "relay/reception/identity/restraint.ts",
+    old: "await delay(slowMs, undefined, { ref: false });",
+    new: "",
+    test: heldBack,
+  },
+];
