@@ -7,7 +7,8 @@ import { z } from "zod";
 const storyEvent = z.looseObject({
   at: z.iso.datetime(),
   /**
-   * The same word as in the log: accepted, delivered, deferred, failed, bounced, notified, double bounce, handed over, taken over.
+   * The same word as in the log: accepted, delivered, captured, deferred, failed, bounced, notified, double bounce, handed over,
+   * taken over.
    */
   event: z.string(),
   traceId: z.string().exactOptional(),

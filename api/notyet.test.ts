@@ -31,8 +31,8 @@ test("unusedFields() says nothing about a default that is written out", () => {
 });
 
 test("unusedFields() names what is used, with the place in a list", () => {
-  const used = { delivery: { mode: "Capture" }, events: { sinks: [{ name: "a", url: "https://example.com/events" }] } };
-  assert.deepEqual(pathsOf("MailRelay", { ...relay, ...used }), ["spec.delivery.mode", "spec.events"]);
+  const used = { delivery: { warmUp: {} }, events: { sinks: [{ name: "a", url: "https://example.com/events" }] } };
+  assert.deepEqual(pathsOf("MailRelay", { ...relay, ...used }), ["spec.delivery.warmUp", "spec.events"]);
   const senders = [
     { name: "networks", trustedNetworks: true },
     { name: "pods", serviceAccounts: [{ namespace: "shop", name: "checkout" }] },

@@ -19,7 +19,6 @@ export interface NotYet {
 export const mailRelayNotYet: readonly NotYet[] = [
   { path: "spec.identities.serviceAccounts", until: "nobody can log in with a token; use credentials" },
   { path: "spec.identities.oidc", until: "nobody can log in with a token; use credentials" },
-  { path: "spec.delivery.mode", until: "nothing is delivered at all, mail waits in the spool; use Send" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
   { path: "spec.events", until: "no events are posted" },
 ];

@@ -271,6 +271,7 @@ const untold = new Set(["Reconciling", "Stalled", "DNSVerified"]);
 const onItsWay = new Set(["Pending", "NotDraining"]);
 const worthTelling = new Set([
   "NotActedOnYet",
+  "MailCaptured",
   "NoSenders",
   "SendersIncomplete",
   "SendersExpiring",

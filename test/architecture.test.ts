@@ -184,7 +184,7 @@ const rooms: readonly Room[] = [
     files: /^relay\/inspect\//,
     rooms: ["api", "runtime", "relay mail", "relay pure", "relay spool", "relay settings"],
     packages: [],
-    node: ["node:util"],
+    node: ["node:util", "node:http", "node:net", "node:crypto"],
   },
   { name: "relay settings", files: /^relay\/settings\.ts$/, rooms: [], packages: ["zod"], node: "any" },
   {

@@ -121,10 +121,10 @@ const allowListNeedsRecipients: Rule<{ mode: string; allowRecipients: readonly s
   holds: ({ mode, allowRecipients }) => (mode === "AllowList") === allowRecipients.length > 0,
 };
 
-/** `*@example.com` admits a whole domain, `alice@example.com` one person. */
+/** `*@example.com` admits a whole domain, `alice@example.com` one person; an asterisk beside other characters would do nothing. */
 const recipientPattern = lowerCased(
   z.string().max(320),
-  /^[^\s<>@]{1,64}@[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
+  /^([*]|[^\s<>@*]{1,64})@[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
   "must be an address such as alice@example.com, or *@example.com for a whole domain",
 );
 
@@ -134,11 +134,13 @@ export const delivery = ruled(
       .enum(["Send", "Capture", "AllowList"])
       .default("Send")
       .describe(
-        "Send: deliver. Capture: accept and keep, deliver nothing. AllowList: deliver to allowRecipients only and capture the rest, so that staging never mails customers.",
+        "Send: deliver. Capture: accept, sign and keep, deliver nothing. AllowList: deliver to allowRecipients only and capture the rest, so that staging never mails customers. Captured mail stays in the pod that took it, for a week or until newer mail takes its place, and is never sent, whatever the mode is later.",
       ),
     allowRecipients: listSet(recipientPattern, 1024)
       .default([])
-      .describe("Recipients that mode AllowList delivers to: addresses, or `*@example.com`."),
+      .describe(
+        "Recipients that mode AllowList delivers to: addresses, in upper or lower case alike, or `*@example.com` for a domain without those below it. Notices to senders obey it as well.",
+      ),
     smarthosts: smarthosts().describe(
       "Next hops for everything, tried in order. Empty: the MX of each recipient's domain.",
     ),

@@ -24,6 +24,7 @@ export const mailRelayReasons = {
   Invalid: "Invalid",
   NotActedOnYet: "NotActedOnYet",
   AnyDomainAllowed: "AnyDomainAllowed",
+  MailCaptured: "MailCaptured",
   NamespacesForbidden: "NamespacesForbidden",
   NamespaceNotSeen: "NamespaceNotSeen",
   DomainsNotSeen: "DomainsNotSeen",
@@ -84,6 +85,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     {
       reason: "AnyDomainAllowed",
       when: "True: with a warning, because an entry of tenants admits every namespace with any domain, so that one could take another's.",
+    },
+    {
+      reason: "MailCaptured",
+      when: "True: with a warning, because spec.delivery.mode keeps mail from leaving: all of it, or what allowRecipients does not name. Ready says so as well.",
     },
     {
       reason: "NamespacesForbidden",
@@ -187,7 +192,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     },
   ],
   Ready: [
-    { reason: "Ready", when: "True: Accepted, ResolvedRefs, CertificateReady, Programmed and Available are all True." },
+    {
+      reason: "Ready",
+      when: "True: Accepted, ResolvedRefs, CertificateReady, Programmed and Available are all True. The message says whether what is taken is sent.",
+    },
     { reason: "Hibernating", when: "True: replicas is 0 and no pod is left, as was asked; no mail is taken." },
     {
       reason: "Progressing",

@@ -34,7 +34,7 @@ export const relayAlerts: readonly AlertRule[] = [
   alert({
     name: "MailboatDestinationFailing",
     severity: "warning",
-    expr: `sum by (${relay}, destination) (rate(mailboat_delivery_destination_recipients_total{outcome!="delivered"}[15m])) / sum by (${relay}, destination) (rate(mailboat_delivery_destination_recipients_total[15m])) > 0.5 and sum by (${relay}, destination) (increase(mailboat_delivery_destination_recipients_total{outcome!="delivered"}[15m])) > 10`,
+    expr: `sum by (${relay}, destination) (rate(mailboat_delivery_destination_recipients_total{outcome=~"deferred|failed"}[15m])) / sum by (${relay}, destination) (rate(mailboat_delivery_destination_recipients_total[15m])) > 0.5 and sum by (${relay}, destination) (increase(mailboat_delivery_destination_recipients_total{outcome=~"deferred|failed"}[15m])) > 10`,
     for: "5m",
     summary: `Most mail of relay ${name} to {{ $labels.destination }} is not taken`,
     description: "{{ $value | humanizePercentage }} of the attempts of the last 15 minutes were deferred or failed.",

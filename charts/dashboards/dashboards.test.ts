@@ -245,8 +245,8 @@ test("every dashboard has a uid and a title of its own", () => {
     assert.equal(new Set(dashboards.map((each) => each[key])).size, dashboards.length);
 });
 
-test("every series that is called delivered, deferred or failed has one colour", () => {
-  const wanted = { delivered: "green", deferred: "orange", failed: "red" } as const;
+test("every series that is called delivered, captured, deferred or failed has one colour", () => {
+  const wanted = { delivered: "green", captured: "purple", deferred: "orange", failed: "red" } as const;
   const legends = panelsOf().flatMap(([dashboard, panel]) =>
     panel.type === "table" ? [] : panel.targets.map(({ legendFormat }) => ({ dashboard, panel, legendFormat })),
   );

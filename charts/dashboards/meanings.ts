@@ -14,6 +14,7 @@ export const meanings: Readonly<Record<string, Meaning>> = {
   accepted: { colour: "blue", says: "taken from a client and safe on disk" },
   taken: { colour: "blue", says: "taken from another pod and safe on disk" },
   delivered: { colour: "green", says: "taken over by the next hop" },
+  captured: { colour: "purple", says: "kept from leaving, as delivery.mode asks" },
   deferred: { colour: "orange", says: "put off, and tried again" },
   failed: { colour: "red", says: "refused for good, or given up" },
   "5m": { colour: "orange", says: "late" },
@@ -35,7 +36,7 @@ export const meanings: Readonly<Record<string, Meaning>> = {
 
 /** Values of labels that stand in legends, as far as they have a meaning. */
 const wordsOfLabels: Readonly<Record<string, readonly string[]>> = {
-  outcome: ["delivered", "deferred", "failed"],
+  outcome: ["delivered", "captured", "deferred", "failed"],
   notice: ["failed", "delayed", "relayed"],
   older_than: ["5m", "1h", "1d"],
   state: ["wanted", "ready"],

@@ -187,7 +187,7 @@ export function flow({ by, legend }: { readonly by: string; readonly legend: str
       {
         title: "In and out",
         description:
-          "Messages accepted, and recipients by what their attempts came to: blue in, green out, orange put off, red given up.",
+          "Messages accepted, and recipients by what their attempts came to: blue in, green out, purple captured (delivery.mode), orange put off, red given up.",
         unit: units.rate,
         queries: [
           accepted,

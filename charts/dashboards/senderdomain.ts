@@ -15,7 +15,7 @@ const bounceLimits = { warning: 0.02, critical: 0.05 };
 
 /** Of the recipients with a final outcome. */
 function bounceRate(range: string): string {
-  return `sum(increase(${outcomes}{${chosen}, outcome="failed"}[${range}])) / (sum(increase(${outcomes}{${chosen}, outcome!="deferred"}[${range}])) > 0)`;
+  return `sum(increase(${outcomes}{${chosen}, outcome="failed"}[${range}])) / (sum(increase(${outcomes}{${chosen}, outcome=~"delivered|failed"}[${range}])) > 0)`;
 }
 
 const now: readonly BuildsPanel[] = [

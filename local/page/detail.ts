@@ -25,6 +25,7 @@ export function detailOf(story: Story, history: History): StoryDetail {
 const tones = {
   accepted: "plain",
   delivered: "good",
+  captured: "good",
   deferred: "warning",
   failed: "bad",
   bounced: "bad",
@@ -60,6 +61,7 @@ function textOf({ event }: Told): string {
     case "notified":
       return `the sender gets a notice: ${event.notice ?? ""}`;
     case "delivered":
+    case "captured":
     case "deferred":
     case "failed":
       return [

@@ -65,8 +65,11 @@ function standingOf(story: Story): Standing {
   if (accounts.length === 0) return story.copies.length > 0 ? "captured" : "waiting";
   if (accounts.some((account) => account.left > 0))
     return accounts.some((account) => account.left > 0 && account.deferred) ? "retrying" : "waiting";
-  if (!accounts.some((account) => account.failed > 0)) return "delivered";
-  return accounts.some((account) => account.delivered > 0 && (account.failed > 0 || accounts.length === 1))
+  if (!accounts.some((account) => account.failed > 0))
+    return accounts.some((account) => account.captured > 0) ? "captured" : "delivered";
+  return accounts.some(
+    (account) => account.delivered + account.captured > 0 && (account.failed > 0 || accounts.length === 1),
+  )
     ? "partly bounced"
     : "bounced";
 }
@@ -74,7 +77,9 @@ function standingOf(story: Story): Standing {
 interface Account {
   readonly delivered: number;
   readonly failed: number;
-  /** Neither yet. */
+  /** Kept in the relay's spool (delivery.mode). */
+  readonly captured: number;
+  /** None of them yet. */
   readonly left: number;
   readonly deferred: boolean;
 }
@@ -83,11 +88,12 @@ interface Account {
 function accountOf(events: readonly MailEvent[]): Account {
   const count = (msg: MailEvent["msg"]): number =>
     events.filter((event) => event.msg === msg).reduce((sum, event) => sum + (event.recipients ?? 1), 0);
-  const [delivered, failed, accepted] = [count("delivered"), count("failed"), count("accepted")];
+  const [delivered, captured, failed] = [count("delivered"), count("captured"), count("failed")];
   return {
     delivered,
     failed,
-    left: Math.max(0, accepted - delivered - failed),
+    captured,
+    left: Math.max(0, count("accepted") - delivered - captured - failed),
     deferred: events.some(({ msg }) => msg === "deferred"),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * A look at a message that waits in a relay's spool, as a person takes it with SQLite's own tools: read-only. The capture
- * exchanger has not seen its content yet, and the relay's log holds no subject and no address.
+ * A look at a message that waits in a relay's spool, or was captured there, as a person takes it with SQLite's own tools:
+ * read-only. The capture exchanger has not seen its content, and the relay's log holds no subject and no address.
  */
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
@@ -20,14 +20,18 @@ const row = z.object({
   body_file: z.number(),
 });
 const recipientRow = z.object({ address: z.string() });
+const capturedRow = row.extend({ recipients: z.string(), signatures: z.string() });
+const addresses = z.array(z.string());
 
 export interface SpooledMessage {
   readonly from: string;
-  /** Those that wait. */
+  /** Those that wait, or for whom it was captured. */
   readonly to: readonly string[];
   readonly header: Buffer;
-  /** The whole message as it waits: its signatures are made when it leaves. */
+  /** The whole message as it waits: its signatures are made when it leaves. Or as it would have left. */
   readonly octets: Octets;
+  /** It is not to be sent (delivery.mode). */
+  readonly isCaptured: boolean;
 }
 
 /** A directory with a spool, and the pod it is of. */
@@ -49,27 +53,46 @@ export function spoolOf(stateDirectory: string, pod: string): string {
 /** Undefined when the message has left, or the spool cannot be read: only comfort is lost. */
 export function peekSpool(directory: string, id: string): SpooledMessage | undefined {
   return look(directory, undefined, (database) => {
-    const found = row.parse(
-      database.prepare("SELECT seq, sender, content, header_bytes, body_file FROM message WHERE id = ?").get(id),
-    );
+    const stored = database
+      .prepare("SELECT seq, sender, content, header_bytes, body_file FROM message WHERE id = ?")
+      .get(id);
+    if (stored === undefined) return capturedIn(database, directory, id);
+    const found = row.parse(stored);
     const recipients = database.prepare("SELECT address FROM recipient WHERE seq = ? ORDER BY idx").all(found.seq);
-    const content = Buffer.from(found.content);
-    const header = content.subarray(0, found.header_bytes);
-    // The empty line between them is in neither.
-    const head = Buffer.concat([header, Buffer.from("\r\n")]);
+    const to = z.array(recipientRow).parse(recipients);
     return {
       from: found.sender,
-      to: z
-        .array(recipientRow)
-        .parse(recipients)
-        .map(({ address }) => address),
-      header,
-      octets:
-        found.body_file === 0
-          ? Buffer.concat([head, content.subarray(found.header_bytes)])
-          : { head, file: join(directory, "bodies", id) },
+      to: to.map(({ address }) => address),
+      ...contentOf(found, join(directory, "bodies", id), ""),
+      isCaptured: false,
     };
   });
+}
+
+/** All rows of a message differ in their recipients alone. */
+function capturedIn(database: DatabaseSync, directory: string, id: string): SpooledMessage | undefined {
+  const rows = z.array(capturedRow).parse(database.prepare("SELECT * FROM captured WHERE id = ? ORDER BY seq").all(id));
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  return {
+    from: first.sender,
+    to: rows.flatMap(({ recipients }) => addresses.parse(JSON.parse(recipients))),
+    ...contentOf(first, join(directory, "bodies", id), first.signatures),
+    isCaptured: true,
+  };
+}
+
+function contentOf(
+  { content: bytes, header_bytes: headerBytes, body_file: bodyFile }: z.infer<typeof row>,
+  bodyPath: string,
+  signatures: string,
+): Pick<SpooledMessage, "header" | "octets"> {
+  const content = Buffer.from(bytes);
+  const header = content.subarray(0, headerBytes);
+  // The empty line between them is in neither.
+  const head = Buffer.concat([Buffer.from(signatures, "latin1"), header, Buffer.from("\r\n")]);
+  const octets = bodyFile === 0 ? Buffer.concat([head, content.subarray(headerBytes)]) : { head, file: bodyPath };
+  return { header, octets };
 }
 
 /** Which of these the spool holds; those that are `believed` to wait when it cannot be asked, because they must not be forgotten. */

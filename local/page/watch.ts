@@ -140,13 +140,13 @@ async function readPast({ journal, directory, keep, onError }: Past): Promise<Hi
   return history;
 }
 
-/** What was put off and has no subject yet: its header is in the spool. */
+/** What was put off, or captured, and has no subject yet: its header is in the spool. */
 function spoolLook(stateDirectory: string, history: History, take: (happening: Happening) => void) {
   return async ({ pod, event }: Told): Promise<void> => {
     const { spoolId = "", time: at } = event;
     const story = history.find(spoolId);
-    if (event.msg !== "deferred" || story === undefined || story.waiting !== undefined || story.copies.length !== 0)
-      return;
+    if (event.msg !== "deferred" && event.msg !== "captured") return;
+    if (story === undefined || story.waiting !== undefined || story.copies.length !== 0) return;
     const spooled = peekSpool(spoolOf(stateDirectory, pod), spoolId);
     if (spooled === undefined) return;
     const summary = await summarizeMessage(spooled.header, false);

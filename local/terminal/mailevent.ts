@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /** The fields of a relay's log line that say something about a message. */
 export const mailEvent = z.object({
-  msg: z.enum(["accepted", "delivered", "deferred", "failed", "bounced", "notified", "refused"]),
+  msg: z.enum(["accepted", "delivered", "captured", "deferred", "failed", "bounced", "notified", "refused"]),
   time: z.string(),
   spoolId: z.string().optional(),
   domain: z.string().optional(),

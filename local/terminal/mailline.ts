@@ -15,6 +15,7 @@ export { mailEvent, type MailEvent } from "./mailevent.ts";
 const styles = {
   accepted: "quiet",
   delivered: "good",
+  captured: "good",
   deferred: "warning",
   failed: "bad",
   bounced: "bad",
@@ -80,6 +81,7 @@ function whoWords(event: MailEvent, seen: Seen): string {
       return `to ${senderWords(seen, event)}`;
     case "accepted":
     case "delivered":
+    case "captured":
     case "deferred":
     case "failed":
       return recipientWords(seen, event);

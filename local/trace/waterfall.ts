@@ -49,6 +49,7 @@ function rowOf({ pod, span }: PodSpan, depth: number, startMs: number): Waterfal
 function toneOf(span: SpanLine): Tone {
   switch (textOf(span, "mailboat.outcome") ?? "") {
     case "delivered":
+    case "captured":
       return "good";
     case "deferred":
     case "mixed":

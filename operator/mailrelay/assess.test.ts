@@ -205,6 +205,7 @@ for (const [name, judge, status, reason, message] of rows) {
 const unchanged = { claims: [claimOf(0, { growthRefused: { why: "no expansion", retryAt: now } })] };
 const remarks: readonly (readonly [spec: object, world: Partial<RelayWorld>, reason: string, words: RegExp])[] = [
   [{ paused: true }, {}, "Paused", /spec\.paused is true/],
+  [{ delivery: { mode: "Capture" } }, {}, "MailCaptured", /spec\.delivery\.mode is Capture: nothing leaves/],
   [{ spool: { storage: { size: "20Gi" } } }, unchanged, "StorageNotChanged", /no expansion/],
   [
     {
@@ -223,7 +224,6 @@ const remarks: readonly (readonly [spec: object, world: Partial<RelayWorld>, rea
     "NotMonitored",
     /Kubernetes refuses PodMonitor x; mail goes on/,
   ],
-  [{ delivery: { mode: "Capture" } }, {}, "NotActedOnYet", /spec\.delivery\.mode is not acted on yet/],
   [
     { events: { sinks: [{ name: "hook", url: "https://example.com/" }] } },
     {},
@@ -255,10 +255,21 @@ test("of two things to be said of a valid spec neither hides the other", () => {
 
 test("Ready says that mail is sent where it is sent, and nowhere else", () => {
   const good = judgeReferences([]);
-  for (const delivery of [{ mode: "Capture" }, { mode: "AllowList", allowRecipients: ["a@example.com"] }]) {
+  const allowRecipients = ["a@example.com", "b@example.com", "*@test.example.com", "c@example.com"];
+  for (const [delivery, words] of [
+    [{ mode: "Capture" }, "spec.delivery.mode is Capture: nothing leaves, all of it"],
+    [
+      { mode: "AllowList", allowRecipients: ["a@example.com"] },
+      "spec.delivery.mode is AllowList: only what is for a@example.com leaves, the rest",
+    ],
+    [
+      { mode: "AllowList", allowRecipients },
+      "spec.delivery.mode is AllowList: only what is for a@example.com, b@example.com, *@test.example.com and 1 more of allowRecipients leaves, the rest",
+    ],
+  ] as const) {
     const [ready] = summarizeRelay([good], { unsent: whyUnsent(relayOf({ delivery })), hasPods: true });
     assert.equal(ready?.status, "True");
-    assert.match(ready.message, /^mail is taken, but spec\.delivery\.mode .* nothing is delivered at all/);
+    assert.equal(ready.message, `mail is taken, but ${words} is captured in the spools, for people to read`);
   }
   assert.match(
     summarizeRelay([good], { unsent: whyUnsent(relayOf()), hasPods: true })[0]?.message ?? "",

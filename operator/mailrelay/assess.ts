@@ -76,6 +76,8 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
   if (relay.spec.paused) {
     remarks.push({ reason: "Paused", message: "spec.paused is true: only status is written until it is false" });
   }
+  const unsent = whyUnsent(relay);
+  if (unsent !== undefined) remarks.push({ reason: "MailCaptured", message: unsent });
   const storage = storageProblem(world);
   if (storage !== undefined) remarks.push({ reason: "StorageNotChanged", message: storage });
   const unseen = unseenText(world);
@@ -118,10 +120,26 @@ function unusedIn(relay: RelayWorld["relay"]): readonly Fault[] {
   return unusedFields({ ...relay, metadata: { name, namespace } });
 }
 
-/** Why nothing that is taken is sent, as a message that continues "mail is taken, but"; undefined when it is sent. */
-export function whyUnsent(relay: RelayWorld["relay"]): string | undefined {
-  const fault = unusedIn(relay).find(({ path }) => path === "spec.delivery.mode");
-  return fault === undefined ? undefined : `${fault.path} ${fault.message}`;
+/** Why not all that is taken is sent, as a message that continues "mail is taken, but"; undefined when it is sent. */
+export function whyUnsent({ spec }: Pick<RelayWorld["relay"], "spec">): string | undefined {
+  const { mode, allowRecipients } = spec.delivery;
+  const kept = "is captured in the spools, for people to read";
+  switch (mode) {
+    case "Send":
+      return undefined;
+    case "Capture":
+      return `spec.delivery.mode is Capture: nothing leaves, all of it ${kept}`;
+    case "AllowList":
+      return `spec.delivery.mode is AllowList: only what is for ${allowedText(allowRecipients)} leaves, the rest ${kept}`;
+  }
+}
+
+const namedRecipients = 3;
+
+function allowedText(patterns: readonly string[]): string {
+  const others = patterns.length - namedRecipients;
+  const named = patterns.slice(0, namedRecipients).join(", ");
+  return others > 0 ? `${named} and ${others} more of allowRecipients` : named;
 }
 
 /** `problems` are those of credentials and smarthosts; the certificate has a condition of its own, but for rights. */

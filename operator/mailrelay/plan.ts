@@ -201,6 +201,7 @@ export function relayEvents(
     progress: new Set(["HandingOver", "ScalingIn"]),
     warnings: new Set([
       "AnyDomainAllowed",
+      "MailCaptured",
       "NamespacesForbidden",
       "Expiring",
       "Expired",

@@ -422,7 +422,7 @@ test("Ready says of a domain what it is: that nobody may use it, that nothing is
   const capture = ready({ relay: relayOf({ delivery: { mode: "Capture" } }) });
   assert.match(
     capture,
-    /^True mail of the domain is taken, but of MailRelay mail\/outbound spec\.delivery\.mode is not/,
+    /^True mail of the domain is taken, but of MailRelay mail\/outbound spec\.delivery\.mode is Capture: nothing leaves/,
   );
 });
 

@@ -31,7 +31,7 @@ export function recordAttempt(facts: RecordFacts, journal: Journal, metrics: Del
       outcome: outcome.kind,
       code: outcome.reply.code,
       enhanced: outcome.reply.enhanced,
-      isRemote: remoteReply(answer) !== undefined,
+      isRemote: answer.kind !== "captured" && remoteReply(answer) !== undefined,
       domain: message.domain,
       destination: domainOf(recipient.address),
     });

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { systemClock } from "../../runtime/clock.ts";
 import type { Recipient } from "../spool/message/message.ts";
-import type { HostAnswer } from "../mail/hostanswer.ts";
-import { attemptDelivery, type AttemptContext } from "./attempt.ts";
+import { attemptDelivery, type AttemptAnswer, type AttemptContext } from "./attempt.ts";
 import { judge } from "./policy/failure.ts";
 import {
   domainSettingsOf,
@@ -27,7 +26,7 @@ async function hopFor(t: TestContext, script: Script): Promise<ScriptedHop> {
 }
 
 interface Bench {
-  attempt(count: number): Promise<ReadonlyMap<Recipient, HostAnswer>>;
+  attempt(count: number): Promise<ReadonlyMap<Recipient, AttemptAnswer>>;
 }
 
 function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial<NextHop> = {}): Bench {
@@ -36,6 +35,7 @@ function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial
   const ways = hops.map(({ port }) => ({ ...nextHopOf(smarthostAt(port), "relay.test"), ...changes }));
   const context: AttemptContext = {
     snapshot: snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com")]),
+    mode: () => ({ mode: "Send", allowRecipients: [] }),
     route: { kind: "smarthosts", key: "s", hosts: [] },
     pool,
     hosts: new HostMemory(systemClock),
@@ -57,9 +57,9 @@ function benchFor(t: TestContext, hops: readonly ScriptedHop[], changes: Partial
 }
 
 /** How many recipients were left with each answer, as it is judged. */
-function countsOf(answers: ReadonlyMap<Recipient, HostAnswer>): Record<string, number> {
+function countsOf(answers: ReadonlyMap<Recipient, AttemptAnswer>): Record<string, number> {
   const words = [...answers.values()].map((answer) => {
-    if (answer.kind === "accepted") return "delivered";
+    if (answer.kind !== "trouble") return answer.kind === "accepted" ? "delivered" : answer.kind;
     const { kind, reply } = judge(answer.trouble);
     return `${kind} ${reply.enhanced}`;
   });
@@ -228,6 +228,7 @@ test("8-bit mail goes to another host when the first refuses EHLO", async (t) =>
   const { message, recipients } = newMessage({ eightBit: true });
   const answers = await attemptDelivery(message, recipients, {
     snapshot: snapshotOf(relayDocumentOf(), [domainSettingsOf("example.com")]),
+    mode: () => ({ mode: "Send", allowRecipients: [] }),
     route: { kind: "smarthosts", key: "s", hosts: [] },
     pool,
     hosts: new HostMemory(systemClock),

@@ -2,11 +2,14 @@
  * One attempt: one message to the recipients that share a route. Sign, go through the hosts in order, judge.
  *
  * Promise: it never rejects; every recipient has an answer in the end, a host's or what kept us from asking one. What goes wrong
- * on our side defers the message; it is never sent unsigned when its domain has DKIM.
+ * on our side defers the message; it is never sent unsigned when its domain has DKIM. Whom delivery.mode holds back is signed for
+ * like the others and goes nowhere, also when the mode changes while the attempt is under way.
  */
 import type { Snapshot } from "../config/snapshot.ts";
 import type { HostAnswer, Trouble } from "../mail/hostanswer.ts";
+import type { Reply } from "../mail/reply.ts";
 import { fewerRecipients, judge } from "./policy/failure.ts";
+import { capturedReply, mayLeave, type DeliveryMode } from "./policy/mode.ts";
 import { keepsFailing } from "./policy/retry.ts";
 import type { Route } from "./policy/route.ts";
 import type { AttemptPhase } from "./metrics.ts";
@@ -21,8 +24,16 @@ import { ConnectError, type NextHop } from "../smtp/client/transport.ts";
 import type { Outgoing, TransactionReport } from "../smtp/client/transaction.ts";
 import type { HostMemory } from "../limits/hosts.ts";
 
+/** What came of one recipient: what a host says, or nobody was asked because the mail is to stay. */
+export type AttemptAnswer =
+  | HostAnswer
+  /** `signatures` are the fields that it would have left with. */
+  | { readonly kind: "captured"; readonly reply: Reply; readonly signatures: Buffer; readonly host?: undefined };
+
 export interface AttemptContext {
   readonly snapshot: Snapshot;
+  /** Of the newest configuration, which may come after the snapshot. */
+  readonly mode: () => DeliveryMode;
   readonly route: Route;
   readonly pool: Pool;
   readonly hosts: HostMemory;
@@ -42,7 +53,7 @@ export async function attemptDelivery(
   message: Message,
   recipients: readonly Recipient[],
   context: AttemptContext,
-): Promise<ReadonlyMap<Recipient, HostAnswer>> {
+): Promise<ReadonlyMap<Recipient, AttemptAnswer>> {
   const attempt = new Attempt(message, recipients, context);
   await attempt.run();
   return attempt.answers;
@@ -88,8 +99,9 @@ function smallerTransaction(
 class Attempt {
   readonly #message: Message;
   readonly #context: AttemptContext;
-  readonly #answers = new Map<Recipient, HostAnswer>();
+  readonly #answers = new Map<Recipient, AttemptAnswer>();
   #pending: readonly Recipient[];
+  #signatures: Promise<Buffer> | undefined;
 
   constructor(message: Message, recipients: readonly Recipient[], context: AttemptContext) {
     this.#message = message;
@@ -97,11 +109,20 @@ class Attempt {
     this.#pending = recipients;
   }
 
-  get answers(): ReadonlyMap<Recipient, HostAnswer> {
+  get answers(): ReadonlyMap<Recipient, AttemptAnswer> {
     return this.#answers;
   }
 
   async run(): Promise<void> {
+    this.#holdBack();
+    if (this.#pending.length > 0) await this.#sendOut();
+    const held = [...this.#answers].flatMap(([recipient, answer]) => (isWithheld(answer) ? recipient : []));
+    // Others may have been held back with them: they go at the next attempt.
+    const staying = held.filter((recipient) => !this.#mayLeave(recipient));
+    if (staying.length > 0) await this.#capture(staying);
+  }
+
+  async #sendOut(): Promise<void> {
     const hops = await this.#ways();
     if (hops.length > 0) await this.#sendBy(hops);
     // Every host was in trouble: what the last one left stays. Without any host there is no answer yet.
@@ -109,15 +130,40 @@ class Attempt {
     this.#endAll({ phase: "local", reason: "no-route" });
   }
 
+  #mayLeave({ address }: Recipient): boolean {
+    return mayLeave(this.#context.mode(), address);
+  }
+
+  /** Those who are to stay are pending no more, and no host hears of them. */
+  #holdBack(): void {
+    const staying = new Set(this.#pending.filter((recipient) => !this.#mayLeave(recipient)));
+    if (staying.size === 0) return;
+    for (const recipient of staying) this.#answers.set(recipient, withheld);
+    this.#pending = this.#pending.filter((recipient) => !staying.has(recipient));
+  }
+
+  /** What cannot be signed waits, here as on the way out. */
+  async #capture(recipients: readonly Recipient[]): Promise<void> {
+    let answer: AttemptAnswer;
+    try {
+      const signatures = await this.#signed();
+      answer = { kind: "captured", reply: capturedReply(this.#context.mode()), signatures };
+    } catch (error) {
+      answer = { kind: "trouble", trouble: unsigned(error) };
+    }
+    for (const recipient of recipients) this.#answers.set(recipient, answer);
+  }
+
   async #sendBy(hops: readonly NextHop[]): Promise<void> {
     let signatures: Buffer;
     try {
-      signatures = await this.#context.timed("sign", () => this.#sign());
+      signatures = await this.#signed();
     } catch (error) {
-      this.#endAll({ phase: "local", reason: "cannot-sign", detail: words(error) });
+      this.#endAll(unsigned(error));
       return;
     }
     for (const hop of hops) {
+      this.#holdBack();
       await this.#tryHop(hop, signatures);
       if (this.#pending.length === 0) return;
     }
@@ -144,6 +190,12 @@ class Attempt {
     if (route.kind !== "mx" || fallbackSmarthosts.length === 0) return [];
     if (!keepsFailing({ attempts, failingSince, now, retry })) return [];
     return hosts.choose(fallbackSmarthosts.map((smarthost) => nextHopOf(smarthost, snapshot.relay.hostname))).awake;
+  }
+
+  /** Once for all recipients of the attempt. */
+  #signed(): Promise<Buffer> {
+    this.#signatures ??= this.#context.timed("sign", () => this.#sign());
+    return this.#signatures;
   }
 
   #sign(): Promise<Buffer> {
@@ -265,6 +317,7 @@ class Attempt {
       ...(envid === undefined ? {} : { envid }),
       head,
       place: this.#context.place,
+      mayLeave: () => recipients.every((recipient) => this.#mayLeave(recipient)),
       body: body.kind === "inline" ? body.bytes : () => this.#context.readBody(message),
       sizeBytes: head.length + (body.kind === "inline" ? body.bytes.length : body.sizeBytes),
     };
@@ -283,6 +336,16 @@ class Attempt {
 
 function unreached(how: "dialed" | "resting", trouble: Trouble, hop: NextHop): HostAnswer {
   return { kind: "trouble", trouble, host: hop.smarthost.host, unreached: how };
+}
+
+function unsigned(error: unknown): Trouble {
+  return { phase: "local", reason: "cannot-sign", detail: words(error) };
+}
+
+const withheld: HostAnswer = { kind: "trouble", trouble: { phase: "local", reason: "withheld" } };
+
+function isWithheld(answer: AttemptAnswer): boolean {
+  return answer.kind === "trouble" && answer.trouble.reason === "withheld";
 }
 
 const emptyLine = Buffer.from("\r\n", "latin1");

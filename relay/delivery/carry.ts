@@ -13,7 +13,7 @@ import { noHopTracer, type DeliverHop, type HopTracer } from "../observe/hop.ts"
 import type { Journal } from "../observe/journal.ts";
 import type { Recipient } from "../spool/message/message.ts";
 import type { Spool } from "../spool/verbs.ts";
-import { attemptDelivery } from "./attempt.ts";
+import { attemptDelivery, type AttemptAnswer } from "./attempt.ts";
 import { decideAttempt } from "./decide.ts";
 import { settle, type Job } from "./job/job.ts";
 import type { OutcomeWriter } from "./job/outcomewriter.ts";
@@ -75,19 +75,20 @@ export class Carrier {
       if (isFirst) metrics.phaseEnded("wait", (clock.now() - message.acceptedAt) / 1000);
       const answers = await this.#attempt(job, { ...way, hop });
       settle(job);
-      this.#parts.parting.learn(message.id, [...answers.values()]);
+      this.#parts.parting.learn(message.id, hostsAnswers(answers));
       const isDurable = await this.#settle(job, answers, { ...way, hop });
-      return isDurable ? laneResult([...answers.values()]) : undefined;
+      return isDurable ? laneResult(hostsAnswers(answers)) : undefined;
     } finally {
       hop?.end(undefined);
     }
   }
 
-  #attempt(job: Job, { snapshot, route, hop }: Way): Promise<ReadonlyMap<Recipient, HostAnswer>> {
-    const { clock, spool } = this.#options;
+  #attempt(job: Job, { snapshot, route, hop }: Way): Promise<ReadonlyMap<Recipient, AttemptAnswer>> {
+    const { clock, spool, snapshots } = this.#options;
     const { pool, hosts, finder, place } = this.#parts;
     return attemptDelivery(job.message, job.recipients, {
       snapshot,
+      mode: () => snapshots.current().relay.delivery,
       route,
       pool,
       hosts,
@@ -101,7 +102,7 @@ export class Carrier {
   }
 
   /** People and panels are told of an outcome when it is durable, and not before. */
-  async #settle(job: Job, answers: ReadonlyMap<Recipient, HostAnswer>, { snapshot, hop }: Way): Promise<boolean> {
+  async #settle(job: Job, answers: ReadonlyMap<Recipient, AttemptAnswer>, { snapshot, hop }: Way): Promise<boolean> {
     const { clock, chance, journal, metrics } = this.#options;
     const { message } = job;
     const attempted = decideAttempt({ message, answers, snapshot, now: clock.now(), chance, hop });
@@ -124,11 +125,16 @@ export class Carrier {
   }
 }
 
+function hostsAnswers(answers: ReadonlyMap<Recipient, AttemptAnswer>): readonly HostAnswer[] {
+  return [...answers.values()].flatMap((answer) => (answer.kind === "captured" ? [] : answer));
+}
+
 /** What the answers say about the hosts of a destination; undefined when they say nothing. */
 function laneResult(answers: readonly HostAnswer[]): LaneResult | undefined {
   const ofHost = answers.flatMap((answer) =>
     answer.kind === "trouble" && judge(answer.trouble).scope === "host" ? answer : [],
   );
+  if (answers.length === 0) return undefined;
   if (ofHost.length < answers.length) return "good";
   if (ofHost.every(({ unreached }) => unreached === "resting")) return "untried";
   return ofHost.every(({ unreached }) => unreached !== undefined) ? "bad" : undefined;

@@ -12,14 +12,15 @@ import type { DeliverHop } from "../observe/hop.ts";
 import type { Message, NewMessage, Recipient } from "../spool/message/message.ts";
 import type { Outcome } from "../spool/verbs.ts";
 import type { SpoolId } from "../spool/message/id.ts";
+import type { AttemptAnswer } from "./attempt.ts";
 import { writeNotice } from "./bounce.ts";
 import { expire, judge } from "./policy/failure.ts";
 import { expiresAt, nextAttemptAt } from "./policy/retry.ts";
 
-/** A recipient, what a host said of it, and what we decided; `notice` is what the sender is told of that. */
+/** A recipient, what a host said of it if one was asked, and what we decided; `notice` is what the sender is told of that. */
 export interface AttemptedRecipient {
   readonly recipient: Recipient;
-  readonly answer: HostAnswer;
+  readonly answer: AttemptAnswer;
   readonly outcome: Outcome;
   readonly notice?: NoticeAction;
 }
@@ -37,7 +38,7 @@ export interface Attempted {
 
 export interface AttemptFacts {
   readonly message: Message;
-  readonly answers: ReadonlyMap<Recipient, HostAnswer>;
+  readonly answers: ReadonlyMap<Recipient, AttemptAnswer>;
   readonly snapshot: Snapshot;
   readonly now: number;
   readonly chance: Chance;
@@ -65,8 +66,10 @@ interface DecisionFacts extends AttemptFacts {
   readonly attempt: string | undefined;
 }
 
-function decide(recipient: Recipient, answer: HostAnswer, facts: DecisionFacts): AttemptedRecipient {
+function decide(recipient: Recipient, answer: AttemptAnswer, facts: DecisionFacts): AttemptedRecipient {
   const outcome = outcomeOf(recipient, answer, facts);
+  // Neither delivered nor failed, whatever NOTIFY says: there is nothing to tell of mail that nobody was to have.
+  if (answer.kind === "captured") return { recipient, answer, outcome };
   const { sender, acceptedAt } = facts.message;
   const { notify, delayNotified } = recipient;
   const notice = dueNotice({
@@ -88,8 +91,19 @@ function endingOf(answer: HostAnswer, outcome: Outcome): Ending {
   return outcome.kind === "failed" ? "failed" : "deferred";
 }
 
-function outcomeOf({ index, attempts }: Recipient, answer: HostAnswer, facts: DecisionFacts): Outcome {
+function outcomeOf({ index, attempts }: Recipient, answer: AttemptAnswer, facts: DecisionFacts): Outcome {
   if (answer.kind === "accepted") return { kind: "delivered", index, reply: answer.reply };
+  if (answer.kind === "captured") {
+    const { header, body } = facts.message;
+    const copiedBytes = header.length + (body.kind === "inline" ? body.bytes.length : 0);
+    return {
+      kind: "captured",
+      index,
+      reply: answer.reply,
+      signatures: answer.signatures.toString("latin1"),
+      copiedBytes,
+    };
+  }
   const { message, snapshot, now, draw, attempt } = facts;
   const { retry } = snapshot.relay.delivery;
   const { acceptedAt } = message;
@@ -138,9 +152,9 @@ function reported({ recipient: { address, notify, orcpt }, answer, outcome }: At
     ...(notify === undefined ? {} : { notify }),
     ...(orcpt === undefined ? {} : { orcpt }),
   };
-  const remote = remoteReply(answer);
+  const remote = answer.kind === "captured" ? undefined : remoteReply(answer);
   const said = remote === undefined ? {} : { reply: remote.reply, remoteHost: remote.host };
-  if (answer.kind === "accepted") {
+  if (answer.kind !== "trouble") {
     const status = answer.reply.enhanced ?? "2.0.0";
     return { ...recipient, status, cause: status, reply: answer.reply, ...said };
   }

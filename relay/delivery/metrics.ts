@@ -115,7 +115,8 @@ function attemptMetrics(
     attempts.inc({ outcome, code: String(code) });
     byDestination.inc({ destination: named, outcome, reply: replyClass(code, isRemote) });
     byDomain.inc({ domain: domains.of(domain), outcome });
-    if (outcome !== "delivered") countRefusal({ destination: named, outcome, code: String(code), enhanced });
+    if (outcome === "deferred" || outcome === "failed")
+      countRefusal({ destination: named, outcome, code: String(code), enhanced });
   };
 }
 

@@ -11,7 +11,6 @@
 import type { Log } from "../../runtime/log.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Limits } from "../limits/limits.ts";
-import { domainOf } from "../mail/address.ts";
 import type { Entry, Message, NewMessage, Recipient } from "../spool/message/message.ts";
 import type { Reservation, Starter } from "../spool/start.ts";
 import type { Spool } from "../spool/verbs.ts";
@@ -304,5 +303,5 @@ class Runner implements QueueRunner {
 }
 
 function routeFor(snapshot: Snapshot, message: Message, recipient: Recipient): Route {
-  return routeIn(snapshot, message.domain, domainOf(recipient.address));
+  return routeIn(snapshot, message.domain, recipient.address);
 }

@@ -20,6 +20,11 @@ const rows = [
     typed: ["spool", "--export", "12"],
     command: { verb: "spool", show: { kind: "export", row: 12 }, limit: 100, ...none },
   },
+  {
+    typed: ["spool", "--captured", "--json"],
+    command: { verb: "spool", show: { kind: "captured" }, limit: 100, ...none, json: true },
+  },
+  { typed: ["spool", "--eml", "7"], command: { verb: "spool", show: { kind: "eml", row: 7 }, limit: 100, ...none } },
   { typed: ["trace", "0m1"], command: { verb: "trace", id: "0m1", ...none, port: undefined } },
   {
     typed: ["trace", "--json", " <a@b> "],
@@ -40,7 +45,9 @@ const wrong = [
   [["spool", "--limit=-1"], /--limit/],
   [["spool", "all"], /takes no all/],
   [["spool", "--export", "0m1"], /--export must be the number of a row/],
-  [["spool", "--export", "1", "--unreadable"], /do not go together/],
+  [["spool", "--export", "1", "--unreadable"], /--export and --unreadable do not go together/],
+  [["spool", "--captured", "--eml", "1"], /--eml and --captured do not go together/],
+  [["spool", "--eml", "message"], /--eml must be the number of a row/],
   [["trace"], /one spool id or Message-ID/],
   [["trace", " "], /between 1 and 1000/],
   [["trace", "x".repeat(1_001)], /between 1 and 1000/],

@@ -1,4 +1,4 @@
-/** What a person typed after `spool` and `trace`. Pure. */
+/** What a person typed after `spool`, `captured` and `trace`. Pure. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 export const inspectionUsage = `  spool [--limit N] [--json]
@@ -7,17 +7,25 @@ export const inspectionUsage = `  spool [--limit N] [--json]
         recipients that are set aside, because their rows cannot be read, with the row of each and what is wrong with it
   spool --export ROW
         everything that is known of one message, as JSON, readable or not: the number of its row is what --unreadable says
+  spool --captured [--limit N] [--json]
+        mail that delivery.mode kept from leaving, with its senders, recipients and subjects, the newest first
+  spool --eml ROW
+        one captured message as it would have left, with its signatures: save it with > message.eml
+  captured [--port N]
+        the same mail as a page on port N (8025) of this pod's loopback, until nobody has looked for a quarter of an hour: kubectl port-forward
+        POD 8025 leads there
   trace ID [--json]
         the story of one message, by its spool id or its Message-ID
 
-  spool and trace run beside the relay (kubectl exec POD -- node /app/relay/main.js trace ID); elsewhere say where to look:
+  spool, captured and trace run beside the relay (kubectl exec POD -- node /app/relay/main.js trace ID); elsewhere say where to look:
   --directory DIR   the spool; MAILBOAT_SPOOL_DIR when absent (in local mode .mailboat/pods/NAMESPACE.POD/spool)
   --port N          of trace: where the relay serves /status; 9464 when absent
 `;
 
 export interface SpoolCommand {
   readonly verb: "spool";
-  readonly show: { readonly kind: "queue" | "unreadable" } | { readonly kind: "export"; readonly row: number };
+  readonly show:
+    { readonly kind: "queue" | "unreadable" | "captured" } | { readonly kind: "export" | "eml"; readonly row: number };
   readonly limit: number;
   readonly json: boolean;
   readonly directory: string | undefined;
@@ -31,12 +39,20 @@ export interface TraceCommand {
   readonly port: number | undefined;
 }
 
+export interface CapturedCommand {
+  readonly verb: "captured";
+  readonly port: number;
+  readonly directory: string | undefined;
+}
+
 export interface WrongCommand {
   readonly verb: "wrong";
   readonly reason: string;
 }
 
 export type InspectionCommand = SpoolCommand | TraceCommand | WrongCommand;
+
+const pagePort = 8025;
 
 const defaultLimit = 100;
 const highestLimit = 10_000;
@@ -53,22 +69,43 @@ export function readCommand(verb: "spool" | "trace", args: readonly string[]): I
   }
 }
 
+export function readCapturedCommand(args: readonly string[]): CapturedCommand | WrongCommand {
+  try {
+    const { values, positionals } = parsed(args, { directory: shared.directory, port: { type: "string" } });
+    if (positionals.length > 0) return wrong(`captured takes no ${positionals[0] ?? ""}`);
+    const port = values.port === undefined ? pagePort : wholeNumber(values.port, 65_535);
+    if (port === undefined) return wrong("--port must be a number from 1 to 65535");
+    return { verb: "captured", port, directory: values.directory };
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function readSpool(args: readonly string[]): SpoolCommand | WrongCommand {
   const { values, positionals } = parsed(args, {
     ...shared,
     limit: { type: "string" },
     unreadable: { type: "boolean" },
     export: { type: "string" },
+    captured: { type: "boolean" },
+    eml: { type: "string" },
   });
   if (positionals.length > 0) return wrong(`spool takes no ${positionals[0] ?? ""}`);
   const limit = values.limit === undefined ? defaultLimit : wholeNumber(values.limit, highestLimit);
   if (limit === undefined) return wrong(`--limit must be a number from 1 to ${highestLimit}`);
-  const row = values.export === undefined ? undefined : wholeNumber(values.export, highestRow);
-  if (values.export !== undefined && row === undefined) return wrong("--export must be the number of a row");
-  if (row !== undefined && values.unreadable === true) return wrong("--export and --unreadable do not go together");
-  const kind = values.unreadable === true ? "unreadable" : "queue";
-  const show: SpoolCommand["show"] = row === undefined ? { kind } : { kind: "export", row };
+  const [asked, another] = (["export", "eml", "unreadable", "captured"] as const).filter(
+    (name) => values[name] !== undefined,
+  );
+  if (another !== undefined) return wrong(`--${asked ?? ""} and --${another} do not go together`);
+  const show =
+    asked === "export" || asked === "eml" ? rowOf(asked, values[asked]) : ({ kind: asked ?? "queue" } as const);
+  if (show === undefined) return wrong(`--${asked ?? ""} must be the number of a row`);
   return { verb: "spool", show, limit, json: values.json === true, directory: values.directory };
+}
+
+function rowOf(kind: "export" | "eml", text = ""): SpoolCommand["show"] | undefined {
+  const row = wholeNumber(text, highestRow);
+  return row === undefined ? undefined : { kind, row };
 }
 
 function readTrace(args: readonly string[]): TraceCommand | WrongCommand {

@@ -26,7 +26,7 @@ export function renderTelling(telling: Telling): string {
 export function isSettled({ destinations, events }: MessageStory): boolean {
   if (destinations === undefined) return false;
   const ended = events
-    .filter(({ event }) => event === "delivered" || event === "failed")
+    .filter(({ event }) => event === "delivered" || event === "captured" || event === "failed")
     .reduce((sum, { recipients = 0 }) => sum + recipients, 0);
   return ended >= Object.values(destinations).reduce((sum, count) => sum + count, 0);
 }

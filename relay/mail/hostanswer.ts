@@ -13,6 +13,7 @@ export type LocalReason =
   | "cannot-sign"
   | "body-unreadable"
   | "no-route"
+  | "withheld"
   | "no-smtputf8"
   | "no-8bitmime"
   | "smtputf8-unknown"

@@ -205,7 +205,7 @@ function isTrouble({ kind, line }: StoryEvent): boolean {
 }
 
 /** A pod that leaves hands over all it has: that must not wash away the few messages that people ask for. */
-const smoothKinds: ReadonlySet<Transition["kind"]> = new Set(["delivered", "handed over", "taken over"]);
+const smoothKinds: ReadonlySet<Transition["kind"]> = new Set(["delivered", "captured", "handed over", "taken over"]);
 
 export function withBrackets(messageId: string): string {
   return messageId.startsWith("<") ? messageId : `<${messageId}>`;

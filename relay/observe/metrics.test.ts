@@ -17,6 +17,7 @@ const depth: SpoolDepth = {
   usedBytes: 4096,
   logBytes: 1024,
   unreadableRecipients: 2,
+  capturedMessages: 6,
   full: false,
   spoolId: "s",
 };

@@ -44,7 +44,7 @@ export const attribute = {
   messageSize: "mailboat.message.size",
   /** Counts from 1. */
   attempt: "mailboat.attempt",
-  /** accepted, refused, abandoned; delivered, deferred, failed, mixed; of a hand-off taken, known, refused, unknown. */
+  /** accepted, refused, abandoned; delivered, captured, deferred, failed, mixed; of a hand-off taken, known, refused, unknown. */
   outcome: "mailboat.outcome",
   keys: "mailboat.dkim.keys",
   /** What a notice tells of; absent when nobody is told. */

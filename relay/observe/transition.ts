@@ -64,7 +64,7 @@ export interface HandoffLine extends Line {
 
 export type Transition =
   | { readonly kind: "accepted"; readonly line: AcceptedLine }
-  | { readonly kind: "delivered" | "deferred" | "failed"; readonly line: OutcomeLine }
+  | { readonly kind: "delivered" | "captured" | "deferred" | "failed"; readonly line: OutcomeLine }
   | { readonly kind: "bounced" | "notified"; readonly line: NoticeLine }
   | { readonly kind: "double bounce"; readonly line: DoubleBounceLine }
   | { readonly kind: "handed over" | "taken over"; readonly line: HandoffLine };

@@ -73,9 +73,14 @@ function depthGauges(registry: MetricsRegistry, sources: SpoolSources): () => Pr
     name: "mailboat_spool_unreadable_recipients",
     help: "Recipients that are set aside because their rows cannot be read",
   });
+  const captured = registry.gauge({
+    name: "mailboat_spool_captured_messages",
+    help: "Messages that delivery.mode kept from leaving and that can be read; the oldest are dropped",
+  });
   return async () => {
     const now = await sources.depth();
     unreadable.set(now.unreadableRecipients);
+    captured.set(now.capturedMessages);
     recipients.set(now.queuedRecipients);
     queued.set(now.queuedMessages);
     used.set(now.usedBytes);

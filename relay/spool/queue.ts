@@ -9,6 +9,8 @@ export interface SpoolDepth {
   readonly queuedRecipients: number;
   /** Those of them that are set aside because their rows cannot be read: nobody sends them. */
   readonly unreadableRecipients: number;
+  /** Kept for people to read, in no queue: nobody sends them. */
+  readonly capturedMessages: number;
   /** Earliest due time among the waiting recipients that are due; undefined when none is. */
   readonly oldestDueAt: number | undefined;
   readonly usedBytes: number;
@@ -145,10 +147,35 @@ export interface ExportedMessage {
 
 export type ExportedValue = string | number | null | { readonly base64: string };
 
+/** What delivery.mode kept from leaving. Whose it is and whom it was for is what people look for. */
+export interface CapturedMail {
+  /** Number of its row. */
+  readonly row: number;
+  /** The spool id that the client was told. */
+  readonly id: string;
+  /** ms since the epoch. */
+  readonly capturedAt: number;
+  /** "" of a notice. */
+  readonly from: string;
+  readonly domain: string;
+  readonly to: readonly string[];
+  readonly sizeBytes: number;
+  readonly subject: string;
+}
+
+export interface CapturedMessage {
+  readonly mail: CapturedMail;
+  /** As it would have left, signatures included. */
+  readonly octets: Buffer;
+}
+
 /** Stands for the domains beyond the bound. */
 export const otherDomains = "(other)";
 
-/** What it sees is not one moment: a message may leave between two reads. Of addresses only the domains come out of here. */
+/**
+ * What it sees is not one moment: a message may leave between two reads. Of addresses only the domains come out of here, but for
+ * captured mail, which is there to be looked at.
+ */
 export interface SpoolReader {
   /** By spool id; undefined when it is not in the spool, or not any more. */
   message(id: string): Promise<QueuedMessage | undefined>;
@@ -161,5 +188,9 @@ export interface SpoolReader {
   unreadable(limit: number): Promise<readonly UnreadableRecipient[]>;
   /** The rows of one message as they are; undefined when there is no such message. */
   exported(row: number): Promise<ExportedMessage | undefined>;
+  /** At most `limit`, the newest first. */
+  captured(limit: number): Promise<readonly CapturedMail[]>;
+  /** Undefined when there is no such row, or not any more. */
+  capturedMessage(row: number): Promise<CapturedMessage | undefined>;
   close(): Promise<void>;
 }

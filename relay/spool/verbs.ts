@@ -31,7 +31,16 @@ export type Outcome =
       /** Trace context of this attempt. */
       readonly attempt?: string;
     }
-  | { readonly kind: "failed"; readonly index: number; readonly reply: Reply };
+  | { readonly kind: "failed"; readonly index: number; readonly reply: Reply }
+  /** It is to stay: kept aside for people, with the signature fields that it would have left with. */
+  | {
+      readonly kind: "captured";
+      readonly index: number;
+      readonly reply: Reply;
+      readonly signatures: string;
+      /** Octets of the message that are copied, once for all recipients. */
+      readonly copiedBytes: number;
+    };
 
 /** Not attempted after all, because the destination takes no more now or delivery stands down: the attempt does not count. */
 export interface Postponement {

@@ -115,6 +115,10 @@ const shows: Readonly<Record<string, readonly RegExp[]>> = {
   "read-a-bounce.md": [/failed +1 recipient at example\.net, attempt 1.*550 5\.1\.1 no such user here/],
   "restrict-who-may-connect.md": [/condition met[^]*cidr: 10\.20\.0\.0\/16[^]*port: 2025/],
   "rotate-a-dkim-key.md": [/^s2\._domainkey\.example\.com\. /m, /^mbe[0-9a-f]{10}\._domainkey\.example\.com\. /m],
+  "staging-never-mails-customers.md": [
+    /spec\.delivery\.mode is Capture: nothing leaves/,
+    /^1 captured message, [^]*app@example\.com +customer@example\.net/m,
+  ],
   "second-team.md": [/condition met[^]*_domainkey\.shop\.example\. .*IN TXT/],
 };
 
@@ -194,15 +198,17 @@ async function firstRelayAndDomain(): Promise<void> {
   await stage.untilCondition("SenderDomain", exampleCom, { type: "KeysReady", status: "True", withinMs });
 }
 
-/** Nothing of both is refused, or accepted without being acted on. */
+/** Nothing of both is refused, or accepted without being acted on; a mode that captures is acted on, and said. */
 async function settled(): Promise<void> {
   for (const [kind, place] of [
     ["MailRelay", outbound],
     ["SenderDomain", exampleCom],
   ] as const) {
-    const { metadata } = await stage.read(kind, place);
-    const observedGeneration = Number(metadata["generation"]);
-    const wanted = { type: "Accepted", status: "True", reason: "Accepted", observedGeneration, withinMs };
+    const object = await stage.read(kind, place);
+    const observedGeneration = Number(object.metadata["generation"]);
+    const mode = kind === "MailRelay" ? placeIn(object, ["spec", "delivery", "mode"]) : undefined;
+    const reason = (mode ?? "Send") === "Send" ? "Accepted" : "MailCaptured";
+    const wanted = { type: "Accepted", status: "True", reason, observedGeneration, withinMs };
     await stage.untilCondition(kind, place, wanted);
   }
 }
@@ -300,18 +306,20 @@ interface RelayWithMail {
   sees(text: string): void;
 }
 
-/** A message that the next hop puts off, or refuses for the page that is about that. */
+/** A message that the next hop puts off, or refuses for the page that is about that; or that it never sees. */
 async function relayWithMail(t: TestContext, page: string): Promise<RelayWithMail> {
   const reply = page === "read-a-bounce.md" ? "550 5.1.1 no such user here" : "451 4.2.0 mailbox busy";
   const retry = { firstMs: 60_000, maxMs: 60_000, expireAfterMs: 3_600_000, notifyDelayAfterMs: 600_000 };
   const script = { recipient: (address: string) => (address === "customer@example.net" ? reply : undefined) };
-  const bed = await openStage(t, { file: import.meta.url, name: page, plan: { retry }, script });
+  const isCaptured = page === "staging-never-mails-customers.md";
+  const plan = { retry, ...(isCaptured ? { delivery: { mode: "Capture" } as const } : {}) };
+  const bed = await openStage(t, { file: import.meta.url, name: page, plan, script });
   const client = await openSession({ name: "smtp", port: bed.relay.port("smtp") });
   const accepted = await client.send(sender, ["customer@example.net"], simpleMessage("hello"));
   client.destroy();
   const id = /Message accepted as (\w+)/.exec(accepted.text)?.[1] ?? "";
   if (reply.startsWith("451")) {
-    await bed.relay.program.waitForLog("deferred");
+    await bed.relay.program.waitForLog(isCaptured ? "captured" : "deferred");
     return { env: besideRelay(bed.relay), id, sees: () => assert.fail("no notice comes of it") };
   }
   await bed.hop.waitForMails(1);

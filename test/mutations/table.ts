@@ -5,6 +5,7 @@ import { certificateMutations } from "./rows/certificates.ts";
 import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
 import { localMutations } from "./rows/local.ts";
+import { modeMutations } from "./rows/modes.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
 import { relayMutations } from "./rows/relay.ts";
@@ -15,6 +16,7 @@ export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...passwordMutations,
   ...certificateMutations,
+  ...modeMutations,
   ...operatorMutations,
   ...statusMutations,
   ...upgradeMutations,

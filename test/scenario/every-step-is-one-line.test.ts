@@ -52,6 +52,7 @@ const script = [
     notices: 2,
   },
   { name: "told of success", to: ["a@ok.example> NOTIFY=SUCCESS"], lines: /^accepted delivered notified$/, notices: 1 },
+  { name: "captured", to: ["a@customer.example"], lines: /^accepted captured$/, notices: 0 },
   { name: "from nobody", from: "", to: ["gone@ok.example"], lines: /^accepted failed double bounce$/, notices: 0 },
 ] as const;
 
@@ -67,7 +68,13 @@ async function submit(client: WireClient, step: (typeof script)[number]): Promis
 test("every step of a message is one line, with the fields that the documentation says", async (t) => {
   const stage = await openStage(t, {
     file: import.meta.url,
-    plan: { retry },
+    plan: {
+      retry,
+      delivery: {
+        mode: "AllowList",
+        allowRecipients: ["*@ok.example", "*@mixed.example", "*@busy.example", sender],
+      },
+    },
     relay: { env: { MAILBOAT_SPAN_LINES: "1" } },
     script: {
       recipient(address) {

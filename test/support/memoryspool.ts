@@ -157,6 +157,7 @@ export class MemorySpool implements Spool {
       usedBytes: 0,
       logBytes: 0,
       unreadableRecipients: 0,
+      capturedMessages: 0,
       full: false,
       spoolId: "memory",
     };

@@ -87,6 +87,7 @@ export class MemorySpool implements Spool {
       usedBytes: 0,
       logBytes: 0,
       unreadableRecipients: 0,
+      capturedMessages: 0,
       full: this.full,
       spoolId: "test",
     };

@@ -1,6 +1,6 @@
 /**
- * A message that nobody has captured: it waits in a spool, or it bounced and its notice gave it back. What cannot be read there is
- * simply not shown.
+ * A message that the capture exchanger does not have: it waits in a spool, was captured there, or bounced and its notice gave it
+ * back. What cannot be read there is simply not shown.
  */
 import { readFile } from "node:fs/promises";
 import { returnedBy } from "../../capture/mime.ts";
@@ -12,6 +12,8 @@ import type { CapturedFiles } from "./capturedfiles.ts";
 
 export interface HeldMail extends Pick<Held, "where" | "pod" | "isWhole"> {
   readonly octets: Octets;
+  /** It is kept in the spool and will not leave. */
+  readonly isCaptured: boolean;
 }
 
 export interface HeldPlaces {
@@ -25,7 +27,7 @@ export async function heldOf(story: Story, places: HeldPlaces): Promise<HeldMail
 }
 
 export async function viewOf(held: HeldMail): Promise<Held> {
-  const { octets, ...place } = held;
+  const { octets, isCaptured: _, ...place } = held;
   return { ...place, sizeBytes: await sizeOf(octets), content: await readContent(octets), note: noteOf(held) };
 }
 
@@ -33,7 +35,9 @@ async function inSpool(story: Story, { stateDirectory }: HeldPlaces): Promise<He
   for (const { pod, directory } of await spoolsIn(stateDirectory)) {
     for (const id of story.spoolIds) {
       const spooled = peekSpool(directory, id);
-      if (spooled !== undefined) return { where: "spool", pod, isWhole: true, octets: spooled.octets };
+      if (spooled === undefined) continue;
+      const { octets, isCaptured } = spooled;
+      return { where: "spool", pod, isWhole: true, octets, isCaptured };
     }
   }
   return undefined;
@@ -44,7 +48,7 @@ async function inNotice(story: Story, { history, files }: HeldPlaces): Promise<H
     const path = await files.path(copy.file);
     const returned = path === undefined ? undefined : await readReturned(path);
     if (returned !== undefined)
-      return { where: "notice", pod: null, isWhole: returned.isWhole, octets: returned.bytes };
+      return { where: "notice", pod: null, isWhole: returned.isWhole, octets: returned.bytes, isCaptured: false };
   }
   return undefined;
 }
@@ -58,7 +62,9 @@ async function readReturned(path: string): ReturnType<typeof returnedBy> {
   }
 }
 
-function noteOf({ where, pod, isWhole }: HeldMail): string {
+function noteOf({ where, pod, isWhole, isCaptured }: HeldMail): string {
+  if (isCaptured)
+    return `captured in the spool of ${pod ?? "a pod"} as it would have left: delivery.mode keeps it here`;
   if (where === "spool") return `waits in the spool of ${pod ?? "a pod"}; its signatures are made when it leaves`;
   return isWhole ? "as the notice to the sender gave it back" : "its header, as the notice to the sender gave it back";
 }

@@ -30,6 +30,8 @@ const localRules: Readonly<Record<LocalReason, LocalRule>> = {
   "cannot-sign": ["deferred", "message", 451, "4.7.0", "no usable DKIM key for the sender's domain"],
   "body-unreadable": ["deferred", "message", 451, "4.3.0", "the spool could not read the message"],
   "no-route": ["deferred", "message", 451, "4.4.4", "no way out for this recipient"],
+  // delivery.mode changed while it was on its way: the next attempt does as the mode says.
+  withheld: ["deferred", "message", 451, "4.3.2", "held back: delivery.mode changed while it was on its way"],
   // RFC 6531 section 3.6: a message that needs SMTPUTF8 must not go to a server without it.
   "no-smtputf8": ["failed", "message", 553, "5.6.7", "the next hop does not offer SMTPUTF8"],
   // RFC 6152 section 3: converting the body would break its signature.

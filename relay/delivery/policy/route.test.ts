@@ -46,7 +46,7 @@ function domainWith(smarthosts: SmarthostDocument[]): DomainSettings {
 }
 
 test("routeOf() takes the relay's smarthosts, in order", () => {
-  const route = routeOf(relayDocumentOf({ smarthosts: [first, second] }), undefined, "example.net");
+  const route = routeOf(relayDocumentOf({ smarthosts: [first, second] }), undefined, "anna@example.net");
   assert.deepEqual(route, {
     kind: "smarthosts",
     key: "smarthosts one.test:587/Required two.test:25/None",
@@ -56,26 +56,34 @@ test("routeOf() takes the relay's smarthosts, in order", () => {
 
 test("routeOf() prefers the sender domain's own smarthosts", () => {
   const domain = domainWith([second]);
-  const route = routeOf(relayDocumentOf({ smarthosts: [first] }), domain, "example.net");
+  const route = routeOf(relayDocumentOf({ smarthosts: [first] }), domain, "anna@example.net");
   assert.equal(route.key, "smarthosts two.test:25/None");
 });
 
 test("routeOf() without smarthosts is the MX of the recipient's domain", () => {
-  const route = routeOf(relayDocumentOf(), domainWith([]), "example.net");
+  const route = routeOf(relayDocumentOf(), domainWith([]), "anna@example.net");
   assert.deepEqual(route, { kind: "mx", key: "mx example.net", domain: "example.net" });
 });
 
 test("routeOf() holds mail for which there is no way out, and says why", () => {
-  const route = routeOf(relayDocumentOf(), undefined, "");
+  const route = routeOf(relayDocumentOf(), undefined, "postmaster");
   assert.equal(route.kind, "held");
 });
 
-for (const mode of ["Capture", "AllowList"] as const) {
-  test(`routeOf() lets nothing out in mode ${mode}`, () => {
-    const route = routeOf(relayDocumentOf({ mode, smarthosts: [first] }), undefined, "example.net");
-    assert.equal(route.kind, "held");
-  });
-}
+test("routeOf() leads nowhere where the mode lets nothing out, whatever ways there are", () => {
+  const allowRecipients = ["qa@example.net"];
+  for (const [mode, recipient, kind] of [
+    ["Capture", "qa@example.net", "captured"],
+    ["Capture", "nodomain", "captured"],
+    ["AllowList", "customer@example.net", "captured"],
+    ["AllowList", "qa@example.net", "smarthosts"],
+  ] as const) {
+    const relay = relayDocumentOf({ mode, allowRecipients, smarthosts: [first], fallbackSmarthosts: [second] });
+    for (const domain of [undefined, domainWith([second])]) {
+      assert.equal(routeOf(relay, domain, recipient).kind, kind, `${mode} ${recipient}`);
+    }
+  }
+});
 
 const gap = { domains: new Set<string>(), shards: false, relay: false };
 for (const [what, gaps, known, kind] of [
@@ -87,7 +95,7 @@ for (const [what, gaps, known, kind] of [
 ] as const) {
   test(`routeIn(): mail of a domain ${what}`, () => {
     const domains = new Map(known ? [["example.com", domainWith([])]] : []);
-    const route = routeIn({ relay: relayDocumentOf(), domains, gaps }, "example.com", "example.net");
+    const route = routeIn({ relay: relayDocumentOf(), domains, gaps }, "example.com", "anna@example.net");
     assert.equal(route.kind, kind);
   });
 }

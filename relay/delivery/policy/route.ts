@@ -1,26 +1,32 @@
 /**
- * Which way a recipient's mail goes out. Pure: the snapshot and the recipient's domain decide, nothing else.
+ * Which way a recipient's mail goes out. Pure: the snapshot and the recipient's address decide, nothing else.
  * It cannot fail: a recipient with no way out has a route that says why, and its mail waits.
  */
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
 import type { DomainSettings, Snapshot } from "../../config/snapshot.ts";
+import { domainOf } from "../../mail/address.ts";
+import { mayLeave } from "./mode.ts";
 
 /** `key` names the destination: recipients of one message with the same key share a transaction. */
 export type Route =
   | { readonly kind: "smarthosts"; readonly key: string; readonly hosts: readonly SmarthostDocument[] }
   | { readonly kind: "mx"; readonly key: string; readonly domain: string }
+  /** Into the spool's captured mail: it goes nowhere (delivery.mode). */
+  | { readonly kind: "captured"; readonly key: string }
   | { readonly kind: "held"; readonly key: string; readonly reason: string };
 
 /** Mail of a domain that has not arrived waits for it: the relay's way may not be the domain's own. */
 export function routeIn(
   { relay, domains, gaps }: Pick<Snapshot, "relay" | "domains" | "gaps">,
   senderDomain: string,
-  recipientDomain: string,
+  recipient: string,
 ): Route {
   const settings = domains.get(senderDomain);
   if (settings === undefined && (gaps.shards || gaps.domains.has(senderDomain))) return notArrived;
-  return routeOf(relay, settings, recipientDomain);
+  return routeOf(relay, settings, recipient);
 }
+
+const captured: Route = { kind: "captured", key: "captured" };
 
 const notArrived: Route = {
   kind: "held",
@@ -29,17 +35,15 @@ const notArrived: Route = {
 };
 
 /**
- * The sender domain's own smarthosts first, else the relay's, else the MX of the recipient's domain.
- * `recipientDomain` is an A-label in lower case; "" when the address has none.
+ * Nowhere where the mode says so, whatever ways there are; else the sender domain's own smarthosts first, else the relay's, else
+ * the MX of the recipient's domain.
  */
-export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undefined, recipientDomain: string): Route {
-  const { mode } = relay.delivery;
-  // Mail that a staging relay was told not to send must never leave by mistake: it waits, and says so.
-  if (mode !== "Send")
-    return { kind: "held", key: "held", reason: `delivery.mode ${mode} is not supported by this relay` };
+export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undefined, recipient: string): Route {
+  if (!mayLeave(relay.delivery, recipient)) return captured;
   const own = domain?.document.smarthosts ?? [];
   const hosts = own.length > 0 ? own : relay.delivery.smarthosts;
   if (hosts.length > 0) return routeBy(hosts);
+  const recipientDomain = domainOf(recipient);
   if (recipientDomain === "")
     return { kind: "held", key: "held", reason: "the recipient has no domain and there is no smarthost" };
   return { kind: "mx", key: `mx ${recipientDomain}`, domain: recipientDomain };

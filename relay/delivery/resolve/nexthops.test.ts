@@ -369,10 +369,16 @@ test("hops() of smarthosts ask the name servers that are configured, and leave u
 
 test("hops() of a held route defer with its reason", async () => {
   const finder = new NextHopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
-  const route: Route = { kind: "held", key: "held", reason: "delivery.mode Capture is not supported" };
+  const route: Route = { kind: "held", key: "held", reason: "there is no smarthost" };
   const found = await finder.hops(route, relayDocumentOf());
   assert.ok("trouble" in found);
-  assert.match(judge(found.trouble).reply.text, /delivery.mode Capture/);
+  assert.match(judge(found.trouble).reply.text, /there is no smarthost/);
+});
+
+test("hops() of captured mail are none", async () => {
+  const finder = new NextHopFinder({ clock: systemClock, chance: () => 0, limits, mxPort: 25 });
+  const found = await finder.hops({ kind: "captured", key: "captured" }, relayDocumentOf());
+  assert.deepEqual(found, { trouble: { phase: "local", reason: "withheld" } });
 });
 
 const host = (name: string, preference: number, ...addresses: string[]) => ({ name, preference, addresses });

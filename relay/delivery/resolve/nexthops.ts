@@ -84,6 +84,8 @@ export class NextHopFinder {
           : this.#smarthosts(route.hosts, relay);
       case "held":
         return { trouble: { phase: "local", reason: "no-route", detail: route.reason } };
+      case "captured":
+        return { trouble: { phase: "local", reason: "withheld" } };
       case "mx": {
         const { found } = await this.#find(route.domain, relay, finding);
         if ("trouble" in found) return found;

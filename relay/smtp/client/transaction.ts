@@ -28,6 +28,8 @@ export interface Outgoing {
   readonly sizeBytes: number;
   /** Asked before the first octet of the message leaves, which waits for what it returns: its outcome must have a place. */
   readonly place?: () => Promise<void> | undefined;
+  /** Asked before the envelope, the first octet of the message and the last: when it may not, the hop never has it whole. */
+  readonly mayLeave?: () => boolean;
 }
 
 export interface TransactionReport {
@@ -91,6 +93,7 @@ class OutgoingTransaction {
   readonly #answers: (HostAnswer | undefined)[];
   #phase: Phase = "mail";
   #judged = false;
+  #withheld = false;
 
   constructor(line: SmtpLine, mail: Outgoing) {
     this.#line = line;
@@ -99,6 +102,10 @@ class OutgoingTransaction {
   }
 
   async run(): Promise<void> {
+    if (this.#isWithheld()) {
+      this.#decide({ phase: "local", reason: "withheld" });
+      return;
+    }
     const needsUtf8 = this.#refuseWhatTheHopCannotCarry();
     const asked = this.#undecided();
     if (asked.length === 0) {
@@ -187,12 +194,20 @@ class OutgoingTransaction {
   async #content(): Promise<void> {
     const place = this.#mail.place?.();
     if (place !== undefined) await Promise.race([place, gone(this.#line.lost)]);
+    if (this.#isWithheld()) {
+      this.#withhold();
+      return;
+    }
     this.#phase = "body";
     const { head, body } = this.#mail;
     this.#line.setPatience("body");
     this.#line.expectReply();
     if (Buffer.isBuffer(body)) this.#line.output.write(stuffWhole([head, body]));
-    else if (!(await this.#stream(head, body()))) return this.#breakOff();
+    else if (!(await this.#stream(head, body()))) {
+      if (!this.#isWithheld()) return this.#breakOff();
+      this.#withhold();
+      return;
+    }
     if (!this.#line.lost.aborted) {
       this.#phase = "end";
       this.#line.setPatience("end");
@@ -208,6 +223,18 @@ class OutgoingTransaction {
     this.#decide({ phase: "end", reply });
     // RFC 5321 section 4.2.1: what is neither yes nor no to a message leaves open what the hop waits for.
     if (reply.code < 400) this.#line.leave("the next hop does not say what it waits for");
+  }
+
+  /** What was held back once is not begun again. */
+  #isWithheld(): boolean {
+    this.#withheld ||= this.#mail.mayLeave?.() === false;
+    return this.#withheld;
+  }
+
+  /** RFC 5321 section 4.1.1.4: without the final dot the hop has no message, and a connection that ends here leaves it none. */
+  #withhold(): void {
+    this.#decide({ phase: "local", reason: "withheld" });
+    this.#line.drop("the message is held back");
   }
 
   /** A reply that came before the message was whole: a refusal is one, a consent cannot be meant for it. */
@@ -227,7 +254,7 @@ class OutgoingTransaction {
       if (this.#line.lost.aborted || this.#line.hasReply) break;
       await this.#write(stuffing.stuff(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, "latin1")));
     }
-    if (this.#line.hasReply) return false;
+    if (this.#line.hasReply || this.#isWithheld()) return false;
     if (!this.#line.lost.aborted) this.#line.output.write(stuffing.end());
     return true;
   }

@@ -48,7 +48,7 @@ export class LocalHandoff implements HandoffSpool {
   async remove(id: SpoolId): Promise<void> {
     const result = await this.#give({ kind: "remove", id });
     if (result.kind !== "settled") throw unexpected(result);
-    if (result.removed !== undefined) await this.#options.removeBody(result.removed);
+    for (const removed of result.removed) await this.#options.removeBody(removed);
   }
 
   async openOffers(): Promise<readonly OpenOffer[]> {

@@ -55,7 +55,10 @@ export type Operation =
       readonly outcomes: readonly Outcome[];
       readonly postponed: readonly Postponement[];
       readonly notices: readonly NewRow[];
+      /** Octets that captured mail may take. */
+      readonly captureRoomBytes: number;
     }
+  | { readonly kind: "pruneCaptured"; readonly now: number; readonly roomBytes: number }
   | HandoffOperation
   | { readonly kind: "renew"; readonly round: number; readonly held: readonly SpoolId[] }
   | { readonly kind: "nextDue"; readonly after: number }
@@ -90,6 +93,12 @@ export interface ClaimedRow {
   readonly recipients: readonly Recipient[];
 }
 
+export interface SettledResult {
+  readonly kind: "settled";
+  /** Messages whose body file may go, if they have one: none of their recipients waits, and they are no captured mail. */
+  readonly removed: readonly SpoolId[];
+}
+
 export type OperationResult =
   | { readonly kind: "done" }
   | { readonly kind: "claimed"; readonly rows: readonly ClaimedRow[] }
@@ -101,8 +110,8 @@ export type OperationResult =
   | { readonly kind: "due"; readonly dueAt: number | undefined }
   | { readonly kind: "census"; readonly census: Census }
   | { readonly kind: "waiting"; readonly waiting: Waiting }
-  /** `removed` names a message whose last recipient is final and whose body file may go. */
-  | { readonly kind: "settled"; readonly removed: SpoolId | undefined }
+  | SettledResult
+  | { readonly kind: "pruned"; readonly messages: number; readonly bodies: readonly SpoolId[] }
   /** `messages` claims came to their end; the first of their recipients is due then. */
   | { readonly kind: "lapsed"; readonly messages: number; readonly dueAt: number | undefined }
   | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean; readonly scope: ErrorScope };
@@ -129,6 +138,10 @@ export interface Gauges {
   readonly queuedRecipients: number;
   /** Those of them that are set aside because their rows cannot be read. */
   readonly unreadableRecipients: number;
+  /** Kept for people, in no queue. */
+  readonly capturedMessages: number;
+  /** About what they take, body files included. */
+  readonly capturedBytes: number;
   /** Live pages. */
   readonly databaseBytes: number;
   /** Pages of the file that hold nothing. */

@@ -25,6 +25,7 @@ import {
 import { BodyFiles } from "./bodies.ts";
 import { WriterChannel } from "./channel.ts";
 import type { DiskFaults } from "./disk/faults.ts";
+import { roomForCaptured, startPruning } from "./captureroom.ts";
 import { DiskSpace } from "./disk/space.ts";
 import { LocalHandoff } from "./handoff.ts";
 import type { BatchReply, Gauges, LogEndedReply, NewRow, OpenedReply, Operation, OperationResult } from "./protocol.ts";
@@ -73,10 +74,13 @@ class SpoolStore implements Store {
   readonly #space: DiskSpace;
   #channel: WriterChannel | undefined;
   #checkpoints: Checkpoints | undefined;
+  #pruning: { close(): Promise<void> } | undefined;
   #gauges: Gauges = {
     queuedMessages: 0,
     queuedRecipients: 0,
     unreadableRecipients: 0,
+    capturedMessages: 0,
+    capturedBytes: 0,
     databaseBytes: 0,
     freeBytes: 0,
   };
@@ -132,6 +136,7 @@ class SpoolStore implements Store {
     }
     const onCheckpoint = this.#options.onCheckpoint ?? (() => undefined);
     this.#checkpoints = new Checkpoints({ directory, log, endLog: () => channel.endLog(), onCheckpoint, faults });
+    this.#pruning = startPruning({ prune: async () => this.#pruneCaptured(), log });
   }
 
   /** A start puts what was in delivery back into its flows, and adds what tables and rows of the release before lack. */
@@ -203,7 +208,7 @@ class SpoolStore implements Store {
   async settle(outcomes: Outcomes): Promise<readonly Entry[]> {
     const notices = (outcomes.notices ?? []).map((notice) => this.#registered(notice));
     const removed = await this.#keep(outcomes, notices);
-    if (removed !== undefined) await this.#removeBody(removed);
+    for (const body of removed) await this.#removeBody(body);
     return notices.flatMap((notice) => claimOf(notice) ?? []);
   }
 
@@ -216,13 +221,18 @@ class SpoolStore implements Store {
     }
   }
 
-  async #keep(
-    { id, outcomes, postponed = [] }: Outcomes,
-    notices: readonly NewMessage[],
-  ): Promise<SpoolId | undefined> {
+  async #keep({ id, outcomes, postponed = [] }: Outcomes, notices: readonly NewMessage[]): Promise<readonly SpoolId[]> {
     const rows = notices.map(newRowOf);
-    const now = this.#options.clock.now();
-    const result = await this.#request({ kind: "settle", id, now, outcomes, postponed, notices: rows });
+    const [now, captureRoomBytes] = [this.#options.clock.now(), this.#captureRoomBytes()];
+    const result = await this.#request({
+      kind: "settle",
+      id,
+      now,
+      outcomes,
+      postponed,
+      notices: rows,
+      captureRoomBytes,
+    });
     if (result.kind === "settled") return result.removed;
     const message = `spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`;
     if (result.kind !== "error" || result.scope === "operation") throw new OutcomeRefusedError(message);
@@ -230,6 +240,16 @@ class SpoolStore implements Store {
     if (!result.diskFull) throw new Error(message);
     await this.#space.releaseReserve();
     throw new SpoolFullError(message);
+  }
+
+  /** Drops captured mail that is too old, or has no room any more; not all at once. */
+  async #pruneCaptured(): Promise<number> {
+    if (this.#gauges.capturedMessages === 0) return 0;
+    const [now, roomBytes] = [this.#options.clock.now(), this.#captureRoomBytes()];
+    const result = await this.#request({ kind: "pruneCaptured", now, roomBytes });
+    if (result.kind !== "pruned") throw new Error(`spool: ${result.kind === "error" ? result.message : result.kind}`);
+    for (const body of result.bodies) await this.#removeBody(body);
+    return result.messages;
   }
 
   async renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims> {
@@ -260,6 +280,7 @@ class SpoolStore implements Store {
       queuedMessages: this.#gauges.queuedMessages,
       queuedRecipients: this.#gauges.queuedRecipients,
       unreadableRecipients: this.#gauges.unreadableRecipients,
+      capturedMessages: this.#gauges.capturedMessages,
       oldestDueAt: dueAt !== undefined && dueAt <= now ? dueAt : undefined,
       usedBytes: this.#usedBytes(),
       logBytes: this.#space.logBytes,
@@ -280,6 +301,7 @@ class SpoolStore implements Store {
 
   async #close(): Promise<void> {
     this.#closing.abort();
+    await this.#pruning?.close();
     await this.#space.close();
     await this.#checkpoints?.close();
     try {
@@ -316,10 +338,16 @@ class SpoolStore implements Store {
     return this.#gauges.databaseBytes + this.#space.logBytes + this.#bodies.totalBytes;
   }
 
+  /** Captured mail has room of its own above the watermark, and makes way for what is to be sent. */
   #isFull(): boolean {
     this.#space.refresh();
     const { capacityBytes, highWatermarkPercent } = this.#options.capacity();
-    return this.#space.nearlyFull || this.#usedBytes() > (capacityBytes * highWatermarkPercent) / 100;
+    const queuedBytes = this.#usedBytes() - this.#gauges.capturedBytes;
+    return this.#space.nearlyFull || queuedBytes > (capacityBytes * highWatermarkPercent) / 100;
+  }
+
+  #captureRoomBytes(): number {
+    return roomForCaptured({ ...this.#options.capacity(), isNearlyFull: this.#space.nearlyFull });
   }
 }
 
@@ -341,5 +369,9 @@ function logBytesOf(operation: Operation): number {
     return operation.row.message.content.length + messageBytes + recipientBytes * operation.row.recipients.length;
   }
   if (operation.kind !== "settle") return 0;
-  return operation.notices.reduce((sum, row) => sum + row.message.content.length + messageBytes, messageBytes);
+  const copied = operation.outcomes.reduce(
+    (most, outcome) => (outcome.kind === "captured" ? Math.max(most, outcome.copiedBytes + messageBytes) : most),
+    0,
+  );
+  return operation.notices.reduce((sum, row) => sum + row.message.content.length + messageBytes, messageBytes + copied);
 }

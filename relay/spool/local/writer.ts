@@ -92,6 +92,7 @@ const writes: ReadonlySet<Operation["kind"]> = new Set([
   "remove",
   "receive",
   "forgetReceived",
+  "pruneCaptured",
 ]);
 
 /** Before these, what has grown too old is counted: it is asked for, or goes to another pod, or comes from one. */
@@ -110,6 +111,8 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
       return { kind: "claimed", rows: ledger.claim(operation) };
     case "settle":
       return { kind: "settled", removed: ledger.settle(operation).removed };
+    case "pruneCaptured":
+      return { kind: "pruned", ...ledger.captured.prune(operation) };
     case "renew":
       return { kind: "lapsed", ...ledger.renew(operation) };
     case "nextDue":
@@ -140,7 +143,10 @@ function handOff(ledger: Ledger, operation: HandoffOperation): OperationResult {
     case "takeBack":
       return { kind: "due", dueAt: transfers.takeBack(operation.id) };
     case "remove":
-      return { kind: "settled", removed: transfers.remove(operation.id) ? operation.id : undefined };
+      return {
+        kind: "settled",
+        removed: transfers.remove(operation.id) && !ledger.captured.has(operation.id) ? [operation.id] : [],
+      };
     case "offered":
       return offeredOf(transfers.offered(operation.id));
     case "openOffers":

@@ -4,7 +4,7 @@
  *
  * A new field is `sometimes` or `trueOrAbsent`: pods and spools of the release before have messages without it, and pass over it.
  *
- * Life of a recipient: due -> attempting (registered before dialing) -> delivered | deferred -> due | failed.
+ * Life of a recipient: due -> attempting (registered before dialing) -> delivered | captured | deferred -> due | failed.
  * A message leaves the spool when its last recipient has a final outcome.
  */
 import { z } from "zod";

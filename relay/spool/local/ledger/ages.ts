@@ -27,6 +27,8 @@ export interface AgedMessage {
 /** How a message stops to wait here. */
 export type Leaving =
   | { readonly kind: "final"; readonly at: number }
+  /** It was not to be delivered: neither in time nor late. */
+  | { readonly kind: "captured"; readonly at: number }
   /** Nothing of it is sent any more, and it stays. */
   | { readonly kind: "set aside" }
   /** Another pod judges it. */
@@ -125,7 +127,8 @@ export class Ages {
   /** The same of one that stops to wait. */
   left(message: AgedMessage, leaving: Leaving): () => void {
     this.#count(message, -1);
-    const isOpen = leaving.kind !== "handed over" && message.acceptedAt > this.#judgedUntil;
+    const isOurs = leaving.kind === "final" || leaving.kind === "set aside";
+    const isOpen = isOurs && message.acceptedAt > this.#judgedUntil;
     const isLate = isOpen && (leaving.kind === "set aside" || message.acceptedAt <= leaving.at - objectiveMs);
     const isInTime = isOpen && !isLate;
     this.#late += Number(isLate);

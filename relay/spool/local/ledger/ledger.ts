@@ -13,10 +13,11 @@ import { idIn, messageIn, recipientIn } from "../../message/row.ts";
 import type { Census } from "../../queue.ts";
 import type { PassOver, Postponement, Outcome } from "../../verbs.ts";
 import type { StoredMessage } from "../../message/stored.ts";
-import type { ClaimedRow, Gauges, NewRow } from "../protocol.ts";
+import type { ClaimedRow, Gauges, NewRow, SettledResult } from "../protocol.ts";
 import { readRow, missingMessage } from "../readrow.ts";
 import type { CommittedBodies } from "../recover.ts";
 import { Ages } from "./ages.ts";
+import { Captured } from "./captured.ts";
 import { Counts } from "./census.ts";
 import { type Claim, Claims } from "./claims.ts";
 import { Transfers } from "./transfers.ts";
@@ -48,10 +49,7 @@ export interface SettleOrder {
   readonly outcomes: readonly Outcome[];
   readonly postponed: readonly Postponement[];
   readonly notices: readonly NewRow[];
-}
-
-export interface SettleResult {
-  readonly removed: SpoolId | undefined;
+  readonly captureRoomBytes: number;
 }
 
 export interface RenewOrder {
@@ -68,7 +66,7 @@ export interface Lapsed {
 
 const { lastReply, lastAttempt, delayNotified } = recipientFields;
 
-/** Nobody may write outcomes for what he does not hold: his claim came to its end, or never was. */
+/** Nobody may write outcomes for what he does not hold. */
 export class UnclaimedError extends Error {
   override readonly name = "UnclaimedError";
 }
@@ -96,6 +94,7 @@ export class Ledger {
   readonly quotas: QuotaRows;
   readonly transfers: Transfers;
   readonly unreadable: Unreadable;
+  readonly captured: Captured;
   readonly #flowOfLapsed: StatementSync;
   readonly #claims = new Claims((undo) => this.#undo.push(undo));
   #undo: (() => void)[] = [];
@@ -113,6 +112,7 @@ export class Ledger {
       },
       undo: (undo) => this.#undo.push(undo),
     });
+    this.captured = new Captured(database, (undo) => this.#undo.push(undo));
     this.#insertion = new Insertion(database);
     this.quotas = new QuotaRows(database);
     this.#deleteMessage = database.prepare("DELETE FROM message WHERE seq = ?");
@@ -168,7 +168,8 @@ export class Ledger {
   /** Also those that only may have a file: one that is thrown away is lost. */
   bodies(): CommittedBodies {
     const rows = this.#database.prepare(
-      "SELECT id FROM message WHERE body_file IS NOT 0 OR length(content) IS NOT header_bytes + body_bytes",
+      `SELECT id FROM message WHERE body_file IS NOT 0 OR length(content) IS NOT header_bytes + body_bytes
+       UNION SELECT id FROM captured WHERE body_file IS NOT 0`,
     );
     const ids: SpoolId[] = [];
     const unnamed: string[] = [];
@@ -188,6 +189,8 @@ export class Ledger {
       queuedMessages: this.#queuedMessages,
       queuedRecipients: this.#queuedRecipients,
       unreadableRecipients: this.unreadable.recipients,
+      capturedMessages: this.captured.messages,
+      capturedBytes: this.captured.bytes,
       databaseBytes: (readNumber(this.#pageCount) - free) * this.#pageBytes,
       freeBytes: free * this.#pageBytes,
     };
@@ -290,10 +293,11 @@ export class Ledger {
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
-  settle({ id, now, outcomes, postponed, notices }: SettleOrder): SettleResult {
+  settle({ id, now, outcomes, postponed, notices, captureRoomBytes }: SettleOrder): Pick<SettledResult, "removed"> {
     const claim = this.#claims.get(id);
     if (claim === undefined) throw new UnclaimedError(`spool: ${id} is not claimed`);
     const defer = claim.isFresh ? this.#deferFresh : this.#deferAgain;
+    const hasCaptured = this.captured.keep({ seq: claim.seq, outcomes, now });
     let final = 0;
     for (const outcome of outcomes) {
       const held = claim.recipients.get(outcome.index);
@@ -321,11 +325,13 @@ export class Ledger {
     for (const notice of notices) this.commit(notice);
     const empty = final > 0 && this.#anyRecipient.get(claim.seq) === undefined;
     if (empty) this.#deleteMessage.run(claim.seq);
-    if (empty) this.#undo.push(this.ages.left(claim, { kind: "final", at: now }));
+    if (empty) this.#undo.push(this.ages.left(claim, { kind: hasCaptured ? "captured" : "final", at: now }));
     else if (final > 0 && this.#isLeftAside(claim)) this.#undo.push(this.ages.left(claim, { kind: "set aside" }));
     this.#claims.release(id, claim, [...outcomes, ...postponed]);
     this.#total(empty ? -1 : 0, -final);
-    return { removed: empty ? id : undefined };
+    const removed = empty && !this.captured.has(id) ? [id] : [];
+    if (!hasCaptured) return { removed };
+    return { removed: [...removed, ...this.captured.prune({ now, roomBytes: captureRoomBytes }).bodies] };
   }
 
   /** Ends the claims that delivery has forgotten: their recipients wait for the time that was registered with the attempt. */

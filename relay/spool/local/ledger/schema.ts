@@ -29,6 +29,10 @@ interface Table {
   readonly isKeyed?: true;
 }
 
+const contentDeclarations = contentColumns.map(
+  (column) => `${column} ${column === "content" ? "BLOB" : "INTEGER"} NOT NULL`,
+);
+
 /**
  * A recipient that waits stands in a flow: that of its sender domain and its own domain. One that was accepted straight into
  * delivery gets a flow when it is put off; most never are, and cost no place in the indexes of those that wait. `accepted_at` is
@@ -38,6 +42,8 @@ interface Table {
  * would rewrite its content. `received`: offers of other pods that were taken, kept beyond the messages themselves.
  *
  * `quota`: what is used up of what a domain, or a tenant's namespace, may send in an hour, as of its newest message.
+ *
+ * `captured`: copies of messages that were to stay, with the addresses that they were for as a JSON list.
  *
  * `unreadable`: recipients that are set aside because they, or their message, cannot be read; `idx` as it stands there, whatever
  * it is.
@@ -49,7 +55,7 @@ const tables: Readonly<Record<string, Table>> = {
       "seq INTEGER PRIMARY KEY",
       "id TEXT NOT NULL UNIQUE",
       ...messageColumns.declarations,
-      ...contentColumns.map((column) => `${column} ${column === "content" ? "BLOB" : "INTEGER"} NOT NULL`),
+      ...contentDeclarations,
     ],
   },
   recipient: {
@@ -88,6 +94,18 @@ const tables: Readonly<Record<string, Table>> = {
     ],
     isKeyed: true,
   },
+  captured: {
+    columns: [
+      "seq INTEGER PRIMARY KEY",
+      "id TEXT NOT NULL",
+      "captured_at INTEGER NOT NULL",
+      "recipients TEXT NOT NULL",
+      "signatures TEXT NOT NULL",
+      "bytes INTEGER NOT NULL",
+      ...messageColumns.declarations,
+      ...contentDeclarations,
+    ],
+  },
   unreadable: {
     columns: ["seq INTEGER NOT NULL", "idx BLOB NOT NULL", "since INTEGER NOT NULL", "reason TEXT NOT NULL"],
     key: "seq, idx",
@@ -102,6 +120,7 @@ const indexes: Readonly<Record<string, string>> = {
   recipient_age: "recipient (accepted_at, sender_domain) WHERE sender_domain IS NOT NULL",
   recipient_domain_age: "recipient (sender_domain, accepted_at) WHERE sender_domain IS NOT NULL",
   received_at: "received (received_at)",
+  captured_id: "captured (id)",
 };
 
 /** SQL's name for domainOf() of relay/mail/address. */

@@ -2,7 +2,7 @@
  * Looks into a spool without owning it: beside a running relay, or where one has stopped. It writes nothing.
  *
  * Promise: every read is short and of a bounded number of rows, so that no checkpoint waits for a reader. What it sees is
- * therefore not one moment: a message may leave between two reads. Of addresses only the domains come out of here.
+ * therefore not one moment: a message may leave between two reads. Of addresses only the domains come out of here, but for captured mail.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +13,8 @@ import { fieldsNamed, fieldValue, parseHeader } from "../../../mail/header.ts";
 import { recipientIn, type Row } from "../../message/row.ts";
 import {
   otherDomains,
+  type CapturedMail,
+  type CapturedMessage,
   type DestinationTotal,
   type ExportedMessage,
   type QueuedMessage,
@@ -25,6 +27,7 @@ import {
 } from "../../queue.ts";
 import { addMailDomain, dueNever, versionOf, versionRead } from "../ledger/schema.ts";
 import { readRow, type Read } from "../readrow.ts";
+import { readCaptured, readCapturedMessage } from "./capturedmail.ts";
 import { exportMessage, readUnreadable } from "./export.ts";
 
 const rowsAtOnce = 2_000;
@@ -46,10 +49,12 @@ export function openReader(directory: string): SpoolReader {
 }
 
 class LocalReader implements SpoolReader {
+  readonly #directory: string;
   readonly #database: DatabaseSync;
   readonly #recipients: StatementSync;
 
   constructor(directory: string) {
+    this.#directory = directory;
     this.#database = openReadOnly(directory);
     const version = versionOf(this.#database);
     if (version === 0) throw new Error(`the spool in ${directory} is empty: no relay has finished opening it`);
@@ -144,6 +149,14 @@ class LocalReader implements SpoolReader {
 
   async exported(row: number): Promise<ExportedMessage | undefined> {
     return exportMessage(this.#database, row);
+  }
+
+  async captured(limit: number): Promise<readonly CapturedMail[]> {
+    return readCaptured(this.#database, limit);
+  }
+
+  async capturedMessage(row: number): Promise<CapturedMessage | undefined> {
+    return readCapturedMessage(this.#database, this.#directory, row);
   }
 
   async close(): Promise<void> {
