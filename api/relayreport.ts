@@ -30,6 +30,8 @@ export const relayReport = z.object({
     /** Those of them that wait an hour, and a day, and more; absent in older versions. */
     overHourMessages: z.int().min(0).optional(),
     overDayMessages: z.int().min(0).optional(),
+    /** Messages that delivery.mode kept from leaving and that can be read; absent in older versions. */
+    capturedMessages: z.int().min(0).optional(),
     usedBytes: z.number().min(0),
     capacityBytes: z.number().min(0),
     /** True once the high watermark is passed: new mail is answered 452. */

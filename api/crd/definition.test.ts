@@ -145,6 +145,7 @@ test("what a person types and sees stays as it is", () => {
         "Late",
         "Late 1h (wide)",
         "Late 1d (wide)",
+        "Captured (wide)",
         "Oldest",
         "Oldest Due",
         "Address",

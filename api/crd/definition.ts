@@ -74,6 +74,13 @@ const mailRelayKind: Kind = {
       priority: 1,
     },
     {
+      name: "Captured",
+      type: "integer",
+      jsonPath: ".status.captured",
+      description: "Messages that delivery.mode kept from leaving.",
+      priority: 1,
+    },
+    {
       name: "Oldest",
       type: "date",
       jsonPath: ".status.oldestTime",

@@ -308,6 +308,13 @@ export const mailRelayStatus = z
       .optional()
       .describe("Those of them that wait an hour and more; absent also while a pod of an older release does not tell."),
     overDay: z.int().min(0).optional().describe("Those of them that wait a day and more; as overHour."),
+    captured: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        "Messages that spec.delivery.mode kept from leaving and that can be read in the spools: nobody sends them, and the oldest are dropped. Rounded; absent when there are none.",
+      ),
     oldestTime: z
       .string()
       .max(64)

@@ -59,7 +59,7 @@ export interface OrderFailure {
 /** What status says of the queue; what is not known is absent. */
 export type QueueFigures = Pick<
   MailRelayStatus,
-  "queued" | "late" | "overHour" | "overDay" | "oldestTime" | "oldestDueTime"
+  "queued" | "late" | "overHour" | "overDay" | "captured" | "oldestTime" | "oldestDueTime"
 >;
 
 /** What was told of the queue, and when, milliseconds since the epoch. */

@@ -56,6 +56,24 @@ test("the first figures are told, and those that stay are told when a clock was 
   assert.equal(later.queued, 9);
 });
 
+test("captured mail is told where there is some, rounded, and stands while a pod does not tell", () => {
+  const kept = (...counts: readonly (number | undefined)[]): readonly PodFact[] =>
+    counts.map((capturedMessages, ordinal) =>
+      podOf(`outbound-${ordinal}`, {
+        report: capturedMessages === undefined ? undefined : reportOf({ capturedMessages }),
+      }),
+    );
+  const figures = (seen: readonly PodFact[], before?: Figures): Figures =>
+    decideFigures({ now, pods: seen, ...known, told: before === undefined ? undefined : { ...before, at: 0 } });
+  assert.equal("captured" in figures(kept(0, 0)), false);
+  const first = figures(kept(7, 1_230));
+  assert.equal(first.captured, 1_200);
+  assert.deepEqual(
+    [kept(7, undefined), kept(1_300, undefined), kept(5, 3), kept(0, 0)].map((seen) => figures(seen, first).captured),
+    [1_200, 1_300, 8, undefined],
+  );
+});
+
 test("figures that are kept for a while are not current, and a relay does not rest on them", () => {
   const first = decideFigures({ now, pods: pods(7), ...known, told: undefined });
   const second = decideFigures({ now, pods: pods(8), ...known, told: first });

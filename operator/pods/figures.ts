@@ -50,8 +50,8 @@ export function areCurrent(figures: Figures, question: Omit<FiguresQuestion, "to
 
 /** Where nothing can be seen, what status says stands. */
 export function saidFigures(status: MailRelayStatus | undefined, now: number): Figures {
-  const { queued, late, overHour, overDay, oldestTime, oldestDueTime } = status ?? {};
-  return { at: now - keptMs, ...present({ queued, late, overHour, overDay, oldestTime, oldestDueTime }) };
+  const { queued, late, overHour, overDay, captured, oldestTime, oldestDueTime } = status ?? {};
+  return { at: now - keptMs, ...present({ queued, late, overHour, overDay, captured, oldestTime, oldestDueTime }) };
 }
 
 const counts = ["queued", "late", "overHour", "overDay"] as const;
@@ -74,6 +74,7 @@ function findFigures(question: FiguresQuestion): QueueFigures {
     late: messages("lateMessages", before.late),
     overHour: messages("overHourMessages", before.overHour),
     overDay: messages("overDayMessages", before.overDay),
+    captured: capturedMessages(question.pods, before.captured),
     oldestTime: oldest(oldestWaiting(question.pods, now), {
       isHeard: unheardRecipients(question, "lateMessages") === 0,
       before: before.oldestTime,
@@ -91,6 +92,14 @@ function queuedRecipients(spools: Spools, before: number | undefined): number | 
   const kept = aloneClaims(spools).reduce((sum, { queued = 0 }) => sum + queued, 0);
   const known = sumOf(spools.pods, "queuedRecipients") + kept;
   return atLeast({ known, unheard: unheard === Infinity ? Infinity : 0, before });
+}
+
+/** Nobody waits for it: a pod that does not tell has at most what was told before, and a volume without one is not asked about. */
+function capturedMessages(pods: readonly PodFact[], before = 0): number | undefined {
+  const known = sumOf(pods, "capturedMessages");
+  const isHeard = pods.every(({ report }) => report !== undefined);
+  const count = isHeard ? known : Math.max(known, before);
+  return count === 0 ? undefined : roundedCount(count);
 }
 
 interface Count {
@@ -141,18 +150,21 @@ function areSame(one: QueueFigures, other: QueueFigures): boolean {
     one.late === other.late &&
     one.overHour === other.overHour &&
     one.overDay === other.overDay &&
+    one.captured === other.captured &&
     one.oldestTime === other.oldestTime &&
     one.oldestDueTime === other.oldestDueTime
   );
 }
 
 /** What is not known is not said. */
-function present({ queued, late, overHour, overDay, oldestTime, oldestDueTime }: QueueFigures): QueueFigures {
+function present(figures: QueueFigures): QueueFigures {
+  const { queued, late, overHour, overDay, captured, oldestTime, oldestDueTime } = figures;
   return {
     ...(queued === undefined ? {} : { queued }),
     ...(late === undefined ? {} : { late }),
     ...(overHour === undefined ? {} : { overHour }),
     ...(overDay === undefined ? {} : { overDay }),
+    ...(captured === undefined ? {} : { captured }),
     ...(oldestTime === undefined ? {} : { oldestTime }),
     ...(oldestDueTime === undefined ? {} : { oldestDueTime }),
   };
@@ -160,7 +172,7 @@ function present({ queued, late, overHour, overDay, oldestTime, oldestDueTime }:
 
 function sumOf(
   pods: readonly PodFact[],
-  field: "queuedRecipients" | "lateMessages" | "overHourMessages" | "overDayMessages",
+  field: "queuedRecipients" | "lateMessages" | "overHourMessages" | "overDayMessages" | "capturedMessages",
 ): number {
   return pods.reduce((sum, pod) => sum + (pod.report?.spool[field] ?? 0), 0);
 }

@@ -5,11 +5,11 @@
  * on our side defers the message; it is never sent unsigned when its domain has DKIM. Whom delivery.mode holds back is signed for
  * like the others and goes nowhere, also when the mode changes while the attempt is under way.
  */
+import { capturedReply, mayLeave, type DeliveryMode } from "../config/mode.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { HostAnswer, Trouble } from "../mail/hostanswer.ts";
 import type { Reply } from "../mail/reply.ts";
 import { fewerRecipients, judge } from "./policy/failure.ts";
-import { capturedReply, mayLeave, type DeliveryMode } from "./policy/mode.ts";
 import { keepsFailing } from "./policy/retry.ts";
 import type { Route } from "./policy/route.ts";
 import type { AttemptPhase } from "./metrics.ts";
@@ -130,8 +130,8 @@ class Attempt {
     this.#endAll({ phase: "local", reason: "no-route" });
   }
 
-  #mayLeave({ address }: Recipient): boolean {
-    return mayLeave(this.#context.mode(), address);
+  #mayLeave(recipient: Recipient): boolean {
+    return mayLeave(this.#context.mode(), recipient);
   }
 
   /** Those who are to stay are pending no more, and no host hears of them. */

@@ -23,6 +23,7 @@ function noticeOf(changes: Partial<Message> = {}, order: Partial<NoticeOrder> = 
     recipients: [refused],
     hostname: "relay.test",
     to: message.sender,
+    mode: { mode: "Send", allowRecipients: [] },
     retryUntil: Date.UTC(2026, 10, 28),
     now: Date.UTC(2026, 10, 24),
     chance: () => 0.5,

@@ -5,6 +5,7 @@
  * It is signed like any message of the domain (mustSign is kept), and committed with the outcomes that it reports. Pure.
  */
 import { octetsOf, type Chance } from "../../runtime/clock.ts";
+import { staying, type DeliveryMode } from "../config/mode.ts";
 import { RelaxedBodyHash } from "../mail/bodyhash.ts";
 import type { NoticeAction } from "../mail/notice/due.ts";
 import type { OriginalMessage, ReportedRecipient } from "../mail/notice/facts.ts";
@@ -21,6 +22,8 @@ export interface NoticeOrder {
   readonly hostname: string;
   /** The sender, or where its domain wants its notices. */
   readonly to: string;
+  /** Of the moment: a notice obeys it like any mail. */
+  readonly mode: DeliveryMode;
   /** When the message is given up, ms since the epoch. */
   readonly retryUntil: number;
   readonly now: number;
@@ -36,7 +39,7 @@ export interface NoticeOrder {
 const returnedBodyOctets = 256 * 1024;
 
 export function writeNotice(order: NoticeOrder): NewMessage {
-  const { message, now, chance, hostname, to, traceOf } = order;
+  const { message, now, chance, hostname, to, mode, traceOf } = order;
   const id = spoolIdOf(now, octetsOf(chance, 6));
   const notice = writeReport({
     action: order.action,
@@ -70,7 +73,7 @@ export function writeNotice(order: NoticeOrder): NewMessage {
       bodyHash: bodyHash.digest(),
       ...(traceOf === undefined ? {} : { traceparent: traceOf(id) }),
     },
-    recipients: [{ index: 0, address: to, notify: ["NEVER"], attempts: 0 }],
+    recipients: [{ index: 0, address: to, notify: ["NEVER"], attempts: 0, ...staying(mode, to) }],
     dueAt: now,
   };
 }

@@ -217,6 +217,58 @@ test("a notice of a failure obeys the list like any mail", async (t) => {
   assert.deepEqual(messagesOf(lines), ["failed", "bounced", "accepted", "captured"]);
 });
 
+test("what was taken while the mode kept it is captured in mode Send, too, and the others of its message are sent", async (t) => {
+  const { hop, spool, lines, delivery, outcomes } = await stagingFor(t, {});
+  await spool.commit(newMessage({}, [{ address: "customer@example.net", stays: true }, { address: "qa@example.net" }]));
+  await spool.settled(2);
+  await delivery.close(10_000);
+  assert.deepEqual(outcomes(), ["captured 0", "delivered 1"]);
+  assert.doesNotMatch(hop.sessions.flatMap((session) => session.lines).join("\n"), /customer/);
+  const told = lines.find(({ msg }) => msg === "captured");
+  assert.equal(told?.["reply"], "captured, not sent: delivery.mode kept it from leaving when it was taken");
+});
+
+test("smarthosts of the sender's domain and fallbackSmarthosts are no way out of mode Capture", async (t) => {
+  const [own, fallback] = [await hopFor(t, {}), await hopFor(t, {})];
+  const domain = domainSettingsOf("example.com", { smarthosts: [smarthostAt(own.port)] });
+  for (const domains of [[domain], [domainSettingsOf("example.com")]]) {
+    const fallbackSmarthosts = [smarthostAt(fallback.port)];
+    const spool = new MemorySpool();
+    const retry = { firstMs: 1, maxMs: 1, expireAfterMs: 60_000, notifyDelayAfterMs: 60_000 };
+    deliveryBench(t, { spool, delivery: { ...capture, fallbackSmarthosts, retry }, domains });
+    await spool.commit(newMessage({}, [{ address: "customer@example.net", attempts: 7 }]));
+    await spool.settled(1);
+    assert.equal(spool.written[0]?.outcomes[0]?.kind, "captured");
+  }
+  assert.deepEqual([own.sessions.length, fallback.sessions.length], [0, 0]);
+});
+
+test("a notice that was written in mode Capture is captured in mode Send", async (t) => {
+  const { hop, spool, change, outcomes } = await stagingFor(
+    t,
+    {},
+    {
+      script: {
+        answer(line) {
+          if (!line.startsWith("RCPT")) return undefined;
+          change(capture);
+          return "550 5.1.1 no such user";
+        },
+      },
+    },
+  );
+  const settle = spool.settle.bind(spool);
+  spool.settle = async (wanted) => {
+    const entries = await settle(wanted);
+    change({});
+    return entries;
+  };
+  await spool.commit(newMessage({}, to("gone@example.net")));
+  await spool.settled(2);
+  assert.deepEqual(outcomes(), ["captured 0", "failed 0"]);
+  assert.equal(hop.messages.length, 0);
+});
+
 test("what cannot be signed waits and is not captured", async (t) => {
   const spool = new MemorySpool();
   const bench = deliveryBench(t, { spool, delivery: capture, domains: [domainSettingsOf("example.com", {}, [])] });

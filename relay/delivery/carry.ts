@@ -103,9 +103,10 @@ export class Carrier {
 
   /** People and panels are told of an outcome when it is durable, and not before. */
   async #settle(job: Job, answers: ReadonlyMap<Recipient, AttemptAnswer>, { snapshot, hop }: Way): Promise<boolean> {
-    const { clock, chance, journal, metrics } = this.#options;
+    const { clock, chance, journal, metrics, snapshots } = this.#options;
     const { message } = job;
-    const attempted = decideAttempt({ message, answers, snapshot, now: clock.now(), chance, hop });
+    const mode = snapshots.current().relay.delivery;
+    const attempted = decideAttempt({ message, answers, snapshot, mode, now: clock.now(), chance, hop });
     const outcomes = attempted.recipients.map(({ outcome }) => outcome);
     const notices = attempted.notices.map(({ entry }) => entry);
     if (!(await this.#parts.outcomes.write(job, { id: message.id, outcomes, notices }))) return false;

@@ -41,7 +41,14 @@ function decide(rows: readonly Row[], atHours: number, changes: Partial<Message>
   });
   let drawn = 0;
   const chance = (): number => (drawn = (drawn + 0.37) % 1);
-  return decideAttempt({ message, answers, snapshot, now: acceptedAt + atHours * hour, chance });
+  return decideAttempt({
+    message,
+    answers,
+    snapshot,
+    mode: snapshot.relay.delivery,
+    now: acceptedAt + atHours * hour,
+    chance,
+  });
 }
 
 /** Each notice as its action and the recipients it names. */

@@ -3,6 +3,7 @@
  * for the spans of bounces that it begins where the attempt is traced.
  */
 import type { Chance } from "../../runtime/clock.ts";
+import type { DeliveryMode } from "../config/mode.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { domainOf, parseAddress } from "../mail/address.ts";
 import { remoteReply, type HostAnswer } from "../mail/hostanswer.ts";
@@ -40,6 +41,8 @@ export interface AttemptFacts {
   readonly message: Message;
   readonly answers: ReadonlyMap<Recipient, AttemptAnswer>;
   readonly snapshot: Snapshot;
+  /** Of the newest configuration, which may come after the snapshot: a notice obeys it. */
+  readonly mode: DeliveryMode;
   readonly now: number;
   readonly chance: Chance;
   /** The attempt's, when it is traced: the next one links to it, a notice continues its bounce. */
@@ -116,13 +119,14 @@ function outcomeOf({ index, attempts }: Recipient, answer: AttemptAnswer, facts:
 function noticesOf(recipients: readonly AttemptedRecipient[], facts: AttemptFacts): readonly Notice[] {
   const told = recipients.filter(({ notice }) => notice !== undefined);
   if (told.length === 0) return [];
-  const { message, snapshot, now, chance, hop } = facts;
+  const { message, snapshot, mode, now, chance, hop } = facts;
   const { hostname, delivery } = snapshot.relay;
   const retryUntil = expiresAt(message.acceptedAt, delivery.retry);
   const to = noticeAddress(message.sender, snapshot);
+  const same = { message, hostname, to, mode, retryUntil, now, chance };
   return [...Map.groupBy(told, ({ notice }) => notice)].flatMap(([action, group]) => {
     if (action === undefined) return [];
-    const order = { message, action, recipients: group.map(reported), hostname, to, retryUntil, now, chance };
+    const order = { ...same, action, recipients: group.map(reported) };
     const traceOf = hop === undefined ? undefined : (id: SpoolId) => hop.bounce(bounceOf(group, { action, id }));
     return [{ action, entry: writeNotice({ ...order, traceOf }) }];
   });

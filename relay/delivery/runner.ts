@@ -303,5 +303,5 @@ class Runner implements QueueRunner {
 }
 
 function routeFor(snapshot: Snapshot, message: Message, recipient: Recipient): Route {
-  return routeIn(snapshot, message.domain, recipient.address);
+  return routeIn(snapshot, message.domain, recipient);
 }

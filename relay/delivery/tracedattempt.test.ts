@@ -18,7 +18,15 @@ async function decideTraced(
   const now = message.acceptedAt;
   const hop = createHopTracer(telemetry).deliver({ message, recipients: [...answers.keys()], now });
   assert.ok(hop !== undefined);
-  const attempted = decideAttempt({ message, answers, snapshot, now, chance: () => 0.5, hop });
+  const attempted = decideAttempt({
+    message,
+    answers,
+    snapshot,
+    mode: snapshot.relay.delivery,
+    now,
+    chance: () => 0.5,
+    hop,
+  });
   hop.end(attempted.recipients.map(({ outcome }) => outcome));
   return { attempted, hop, spans };
 }

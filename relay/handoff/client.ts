@@ -9,6 +9,7 @@ import { Agent, request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
 import type { TLSSocket } from "node:tls";
 import { identityOf, relayIdentity, type Peer } from "../../api/administration.ts";
+import { staying } from "../config/mode.ts";
 import type { PeerCertificate, SnapshotSource } from "../config/snapshot.ts";
 import type { OfferName } from "../spool/offers.ts";
 import type { WholeMessage } from "../spool/message/message.ts";
@@ -66,7 +67,8 @@ export class HandoffClient {
   /** Never rejects. */
   async give({ whole, offer, offeredAt, peer, context }: Transfer): Promise<Given> {
     const { id, body } = whole.message;
-    const head = encodeHead(whole);
+    const { delivery } = this.#options.snapshots.current().relay;
+    const head = encodeHead(whole, (address) => staying(delivery, address));
     const bodyBytes = body.kind === "inline" ? body.bytes.length : body.sizeBytes;
     const headers = {
       "content-length": String(head.length + bodyBytes),

@@ -570,7 +570,7 @@ test("an offer that was denied is not taken any more, a new one is", async (t) =
   const { message, recipients } = newMessage();
   const bytes = message.body.kind === "inline" ? message.body.bytes : Buffer.alloc(0);
   const scheduled = recipients.map((one) => ({ ...one, dueAt: start }));
-  const body = Buffer.concat([encodeHead({ message, recipients: scheduled }), bytes]);
+  const body = Buffer.concat([encodeHead({ message, recipients: scheduled }, () => ({})), bytes]);
   const ask = async (method: "PUT" | "GET", offer: string, spool = "elsewhere"): Promise<number> => {
     const headers = { [headerName.offer]: offer, [headerName.spool]: spool, [headerName.from]: "outbound-1" };
     const path = `/handoff/${message.id}`;

@@ -36,6 +36,8 @@ const recipients: WholeMessage["recipients"] = [
 ];
 const whole: WholeMessage = { message: { ...facts, id, body: { kind: "inline", bytes: body } }, recipients };
 
+const nobodyStays = (): object => ({});
+
 async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
@@ -49,7 +51,7 @@ async function read(bytes: Buffer, size = 7): Promise<Incoming & { readonly body
 }
 
 test("a message comes out of the wire as it went in, however it is cut", async () => {
-  const sent = Buffer.concat([encodeHead(whole), body]);
+  const sent = Buffer.concat([encodeHead(whole, nobodyStays), body]);
   for (const size of [1, 3, 64, sent.length]) {
     assert.deepEqual(await read(sent, size), { message: facts, recipients, bodyBytes: body.length, body });
   }
@@ -58,12 +60,21 @@ test("a message comes out of the wire as it went in, however it is cut", async (
 test("what a message does not have is absent at the other end, too", async () => {
   const { ret: _ret, envid: _envid, traceparent: _traceparent, ...bare } = facts;
   const message = { ...bare, id, body: { kind: "file", sizeBytes: 3 } } as const;
-  const incoming = await read(Buffer.concat([encodeHead({ message, recipients }), Buffer.from("abc")]));
+  const incoming = await read(Buffer.concat([encodeHead({ message, recipients }, nobodyStays), Buffer.from("abc")]));
   assert.deepEqual(incoming.message, bare);
 });
 
+test("the peer is told of whom the giver would keep the mail", async () => {
+  const sent = encodeHead(whole, (address) => (address === "b@example.org" ? { stays: true } : {}));
+  const { recipients: came } = await read(Buffer.concat([sent, body]));
+  assert.deepEqual(
+    came.map(({ stays }) => stays),
+    [undefined, true],
+  );
+});
+
 test("too few octets, too many, and what is not understood are told from each other", async () => {
-  const sent = Buffer.concat([encodeHead(whole), body]);
+  const sent = Buffer.concat([encodeHead(whole, nobodyStays), body]);
   const faulty = (change: (head: Record<string, unknown>) => unknown): Buffer => {
     const length = sent.readUInt32BE(0);
     const head = JSON.parse(sent.toString("utf8", 4, 4 + length)) as Record<string, unknown>;

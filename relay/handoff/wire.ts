@@ -58,11 +58,15 @@ export function spoolIdFrom(text: string): SpoolId | undefined {
   return isSpoolId(text) ? text : undefined;
 }
 
-/** Everything before the body. */
-export function encodeHead({ message, recipients }: WholeMessage): Buffer {
+/** Everything before the body. `staying` is what the giver's delivery.mode says of an address: the peer's may be another by now. */
+export function encodeHead(
+  { message, recipients }: WholeMessage,
+  staying: (address: string) => Pick<ScheduledRecipient, "stays">,
+): Buffer {
   const { id: _, header, body, ...facts } = message;
   const bodyBytes = body.kind === "inline" ? body.bytes.length : body.sizeBytes;
-  const value = { version: 1, ...facts, headerBytes: header.length, bodyBytes, recipients };
+  const marked = recipients.map((recipient) => ({ ...recipient, ...staying(recipient.address) }));
+  const value = { version: 1, ...facts, headerBytes: header.length, bodyBytes, recipients: marked };
   const json = Buffer.from(JSON.stringify(value), "utf8");
   const length = Buffer.alloc(4);
   length.writeUInt32BE(json.length);

@@ -7,6 +7,7 @@
 import type { Readable } from "node:stream";
 import type { ListenerDocument } from "../../api/relayconfig.ts";
 import { octetsOf } from "../../runtime/clock.ts";
+import { staying } from "../config/mode.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { Header } from "../mail/header.ts";
@@ -310,6 +311,7 @@ export class ReceptionSession implements SessionRules {
       admit: (header) => this.#admit(state, envelope, header),
       quota: this.#quota.receiving(),
       stopped: (verdict) => this.#verdict.stopped(verdict),
+      staying: (address) => staying(this.#snapshot.relay.delivery, address),
       now: () => clock.now(),
       spooling: (storedId, domain) => this.#trace.spooling(storedId, domain),
     });

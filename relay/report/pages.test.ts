@@ -118,6 +118,13 @@ test("the order's progress is there while the order is", async () => {
   assert.deepEqual(failing.drain, { handedOver: 3, failure });
 });
 
+test("it says how much captured mail can be read", async () => {
+  const spool = new MemorySpool();
+  const depth = await spool.depth();
+  spool.depth = async () => ({ ...depth, capturedMessages: 12 });
+  assert.equal((await deskOf({ spool }).status()).spool.capturedMessages, 12);
+});
+
 test("it says how many messages wait for five minutes, an hour and a day, and since when the oldest does", async () => {
   const spool = new MemorySpool();
   const none = await spool.waiting();

@@ -120,6 +120,7 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
       lateMessages: waiting.olderThan["5m"],
       overHourMessages: waiting.olderThan["1h"],
       overDayMessages: waiting.olderThan["1d"],
+      capturedMessages: depth.capturedMessages,
       usedBytes: depth.usedBytes,
       capacityBytes: relay.spool.capacityBytes,
       full: depth.full,

@@ -176,8 +176,9 @@ test("kubectl get says how much waits and for how long, and nothing where nobody
   const { AGE: _age, ...narrow } = shown({ queued: 120, late: 90, overHour: 70, overDay: 50, oldestTime });
   const first = { NAME: "told", READY: "Unknown", PODS: "", QUEUED: "120", LATE: "90", OLDEST: "2d1h" };
   assert.deepEqual(narrow, { ...first, "OLDEST DUE": "", ADDRESS: "" });
-  const wide = shown({ overHour: null, oldestTime: null }, "-o", "wide");
-  assert.deepEqual([wide["LATE 1H"], wide["LATE 1D"], wide["OLDEST"]], ["", "50", ""]);
+  const wide = shown({ overHour: null, captured: 7, oldestTime: null }, "-o", "wide");
+  const { "LATE 1H": overHour, "LATE 1D": overDay, CAPTURED: captured, OLDEST: oldest } = wide;
+  assert.deepEqual([overHour, overDay, captured, oldest], ["", "50", "7", ""]);
 });
 
 /** By the places of the headers: an empty cell leaves no trace of its own. */

@@ -186,6 +186,7 @@ export interface ReportFixture {
   /** The same, of those over an hour and over a day. */
   readonly overHourMessages?: number | undefined;
   readonly overDayMessages?: number | undefined;
+  readonly capturedMessages?: number;
   readonly draining?: boolean;
   /** Implies draining. */
   readonly drain?: RelayReport["drain"];
@@ -195,7 +196,7 @@ export interface ReportFixture {
 
 export function reportOf(fixture: ReportFixture = {}): RelayReport {
   const { revision = "r1", configurationError, fingerprint, queued = 0, oldestDueTime, drain } = fixture;
-  const { draining = drain !== undefined, oldestAcceptedTime } = fixture;
+  const { draining = drain !== undefined, oldestAcceptedTime, capturedMessages = 0 } = fixture;
   const ages = { lateMessages: 0, overHourMessages: 0, overDayMessages: 0, ...fixture };
   const { lateMessages, overHourMessages, overDayMessages } = ages;
   const newest = "reads" in fixture ? fixture.reads : documentVersions.newest;
@@ -214,6 +215,7 @@ export function reportOf(fixture: ReportFixture = {}): RelayReport {
       ...(lateMessages === undefined ? {} : { lateMessages }),
       ...(overHourMessages === undefined ? {} : { overHourMessages }),
       ...(overDayMessages === undefined ? {} : { overDayMessages }),
+      capturedMessages,
       usedBytes: 0,
       capacityBytes: 1,
       full: false,

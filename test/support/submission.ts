@@ -9,6 +9,7 @@ import {
   relayDocument,
   type CredentialDocument,
   type DomainDocument,
+  type RelayDocument,
 } from "../../api/relayconfig.ts";
 import { decodeClientAuthorities } from "../../relay/config/clientauthorities.ts";
 import { Gate } from "../../relay/administration/gate.ts";
@@ -119,6 +120,7 @@ export interface SnapshotWish {
   readonly certificate?: Certificate | undefined;
   /** PEM. */
   readonly clientAuthorities?: string | undefined;
+  readonly delivery?: Partial<RelayDocument["delivery"]>;
 }
 
 export function snapshotOf(wish: SnapshotWish): Snapshot {
@@ -138,6 +140,7 @@ export function snapshotOf(wish: SnapshotWish): Snapshot {
       retry: { firstMs: 60_000, maxMs: 600_000, expireAfterMs: 6_000_000, notifyDelayAfterMs: 600_000 },
       destinations: [],
       dnsServers: [],
+      ...wish.delivery,
     },
     limits: { messageSizeBytes: 100_000, recipients: 5, connections: 50, connectionsPerClient: 50, ...wish.limits },
     shards: {},

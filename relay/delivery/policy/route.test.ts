@@ -46,7 +46,7 @@ function domainWith(smarthosts: SmarthostDocument[]): DomainSettings {
 }
 
 test("routeOf() takes the relay's smarthosts, in order", () => {
-  const route = routeOf(relayDocumentOf({ smarthosts: [first, second] }), undefined, "anna@example.net");
+  const route = routeOf(relayDocumentOf({ smarthosts: [first, second] }), undefined, { address: "anna@example.net" });
   assert.deepEqual(route, {
     kind: "smarthosts",
     key: "smarthosts one.test:587/Required two.test:25/None",
@@ -56,17 +56,17 @@ test("routeOf() takes the relay's smarthosts, in order", () => {
 
 test("routeOf() prefers the sender domain's own smarthosts", () => {
   const domain = domainWith([second]);
-  const route = routeOf(relayDocumentOf({ smarthosts: [first] }), domain, "anna@example.net");
+  const route = routeOf(relayDocumentOf({ smarthosts: [first] }), domain, { address: "anna@example.net" });
   assert.equal(route.key, "smarthosts two.test:25/None");
 });
 
 test("routeOf() without smarthosts is the MX of the recipient's domain", () => {
-  const route = routeOf(relayDocumentOf(), domainWith([]), "anna@example.net");
+  const route = routeOf(relayDocumentOf(), domainWith([]), { address: "anna@example.net" });
   assert.deepEqual(route, { kind: "mx", key: "mx example.net", domain: "example.net" });
 });
 
 test("routeOf() holds mail for which there is no way out, and says why", () => {
-  const route = routeOf(relayDocumentOf(), undefined, "postmaster");
+  const route = routeOf(relayDocumentOf(), undefined, { address: "postmaster" });
   assert.equal(route.kind, "held");
 });
 
@@ -80,9 +80,15 @@ test("routeOf() leads nowhere where the mode lets nothing out, whatever ways the
   ] as const) {
     const relay = relayDocumentOf({ mode, allowRecipients, smarthosts: [first], fallbackSmarthosts: [second] });
     for (const domain of [undefined, domainWith([second])]) {
-      assert.equal(routeOf(relay, domain, recipient).kind, kind, `${mode} ${recipient}`);
+      assert.equal(routeOf(relay, domain, { address: recipient }).kind, kind, `${mode} ${recipient}`);
     }
   }
+});
+
+test("routeOf() leads nowhere for whom it did when the mail was taken", () => {
+  const relay = relayDocumentOf({ smarthosts: [first], fallbackSmarthosts: [second] });
+  for (const domain of [undefined, domainWith([second])])
+    assert.equal(routeOf(relay, domain, { address: "customer@example.net", stays: true }).kind, "captured");
 });
 
 const gap = { domains: new Set<string>(), shards: false, relay: false };
@@ -95,7 +101,7 @@ for (const [what, gaps, known, kind] of [
 ] as const) {
   test(`routeIn(): mail of a domain ${what}`, () => {
     const domains = new Map(known ? [["example.com", domainWith([])]] : []);
-    const route = routeIn({ relay: relayDocumentOf(), domains, gaps }, "example.com", "anna@example.net");
+    const route = routeIn({ relay: relayDocumentOf(), domains, gaps }, "example.com", { address: "anna@example.net" });
     assert.equal(route.kind, kind);
   });
 }

@@ -3,9 +3,9 @@
  * It cannot fail: a recipient with no way out has a route that says why, and its mail waits.
  */
 import type { SmarthostDocument } from "../../../api/relayconfig.ts";
+import { mayLeave, type Addressee } from "../../config/mode.ts";
 import type { DomainSettings, Snapshot } from "../../config/snapshot.ts";
 import { domainOf } from "../../mail/address.ts";
-import { mayLeave } from "./mode.ts";
 
 /** `key` names the destination: recipients of one message with the same key share a transaction. */
 export type Route =
@@ -19,7 +19,7 @@ export type Route =
 export function routeIn(
   { relay, domains, gaps }: Pick<Snapshot, "relay" | "domains" | "gaps">,
   senderDomain: string,
-  recipient: string,
+  recipient: Addressee,
 ): Route {
   const settings = domains.get(senderDomain);
   if (settings === undefined && (gaps.shards || gaps.domains.has(senderDomain))) return notArrived;
@@ -38,12 +38,12 @@ const notArrived: Route = {
  * Nowhere where the mode says so, whatever ways there are; else the sender domain's own smarthosts first, else the relay's, else
  * the MX of the recipient's domain.
  */
-export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undefined, recipient: string): Route {
+export function routeOf(relay: Snapshot["relay"], domain: DomainSettings | undefined, recipient: Addressee): Route {
   if (!mayLeave(relay.delivery, recipient)) return captured;
   const own = domain?.document.smarthosts ?? [];
   const hosts = own.length > 0 ? own : relay.delivery.smarthosts;
   if (hosts.length > 0) return routeBy(hosts);
-  const recipientDomain = domainOf(recipient);
+  const recipientDomain = domainOf(recipient.address);
   if (recipientDomain === "")
     return { kind: "held", key: "held", reason: "the recipient has no domain and there is no smarthost" };
   return { kind: "mx", key: `mx ${recipientDomain}`, domain: recipientDomain };

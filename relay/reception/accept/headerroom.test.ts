@@ -57,6 +57,7 @@ async function receptions(t: TestContext, headerRoom: HeaderRoom) {
         tap: () => undefined,
       }),
       stopped: (verdict) => verdict.refusal,
+      staying: () => ({}),
       now: () => systemClock.now(),
     };
     return { stream, result: acceptMessage(stream, bed.spool, options) };

@@ -8,7 +8,7 @@
 import { after, isLater, type Answer } from "../../../runtime/answer.ts";
 import type { ReceivingSpool } from "../../spool/start.ts";
 import type { BodyWriter } from "../../spool/verbs.ts";
-import type { Body, NewMessage } from "../../spool/message/message.ts";
+import type { Body, NewMessage, Recipient } from "../../spool/message/message.ts";
 import type { SpoolId } from "../../spool/message/id.ts";
 import type { QuotaState } from "../../limits/quota.ts";
 import { RelaxedBodyHash } from "../../mail/bodyhash.ts";
@@ -43,6 +43,8 @@ export interface IncomingOptions {
   readonly quota?: MessageQuota;
   /** Told of the verdict that the message is not kept for; what the client hears. */
   readonly stopped: (verdict: Stopped) => Refusal;
+  /** Asked when the message is complete: whom it is to stay for. */
+  readonly staying: (address: string) => Pick<Recipient, "stays">;
   readonly now: () => number;
   /** Told when the message is complete and admitted; returns the trace context that is kept with it. */
   readonly spooling?: (id: SpoolId, domain: string) => string | undefined;
@@ -223,7 +225,7 @@ export class IncomingMessage {
   }
 
   #compose({ header, plan, admission }: Judged, stored: Stored, marks: readonly MarkField[]): NewMessage {
-    const { mail, recipients } = this.#options;
+    const { mail, recipients, staying } = this.#options;
     const { id, body, bodyHash, eightBit, encoding } = stored;
     const acceptedAt = this.#options.now();
     const received = { ...this.#options.received, id, at: acceptedAt };
@@ -243,7 +245,7 @@ export class IncomingMessage {
     };
     return {
       message,
-      recipients: recipients.map((each, index) => ({ ...each, index, attempts: 0 })),
+      recipients: recipients.map((each, index) => ({ ...each, index, attempts: 0, ...staying(each.address) })),
       dueAt: acceptedAt,
     };
   }

@@ -58,6 +58,8 @@ export const recipientFields = {
   orcpt: sometimes("orcpt", text),
   /** Attempts registered so far, the one under way included. */
   attempts: always("attempts", count),
+  /** Its mail was taken while delivery.mode kept it: it is never sent, whatever the mode is later. */
+  stays: trueOrAbsent("stays"),
   /** The reply of the last attempt, when there was one. */
   lastReply: sometimes("last_reply", json(reply)),
   /** The sender was told of the delay: once is enough. */

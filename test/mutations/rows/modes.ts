@@ -4,17 +4,17 @@ import type { Mutation } from "../mutation.ts";
 export const modeMutations: readonly Mutation[] = [
   {
     what: "mode Capture lets mail out",
-    file: "relay/delivery/policy/mode.ts",
+    file: "relay/config/mode.ts",
     old: 'case "Capture":\n      return false;',
     new: 'case "Capture":\n      return true;',
     test: "relay/delivery/captured.test.ts",
   },
   {
     what: "a domain on the list stands for every domain that ends like it",
-    file: "relay/delivery/policy/mode.ts",
+    file: "relay/config/mode.ts",
     old: "return wanted === whole || wanted === one;",
     new: 'return whole.endsWith(wanted.replace("*@", "")) || wanted === one;',
-    test: "relay/delivery/policy/mode.test.ts",
+    test: "relay/config/mode.test.ts",
   },
   {
     what: "recipients that share a way are let out by the first of them",
