@@ -80,6 +80,17 @@ export function nameOfCharacter(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
+/** Quoting (RFC 5322 section 3.2.4) makes letters of them, and there are readers that split at them nevertheless. */
+const quotedSpecial = /^".*?([@<>,;:()[\]\\"]).*"$/;
+
+/** Why an address must not say who a message is from: what one reader takes for a letter another takes for the end of the address. */
+export function quotedSpecialIn({ local }: Address): string | undefined {
+  const [, special] = quotedSpecial.exec(local) ?? [];
+  return special === undefined
+    ? undefined
+    : `a quoted ${special} in the local part, which readers take for more than a letter`;
+}
+
 /** RFC 5321 section 4.1.2: quotes that are not needed do not make another mailbox. */
 function unquoted(local: string): string {
   return local.startsWith('"') ? local.slice(1, -1).replace(/\\(.)/g, "$1") : local;

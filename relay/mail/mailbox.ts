@@ -6,7 +6,7 @@
  * bracket. What is refused is held against other people's parsers by test/scenario/no-parser-reads-another-sender.test.ts.
  * A fault says which character is wrong and what to write instead; it never repeats what the field holds.
  */
-import { nameOfCharacter, parseAddress, type Address } from "./address.ts";
+import { nameOfCharacter, parseAddress, quotedSpecialIn, type Address } from "./address.ts";
 
 export interface MailboxFault {
   readonly kind: "fault";
@@ -31,8 +31,6 @@ const quotedString = /"(?:[^"\\]|\\.)*"/suy;
 const literal = /\[(?:[^\]\\]|\\.)*\]/suy;
 /** What some reader takes for the end of a line, or of the text (RFC 5322 section 4.1 has them obsolete). */
 const lineControl = /[^\P{Cc}\t]|[\u2028\u2029]/u;
-/** Quoting (RFC 5322 section 3.2.4) makes letters of them, and there are readers that split at them nevertheless. */
-const quotedSpecial = /^".*?([@<>,;:()[\]\\"]).*"$/;
 const example = "<name@domain>";
 
 function fault(reason: string): MailboxFault {
@@ -187,10 +185,8 @@ function readAddrSpec(tokens: readonly Token[]): Address | MailboxFault {
   if (address === undefined) return fault(`the address is malformed, write ${example}`);
   // Encoded words have no place in an address (RFC 2047 section 5), and some readers decode them there.
   if (/=\?/.test(address.local)) return fault(`an encoded word (=?...?=) in an address, write ${example}`);
-  const special = quotedSpecial.exec(address.local);
-  return special === null
-    ? address
-    : fault(`a quoted ${special[1] ?? ""} in the local part, which readers take for more than a letter`);
+  const ambiguous = quotedSpecialIn(address);
+  return ambiguous === undefined ? address : fault(ambiguous);
 }
 
 /** Words and dots in a row; two words side by side are two things, not one. */

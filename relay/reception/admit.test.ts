@@ -149,6 +149,9 @@ const senders: readonly (readonly [string, Partial<Client>, string])[] = [
   ["ceo@narrow.example", {}, "550 5.7.1"],
   ["a@münchen.example", {}, "yes"],
   ["a@[192.0.2.1]", {}, "550 5.7.1"],
+  ['"a b"@example.com', {}, "yes"],
+  ['"a@other.example"@example.com', {}, "550 5.1.7"],
+  ['"a> RET=HDRS"@example.com', {}, "550 5.1.7"],
 ];
 for (const [address, change, expected] of senders) {
   test(`admitSender() answers ${expected} to <${address}> of ${wordsOf(change)}`, () => {

@@ -6,7 +6,7 @@
  */
 import type { ListenerDocument } from "../../api/relayconfig.ts";
 import { type DomainSettings, hasGaps, type Snapshot } from "../config/snapshot.ts";
-import { matchesLocalPart, type Address } from "../mail/address.ts";
+import { matchesLocalPart, quotedSpecialIn, type Address } from "../mail/address.ts";
 import { fieldsNamed, fieldValue, type Header } from "../mail/header.ts";
 import { ownReceivedFields, receivedFields } from "../mail/limit.ts";
 import { parseMailboxes } from "../mail/mailbox.ts";
@@ -104,9 +104,11 @@ function isGranted(snapshot: Snapshot, client: Client, { document, identities }:
 
 /** The envelope sender: empty, or an address that the client may use. */
 export function admitSender(snapshot: Snapshot, client: Client, sender: Address | undefined): Refusal | undefined {
-  return sender === undefined
-    ? undefined
-    : admitAddress(snapshot, client, { address: sender, place: "Envelope sender", lostLogin: loginIsGone });
+  if (sender === undefined) return undefined;
+  // RFC 5321 section 4.1.2 allows them. A next hop that ends the path there would have another's domain vouch for this client.
+  const ambiguous = quotedSpecialIn(sender);
+  if (ambiguous !== undefined) return refusal(550, "5.1.7", `Envelope sender: ${ambiguous}`);
+  return admitAddress(snapshot, client, { address: sender, place: "Envelope sender", lostLogin: loginIsGone });
 }
 
 /** An address that the message is said to be from, and where it says so. */

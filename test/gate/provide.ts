@@ -10,6 +10,7 @@ import { lackingGo } from "../support/goprogram.ts";
 import { helmMajors, lackingHelm, provideHelmProgram } from "../support/helm.ts";
 import { provideImages } from "../support/node/images.ts";
 import { lackingKstatus, provideKstatus } from "../support/kstatus/program.ts";
+import { provideGoClients } from "../support/mailclients.ts";
 import { lackingNode, provideNode } from "../support/node/programs.ts";
 import { lackingCollector, provideCollector } from "../support/tracing/program.ts";
 import { nothing, type Outcome } from "./outcome.ts";
@@ -50,8 +51,13 @@ export async function provideScenario(say: Say): Promise<Outcome> {
   // Panels are drawn from an operator on a real API server, too.
   const controlPlane = await controlPlaneOf(say);
   const collector = await collectorOf(say);
-  const reader = lackingGo() === false ? await built("Go's reader of From", () => provideGoReader(say)) : nothing;
-  return { ...packages, failures: [...controlPlane.failures, ...collector.failures, ...reader.failures] };
+  const readers = lackingGo() === false ? await built("Go's mail programs", () => provideGoMail(say)) : nothing;
+  return { ...packages, failures: [...controlPlane.failures, ...collector.failures, ...readers.failures] };
+}
+
+async function provideGoMail(say: Say): Promise<void> {
+  await provideGoReader(say);
+  await provideGoClients(say);
 }
 
 export async function provideCluster(say: Say): Promise<Outcome> {

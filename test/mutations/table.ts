@@ -4,6 +4,7 @@ import { abuseMutations } from "./rows/abuse.ts";
 import { certificateMutations } from "./rows/certificates.ts";
 import { chartMutations } from "./rows/charts.ts";
 import { gateMutations } from "./rows/gate.ts";
+import { grantMutations } from "./rows/grants.ts";
 import { localMutations } from "./rows/local.ts";
 import { modeMutations } from "./rows/modes.ts";
 import { operatorMutations } from "./rows/operator.ts";
@@ -17,6 +18,7 @@ export const mutations: readonly Mutation[] = [
   ...passwordMutations,
   ...certificateMutations,
   ...modeMutations,
+  ...grantMutations,
   ...operatorMutations,
   ...statusMutations,
   ...upgradeMutations,

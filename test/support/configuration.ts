@@ -60,6 +60,8 @@ export interface DomainPlan {
   readonly credentials?: readonly CredentialDocument[];
   /** URIs of certificates that may send. */
   readonly certificateUris?: readonly string[];
+  /** All when absent. */
+  readonly localParts?: readonly string[];
 }
 
 /** One listener of each kind; `smtp` trusts this machine. */
@@ -103,7 +105,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
         : { certificateNames: { dnsNames: [], uris: [...plan.certificateUris] } }),
       trustedNetworks: plan.trustedNetworks ?? true,
     },
-    localParts: ["*"],
+    localParts: [...(plan.localParts ?? ["*"])],
     smarthosts: (plan.nextHops ?? []).map((hop) => ({ ...hop, tlsMode: "None" })),
     limits: plan.limits ?? {},
     ...(plan.bouncesTo === undefined ? {} : { bounces: { to: plan.bouncesTo } }),

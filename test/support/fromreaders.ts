@@ -24,18 +24,20 @@ type Addresses = readonly (readonly string[])[];
 
 const goReader: GoProgram = { name: "fromreader", folder: "test/support/fromreaders", package: "." };
 const folder = join(repositoryRoot, "test/support/fromreaders");
-const javaArchives = ["jakarta-mail", "jakarta-activation"].map((name) => `/usr/share/java/${name}.jar`);
+export const javaMailArchives: readonly string[] = ["jakarta-mail", "jakarta-activation"].map(
+  (name) => `/usr/share/java/${name}.jar`,
+);
 const java = "/usr/bin/java";
 
 /** For `test(name, { skip })` of what JavaMail reads: false, or what is missing. */
 export function lackingJavaMail(): string | false {
-  const missing = [java, ...javaArchives].filter((path) => !existsSync(path));
+  const missing = [java, ...javaMailArchives].filter((path) => !existsSync(path));
   return missing.length === 0 ? false : `not installed: ${missing.join(", ")}`;
 }
 
 /** JavaMail's two ways to read. */
 export function startJavaMail(t: TestContext): readonly FromReader[] {
-  const command = [java, "-cp", javaArchives.join(":"), join(folder, "FromReader.java")];
+  const command = [java, "-cp", javaMailArchives.join(":"), join(folder, "FromReader.java")];
   return javaReaders(new Conversation(t, command));
 }
 

@@ -12,9 +12,7 @@ export interface StageOptions {
   readonly name?: string;
   readonly script?: Script;
   /** Sender domains; all sign with the same two keys. */
-  readonly domains?: readonly (
-    string | Pick<DomainPlan, "domain" | "nextHops" | "bouncesTo" | "limits" | "certificateUris" | "trustedNetworks">
-  )[];
+  readonly domains?: readonly (string | Omit<DomainPlan, "keys">)[];
   readonly plan?: Partial<RelayPlan>;
   readonly relay?: Omit<RelayOptions, "directory" | "plan">;
 }
