@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameServer, prefixLength, trustedNetworks } from "./network.ts";
+import { nameServer, networkOf, prefixLength, trustedNetworks } from "./network.ts";
 
 const networks: readonly [string, number | undefined][] = [
   ["10.0.0.0/8", 8],
@@ -26,6 +26,28 @@ const networks: readonly [string, number | undefined][] = [
 for (const [text, expected] of networks) {
   test(`prefixLength() of ${JSON.stringify(text)} is ${expected ?? "none, it is no network"}`, () => {
     assert.equal(prefixLength(text), expected);
+  });
+}
+
+for (const [written, network] of [
+  ["10.0.0.0/8", "10.0.0.0/8"],
+  ["10.1.2.3/8", "10.0.0.0/8"],
+  ["10.20.255.255/17", "10.20.128.0/17"],
+  ["192.0.2.7/32", "192.0.2.7/32"],
+  ["192.0.2.7/31", "192.0.2.6/31"],
+  ["10.0.0.0/0", "0.0.0.0/0"],
+  ["FD00::/8", "FD00::/8"],
+  ["fd12:3456::7/8", "fd00::/8"],
+  ["2001:db8:1:2:3:4:5:6/64", "2001:db8:1:2::/64"],
+  ["2001:db8::f/125", "2001:db8:0:0:0:0:0:8/125"],
+  ["2001:db8::1/128", "2001:db8::1/128"],
+  ["1:2:3:4:5:6:7:8/112", "1:2:3:4:5:6:7::/112"],
+  ["2001:db8::1/0", "::/0"],
+] as const) {
+  test(`networkOf() says ${network} for ${written}, and who is in it is the same`, () => {
+    assert.equal(networkOf(written), network);
+    assert.equal(networkOf(network), network);
+    assert.equal(prefixLength(network), prefixLength(written));
   });
 }
 

@@ -65,6 +65,36 @@ export function prefixLength(text: string): number | undefined {
 }
 
 /**
+ * The same network with zeros behind its prefix, as `10.0.0.0/8` for `10.1.2.3/8`. Kubernetes warns of others in its own objects and is
+ * about to refuse them (KEP-4858), and there are networks of clusters that pass over a policy with one of them.
+ */
+export function networkOf(cidr: string): string {
+  const [address = "", bits] = cidr.split("/");
+  const isIpv4 = address.includes(".");
+  const width = isIpv4 ? 8 : 16;
+  const given = isIpv4 ? address.split(".").map(Number) : groupsOf(address);
+  const masked = given.map((group, index) => {
+    const free = width - Math.min(Math.max(Number(bits) - index * width, 0), width);
+    return (group >> free) << free;
+  });
+  if (masked.every((group, index) => group === given[index])) return cidr;
+  const text = isIpv4
+    ? masked.join(".")
+    : masked
+        .map((group) => group.toString(16))
+        .join(":")
+        .replace(/(?:(?:^|:)0)+$/, "::");
+  return `${text}/${bits}`;
+}
+
+/** The eight groups of an IPv6 address; `::` stands for those that are left out (RFC 4291 section 2.2). */
+function groupsOf(address: string): readonly number[] {
+  const [before = [], after = []] = address.split("::").map((part) => (part === "" ? [] : part.split(":")));
+  const left = Array.from({ length: 8 - before.length - after.length }, () => "0");
+  return [...before, ...left, ...after].map((group) => Number.parseInt(group, 16));
+}
+
+/**
  * 32 or 128; undefined when the text is no address. IPv4-mapped IPv6 is refused, as Kubernetes does (it hides an IPv4
  * network).
  */

@@ -8,6 +8,7 @@ import { administrationPort } from "../../../api/administration.ts";
 import { componentLabel, nameLabel, relayLabel } from "../../../api/labels.ts";
 import { containerPort } from "../../../api/fields/listener.ts";
 import type { Listener, MailRelay } from "../../../api/mailrelay.ts";
+import { networkOf } from "../../../api/schema/network.ts";
 import type { IngressRule, NetworkPeer, NetworkPolicy } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { ownedMetadata } from "../../owned/metadata.ts";
@@ -39,12 +40,16 @@ function listenerRule(relay: Stored<MailRelay>, listener: Listener): IngressRule
   const ports = [{ port: containerPort(listener.port), protocol: "TCP" }] as const;
   const balancers = listener.proxyProtocol?.trustedNetworks.map((cidr) => ({ ipBlock: { cidr } }));
   const from = balancers ?? listener.sources ?? relay.spec.networkPolicy.clients;
-  return from === undefined ? { ports } : { from, ports };
+  return from === undefined ? { ports } : { from: from.map(peerOf), ports };
+}
+
+function peerOf(peer: NetworkPeer): NetworkPeer {
+  return peer.ipBlock === undefined ? peer : { ...peer, ipBlock: { cidr: networkOf(peer.ipBlock.cidr) } };
 }
 
 function extraRule({ from, ports }: MailRelay["spec"]["networkPolicy"]["extraIngress"][number]): IngressRule {
   return {
-    ...(from === undefined ? {} : { from }),
+    ...(from === undefined ? {} : { from: from.map(peerOf) }),
     ...(ports === undefined
       ? {}
       : { ports: ports.map(({ port, protocol }) => ({ port, protocol: protocol ?? "TCP" })) }),
@@ -53,7 +58,7 @@ function extraRule({ from, ports }: MailRelay["spec"]["networkPolicy"]["extraIng
 
 /** The relay's own namespace when the manifest does not say: what a relay counts tells who sends how much to whom. */
 function watchers(relay: Stored<MailRelay>): readonly NetworkPeer[] {
-  return relay.spec.monitoring?.from ?? [{ podSelector: {} }];
+  return relay.spec.monitoring?.from?.map(peerOf) ?? [{ podSelector: {} }];
 }
 
 function operatorPeer(namespace: string): NetworkPeer {

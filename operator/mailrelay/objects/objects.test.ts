@@ -252,6 +252,23 @@ test("a listener's own sources go before the clients of all, and pods know those
   assert.deepEqual(told, [undefined, ["203.0.113.0/24"], undefined, ["203.0.113.0/24"]]);
 });
 
+test("networks that name a host in them are written as the networks that they are: the next Kubernetes refuses others", () => {
+  const peers = [{ ipBlock: { cidr: "10.1.2.3/8" } }];
+  const spec = {
+    listeners: [
+      { name: "submission", port: 587, sources: peers },
+      { name: "smtp", port: 25, proxyProtocol: { trustedNetworks: ["10.1.2.3/8"] } },
+      { name: "open", port: 2525 },
+    ],
+    networkPolicy: { clients: peers, extraIngress: [{ from: peers }] },
+    monitoring: { from: peers },
+    service: { type: "LoadBalancer", loadBalancerSourceRanges: ["10.1.2.3/8"] },
+  };
+  const policy = JSON.stringify(renderNetworkPolicy(relayOf(spec), "mailboat-system"));
+  assert.deepEqual(policy.match(/"10\.\S*?"/g), Array<string>(5).fill('"10.0.0.0/8"'));
+  assert.deepEqual(renderClientService(relayOf(spec)).spec.loadBalancerSourceRanges, ["10.0.0.0/8"]);
+});
+
 test("a relay that wants no NetworkPolicy gets none, and its own is taken away, not one that others made", () => {
   const without = relayOf({ networkPolicy: { enabled: false } });
   const own = renderNetworkPolicy(without, "mailboat-system");

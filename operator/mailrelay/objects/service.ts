@@ -3,6 +3,7 @@ import { administrationPort, administrationPortName } from "../../../api/adminis
 import { containerPort } from "../../../api/fields/listener.ts";
 import { relayLabel, servingLabel } from "../../../api/labels.ts";
 import type { MailRelay } from "../../../api/mailrelay.ts";
+import { networkOf } from "../../../api/schema/network.ts";
 import type { Service, ServicePort } from "../../kube/kinds.ts";
 import type { Stored } from "../../kube/objects.ts";
 import { headlessServiceName } from "../../owned/names.ts";
@@ -29,7 +30,7 @@ export function renderClientService(relay: Stored<MailRelay>, present?: Service)
       ...(service.loadBalancerClass === undefined ? {} : { loadBalancerClass: service.loadBalancerClass }),
       ...(service.loadBalancerSourceRanges.length === 0
         ? {}
-        : { loadBalancerSourceRanges: service.loadBalancerSourceRanges }),
+        : { loadBalancerSourceRanges: service.loadBalancerSourceRanges.map(networkOf) }),
       ...(service.ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy: service.ipFamilyPolicy }),
       ...(ipFamilies === undefined ? {} : { ipFamilies }),
       ...(service.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: service.internalTrafficPolicy }),

@@ -377,4 +377,12 @@ export const operatorMutations: readonly Mutation[] = [
     new: "[^-]*-----END CERTIFICATE-----/gm",
     test: "operator/references/smarthost.test.ts",
   },
+  {
+    what: "a network is written with the host that somebody named in it",
+    file: "operator/mailrelay/objects/networkpolicy.ts",
+    old: "{ from: from.map(peerOf), ports };",
+    new: "{ from, ports };",
+    test: "operator/mailrelay/objects/objects.test.ts",
+    only: "name a host",
+  },
 ];
