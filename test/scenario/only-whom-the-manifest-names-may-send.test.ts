@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { ListenerDocument } from "../../api/relayconfig.ts";
+import { makeAuthority, makeClient } from "../support/clientcertificates.ts";
 import { credentialFor, type DomainPlan } from "../support/configuration.ts";
 import { makeCertificate, makeEd25519Key } from "../support/keys.ts";
 import { NextHop } from "../support/nexthop.ts";
@@ -12,13 +14,16 @@ import { RelayProgram } from "../support/relay.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import type { SmtpClient } from "../support/smtpclient.ts";
 import { subjectOf } from "../support/stage.ts";
-import { mechanismsFor, openAs, transact, type Proof } from "../support/wirelogins.ts";
+import { openAs, transact, type Proof } from "../support/wirelogins.ts";
 
-type Identity = "shop" | "late" | "billing" | "stranger" | "printers";
+type Identity = "shop" | "late" | "billing" | "stranger" | "erp" | "node" | "pod" | "printers";
 
 const directory = makeResultsDirectory(import.meta.url, "relay");
 const certificate = makeCertificate(directory, "relay.example.net");
 const keys = [makeEd25519Key("ed")];
+
+const authority = await makeAuthority("clients");
+const spiffe = "spiffe://cluster.local/ns/erp/sa/app";
 
 const proofs: Readonly<Record<Identity, Proof>> = {
   shop: { kind: "password", username: "app", password: "of the shop" },
@@ -26,6 +31,9 @@ const proofs: Readonly<Record<Identity, Proof>> = {
   billing: { kind: "password", username: "app", password: "of billing" },
   late: { kind: "password", username: "late", password: "for an hour" },
   stranger: { kind: "password", username: "stranger", password: "of nobody here" },
+  erp: { kind: "certificate", pair: await makeClient(authority, { commonName: "erp" }) },
+  node: { kind: "certificate", pair: await makeClient(authority, { dnsNames: ["node.erp.example"] }) },
+  pod: { kind: "certificate", pair: await makeClient(authority, { uris: [spiffe] }) },
   printers: { kind: "network" },
 };
 const secrets = {
@@ -34,6 +42,25 @@ const secrets = {
   late: { ...credentialFor("shop/late", "late", "for an hour"), expiresAt: Date.now() + 3_600_000 },
   stranger: credentialFor("elsewhere/app", "stranger", "of nobody here"),
 };
+/** What a test does not say is as a manifest has it that does not say it. */
+const common: Pick<ListenerDocument, "port" | "trustedNetworks"> = { port: 0, trustedNetworks: [] };
+const listeners: readonly ListenerDocument[] = [
+  {
+    ...common,
+    name: "submissions",
+    tlsMode: "Implicit",
+    authentication: "Required",
+    clientCertificates: "Optional",
+  },
+  {
+    ...common,
+    name: "servers",
+    tlsMode: "StartTLS",
+    authentication: "Optional",
+    clientCertificates: "Required",
+  },
+  { ...common, name: "smtp", tlsMode: "StartTLS", authentication: "Optional", trustedNetworks: ["127.0.0.0/8"] },
+];
 const none = { keys, trustedNetworks: false, credentials: [] };
 const domains: readonly DomainPlan[] = [
   { ...none, domain: "shop.example", credentials: [secrets.shop, secrets.late] },
@@ -44,7 +71,28 @@ const domains: readonly DomainPlan[] = [
     credentials: [secrets.billing],
     localParts: ["invoice", "no-reply-*"],
   },
-  { ...none, domain: "both.example", credentials: [secrets.shop, secrets.billing] },
+  {
+    ...none,
+    domain: "both.example",
+    credentials: [secrets.shop, secrets.billing],
+    senders: { clientCertificates: [{ commonName: "erp" }] },
+  },
+  { ...none, domain: "erp.example", senders: { clientCertificates: [{ commonName: "erp" }] } },
+  {
+    ...none,
+    domain: "node.erp.example",
+    senders: { certificateNames: { dnsNames: ["node.erp.example"], uris: [] } },
+  },
+  { ...none, domain: "pod.example", senders: { certificateNames: { dnsNames: [], uris: [spiffe] } } },
+  // Of a common name that is another's DNS name, and the other way about.
+  {
+    ...none,
+    domain: "crossed.example",
+    senders: {
+      clientCertificates: [{ commonName: "node.erp.example" }],
+      certificateNames: { dnsNames: ["erp"], uris: [] },
+    },
+  },
   { ...none, domain: "open.example", trustedNetworks: true },
   { ...none, domain: "xn--mnchen-3ya.example", credentials: [secrets.shop] },
   { ...none, domain: "elsewhere.example", credentials: [secrets.stranger] },
@@ -68,7 +116,11 @@ const rows: readonly Row[] = [
   { written: "no-reply-7@billing.example", domain: "billing.example", may: ["billing"] },
   { written: "invoice+7@billing.example", domain: "billing.example", may: [] },
   { written: "ceo@billing.example", domain: "billing.example", may: [] },
-  { written: "app@both.example", domain: "both.example", may: ["shop", "billing"] },
+  { written: "app@both.example", domain: "both.example", may: ["shop", "billing", "erp"] },
+  { written: "app@erp.example", domain: "erp.example", may: ["erp"] },
+  { written: "app@node.erp.example", domain: "node.erp.example", may: ["node"] },
+  { written: "app@pod.example", domain: "pod.example", may: ["pod"] },
+  { written: "app@crossed.example", domain: "crossed.example", may: [] },
   { written: "app@open.example", domain: "open.example", may: ["printers"] },
   { written: "app@xn--mnchen-3ya.example", domain: "xn--mnchen-3ya.example", may: ["shop"] },
   { written: "app@m\u00fcnchen.example", domain: "xn--mnchen-3ya.example", may: ["shop"] },
@@ -116,6 +168,9 @@ function everyCell(own: Row): readonly Cell[] {
       { envelope: undefined, from: [row, own] },
       ...fields.map((field) => ({ envelope: own, from: [own], beside: [[field, row] as const] })),
     ]),
+    ...rows.flatMap((row) =>
+      rows.filter(({ domain }) => domain === row.domain).map((other) => ({ envelope: undefined, from: [row, other] })),
+    ),
     ...rows.map((row) => ({
       envelope: own,
       from: [own],
@@ -138,7 +193,8 @@ before(async () => {
   hop = await NextHop.start();
   relay = await RelayProgram.start({
     directory,
-    plan: { nextHops: [hop.address], domains, certificate, limits: { connections: 500 } },
+    plan: { nextHops: [hop.address], domains, certificate, listeners, clientAuthorities: authority.certificate },
+    ports: { servers: 0 },
   });
 });
 after(async () => {
@@ -158,7 +214,7 @@ function messageOf({ from, beside = [] }: Cell, subject: string): string {
 
 interface Attempt {
   readonly who: Who;
-  readonly listener: "submissions" | "smtp";
+  readonly listener: "submissions" | "servers" | "smtp";
   readonly mechanism: string;
   readonly cells: readonly Cell[];
 }
@@ -200,26 +256,32 @@ function ownOf(who: Who): Row {
   return own;
 }
 
-const clients: readonly { readonly who: Who; readonly listener: Attempt["listener"] }[] = [
-  { who: ["shop"], listener: "submissions" },
-  { who: ["late"], listener: "submissions" },
-  { who: ["billing"], listener: "submissions" },
-  { who: ["stranger"], listener: "submissions" },
-  { who: ["printers"], listener: "smtp" },
-  // Who logs in where the printers are is both.
-  { who: ["shop", "printers"], listener: "smtp" },
+const byPassword = ["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+
+/** By the first mechanism everything is tried, by the others what they could let in besides. */
+const clients: readonly (Pick<Attempt, "who" | "listener"> & { readonly mechanisms: readonly string[] })[] = [
+  { who: ["shop"], listener: "submissions", mechanisms: byPassword },
+  { who: ["late"], listener: "submissions", mechanisms: byPassword },
+  { who: ["billing"], listener: "submissions", mechanisms: byPassword },
+  { who: ["stranger"], listener: "submissions", mechanisms: byPassword },
+  { who: ["erp"], listener: "submissions", mechanisms: ["EXTERNAL"] },
+  { who: ["node"], listener: "submissions", mechanisms: ["EXTERNAL"] },
+  { who: ["pod"], listener: "servers", mechanisms: ["none"] },
+  { who: ["printers"], listener: "smtp", mechanisms: ["none"] },
+  // Who has shown two things is both.
+  { who: ["shop", "printers"], listener: "smtp", mechanisms: byPassword },
+  { who: ["erp", "billing"], listener: "submissions", mechanisms: byPassword },
+  { who: ["erp", "billing"], listener: "servers", mechanisms: ["PLAIN"] },
 ];
 
-for (const { who, listener } of clients) {
-  const [first] = who;
-  assert.ok(first !== undefined);
-  const [usual, ...others] = mechanismsFor[proofs[first].kind];
-  test(`${who.join(" and ")} by ${usual}: every address in every place`, async () => {
-    await answersTo({ who, listener, mechanism: usual, cells: everyCell(ownOf(who)) });
-  });
-  for (const mechanism of others) {
-    test(`${who.join(" and ")} by ${mechanism}: the same addresses, and no other`, async () => {
-      await answersTo({ who, listener, mechanism, cells: someCells(ownOf(who)) });
+for (const { who, listener, mechanisms } of clients) {
+  for (const [index, mechanism] of mechanisms.entries()) {
+    const [what, cellsOf] =
+      index === 0
+        ? (["every address in every place", everyCell] as const)
+        : (["the same addresses, and no other", someCells] as const);
+    test(`${who.join(" and ")} on ${listener} by ${mechanism}: ${what}`, async () => {
+      await answersTo({ who, listener, mechanism, cells: cellsOf(ownOf(who)) });
     });
   }
 }

@@ -60,6 +60,8 @@ export interface DomainPlan {
   readonly credentials?: readonly CredentialDocument[];
   /** URIs of certificates that may send. */
   readonly certificateUris?: readonly string[];
+  /** Who may use it by other things than passwords. */
+  readonly senders?: Partial<Omit<DomainDocument["senders"], "credentials">>;
   /** All when absent. */
   readonly localParts?: readonly string[];
 }
@@ -104,6 +106,7 @@ function domainDocumentOf(plan: DomainPlan): DomainDocument {
         ? {}
         : { certificateNames: { dnsNames: [], uris: [...plan.certificateUris] } }),
       trustedNetworks: plan.trustedNetworks ?? true,
+      ...plan.senders,
     },
     localParts: [...(plan.localParts ?? ["*"])],
     smarthosts: (plan.nextHops ?? []).map((hop) => ({ ...hop, tlsMode: "None" })),

@@ -1,30 +1,27 @@
 /** Clients that show who they are over the wire, by each mechanism that can carry what they have. */
+import type { ClientPair } from "./clientcertificates.ts";
 import { ScramClient } from "./scramclient.ts";
 import { SmtpClient } from "./smtpclient.ts";
 
 export type Proof =
   | { readonly kind: "password"; readonly username: string; readonly password: string }
+  | { readonly kind: "certificate"; readonly pair: ClientPair }
   /** Where the client is. */
   | { readonly kind: "network" };
-
-/** `none` says no AUTH. */
-export const mechanismsFor: Readonly<Record<Proof["kind"], readonly [string, ...string[]]>> = {
-  password: ["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"],
-  network: ["none"],
-};
 
 export interface Entrance {
   readonly port: number;
   readonly implicitTls: boolean;
 }
 
-/** Up to where MAIL is next. Throws with the reply where the login is refused. */
+/** Up to where MAIL is next; `none` says no AUTH. Throws with the reply where the login is refused. */
 export async function openAs(
   { port, implicitTls }: Entrance,
   proofs: readonly Proof[],
   mechanism: string,
 ): Promise<SmtpClient> {
-  const client = await SmtpClient.connect(port, { implicitTls });
+  const pairs = proofs.flatMap((proof) => (proof.kind === "certificate" ? [proof.pair] : []));
+  const client = await SmtpClient.connect(port, { implicitTls, certificate: pairs[0] });
   await client.reply();
   await client.command("EHLO client.example.net");
   if (!implicitTls) {
@@ -43,8 +40,21 @@ const textOf = (reply: string): string => Buffer.from(reply.slice(4), "base64").
 
 /** The last reply; undefined where nothing was said. */
 async function show(client: SmtpClient, proof: Proof, mechanism: string): Promise<string | undefined> {
-  if (proof.kind === "network") return undefined;
-  const { username, password } = proof;
+  switch (proof.kind) {
+    case "network":
+      return undefined;
+    case "certificate":
+      return mechanism === "EXTERNAL" ? client.command("AUTH EXTERNAL =") : undefined;
+    case "password":
+      return showPassword(client, proof, mechanism);
+  }
+}
+
+async function showPassword(
+  client: SmtpClient,
+  { username, password }: Proof & { readonly kind: "password" },
+  mechanism: string,
+): Promise<string> {
   switch (mechanism) {
     case "PLAIN":
       return client.command(`AUTH PLAIN ${base64(`\0${username}\0${password}`)}`);

@@ -78,6 +78,20 @@ export const grantMutations: readonly Mutation[] = [
     test: matrix,
   },
   {
+    what: "whoever shows a certificate may use every domain that names certificates",
+    file: admit,
+    old: "return isNamed(proof.certificate.names, document.senders);",
+    new: "return document.senders.clientCertificates.length + (document.senders.certificateNames?.uris.length ?? 0) > 0;",
+    test: matrix,
+  },
+  {
+    what: "a certificate's common name is one of its DNS names",
+    file: "relay/reception/identity/certificate.ts",
+    old: "commonName === names.commonName)",
+    new: "[names.commonName, ...names.dnsNames].includes(commonName))",
+    test: matrix,
+  },
+  {
     what: "all local parts may be used",
     file: admit,
     old: "if (isAllowed && matchesLocalPart(settings.document.localParts, local)) return undefined;",

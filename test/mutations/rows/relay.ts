@@ -134,7 +134,7 @@ export const relayMutations: readonly Mutation[] = [
     file: "relay/reception/admit.ts",
     old: "if (someNow(snapshot, client, isEnough)) return undefined;",
     new: "if (client.principals.some(isEnough)) return undefined;",
-    test: "test/scenario/a-login-taken-away-ends-at-once.test.ts",
+    test: "relay/reception/admit.test.ts",
   },
   {
     what: "a login with another password counts as the same",
