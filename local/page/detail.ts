@@ -1,6 +1,6 @@
 /** Everything the page shows of one message. Pure. */
 import { answerId, capturedFile } from "../capture/record.ts";
-import type { MailEvent } from "../terminal/mailline.ts";
+import { type MailEvent, toneOf } from "../terminal/mailevent.ts";
 import { waterfalls } from "../trace/waterfall.ts";
 import { outlineOf, replyText } from "./outline.ts";
 import type { CapturedCopy, Step, StoryOutline, StoryTold } from "./shapes.ts";
@@ -22,32 +22,16 @@ export function detailOf(story: Story, history: History): StoryDetail {
   };
 }
 
-const tones = {
-  accepted: "plain",
-  delivered: "good",
-  captured: "good",
-  deferred: "warning",
-  failed: "bad",
-  bounced: "bad",
-  notified: "warning",
-  refused: "bad",
-} as const;
-
 function stepOf({ pod, event }: Told): Step {
   const { msg, noticeId } = event;
   return {
     at: event.time,
     pod,
     what: msg,
-    tone: isForNow(event) ? "warning" : tones[msg],
+    tone: toneOf(event),
     text: textOf({ pod, event }),
     ...(noticeId === undefined ? {} : { notice: noticeId }),
   };
-}
-
-/** A refusal with a 4xx (RFC 5321 section 4.2.1): who was refused tries again. */
-function isForNow({ msg, code }: MailEvent): boolean {
-  return msg === "refused" && code !== undefined && code < 500;
 }
 
 function textOf({ event }: Told): string {

@@ -1,5 +1,6 @@
 /** What a relay's log says of a message, checked here because another program wrote it. */
 import { z } from "zod";
+import type { Tone } from "../trace/shape.ts";
 
 /** The fields of a relay's log line that say something about a message. */
 export const mailEvent = z.object({
@@ -25,3 +26,20 @@ export const mailEvent = z.object({
 });
 
 export type MailEvent = Readonly<z.infer<typeof mailEvent>>;
+
+/** What it means for the mail: page and terminal colour it alike. */
+const tones: Readonly<Record<MailEvent["msg"], Tone>> = {
+  accepted: "plain",
+  delivered: "good",
+  captured: "good",
+  deferred: "warning",
+  failed: "bad",
+  bounced: "bad",
+  notified: "warning",
+  refused: "bad",
+};
+
+export function toneOf({ msg, code }: MailEvent): Tone {
+  // Who was refused with a 4xx tries again (RFC 5321 section 4.2.1).
+  return msg === "refused" && code !== undefined && code < 500 ? "warning" : tones[msg];
+}

@@ -290,3 +290,15 @@ test("no word of a next hop, a relay, a message or a manifest reaches the termin
     }
   }
 });
+
+for (const [code, colour] of [
+  [451, 33],
+  [550, 31],
+] as const) {
+  test(`a refusal with ${code} has the colour of what ${code < 500 ? "comes again" : "has failed"}`, () => {
+    const { printer, lines } = open({ hasColours: true });
+    tell(printer, { ...delivered, spoolId: undefined, msg: "refused", code, listener: "smtp" });
+    printer.flush();
+    assert.ok(lines.join("").includes(`\u001b[${colour}mrefused\u001b[0m`), JSON.stringify(lines));
+  });
+}

@@ -4,24 +4,13 @@
  */
 import { printable } from "../../runtime/terminal.ts";
 import { withoutAnswerId } from "../capture/record.ts";
-import type { MailEvent } from "./mailevent.ts";
+import { type MailEvent, toneOf } from "./mailevent.ts";
 import { recipientWords, type Seen, senderWords, subjectOf } from "./names.ts";
-import { lineOf, type Piece } from "./paint.ts";
+import { lineOf, type Piece, type Style } from "./paint.ts";
 import type { Look } from "./terminal.ts";
 import { cut, widthOf } from "./width.ts";
 
 export { mailEvent, type MailEvent } from "./mailevent.ts";
-
-const styles = {
-  accepted: "quiet",
-  delivered: "good",
-  captured: "good",
-  deferred: "warning",
-  failed: "bad",
-  bounced: "bad",
-  notified: "warning",
-  refused: "bad",
-} as const;
 
 export interface MailLine {
   /** Its `recipients` are all that share this outcome. */
@@ -60,7 +49,7 @@ function firstPieces({ event, seen }: MailLine, columns: number | undefined, tim
   const subject = subjectOf(seen);
   return [
     { text: time, style: "quiet" },
-    { text: event.msg, style: styles[event.msg] },
+    { text: event.msg, style: styleOf(event) },
     { text: cut(printable(whoWords(event, seen)), whoColumns) },
     { text: subject === undefined ? "" : subjectWords(printable(subject), subjectColumns), style: "strong" },
     { text: [event.code, event.enhanced].filter((part) => part !== undefined && part !== "").join(" ") },
@@ -70,6 +59,12 @@ function firstPieces({ event, seen }: MailLine, columns: number | undefined, tim
       : { text: `dkim=${captured.dkim}`, style: captured.dkim === "pass" ? "good" : "bad" },
     { text: event.msg === "refused" ? replyWords(event) : "" },
   ];
+}
+
+/** What is safe and on its way stands back. */
+function styleOf(event: MailEvent): Style {
+  const tone = toneOf(event);
+  return tone === "plain" ? "quiet" : tone;
 }
 
 function whoWords(event: MailEvent, seen: Seen): string {
