@@ -74,19 +74,34 @@ export function tenantQuota(entry: string, namespace: string): string {
   return `tenant ${entry} ${namespace}`;
 }
 
-/** `example.com`, or `namespace shop`. */
+/** Of an entry of a domain's senders each identity has its own; `identity` is a digest without spaces. */
+export function senderQuota(domain: string, entry: string, identity: string): string {
+  return `sender ${domain} ${entry} ${identity}`;
+}
+
+/** `example.com`, `namespace shop`, or `sender apps of example.com`: of identities nothing is told. */
 export function ownerOfQuota(key: string): string {
-  const [kind, name = "", namespace = ""] = key.split(" ");
-  return kind === "domain" ? name : namespaceOwner(namespace);
+  const [kind, name = "", more = ""] = key.split(" ");
+  if (kind === "domain") return name;
+  return kind === "sender" ? senderOwner(name, more) : namespaceOwner(more);
 }
 
 const namespaceWord = "namespace ";
+const senderWord = "sender ";
+const ofWord = " of ";
 
 export function namespaceOwner(namespace: string): string {
   return `${namespaceWord}${namespace}`;
 }
 
-/** Undefined of a domain. */
-export function namespaceOfOwner(owner: string): string | undefined {
-  return owner.startsWith(namespaceWord) ? owner.slice(namespaceWord.length) : undefined;
+export function senderOwner(domain: string, entry: string): string {
+  return `${senderWord}${entry}${ofWord}${domain}`;
+}
+
+/** Whose domains an owner's limits concern: those of a namespace, or one domain. */
+export type OwnerScope = { readonly namespace: string } | { readonly domain: string };
+
+export function scopeOfOwner(owner: string): OwnerScope {
+  if (owner.startsWith(namespaceWord)) return { namespace: owner.slice(namespaceWord.length) };
+  return { domain: owner.startsWith(senderWord) ? owner.slice(owner.indexOf(ofWord) + ofWord.length) : owner };
 }

@@ -162,6 +162,24 @@ export const relayDocument = z.object({
   shards: z.record(z.string(), z.string()),
 });
 
+/** Whom senders name beside the Secrets of logins. */
+const namedSenders = {
+  serviceAccounts: z.array(z.object({ namespace: z.string(), name: z.string() })),
+  clientCertificates: z.array(z.object({ commonName: z.string() })),
+  /** Those by other names than the common one, which documents once had alone; none when absent. */
+  certificateNames: z.object({ dnsNames: z.array(z.string()), uris: z.array(z.string()) }).optional(),
+  trustedNetworks: z.boolean(),
+};
+
+const senderEntry = z.object({
+  name: z.string(),
+  /** `namespace/name` of those that let somebody in by this entry. */
+  secrets: z.array(z.string()),
+  ...namedSenders,
+  /** Of each identity that the entry names. */
+  limits: sendLimits,
+});
+
 const domainFields = z.object({
   senderDomain: z.object({ namespace: z.string(), name: z.string() }),
   /** A-label form, lower case. */
@@ -173,15 +191,13 @@ const domainFields = z.object({
   senders: z.object({
     credentials: z.array(credential),
     expiringCredentials: z.array(expiringCredential).optional(),
-    serviceAccounts: z.array(z.object({ namespace: z.string(), name: z.string() })),
-    clientCertificates: z.array(z.object({ commonName: z.string() })),
-    /** Those by other names than the common one, which documents once had alone; none when absent. */
-    certificateNames: z.object({ dnsNames: z.array(z.string()), uris: z.array(z.string()) }).optional(),
-    trustedNetworks: z.boolean(),
+    ...namedSenders,
   }),
   /** This domain's own way out; empty means the relay's. */
   smarthosts: z.array(smarthost),
   limits: sendLimits,
+  /** The entries of senders in their order, where one of them limits its identities; absent where none does. */
+  senderEntries: z.array(senderEntry).optional(),
   /** The entry of the relay's tenants that admits it, where that limits each of its namespaces. */
   tenant: z.object({ name: z.string(), limits: sendLimits }).optional(),
   bounces: z.object({ to: z.string() }).optional(),
@@ -212,10 +228,10 @@ export function parseDomainDocument(json: unknown): DomainDocument {
 /** As it is mounted, in the words of its version; always in this order, so that the same document is the same text. */
 export function domainDocumentText(document: DomainDocument): string {
   const { version: written, localParts: named, senderDomain, domain, keys, unsigned, senders, ...others } = document;
-  const { smarthosts, limits, tenant, bounces, ...unnamed } = others;
+  const { smarthosts, limits, senderEntries, tenant, bounces, ...unnamed } = others;
   const parts = written === 1 ? { addresses: named } : { localParts: named };
   // A field that no place was given in the order is an error of the compiler: left out, it would never reach a relay.
-  const last = { smarthosts, limits, tenant, bounces, ...(unnamed satisfies Record<string, never>) };
+  const last = { smarthosts, limits, senderEntries, tenant, bounces, ...(unnamed satisfies Record<string, never>) };
   const inOrder = { version: written, senderDomain, domain, keys, unsigned, senders, ...parts, ...last };
   return `${JSON.stringify(inOrder, undefined, 1)}\n`;
 }
@@ -223,6 +239,7 @@ export function domainDocumentText(document: DomainDocument): string {
 export type RelayDocument = z.infer<typeof relayDocument>;
 /** A private key as domain documents carry it. */
 export type KeyDocument = DomainDocument["keys"][number]["privateKey"];
+export type SenderEntryDocument = z.infer<typeof senderEntry>;
 export type ScramVerifier = z.infer<typeof scramVerifier>;
 /** Of either kind. */
 export type CredentialDocument = z.infer<typeof credential> & Partial<z.infer<typeof expiringCredential>>;

@@ -81,6 +81,12 @@ const sender = ruled(
     trustedNetworks: trustedNetworksIsTrue
       .optional()
       .describe("Clients without login from the trustedNetworks of the listener they use. Only true has a meaning."),
+    limits: sendLimits()
+      .optional()
+      .describe(
+        "What each identity that the entry names may send as the domain: each user name, with however many Secrets, each ServiceAccount, " +
+          "each certificate, and of trustedNetworks each client address. A client that several entries name goes by the first of them.",
+      ),
   }),
   [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "trustedNetworks")],
 );

@@ -94,7 +94,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:config\/(?:mode|snapshot)|limits\/\w+|spool\/(?:message\/\w+|local\/(?:recover|wal\/decide)|offers|queue|start|verbs)|dns\/(?:answer|cache)|delivery\/(?:job\/(?:job|parts|schedule)|policy\/\w+|resolve\/mailhosts)|observe\/(?:history|transition)|reception\/(?:admit|admitcertificate|checks\/verdict|identity\/(?:certificate|principal|shown)))\.ts/,
+      /^relay\/(?:config\/(?:mode|snapshot)|limits\/\w+|spool\/(?:message\/\w+|local\/(?:recover|wal\/decide)|offers|queue|start|verbs)|dns\/(?:answer|cache)|delivery\/(?:job\/(?:job|parts|schedule)|policy\/\w+|resolve\/mailhosts)|observe\/(?:history|transition)|reception\/(?:admit|grant|admitcertificate|checks\/verdict|identity\/(?:certificate|principal|shown)))\.ts/,
     rooms: ["api", "relay mail"],
     packages: ["zod"],
     node: ["node:crypto"],

@@ -1,4 +1,4 @@
-/** How much may be sent in an hour: by a domain, by each namespace of a tenant. */
+/** How much may be sent in an hour: by a domain, by each namespace of a tenant, by each identity of a sender. */
 import { z } from "zod";
 import { size } from "../quantity.ts";
 

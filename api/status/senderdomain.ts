@@ -1,7 +1,7 @@
 /** What the operator says about a SenderDomain, with the DNS records it wants to see. */
 import { z } from "zod";
 import { conditions, observedGeneration, type ReasonText } from "../condition.ts";
-import { listAtomic, listMap } from "../schema/list.ts";
+import { listAtomic, listMap, listSet } from "../schema/list.ts";
 
 export const senderDomainConditions = {
   Accepted: "Accepted",
@@ -233,8 +233,11 @@ export const senderDomainStatus = z
       .meta({ format: "date-time" })
       .optional()
       .describe(
-        "Since when mail of the domain is refused 450 again and again because it, or its namespace, has sent what it may in an hour; absent when none was for ten minutes.",
+        "Since when mail of the domain is refused 450 again and again because it, its namespace, or an identity of its senders has sent what it may in an hour; absent when none was for ten minutes.",
       ),
+    limitedSenders: listSet(z.string().max(63), 32)
+      .optional()
+      .describe("Entries of spec.senders of which an identity is refused so for its own limits."),
     dnsRecords: listAtomic(dnsRecord, 32).optional().describe("Records to publish, and what was found."),
   })
   .describe("What the domain is, as far as the operator has seen.");

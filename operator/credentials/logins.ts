@@ -43,6 +43,8 @@ export interface LoginEnds {
 export interface CredentialFacts {
   readonly documents: readonly CredentialDocument[];
   readonly problems: readonly ReferenceProblem[];
+  /** `namespace/name` of the Secrets that may be used, by the path of each selector that selects them; absent where there is none. */
+  readonly selected?: ReadonlyMap<string, readonly string[]>;
   /** Absent where nothing ends. */
   readonly ends?: LoginEnds;
 }

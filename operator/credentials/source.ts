@@ -4,7 +4,7 @@
  */
 import { ForbiddenError, type Kube, nameOf } from "../kube/kube.ts";
 import type { Secret } from "../kube/objects.ts";
-import { basicAuthType, chooseLogins, type SelectedSecret, type CredentialFacts } from "./logins.ts";
+import { basicAuthType, chooseLogins, type ChosenLogin, type CredentialFacts, type SelectedSecret } from "./logins.ts";
 import type { SpecSelection } from "../references/reference.ts";
 import { Verifiers } from "./verifiers.ts";
 import type { Installation } from "../installation/installation.ts";
@@ -44,10 +44,21 @@ export function createCredentialSource(): CredentialSource {
       }
       const { logins, ends, ...chosen } = chooseLogins(selected, asked.now);
       const documents = await verifiers.of(asked, logins);
-      return { documents, problems: [...problems, ...chosen.problems], ends };
+      return { documents, problems: [...problems, ...chosen.problems], selected: selectedBy(selected, logins), ends };
     },
     forget: (asker) => verifiers.forget(asker),
   };
+}
+
+/** One Secret may be selected by several. */
+function selectedBy(
+  selected: readonly SelectedSecret[],
+  logins: readonly ChosenLogin[],
+): ReadonlyMap<string, readonly string[]> {
+  const chosen = new Set(logins.map(({ identity }) => identity));
+  const usable = selected.filter(({ secret }) => chosen.has(nameOf(secret.metadata)));
+  const byField = Map.groupBy(usable, ({ field }) => field);
+  return new Map([...byField].map(([field, its]) => [field, its.map(({ secret }) => nameOf(secret.metadata))]));
 }
 
 async function selectSecrets(

@@ -122,7 +122,7 @@ async function gatherDomains(kube: Kube, relay: Stored<MailRelay>): Promise<Pick
     const namespaceLabels = await kube.namespaceLabels(domain.metadata.namespace);
     if (judgeConsent({ relay, domain, namespaceLabels }).kind === "refused") continue;
     domains.add(domain.spec.domain);
-    hasLimits ||= domain.spec.limits !== undefined;
+    hasLimits ||= [domain.spec, ...domain.spec.senders].some(({ limits }) => limits !== undefined);
   }
   return { domains, hasLimits };
 }

@@ -146,6 +146,17 @@ const rows: readonly (readonly [string, Parameters<typeof keysFor>[0], string])[
     "SenderDomain/mail/a SenderDomain/mail/b SenderDomain/shop/c SenderDomain/shop/d",
   ],
   [
+    "a domain hears when an identity of its senders has sent what it may",
+    {
+      kind: "MailRelay",
+      name: "one",
+      before: { ...one, status: limiting() },
+      after: { ...one, status: limiting("sender apps of d.example") },
+    },
+    // b waits for the pods.
+    "SenderDomain/mail/b SenderDomain/shop/d",
+  ],
+  [
     "all domains of a namespace that has sent what it may are told so",
     {
       kind: "MailRelay",

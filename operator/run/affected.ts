@@ -3,7 +3,7 @@
  * and those that compete with it. Found by index, so that one changed domain never costs a walk over all. Pure.
  */
 import { relayLabel } from "../../api/labels.ts";
-import { namespaceOfOwner } from "../../api/administration.ts";
+import { scopeOfOwner } from "../../api/administration.ts";
 import type { ClusterChange, ObjectChange } from "../kube/cluster/news.ts";
 import { ownerIn } from "../kube/cluster/owner.ts";
 import { asKind, faultsOf } from "../kube/cluster/views.ts";
@@ -210,7 +210,7 @@ function isGoingOn(object: RawObject): boolean {
   return status?.revision !== undefined && !spec.paused && isTrue("Accepted") && isTrue("ResolvedRefs");
 }
 
-/** Domains that have, or have no longer, sent what they may in an hour, and those of such namespaces. */
+/** Domains that have, or have no longer, sent what they may in an hour, and those of such namespaces and senders. */
 function limitNews({ namespace, name, before, after }: ObjectChange, found: Found): readonly string[] {
   const [was, is] = [before, after].map((object) =>
     object === undefined ? [] : (asKind<"MailRelay">(object).status?.limited ?? []),
@@ -218,10 +218,10 @@ function limitNews({ namespace, name, before, after }: ObjectChange, found: Foun
   const all = [...(was ?? []), ...(is ?? [])];
   const news = all.filter((owner) => was?.includes(owner) !== is?.includes(owner));
   return news.flatMap((owner) => {
-    const of = namespaceOfOwner(owner);
-    return of === undefined
-      ? found("SenderDomain", byRelayDomain, `${namespace}/${name} ${owner}`)
-      : found("SenderDomain", byNamespace, of);
+    const scope = scopeOfOwner(owner);
+    return "namespace" in scope
+      ? found("SenderDomain", byNamespace, scope.namespace)
+      : found("SenderDomain", byRelayDomain, `${namespace}/${name} ${scope.domain}`);
   });
 }
 

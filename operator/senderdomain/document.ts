@@ -2,8 +2,6 @@
  * The document that a SenderDomain's relay gets: each field of the spec that reaches the pods goes through here. What cannot be
  * rendered leaves the last good document whole. Pure.
  */
-import type { SendLimits } from "../../api/fields/sendlimits.ts";
-import { parseQuantity } from "../../api/quantity.ts";
 import {
   credentialLists,
   type DomainDocument,
@@ -20,6 +18,7 @@ import { hasDocument } from "./assess.ts";
 import { keyFacts, keysToMake } from "./keys.ts";
 import { domainReferences } from "./references.ts";
 import { roomProblem, type RoomProblem } from "./room.ts";
+import { limitsDocument, namedBy, senderEntriesOf } from "./senderentries.ts";
 import type { DomainWorld, KeyFacts, PreviousDocument } from "./world.ts";
 
 export interface Rendering {
@@ -83,15 +82,14 @@ function renderDomain(world: DomainWorld, keys: KeyFacts, readings: Readings): D
     ...(spec.dkim === undefined ? { unsigned: true as const } : {}),
     senders: {
       ...credentialLists(world.credentials.documents),
-      serviceAccounts: spec.senders.flatMap((sender) => sender.serviceAccounts ?? []),
-      ...certificatesDocument(spec.senders.flatMap((sender) => sender.clientCertificates ?? [])),
-      trustedNetworks: spec.senders.some((sender) => sender.trustedNetworks === true),
+      ...namedBy(spec.senders),
     },
     localParts: [...spec.localParts],
     smarthosts: [
       ...smarthostDocuments({ smarthosts, field: "spec.smarthosts", readings, installation: world.installation }),
     ],
     limits: limitsDocument(spec.limits ?? {}),
+    ...senderEntriesOf(world),
     ...tenantOf(world),
     ...(spec.bounces === undefined ? {} : { bounces: { to: spec.bounces.to } }),
   };
@@ -104,26 +102,4 @@ function tenantOf({ relay, domain, namespaceLabels }: DomainWorld): Pick<DomainD
   if (consent.kind !== "given" || consent.tenant.limits === undefined) return {};
   const { name, limits } = consent.tenant;
   return { tenant: { name, limits: limitsDocument(limits) } };
-}
-
-type CertificateSpec = NonNullable<DomainWorld["domain"]["spec"]["senders"][number]["clientCertificates"]>[number];
-type CertificatesDocument = Pick<DomainDocument["senders"], "clientCertificates" | "certificateNames">;
-
-/** Names of another kind than the common one have a place of their own: relays that know of none would not read them. */
-function certificatesDocument(certificates: readonly CertificateSpec[]): CertificatesDocument {
-  const named = (kind: keyof CertificateSpec): string[] => certificates.flatMap((one) => one[kind] ?? []);
-  const names = { dnsNames: named("dnsName"), uris: named("uri") };
-  return {
-    clientCertificates: named("commonName").map((commonName) => ({ commonName })),
-    ...(names.dnsNames.length + names.uris.length === 0 ? {} : { certificateNames: names }),
-  };
-}
-
-function limitsDocument(limits: SendLimits): DomainDocument["limits"] {
-  const bytesPerHour = limits.bytesPerHour === undefined ? undefined : parseQuantity(limits.bytesPerHour);
-  return {
-    ...(limits.messagesPerHour === undefined ? {} : { messagesPerHour: limits.messagesPerHour }),
-    ...(limits.recipientsPerHour === undefined ? {} : { recipientsPerHour: limits.recipientsPerHour }),
-    ...(bytesPerHour === undefined ? {} : { bytesPerHour }),
-  };
 }

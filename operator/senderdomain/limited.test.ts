@@ -33,6 +33,28 @@ test("a domain that is limited says since when, once, and that it is over", () =
   }
 });
 
+test("an entry of senders is named when an identity of it is limited, and no entry of another domain", () => {
+  const domain = domainOf({ spec: { senders: [byNetwork, { name: "more", trustedNetworks: true }] } });
+  const own = `of ${domain.spec.domain}`;
+  const world = limitedWorld([`sender more ${own}`, "sender networks of other.example"], { domain });
+  const first = planDomain(world);
+  assert.deepEqual(first.status.limitedSenders, ["more"]);
+  assert.notEqual(first.status.limitedSince, undefined);
+  const [event] = first.events.filter(({ reason }) => reason === "LimitReached");
+  assert.match(event?.note ?? "", /an identity of the senders entry more has sent what it may/);
+  const told = { ...domain, status: first.status };
+  const both = planDomain({
+    ...limitedWorld([`sender more ${own}`, `sender networks ${own}`], { domain: told }),
+    now: world.now + 60_000,
+  });
+  assert.deepEqual(both.status.limitedSenders, ["networks", "more"]);
+  assert.equal(both.status.limitedSince, first.status.limitedSince);
+  assert.equal(
+    planDomain(limitedWorld(["sender networks of other.example"], { domain })).status.limitedSince,
+    undefined,
+  );
+});
+
 function documentOf(world: DomainWorld): DomainDocument | undefined {
   const text = planDomain(world).write?.text;
   return text === undefined ? undefined : parseDomainDocument(JSON.parse(text));
@@ -56,4 +78,24 @@ test("limits of the domain, and of the first entry of tenants that admits it, re
   assert.equal(document.senderDomain.namespace, namespace);
   const unlimited = documentOf(domainWorld({ domain, relay: relayOf({ tenants: [entry("these", {})] }) }));
   assert.equal(unlimited?.tenant, undefined);
+});
+
+test("entries of senders reach the pods in their order, with whom each names, where one has limits", () => {
+  const login = { name: "apps", credentials: { secretSelector: { matchLabels: { app: "yes" } } } };
+  const limits = { messagesPerHour: 100, bytesPerHour: "1Mi" };
+  const selected = new Map([["spec.senders[1].credentials.secretSelector", ["shop/one", "shop/two"]]]);
+  const credentials = { documents: [], problems: [], selected };
+  const written = (senders: readonly object[]): DomainDocument["senderEntries"] =>
+    documentOf(domainWorld({ domain: domainOf({ spec: { senders } }), credentials }))?.senderEntries;
+  const nobody = { secrets: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: false };
+  assert.equal(written([byNetwork, login]), undefined);
+  assert.deepEqual(written([byNetwork, { ...login, limits }]), [
+    { ...nobody, name: "networks", trustedNetworks: true, limits: {} },
+    {
+      ...nobody,
+      name: "apps",
+      secrets: ["shop/one", "shop/two"],
+      limits: { messagesPerHour: 100, bytesPerHour: 2 ** 20 },
+    },
+  ]);
 });

@@ -29,9 +29,13 @@ export const domainReferences = declareReferences<Domain>([
   ["spec.smarthosts[].caRef", "authorities", ({ spec }) => spec.smarthosts.map((hop) => hop.caRef)],
 ]);
 
+const senderSelector = "spec.senders[].credentials.secretSelector";
+
 export const domainSelections = declareSelections<Domain>([
-  [
-    "spec.senders[].credentials.secretSelector",
-    ({ spec }) => spec.senders.map(({ credentials }) => credentials?.secretSelector),
-  ],
+  [senderSelector, ({ spec }) => spec.senders.map(({ credentials }) => credentials?.secretSelector)],
 ]);
+
+/** Of the entry at that place. */
+export function senderSelectorField(index: number): string {
+  return senderSelector.replace("[]", `[${index}]`);
+}

@@ -14,7 +14,9 @@ export type Amounts = Readonly<Record<QuotaKind, number>>;
 export interface Quota {
   /** Under which it is counted and kept. */
   readonly key: string;
-  /** As clients are told: `example.com`, `namespace shop`. */
+  /** Whose it is, for those who watch. */
+  readonly scope: "Domain" | "Namespace" | "Sender";
+  /** As clients are told: `example.com`, `namespace shop`, `this client`. */
   readonly owner: string;
   /** Where a person may change it, as words that `messagesPerHour` and the like follow. */
   readonly field: string;

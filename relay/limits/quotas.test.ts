@@ -9,7 +9,7 @@ const start = Date.parse("2026-11-30T12:00:00Z");
 const hourMs = 3_600_000;
 
 const limited = (perHour: Partial<Amounts>): readonly Quota[] => [
-  { key: "domain example.com", owner: "example.com", field: "spec.limits", perHour },
+  { key: "domain example.com", scope: "Domain", owner: "example.com", field: "spec.limits", perHour },
 ];
 const cost = (amounts: Partial<Amounts> = {}): Amounts => ({ messages: 1, recipients: 1, bytes: 1000, ...amounts });
 

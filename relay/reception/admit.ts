@@ -13,7 +13,7 @@ import { parseMailboxes } from "../mail/mailbox.ts";
 import { receivedBy } from "../mail/received.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
 import { admitCertificate } from "./admitcertificate.ts";
-import { isNamed } from "./identity/certificate.ts";
+import { isNamedBy } from "./grant.ts";
 import { askAgain, isOver, type Principal } from "./identity/principal.ts";
 import { type Shown, unusableText } from "./identity/shown.ts";
 
@@ -90,16 +90,8 @@ function hasLoggedIn({ kind }: Principal): boolean {
 }
 
 function isGranted(snapshot: Snapshot, client: Client, { document, identities }: DomainSettings): boolean {
-  return someNow(snapshot, client, ({ proof }) => {
-    switch (proof.kind) {
-      case "password":
-        return proof.credentials.some(({ identity }) => identities.has(identity));
-      case "certificate":
-        return isNamed(proof.certificate.names, document.senders);
-      case "address":
-        return document.senders.trustedNetworks;
-    }
-  });
+  const grant = { identities, senders: document.senders };
+  return someNow(snapshot, client, ({ proof }) => isNamedBy(grant, proof));
 }
 
 /** The envelope sender: empty, or an address that the client may use. */

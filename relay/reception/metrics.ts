@@ -60,8 +60,8 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
   });
   const quotaRefusals = registry.counter({
     name: "mailboat_submission_quota_refusals",
-    help: "Commands and messages refused because the domain, or its namespace, has sent what it may in an hour",
-    labelNames: ["domain", "limit"],
+    help: "Commands and messages refused because the domain, its namespace or the sender has sent what it may in an hour",
+    labelNames: ["domain", "scope", "limit"],
   });
   const clientCertificates = registry.counter({
     name: "mailboat_submission_client_certificates",
@@ -76,7 +76,8 @@ export function receptionMetrics(registry: MetricsRegistry, domains: BoundedLabe
     connectionClosed: (listener) => connections.dec({ listener }),
     ...loginCounts(registry),
     refused: (listener, code, enhanced) => refusals.inc({ listener, code: String(code), enhanced }),
-    quotaExhausted: ({ kind }, domain) => quotaRefusals.inc({ domain: domains.of(domain), limit: kind }),
+    quotaExhausted: ({ kind, quota: { scope } }, domain) =>
+      quotaRefusals.inc({ domain: domains.of(domain), scope, limit: kind }),
     clientCertificate: (listener, result) => clientCertificates.inc({ listener, result }),
     checkSilent: (check, reason) => silences.inc({ check, reason }),
     accepted(acceptance) {

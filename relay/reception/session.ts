@@ -263,10 +263,11 @@ export class ReceptionSession implements SessionRules {
   #admitSender(state: SessionState, command: MailCommand): Refusal | undefined {
     if (command.sizeBytes !== undefined && command.sizeBytes > this.sizeLimitBytes)
       return oversize(this.sizeLimitBytes);
-    const refused = admitSender(this.#snapshot, this.#clientIn(state), command.sender);
+    const client = this.#clientIn(state);
+    const refused = admitSender(this.#snapshot, client, command.sender);
     if (refused !== undefined) return refused;
     if (this.#parts.spool.isFull()) return insufficientStorage;
-    return this.#quota.begin(command.sender?.domain, command.sizeBytes);
+    return this.#quota.begin(client.principals, command.sender?.domain, command.sizeBytes);
   }
 
   recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined> {

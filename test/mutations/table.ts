@@ -9,6 +9,7 @@ import { localMutations } from "./rows/local.ts";
 import { modeMutations } from "./rows/modes.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
+import { quotaMutations } from "./rows/quotas.ts";
 import { relayMutations } from "./rows/relay.ts";
 import { statusMutations } from "./rows/status.ts";
 import { upgradeMutations } from "./rows/upgrades.ts";
@@ -16,6 +17,7 @@ import { upgradeMutations } from "./rows/upgrades.ts";
 export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...passwordMutations,
+  ...quotaMutations,
   ...certificateMutations,
   ...modeMutations,
   ...grantMutations,

@@ -72,7 +72,7 @@ test("a relay that is killed again and again grants no fresh hour", async (t) =>
   assert.ok(accepted >= atOnce - 2 * 8, `${accepted} accepted`);
   assert.match(
     await stage.relay.metrics(),
-    /^mailboat_submission_quota_refusals_total\{domain="example\.com",limit="messages"\} [1-9]/m,
+    /^mailboat_submission_quota_refusals_total\{domain="example\.com",scope="Domain",limit="messages"\} [1-9]/m,
   );
 });
 

@@ -10,6 +10,7 @@ import {
   type CredentialDocument,
   type DomainDocument,
   type RelayDocument,
+  type SenderEntryDocument,
 } from "../../api/relayconfig.ts";
 import { decodeClientAuthorities } from "../../relay/config/clientauthorities.ts";
 import { Gate } from "../../relay/administration/gate.ts";
@@ -83,7 +84,11 @@ export interface DomainWish {
   readonly tenantLimits?: DomainDocument["limits"];
   /** Names of certificates. */
   readonly certificates?: Partial<Readonly<Record<"commonNames" | "dnsNames" | "uris", readonly string[]>>>;
+  /** In their order; what an entry does not say it does not name. */
+  readonly senderEntries?: readonly SenderEntryWish[];
 }
+
+export type SenderEntryWish = Partial<SenderEntryDocument> & Pick<SenderEntryDocument, "name">;
 
 export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
   const { commonNames = [], dnsNames = [], uris = [] } = wish.certificates ?? {};
@@ -102,11 +107,16 @@ export function domainOfWish(domain: string, wish: DomainWish): DomainSettings {
     localParts: [...(wish.localParts ?? ["*"])],
     smarthosts: [],
     limits: wish.limits ?? {},
+    ...(wish.senderEntries === undefined ? {} : { senderEntries: wish.senderEntries.map(senderEntryOf) }),
     ...(wish.tenantLimits === undefined ? {} : { tenant: { name: "shops", limits: wish.tenantLimits } }),
   });
   // Submission only asks whether there is a key; signing has its own tests.
   const keys = wish.keyless === true ? [] : [{ selector: "s1", algorithm: "ed25519-sha256" as const, key: anyKey }];
   return { document, keys, identities: new Set(wish.identities ?? []) };
+}
+
+function senderEntryOf(wish: SenderEntryWish): SenderEntryDocument {
+  return { secrets: [], serviceAccounts: [], clientCertificates: [], trustedNetworks: false, limits: {}, ...wish };
 }
 
 const anyKey = generateKeyPairSync("ed25519").privateKey;

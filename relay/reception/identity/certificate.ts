@@ -58,7 +58,10 @@ function alternativeNames(text: string): readonly (readonly [kind: string, name:
 }
 
 /** Whether the certificate is one of those that a domain names among its senders. */
-export function isNamed(names: CertificateNames, senders: DomainDocument["senders"]): boolean {
+export function isNamed(
+  names: CertificateNames,
+  senders: Pick<DomainDocument["senders"], "clientCertificates" | "certificateNames">,
+): boolean {
   const { dnsNames, uris } = senders.certificateNames ?? { dnsNames: [], uris: [] };
   return (
     senders.clientCertificates.some(({ commonName }) => commonName === names.commonName) ||
