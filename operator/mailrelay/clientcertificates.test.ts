@@ -1,6 +1,9 @@
 /** What relays are told of clients' certificates, also those that do not know of them. */
+import "reflect-metadata";
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
+import * as x509 from "@peculiar/x509";
 import type { RelayDocument } from "../../api/relayconfig.ts";
 import * as former from "../../test/support/formerrelease/relayconfig.ts";
 import { configMapOf, domainOf, domainWorld, now, relayOf, relayWorld } from "../../test/support/operatorobjects.ts";
@@ -64,6 +67,31 @@ test("authorities that are gone vouch for nobody, those that cannot be read or u
     [undefined, certificate, certificate, certificate],
   );
   assert.equal(documentOf(worldWith("garbage")).clientAuthorities, undefined);
+});
+
+async function nameless(): Promise<string> {
+  const signingAlgorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ["sign", "verify"]);
+  const notAfter = new Date(now + 86_400_000);
+  const made = await x509.X509CertificateGenerator.createSelfSigned({ keys, signingAlgorithm, notAfter, name: "" });
+  return `${made.toString("pem")}\n`;
+}
+
+test("more authorities than a handshake can name are refused, and those before go on", async () => {
+  const names = Array.from({ length: 7 }, (_, at) => `${at} ${"x".repeat(9_000)}`);
+  const kinds = names.map((name) => ({ name, algorithm: "ECDSA", lifeMs: 86_400_000 }) as const);
+  const many = await Promise.all(kinds.map((kind) => makeCertificateAuthority(now, kind)));
+  const texts = many.map((each) => each.certificate);
+  const configuration = renderConfiguration(relay, documentOf(worldWith(certificate)));
+  const { document, problems } = relayDocumentOf({ ...worldWith(texts.join("")), configuration });
+  assert.equal(document?.clientAuthorities, certificate);
+  assert.match(
+    problems.map(({ message }) => message).join(),
+    /clientCertificates\.caRef: ConfigMap workloads holds 7 authorities in ca\.crt, whose names are longer than a TLS handshake has room for/,
+  );
+  // One of an authority without a name is none of Node's texts.
+  const fewer = [await nameless(), ...texts.slice(0, 6)].join("");
+  assert.equal(documentOf(worldWith(fewer)).clientAuthorities, fewer);
 });
 
 test("a domain names certificates in places that a relay of the release before can read, or passes over", () => {

@@ -1,7 +1,7 @@
 /** What referred objects hold, read as their use asks, and what is wrong with those that cannot be used. Pure. */
 import type { ConfigMap, Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
-import { readAuthorities } from "../trust/certificate.ts";
+import { type AuthorityReading, readAuthorities, readClientAuthorities } from "../trust/certificate.ts";
 import { type Login, readLogin } from "./login.ts";
 import type { Installation } from "../installation/installation.ts";
 import { type Headers, readHeaders } from "./headers.ts";
@@ -56,7 +56,10 @@ export function readReferences(references: readonly SpecReference[], referred: R
         keep(logins, loginIn);
         break;
       case "authorities":
-        keep(authorities, (held) => authoritiesIn(held, dataKey, referred.now));
+        keep(authorities, (held) => readingOf(readAuthorities(secretText(held, dataKey), referred.now, dataKey)));
+        break;
+      case "clientAuthorities":
+        keep(authorities, (held) => readingOf(readClientAuthorities(secretText(held, dataKey), referred.now, dataKey)));
         break;
       case "headers":
         keep(headers, readHeaders);
@@ -94,8 +97,7 @@ function loginIn(object: Secret | ConfigMap): Reading<Login> {
   return reading.kind === "usable" ? { value: reading.login } : { why: `: ${reading.why}` };
 }
 
-function authoritiesIn(object: Secret | ConfigMap, dataKey: string, now: number): Reading<string> {
-  const reading = readAuthorities(secretText(object, dataKey), now, dataKey);
+function readingOf(reading: AuthorityReading): Reading<string> {
   return reading.kind === "usable" ? { value: reading.pem } : { why: ` ${reading.why}` };
 }
 

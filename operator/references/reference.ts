@@ -12,6 +12,7 @@ export type Use =
   /** See readings.ts. */
   | "login"
   | "authorities"
+  | "clientAuthorities"
   | "headers"
   | "text"
   /** Judged where the certificate is: one that a person gives, and one that somebody else makes and that may be on its way. */

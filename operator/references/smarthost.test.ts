@@ -101,6 +101,11 @@ const unusable: readonly (readonly [string, string | undefined, RegExp])[] = [
     `#${valid.certificate}`,
     /Secret ca holds no certificate in ca\.crt: it must/,
   ],
+  [
+    "a revocation list",
+    `${valid.certificate}-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n`,
+    /Secret ca holds a revocation list in ca\.crt, and nothing would read it: leave it out/,
+  ],
   ["a private key", valid.privateKey, /Secret ca holds a private key in ca\.crt: leave there the certificate/],
   [
     "a private key beside the authority",

@@ -99,6 +99,9 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
   if (text.includes("PRIVATE KEY-----")) {
     return invalid(`holds a private key in ${dataKey}: leave there the certificate of the authority alone`);
   }
+  if (text.includes("-----BEGIN X509 CRL-----")) {
+    return invalid(`holds a revocation list in ${dataKey}, and nothing would read it: leave it out`);
+  }
   const { count, broken, authorities, pem } = readBundle(text);
   if (count === 0)
     return invalid(`holds no certificate in ${dataKey}${text.trim() === "" ? ", which is empty" : ""}: it must be PEM`);
@@ -117,16 +120,44 @@ export function readAuthorities(text: string | undefined, now: number, dataKey =
   return invalid(`holds an authority in ${dataKey} that is valid from ${from} to ${to}: renew it`);
 }
 
+/**
+ * TLS names every authority to every client, and has 64 KiB for that (RFC 5246 section 7.4.4, RFC 8446 section 4.2): with more, no
+ * client gets through a handshake, whatever it would have shown.
+ */
+const mostNamesOctets = 60_000;
+
+/** Whose certificates of clients are believed: authorities that are all named in each handshake. */
+export function readClientAuthorities(text: string | undefined, now: number, dataKey = "ca.crt"): AuthorityReading {
+  const reading = readAuthorities(text, now, dataKey);
+  if (reading.kind === "invalid") return reading;
+  const { authorities } = readBundle(reading.pem);
+  const octets = authorities.reduce((sum, { nameOctets }) => sum + nameOctets, 0);
+  if (octets <= mostNamesOctets) return reading;
+  const why =
+    `holds ${authorities.length} authorities in ${dataKey}, whose names are longer than a TLS handshake has room for: ` +
+    "leave there those that sign certificates of clients";
+  return { kind: "invalid", why };
+}
+
 /** How many certificates there are, the place of the first that is none, and how long the authorities among them are valid. */
 const readBundle = readOnce(64, (text: string) => {
   const all = blocksIn(text).map(parsed);
   const certificates = all.filter((one) => one !== undefined);
-  const authorities = certificates
-    .filter(signsOthers)
-    .map(({ validFrom, validTo }) => ({ notBefore: Date.parse(validFrom), notAfter: Date.parse(validTo) }));
+  const authorities = certificates.filter(signsOthers).map(({ validFrom, validTo, subject }) => ({
+    notBefore: Date.parse(validFrom),
+    notAfter: Date.parse(validTo),
+    nameOctets: octetsOfName(subject),
+  }));
   const pem = distinct(certificates.map(spelled)).join("");
   return { count: all.length, broken: all.indexOf(undefined), authorities, pem };
 });
+
+/** At most, of a name that Node writes a line an attribute: each has a frame of 11 octets or, where it is long, some more. */
+function octetsOfName(subject: unknown): number {
+  // Undefined where there is none, whatever its type says.
+  if (typeof subject !== "string") return 2;
+  return subject.split("\n").reduce((sum, line) => sum + Buffer.byteLength(line) + 16, 8);
+}
 
 /** One that signed itself is its own authority, whatever it says that it is for (RFC 5280 section 6.1 begins with it). */
 function signsOthers(certificate: X509Certificate): boolean {

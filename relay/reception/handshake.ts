@@ -31,6 +31,8 @@ const noSecondFactor = refusal(
   "The certificate is one proof here, log in with another such as a password",
 );
 const unknownMechanism = refusal(504, "5.5.4", "Unrecognized authentication type");
+/** Mail programs that want a user name, whatever the login, send it along. */
+const notItsName = "The client certificate has no such name: give none at all (AUTH EXTERNAL =), or one that it has";
 const withdrawn = "The client certificate stands no longer: its authority has been withdrawn";
 
 export class Handshake {
@@ -80,7 +82,7 @@ export class Handshake {
     if (standing === undefined) return { ...invalidLogin, text: withdrawn };
     const { proof } = standing;
     const isOwn = authzid === "" || (proof.kind === "certificate" && isCalled(proof.certificate.names, authzid));
-    return isOwn ? { kind: "proven", principal: { ...standing, kind: "user" } } : invalidLogin;
+    return isOwn ? { kind: "proven", principal: { ...standing, kind: "user" } } : { ...invalidLogin, text: notItsName };
   }
 
   /** The login and the certificate, each for itself. */

@@ -12,7 +12,7 @@ import { secretView } from "../../operator/kube/cluster/views.ts";
 import { secretText } from "../../operator/kube/secret.ts";
 import { issueLeaf, makeCertificateAuthority } from "../../operator/trust/issue.ts";
 import { openClient } from "../support/controlplane/clients.ts";
-import { configMapManifest, domainManifest, relayManifest } from "../support/controlplane/manifests.ts";
+import { configMapManifest, domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { until } from "../support/until.ts";
@@ -96,6 +96,40 @@ test("pods' configuration follows a ConfigMap; what is wrong with it is said, an
   stage.apply(bundle(namespace, { "bundle.pem": next.certificate }));
   await untilAuthority(namespace, next.certificate);
 });
+
+test(
+  "whose certificates of clients are believed follows a Secret of cert-manager's, and a bundle",
+  { skip },
+  async () => {
+    const namespace = stage.makeNamespace();
+    const relay = { namespace, name: "outbound" };
+    const asking = (ref: object): object => {
+      const listeners = [{ name: "submission", port: 587, clientCertificates: "Required" }];
+      return relayManifest({ ...relay, spec: { listeners, identities: { clientCertificates: { caRef: ref } } } });
+    };
+    // A Certificate with isCA has its own key beside the authority's certificate, and no other key of the Secret is looked at.
+    const issued = ({ certificate, privateKey }: typeof authority): object =>
+      secretManifest({
+        namespace,
+        name: "workloads-ca",
+        type: "kubernetes.io/tls",
+        values: { "tls.crt": certificate, "tls.key": privateKey, "ca.crt": certificate },
+      });
+    stage.apply(issued(authority), asking({ kind: "Secret", name: "workloads-ca", key: "ca.crt" }));
+    await untilAuthority(namespace, authority.certificate);
+    await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", status: "True" });
+    stage.apply(issued(next));
+    await untilAuthority(namespace, next.certificate, watchedMs);
+    stage.apply(asking({ kind: "Secret", name: "workloads-ca", key: "tls.key" }));
+    const said = await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", reason: "SecretInvalid" });
+    assert.match(said.message, /^spec\.identities\.clientCertificates\.caRef: Secret workloads-ca holds a private key/);
+    await untilAuthority(namespace, next.certificate);
+    const both = next.certificate + authority.certificate;
+    stage.apply(bundle(namespace, { "bundle.pem": both }), asking(caRef));
+    await untilAuthority(namespace, both);
+    await stage.untilCondition("MailRelay", relay, { type: "ResolvedRefs", status: "True" });
+  },
+);
 
 test("a Role over single names is enough, and what no manifest names is not asked for", { skip }, async () => {
   const mail = stage.makeNamespace();

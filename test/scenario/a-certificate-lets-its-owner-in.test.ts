@@ -1,6 +1,6 @@
 /**
- * Who shows the certificate that a manifest names sends, and nobody else does: curl and Python, with certificates that openssl made, at a
- * real relay. Another bundle of authorities counts without a restart.
+ * Who shows the certificate that a manifest names sends, and nobody else does: curl, Python, msmtp and openssl, with certificates that
+ * openssl made, at a real relay. Another bundle of authorities, and another certificate of the relay's, count without a restart.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,8 +12,10 @@ import { runCommand } from "../gate/command.ts";
 import { user } from "../support/configuration.ts";
 import { documentBlocks } from "../support/documentblocks.ts";
 import { makeIntermediate, makeRoot, makeWorkload, type OpensslPair } from "../support/opensslclients.ts";
+import { makeCertificate } from "../support/keys.ts";
 import { runPython } from "../support/python.ts";
 import { makeResultsDirectory } from "../support/results.ts";
+import { sClient } from "../support/sclient.ts";
 import { openStage, sender, simpleMessage, subjectOf } from "../support/stage.ts";
 import { lacking } from "../support/tools.ts";
 import { until } from "../support/until.ts";
@@ -117,6 +119,48 @@ test("clients of others send by their certificates", { skip: lacking("openssl", 
     assert.match(said[5] ?? "", /^535 5\.7\.8 The client certificate cannot be used: it leads to no authority/);
   });
 
+  await t.test("msmtp logs in with EXTERNAL and a name of its certificate", { skip: lacking("msmtp") }, async () => {
+    const msmtp = async (pair: OpensslPair, name: string | undefined, subject: string): Promise<string> => {
+      const file = join(files, subject);
+      const settings = {
+        host: "127.0.0.1",
+        port: port("submission"),
+        from: sender,
+        auth: "external",
+        tls: "on",
+        tls_trust_file: ca,
+        tls_cert_file: pair.certificate,
+        tls_key_file: pair.privateKey,
+        ...(name === undefined ? {} : { user: name }),
+      };
+      const lines = Object.entries(settings).map((setting) => setting.join(" "));
+      writeFileSync(file, ["account default", ...lines, ""].join("\n"), { mode: 0o600 });
+      writeFileSync(message, simpleMessage(subject));
+      const sending = `msmtp --file=${file} someone@example.org < ${message}`;
+      const { code, output } = await runCommand("bash", ["-c", sending]);
+      return code === 0 ? "sent" : output;
+    };
+    assert.equal(await msmtp(pod, spiffe, "msmtp"), "sent");
+    // It says none only in answer to 334, and then leaves that out as well.
+    assert.match(await msmtp(pod, undefined, "msmtp-without"), /501 5\.5\.2/);
+    assert.match(await msmtp(pod, "someone", "msmtp-other"), /The client certificate has no such name: give none/);
+    assert.match(await msmtp(stranger, undefined, "msmtp-stranger"), /EXTERNAL|cannot be used/);
+  });
+
+  await t.test("openssl's own client logs in with EXTERNAL, of which an equals sign is no name", async () => {
+    const wish = { port: port("submission"), ca };
+    const mail = [`mail from:<${sender}>`, "rcpt to:<someone@example.org>", "data"];
+    const text = `${simpleMessage("s-client").toString().replaceAll("\r\n", "\n")}\n.`;
+    const said = await sClient({ ...wish, pair: pod }, ["ehlo x", "auth external =", ...mail, text, "quit"]);
+    assert.deepEqual(
+      said.slice(1).map((line) => line.slice(0, 3)),
+      ["235", "250", "250", "354", "250", "221"],
+      said.join("\n"),
+    );
+    const self = await sClient({ ...wish, pair: other }, ["ehlo x", "auth external =", "quit"]);
+    assert.match(self[1] ?? "", /^535 5\.7\.8 The client certificate cannot be used: it leads to no authority/);
+  });
+
   await t.test("what the page tells people to type sends", async () => {
     const page = documentBlocks("docs/how-to/client-certificates.md").find(({ text }) => text.startsWith("curl"));
     assert.ok(page !== undefined);
@@ -136,13 +180,25 @@ test("clients of others send by their certificates", { skip: lacking("openssl", 
     assert.match(await curl("servers", pod, "curl-withdrawn"), /530 5\.7\.0 The client certificate cannot be used/);
   });
 
-  const arrived = ["curl-alone", "curl-external", "curl-renewed", "page", "python-external", "python-two"];
+  await t.test("the relay's own renewed certificate is shown at once, and clients send as before", async () => {
+    const { pid } = stage.relay.program;
+    const renewed = makeCertificate(files, "relay.example.net");
+    stage.relay.reconfigure({ ...stage.plan, certificate: renewed, revision: "3" });
+    await until("revision 3", async () => (await stage.relay.status()).revision === "3" || undefined);
+    copyFileSync(join(files, "relay.example.net.crt"), ca);
+    assert.equal(await curl("servers", pod, "curl-again"), "sent");
+    assert.equal(stage.relay.program.pid, pid);
+  });
+
+  const theirs = lacking("msmtp") === false ? ["msmtp"] : [];
+  const ours = ["curl-again", "curl-alone", "curl-external", "curl-renewed"];
+  const arrived = [...ours, ...theirs, "page", "python-external", "python-two", "s-client"];
   await stage.hop.waitForMails(arrived.length);
   assert.deepEqual(stage.hop.mails.map((mail) => subjectOf(mail.message)).sort(), arrived);
   const metrics = await stage.relay.metrics();
   const counted = /^mailboat_submission_client_certificates_total\{listener="servers",result="(\w+)"\} (\d+)/gm;
   assert.deepEqual([...metrics.matchAll(counted)].map(([, result, count]) => `${result} ${count}`).sort(), [
-    "accepted 3",
+    "accepted 4",
     "none 1",
     "untrusted 2",
   ]);

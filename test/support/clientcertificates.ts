@@ -25,6 +25,13 @@ export interface AuthorityWish extends Validity {
   readonly issuer?: TestAuthority;
   /** Of an authority that is renewed under the same name. */
   readonly keys?: webcrypto.CryptoKeyPair;
+  /** One that signs although nobody said that it may, when false. */
+  readonly maySign?: boolean;
+  /** How many authorities there may be below it; any number when absent. */
+  readonly pathLength?: number;
+  /** Object identifiers; any use when absent. */
+  readonly usages?: readonly string[];
+  readonly extensions?: readonly x509.Extension[];
 }
 
 export interface ClientWish extends Validity {
@@ -33,7 +40,13 @@ export interface ClientWish extends Validity {
   readonly uris?: readonly string[];
   /** Object identifiers; clientAuth when absent, none at all when empty. */
   readonly usages?: readonly string[];
+  /** digitalSignature when absent. */
+  readonly keyUsages?: x509.KeyUsageFlags;
+  readonly key?: KeyWish;
+  readonly extensions?: readonly x509.Extension[];
 }
+
+export type KeyWish = "P-256" | "Ed25519" | 1024 | 2048;
 
 /** PEM. */
 export interface ClientPair {
@@ -43,7 +56,7 @@ export interface ClientPair {
 }
 
 export const serverAuth = "1.3.6.1.5.5.7.3.1";
-const clientAuth = "1.3.6.1.5.5.7.3.2";
+export const clientAuth = "1.3.6.1.5.5.7.3.2";
 
 export async function makeAuthority(name: string, wish: AuthorityWish = {}): Promise<TestAuthority> {
   x509.cryptoProvider.set(webcrypto);
@@ -59,8 +72,10 @@ export async function makeAuthority(name: string, wish: AuthorityWish = {}): Pro
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: algorithm,
     extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.BasicConstraintsExtension(wish.maySign ?? true, wish.pathLength, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      ...usagesOf(wish.usages ?? []),
+      ...(wish.extensions ?? []),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
     ],
@@ -71,7 +86,7 @@ export async function makeAuthority(name: string, wish: AuthorityWish = {}): Pro
 
 export async function makeClient(authority: TestAuthority, wish: ClientWish): Promise<ClientPair> {
   x509.cryptoProvider.set(webcrypto);
-  const keys = await makeKeys();
+  const keys = await makeKeys(wish.key);
   const { commonName, dnsNames = [], uris = [], usages = [clientAuth] } = wish;
   const names = [
     ...dnsNames.map((value) => ({ type: "dns", value }) as const),
@@ -87,8 +102,9 @@ export async function makeClient(authority: TestAuthority, wish: ClientWish): Pr
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      ...(usages.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension([...usages])]),
+      new x509.KeyUsagesExtension(wish.keyUsages ?? x509.KeyUsageFlags.digitalSignature, true),
+      ...usagesOf(usages),
+      ...(wish.extensions ?? []),
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
       await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
     ],
@@ -100,8 +116,23 @@ export async function makeClient(authority: TestAuthority, wish: ClientWish): Pr
   };
 }
 
-function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+function usagesOf(usages: readonly string[]): readonly x509.Extension[] {
+  return usages.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension([...usages])];
+}
+
+async function makeKeys(wish: KeyWish = "P-256"): Promise<webcrypto.CryptoKeyPair> {
+  const keys = await webcrypto.subtle.generateKey(keyAlgorithm(wish), true, ["sign", "verify"]);
+  if (!("privateKey" in keys)) throw new Error("no pair of keys");
+  return keys;
+}
+
+function keyAlgorithm(
+  wish: KeyWish,
+): typeof algorithm | webcrypto.RsaHashedKeyGenParams | { readonly name: "Ed25519" } {
+  if (wish === "P-256") return algorithm;
+  if (wish === "Ed25519") return { name: wish };
+  const publicExponent = new Uint8Array([1, 0, 1]);
+  return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", publicExponent, modulusLength: wish };
 }
 
 function timesOf({ notBefore, notAfter }: Validity): Required<Validity> {

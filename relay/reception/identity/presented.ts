@@ -31,6 +31,9 @@ const faults: ReadonlyMap<string, CertificateFault> = new Map([
   ["INVALID_PURPOSE", "unsuitable"],
 ]);
 
+const toFindOut =
+  "openssl verify -purpose sslclient -CAfile with the bundle, -untrusted with the rest of its file, says more";
+
 function whyUnusable(fault: CertificateFault, { leaf, fault: word = "" }: Presented): string {
   switch (fault) {
     case "expired": {
@@ -40,8 +43,12 @@ function whyUnusable(fault: CertificateFault, { leaf, fault: word = "" }: Presen
     case "untrusted":
       return "it leads to no authority that this relay has for clients; send the certificates between along with it";
     case "unsuitable":
-      return "it is not made for clients, or its authority not for signing; its extended key usage must have clientAuth";
+      return (
+        "it is not made for clients, or what signed it not for signing: an extended key usage must have clientAuth, " +
+        "a key usage digital signature, and authorities CA:TRUE"
+      );
     case "invalid":
-      return `verification says ${word}`;
+      // OpenSSL has words for more than Node passes on, such as keys that are too short and names outside of what an authority may sign.
+      return `${word === "UNSPECIFIED" ? "it breaks a rule" : `verification says ${word}`}; ${toFindOut}`;
   }
 }

@@ -4,6 +4,7 @@ import type { Mutation } from "../mutation.ts";
 const overTheWire = "relay/reception/clientcertificates.test.ts";
 const names = "relay/reception/identity/certificate.test.ts";
 const documents = "operator/mailrelay/clientcertificates.test.ts";
+const oddOnes = "relay/reception/oddcertificates.test.ts";
 
 export const certificateMutations: readonly Mutation[] = [
   {
@@ -117,5 +118,33 @@ export const certificateMutations: readonly Mutation[] = [
     old: 'problem !== undefined && problem.kind !== "missing"',
     new: "problem !== undefined",
     test: documents,
+  },
+  {
+    what: "authorities are taken whose names no handshake has room for",
+    file: "operator/trust/certificate.ts",
+    old: "if (octets <= mostNamesOctets) return reading;",
+    new: "if (octets >= 0) return reading;",
+    test: documents,
+  },
+  {
+    what: "a revocation list is passed over without a word",
+    file: "operator/trust/certificate.ts",
+    old: 'if (text.includes("-----BEGIN X509 CRL-----")) {',
+    new: 'if (text.includes("-----BEGIN X509 CRL-----?")) {',
+    test: "operator/references/smarthost.test.ts",
+  },
+  {
+    what: "names that stand in one text are taken apart at each comma",
+    file: "relay/reception/identity/certificate.ts",
+    old: 'const alternativeName = /([A-Za-z][A-Za-z ]*):("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;',
+    new: "const alternativeName = /([A-Za-z][A-Za-z ]*):([^,]*)(?:, |$)/y;",
+    test: oddOnes,
+  },
+  {
+    what: "what is wrong is said in a word that says nothing",
+    file: "relay/reception/identity/presented.ts",
+    old: 'word === "UNSPECIFIED" ? "it breaks a rule" : `verification says ${word}`}; ${toFindOut}`',
+    new: "`verification says ${word}`}`",
+    test: oddOnes,
   },
 ];
