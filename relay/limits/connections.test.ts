@@ -137,3 +137,25 @@ test("whoever comes, logs in and goes: the limits hold, a newcomer without place
     }),
   );
 });
+
+test("behind one address strangers that stay do not keep out who comes to log in, and who has logged in stays", () => {
+  let now = 0;
+  const count = new ConnectionCount({ now: () => now });
+  const gone: string[] = [];
+  const enter = (name: string): Seat | undefined => {
+    const seat = count.enter({ client: "node", isKnown: false, giveWay: () => gone.push(name) }, limits);
+    return seat.kind === "refusal" ? undefined : seat;
+  };
+  enter("first")?.know();
+  for (const name of ["a", "b", "c", "d", "e"]) assert.ok(enter(name));
+  now = 4999;
+  assert.equal(enter("too early"), undefined);
+  now = 5000;
+  assert.ok(enter("f"));
+  assert.ok(enter("g"));
+  assert.deepEqual(gone, ["a", "b"]);
+  for (const name of ["h", "i", "j"]) assert.ok(enter(name));
+  assert.equal(enter("next"), undefined, "those have come just now");
+  assert.deepEqual(gone, ["a", "b", "c", "d", "e"]);
+  assert.equal(count.total, 6);
+});

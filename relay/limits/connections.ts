@@ -5,6 +5,9 @@
  * trusted, from its first octet on. Strangers cannot take the places of the others: a quarter is kept from them, and when theirs
  * are taken, a newcomer gets that of the client who holds more of them than the newcomer, the oldest first. So who opens
  * connections and never logs in hinders himself.
+ *
+ * Nor can one keep out its neighbours behind the same address: when all places of a client are taken, a newcomer gets that of a
+ * stranger there who has had the time that a login takes.
  */
 import type { Time } from "./hosts.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
@@ -33,12 +36,19 @@ export interface Seat {
 interface Holding {
   all: number;
   /** In order of arrival. */
-  readonly strangers: Map<Seat, () => void>;
+  readonly strangers: Map<Seat, Stranger>;
+}
+
+interface Stranger {
+  readonly since: number;
+  readonly giveWay: () => void;
 }
 
 const full = refusal(421, "4.3.2", "Too many connections, try again later");
 const clientFull = refusal(421, "4.7.0", "Too many connections from your address, try again later");
 const keptShare = 1 / 4;
+/** A stranger keeps its place as long against others of its own client: a dozen round trips to the other side of the world. */
+const loginMs = 5000;
 
 /** How long a client is known after its last session that logged in or is trusted: some connect anew for each message. */
 const knownMs = 600_000;
@@ -70,7 +80,11 @@ export class ConnectionCount implements ClientConnections {
 
   enter(newcomer: Newcomer, limits: ClientLimits): Seat | Refusal {
     const own = this.#byClient.get(newcomer.client);
-    if ((own?.all ?? 0) >= limits.connectionsPerClient) return clientFull;
+    if (own !== undefined && own.all >= limits.connectionsPerClient) {
+      const [oldest] = own.strangers;
+      if (oldest === undefined || this.#time.now() - oldest[1].since < loginMs) return clientFull;
+      evict(oldest);
+    }
     const forStrangers = limits.connections - Math.floor(limits.connections * keptShare);
     const isFull = this.#total >= limits.connections || (!newcomer.isKnown && this.#strangers >= forStrangers);
     if (isFull && !this.#makeRoom(own?.strangers.size ?? 0)) return full;
@@ -99,14 +113,12 @@ export class ConnectionCount implements ClientConnections {
     }
     const [oldest] = most?.strangers ?? [];
     if (oldest === undefined) return false;
-    const [seat, giveWay] = oldest;
-    seat.leave();
-    giveWay();
+    evict(oldest);
     return true;
   }
 
   #seat({ client, isKnown, giveWay }: Newcomer): Seat {
-    const holding = this.#byClient.get(client) ?? { all: 0, strangers: new Map<Seat, () => void>() };
+    const holding = this.#byClient.get(client) ?? { all: 0, strangers: new Map<Seat, Stranger>() };
     this.#byClient.set(client, holding);
     holding.all += 1;
     this.#total += 1;
@@ -125,9 +137,14 @@ export class ConnectionCount implements ClientConnections {
     };
     const seat: Seat = { kind: "seat", know, leave };
     if (!isKnown) {
-      holding.strangers.set(seat, giveWay);
+      holding.strangers.set(seat, { since: this.#time.now(), giveWay });
       this.#strangers += 1;
     }
     return seat;
   }
+}
+
+function evict([seat, { giveWay }]: readonly [Seat, Stranger]): void {
+  seat.leave();
+  giveWay();
 }

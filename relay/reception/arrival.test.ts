@@ -417,3 +417,29 @@ test("a client that is refused again and again, or comes and goes, waits for its
   assert.ok((await greetingMs("submission", "127.0.0.9")) < 1_500);
   assert.ok((await greetingMs("pods", "127.0.0.8")) < 1_500);
 });
+
+test("a message whose octets come now and then is over when its time is, and one that comes at the least pace is taken", async (t) => {
+  const bed = await bedOf(t, {}, { patience: { idleMs: 500, octetsPerSecond: 500 } });
+  const begin = async (): Promise<SmtpClient> => {
+    const client = await greeted(bed, "pods");
+    for (const line of ["MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>", "DATA"]) await client.command(line);
+    client.write("From: a@example.com\r\n\r\n");
+    return client;
+  };
+  const [slow, steady] = [await begin(), await begin()];
+  const reply = slow.reply();
+  const started = performance.now();
+  const trickle = setInterval(() => slow.write("x"), 20);
+  const flow = setInterval(() => steady.write(`${"x".repeat(28)}\r\n`), 20);
+  t.after(() => [trickle, flow].forEach((timer) => clearInterval(timer)));
+  assert.equal(await reply, "421 4.4.2 Timeout, the message came too slowly");
+  await slow.closed;
+  const tookMs = performance.now() - started;
+  assert.ok(tookMs > 450 && tookMs < 5000, `${tookMs} ms`);
+  while (performance.now() - started < 1500) await new Promise((resolve) => setTimeout(resolve, 20));
+  clearInterval(flow);
+  const taken = steady.reply();
+  steady.write(".\r\n");
+  assert.equal(codes(await taken), "250 2.6.0");
+  assert.ok(bed.refusals.includes("pods 421 4.4.2"));
+});

@@ -5,6 +5,7 @@ import { authenticationLineOctets } from "../../mail/limit.ts";
 import { CommandLines, type StreamEvents } from "./commandline.ts";
 import { DataFrame } from "./frame/dataframe.ts";
 import { LenientDataFrame } from "./frame/lenientframe.ts";
+import { Pace, type PaceLimits } from "./frame/pace.ts";
 
 /** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
 export class CommandStream extends SMTPStream {
@@ -12,6 +13,9 @@ export class CommandStream extends SMTPStream {
   readonly #events: StreamEvents;
   #frame: DataFrame | LenientDataFrame = new DataFrame();
   #flooded = false;
+
+  /** Of the message under way. */
+  #pace: Pace | undefined;
 
   constructor(events: StreamEvents) {
     super();
@@ -40,12 +44,19 @@ export class CommandStream extends SMTPStream {
     goOn();
   }
 
-  override startDataMode(maxBytes?: number): SMTPServerDataStream {
+  receive(maxBytes: number, limits: PaceLimits): SMTPServerDataStream {
+    this.#pace = new Pace(limits, performance.now());
     this.#frame = this.#events.isLenient() ? new LenientDataFrame(this.#lines.endedBare) : new DataFrame();
-    return super.startDataMode(maxBytes);
+    return this.startDataMode(maxBytes);
+  }
+
+  /** When the client's time for its message is over; undefined when it has sent all of it, or waits for us. */
+  get dataUntil(): number | undefined {
+    return this._dataMode ? this.#pace?.until : undefined;
   }
 
   override _feedDataStream(chunk: Buffer, done: () => void): void {
+    this.#pace?.came(chunk.length, performance.now());
     const { content, end } = this.#frame.feed(chunk);
     const stream = this._dataStream;
     const bytes = content.length > 1 ? Buffer.concat(content) : content[0];
@@ -54,7 +65,9 @@ export class CommandStream extends SMTPStream {
     const flowing = bytes === undefined || stream === null || !stream.writable || stream.write(bytes);
     if (flowing || stream.destroyed) return done();
     // One of the two comes: a stream that is given up does not drain.
+    this.#pace?.held(performance.now());
     const settle = (): void => {
+      this.#pace?.goesOn(performance.now());
       stream.off("drain", settle).off("close", settle);
       done();
     };

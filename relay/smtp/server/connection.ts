@@ -18,7 +18,7 @@ import { faultOf, isAuth, refuseLine, type LineFault } from "./commandline.ts";
 import { CommandStream } from "./commandstream.ts";
 import { EnvelopeCommands } from "./envelopecommands.ts";
 import { SessionEnd, type Ending } from "./sessionend.ts";
-import { SessionWatch } from "./sessionwatch.ts";
+import { SessionWatch, type Business } from "./sessionwatch.ts";
 import type { Patience } from "./patience.ts";
 import { peerCertificateOf } from "./peercertificate.ts";
 import { greetingOf, libraryEnhanced, refuseAuth, refuseStartTls, replyLines } from "./rules.ts";
@@ -50,6 +50,7 @@ export class MailConnection extends SMTPConnection implements Ending {
   #receiving = false;
   /** While it is not known yet whether the session may begin. */
   #opening: Promise<void> | undefined;
+  readonly #patience: Patience;
   readonly #watch: SessionWatch;
   /** The socket that the others are below: during a handshake the one that is being made secure. */
   #top: Socket;
@@ -58,9 +59,10 @@ export class MailConnection extends SMTPConnection implements Ending {
     super(server, socket, options);
     this.#rules = terms.rules;
     this.#envelope = new EnvelopeCommands(terms.rules);
+    this.#patience = terms.patience;
     this.#watch = new SessionWatch(terms.patience, {
       busyWith: () => this.#busyWith(),
-      timeOut: () => this.end.timeOut(this.#watch.isStranger),
+      timeOut: (why) => this.end.timeOut(why),
     });
     this.#top = socket;
     this.name = this.#rules.hostname;
@@ -135,9 +137,10 @@ export class MailConnection extends SMTPConnection implements Ending {
     this.#rules.closed();
   }
 
-  #busyWith(): "reply" | "message" | undefined {
-    if (this.#receiving) return "message";
-    return this._handlerPending ? "reply" : undefined;
+  #busyWith(): Business | undefined {
+    const until = this._parser instanceof CommandStream ? this._parser.dataUntil : undefined;
+    if (until !== undefined) return { kind: "message", until };
+    return this.#receiving || this._handlerPending ? { kind: "reply" } : undefined;
   }
 
   override _armTimeout(socket: Socket = this._socket): void {
@@ -355,8 +358,8 @@ export class MailConnection extends SMTPConnection implements Ending {
     const parser = this._parser;
     const envelope = this.#envelope.data(command);
     if ("kind" in envelope) return this.#answer(envelope, callback);
-    if (parser === false) return callback();
-    const stream = parser.startDataMode(this.#rules.sizeLimitBytes);
+    if (!(parser instanceof CommandStream)) return callback();
+    const stream = parser.receive(this.#rules.sizeLimitBytes, this.#patience);
     this._dataStream = stream;
     this.#receiving = true;
     const settled = (reply: Reply | undefined): void => this.#endData(reply);

@@ -13,7 +13,7 @@ import {
   type Standing,
 } from "./patience.ts";
 
-const patience = { arrivalMs: 1, handshakeMs: 30, loginMs: 60, idleMs: 300, pauseMs: 5, slowLoginMs: 50 };
+const patience = { arrivalMs: 1, handshakeMs: 30, loginMs: 60, idleMs: 300, octetsPerSecond: 500, pauseMs: 5, slowLoginMs: 50 };
 const stranger: Standing = { kind: "stranger", since: 1000 };
 
 test("a stranger's time runs from the start, whatever it does", () => {
@@ -40,6 +40,7 @@ test("the usual times are those that RFC 5321 asks for and less for strangers", 
     handshakeMs: 30_000,
     loginMs: 60_000,
     idleMs: 300_000,
+    octetsPerSecond: 500,
     pauseMs: 500,
     slowLoginMs: 5000,
   });

@@ -13,6 +13,8 @@ export interface Patience {
   /** From the greeting to a login. */
   readonly loginMs: number;
   readonly idleMs: number;
+  /** Of a message, at least: see frame/pace.ts. */
+  readonly octetsPerSecond: number;
   /** Before a loud client's next connection, and before each further command of a stranger that is loud or has said a lot. */
   readonly pauseMs: number;
   /** Before a login is looked at whose client fails often. */
@@ -25,6 +27,8 @@ export const usualPatience: Patience = {
   loginMs: 60_000,
   // RFC 5321 section 4.5.3.2.7 asks for five minutes.
   idleMs: 300_000,
+  // As slow as a client may be that means well: a modem of the nineties sent five times as much.
+  octetsPerSecond: 500,
   pauseMs: 500,
   slowLoginMs: 5000,
 };

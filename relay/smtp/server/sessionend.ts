@@ -21,6 +21,13 @@ export interface Ending {
   destroy(): void;
 }
 
+const overtimes = {
+  stranger: "you have not logged in",
+  idle: "nothing was sent",
+  slow: "the message came too slowly",
+} as const;
+export type Overtime = keyof typeof overtimes;
+
 export class SessionEnd {
   readonly #session: Ending;
   #leaving = false;
@@ -35,11 +42,10 @@ export class SessionEnd {
     this.#session.reply(refusal(421, "4.3.2", "Too many connections, log in sooner"));
   }
 
-  timeOut(isStranger: boolean): void {
+  timeOut(why: Overtime): void {
     if (this.#session.isOver) return;
     if (this.#session.isHandshaking) return this.#session.destroy();
-    const text = isStranger ? "Timeout, you have not logged in" : "Timeout, nothing was sent";
-    this.#session.reply(refusal(421, "4.4.2", text));
+    this.#session.reply(refusal(421, "4.4.2", `Timeout, ${overtimes[why]}`));
   }
 
   /** Everything that the client had to say was read and answered: it may have closed its side only to say so. */

@@ -14,11 +14,14 @@ import {
   type Patience,
   type Standing,
 } from "./patience.ts";
+import type { Overtime } from "./sessionend.ts";
+
+/** The client waits for us, or sends a message, for which it has a time of its own. */
+export type Business = { readonly kind: "reply" } | { readonly kind: "message"; readonly until: number };
 
 export interface Watched {
-  /** `reply`: the client waits for us; `message`: it sends one, and the idle timeout of the socket counts. */
-  readonly busyWith: () => "reply" | "message" | undefined;
-  readonly timeOut: () => void;
+  readonly busyWith: () => Business | undefined;
+  readonly timeOut: (why: Overtime) => void;
 }
 
 /** How soon a session is looked at again whose time is over while an answer is still being waited for. */
@@ -38,15 +41,14 @@ export class SessionWatch {
     this.#watched = watched;
   }
 
-  get isStranger(): boolean {
-    return this.#standing.kind === "stranger";
-  }
-
   /** Also after a deadline has come nearer. */
   start(): void {
     this.stop();
-    const waitMs = Math.max(1, deadlineOf(this.#standing, this.#patience) - performance.now());
-    this.#timer = setTimeout(() => this.#look(), waitMs).unref();
+    this.#lookAt(deadlineOf(this.#standing, this.#patience));
+  }
+
+  #lookAt(deadline: number): void {
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, deadline - performance.now())).unref();
   }
 
   stop(): void {
@@ -96,8 +98,10 @@ export class SessionWatch {
   #look(): void {
     const busy = this.#watched.busyWith();
     if (busy !== undefined) this.progressed();
-    if (performance.now() < deadlineOf(this.#standing, this.#patience)) return this.start();
-    if (busy === undefined) return this.#watched.timeOut();
+    const deadline = busy?.kind === "message" ? busy.until : deadlineOf(this.#standing, this.#patience);
+    if (performance.now() < deadline) return this.#lookAt(deadline);
+    if (busy?.kind === "message") return this.#watched.timeOut("slow");
+    if (busy === undefined) return this.#watched.timeOut(this.#standing.kind === "stranger" ? "stranger" : "idle");
     this.#timer = setTimeout(() => this.#look(), pendingMs).unref();
   }
 }
