@@ -6,6 +6,7 @@
  * that the next host may break is written a second time. All verdicts are in before the stored header is composed.
  */
 import { after, isLater, type Answer } from "../../../runtime/answer.ts";
+import { Octets } from "../../../runtime/octets.ts";
 import type { ReceivingSpool } from "../../spool/start.ts";
 import type { BodyWriter } from "../../spool/verbs.ts";
 import type { Body, NewMessage, Recipient } from "../../spool/message/message.ts";
@@ -98,8 +99,7 @@ export class IncomingMessage {
   readonly #hash = new RelaxedBodyHash();
   /** Who sees the body beside the spool. */
   readonly #taps: Tap[] = [{ write: (chunk) => this.#hash.update(chunk) }];
-  #headerChunks: Buffer[] = [];
-  #headerBytes = 0;
+  readonly #headerOctets = new Octets();
   readonly #headerHold: HeaderHold;
   #judged: Judged | undefined;
   #writer: BodyWriter | undefined;
@@ -123,7 +123,7 @@ export class IncomingMessage {
   /** What was held is given up at once: the client may go on sending for long. */
   refuse(refused: Refusal): void {
     this.#refusal ??= refused;
-    this.#headerChunks = [];
+    this.#headerOctets.clear();
     this.#headerHold.leave();
     this.#judged?.taps?.giveUp();
   }
@@ -149,19 +149,17 @@ export class IncomingMessage {
   #gatherHeader(chunk: Buffer): Answer<void> {
     const { bodyOffset, sizeBytes } = this.#scan;
     const cut = bodyOffset === -1 ? chunk.length : bodyOffset - (sizeBytes - chunk.length);
-    this.#headerChunks.push(chunk.subarray(0, cut));
-    this.#headerBytes += cut;
-    if (this.#headerBytes > headerOctets) {
+    this.#headerOctets.push(chunk.subarray(0, cut));
+    if (this.#headerOctets.length > headerOctets) {
       return this.refuse(refusal(550, "5.6.0", `The header is longer than ${headerOctets} octets`));
     }
-    if (!this.#headerHold.grow(this.#headerBytes)) return this.refuse(tooManyHeaders);
+    if (!this.#headerHold.grow(this.#headerOctets.length)) return this.refuse(tooManyHeaders);
     if (bodyOffset === -1) return undefined;
-    const bytes = Buffer.concat(this.#headerChunks);
+    const bytes = this.#headerOctets.take();
     return after(this.#judge(bytes.subarray(0, bodyOffset - 2)), () => this.#handOn(chunk.subarray(cut)));
   }
 
   #judge(bytes: Buffer): Answer<void> {
-    this.#headerChunks = [];
     const header = parseHeader(bytes);
     if (header.kind === "fault") return this.refuse(contentRefusal(header));
     return after(this.#options.admit(header), (admitted) => this.#begin(header, admitted));
@@ -197,7 +195,7 @@ export class IncomingMessage {
     const fault = this.#refusal === undefined ? this.#scan.end() : undefined;
     if (fault !== undefined) this.refuse(contentRefusal(fault));
     // A message without an empty line is all header (RFC 5322 section 3.5: the body is optional).
-    if (this.#refusal === undefined && this.#judged === undefined) await this.#judge(Buffer.concat(this.#headerChunks));
+    if (this.#refusal === undefined && this.#judged === undefined) await this.#judge(this.#headerOctets.take());
     const writer = this.#writer;
     const judged = this.#judged;
     if (this.#refusal !== undefined) return this.#refusal;

@@ -10,6 +10,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../../../runtime/log.ts";
+import { Octets } from "../../../runtime/octets.ts";
 import type { DiskFaults } from "./disk/faults.ts";
 import type { SpoolId } from "../message/id.ts";
 import type { Body } from "../message/message.ts";
@@ -170,7 +171,7 @@ interface BodyFile {
 
 class SpoolBodyWriter implements BodyWriter {
   readonly #file: BodyFile;
-  #chunks: Buffer[] = [];
+  readonly #octets = new Octets();
   #handle: FileHandle | undefined;
   #hasFile = false;
   #sizeBytes = 0;
@@ -188,7 +189,7 @@ class SpoolBodyWriter implements BodyWriter {
   async write(chunk: Buffer): Promise<void> {
     this.#sizeBytes += chunk.length;
     if (this.#handle === undefined) {
-      this.#chunks.push(chunk);
+      this.#octets.push(chunk);
       const mayHold = this.#file.hold(chunk.length);
       if (mayHold && this.#sizeBytes <= inlineLimitBytes) return;
       this.#writing = this.#moveToFile();
@@ -201,19 +202,13 @@ class SpoolBodyWriter implements BodyWriter {
     this.#handle = handle;
     this.#hasFile = true;
     this.#file.created();
-    const held = Buffer.concat(this.#chunks);
-    this.#chunks = [];
-    await this.#file.write(handle, held);
+    await this.#file.write(handle, this.#octets.take());
     this.#file.letGo();
   }
 
   async finish(): Promise<Body> {
     const handle = this.#handle;
-    if (handle === undefined) {
-      const [only] = this.#chunks;
-      const bytes = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
-      return { kind: "inline", bytes };
-    }
+    if (handle === undefined) return { kind: "inline", bytes: this.#octets.take() };
     await this.#file.sync(handle);
     await handle.close();
     this.#handle = undefined;
@@ -223,7 +218,7 @@ class SpoolBodyWriter implements BodyWriter {
   }
 
   async abort(): Promise<void> {
-    this.#chunks = [];
+    this.#octets.clear();
     this.#file.letGo();
     // Who goes in the middle of a write leaves it to us: its file may not even be there yet.
     await this.#writing?.catch(() => undefined);
