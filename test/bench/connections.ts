@@ -28,7 +28,7 @@ interface Kind {
   /** The reply that shows that all of it was read. */
   readonly until: RegExp;
   /** After that, so much at a time. */
-  readonly then?: { readonly text: string; readonly octetsAtOnce: number };
+  readonly behind?: { readonly text: string; readonly octetsAtOnce: number };
 }
 
 const header = (octets: number): string => line.repeat(Math.ceil(octets / line.length));
@@ -39,7 +39,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     listener: "submissions",
     says: "",
     until: /^250 /m,
-    then: { text: "x".repeat(12_000), octetsAtOnce: 12_000 },
+    behind: { text: "x".repeat(12_000), octetsAtOnce: 12_000 },
   },
   auth: { listener: "submissions", says: scramFirst, until: /^334 /m },
   "logged in": { listener: "submissions", says: login, until: /^235 /m },
@@ -47,19 +47,19 @@ const kinds: Readonly<Record<string, Kind>> = {
     listener: "submissions",
     says: login + envelope,
     until: /^354 /m,
-    then: { text: header(15_000), octetsAtOnce: 15_000 },
+    behind: { text: header(15_000), octetsAtOnce: 15_000 },
   },
   "data, half a header octet by octet": {
     listener: "submissions",
     says: login + envelope,
     until: /^354 /m,
-    then: { text: header(2000), octetsAtOnce: 1 },
+    behind: { text: header(2000), octetsAtOnce: 1 },
   },
   "data, half a body": {
     listener: "submissions",
     says: login + envelope,
     until: /^354 /m,
-    then: { text: `From: app@example.com\r\n\r\n${header(60_000)}`, octetsAtOnce: 60_000 },
+    behind: { text: `From: app@example.com\r\n\r\n${header(60_000)}`, octetsAtOnce: 60_000 },
   },
 };
 
@@ -100,7 +100,7 @@ async function measure(name: string, kind: Kind, each: number): Promise<void> {
       clients.map(async (client) => {
         await client.says("EHLO client.example\r\n", /^250 /m);
         if (kind.says !== "") await client.says(kind.says, kind.until);
-        if (kind.then !== undefined) await client.trickle(kind.then);
+        if (kind.behind !== undefined) await client.trickle(kind.behind);
       }),
     );
     const grown = (await residentBytes(relay)) - before;

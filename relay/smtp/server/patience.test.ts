@@ -13,7 +13,15 @@ import {
   type Standing,
 } from "./patience.ts";
 
-const patience = { arrivalMs: 1, handshakeMs: 30, loginMs: 60, idleMs: 300, octetsPerSecond: 500, pauseMs: 5, slowLoginMs: 50 };
+const patience = {
+  arrivalMs: 1,
+  handshakeMs: 30,
+  loginMs: 60,
+  idleMs: 300,
+  octetsPerSecond: 500,
+  pauseMs: 5,
+  slowLoginMs: 50,
+};
 const stranger: Standing = { kind: "stranger", since: 1000 };
 
 test("a stranger's time runs from the start, whatever it does", () => {

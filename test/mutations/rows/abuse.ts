@@ -7,6 +7,42 @@ const heldBack = "relay/reception/heldback.test.ts";
 
 export const abuseMutations: readonly Mutation[] = [
   {
+    what: "a message may take for ever",
+    file: "relay/smtp/server/sessionwatch.ts",
+    old: 'const deadline = busy?.kind === "message" ? busy.until : deadlineOf(this.#standing, this.#patience);',
+    new: "const deadline = deadlineOf(this.#standing, this.#patience);",
+    test: "relay/reception/arrival.test.ts",
+    only: "least pace",
+  },
+  {
+    what: "a client pays for the time that we take",
+    file: "relay/smtp/server/frame/pace.ts",
+    old: "if (this.#heldSince !== undefined) this.#until += now - this.#heldSince;",
+    new: "",
+    test: "relay/smtp/server/frame/pace.test.ts",
+  },
+  {
+    what: "who was fast once may be slow for as long",
+    file: "relay/smtp/server/frame/pace.ts",
+    old: "Math.min(this.#until + (octets * 1000) / octetsPerSecond, now + idleMs)",
+    new: "this.#until + (octets * 1000) / octetsPerSecond + 0 * (now + idleMs)",
+    test: "relay/smtp/server/frame/pace.test.ts",
+  },
+  {
+    what: "strangers behind an address keep out who comes to log in",
+    file: "relay/limits/connections.ts",
+    old: "if (oldest === undefined || this.#time.now() - oldest[1].since < loginMs) return clientFull;",
+    new: "if (oldest === undefined || oldest[1].since < 1e15) return clientFull;",
+    test: "relay/limits/connections.test.ts",
+  },
+  {
+    what: "each small piece of a message is kept as it came",
+    file: "runtime/octets.ts",
+    old: "piece.length >= roomAtOnce || this.#pieces.length === 0",
+    new: "piece.length >= 0 || this.#pieces.length === 0",
+    test: "runtime/octets.test.ts",
+  },
+  {
     what: "a stranger locks out who was let in before",
     file: failures,
     old: 'if (this.#isGood(pair, now)) return waitMs > 0 ? { kind: "slowly", by: "client and user" } : atOnce;',
