@@ -9,6 +9,7 @@ import { z } from "zod";
 import { runCommand, type CommandResult } from "../gate/command.ts";
 import { lackingJavaMail, javaMailArchives } from "./fromreaders.ts";
 import { lackingGo, provideGoProgram, type GoProgram } from "./goprogram.ts";
+import type { OpensslPair } from "./opensslclients.ts";
 import { runPython } from "./python.ts";
 import { repositoryRoot } from "./results.ts";
 import { lacking } from "./tools.ts";
@@ -23,6 +24,10 @@ export interface Mailing {
   readonly directory: string;
   readonly username: string;
   readonly password: string;
+  /** Shown where the mechanism is EXTERNAL. */
+  readonly pair: OpensslPair;
+  /** One of the names in it. */
+  readonly pairName: string;
 }
 
 export interface Letter {
@@ -54,6 +59,10 @@ function messageOf({ from, subject }: Letter): string {
   return `From: ${from}\r\nTo: ${to}\r\nSubject: ${subject}\r\n\r\nhello\r\n`;
 }
 
+function pairFor({ pair }: Mailing, { mechanism }: Letter): OpensslPair | undefined {
+  return mechanism === "EXTERNAL" ? pair : undefined;
+}
+
 /** Path without ending of files that are this letter's alone. */
 function placeOf({ directory }: Mailing, client: string, { mechanism, subject }: Letter): string {
   return join(directory, `${client}-${mechanism}-${subject.replaceAll(/\W/g, "-")}`);
@@ -64,11 +73,15 @@ import json, smtplib, ssl, sys
 order = json.load(sys.stdin)
 try:
     client = smtplib.SMTP("localhost", order["port"], timeout=60)
-    client.starttls(context=ssl.create_default_context(cafile=order["ca"]))
+    context = ssl.create_default_context(cafile=order["ca"])
+    mechanism = order["mechanism"]
+    if mechanism == "EXTERNAL":
+        context.load_cert_chain(order["pair"]["certificate"], order["pair"]["privateKey"])
+    client.starttls(context=context)
     client.ehlo()
     client.user, client.password = order["username"], order["password"]
-    mechanism = order["mechanism"]
-    client.auth(mechanism, getattr(client, "auth_" + mechanism.lower()))
+    said = {"EXTERNAL": lambda challenge=None: ""}
+    client.auth(mechanism, said.get(mechanism) or getattr(client, "auth_" + mechanism.lower()))
     client.sendmail(order["from"], [order["to"]], order["message"])
     client.quit()
     answer = [0, "sent"]
@@ -80,7 +93,7 @@ json.dump(answer, sys.stdout)
 const smtplib: MailClient = {
   name: "smtplib",
   lacking: lacking("python3"),
-  mechanisms: ["PLAIN", "LOGIN"],
+  mechanisms: ["PLAIN", "LOGIN", "EXTERNAL"],
   async send(mailing, letter) {
     const order = { ...mailing, ...letter, to, message: messageOf(letter) };
     const [code, output] = await runPython(pythonScript, order, z.tuple([z.number(), z.string()]));
@@ -105,9 +118,15 @@ const swaks: MailClient = {
 const msmtp: MailClient = {
   name: "msmtp",
   lacking: lacking("msmtp"),
-  mechanisms: ["PLAIN", "LOGIN", "SCRAM-SHA-256"],
+  mechanisms: ["PLAIN", "LOGIN", "SCRAM-SHA-256", "EXTERNAL"],
   async send(mailing, letter) {
     const place = placeOf(mailing, "msmtp", letter);
+    const pair = pairFor(mailing, letter);
+    const login =
+      pair === undefined
+        ? { user: mailing.username, passwordeval: `"cat ${place}.secret"` }
+        : // Without a name this msmtp says AUTH EXTERNAL, and does not answer the challenge that follows.
+          { user: mailing.pairName, tls_cert_file: pair.certificate, tls_key_file: pair.privateKey };
     writeFileSync(`${place}.secret`, mailing.password);
     writeFileSync(`${place}.eml`, messageOf(letter).replaceAll("\r\n", "\n"));
     const settings = {
@@ -115,12 +134,11 @@ const msmtp: MailClient = {
       port: mailing.port,
       from: letter.from,
       auth: letter.mechanism.toLowerCase(),
-      user: mailing.username,
-      passwordeval: `"cat ${place}.secret"`,
       tls: "on",
       tls_trust_file: mailing.ca,
+      ...login,
     };
-    const lines = ["account default", ...Object.entries(settings).map((pair) => pair.join(" ")), ""];
+    const lines = ["account default", ...Object.entries(settings).map((setting) => setting.join(" ")), ""];
     writeFileSync(place, lines.join("\n"), { mode: 0o600 });
     return runCommand("bash", ["-c", `msmtp --file=${place} ${to} < ${place}.eml`]);
   },
@@ -129,13 +147,18 @@ const msmtp: MailClient = {
 const curl: MailClient = {
   name: "curl",
   lacking: lacking("curl"),
-  mechanisms: ["PLAIN", "LOGIN"],
+  mechanisms: ["PLAIN", "LOGIN", "EXTERNAL"],
   async send(mailing, letter) {
     const file = `${placeOf(mailing, "curl", letter)}.eml`;
     writeFileSync(file, messageOf(letter));
     const { port, ca, username, password } = mailing;
     const server = ["--url", `smtp://localhost:${port}/client.example.net`, "--ssl-reqd", "--cacert", ca];
-    const login = ["--user", `${username}:${password}`, "--login-options", `AUTH=${letter.mechanism}`];
+    const pair = pairFor(mailing, letter);
+    const proof =
+      pair === undefined
+        ? ["--user", `${username}:${password}`]
+        : ["--cert", pair.certificate, "--key", pair.privateKey];
+    const login = [...proof, "--login-options", `AUTH=${letter.mechanism}`];
     const mail = ["--mail-from", letter.from, "--mail-rcpt", to, "--upload-file", file];
     // Without it the words of a reply stay with it, and its code alone is shown.
     return runCommand("curl", ["--silent", "--verbose", ...server, ...login, ...mail]);
@@ -153,7 +176,8 @@ function goClient(library: string, mechanisms: readonly string[]): MailClient {
       const file = `${placeOf(mailing, library.replace("/", "-"), letter)}.json`;
       const address = `localhost:${port}`;
       const message = messageOf(letter);
-      writeFileSync(file, JSON.stringify({ library, mechanism, address, ca, username, password, from, to, message }));
+      const order = { library, mechanism, address, ca, username, password, from, to, message };
+      writeFileSync(file, JSON.stringify({ ...order, ...pairFor(mailing, letter) }));
       return runCommand(await provideGoClients(), [file]);
     },
   };
@@ -205,7 +229,7 @@ export const mailClients: readonly MailClient[] = [
   msmtp,
   curl,
   goClient("net/smtp", ["PLAIN"]),
-  goClient("go-smtp", ["PLAIN", "LOGIN"]),
+  goClient("go-smtp", ["PLAIN", "LOGIN", "EXTERNAL"]),
   javaMail,
   nodemailer,
 ];
