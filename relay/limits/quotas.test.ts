@@ -94,6 +94,36 @@ test("forty transactions side by side hold no more than there is, and what they 
   assert.equal(sendMany(pod, quotas, 40), 20);
 });
 
+test("what a transaction gives back late makes no room that others have had by then", () => {
+  const time = { now: start };
+  const pod = podOf(time);
+  const quotas = limited({ messages: 3_600 });
+  const held = Array.from({ length: 10 }, () => {
+    const hold = pod.quotas.hold();
+    assert.equal(hold.change(quotas, cost()), undefined);
+    return hold;
+  });
+  time.now += 10_000;
+  assert.equal(sendMany(pod, quotas, 1_000), 360);
+  for (const hold of held) hold.cancel();
+  assert.equal(sendMany(pod, quotas, 1_000), 0);
+});
+
+test("who tries again all the time gets what comes back, and no try costs anything", () => {
+  const time = { now: start };
+  const pod = podOf(time);
+  const quotas = limited({ messages: 3_600, recipients: 3_600 });
+  assert.equal(sendMany(pod, quotas, 1_000), 360);
+  let sent = 0;
+  for (let tenth = 0; tenth < 600; tenth += 1) {
+    time.now += 100;
+    // Too many recipients never fit, and the one that does is not in their way.
+    assert.equal(send(pod, quotas, cost({ recipients: 400 })), false);
+    sent += sendMany(pod, quotas, 5);
+  }
+  assert.equal(sent, 60);
+});
+
 test("a transaction that could not grow goes on holding what it held", () => {
   const time = { now: start };
   const pod = podOf(time);

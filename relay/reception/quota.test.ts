@@ -82,6 +82,21 @@ test("a recipient too many is refused at RCPT, and the message goes to the other
   assert.equal(bed.spool.kept[0]?.recipients.length, 2);
 });
 
+test("recipients of a message that is given up at the one too many are not used up", async () => {
+  const bed = await bedOf({ "example.com": { limits: { recipientsPerHour: 2, messagesPerHour: 2 } } });
+  const client = await session(bed);
+  for (const end of ["RSET", "MAIL", "QUIT"]) {
+    const other = end === "QUIT" ? await session(bed) : client;
+    await other.command("MAIL FROM:<a@example.com>");
+    const replies = [await other.command("RCPT TO:<b@example.net>"), await other.command("RCPT TO:<c@example.net>")];
+    assert.deepEqual(replies.map(codes), ["250 2.1.5", "250 2.1.5"], end);
+    assert.match(await other.command("RCPT TO:<d@example.net>"), /^450 4\.7\.1 /);
+    await other.command(end === "MAIL" ? "EHLO client.example" : end);
+  }
+  assert.equal(codes(await client.send("a@example.com", ["b@example.net", "c@example.net"], message())), "250 2.6.0");
+  assert.equal(bed.spool.kept.length, 1);
+});
+
 test("octets are refused at MAIL where SIZE tells, at the end where it does not, and for good when they never fit", async () => {
   const bed = await bedOf({ "example.com": { limits: { bytesPerHour: 70_000 } } });
   const client = await session(bed);

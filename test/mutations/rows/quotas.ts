@@ -13,7 +13,7 @@ export const quotaMutations: readonly Mutation[] = [
     what: "who comes too early is told to come at once",
     file: "relay/limits/gcra.ts",
     old: "return over <= room * tolerance ? 0 : over / perMs;",
-    new: "return over <= room * tolerance ? 0 : 1 / perMs;",
+    new: "return over <= room * tolerance ? 0 : over / perMs / 2;",
     test: "relay/reception/quota.test.ts",
     only: "when to come again",
   },
