@@ -121,6 +121,7 @@ const rows: readonly (readonly [string, Shower, Login, string, string, string])[
   ["two", "erp", "EXTERNAL", "534 5.7.9", "erp.example", "530 5.7.0"],
   ["two", "erp", "nothing", "", "erp.example", "530 5.7.0"],
   ["two", "erp", "a password", "235 2.7.0", "shop.example", "250 2.6.0"],
+  ["two", "none", "EXTERNAL", "530 5.7.0", "shop.example", "530 5.7.0"],
   ["two", "none", "a password", "530 5.7.0", "shop.example", "530 5.7.0"],
   ["two", "foreign", "a password", "530 5.7.0", "shop.example", "530 5.7.0"],
   ["password", "erp", "EXTERNAL", "504 5.5.4", "erp.example", "530 5.7.0"],

@@ -1,7 +1,9 @@
 /** Certificates as the world makes them, over the wire: what each comes to, and that its owner is told what to mend. */
 import "reflect-metadata";
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { after, test } from "node:test";
+import { connect, type TLSSocket } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import {
   type AuthorityWish,
@@ -10,6 +12,7 @@ import {
   type ClientWish,
   makeAuthority,
   makeClient,
+  pairOf,
   serverAuth,
 } from "../../test/support/clientcertificates.ts";
 import { makeCertificate, openBed, snapshotOf, type SnapshotWish } from "../../test/support/submission.ts";
@@ -21,7 +24,10 @@ const old = await makeAuthority("Old", ended);
 const anyUsage = "2.5.29.37.0";
 
 const usual: SnapshotWish = {
-  listeners: [{ name: "gate", tlsMode: "Implicit", authentication: "Required", clientCertificates: "Required" }],
+  listeners: [
+    { name: "gate", tlsMode: "Implicit", authentication: "Required", clientCertificates: "Required" },
+    { name: "password", tlsMode: "Implicit", authentication: "Required" },
+  ],
   domains: { "erp.example": { certificates: { commonNames: ["erp"], dnsNames: ["erp.example.com"] } } },
   certificate: await makeCertificate(),
   clientAuthorities: `${root.certificate}${old.certificate}`,
@@ -158,4 +164,37 @@ test("as many authorities as the operator lets through are named to clients, and
   const pair = await makeClient(root, erp);
   for (const tlsVersion of ["TLSv1.2", undefined] as const)
     assert.match((await answered(pair, tlsVersion)).said, /^250 /);
+});
+
+for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+  test(`a ${version} session of a listener that asks for nothing is none where a certificate is wanted`, async () => {
+    const open = (listener: string, session?: Buffer): TLSSocket => {
+      const port = bed.submission.addresses.get(listener) ?? 0;
+      const versions = { minVersion: version, maxVersion: version } as const;
+      const kept = session === undefined ? {} : { session };
+      return connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ...versions, ...kept });
+    };
+    const socket = open("password");
+    const { promise, resolve } = Promise.withResolvers<Buffer>();
+    socket.once("session", resolve).resume();
+    const session = await promise;
+    const again = open("password", session);
+    await once(again, "secureConnect");
+    assert.equal(again.isSessionReused(), true, "it is a session that could be taken up");
+    const before = bed.handshakes.length;
+    const gate = open("gate", session);
+    await once(gate, "data");
+    assert.equal(gate.isSessionReused(), false);
+    assert.deepEqual(bed.handshakes.slice(before), ["gate none"]);
+    for (const each of [socket, again, gate]) each.destroy();
+  });
+}
+
+test("a certificate that signed itself is let in where it stands in the bundle, and its twin is not", async () => {
+  const { digitalSignature, keyCertSign } = x509.KeyUsageFlags;
+  const both = { maySign: false, keyUsages: digitalSignature | keyCertSign };
+  const [self, twin] = [await makeAuthority("erp", both), await makeAuthority("erp", both)];
+  bed.snapshots.set(snapshotOf({ ...usual, clientAuthorities: self.certificate }));
+  assert.match((await answered(await pairOf(self))).said, /^250 /);
+  assert.deepEqual((await answered(await pairOf(twin))).result, "untrusted");
 });

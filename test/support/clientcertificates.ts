@@ -29,6 +29,8 @@ export interface AuthorityWish extends Validity {
   readonly maySign?: boolean;
   /** How many authorities there may be below it; any number when absent. */
   readonly pathLength?: number;
+  /** keyCertSign when absent. */
+  readonly keyUsages?: x509.KeyUsageFlags;
   /** Object identifiers; any use when absent. */
   readonly usages?: readonly string[];
   readonly extensions?: readonly x509.Extension[];
@@ -73,7 +75,7 @@ export async function makeAuthority(name: string, wish: AuthorityWish = {}): Pro
     signingAlgorithm: algorithm,
     extensions: [
       new x509.BasicConstraintsExtension(wish.maySign ?? true, wish.pathLength, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+      new x509.KeyUsagesExtension(wish.keyUsages ?? x509.KeyUsageFlags.keyCertSign, true),
       ...usagesOf(wish.usages ?? []),
       ...(wish.extensions ?? []),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
@@ -109,11 +111,17 @@ export async function makeClient(authority: TestAuthority, wish: ClientWish): Pr
       await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
     ],
   });
-  const privateKey = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
-  return {
-    chain: `${leaf.toString("pem")}\n${authority.chain}`,
-    privateKey: `-----BEGIN PRIVATE KEY-----\n${privateKey}\n-----END PRIVATE KEY-----\n`,
-  };
+  return { chain: `${leaf.toString("pem")}\n${authority.chain}`, privateKey: await pemOf(keys.privateKey) };
+}
+
+/** What signed itself, as what a client shows. */
+export async function pairOf({ certificate, keys }: TestAuthority): Promise<ClientPair> {
+  return { chain: certificate, privateKey: await pemOf(keys.privateKey) };
+}
+
+async function pemOf(privateKey: webcrypto.CryptoKey): Promise<string> {
+  const octets = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", privateKey)).toString("base64");
+  return `-----BEGIN PRIVATE KEY-----\n${octets}\n-----END PRIVATE KEY-----\n`;
 }
 
 function usagesOf(usages: readonly string[]): readonly x509.Extension[] {

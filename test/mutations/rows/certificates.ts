@@ -59,6 +59,13 @@ export const certificateMutations: readonly Mutation[] = [
   {
     what: "a password is looked at before the certificate that the listener wants",
     file: "relay/reception/handshake.ts",
+    old: "takesItForLogin(listener)) return uncertified;",
+    new: "takesItForLogin(listener)) return undefined;",
+    test: overTheWire,
+  },
+  {
+    what: "who shows no certificate hears of a second factor",
+    file: "relay/reception/handshake.ts",
     old: "if (uncertified !== undefined || mechanism",
     new: "if (mechanism",
     test: overTheWire,
@@ -136,7 +143,7 @@ export const certificateMutations: readonly Mutation[] = [
   {
     what: "names that stand in one text are taken apart at each comma",
     file: "relay/reception/identity/certificate.ts",
-    old: 'const alternativeName = /([A-Za-z][A-Za-z ]*):("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;',
+    old: 'const alternativeName = /([A-Za-z][A-Za-z ]*):("(?:[^"\\\\]|\\\\.)*"|[^",]*)(?:, |$)/y;',
     new: "const alternativeName = /([A-Za-z][A-Za-z ]*):([^,]*)(?:, |$)/y;",
     test: oddOnes,
   },
