@@ -2,6 +2,7 @@
 import type { Mutation } from "../mutation.ts";
 
 const admit = "relay/reception/admit.ts";
+const grant = "relay/reception/grant.ts";
 const matrix = "test/scenario/only-whom-the-manifest-names-may-send.test.ts";
 const tricks = "test/scenario/no-known-trick-borrows-a-domain.test.ts";
 const tenants = "test/scenario/tenants-share-a-relay-and-no-domain.test.ts";
@@ -65,23 +66,23 @@ export const grantMutations: readonly Mutation[] = [
   },
   {
     what: "whoever has a password may use every domain that has logins",
-    file: admit,
+    file: grant,
     old: "return proof.credentials.some(({ identity }) => identities.has(identity));",
     new: "return proof.credentials.length > 0 && identities.size > 0;",
     test: matrix,
   },
   {
     what: "whoever is trusted for its network may use every domain",
-    file: admit,
-    old: "return document.senders.trustedNetworks;",
-    new: "return document.domain.length > 0;",
+    file: grant,
+    old: "return senders.trustedNetworks;",
+    new: "return identities.size >= 0;",
     test: matrix,
   },
   {
     what: "whoever shows a certificate may use every domain that names certificates",
-    file: admit,
-    old: "return isNamed(proof.certificate.names, document.senders);",
-    new: "return document.senders.clientCertificates.length + (document.senders.certificateNames?.uris.length ?? 0) > 0;",
+    file: grant,
+    old: "return isNamed(proof.certificate.names, senders);",
+    new: "return senders.clientCertificates.length + (senders.certificateNames?.uris.length ?? 0) > 0;",
     test: matrix,
   },
   {
