@@ -28,7 +28,7 @@ IMAGE ?= mailboat:dev
 # make mutations: which rows, by a word of theirs. Empty means all.
 ONLY ?=
 
-.PHONY: help run demo trace spool clear test mutations check generate format pictures bench soak floods image cluster clean
+.PHONY: help run demo trace spool clear test mutations check generate format pictures bench soak floods fuzz image cluster clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +79,9 @@ soak: $(INSTALLED) ## Ten minutes of load with kills, failures and a disk that f
 
 floods: $(INSTALLED) ## Ten minutes of strangers that flood every listener, and mail beside them (MINUTES=n)
 	@exec $(NODE) test/soak/floods.ts --minutes "$(or $(MINUTES),10)"
+
+fuzz: $(INSTALLED) ## Ten minutes of octets made by grammars, right, wrong and bent, over every listener (MINUTES=n SEED=n)
+	@MAILBOAT_FUZZ_MINUTES="$(or $(MINUTES),10)" $(if $(SEED),MAILBOAT_FUZZ_SEED="$(SEED)") exec $(NODE) test/scenario/no-octets-bend-a-session.test.ts
 
 image: $(INSTALLED) ## Build the container image with docker, podman or buildah (IMAGE=name:tag)
 	@exec $(NODE) image/build.ts "$(IMAGE)"

@@ -87,6 +87,7 @@ const layers: readonly Layer[] = [
       "every-hop-is-traced",
       "generated-messages",
       "long-lines-outlive-the-next-postfix",
+      "no-octets-bend-a-session",
       "one-message-tells-its-story",
       "readme-is-true",
       "refusals",

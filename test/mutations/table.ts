@@ -7,6 +7,7 @@ import { gateMutations } from "./rows/gate.ts";
 import { grantMutations } from "./rows/grants.ts";
 import { localMutations } from "./rows/local.ts";
 import { modeMutations } from "./rows/modes.ts";
+import { octetMutations } from "./rows/octets.ts";
 import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
 import { quotaMutations } from "./rows/quotas.ts";
@@ -16,6 +17,7 @@ import { upgradeMutations } from "./rows/upgrades.ts";
 
 export const mutations: readonly Mutation[] = [
   ...relayMutations,
+  ...octetMutations,
   ...passwordMutations,
   ...quotaMutations,
   ...certificateMutations,

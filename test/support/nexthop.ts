@@ -285,8 +285,9 @@ class Session {
   }
 }
 
+/** A quoted local part may hold a bracket (RFC 5321 section 4.1.2). */
 function pathOf(line: string): string {
-  return /<([^>]*)>/.exec(line)?.[1] ?? "";
+  return /<((?:"(?:[^"\\]|\\.)*"|[^>"])*)>/.exec(line)?.[1] ?? "";
 }
 
 /** Looks only at what is new, so that a large message is not searched at each chunk. */
