@@ -22,6 +22,8 @@ import {
 import { stableSalt } from "../../runtime/scram.ts";
 import type { DkimKey, TestCertificate } from "./keys.ts";
 import type { PeerFiles } from "./peers.ts";
+import { keepSecret, keepSecrets } from "./secrets/confidence.ts";
+import { secretsIn } from "./secrets/documents.ts";
 
 export const user = { name: "app", password: "correct horse" } as const;
 
@@ -77,6 +79,7 @@ const iterations = 4096;
 
 /** RFC 5802 section 3. */
 export function credentialFor(identity: string, username: string, password: string): CredentialDocument {
+  keepSecret(`the password of ${username}`, password);
   const salt = stableSalt("mail/outbound", username);
   const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
   const hmac = (text: string): Buffer => createHmac("sha256", salted).update(text).digest();
@@ -191,6 +194,7 @@ function placeFiles(directory: string, files: Readonly<Record<string, string>>):
   for (const [name, text] of Object.entries(files)) {
     const temporary = join(directory, `..${name}.new`);
     writeFileSync(temporary, text);
+    keepSecrets(secretsIn(text, name));
     renameSync(temporary, join(directory, name));
   }
 }

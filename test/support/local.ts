@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { freePort } from "./ports.ts";
 import { Program } from "./program.ts";
 import { repositoryRoot } from "./results.ts";
+import { keepSecrets } from "./secrets/confidence.ts";
+import { secretsIn } from "./secrets/documents.ts";
 
 export interface LocalOptions {
   /** Holds manifests, state and log; local mode started again on it goes on. */
@@ -103,7 +105,16 @@ async function launch(directory: string, others: readonly string[] = []): Promis
     await program.kill("SIGKILL");
     throw error;
   }
+  keepKeysOf(join(directory, "state"));
   return program;
+}
+
+/** The keys and verifiers that local mode has made; the passwords of its manifests it tells whoever asks how to log in. */
+function keepKeysOf(state: string): void {
+  for (const entry of readdirSync(state, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.(?:json|pem|key)$/.test(entry.name)) continue;
+    keepSecrets(secretsIn(readFileSync(join(entry.parentPath, entry.name), "utf8"), entry.name));
+  }
 }
 
 /** Undefined when the process is gone (proc(5), the fourth field of stat, behind the name in parentheses). */

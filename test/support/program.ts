@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
+import { hearLines } from "./secrets/confidence.ts";
 
 export interface LogLine {
   readonly msg: string;
@@ -34,6 +35,7 @@ export class Program {
     if (program === undefined) throw new Error("no program to start");
     this.child = spawn(program, args, { env: { ...process.env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
     running.add(this.child);
+    hearLines(options.logFile, this.lines);
     const { promise, resolve } = Promise.withResolvers<number | string>();
     this.exited = promise;
     this.child.on("error", (error) => this.#take(options.logFile, `could not start: ${error.message}`));

@@ -5,6 +5,7 @@ import { relayReport, type RelayReport } from "../../api/relayreport.ts";
 import { writeConfiguration, type RelayPlan } from "./configuration.ts";
 import { Program } from "./program.ts";
 import { repositoryRoot } from "./results.ts";
+import { hear } from "./secrets/confidence.ts";
 
 export interface RelayOptions {
   /** Holds configuration, spool and log; a relay started again on it goes on with its spool. */
@@ -63,13 +64,18 @@ export class RelayProgram {
   }
 
   async status(): Promise<RelayReport> {
-    const response = await fetch(`http://127.0.0.1:${this.port("http")}/status`);
-    return relayReport.parse(await response.json());
+    return relayReport.parse(JSON.parse(await this.#page("status")));
   }
 
   async metrics(): Promise<string> {
-    const response = await fetch(`http://127.0.0.1:${this.port("http")}/metrics`);
-    return response.text();
+    return this.#page("metrics");
+  }
+
+  async #page(name: string): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${this.port("http")}/${name}`);
+    const text = await response.text();
+    hear(`/${name} of ${this.directory}`, text);
+    return text;
   }
 
   /** The highest resident set size so far, in bytes (proc(5), VmHWM). */

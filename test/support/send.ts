@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { keepSecret } from "./secrets/confidence.ts";
 
 export interface WireReply {
   readonly code: number;
@@ -77,6 +78,7 @@ export class WireClient {
   }
 
   async authPlain(name: string, password: string): Promise<WireReply> {
+    keepSecret("a password that a client said", password);
     return this.command(`AUTH PLAIN ${Buffer.from(`\0${name}\0${password}`).toString("base64")}`);
   }
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Program } from "../program.ts";
 import { repositoryRoot } from "../results.ts";
+import { hear } from "../secrets/confidence.ts";
 
 export interface OperatorStart {
   /** Directly to the server, through a proxy, or as another user. */
@@ -62,7 +63,9 @@ export class OperatorProgram {
     // A connection kept from the last look may be closed by a program that was busy meanwhile, just as it is used again.
     const headers = { connection: "close" };
     const response = await fetch(`http://127.0.0.1:${await this.port()}${path}`, { headers });
-    return { status: response.status, body: await response.text() };
+    const body = await response.text();
+    hear(`${path} of an operator`, body);
+    return { status: response.status, body };
   }
 
   /** Sum of a metric's samples whose labels hold all of those given. */

@@ -8,8 +8,11 @@ import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../../operator/kube/objects.ts";
 import { grantCommand, usualSecretsRole } from "../../../operator/installation/rights.ts";
 import { makeResultsDirectory } from "../results.ts";
+import { keepSecrets } from "../secrets/confidence.ts";
+import { isSecret, secretsOfSecret } from "../secrets/documents.ts";
 import { until } from "../until.ts";
 import { openClient } from "./clients.ts";
+import { hearServer } from "./confessions.ts";
 import {
   type AuditEntry,
   type ControlPlane,
@@ -76,6 +79,7 @@ export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
   }
 
   async close(): Promise<void> {
+    await hearServer(this.client);
     await Promise.all(this.#operators.map((operator) => operator.kill()));
     await this.plane.stop();
   }
@@ -155,6 +159,8 @@ export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
   /** As `kubectl apply -f -` does it. */
   apply(...objects: readonly object[]): void {
     const list = { apiVersion: "v1", kind: "List", items: objects };
+    // Those that are deleted before the end.
+    keepSecrets(objects.filter(isSecret).flatMap(secretsOfSecret));
     this.plane.kubectl(["apply", "-f", "-"], JSON.stringify(list));
   }
 

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { usualSecretsRole } from "../../../operator/installation/rights.ts";
 import { repositoryRoot } from "../results.ts";
 import type { ControlPlane } from "./controlplane.ts";
+import { keepSecret } from "../secrets/confidence.ts";
 
 export const operatorAccount = "mailboat-operator";
 
@@ -51,7 +52,9 @@ export function grantScopedRights(plane: ControlPlane, rights: ScopedRights): st
     }),
   ];
   plane.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-  return plane.kubectl(["create", "token", name, "--namespace", namespace, "--duration", "24h"]).trim();
+  const token = plane.kubectl(["create", "token", name, "--namespace", namespace, "--duration", "24h"]).trim();
+  keepSecret("a token of the operator", token);
+  return token;
 }
 
 interface Bound {
@@ -88,5 +91,7 @@ export function grantRights(plane: ControlPlane, namespace: string): string {
     { apiVersion, kind: "RoleBinding", metadata: { name, namespace }, subjects, roleRef: roleRef("Role") },
   ];
   plane.kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-  return plane.kubectl(["create", "token", name, "--namespace", namespace, "--duration", "24h"]).trim();
+  const token = plane.kubectl(["create", "token", name, "--namespace", namespace, "--duration", "24h"]).trim();
+  keepSecret("a token of the operator", token);
+  return token;
 }
