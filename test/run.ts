@@ -88,6 +88,7 @@ const layers: readonly Layer[] = [
       "generated-messages",
       "long-lines-outlive-the-next-postfix",
       "no-octets-bend-a-session",
+      "no-secret-is-told",
       "one-message-tells-its-story",
       "readme-is-true",
       "refusals",

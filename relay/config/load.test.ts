@@ -117,7 +117,16 @@ test("the same credential granted by two domains is one credential", () => {
 });
 
 const faults = [
-  { name: "a relay document that is not JSON", change: { relay: "{" }, error: /^relay\.json: / },
+  {
+    name: "a relay document that is not JSON",
+    change: { relay: "{" },
+    error: /^relay\.json: it is no JSON at position 1$/,
+  },
+  {
+    name: "a relay document that is a password",
+    change: { relay: "pass word" },
+    error: /^relay\.json: it is no JSON$/,
+  },
   {
     name: "a relay document with a wrong field",
     change: { relay: '{"version":1}' },

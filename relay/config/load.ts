@@ -131,14 +131,24 @@ function digestOf(files: Files): string {
   return createHash("sha256").update(shardText(files)).digest("hex");
 }
 
+/** What Node says of a text that is none repeats a part of it, and a document holds passwords and keys. */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const [where = ""] = / at position \d+/.exec(String(error)) ?? [];
+    throw new Error(`it is no JSON${where}`);
+  }
+}
+
 function decodeRelay(text: string | undefined): RelayDocument {
   if (text === undefined) throw new Error("the file is missing");
-  const document = relayDocument.parse(JSON.parse(text));
+  const document = relayDocument.parse(readJson(text));
   return { ...document, listeners: [...document.listeners, ...(document.certificateListeners ?? [])] };
 }
 
 function decodeDomain(text: string): DomainSettings {
-  const document = parseDomainDocument(JSON.parse(text));
+  const document = parseDomainDocument(readJson(text));
   return {
     document,
     keys: document.keys.map(signingKeyOf),

@@ -12,6 +12,7 @@ import { operatorMutations } from "./rows/operator.ts";
 import { passwordMutations } from "./rows/passwords.ts";
 import { quotaMutations } from "./rows/quotas.ts";
 import { relayMutations } from "./rows/relay.ts";
+import { secretMutations } from "./rows/secrets.ts";
 import { statusMutations } from "./rows/status.ts";
 import { upgradeMutations } from "./rows/upgrades.ts";
 
@@ -19,6 +20,7 @@ export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...octetMutations,
   ...passwordMutations,
+  ...secretMutations,
   ...quotaMutations,
   ...certificateMutations,
   ...modeMutations,

@@ -15,7 +15,7 @@ const seed = process.env["MAILBOAT_FUZZ_SEED"];
 test("no octets bend a session", { timeout: (minutes + 5) * 60_000 }, async (t) => {
   const counts = await fuzz(t, {
     file: import.meta.url,
-    runs: 50,
+    runs: 40,
     minutes,
     seed: seed === undefined ? undefined : Number(seed),
   });

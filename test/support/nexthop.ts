@@ -18,6 +18,8 @@ export interface Script {
   /** EHLO keywords beyond the first line. */
   readonly extensions?: readonly string[];
   readonly tls?: TestCertificate;
+  /** Asked for each AUTH, which is whole in one line. */
+  readonly login?: (line: string) => string;
   /** Asked for each RCPT; `attempt` counts from 1 for this address. */
   readonly recipient?: (address: string, attempt: number) => Verdict;
   /** Asked at the end of DATA; `attempt` counts from 1 for this message (its envelope recipients and body). */
@@ -211,6 +213,9 @@ class Session {
         return;
       case "RCPT":
         this.#recipient(line);
+        return;
+      case "AUTH":
+        this.#say(this.#hop.script.login?.(line) ?? "502 5.5.1 no");
         return;
       case "DATA":
         this.#data();

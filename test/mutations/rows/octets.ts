@@ -6,7 +6,7 @@ const test = "test/scenario/no-octets-bend-a-session.test.ts";
 export const octetMutations: readonly Mutation[] = [
   {
     what: "a line feed, a dot and a line feed end a message",
-    file: "relay/smtp/server/dataframe.ts",
+    file: "relay/smtp/server/frame/dataframe.ts",
     old: 'if (state === "afterDot" && octet === carriageReturn) return "afterDotCr";',
     new: 'if (state === "afterDot") return "afterDotCr";',
     test,
