@@ -2,15 +2,18 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { freshDirectory, openAt, start } from "../../../test/support/spoolplace.ts";
 import { newMessage } from "../../../test/support/relayvalues.ts";
 import type { Message, Recipient } from "../message/message.ts";
 import type { SpoolId } from "../message/id.ts";
+import { contentColumns, insertInto, messageColumns, messageRow } from "../message/row.ts";
 import { ClaimLostError, type Outcome, type Spool } from "../verbs.ts";
 import { inlineLimitBytes } from "./bodies.ts";
 import { roomForCaptured } from "./captureroom.ts";
-import { captureBounds } from "./ledger/captured.ts";
+import { captureBounds, Captured } from "./ledger/captured.ts";
+import { migrate } from "./ledger/schema.ts";
 import { openReader } from "./reading/reader.ts";
 import type { Store } from "./store.ts";
 
@@ -157,6 +160,24 @@ test("new mail is never refused for captured mail: the oldest of that goes", asy
     ids.slice(-2).toReversed(),
   );
   await spool.close();
+});
+
+test("of more than ten thousand messages the oldest go", () => {
+  const database = new DatabaseSync(":memory:");
+  migrate(database);
+  const { message } = newMessage();
+  const body = Buffer.from("body\r\n");
+  const content = Buffer.concat([message.header, body]);
+  const stored = { ...message, content, headerBytes: message.header.length, bodyBytes: body.length, bodyFile: false };
+  database
+    .prepare(insertInto("message", ["id", ...messageColumns.names, ...contentColumns]))
+    .run(...messageRow(stored));
+  const kept = new Captured(database, () => undefined);
+  for (let count = 0; count < captureBounds.messages + 3; count += 1)
+    kept.keep({ seq: 1, outcomes: [captured(0)], now: start });
+  assert.deepEqual(kept.prune({ now: start, roomBytes: Infinity }), { messages: 3, bodies: [] });
+  assert.equal(database.prepare("SELECT min(seq) AS oldest FROM captured").get()?.["oldest"], 4);
+  database.close();
 });
 
 test("roomForCaptured() lies above the watermark, and is nothing on a disk that is nearly full", () => {
