@@ -11,6 +11,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY api api
 COPY image image
+COPY local local
 COPY operator operator
 COPY relay relay
 COPY runtime runtime
@@ -35,6 +36,6 @@ ENV PATH=/usr/local/bin NODE_ENV=production
 WORKDIR /app
 # A number, so that the kubelet can see that it is not root.
 USER 64464:64464
-# The relay, as its pods start it; the operator is `node /app/operator/main.js run`.
+# The relay, as its pods start it; the operator is `node /app/operator/main.js run`, and `node /app/page/main.js` shows captured mail.
 ENTRYPOINT ["/usr/local/bin/node", "/app/relay/main.js"]
 CMD ["run"]

@@ -1,8 +1,8 @@
 /**
- * One bundle per program, as the image holds it: `node image/bundle.ts FOLDER` writes FOLDER/relay and FOLDER/operator.
- * Threads of a program are files of their own beside its main.js.
+ * One bundle per program, as the image holds it: `node image/bundle.ts FOLDER` writes FOLDER/relay, FOLDER/operator and FOLDER/page.
+ * Threads of a program are files of their own beside its main.js, and so are the files that a browser gets of the page.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { licenceTexts } from "./licences.ts";
@@ -14,10 +14,14 @@ const root = join(import.meta.dirname, "..");
 const programs = {
   relay: ["relay/main.ts", "relay/spool/local/writer.ts", "relay/spool/local/wal/copier.ts"],
   operator: ["operator/main.ts"],
+  page: ["local/captured/main.ts"],
 } as const;
 
 export type ProgramName = keyof typeof programs;
-export const programNames: readonly ProgramName[] = ["relay", "operator"];
+export const programNames: readonly ProgramName[] = ["relay", "operator", "page"];
+
+/** What a program reads beside its main.js, as it lies in the sources. */
+const filesBeside: Readonly<Partial<Record<ProgramName, string>>> = { page: "local/page/browser" };
 
 /** Some libraries are CommonJS and ask for modules of Node while they run. */
 const requireForLibraries =
@@ -27,7 +31,7 @@ function optionsOf(name: ProgramName, folder: string) {
   const sources: readonly string[] = programs[name];
   return {
     absWorkingDir: root,
-    entryPoints: sources.map((source) => ({ in: source, out: basename(source, ".ts") })),
+    entryPoints: sources.map((source, index) => ({ in: source, out: index === 0 ? "main" : basename(source, ".ts") })),
     outdir: join(folder, name),
     bundle: true,
     platform: "node",
@@ -59,6 +63,8 @@ export async function bundlePrograms(folder: string): Promise<void> {
     const { metafile, outputFiles } = await build(optionsOf(name, folder));
     await mkdir(join(folder, name), { recursive: true });
     for (const { path, text } of outputFiles) await writeFile(path, inAscii(text));
+    const beside = filesBeside[name];
+    if (beside !== undefined) await cp(join(root, beside), join(folder, name, basename(beside)), { recursive: true });
     await writeFile(join(folder, name, "package.json"), '{ "type": "module" }\n');
     await writeFile(join(folder, name, "LICENCES"), await licenceTexts(root, Object.keys(metafile.inputs)));
   }

@@ -20,7 +20,7 @@ import { openGiver } from "./handoff/giver.ts";
 import { handoffMetrics } from "./handoff/metrics.ts";
 import { openTaker } from "./handoff/taker.ts";
 import { inspectionUsage } from "./inspect/command.ts";
-import { inspect, isInspectionVerb, serveCaptured } from "./inspect/inspect.ts";
+import { inspect, isInspectionVerb } from "./inspect/inspect.ts";
 import { retryIntervalMs } from "./delivery/policy/retry.ts";
 import { MessageHistory } from "./observe/history.ts";
 import { createHandoffTracer, type HandoffTracer } from "./observe/handoffspan.ts";
@@ -43,7 +43,7 @@ import { loginMetrics, receptionMetrics } from "./reception/metrics.ts";
 
 const program = "relay";
 
-const usage = `usage: node relay/main.ts run | spool | trace | captured
+const usage = `usage: node relay/main.ts run | spool | trace
   run
         relay mail as the files in MAILBOAT_CONFIGURATION_DIR say, with the spool in MAILBOAT_SPOOL_DIR; the administration port
         (9465, or "admin" in MAILBOAT_PORTS) opens when the directory peer of the configuration holds a certificate
@@ -215,13 +215,6 @@ async function main([verb, ...args]: readonly string[]): Promise<number> {
   if (isInspectionVerb(verb)) {
     const { status, out, octets, err } = await inspect({ verb, args, environment: process.env, clock: systemClock });
     await print(process.stdout, octets ?? out);
-    await print(process.stderr, err);
-    return status;
-  }
-  if (verb === "captured") {
-    const say = async (text: string): Promise<void> => print(process.stdout, text);
-    const { status, out, err } = await serveCaptured({ args, environment: process.env, clock: systemClock }, say);
-    await print(process.stdout, out);
     await print(process.stderr, err);
     return status;
   }

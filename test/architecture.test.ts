@@ -54,7 +54,7 @@ const rooms: readonly Room[] = [
   },
   {
     name: "main",
-    files: /^(?:relay|operator|local)\/main\.ts$/,
+    files: /^(?:relay|operator|local(?:\/captured)?)\/main\.ts$/,
     rooms: "any",
     packages: [],
     node: "any",
@@ -184,7 +184,7 @@ const rooms: readonly Room[] = [
     files: /^relay\/inspect\//,
     rooms: ["api", "runtime", "relay mail", "relay pure", "relay spool", "relay settings"],
     packages: [],
-    node: ["node:util", "node:http", "node:net", "node:crypto"],
+    node: ["node:util"],
   },
   { name: "relay settings", files: /^relay\/settings\.ts$/, rooms: [], packages: ["zod"], node: "any" },
   {
@@ -494,7 +494,8 @@ test("pure files take clock, chance and shutdown as arguments", () => {
 test("only mains and worker threads have side effects when they are loaded", () => {
   const effect = /^(?:await |process\.|setInterval|setTimeout|console\.|\w+\([^=]*\);$)/m;
   const isEntry = (source: SourceFile): boolean =>
-    /^(?:relay|operator|local)\/main\.ts$|^crds\/generate\.ts$/.test(source.path) || source.code.includes("parentPort");
+    /^(?:relay|operator|local(?:\/captured)?)\/main\.ts$|^crds\/generate\.ts$/.test(source.path) ||
+    source.code.includes("parentPort");
   none(production.filter((source) => !isEntry(source) && effect.test(source.code)).map((source) => source.path));
 });
 

@@ -33,6 +33,11 @@ export class Feed {
     this.#send(text);
   }
 
+  /** Somebody has the page open. */
+  get isFollowed(): boolean {
+    return this.#readers.size > 0;
+  }
+
   /** `lastId` is what the browser saw last; without it, or when that is too long ago, it is told to read the list. */
   follow(response: ServerResponse, lastId: string | undefined): void {
     response.write(`retry: 1000\n\n${this.#missed(lastId)}`);

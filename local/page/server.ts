@@ -20,6 +20,8 @@ export interface PageSettings {
   /** What changes something says it. */
   readonly token: string;
   readonly onError: (error: Error) => void;
+  /** Told of each question. */
+  readonly onAsked?: (() => void) | undefined;
 }
 
 export interface PageServer {
@@ -29,6 +31,7 @@ export interface PageServer {
 
 export async function startPage(settings: PageSettings): Promise<PageServer> {
   const server = createServer((request, response) => {
+    settings.onAsked?.();
     answer(settings, { request, port: portOf(server), signal: leaving(response) })
       .then((answered) => send(settings, response, answered))
       .catch((error: unknown) => {

@@ -95,9 +95,37 @@ function contentOf(
   return { header, octets };
 }
 
+/** One row of captured mail: of a message that is captured in parts there are several. */
+export type CapturedRow = Readonly<z.infer<typeof capturedOutline>>;
+
+const capturedOutline = z.object({
+  seq: z.number(),
+  id: z.string(),
+  domain: z.string(),
+  accepted_at: z.number(),
+  captured_at: z.number(),
+  size: z.number(),
+  recipients: z.number(),
+});
+
+/** Those behind `after`, oldest first: at most the newest `most`. */
+export function capturedAfter(directory: string, after: number, most: number): readonly CapturedRow[] {
+  return look(directory, [], (database) => {
+    const newest = database.prepare(
+      `SELECT seq, id, domain, accepted_at, captured_at, length(signatures) + header_bytes + 2 + body_bytes AS size,
+       json_array_length(recipients) AS recipients FROM captured WHERE seq > ? ORDER BY seq DESC LIMIT ?`,
+    );
+    return z.array(capturedOutline).parse(newest.all(after, most)).toReversed();
+  });
+}
+
+export function isSpool(directory: string): boolean {
+  return existsSync(join(directory, file));
+}
+
 /** Which of these the spool holds; those that are `believed` to wait when it cannot be asked, because they must not be forgotten. */
 export function heldIn(directory: string, ids: readonly string[], believed = ids): readonly string[] {
-  if (!existsSync(join(directory, file))) return [];
+  if (!isSpool(directory)) return [];
   return look(directory, believed, (database) => {
     const one = database.prepare("SELECT 1 FROM message WHERE id = ?");
     return ids.filter((id) => one.get(id) !== undefined);

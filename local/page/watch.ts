@@ -29,17 +29,21 @@ export interface PageOptions {
   readonly onPruned: () => void;
   readonly now: () => number;
   readonly onError: (error: Error) => void;
+  /** Told of each question. */
+  readonly onAsked?: () => void;
 }
 
 export interface Page {
   readonly port: number;
+  /** Somebody has it open. */
+  isFollowed(): boolean;
   take(happening: Happening): void;
   close(): Promise<void>;
 }
 
 /** Resolves when the page can be opened, with what earlier runs left. */
 export async function openPage(options: PageOptions): Promise<Page> {
-  const { stateDirectory, host, port, keep, onPruned, onError } = options;
+  const { stateDirectory, host, port, keep, onPruned, onError, onAsked } = options;
   const directory = join(stateDirectory, "captured");
   const feed = new Feed(options.now().toString(36));
   const journal = await Journal.open(join(stateDirectory, "history.jsonl"), onError);
@@ -70,7 +74,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
   const token = randomBytes(tokenBytes).toString("base64url");
   const tokenFile = join(stateDirectory, "page-token");
   await writeFileAtomically(tokenFile, `${token}\n`);
-  const server = await startPage({ host, port, files, mailbox, feed, token, onError });
+  const server = await startPage({ host, port, files, mailbox, feed, token, onError, onAsked });
   const take = (happening: Happening): void => {
     journal.note(happening);
     for (const id of history.take(happening)) changes.note(id);
@@ -81,6 +85,7 @@ export async function openPage(options: PageOptions): Promise<Page> {
   const lookInto = spoolLook(stateDirectory, history, take);
   return {
     port: server.port,
+    isFollowed: () => feed.isFollowed,
     take(happening) {
       take(happening);
       if (happening.kind === "mail") lookInto(happening).catch(onError);

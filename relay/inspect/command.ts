@@ -1,4 +1,4 @@
-/** What a person typed after `spool`, `captured` and `trace`. Pure. */
+/** What a person typed after `spool` and `trace`. Pure. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 export const inspectionUsage = `  spool [--limit N] [--json]
@@ -11,13 +11,10 @@ export const inspectionUsage = `  spool [--limit N] [--json]
         mail that delivery.mode kept from leaving, with its senders, recipients and subjects, the newest first
   spool --eml ROW
         one captured message as it would have left, with its signatures: save it with > message.eml
-  captured [--port N]
-        the same mail as a page on port N (8025) of this pod's loopback, until nobody has looked for a quarter of an hour: kubectl port-forward
-        POD 8025 leads there
   trace ID [--json]
         the story of one message, by its spool id or its Message-ID
 
-  spool, captured and trace run beside the relay (kubectl exec POD -- node /app/relay/main.js trace ID); elsewhere say where to look:
+  spool and trace run beside the relay (kubectl exec POD -- node /app/relay/main.js trace ID); elsewhere say where to look:
   --directory DIR   the spool; MAILBOAT_SPOOL_DIR when absent (in local mode .mailboat/pods/NAMESPACE.POD/spool)
   --port N          of trace: where the relay serves /status; 9464 when absent
 `;
@@ -39,20 +36,12 @@ export interface TraceCommand {
   readonly port: number | undefined;
 }
 
-export interface CapturedCommand {
-  readonly verb: "captured";
-  readonly port: number;
-  readonly directory: string | undefined;
-}
-
 export interface WrongCommand {
   readonly verb: "wrong";
   readonly reason: string;
 }
 
 export type InspectionCommand = SpoolCommand | TraceCommand | WrongCommand;
-
-const pagePort = 8025;
 
 const defaultLimit = 100;
 const highestLimit = 10_000;
@@ -66,18 +55,6 @@ export function readCommand(verb: "spool" | "trace", args: readonly string[]): I
     return verb === "spool" ? readSpool(args) : readTrace(args);
   } catch (error) {
     return { verb: "wrong", reason: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-export function readCapturedCommand(args: readonly string[]): CapturedCommand | WrongCommand {
-  try {
-    const { values, positionals } = parsed(args, { directory: shared.directory, port: { type: "string" } });
-    if (positionals.length > 0) return wrong(`captured takes no ${positionals[0] ?? ""}`);
-    const port = values.port === undefined ? pagePort : wholeNumber(values.port, 65_535);
-    if (port === undefined) return wrong("--port must be a number from 1 to 65535");
-    return { verb: "captured", port, directory: values.directory };
-  } catch (error) {
-    return wrong(error instanceof Error ? error.message : String(error));
   }
 }
 

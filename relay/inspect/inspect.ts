@@ -1,8 +1,7 @@
 /** The verbs of the relay program that look and change nothing: from arguments and environment to what is printed. */
 import type { Clock } from "../../runtime/clock.ts";
 import { readInspectionSettings } from "../settings.ts";
-import { inspectionUsage, readCapturedCommand, readCommand, type InspectionCommand } from "./command.ts";
-import { openPageServer } from "./pageserver.ts";
+import { inspectionUsage, readCommand, type InspectionCommand } from "./command.ts";
 import type { Printed } from "./printed.ts";
 import { showSpool } from "./spool.ts";
 import { traceMessage } from "./trace.ts";
@@ -28,35 +27,14 @@ export async function inspect({ verb, args, environment, clock }: InspectionRequ
   }
   const settings = readInspectionSettings(environment);
   const directory = command.directory ?? settings.spoolDirectory;
-  if (directory === undefined) return whereIsIt(verb);
+  if (directory === undefined) {
+    return {
+      status: 2,
+      out: "",
+      err: `relay ${verb}: say where the spool is, with --directory or MAILBOAT_SPOOL_DIR\n`,
+    };
+  }
   if (command.verb === "spool") return showSpool(command, directory, clock);
   const port = command.port ?? settings.port;
   return traceMessage(command, { directory, origin: `http://${settings.host}:${port}`, clock });
-}
-
-/** Serves the page until nobody looks any more; `say` tells a person where it is. Rejects with what is in the way. */
-export async function serveCaptured(
-  { args, environment, clock }: Omit<InspectionRequest, "verb">,
-  say: (text: string) => Promise<void>,
-): Promise<Printed> {
-  const command = readCapturedCommand(args);
-  if (command.verb === "wrong") {
-    return { status: 2, out: "", err: `relay captured: ${command.reason}\nusage:\n${inspectionUsage}` };
-  }
-  const directory = command.directory ?? readInspectionSettings(environment).spoolDirectory;
-  if (directory === undefined) return whereIsIt("captured");
-  const server = await openPageServer({ directory, port: command.port, clock });
-  await say(
-    `captured mail is on http://localhost:${server.port}/ of this machine; of a pod, once kubectl port-forward POD ${server.port} runs\n`,
-  );
-  await server.ended;
-  return { status: 0, out: "nobody has looked for a quarter of an hour\n", err: "" };
-}
-
-function whereIsIt(verb: string): Printed {
-  return {
-    status: 2,
-    out: "",
-    err: `relay ${verb}: say where the spool is, with --directory or MAILBOAT_SPOOL_DIR\n`,
-  };
 }

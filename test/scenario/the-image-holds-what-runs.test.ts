@@ -1,16 +1,28 @@
 /** The programs as the image holds them: bundled, on nothing but Node and its libraries, as another user. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { chownSync, cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { buildArchive, lastStage, layOutRoot } from "../../image/build.ts";
+import { besideRelay } from "../support/inspection.ts";
 import { Program } from "../support/program.ts";
 import { repositoryRoot } from "../support/results.ts";
 import { openSession } from "../support/send.ts";
 import { openStage, sender, simpleMessage, subjectOf } from "../support/stage.ts";
 import { lacking, needsRoot } from "../support/tools.ts";
+import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "mailboat-image-test-"));
 const root = join(scratch, "root");
@@ -65,6 +77,36 @@ test("the bundled relay keeps what it took over kill -9, and delivers it", async
   await stage.hop.waitUntil("both messages", () =>
     ["before", "after"].every((subject) => stage.hop.mails.some((mail) => subjectOf(mail.message) === subject)),
   );
+});
+
+test("the bundled page of local mode shows what the bundled relay captured, with the files that a browser needs", async (t) => {
+  const stage = await openStage(t, {
+    file: import.meta.url,
+    name: "page",
+    relay: { main: join(root, "app/relay/main.js") },
+    plan: { delivery: { mode: "Capture" } },
+  });
+  const client = await openSession({ name: "smtp", port: stage.relay.port("smtp") });
+  const reply = await client.send(sender, ["customer@example.org"], simpleMessage("a receipt"));
+  assert.equal(reply.code, 250);
+  client.destroy();
+  await stage.relay.program.waitForLog("captured");
+  const logFile = join(stage.directory, "page.log");
+  const { MAILBOAT_SPOOL_DIR: spool = "" } = besideRelay(stage.relay);
+  const command = [process.execPath, join(root, "app/page/main.js"), "--port", "0", "--directory", spool];
+  const page = new Program({ command, env: {}, logFile });
+  t.after(() => page.kill("SIGKILL"));
+  const place = (): string | undefined =>
+    existsSync(logFile) ? /http:\/\/localhost:\d+/.exec(readFileSync(logFile, "utf8"))?.[0] : undefined;
+  await until("the page", () => place() !== undefined);
+  const origin = place() ?? "";
+  const text = async (path: string): Promise<string> => (await fetch(`${origin}${path}`)).text();
+  await until("the message", async () => (await text("/api/messages")).includes('"subject":"a receipt"'));
+  const [document, script, style] = [await text("/"), await text("/page/main.js"), await text("/page/base.css")];
+  assert.match(document, /<!doctype html>[^]*page\/main\.js/i);
+  assert.match(script, /^import |^\/\*\*|\/\//);
+  assert.match(style, /\{/);
+  assert.equal(await page.kill("SIGTERM"), 0);
 });
 
 const alone = "the relay runs on the root alone, as its pods' user, and is ready within a second";
