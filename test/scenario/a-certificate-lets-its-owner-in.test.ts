@@ -13,11 +13,13 @@ import { user } from "../support/configuration.ts";
 import { documentBlocks } from "../support/documentblocks.ts";
 import { makeIntermediate, makeRoot, makeWorkload, type OpensslPair } from "../support/opensslclients.ts";
 import { makeCertificate } from "../support/keys.ts";
+import { startPostfix } from "../support/mailhosts.ts";
 import { runPython } from "../support/python.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { sClient } from "../support/sclient.ts";
+import { SmtpClient } from "../support/smtpclient.ts";
 import { openStage, sender, simpleMessage, subjectOf } from "../support/stage.ts";
-import { lacking } from "../support/tools.ts";
+import { lacking, needsRoot } from "../support/tools.ts";
 import { until } from "../support/until.ts";
 
 const common: Pick<ListenerDocument, "port" | "authentication" | "trustedNetworks"> = {
@@ -30,6 +32,7 @@ const listeners: readonly ListenerDocument[] = [
   { ...common, name: "submissions", tlsMode: "Implicit", clientCertificates: "Required", factors: 2 },
   { ...common, name: "servers", tlsMode: "StartTLS", authentication: "Optional", clientCertificates: "Required" },
 ];
+const lackingPostfix = lacking("postfix") || needsRoot();
 const spiffe = "spiffe://cluster.local/ns/shop/sa/checkout";
 
 const pythonScript = `
@@ -161,6 +164,26 @@ test("clients of others send by their certificates", { skip: lacking("openssl", 
     assert.match(self[1] ?? "", /^535 5\.7\.8 The client certificate cannot be used: it leads to no authority/);
   });
 
+  await t.test("a Postfix sends by its certificate, without a login", { skip: lackingPostfix }, async (inner) => {
+    const settings = {
+      smtp_tls_security_level: "verify",
+      smtp_tls_verify_cert_match: "hostname",
+      smtp_tls_CAfile: ca,
+      smtp_tls_cert_file: pod.certificate,
+      smtp_tls_key_file: pod.privateKey,
+    };
+    const relayTo = { host: "127.0.0.1", port: port("servers") };
+    const postfix = await startPostfix(inner, stage.directory, { relayTo, settings });
+    const client = await SmtpClient.connect(postfix.address.port, { implicitTls: false });
+    await client.reply();
+    await client.command("EHLO client.example.net");
+    assert.match(await client.send(sender, ["someone@example.org"], simpleMessage("postfix")), /^250 /);
+    client.destroy();
+    await until("Postfix' mail", async () =>
+      Promise.resolve(stage.hop.mails.some(({ message: mail }) => subjectOf(mail) === "postfix") || undefined),
+    );
+  });
+
   await t.test("what the page tells people to type sends", async () => {
     const page = documentBlocks("docs/how-to/client-certificates.md").find(({ text }) => text.startsWith("curl"));
     assert.ok(page !== undefined);
@@ -190,15 +213,15 @@ test("clients of others send by their certificates", { skip: lacking("openssl", 
     assert.equal(stage.relay.program.pid, pid);
   });
 
-  const theirs = lacking("msmtp") === false ? ["msmtp"] : [];
+  const theirs = [...(lacking("msmtp") === false ? ["msmtp"] : []), ...(lackingPostfix === false ? ["postfix"] : [])];
   const ours = ["curl-again", "curl-alone", "curl-external", "curl-renewed"];
-  const arrived = [...ours, ...theirs, "page", "python-external", "python-two", "s-client"];
+  const arrived = [...ours, ...theirs, "page", "python-external", "python-two", "s-client"].sort();
   await stage.hop.waitForMails(arrived.length);
   assert.deepEqual(stage.hop.mails.map((mail) => subjectOf(mail.message)).sort(), arrived);
   const metrics = await stage.relay.metrics();
   const counted = /^mailboat_submission_client_certificates_total\{listener="servers",result="(\w+)"\} (\d+)/gm;
   assert.deepEqual([...metrics.matchAll(counted)].map(([, result, count]) => `${result} ${count}`).sort(), [
-    "accepted 4",
+    `accepted ${lackingPostfix === false ? 5 : 4}`,
     "none 1",
     "untrusted 2",
   ]);
