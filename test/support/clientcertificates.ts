@@ -45,6 +45,8 @@ export interface ClientWish extends Validity {
   /** digitalSignature when absent. */
   readonly keyUsages?: x509.KeyUsageFlags;
   readonly key?: KeyWish;
+  /** Has no identifier of its authority's key, when false. */
+  readonly saysWhoseKey?: boolean;
   readonly extensions?: readonly x509.Extension[];
 }
 
@@ -108,7 +110,9 @@ export async function makeClient(authority: TestAuthority, wish: ClientWish): Pr
       ...usagesOf(usages),
       ...(wish.extensions ?? []),
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
+      ...(wish.saysWhoseKey === false
+        ? []
+        : [await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey)]),
     ],
   });
   return { chain: `${leaf.toString("pem")}\n${authority.chain}`, privateKey: await pemOf(keys.privateKey) };

@@ -45,6 +45,7 @@ const wanted: readonly (readonly [what: string, ClientWish, DomainWish["certific
   ["the same path of another trust domain", { uris: [spiffe.replace("cluster", "other")] }, { uris: [spiffe] }, false],
   ["a path below its SPIFFE ID", { uris: [spiffe] }, { uris: [`${spiffe}/x`] }, false],
   ["its SPIFFE ID in another case", { uris: [spiffe.replace("erp", "ERP")] }, { uris: [spiffe] }, false],
+  ["a URI with a comma", { uris: ["https://x.example/a,b"] }, { uris: ["https://x.example/a,b"] }, true],
   ["nothing", { commonName: "erp", dnsNames: ["erp.example.com"], uris: [spiffe] }, {}, false],
   ["what hides in a URI", { uris: [`urn:x:, URI:${spiffe}`] }, { uris: [spiffe] }, false],
   ["what hides in a DNS name", { dnsNames: ["x, DNS:erp.example.com"] }, { dnsNames: ["erp.example.com"] }, false],
@@ -82,11 +83,14 @@ test("it stands as long as an authority vouches for it, by itself or by what was
   const brief = await makeAuthority("Brief", { notAfter: new Date(now + hourMs) });
   const [direct, deep, ofBrief] = [await shown({}), await shown({}, below), await shown({}, brief)];
   const alone = { ...deep, others: [] };
+  const unsaid = await shown({ saysWhoseKey: false });
   const rows: readonly (readonly [string, boolean, boolean])[] = [
     ["its own authority", stands(direct, bundle(root), now), true],
     ["none", stands(direct, undefined, now), false],
     ["another beside its own", stands(direct, bundle(forged, root), now), true],
     ["one of the same name with another key", stands(direct, bundle(forged), now), false],
+    ["one of the same name with another key, where it does not say whose", stands(unsaid, bundle(forged), now), false],
+    ["its own, where it does not say whose key signed it", stands(unsaid, bundle(root), now), true],
     ["its own renewed with the same key", stands(direct, bundle(renewed), now), true],
     ["the root of a chain", stands(deep, bundle(root), now), true],
     ["the one in the middle of a chain", stands(deep, bundle(between), now), true],
