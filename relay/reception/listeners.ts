@@ -79,6 +79,11 @@ interface OpenListener {
   clientAuthorities: ClientAuthorities | undefined;
 }
 
+/**
+ * Connections that the system has made and we have not taken yet. Clients that all come at once, as when a relay is back, would get no
+ * greeting beyond it for as long as the system tries again; it takes no more than `net.core.somaxconn` (4096).
+ */
+const backlog = 4096;
 /** How long a client that was told 421 may take to read it. */
 const goodbyeMs = 500;
 /**
@@ -188,7 +193,7 @@ class Listeners {
     const open: OpenListener = { document, server, fingerprint: undefined, clientAuthorities: undefined };
     this.#renew(open, document, snapshot);
     const listening = once(server.server, "listening");
-    server.listen({ ...hostToBind(listenHost), port: ports.get(document.name) ?? document.port });
+    server.listen({ ...hostToBind(listenHost), port: ports.get(document.name) ?? document.port, backlog });
     await listening;
     const port = boundPort(server.server.address());
     this.#open.set(document.name, open);

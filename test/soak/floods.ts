@@ -1,6 +1,7 @@
 /**
  * Strangers that flood every listener, for as long as it is told, beside mail of who has logged in:
- * `node test/soak/floods.ts [--minutes N] [--kinds refused,harmless,...] [--quiet SECONDS]` (minutes are 10, all kinds at once).
+ * `node test/soak/floods.ts [--minutes N] [--kinds refused,harmless,...] [--quiet SECONDS]` (minutes are 10, all kinds at once but
+ * the crowd of `--kinds idle,idleTls,slowloris,deaf,guesses`: 5,000 that are idle, beside whom every connection costs more).
  *
  * Strangers have machines of their own, and here they share one with the relay. So mail is timed three times: with nothing beside
  * it, with programs beside it that only keep every processor busy, at the strangers' low priority, and with the strangers. What
@@ -9,15 +10,23 @@
  * The log has a slow reader. Memory is told as it goes, at the end how long mail took each time, and the peak. Exit status 1 when
  * the relay ended, mail was refused or lost, memory passed the limit of a pod, or mail took twice as long as on the busy machine.
  */
-import { spawn } from "node:child_process";
-import { availableParallelism, constants, setPriority } from "node:os";
 import { setInterval } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { keepBusy } from "../support/busy.ts";
 import { makeCertificate, makeEd25519Key, makeRsaKey } from "../support/keys.ts";
 import { NextHop } from "../support/nexthop.ts";
 import { RelayProgram } from "../support/relay.ts";
 import { makeResultsDirectory } from "../support/results.ts";
-import { figuresOf, floodKinds, quantile, readSlowly, sendFor, startFloods } from "../support/strangers.ts";
+import {
+  crowdKinds,
+  crowdLimits,
+  figuresOf,
+  floodKinds,
+  quantile,
+  readSlowly,
+  sendFor,
+  startFloods,
+} from "../support/strangers.ts";
 import { until } from "../support/until.ts";
 
 const mebibyte = 2 ** 20;
@@ -36,6 +45,7 @@ async function main(): Promise<number> {
       every: { type: "string", default: "15" },
     },
   });
+  const kinds = values.kinds.split(",");
   const directory = makeResultsDirectory(import.meta.url, `floods-${process.pid}`);
   const hop = await NextHop.start();
   const relay = await RelayProgram.start({
@@ -46,6 +56,7 @@ async function main(): Promise<number> {
       nextHops: [hop.address],
       domains: [{ domain: "example.com", keys: [makeRsaKey("rsa"), makeEd25519Key("ed")] }],
       certificate: makeCertificate(directory, "relay.example.net"),
+      ...(kinds.some((kind) => crowdKinds.includes(kind)) ? { limits: crowdLimits } : {}),
     },
   });
   const endings: (() => void)[] = [];
@@ -61,7 +72,7 @@ async function main(): Promise<number> {
     const busy = await sendFor(relay, Number(values.quiet) * 1000);
     rest();
     say(`every processor busy: ${figuresOf(busy)}`);
-    endings.push(readSlowly(relay), startFloods(relay, values.kinds.split(",")));
+    endings.push(readSlowly(relay), startFloods(relay, kinds));
     const flooded = await sendFor(relay, Number(values.minutes) * 60_000);
     over.abort();
     const peakMiB = relay.peakMemoryBytes() / mebibyte;
@@ -76,18 +87,6 @@ async function main(): Promise<number> {
     await relay.program.kill("SIGKILL");
     await hop.stop();
   }
-}
-
-/** Returns what ends it. */
-function keepBusy(): () => void {
-  const spinning = Array.from({ length: availableParallelism() }, () => {
-    const child = spawn(process.execPath, ["--eval", "for (;;);"], { stdio: "ignore" });
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
-    return child;
-  });
-  return () => {
-    for (const child of spinning) child.kill("SIGKILL");
-  };
 }
 
 async function tellMemory(relay: RelayProgram, everyMs: number, over: AbortSignal): Promise<void> {

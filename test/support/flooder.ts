@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 
 const [kind = "", port = "", ...addresses] = process.argv.slice(2);
@@ -37,11 +38,57 @@ async function pipeline(address: string, text: string): Promise<void> {
 }
 
 async function login(address: string): Promise<void> {
-  const socket = connectTls({ socket: open(address), rejectUnauthorized: false });
-  socket.on("error", () => socket.destroy());
+  const socket = secured(open(address));
   socket.write(`EHLO flood.example\r\n${wrongLogin.repeat(3)}`);
   socket.resume();
   await closed(socket);
+}
+
+/** Is greeted, and says nothing more. */
+async function idle(socket: Socket, name: string): Promise<void> {
+  socket.resume();
+  await once(socket, "data").catch(() => undefined);
+  socket.write(`EHLO ${name}\r\n`);
+  await closed(socket);
+  await pause(20);
+}
+
+/** An octet now and then, of a command that never ends. */
+async function slowloris(address: string): Promise<void> {
+  const socket = open(address);
+  socket.resume();
+  const timer = setInterval(() => socket.write("x"), 100);
+  await closed(socket);
+  clearInterval(timer);
+}
+
+/** Says as much as it is let, and never reads a reply. */
+async function deaf(address: string): Promise<void> {
+  const socket = open(address);
+  socket.pause();
+  const timer = setInterval(() => {
+    if (socket.writableLength < 65_536) socket.write(manyHarmless);
+  }, 20);
+  await closed(socket);
+  clearInterval(timer);
+}
+
+let guesses = 0;
+/** Another password each time, by names that there are and names that nobody has. */
+async function guess(address: string): Promise<void> {
+  guesses += 1;
+  const name = guesses % 2 === 0 ? "app" : `user${guesses % 100}`;
+  const guessed = `AUTH PLAIN ${Buffer.from(`\0${name}\0guess ${guesses}`).toString("base64")}\r\n`;
+  const socket = secured(open(address));
+  socket.write(`EHLO flood.example\r\n${guessed.repeat(3)}`);
+  socket.resume();
+  await closed(socket);
+}
+
+function secured(socket: Socket): Socket {
+  const secure = connectTls({ socket, rejectUnauthorized: false });
+  secure.on("error", () => secure.destroy());
+  return secure;
 }
 
 const kinds: Readonly<Record<string, (address: string) => Promise<unknown>>> = {
@@ -64,10 +111,21 @@ const kinds: Readonly<Record<string, (address: string) => Promise<unknown>>> = {
     socket.resume();
     await closed(socket);
     // Who is turned away comes again, but not in the same instant.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   },
+  idle: (address) => idle(open(address), "idle.example"),
+  idleTls: (address) => idle(secured(open(address)), "idle.example"),
+  slowloris,
+  deaf,
+  guesses: guess,
 };
-const connectionsOf: Readonly<Record<string, number>> = { silent: 1000 };
+const connectionsOf: Readonly<Record<string, number>> = {
+  silent: 1000,
+  idle: 50,
+  idleTls: 50,
+  slowloris: 25,
+  deaf: 25,
+};
 
 const attack = kinds[kind];
 if (attack === undefined) throw new Error(`no such flood: ${kind}`);

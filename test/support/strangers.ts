@@ -20,9 +20,23 @@ const floods: readonly (readonly [kind: string, listener: string, ...addresses: 
 ];
 export const floodKinds: readonly string[] = floods.map(([kind]) => kind);
 
+const addressesIn = (first: number, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `127.2.${first}.${index + 1}`);
+/** Each address has a few dozen connections, so that it is the relay's limits for all that are asked. */
+const crowd: readonly (readonly [kind: string, listener: string, ...addresses: string[]])[] = [
+  ["idle", "submission", ...addressesIn(1, 80)],
+  ["idleTls", "submissions", ...addressesIn(2, 20)],
+  ["slowloris", "submission", ...addressesIn(3, 8)],
+  ["deaf", "submission", ...addressesIn(4, 2)],
+  ["guesses", "submissions", ...addressesIn(5, 5)],
+];
+export const crowdKinds: readonly string[] = crowd.map(([kind]) => kind);
+/** What a relay must be told to hold the 5,000 that are idle and everybody else: strangers have three quarters of the places. */
+export const crowdLimits = { connections: 8000, connectionsPerClient: 50 } as const;
+
 /** Each kind is a program of its own. Returns what ends them. */
 export function startFloods(relay: RelayProgram, kinds: readonly string[] = floodKinds): () => void {
-  const children = floods
+  const children = [...floods, ...crowd]
     .filter(([kind]) => kinds.includes(kind))
     .map(([kind, listener, ...addresses]) => {
       const args = [join(repositoryRoot, "test/support/flooder.ts"), kind, String(relay.port(listener)), ...addresses];
