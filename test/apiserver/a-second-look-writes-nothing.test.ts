@@ -1,6 +1,10 @@
 /** Promise 6: once everything is as it should be, looking again writes nothing to the API server but the Lease. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { domainQuota, senderQuota, tenantQuota } from "../../api/administration.ts";
+import type { RelayReport } from "../../api/relayreport.ts";
+import { senderDomainStatus } from "../../api/senderdomain.ts";
+import type { RawObject } from "../../operator/kube/client/resource.ts";
 import { domainManifest, relayManifest, secretManifest } from "../support/controlplane/manifests.ts";
 import { startPods } from "../support/controlplane/podstandin.ts";
 import { OperatorStage } from "../support/controlplane/operatorstage.ts";
@@ -41,6 +45,7 @@ async function applyAll(namespace: string): Promise<void> {
           ipFamilyPolicy: "PreferDualStack",
         },
         spool: { storage: { size: 2_147_483_648 } },
+        tenants: [{ name: "own", namespaces: { from: "Same" }, limits: { bytesPerHour: "5Gi" } }],
       },
     }),
     relayManifest({ namespace, name: "asleep", spec: { replicas: 0 } }),
@@ -58,6 +63,8 @@ async function applyAll(namespace: string): Promise<void> {
         name,
         spec: {
           domain: `${name}.example.com`,
+          limits: { messagesPerHour: 1000 },
+          senders: [{ name: "networks", trustedNetworks: true, limits: { recipientsPerHour: 100 } }],
           dkim:
             index === 0
               ? { managed: { algorithms: ["RSA2048", "Ed25519"] } }
@@ -91,29 +98,46 @@ test("a full resync and a restarted operator write nothing but the Lease", { ski
   assert.equal(await next.stop(), 0);
 });
 
-test("a relay with pods that run is looked at again and again without a write", { skip }, async (context) => {
-  const pods = await startPods(stage.client);
-  context.after(() => pods.stop());
-  const operator = stage.operator({ env: { RESYNC_MS: "1000" } });
-  await operator.leading(60_000);
-  const namespace = stage.makeNamespace();
-  await applyAll(namespace);
-  await stage.untilCondition(
-    "MailRelay",
-    { namespace, name: "outbound" },
-    { type: "Ready", status: "True", withinMs: 30_000 },
-  );
-  await stage.untilCondition(
-    "SenderDomain",
-    { namespace, name: "b" },
-    { type: "Ready", status: "True", withinMs: 30_000 },
-  );
-  await untilMissed(namespace);
-  const settled = await stage.untilQuiet(3_000);
-  await untilLookedAgain(operator);
-  assert.deepEqual(stage.writes(settled), []);
-  assert.equal(await operator.stop(), 0);
-});
+test(
+  "a relay whose pods run, and refuse what is over their quotas, is looked at again and again without a write",
+  { skip },
+  async (context) => {
+    const quotas = (namespace: string): RelayReport["quotas"] =>
+      [
+        domainQuota("a.example.com"),
+        senderQuota("b.example.com", "networks", "digest"),
+        tenantQuota("own", namespace),
+      ].map((key) => ({ key, share: 0.5, isPressed: true, isLimited: true }));
+    const pods = await startPods(stage.client, { report: (pod) => ({ quotas: quotas(pod.namespace) }) });
+    context.after(() => pods.stop());
+    const operator = stage.operator({ env: { RESYNC_MS: "1000" } });
+    await operator.leading(60_000);
+    const namespace = stage.makeNamespace();
+    await applyAll(namespace);
+    await stage.untilCondition(
+      "MailRelay",
+      { namespace, name: "outbound" },
+      { type: "Ready", status: "True", withinMs: 30_000 },
+    );
+    await stage.untilCondition(
+      "SenderDomain",
+      { namespace, name: "b" },
+      { type: "Ready", status: "True", withinMs: 30_000 },
+    );
+    await untilMissed(namespace);
+    const isLimited = ({ status }: RawObject): boolean =>
+      senderDomainStatus.parse(status).limitedSenders?.join() === "networks";
+    await stage.until(
+      "SenderDomain",
+      { namespace, name: "b" },
+      { what: "says that a sender is limited", fits: isLimited },
+    );
+    const settled = await stage.untilQuiet(3_000);
+    await untilLookedAgain(operator);
+    assert.deepEqual(stage.writes(settled), []);
+    assert.equal(await operator.stop(), 0);
+  },
+);
 
 /** The key that is not there may yet arrive: that it is missing is written some seconds after the domain was made. */
 async function untilMissed(namespace: string): Promise<void> {

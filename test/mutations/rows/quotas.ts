@@ -166,6 +166,13 @@ export const quotaMutations: readonly Mutation[] = [
     test: "operator/senderdomain/limited.test.ts",
   },
   {
+    what: "a domain that stays limited is written again with every look",
+    file: "operator/senderdomain/limited.ts",
+    old: "limitedSince: status?.limitedSince ?? timestamp(now)",
+    new: "limitedSince: timestamp(now)",
+    test: "operator/senderdomain/limited.test.ts",
+  },
+  {
     what: "a domain does not hear that its sender is limited",
     file: "api/administration.ts",
     old: "owner.startsWith(senderWord) ? owner.slice(owner.indexOf(ofWord) + ofWord.length) : owner",
