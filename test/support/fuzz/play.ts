@@ -9,6 +9,7 @@ import type { Login, LoginOf } from "./saslexchanges.ts";
 import {
   afterReply,
   afterStartTls,
+  asksIn,
   dataExpectation,
   expectationOf,
   loginExpectation,
@@ -60,6 +61,7 @@ function stateAtFirst({ listener, isNeighbour, proxy }: Conversation): ModelStat
     needsLogin: listener === "submission" || listener === "submissions",
     isSecure: listener === "submissions",
     isGreeted: false,
+    hasAskedIn: false,
     isLoggedIn: false,
     isAsked: false,
     transaction: undefined,
@@ -135,6 +137,7 @@ class Performance {
   }
 
   async #ask(line: string): Promise<HeardReply> {
+    this.#state = asksIn(this.#state, line);
     await this.#client.write(`${line}\r\n`);
     return this.#hear(line);
   }

@@ -21,6 +21,8 @@ export interface ModelState {
   readonly needsLogin: boolean;
   readonly isSecure: boolean;
   readonly isGreeted: boolean;
+  /** AUTH was said inside TLS, which a client may that has not said its name again; whether it has one then is left to the server. */
+  readonly hasAskedIn: boolean;
   readonly isLoggedIn: boolean;
   /** The last reply was a challenge. */
   readonly isAsked: boolean;
@@ -38,11 +40,11 @@ export function mayEnd({ refusals }: ModelState): boolean {
 }
 
 function mayMail(state: ModelState): Expectation {
-  const { isLoggedIn, isTrusted, needsLogin, isGreeted, tls } = state;
-  if (!isGreeted && !(isLoggedIn && tls === "offered")) return "no";
+  const { isLoggedIn, isTrusted, needsLogin, isGreeted, hasAskedIn, tls } = state;
+  if (!isGreeted && !(hasAskedIn && tls === "offered")) return "no";
   if (isLoggedIn) return "yes";
-  if (needsLogin) return "no";
-  return isTrusted === undefined ? "any" : isTrusted ? "yes" : "no";
+  if (needsLogin || isTrusted === false) return "no";
+  return isTrusted === true && isGreeted ? "yes" : "any";
 }
 
 export function expectationOf(state: ModelState, command: Command, endsBare: boolean): Expectation {
@@ -71,7 +73,13 @@ export interface Reply {
   readonly code: number;
 }
 
-export function afterReply(state: ModelState, command: Command, { code }: Reply): ModelState {
+/** Any line that begins an exchange, whatever comes of it. */
+export function asksIn(state: ModelState, line: string): ModelState {
+  return state.isSecure && /^auth /i.test(line) ? { ...state, hasAskedIn: true } : state;
+}
+
+export function afterReply(before: ModelState, command: Command, { code }: Reply): ModelState {
+  const state = asksIn(before, command.text);
   const counted = { ...state, isAsked: code === 334, refusals: state.refusals + (code >= 400 ? 1 : 0) };
   if (code !== 250) return counted;
   switch (command.verb) {
@@ -120,7 +128,7 @@ export function startTlsExpectation({ tls, isSecure, isGreeted, isAsked, transac
 
 /** RFC 3207 section 4.2: what was said before is forgotten. */
 export function afterStartTls(state: ModelState): ModelState {
-  return { ...state, isSecure: true, isGreeted: false, transaction: undefined };
+  return { ...state, isSecure: true, isGreeted: false, hasAskedIn: false, transaction: undefined };
 }
 
 export function loginExpectation(state: ModelState): Expectation {

@@ -40,7 +40,7 @@ function piecesOf(spelling: string): readonly string[] {
   return Array.from({ length: count }, (_, index) => spelling.slice(index * pieceLength, (index + 1) * pieceLength));
 }
 
-/** Of a private key in PEM, what its public key does not tell; empty when it cannot be read. */
+/** Of a private key in PEM, the number that its public key does not tell; none when it cannot be read. */
 export function privatePartsOf(pem: string): readonly Buffer[] {
   let key: JsonWebKey;
   try {
@@ -49,5 +49,5 @@ export function privatePartsOf(pem: string): readonly Buffer[] {
     // Tests have keys that are broken on purpose.
     return [];
   }
-  return [key.d, key.p, key.q].flatMap((part) => (part === undefined ? [] : [Buffer.from(part, "base64url")]));
+  return key.d === undefined ? [] : [Buffer.from(key.d, "base64url")];
 }
