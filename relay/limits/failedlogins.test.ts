@@ -63,6 +63,8 @@ test("a stranger locks nobody out who was let in before: at another address it i
   for (let attacker = 1; attacker <= 200; attacker += 1) door.guess(`192.0.2.${attacker}`, "shop", 3);
   assert.equal(door.turn("192.0.2.201", "shop"), "refused: user");
   assert.equal(door.turn(owner.client, "shop"), "at once");
+  door.guess(owner.client, "other", 10);
+  assert.equal(door.turn(owner.client, "other"), "refused: client and user", "it was let in with another name");
   door.guess(owner.client, "shop", 100);
   assert.equal(door.turn(owner.client, "shop"), "slowly: client and user");
   door.now += 7 * 24 * 60 * minute;

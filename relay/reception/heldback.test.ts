@@ -128,8 +128,8 @@ test("an owner gets in while many guess at its name: at once where it has been b
   for (const way of [plain, scram]) assert.equal(codes(await comes(bed, owner, { way })), "235 2.7.0");
   for (let address = 1; address <= 5; address += 1) await guess(bed, `127.0.1.${address}`);
   assert.equal(codes(await comes(bed, elsewhere, { secret: "mistyped" })), "535 5.7.8");
-  await Promise.all(Array.from({ length: 50 }, (_, address) => guess(bed, `127.0.2.${address + 1}`, { times: 1 })));
-  assert.equal(await comes(bed, elsewhere), "421 4.7.0 Too many failed logins of this user, try again in 520 s");
+  await Promise.all(Array.from({ length: 49 }, (_, address) => guess(bed, `127.0.2.${address + 1}`, { times: 1 })));
+  assert.equal(await comes(bed, elsewhere), "421 4.7.0 Too many failed logins of this user, try again in 510 s");
   assert.deepEqual(
     bed.heldBack.filter((each) => each === "slowly client and user"),
     [],

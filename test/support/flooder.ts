@@ -57,7 +57,7 @@ async function idle(socket: Socket, name: string): Promise<void> {
 async function slowloris(address: string): Promise<void> {
   const socket = open(address);
   socket.resume();
-  const timer = setInterval(() => socket.write("x"), 100);
+  const timer = setInterval(() => socket.write("x"), 500);
   await closed(socket);
   clearInterval(timer);
 }
