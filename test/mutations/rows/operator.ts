@@ -257,8 +257,8 @@ export const operatorMutations: readonly Mutation[] = [
   {
     what: "a document of the first version is written in the words of the second",
     file: "api/relayconfig.ts",
-    old: "const named = document.version === 1 ?",
-    new: "const named = document.version === 0 ?",
+    old: "const parts = written === 1 ?",
+    new: "const parts = written === 0 ?",
     test: "api/relayconfig.test.ts",
   },
   {
@@ -278,8 +278,8 @@ export const operatorMutations: readonly Mutation[] = [
   {
     what: "nobody hears that a relay's documents are written in another version",
     file: "operator/kube/cluster/news.ts",
-    old: 'status["revision"], status["documentVersion"]]',
-    new: 'status["revision"]]',
+    old: 'status["revision"], status["documentVersion"], status["limited"]]',
+    new: 'status["revision"], status["limited"]]',
     test: "operator/run/affected.test.ts",
   },
   {
@@ -337,8 +337,8 @@ export const operatorMutations: readonly Mutation[] = [
   {
     what: "late mail of a pod that does not tell is no more",
     file: "operator/pods/figures.ts",
-    old: "late: roundedCount(Math.max(late, most)),",
-    new: "late: roundedCount(late),",
+    old: "unheard: unheardRecipients(question, field), before: told",
+    new: "unheard: 0, before: told",
     test: "operator/pods/figures.test.ts",
   },
   {

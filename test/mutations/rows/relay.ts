@@ -54,7 +54,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a storm of connections is let in",
     file: "relay/limits/newcomers.ts",
-    old: "if (until - now > atOnce * spacingMs) return false;",
+    old: "if (waitFor(bucket, flow, one) > 0) return false;",
     new: "",
     test: "test/scenario/floods-cost-no-mail.test.ts",
     only: "storm",
@@ -62,8 +62,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "the reserve is not released on a full disk",
     file: "relay/spool/local/store.ts",
-    old: "await this.#space.releaseReserve();",
-    new: "",
+    old: "await this.#space.releaseReserve();\n    throw new SpoolFullError(message);",
+    new: "throw new SpoolFullError(message);",
     test: "test/scenario/full-disk-refuses-politely.test.ts",
   },
   {
@@ -314,22 +314,22 @@ export const relayMutations: readonly Mutation[] = [
   {
     what: "a client from elsewhere is greeted all the same",
     file: "relay/reception/session.ts",
-    old: "this.#notEntered = this.#barred ?? this.#takeSeat(giveWay);",
+    old: "this.#notEntered = this.#network.barred ?? this.#takeSeat(giveWay);",
     new: "this.#notEntered = this.#takeSeat(giveWay);",
     test: "relay/reception/sources.test.ts",
   },
   {
     what: "a session whose network was taken out goes on, and so does whoever hides behind a load balancer",
     file: "relay/reception/session.ts",
-    old: "return this.#isFromElsewhere ? fromElsewhere : admitClient(",
+    old: "return this.#network.elsewhere ?? admitClient(",
     new: "return admitClient(",
     test: "relay/reception/sources.test.ts",
   },
   {
     what: "sources without networks let everybody in",
-    file: "relay/reception/session.ts",
-    old: "return sources !== undefined && !(",
-    new: "return (sources ?? []).length > 0 && !(",
+    file: "relay/reception/clientnetwork.ts",
+    old: "return sources !== undefined && !this",
+    new: "return (sources ?? []).length > 0 && !this",
     test: "relay/reception/sources.test.ts",
   },
   {

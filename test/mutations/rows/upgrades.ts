@@ -19,15 +19,15 @@ export const upgradeMutations: readonly Mutation[] = [
   {
     what: "a new leader forgets who replaces pods already",
     file: "operator/work/turns.ts",
-    old: "this.#turns.set(name, { at, replaced, isTelling: true });",
+    old: "this.#turns.set(name, { at, ...begun });",
     new: "",
     test: "operator/work/turns.test.ts",
   },
   {
     what: "a new leader forgets relays whose only pod is replaced and does not start",
     file: "operator/mailrelay/gather.ts",
-    old: "if (replaced !== undefined) rollouts",
-    new: "if (replaced !== undefined && pods.length > 1) rollouts",
+    old: "if (begun !== undefined) rollouts",
+    new: "if (begun !== undefined && pods.length > 1) rollouts",
     test: "operator/mailrelay/rollout/present.test.ts",
   },
   {
@@ -61,8 +61,8 @@ export const upgradeMutations: readonly Mutation[] = [
   {
     what: "a relay that is down anyway waits for the turns of an upgrade",
     file: "operator/mailrelay/rollout/rollout.ts",
-    old: ' : isOut(world) ? "outage" : "operator"',
-    new: ' : "operator"',
+    old: 'by: isOut(world) ? "outage" : "operator"',
+    new: 'by: "operator"',
     test: "operator/mailrelay/rollout/rollout.test.ts",
   },
   {
@@ -131,8 +131,8 @@ export const upgradeMutations: readonly Mutation[] = [
   {
     what: "an owner's change waits for the turns of an upgrade",
     file: "operator/mailrelay/rollout/rollout.ts",
-    old: '!isSeen || pods.length === 0 ? "owner" : ',
-    new: "",
+    old: "if (hasOwnerChanged(relay, statefulSet) || pods.length === 0) return",
+    new: "if (pods.length === 0) return",
     test: "operator/mailrelay/rollout/rollout.test.ts",
   },
   {
