@@ -17,15 +17,12 @@ export interface NotYet {
 }
 
 export const mailRelayNotYet: readonly NotYet[] = [
-  { path: "spec.identities.serviceAccounts", until: "nobody can log in with a token; use credentials" },
-  { path: "spec.identities.oidc", until: "nobody can log in with a token; use credentials" },
   { path: "spec.delivery.warmUp", until: "there is no slow start" },
   { path: "spec.events", until: "no events are posted" },
 ];
 
 export const senderDomainNotYet: readonly NotYet[] = [
   { path: "spec.dkim.managed.rotateAfter", until: "keys are kept; make new ones by hand" },
-  { path: "spec.senders[].serviceAccounts", until: "this entry lets nobody in; use credentials" },
   { path: "spec.dns.publish", until: "status lists the records, publish them yourself" },
 ];
 

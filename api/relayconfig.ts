@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { rsaPrimes } from "./rsakey.ts";
+import { tokenKey } from "./identity/tokenkey.ts";
 
 /**
  * Versions of the documents that this release reads. The operator writes the newest that all pods of a relay read, so that a
@@ -112,6 +113,29 @@ const sendLimits = z.object({
   bytesPerHour: z.number().min(1).optional(),
 });
 
+/**
+ * Who issues tokens that log in. `issuer` is absent while the operator has not read it, and `keys` are empty then: who shows a token
+ * hears to come back.
+ */
+const tokenIssuer = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("ServiceAccounts"),
+    issuer: z.string().optional(),
+    audience: z.string(),
+    keys: z.array(tokenKey),
+  }),
+  z.object({
+    kind: z.literal("OIDC"),
+    /** By which senders name it. */
+    name: z.string(),
+    issuer: z.string(),
+    audience: z.string(),
+    usernameClaim: z.string(),
+    groupsClaim: z.string().optional(),
+    keys: z.array(tokenKey),
+  }),
+]);
+
 export const relayDocument = z.object({
   version,
   /** Digest of everything the operator wants this relay to run; reported back once all of it is loaded. */
@@ -128,6 +152,8 @@ export const relayDocument = z.object({
   clientAuthorities: z.string().optional(),
   credentials: z.array(credential),
   expiringCredentials: z.array(expiringCredential).optional(),
+  /** Absent: nobody logs in with a token. A relay that does not know them refuses who shows one. */
+  tokenIssuers: z.array(tokenIssuer).optional(),
   spool: z.object({ capacityBytes: z.number().positive(), highWatermarkPercent: z.int().min(1).max(100) }),
   delivery: z.object({
     mode: z.enum(["Send", "Capture", "AllowList"]),
@@ -168,6 +194,8 @@ const namedSenders = {
   clientCertificates: z.array(z.object({ commonName: z.string() })),
   /** Those by other names than the common one, which documents once had alone; none when absent. */
   certificateNames: z.object({ dnsNames: z.array(z.string()), uris: z.array(z.string()) }).optional(),
+  /** Who of an issuer's users: by name, or by a group. Absent: nobody. */
+  oidc: z.array(z.object({ issuer: z.string(), users: z.array(z.string()), groups: z.array(z.string()) })).optional(),
   trustedNetworks: z.boolean(),
 };
 
@@ -245,6 +273,7 @@ export type ScramVerifier = z.infer<typeof scramVerifier>;
 export type CredentialDocument = z.infer<typeof credential> & Partial<z.infer<typeof expiringCredential>>;
 export type SmarthostDocument = z.infer<typeof smarthost>;
 export type ListenerDocument = z.infer<typeof listener>;
+export type TokenIssuerDocument = z.infer<typeof tokenIssuer>;
 export type TracingDocument = z.infer<typeof tracing>;
 export type OutboundTlsMode = (typeof outboundTlsModes)[number];
 

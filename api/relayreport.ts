@@ -86,6 +86,11 @@ export const relayReport = z.object({
       }),
     )
     .optional(),
+  /**
+   * Names of token issuers of whom a token was shown lately that is signed with a key which is not in the documents: they may have new
+   * ones. Of the cluster's ServiceAccounts it is empty. Absent when there are none, and from relays that do not tell.
+   */
+  unknownTokenKeys: z.array(z.string().max(63)).max(16).optional(),
   /** Messages accepted since the process started; the operator derives rates from two reports. */
   acceptedMessages: z.int().min(0),
   startedAt: z.iso.datetime(),

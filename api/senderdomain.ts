@@ -8,7 +8,7 @@ import { apiVersion, senderDomainKind } from "./group.ts";
 import { duration } from "./duration.ts";
 import { credentials } from "./fields/identities.ts";
 import { sendLimits } from "./fields/sendlimits.ts";
-import { clientCertificates, serviceAccounts } from "./fields/senders.ts";
+import { clientCertificates, oidc, serviceAccounts } from "./fields/senders.ts";
 import { secretKeyReference } from "./schema/reference.ts";
 import { listMap, listSet } from "./schema/list.ts";
 import { metadata } from "./schema/metadata.ts";
@@ -74,10 +74,11 @@ const sender = ruled(
     credentials: credentials.optional().describe("Whoever logs in with one of these Secrets."),
     serviceAccounts: serviceAccounts
       .optional()
-      .describe("Pods that log in with the token of one of these ServiceAccounts."),
+      .describe("Pods that log in with the token of one of these ServiceAccounts; of the relay's own cluster."),
     clientCertificates: clientCertificates
       .optional()
       .describe("Clients that show one of these certificates, which an authority of the relay has signed."),
+    oidc: oidc.optional().describe("People and programs that log in with a token of one of these issuers."),
     trustedNetworks: trustedNetworksIsTrue
       .optional()
       .describe("Clients without login from the trustedNetworks of the listener they use. Only true has a meaning."),
@@ -88,7 +89,7 @@ const sender = ruled(
           "each certificate, and of trustedNetworks each client address. A client that several entries name goes by the first of them.",
       ),
   }),
-  [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "trustedNetworks")],
+  [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "oidc", "trustedNetworks")],
 );
 
 const localPartPattern = spelled(

@@ -202,6 +202,10 @@ export class LocalKube implements Kube {
     return Promise.resolve("absent");
   }
 
+  async tokenIssuer(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   /** Of pods and claims only: nothing else is ever marked here. */
   async mark(reference: Reference, change: MetadataChange): Promise<void> {
     const claim = this.#objects.get(keyOf(reference));

@@ -14,6 +14,7 @@ import type { Kind } from "../operator/kube/objects.ts";
 import { secretText } from "../operator/kube/secret.ts";
 import { workBackoff, workPace, WorkQueue } from "../operator/kube/workqueue.ts";
 import { createCredentialSource } from "../operator/credentials/source.ts";
+import { createIssuerSource } from "../operator/issuers/source.ts";
 import { Failing } from "../operator/work/failing.ts";
 import type { RelaySources } from "../operator/mailrelay/gather.ts";
 import { authoritySecretName } from "../operator/owned/names.ts";
@@ -215,6 +216,7 @@ function sourcesOf({ kube, addressBook, run }: SourceParts): RelaySources {
   return {
     kube,
     credentials: createCredentialSource(),
+    issuers: createIssuerSource({ kube, now: run.now }),
     readReport,
     // A state directory has one local mode.
     giveOrder: openOrders({ mayOrder: () => true, now: run.now }),

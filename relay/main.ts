@@ -37,6 +37,7 @@ import { openStore, type Store } from "./spool/local/store.ts";
 import { startingAtOnce } from "./spool/start.ts";
 import type { Spool } from "./spool/verbs.ts";
 import { noChecks } from "./reception/checks/check.ts";
+import { UnknownKeys } from "./reception/identity/tokens/unknownkeys.ts";
 import { openReception, type ReceptionOptions } from "./reception/listeners.ts";
 import { LoginUses, type LoginUse } from "./reception/identity/uses.ts";
 import { loginMetrics, receptionMetrics } from "./reception/metrics.ts";
@@ -166,7 +167,7 @@ async function openMail(
   },
   settings: Settings,
   lifecycle: Lifecycle,
-): Promise<Pick<PagesOptions, "gate" | "drain">> {
+): Promise<Pick<PagesOptions, "gate" | "drain" | "awaitedKeys">> {
   const { listenHost, ports, stopDeadlineMs } = settings;
   const { snapshots, log, metrics } = shared;
   const orders = new DrainState();
@@ -175,8 +176,10 @@ async function openMail(
   const resolving = { mxPort: settings.mxPort, ownPorts: [...ports.values()] };
   const delivery = openDelivery({ ...shared, metrics: metrics.delivery, resolving });
   const spool = startingAtOnce({ spool: shared.spool, starter: delivery, log });
+  const unknownKeys = new UnknownKeys();
   const reception = await openReception({
     ...shared,
+    unknownKeys,
     spool,
     metrics: metrics.reception,
     uses: metrics.uses,
@@ -204,7 +207,7 @@ async function openMail(
       await Promise.all(edges.map(async (edge) => edge.close(stopDeadlineMs)));
     },
   });
-  return { gate, drain: () => giver.progress() };
+  return { gate, drain: () => giver.progress(), awaitedKeys: () => unknownKeys.awaited(shared.clock.now()) };
 }
 
 async function main([verb, ...args]: readonly string[]): Promise<number> {

@@ -48,6 +48,7 @@ const rooms: readonly Room[] = [
       "smtp-server",
       "nodemailer",
       "mailauth",
+      "jose",
       "prettier",
     ],
     node: "any",
@@ -94,7 +95,7 @@ const rooms: readonly Room[] = [
   {
     name: "relay pure",
     files:
-      /^relay\/(?:config\/(?:mode|snapshot)|limits\/\w+|spool\/(?:message\/\w+|local\/(?:recover|wal\/decide)|offers|queue|start|verbs)|dns\/(?:answer|cache)|delivery\/(?:job\/(?:job|parts|schedule)|policy\/\w+|resolve\/mailhosts)|observe\/(?:history|transition)|reception\/(?:admit|grant|admitcertificate|checks\/verdict|identity\/(?:certificate|principal|shown)))\.ts/,
+      /^relay\/(?:config\/(?:granted|mode|snapshot)|limits\/\w+|spool\/(?:message\/\w+|local\/(?:recover|wal\/decide)|offers|queue|start|verbs)|dns\/(?:answer|cache)|delivery\/(?:job\/(?:job|parts|schedule)|policy\/\w+|resolve\/mailhosts)|observe\/(?:history|transition)|reception\/(?:admit|grant|admitcertificate|checks\/verdict|identity\/(?:certificate|principal|shown)))\.ts/,
     rooms: ["api", "relay mail"],
     packages: ["zod"],
     node: ["node:crypto"],
@@ -140,7 +141,7 @@ const rooms: readonly Room[] = [
     name: "relay reception",
     files: /^relay\/reception\//,
     rooms: ["api", "runtime", "relay mail", "relay pure", "relay smtp", "relay observe", "relay administration words"],
-    packages: [],
+    packages: ["jose"],
     node: "any",
   },
   {
@@ -191,7 +192,7 @@ const rooms: readonly Room[] = [
     // Reads, and carrying out what was decided.
     name: "operator edges",
     files:
-      /^operator\/(?:work\/(?:carryout|failing)|references\/gather|trust\/(?:issue|making)|credentials\/(?:scram|source|verifiers)|pods\/(?:giveorder|reports)|dkim\/makekey|(?:mailrelay|senderdomain)\/(?:gather|(?:misfit\/)?reconcile))\.ts$/,
+      /^operator\/(?:work\/(?:carryout|failing)|references\/gather|trust\/(?:issue|making)|credentials\/(?:scram|source|verifiers)|issuers\/(?:fetch|gather|source)|pods\/(?:giveorder|reports)|dkim\/makekey|(?:mailrelay|senderdomain)\/(?:gather|(?:misfit\/)?reconcile))\.ts$/,
     rooms: ["api", "runtime", "operator pure", "operator kube"],
     packages: ["@peculiar/x509", "reflect-metadata"],
     node: "any",
@@ -200,7 +201,7 @@ const rooms: readonly Room[] = [
     // Objects as values, the narrow interface to where they are kept, and what is decided over them.
     name: "operator pure",
     files:
-      /^operator\/(?:kube\/(?:kinds|kube|objects|secret|selector|shard)\.ts$|(?:binding|credentials|dkim|dns|installation|mailrelay|owned|pods|references|senderdomain|trust|work)\/)/,
+      /^operator\/(?:kube\/(?:kinds|kube|objects|secret|selector|shard)\.ts$|(?:binding|credentials|dkim|dns|installation|issuers|mailrelay|owned|pods|references|senderdomain|trust|work)\/)/,
     rooms: ["api"],
     packages: [],
     node: ["node:crypto"],
@@ -272,6 +273,7 @@ const soleImporters: readonly { readonly target: string; readonly files: RegExp 
   { target: "esbuild", files: /^image\// },
   { target: "@grafana/grafana-foundation-sdk", files: /^charts\/dashboards\// },
   { target: "prom-client", files: /^runtime\/metrics\.ts$|^operator\/run\/metrics\.ts$/ },
+  { target: "jose", files: /^relay\/reception\/identity\/tokens\/tokens\.ts$/ },
   { target: "dns-packet", files: /^relay\/dns\// },
   { target: "@opentelemetry/sdk-trace", files: /^runtime\// },
   { target: "pino", files: /^runtime\/log\.ts$/ },

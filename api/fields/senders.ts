@@ -1,8 +1,8 @@
 /** Who may use a sender domain. */
 import { z } from "zod";
-import { listAtomic } from "../schema/list.ts";
+import { listAtomic, listSet } from "../schema/list.ts";
 import { spelled } from "../schema/pattern.ts";
-import { exactlyOneOf, ruled } from "../schema/rule.ts";
+import { atLeastOneOf, exactlyOneOf, ruled } from "../schema/rule.ts";
 import { domainName, labelName, objectName } from "../schema/text.ts";
 
 const serviceAccount = z.strictObject({
@@ -44,3 +44,21 @@ const certificate = ruled(
 export const clientCertificates = listAtomic(certificate, 256).min(1, {
   error: "must name at least one certificate",
 });
+
+const oidcUsers = ruled(
+  z.strictObject({
+    issuer: labelName().describe("Name of the relay's entry in identities.oidc."),
+    users: listSet(z.string().min(1).max(253), 256)
+      .min(1, { error: "must name at least one user" })
+      .optional()
+      .describe("Who of them: values of the entry's usernameClaim, exactly as they are in the token."),
+    groups: listSet(z.string().min(1).max(253), 256)
+      .min(1, { error: "must name at least one group" })
+      .optional()
+      .describe("And everybody of these groups: values of the entry's groupsClaim."),
+  }),
+  [atLeastOneOf("users", "groups")],
+);
+
+/** Users of an OIDC issuer that may send. */
+export const oidc = listAtomic(oidcUsers, 8).min(1, { error: "must name at least one issuer" });

@@ -39,6 +39,7 @@ export const mailRelayReasons = {
   ConfigMapNotFound: "ConfigMapNotFound",
   ConfigMapInvalid: "ConfigMapInvalid",
   ConfigMapsForbidden: "ConfigMapsForbidden",
+  IssuerUnreadable: "IssuerUnreadable",
   Issued: "Issued",
   Valid: "Valid",
   Expiring: "Expiring",
@@ -111,6 +112,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
       when: "True: with a warning, because Kubernetes refuses the PodMonitor, for a right that is missing or a rule of the cluster; mail flows.",
     },
     {
+      reason: "IssuerUnreadable",
+      when: "True: with a warning, because the keys of an issuer of tokens cannot be read now; those that were read before stay in force.",
+    },
+    {
       reason: "RolloutPending",
       when: "True: mail flows; the operator has another pod template for the relay, and waits until fewer relays replace their pods.",
     },
@@ -141,6 +146,10 @@ export const mailRelayConditionTexts: Readonly<Record<MailRelayConditionType, Me
     {
       reason: "ConfigMapsForbidden",
       when: "False: the operator may not read ConfigMaps there; the message is the command that allows it.",
+    },
+    {
+      reason: "IssuerUnreadable",
+      when: "False: no key of an issuer of tokens could ever be read, so that nobody logs in with its tokens; the message names it and says why.",
     },
   ],
   CertificateReady: [

@@ -56,6 +56,14 @@ export function hides(sight: Sight, kind: Kind): boolean {
 /** How it stands with a kind of others: `unanswered` where the server has said neither, and will be asked again. */
 export type Standing = "served" | "absent" | "forbidden" | "unanswered";
 
+/** What the API server says of itself as the issuer of ServiceAccounts' tokens, as it sent it. */
+export interface TokenIssuerAnswers {
+  /** OpenID Connect Discovery 1.0 section 4. */
+  readonly discovery: unknown;
+  /** RFC 7517 section 5. */
+  readonly keys: unknown;
+}
+
 export interface Kube {
   /** `get` and `list` throw ForbiddenError where RBAC does not allow the read. */
   get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
@@ -102,6 +110,8 @@ export interface Kube {
     status: NonNullable<KindMap[K]["status"]>,
   ): Promise<void>;
   emit(event: KubeEvent): Promise<void>;
+  /** Asks the API server each time. Undefined where nobody issues tokens. Throws ForbiddenError where RBAC does not allow it. */
+  tokenIssuer(): Promise<TokenIssuerAnswers | undefined>;
   /** Says that the content of these Secrets is not needed again before something changes. */
   release(namespace: string, names: readonly string[]): void;
 }

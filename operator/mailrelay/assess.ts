@@ -23,6 +23,7 @@ import {
   peerSecretName,
 } from "../owned/names.ts";
 import { namespacesGrant } from "../installation/rights.ts";
+import { issuerRemarksOn, type RelayProblem } from "./document.ts";
 import { type Rollout, waitsForTurn } from "./rollout/rollout.ts";
 import { storageProblem } from "./scale/volumes.ts";
 import { unseenText } from "./unseen/documents.ts";
@@ -101,6 +102,9 @@ function remarksOn(world: RelayWorld): readonly RelayRemark[] {
     const message = `${rejectionText(spare)}; mail goes on, and Prometheus does not find these pods until it is taken`;
     remarks.push({ reason: "NotMonitored", message });
   }
+  for (const { message, isWithoutKeys } of issuerRemarksOn(world)) {
+    if (!isWithoutKeys) remarks.push({ reason: "IssuerUnreadable", message });
+  }
   for (const fault of unusedIn(relay)) {
     remarks.push({ reason: "NotActedOnYet", message: `${fault.path} ${fault.message}` });
   }
@@ -143,7 +147,7 @@ function allowedText(patterns: readonly string[]): string {
 }
 
 /** `problems` are those of credentials and smarthosts; the certificate has a condition of its own, but for rights. */
-export function judgeReferences(problems: readonly ReferenceProblem[], ends?: LoginEnds): RelayFinding {
+export function judgeReferences(problems: readonly RelayProblem[], ends?: LoginEnds): RelayFinding {
   const first = problems[0];
   const { ended = [], ending = [] } = ends ?? {};
   const remarks = [...ended, ...ending].join("; ");
@@ -156,7 +160,8 @@ export function judgeReferences(problems: readonly ReferenceProblem[], ends?: Lo
   const isForbidden = problems.some((problem) => problem.kind === "forbidden");
   const [weightiest = first] = isForbidden ? problems.filter((problem) => problem.kind === "forbidden") : problems;
   const messages = new Set([...problems.map((problem) => problem.message), ...ended, ...ending]);
-  return finding("ResolvedRefs", "False", reasonOf(weightiest), [...messages].join("; "));
+  const reason = weightiest.object === "Issuer" ? "IssuerUnreadable" : reasonOf(weightiest);
+  return finding("ResolvedRefs", "False", reason, [...messages].join("; "));
 }
 
 /** Reads that RBAC does not allow beside those of what the spec refers to: what the operator keeps. */
@@ -312,7 +317,7 @@ export function finding(
 /** Everything that does not depend on what the pods run. */
 export function assessRelay(
   world: RelayWorld,
-  problems: readonly ReferenceProblem[],
+  problems: readonly RelayProblem[],
   rollout?: Rollout,
 ): readonly RelayFinding[] {
   return [

@@ -14,6 +14,7 @@ import {
   type RelayDocument,
   relayDocumentName,
 } from "../../api/relayconfig.ts";
+import { type IssuerProblem, type IssuerRemark, issuerRemarks, tokenIssuersOf } from "../issuers/issuer.ts";
 import type { Secret } from "../kube/objects.ts";
 import { secretText } from "../kube/secret.ts";
 import { shardDigests, withRevision } from "./objects/configuration.ts";
@@ -30,11 +31,13 @@ type Spec = MailRelay["spec"];
 type DestinationDocument = RelayDocument["delivery"]["destinations"][number];
 type ListenerSpec = Spec["listeners"][number];
 
+export type RelayProblem = ReferenceProblem | IssuerProblem;
+
 export interface DocumentReading {
   /** Undefined while there is no way out that could be used: sending by another one would be a surprise. */
   readonly document: RelayDocument | undefined;
-  /** References that could not be followed. */
-  readonly problems: readonly ReferenceProblem[];
+  /** References that could not be followed, and issuers of which nothing could be read. */
+  readonly problems: readonly RelayProblem[];
 }
 
 /** What the pods mount now; undefined when there is none or an older version of ours wrote it. */
@@ -70,8 +73,9 @@ export function givenVersion(
 export function relayDocumentOf(world: RelayWorld): DocumentReading {
   const { spec, metadata } = world.relay;
   const readings = readReferences(relayReferences(world.relay), world);
-  const problems = [...world.credentials.problems, ...readings.problems];
-  const isOut = problemsUnder("spec.delivery.", problems).length === 0;
+  const referred = [...world.credentials.problems, ...readings.problems];
+  const problems = [...referred, ...issuerProblems(world)];
+  const isOut = problemsUnder("spec.delivery.", referred).length === 0;
   const mounted = mountedDocument(world);
   const delivery = isOut ? deliveryOf(world, readings) : mounted?.delivery;
   if (delivery === undefined) return { document: undefined, problems };
@@ -82,6 +86,7 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
     ...listenersOf(spec),
     ...clientAuthoritiesOf(world, readings),
     ...credentialLists(credentialsOf(world)),
+    ...tokenIssuersOf(spec.identities, world.issuers, mounted),
     spool: {
       capacityBytes: bytes(spec.spool.storage.size),
       highWatermarkPercent: spec.spool.highWatermarkPercent,
@@ -98,6 +103,18 @@ export function relayDocumentOf(world: RelayWorld): DocumentReading {
     shards: shardDigests(world.shards),
   });
   return { document, problems };
+}
+
+/** Of issuers none of whose users gets in; of others a remark tells. */
+function issuerProblems(world: RelayWorld): readonly IssuerProblem[] {
+  return issuerRemarksOn(world)
+    .filter(({ isWithoutKeys }) => isWithoutKeys)
+    .map(({ message }) => ({ kind: "invalid", object: "Issuer", field: "spec.identities", message }));
+}
+
+export function issuerRemarksOn(world: RelayWorld): readonly IssuerRemark[] {
+  const { issuers: facts, installation, relay } = world;
+  return issuerRemarks({ identities: relay.spec.identities, facts, mounted: mountedDocument(world), installation });
 }
 
 /** Credentials that may not be read just now stay as they were; those that are gone are gone. */

@@ -15,7 +15,10 @@ import { ForbiddenError, keyOf, type Kube, nameOf, hides } from "../kube/kube.ts
 import type { OptionalKind, OwnerReference, PersistentVolumeClaim, Pod, Stored } from "../kube/objects.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
+import { gatherIssuers } from "../issuers/gather.ts";
+import type { IssuerSource } from "../issuers/source.ts";
 import { gatherReferred, secretReader } from "../references/gather.ts";
+import { readReferences } from "../references/readings.ts";
 import { isOlder, judgeConsent } from "../binding/consent.ts";
 import { begunOf } from "./rollout/rollout.ts";
 import type { CredentialSource } from "../credentials/source.ts";
@@ -43,6 +46,7 @@ import type { ClaimFact, PodFact } from "../pods/facts.ts";
 export interface RelaySources {
   readonly kube: Kube;
   readonly credentials: CredentialSource;
+  readonly issuers: IssuerSource;
   readonly readReport: ReadReport;
   readonly giveOrder: GiveOrder;
   readonly memory: RelayMemory;
@@ -57,7 +61,7 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
   const own = secretReader(kube, installation.namespace);
   const shards = await readShards(kube, { namespace, name });
   const domains = await gatherDomains(kube, relay);
-  return {
+  const world: Omit<RelayWorld, "issuers"> = {
     now: sources.now(),
     hasTurn: sources.memory.turns.has(nameOf(relay.metadata)),
     installation,
@@ -87,6 +91,11 @@ export async function gatherRelay(sources: RelaySources, relay: Stored<MailRelay
     figures: sources.memory.figures(nameOf(relay.metadata)),
     recommendations: sources.memory.recommendations(nameOf(relay.metadata)),
   };
+  const { authorities } = readReferences(relayReferences(relay), world);
+  const { identities } = relay.spec;
+  // Last: the pods have said whether they wait for keys.
+  const issuers = await gatherIssuers({ issuers: sources.issuers, identities, authorities, pods: world.pods });
+  return { ...world, issuers };
 }
 
 async function gatherCredentials(sources: RelaySources, relay: Stored<MailRelay>): Promise<CredentialFacts> {

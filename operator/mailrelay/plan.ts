@@ -84,14 +84,11 @@ export function planRelay(world: RelayWorld): RelayPlan {
     attachedDomains: world.domains.size + keptDocuments(world).length,
     ...limitedNow(world),
   };
-  const said = {
-    recommendations: scale.recommendations,
-    areFiguresCurrent,
-    figures,
-  };
+  const said = { recommendations: scale.recommendations, areFiguresCurrent, figures };
   const telling = relayTelling(relay, status);
   const endMs = world.credentials.ends?.nextMs ?? settledMs;
-  const requeueAfterMs = Math.min(pause(world, findings), nudging.againInMs ?? settledMs, endMs);
+  const nudgedMs = nudging.againInMs ?? settledMs;
+  const requeueAfterMs = Math.min(pause(world, findings), nudgedMs, endMs, readingPause(world));
   // Nothing of the kind keeps a relay from being deleted.
   if (rollout === undefined && scale.deletion === undefined)
     return { ...said, actions: telling, requeueAfterMs, rollout };
@@ -132,6 +129,11 @@ function drained(world: RelayWorld, scale: ScaleDecision, actions: readonly Acti
   const removed = actionsOf("remove", actions).map(({ reference }) => reference);
   const claims = removed.filter(({ kind }) => kind === "PersistentVolumeClaim").map(({ name }) => name);
   return drainEvents(world, scale, claims).map(asAction);
+}
+
+/** Keys that are being read are there soon. */
+function readingPause({ issuers: { cluster, oidc } }: RelayWorld): number {
+  return [cluster, ...oidc.values()].some((fact) => fact?.isReading === true) ? orderedMs : settledMs;
 }
 
 /** What an order sets going is seen in the next report. */
@@ -205,6 +207,7 @@ export function relayEvents(
       "NamespacesForbidden",
       "Expiring",
       "Expired",
+      "IssuerUnreadable",
       "StorageNotChanged",
       "DomainsNotSeen",
       "NotMonitored",

@@ -12,6 +12,7 @@ import { decodeData, encodeData } from "../kube/secret.ts";
 import { LocalKube } from "../../local/kube.ts";
 import { reconcileDomain } from "../senderdomain/reconcile.ts";
 import { createCredentialSource } from "../credentials/source.ts";
+import { createIssuerSource } from "../issuers/source.ts";
 import { readRelayDocument } from "./document.ts";
 import type { RelaySources } from "./gather.ts";
 import { reconcileRelay } from "./reconcile.ts";
@@ -134,6 +135,7 @@ async function open(context: TestContext, spec: object = {}): Promise<Stage> {
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
+    issuers: createIssuerSource({ kube, now: () => now }),
     // What a relay would report that has loaded what is mounted.
     readReport: async () => {
       const document = readRelayDocument(await kube.get("Secret", "mail", "outbound-configuration"));

@@ -6,6 +6,7 @@ import type { Sight } from "../kube/kube.ts";
 import type { Labels } from "../kube/selector.ts";
 import type { ShardFact } from "../kube/shard.ts";
 import type { CredentialFacts } from "../credentials/logins.ts";
+import type { IssuerFacts } from "../issuers/issuer.ts";
 import type { Figures, Recommendation, RelayPods } from "../pods/facts.ts";
 import type { Installation } from "../installation/installation.ts";
 import type { Contest } from "../binding/rivals.ts";
@@ -21,6 +22,8 @@ export interface RelayWorld extends RelayPods, TrustFacts {
   /** What the API server would not take of the last plan. */
   readonly rejections: readonly Rejection[];
   readonly credentials: CredentialFacts;
+  /** Whose tokens log in. */
+  readonly issuers: IssuerFacts;
   /** ConfigMaps of the relay's namespace that its spec names and that exist, by name. */
   readonly configMaps: ReadonlyMap<string, ConfigMap | "forbidden">;
   /** The configuration Secret the pods mount, as it is now. */

@@ -5,6 +5,7 @@ import type { Log } from "../../runtime/log.ts";
 import type { Kube } from "../kube/kube.ts";
 import { workBackoff, workPace, WorkQueue } from "../kube/workqueue.ts";
 import { createCredentialSource } from "../credentials/source.ts";
+import { createIssuerSource } from "../issuers/source.ts";
 import type { Failing } from "../work/failing.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { glanceAtRelay, reconcileRelay } from "../mailrelay/reconcile.ts";
@@ -38,6 +39,7 @@ export function openQueue(settings: QueueSettings): WorkQueue {
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
+    issuers: createIssuerSource({ kube, now }),
     readReport,
     giveOrder: openOrders({ mayOrder, now }),
     memory: new RelayMemory(settings.maxRollouts),

@@ -438,7 +438,12 @@ const nobodySends: readonly (readonly [
   senders: readonly object[],
   said: RegExp,
 ])[] = [
-  ["a token", {}, [byToken], /spec\.senders\[0\]\.serviceAccounts is not acted on yet: this entry lets nobody in/],
+  [
+    "a token that the relay does not take",
+    {},
+    [byToken],
+    /spec\.senders\[0\]\.serviceAccounts: MailRelay mail\/outbound takes no tokens of ServiceAccounts/,
+  ],
   [
     "a certificate that no listener asks for",
     {},
@@ -449,7 +454,7 @@ const nobodySends: readonly (readonly [
     "a token, or a certificate that no listener asks for",
     {},
     [byToken, byCertificate],
-    /senders\[1\]\.clientCertificates: MailRelay .*; spec\.senders\[0\]\.serviceAccounts is/,
+    /serviceAccounts: .*; spec\.senders\[1\]\.clientCertificates: MailRelay/,
   ],
   [
     "a network that no listener trusts",

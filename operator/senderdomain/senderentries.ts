@@ -12,8 +12,15 @@ export function namedBy(senders: readonly Sender[]): Omit<SenderEntryDocument, "
   return {
     serviceAccounts: senders.flatMap((sender) => sender.serviceAccounts ?? []),
     ...certificatesDocument(senders.flatMap((sender) => sender.clientCertificates ?? [])),
+    ...oidcDocument(senders.flatMap((sender) => sender.oidc ?? [])),
     trustedNetworks: senders.some((sender) => sender.trustedNetworks === true),
   };
+}
+
+/** Absent where there are none: the documents of other domains stay the same text. */
+function oidcDocument(entries: NonNullable<Sender["oidc"]>): Pick<DomainDocument["senders"], "oidc"> {
+  if (entries.length === 0) return {};
+  return { oidc: entries.map(({ issuer, users = [], groups = [] }) => ({ issuer, users, groups })) };
 }
 
 type CertificateSpec = NonNullable<Sender["clientCertificates"]>[number];

@@ -13,6 +13,7 @@ import { secretText } from "../kube/secret.ts";
 import { readRelayDocument } from "../mailrelay/document.ts";
 import type { RelaySources } from "../mailrelay/gather.ts";
 import { reconcileRelay } from "../mailrelay/reconcile.ts";
+import { createIssuerSource } from "../issuers/source.ts";
 import { RelayMemory } from "../work/memory.ts";
 import { reconcileDomain } from "./reconcile.ts";
 
@@ -48,6 +49,7 @@ test("each entry has the Secrets that it selects, and pods hear among how many w
   const sources: RelaySources = {
     kube,
     credentials: createCredentialSource(),
+    issuers: createIssuerSource({ kube, now: () => now }),
     readReport: async () => reportOf({ revision: (await mounted())?.revision ?? "none" }),
     giveOrder: () => Promise.resolve(undefined),
     memory: new RelayMemory(),

@@ -22,16 +22,18 @@ export function judgeSenders(world: DomainWorld): SendersJudgement {
   const { name, namespace } = domain.metadata;
   const faults = unusedFields({ ...domain, metadata: { name, namespace } });
   const listeners = relay?.spec.listeners ?? [];
-  const mayLogIn = credentials.documents.length > 0 && (relay === undefined || listeners.some(takesLogins));
+  const tokens = judgeTokens(world);
+  const hasLogin = credentials.documents.length > 0 || tokens.areSome;
+  const mayLogIn = hasLogin && (relay === undefined || listeners.some(takesLogins));
   const trusting = domain.spec.senders.findIndex((sender) => sender.trustedNetworks === true);
   const mayBeTrusted = trusting >= 0 && (relay === undefined || listeners.some(trustsSomebody));
   const { ended = [], ending = [] } = credentials.ends ?? {};
-  const troubles = [...credentials.problems.map((problem) => problem.message), ...ended];
+  const troubles = [...credentials.problems.map((problem) => problem.message), ...ended, ...tokens.troubles];
   if (relay !== undefined && trusting >= 0 && !mayBeTrusted) {
     const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener with authentication Optional and trustedNetworks`;
     troubles.push(`spec.senders[${trusting}].trustedNetworks: ${lacks}: its owner can add one, or use credentials`);
   }
-  if (relay !== undefined && credentials.documents.length > 0 && !mayLogIn) {
+  if (relay !== undefined && hasLogin && !mayLogIn) {
     const lacks = `MailRelay ${nameOf(relay.metadata)} has no listener with TLS, and logins are taken inside TLS alone`;
     troubles.push(`spec.senders: ${lacks}: its owner can set tlsMode of one to StartTLS or Implicit`);
   }
@@ -48,6 +50,40 @@ export function judgeSenders(world: DomainWorld): SendersJudgement {
     ending,
     unused: faults.map(({ path, message }) => `${path} ${message}`),
   };
+}
+
+/** Senders that log in with tokens, which the relay has to take. */
+function judgeTokens({ domain, relay }: DomainWorld): {
+  readonly areSome: boolean;
+  readonly troubles: readonly string[];
+} {
+  if (relay === undefined) {
+    const areSome = domain.spec.senders.some(({ serviceAccounts, oidc }) => (serviceAccounts ?? oidc) !== undefined);
+    return { areSome, troubles: [] };
+  }
+  const { identities } = relay.spec;
+  const its = `MailRelay ${nameOf(relay.metadata)}`;
+  let areSome = false;
+  const troubles: string[] = [];
+  domain.spec.senders.forEach(({ serviceAccounts, oidc = [] }, index) => {
+    const field = `spec.senders[${index}]`;
+    if (serviceAccounts !== undefined && identities.serviceAccounts === undefined) {
+      const lacks = `${its} takes no tokens of ServiceAccounts: its owner can set spec.identities.serviceAccounts`;
+      troubles.push(`${field}.serviceAccounts: ${lacks}`);
+    } else if (serviceAccounts !== undefined) areSome = true;
+    oidc.forEach(({ issuer, users, groups }, place) => {
+      const entry = identities.oidc.find(({ name }) => name === issuer);
+      const at = `${field}.oidc[${place}]`;
+      if (entry === undefined) {
+        troubles.push(`${at}.issuer: ${its} has no entry ${issuer} in spec.identities.oidc: correct the name`);
+      } else if (groups !== undefined && entry.groupsClaim === undefined) {
+        const lacks = `${its} knows no groups of ${issuer}: its owner can set groupsClaim of that entry`;
+        troubles.push(`${at}.groups: ${lacks}`);
+        areSome ||= users !== undefined;
+      } else areSome = true;
+    });
+  });
+  return { areSome, troubles };
 }
 
 /** Undefined where somebody can use the domain. */

@@ -7,6 +7,7 @@ import { test, type TestContext } from "node:test";
 import { LocalKube } from "../../local/kube.ts";
 import { domainOf, now, installation, podOf, relayOf, secretOf } from "../../test/support/operatorobjects.ts";
 import { createCredentialSource } from "../credentials/source.ts";
+import { createIssuerSource } from "../issuers/source.ts";
 import {
   ForbiddenError,
   type Kube,
@@ -55,6 +56,7 @@ function sourcesOver(kube: Kube): RelaySources {
   return {
     kube,
     credentials: createCredentialSource(),
+    issuers: createIssuerSource({ kube, now: () => 0 }),
     readReport: () => Promise.resolve(undefined),
     giveOrder: () => Promise.resolve(undefined),
     memory: new RelayMemory(),

@@ -19,6 +19,7 @@ import { rsaKeyOf } from "../../api/rsakey.ts";
 import { decodeCertificate, decodePeer } from "./certificate.ts";
 import { decodeClientAuthorities } from "./clientauthorities.ts";
 import type { ConfigurationFiles, Files } from "./files.ts";
+import { grantedIdentities } from "./granted.ts";
 import type {
   Certificate,
   ClientAuthorities,
@@ -152,7 +153,10 @@ function decodeDomain(text: string): DomainSettings {
   return {
     document,
     keys: document.keys.map(signingKeyOf),
-    identities: new Set(credentialsIn(document.senders).map((credential) => credential.identity)),
+    identities: grantedIdentities({
+      ...document.senders,
+      secrets: credentialsIn(document.senders).map(({ identity }) => identity),
+    }),
   };
 }
 

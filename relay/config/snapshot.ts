@@ -15,7 +15,7 @@ export interface SigningKey {
 export interface DomainSettings {
   readonly document: DomainDocument;
   readonly keys: readonly SigningKey[];
-  /** Identities (`namespace/name` of a credentials Secret) that may send as this domain. */
+  /** Identities that may send as this domain, as config/granted.ts spells them: `namespace/name` of a credentials Secret and others. */
   readonly identities: ReadonlySet<string>;
 }
 

@@ -4,7 +4,7 @@ import { isNamed } from "./identity/certificate.ts";
 import type { Proof } from "./identity/principal.ts";
 
 export interface Grant {
-  /** `namespace/name` of credentials Secrets. */
+  /** As `relay/config/granted.ts` writes them. */
   readonly identities: ReadonlySet<string>;
   readonly senders: Pick<DomainDocument["senders"], "clientCertificates" | "certificateNames" | "trustedNetworks">;
 }
@@ -13,6 +13,8 @@ export function isNamedBy({ identities, senders }: Grant, proof: Proof): boolean
   switch (proof.kind) {
     case "password":
       return proof.credentials.some(({ identity }) => identities.has(identity));
+    case "token":
+      return proof.identities.some((identity) => identities.has(identity));
     case "certificate":
       return isNamed(proof.certificate.names, senders);
     case "address":

@@ -21,6 +21,8 @@ import type { Parent } from "../observe/parent.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
 import type { ReceivingSpool } from "../spool/start.ts";
 import { createPasswordCheck } from "./identity/passwords.ts";
+import { createTokenCheck } from "./identity/tokens/tokens.ts";
+import { UnknownKeys } from "./identity/tokens/unknownkeys.ts";
 import { LoginUses } from "./identity/uses.ts";
 import { ClientLog } from "./clientlog.ts";
 import type { MailConnection } from "../smtp/server/connection.ts";
@@ -49,6 +51,8 @@ export interface ReceptionOptions {
   readonly gate: Gate;
   /** Nobody asks for them when absent. */
   readonly uses?: LoginUses | undefined;
+  /** What the report says of tokens; nobody asks when absent. */
+  readonly unknownKeys?: UnknownKeys;
   /** Who is asked beside the rules of the house, as of now. */
   readonly checks: () => Checks;
   readonly listenHost: string;
@@ -133,6 +137,7 @@ class Listeners {
       hops: options.hops ?? noHopTracer,
       passwords: createPasswordCheck(),
       uses: options.uses ?? new LoginUses(),
+      tokens: createTokenCheck({ now: () => clock.now(), unknownKeys: options.unknownKeys ?? new UnknownKeys() }),
       limits: options.limits,
       patience: options.patience ?? usualPatience,
       gate: options.gate,

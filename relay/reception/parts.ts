@@ -14,6 +14,7 @@ import type { HeaderRoom } from "./accept/headerroom.ts";
 import type { Checks } from "./checks/check.ts";
 import type { ClientLog } from "./clientlog.ts";
 import type { PasswordCheck } from "./identity/passwords.ts";
+import type { TokenCheck } from "./identity/tokens/tokens.ts";
 import type { LoginUses } from "./identity/uses.ts";
 import type { ReceptionMetrics } from "./metrics.ts";
 
@@ -31,6 +32,7 @@ export interface SessionParts {
   readonly parent: Parent | undefined;
   readonly hops: HopTracer;
   readonly passwords: PasswordCheck;
+  readonly tokens: TokenCheck;
   readonly limits: Pick<Limits, "clients" | "logins" | "quotas">;
   readonly patience: Pick<Patience, "slowLoginMs">;
   readonly uses: LoginUses;

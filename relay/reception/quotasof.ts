@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { domainQuota, namespaceOwner, senderQuota, tenantQuota } from "../../api/administration.ts";
 import type { DomainDocument, SenderEntryDocument } from "../../api/relayconfig.ts";
 import type { DomainSettings } from "../config/snapshot.ts";
+import { grantedIdentities } from "../config/granted.ts";
 import type { Quota } from "../limits/quota.ts";
 import { clientOf } from "../../runtime/network.ts";
 import { type Grant, isNamedBy } from "./grant.ts";
@@ -49,7 +50,7 @@ function domainQuotas({ domain, limits, tenant, senderDomain, senderEntries = []
 function entryOf(entry: SenderEntryDocument): Entry {
   return {
     name: entry.name,
-    grant: { identities: new Set(entry.secrets), senders: entry },
+    grant: { identities: grantedIdentities(entry), senders: entry },
     perHour: perHourOf(entry.limits),
   };
 }
@@ -76,6 +77,8 @@ function countedAs({ name, proof }: Principal): string {
   switch (proof.kind) {
     case "password":
       return `user ${name}`;
+    case "token":
+      return `token ${proof.identities[0] ?? name}`;
     case "certificate":
       return `certificate ${name}`;
     case "address":

@@ -78,6 +78,7 @@ export class ReceptionSession implements SessionRules {
     this.#logins = new Logins({
       snapshot: () => this.#snapshot,
       passwords: parts.passwords,
+      tokens: parts.tokens,
       uses: parts.uses,
       restraint: restrained(parts, { listener: listener.name, client: this.#client, isSpared: () => this.#trusted }),
       now: () => parts.clock.now(),

@@ -37,6 +37,7 @@ function deskOf(change: Partial<PagesOptions> = {}): Desk {
     gate,
     drain,
     quotas: { report: () => [] },
+    awaitedKeys: () => [],
     stopping,
     ...change,
   });

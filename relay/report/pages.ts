@@ -27,6 +27,8 @@ export interface PagesOptions {
   readonly quotas: { report(): readonly QuotaReport[] };
   /** Undefined while there is no order to leave. */
   readonly drain: () => DrainProgress | undefined;
+  /** Names of token issuers whose keys should be read again. */
+  readonly awaitedKeys: () => readonly string[];
   readonly stopping: AbortSignal;
 }
 
@@ -94,6 +96,7 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
   const { revision, relay, certificate } = options.snapshots.current();
   const { lastError } = options.snapshots;
   const { acceptedMessages, unwrittenOutcomes } = options.counts();
+  const awaited = options.awaitedKeys();
   return {
     version: 1,
     documents: documentVersions,
@@ -130,6 +133,7 @@ function reportOf(options: PagesOptions, startedAt: number, asked: Asked): Omit<
     ...(relay.pods === undefined ? {} : { quotas: [...options.quotas.report()] }),
     delivery: deliveryOf(unwrittenOutcomes),
     ...loginsOf(options.logins?.()),
+    ...(awaited.length === 0 ? {} : { unknownTokenKeys: [...awaited] }),
     acceptedMessages,
     startedAt: new Date(startedAt).toISOString(),
   };

@@ -174,7 +174,7 @@ test("a user with more Secrets than a relay looks through is told of, in a few w
 });
 
 test(
-  "a domain whose only senders are of a kind that is not built yet is not Ready, and says so",
+  "a domain whose only senders are of a kind that its relay does not take is not Ready, and says so",
   { skip },
   async () => {
     const namespace = stage.makeNamespace();
@@ -184,7 +184,7 @@ test(
     const accepted = { type: "Accepted", status: "True", reason: "NoSenders", withinMs };
     assert.match(
       (await stage.untilCondition("SenderDomain", domain, accepted)).message,
-      /lets nobody in; use credentials/,
+      /^spec\.senders\[0\]\.serviceAccounts: MailRelay \S+\/outbound takes no tokens of ServiceAccounts: its owner can set/,
     );
     const ready = await stage.untilCondition("SenderDomain", domain, { type: "Ready", withinMs });
     assert.equal(ready.status, "False");

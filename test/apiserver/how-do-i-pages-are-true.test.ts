@@ -4,7 +4,7 @@
  * here are counted.
  */
 import assert from "node:assert/strict";
-import { globSync, readFileSync, writeFileSync, mkdirSync, copyFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync, mkdirSync, copyFileSync, cpSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { parseAllDocuments } from "yaml";
@@ -98,6 +98,10 @@ const given: Readonly<Record<string, () => void>> = {
   },
   "client-certificates.md": () => {
     keep("workloads-ca.crt", makeCertificate(directory, "workloads").certificate);
+  },
+  "send-without-a-password.md": () => {
+    const example = "examples/pod-identity";
+    cpSync(join(repositoryRoot, example), join(directory, example), { recursive: true });
   },
   "move-from-postfix.md": () => {
     keep("example.com.private", makeRsaKey("mail").privateKey);

@@ -284,8 +284,13 @@ interface Rule {
   readonly verbs: readonly string[];
 }
 
+/** To resources. */
 function rulesOf(objects: readonly Rendered[]): readonly Rule[] {
-  return objects.flatMap((object) => object["rules"] as readonly Rule[]);
+  return rulesIn(objects).filter((rule) => !("nonResourceURLs" in rule)) as readonly Rule[];
+}
+
+function rulesIn(objects: readonly Rendered[]): readonly object[] {
+  return objects.flatMap((object) => object["rules"] as readonly object[]);
 }
 
 test("rights are named one by one, and the cluster's Secrets are not among them", { skip }, () => {
@@ -298,6 +303,10 @@ test("rights are named one by one, and the cluster's Secrets are not among them"
     [],
   );
   assert.ok(!rulesOf([role]).some(({ resources }) => resources.includes("secrets")));
+  assert.deepEqual(
+    rulesIn([...named(objects, "ClusterRole"), ...named(objects, "Role")]).filter((rule) => "nonResourceURLs" in rule),
+    [{ nonResourceURLs: ["/.well-known/openid-configuration", "/openid/v1/jwks"], verbs: ["get"] }],
+  );
   const bound = named(objects, "RoleBinding", /^mailboat-secrets$/).map(({ metadata }) => metadata.namespace);
   assert.deepEqual(bound, ["mail"]);
   const own = (set: Readonly<Record<string, unknown>>): readonly string[] =>

@@ -14,6 +14,7 @@ import { quotaMutations } from "./rows/quotas.ts";
 import { relayMutations } from "./rows/relay.ts";
 import { secretMutations } from "./rows/secrets.ts";
 import { statusMutations } from "./rows/status.ts";
+import { tokenMutations } from "./rows/tokens.ts";
 import { upgradeMutations } from "./rows/upgrades.ts";
 
 export const mutations: readonly Mutation[] = [
@@ -27,6 +28,7 @@ export const mutations: readonly Mutation[] = [
   ...grantMutations,
   ...operatorMutations,
   ...statusMutations,
+  ...tokenMutations,
   ...upgradeMutations,
   ...localMutations,
   ...gateMutations,

@@ -17,6 +17,7 @@ import {
   type ListenerDocument,
   type RelayDocument,
   type SmarthostDocument,
+  type TokenIssuerDocument,
   type TracingDocument,
 } from "../../api/relayconfig.ts";
 import { stableSalt } from "../../runtime/scram.ts";
@@ -45,6 +46,7 @@ export interface RelayPlan {
   readonly tracing?: TracingDocument;
   /** PEM. */
   readonly clientAuthorities?: string;
+  readonly tokenIssuers?: readonly TokenIssuerDocument[];
 }
 
 export interface DomainPlan {
@@ -150,6 +152,7 @@ function relayDocumentOf(plan: RelayPlan, shards: Readonly<Record<string, string
       ...plan.limits,
     },
     ...(plan.tracing === undefined ? {} : { tracing: plan.tracing }),
+    ...(plan.tokenIssuers === undefined ? {} : { tokenIssuers: [...plan.tokenIssuers] }),
     shards,
   };
 }

@@ -6,6 +6,7 @@ import type { RelayReport } from "../../api/relayreport.ts";
 import { release } from "../../runtime/release.ts";
 import type { ConfigMap, Secret, Stored } from "../../operator/kube/objects.ts";
 import { encodeData } from "../../operator/kube/secret.ts";
+import { noIssuers } from "../../operator/issuers/issuer.ts";
 import type { RelayWorld } from "../../operator/mailrelay/world.ts";
 import { usualSecretsRole } from "../../operator/installation/rights.ts";
 import type { DomainWorld } from "../../operator/senderdomain/world.ts";
@@ -142,6 +143,7 @@ export function relayWorld(world: Partial<RelayWorld> = {}): RelayWorld {
     rejections: [],
     isOwnForbidden: false,
     areNamespacesHidden: false,
+    issuers: noIssuers,
     figures: undefined,
     recommendations: [],
     ...world,

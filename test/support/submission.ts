@@ -11,6 +11,7 @@ import {
   type DomainDocument,
   type RelayDocument,
   type SenderEntryDocument,
+  type TokenIssuerDocument,
 } from "../../api/relayconfig.ts";
 import { decodeClientAuthorities } from "../../relay/config/clientauthorities.ts";
 import { Gate } from "../../relay/administration/gate.ts";
@@ -19,6 +20,7 @@ import type { Certificate, DomainSettings, Gaps, Snapshot, SnapshotSource } from
 import { podLimits, type Limits } from "../../relay/limits/limits.ts";
 import { createJournal } from "../../relay/observe/journal.ts";
 import { noChecks, type Checks } from "../../relay/reception/checks/check.ts";
+import type { UnknownKeys } from "../../relay/reception/identity/tokens/unknownkeys.ts";
 import { openReception, type Reception } from "../../relay/reception/listeners.ts";
 import { createLog } from "../../runtime/log.ts";
 import { systemChance, systemClock, type Clock } from "../../runtime/clock.ts";
@@ -131,6 +133,7 @@ export interface SnapshotWish {
   /** PEM. */
   readonly clientAuthorities?: string | undefined;
   readonly delivery?: Partial<RelayDocument["delivery"]>;
+  readonly tokenIssuers?: readonly TokenIssuerDocument[];
 }
 
 export function snapshotOf(wish: SnapshotWish): Snapshot {
@@ -141,6 +144,7 @@ export function snapshotOf(wish: SnapshotWish): Snapshot {
     hostname: "relay.example.com",
     listeners: wish.listeners.map((listener) => ({ port: 0, trustedNetworks: [], ...listener })),
     credentials: [],
+    tokenIssuers: wish.tokenIssuers,
     spool: { capacityBytes: 1_000_000_000, highWatermarkPercent: 85 },
     delivery: {
       mode: "Send",
@@ -232,6 +236,7 @@ export interface BedWish {
   readonly clock?: Clock;
   /** None when absent. */
   readonly checks?: Checks;
+  readonly unknownKeys?: UnknownKeys;
   /** A pod's when absent, but that nobody is turned away at the door: tests are loud. */
   readonly limits?: Limits;
   /** Where listeners bind; loopback of IPv4 when absent. */
@@ -240,7 +245,7 @@ export interface BedWish {
 
 export async function openBed(
   wish: SnapshotWish,
-  { patience, logLevel = "silent", clock = systemClock, checks = noChecks, limits, listenHost }: BedWish = {},
+  { patience, logLevel = "silent", clock = systemClock, checks = noChecks, limits, listenHost, ...others }: BedWish = {},
 ): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
@@ -259,6 +264,7 @@ export async function openBed(
     metrics: notes.metrics,
     gate,
     checks: () => checks,
+    ...others,
     listenHost: listenHost ?? "127.0.0.1",
     ports: new Map(),
     // They would wait.

@@ -242,6 +242,12 @@ export class Client {
     }
   }
 
+  /** What stands beside the resources (a nonResourceURL), as it is. */
+  async document(path: string): Promise<unknown> {
+    // A JWK Set has a type of its own, and is not given to whoever asks for JSON alone.
+    return this.#ask({ ...read({ plural: path.replace(/.*\//, "") }, "get", path), accept: `${json}, */*` });
+  }
+
   #ask(ask: Ask): Promise<unknown> {
     const { readMs, writeMs } = this.#deadlines;
     return this.#slots.run(async () => {
@@ -308,7 +314,7 @@ export interface MergePatch {
   readonly metadataOnly?: boolean | undefined;
 }
 
-function read(resource: Resource, verb: Verb, target: string): Ask {
+function read(resource: Pick<Resource, "plural">, verb: Verb, target: string): Ask {
   return { verb, resource: resource.plural, method: "GET", target };
 }
 

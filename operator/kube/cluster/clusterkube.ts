@@ -6,7 +6,18 @@
 import type { Client } from "../client/client.ts";
 import type { RawObject } from "../client/resource.ts";
 import type { EventRecorder, Regarded } from "../events.ts";
-import type { Kube, KubeEvent, ListOptions, MetadataChange, Reference, Sight, Standing } from "../kube.ts";
+import { isFailure } from "../client/failure.ts";
+import {
+  ForbiddenError,
+  type Kube,
+  type KubeEvent,
+  type ListOptions,
+  type MetadataChange,
+  type Reference,
+  type Sight,
+  type Standing,
+  type TokenIssuerAnswers,
+} from "../kube.ts";
 import type { AppliedObject, Kind, KindMap, Misfit, OptionalKind, Secret, WrittenKind } from "../objects.ts";
 import type { Labels } from "../selector.ts";
 import type { ShardFact } from "../shard.ts";
@@ -26,11 +37,13 @@ export class ClusterKube implements Kube {
   readonly #reads: ClusterReads;
   readonly #writes: ClusterWrites;
   readonly #events: EventRecorder;
+  readonly #client: Client;
 
   constructor({ reads, writer, events }: ClusterSettings) {
     this.#reads = reads;
     this.#writes = new ClusterWrites(reads, writer);
     this.#events = events;
+    this.#client = writer;
   }
 
   async get<K extends Kind>(kind: K, namespace: string, name: string): Promise<KindMap[K] | undefined>;
@@ -128,6 +141,15 @@ export class ClusterKube implements Kube {
   async emit(event: KubeEvent): Promise<void> {
     this.#events.emit(event);
     return Promise.resolve();
+  }
+
+  async tokenIssuer(): Promise<TokenIssuerAnswers> {
+    try {
+      const discovery = await this.#client.document("/.well-known/openid-configuration");
+      return { discovery, keys: await this.#client.document("/openid/v1/jwks") };
+    } catch (error) {
+      throw isFailure(error, "Forbidden") ? new ForbiddenError(error.said) : error;
+    }
   }
 
   release(namespace: string, names: readonly string[]): void {

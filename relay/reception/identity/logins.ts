@@ -6,20 +6,31 @@
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { TokenIssuerDocument } from "../../../api/relayconfig.ts";
 import { hasGaps, type Snapshot } from "../../config/snapshot.ts";
 import { refusal, type Refusal } from "../../mail/reply.ts";
 import { channelWithoutName, type Channel } from "../../smtp/server/channel.ts";
 import type { SaslExchange, SaslStep } from "../../smtp/server/sasl.ts";
-import { invalidLogin, type Mechanism, type Proofs, type Proven, type Step } from "./mechanism.ts";
+import {
+  invalidLogin,
+  type Mechanism,
+  type PasswordLogin,
+  type Proofs,
+  type Proven,
+  type Step,
+  unknownKey,
+} from "./mechanism.ts";
 import { mechanismNamed, mechanismNames } from "./mechanisms.ts";
 import type { PasswordCheck } from "./passwords.ts";
 import { hasExpired, type Principal } from "./principal.ts";
 import type { Restraint } from "./restraint.ts";
+import { looksLikeToken, type TokenCheck } from "./tokens/tokens.ts";
 import type { LoginUses } from "./uses.ts";
 
 export interface LoginsOptions {
   readonly snapshot: () => Snapshot;
   readonly passwords: PasswordCheck;
+  readonly tokens: TokenCheck;
   readonly uses: LoginUses;
   readonly restraint: Restraint;
   readonly now: () => number;
@@ -53,24 +64,46 @@ export class Logins {
   }
 
   #proofsIn(channel: Channel): Proofs {
-    const { passwords, snapshot, certificate, restraint } = this.#options;
+    const { passwords, snapshot, certificate, restraint, tokens } = this.#options;
     return {
-      password: async (login) => {
-        this.#username = login.username;
-        const held = await restraint.turn(login.username, login.password);
-        return held ?? this.#inTime(await passwords.prove(snapshot().credentials, login));
-      },
+      password: (login) => this.#provePassword(login),
       challenge: async (username) => {
-        this.#username = username;
+        this.#names(username);
         const held = await restraint.turn(username);
         if (held !== undefined) return held;
         const challenge = passwords.challenge(snapshot(), username);
         return { ...challenge, prove: (said, proof) => this.#inTime(challenge.prove(said, proof)) };
       },
+      token: (login) => {
+        this.#names(login.username);
+        return tokens.prove(this.#issuers, login);
+      },
+      areTokensTaken: () => this.#issuers.length > 0,
       nonce: () => randomBytes(nonceOctets).toString("base64"),
       channel,
       certificate,
     };
+  }
+
+  get #issuers(): readonly TokenIssuerDocument[] {
+    return this.#options.snapshot().relay.tokenIssuers ?? [];
+  }
+
+  /** Many clients can show nothing but a user name and a password; a token of an issuer that is known is none, and cannot be guessed. */
+  async #provePassword(login: PasswordLogin): Promise<Proven | Refusal> {
+    const { snapshot, tokens, passwords, restraint } = this.#options;
+    this.#names(login.username);
+    const issuers = this.#issuers;
+    const { username, password } = login;
+    if (issuers.length > 0 && (await tokens.isOfOne(issuers, password)))
+      return tokens.prove(issuers, { username, token: password });
+    const held = await restraint.turn(username, password);
+    return held ?? this.#inTime(await passwords.prove(snapshot().credentials, login));
+  }
+
+  /** A token that was written where the name belongs is told to nobody. */
+  #names(username: string): void {
+    this.#username = looksLikeToken(username) ? undefined : username;
   }
 
   /** What is left of it by the time that the Secrets give it. */
@@ -127,15 +160,24 @@ export class Logins {
         this.#options.restraint.succeeded();
         this.#options.onEnd(mechanism.name, "success", this.#username);
         return { kind: "authenticated" };
+      case "notice":
+        return this.#noticed(mechanism, step);
       case "refusal":
-        return step.code === 535 ? this.#failed(mechanism, step) : step;
+        return step.code === 535 || step === unknownKey ? this.#failed(mechanism, step) : step;
     }
+  }
+
+  /** It counts before the client acknowledges it: `*` would make a failed login none. */
+  async #noticed(mechanism: Mechanism, { data, refused }: Extract<Step, { kind: "notice" }>): Promise<SaslStep> {
+    const told = await this.#failed(mechanism, refused);
+    return told.code === 421 ? told : { kind: "challenge", data, answer: async () => Promise.resolve(told) };
   }
 
   async #failed(mechanism: Mechanism, refused: Refusal): Promise<Refusal> {
     this.#options.onEnd(mechanism.name, "failure", this.#username);
     this.#failures += 1;
-    await this.#options.restraint.failed();
+    // At a rotation of keys all pods behind one address show such tokens, and their passwords must not wait for that.
+    if (refused !== unknownKey) await this.#options.restraint.failed();
     if (this.#failures >= failuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
     await delay(failureDelayMs * this.#failures);
     // It may be a login that has not arrived, and 535 would be for good (RFC 4954 section 6).

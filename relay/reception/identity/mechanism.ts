@@ -19,7 +19,14 @@ export interface Mechanism {
   begin(initial: Buffer | undefined, proofs: Proofs): Step | Promise<Step>;
 }
 
-export type Step = Challenge | Proven | Refusal;
+export type Step = Challenge | Notice | Proven | Refusal;
+
+/** The login has failed, which the client is told in the mechanism's own words; whatever it answers, it then hears the refusal. */
+export interface Notice {
+  readonly kind: "notice";
+  readonly data: Buffer;
+  readonly refused: Refusal;
+}
 
 export interface Challenge {
   readonly kind: "challenge";
@@ -34,7 +41,11 @@ export interface Proven {
 
 /** What can be shown to this relay, each by the configuration of the moment. */
 export interface Proofs {
+  /** Or a token in its place, from clients that cannot show one otherwise. */
   password(login: PasswordLogin): Promise<Proven | Refusal>;
+  token(login: TokenLogin): Promise<Proven | Refusal>;
+  /** Whether anybody's tokens are taken. */
+  areTokensTaken(): boolean;
   /** Of names that nobody has, too: who asks must not learn which there are. */
   challenge(username: string): Answer<PasswordChallenge | Refusal>;
   /** Printable and without commas; nobody can foresee it. */
@@ -63,6 +74,15 @@ export interface PasswordLogin {
   readonly username: string;
   readonly password: string;
 }
+
+export interface TokenLogin {
+  /** Empty, or whose token it is. */
+  readonly username: string;
+  readonly token: string;
+}
+
+/** The key may be on its way; a failed login all the same, as anybody can invent such a token. */
+export const unknownKey = refusal(454, "4.7.0", "The token's key is not known here yet, try again later");
 
 /** RFC 4954 section 6: for good. */
 export const invalidLogin = refusal(535, "5.7.8", "Authentication credentials invalid");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { channelWithoutName } from "../../smtp/server/channel.ts";
 import { networkPrincipal } from "./principal.ts";
-import { invalidLogin, type Proofs, type Step } from "./mechanism.ts";
+import { invalidLogin, type Proofs, type Step, unknownKey } from "./mechanism.ts";
 import { mechanismNamed, mechanismNames } from "./mechanisms.ts";
 
 const proofs: Proofs = {
@@ -20,6 +20,15 @@ const proofs: Proofs = {
     ["", "erp"].includes(authzid)
       ? { kind: "proven", principal: { ...networkPrincipal("x"), kind: "user", name: "erp" } }
       : invalidLogin,
+  token: async ({ username, token }) =>
+    Promise.resolve(
+      token === "to-ken"
+        ? { kind: "proven", principal: { ...networkPrincipal("x"), kind: "user", name: `of ${username}` } }
+        : token === "new-key"
+          ? unknownKey
+          : invalidLogin,
+    ),
+  areTokensTaken: () => true,
 };
 
 /** What the server says to each message; undefined for a client that sends none with AUTH. */
@@ -31,6 +40,10 @@ async function dialogue(name: string, messages: readonly (string | undefined)[])
   let step: Step = await mechanism.begin(initial === undefined ? undefined : Buffer.from(initial), proofs);
   for (;;) {
     said.push(wordsOf(step));
+    if (step.kind === "notice") {
+      const { refused } = step;
+      said.push(wordsOf(refused));
+    }
     if (step.kind !== "challenge") return said;
     const response = responses.shift();
     if (response === undefined) return said;
@@ -39,10 +52,13 @@ async function dialogue(name: string, messages: readonly (string | undefined)[])
 }
 
 function wordsOf(step: Step): string {
-  if (step.kind === "challenge") return `?${step.data.toString()}`;
+  if (step.kind === "challenge" || step.kind === "notice") return `?${step.data.toString()}`;
   return step.kind === "proven" ? step.principal.name : `${step.code} ${step.enhanced}`;
 }
 
+/** RFC 7628 section 3.2.2, and what providers send who have XOAUTH2. */
+const bearerNotice = '{"status":"invalid_token","schemes":"bearer"}';
+const xoauth2Notice = '{"status":"401","schemes":"bearer","scope":""}';
 const good = "pass word\u00e9";
 const rows: readonly (readonly [string, string, readonly (string | undefined)[], readonly string[]])[] = [
   ["PLAIN", "at once", [`\0shop\0${good}`], ["shop"]],
@@ -70,6 +86,27 @@ const rows: readonly (readonly [string, string, readonly (string | undefined)[],
   ["EXTERNAL", "its own name", ["erp"], ["erp"]],
   ["EXTERNAL", "the name of another", [undefined, "boss"], ["?", "535 5.7.8"]],
   ["EXTERNAL", "a NUL in the name", ["er\0p"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "a token", ["n,,\x01auth=Bearer to-ken\x01\x01"], ["of "]],
+  ["OAUTHBEARER", "a token after an empty challenge", [undefined, "n,,\x01auth=Bearer to-ken\x01\x01"], ["?", "of "]],
+  ["OAUTHBEARER", "a name", ["n,a=a=2Cb=3Dc,\x01host=h\x01port=587\x01auth=bearer to-ken\x01\x01"], ["of a,b=c"]],
+  ["OAUTHBEARER", "y for channel binding", ["y,a=u,\x01auth=Bearer to-ken\x01\x01"], ["of u"]],
+  ["OAUTHBEARER", "a wrong token", ["n,,\x01auth=Bearer wrong\x01\x01"], [`?${bearerNotice}`, "535 5.7.8"]],
+  ["OAUTHBEARER", "a key that is not known", ["n,,\x01auth=Bearer new-key\x01\x01"], ["454 4.7.0"]],
+  ["OAUTHBEARER", "channel binding", ["p=tls-exporter,,\x01auth=Bearer to-ken\x01\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "no header", ["\x01auth=Bearer to-ken\x01\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "no token", ["n,,\x01host=h\x01\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "two tokens", ["n,,\x01auth=Bearer to-ken\x01auth=Bearer to-ken\x01\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "no end", ["n,,\x01auth=Bearer to-ken\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "another scheme", ["n,,\x01auth=Basic to-ken\x01\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "a line end in the name", ["n,a=u\n,\x01auth=Bearer to-ken\x01\x01"], ["501 5.5.2"]],
+  ["OAUTHBEARER", "nothing", [""], ["501 5.5.2"]],
+  ["XOAUTH2", "a token", ["user=u\x01auth=Bearer to-ken\x01\x01"], ["of u"]],
+  ["XOAUTH2", "a token and no name", ["user=\x01auth=Bearer to-ken\x01\x01"], ["of "]],
+  ["XOAUTH2", "a token after an empty challenge", [undefined, "user=u\x01auth=Bearer to-ken\x01\x01"], ["?", "of u"]],
+  ["XOAUTH2", "a wrong token", ["user=u\x01auth=Bearer wrong\x01\x01"], [`?${xoauth2Notice}`, "535 5.7.8"]],
+  ["XOAUTH2", "a key that is not known", ["user=u\x01auth=Bearer new-key\x01\x01"], ["454 4.7.0"]],
+  ["XOAUTH2", "no user", ["auth=Bearer to-ken\x01\x01"], ["501 5.5.2"]],
+  ["XOAUTH2", "no end", ["user=u\x01auth=Bearer to-ken"], ["501 5.5.2"]],
 ];
 for (const [name, what, messages, said] of rows) {
   test(`${name} with ${what} hears ${said.join(", ")}`, async () => {
@@ -90,6 +127,12 @@ test("the mechanisms are those that have rows, and a name is found as it is writ
 
 test("a mechanism that cannot work in this session is neither named nor found", () => {
   const unnamed: Proofs = { ...proofs, channel: channelWithoutName };
-  assert.deepEqual(mechanismNames(unnamed), ["PLAIN", "LOGIN", "EXTERNAL", "SCRAM-SHA-256"]);
+  assert.deepEqual(mechanismNames(unnamed), ["PLAIN", "LOGIN", "EXTERNAL", "OAUTHBEARER", "XOAUTH2", "SCRAM-SHA-256"]);
   assert.equal(mechanismNamed("SCRAM-SHA-256-PLUS", unnamed), undefined);
+});
+
+test("mechanisms for tokens exist only where somebody's tokens are taken", () => {
+  const without: Proofs = { ...proofs, areTokensTaken: () => false };
+  assert.deepEqual(mechanismNames(without), ["PLAIN", "LOGIN", "EXTERNAL", ...others]);
+  assert.equal(mechanismNamed("XOAUTH2", without), undefined);
 });

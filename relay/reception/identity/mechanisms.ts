@@ -5,12 +5,13 @@
  * Not offered: CRAM-MD5, for which a relay would have to know the passwords themselves, and NTLM, which is MD4 and DES.
  */
 import { external } from "./external.ts";
+import { oauthBearer, xoauth2 } from "./tokens/bearer.ts";
 import { login } from "./login.ts";
 import type { Mechanism, Proofs } from "./mechanism.ts";
 import { plain } from "./plain.ts";
 import { scramSha256, scramSha256Plus } from "./scramexchange.ts";
 
-const mechanisms: readonly Mechanism[] = [plain, login, external, scramSha256, scramSha256Plus];
+const mechanisms: readonly Mechanism[] = [plain, login, external, oauthBearer, xoauth2, scramSha256, scramSha256Plus];
 
 /** Those that can be used where this can be shown. */
 export function mechanismNames(proofs: Proofs): readonly string[] {

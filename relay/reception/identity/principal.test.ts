@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { credentialOf } from "../../../test/support/submission.ts";
-import type { CredentialDocument } from "../../../api/relayconfig.ts";
+import { signingIssuer } from "../../../test/support/tokens.ts";
+import type { CredentialDocument, TokenIssuerDocument } from "../../../api/relayconfig.ts";
+import { knownTokenKeys } from "../../../api/identity/tokenkey.ts";
 import { askAgain, networkPrincipal, type Principal } from "./principal.ts";
 
 const [one, other] = [credentialOf("shop", "a/one"), credentialOf("shop", "b/other")];
@@ -51,11 +53,44 @@ const rows: readonly (readonly [string, Principal, readonly CredentialDocument[]
 ];
 for (const [what, principal, credentials, at, expected] of rows) {
   test(`askAgain() leaves ${expected}: ${what}`, () => {
-    assert.equal(leftOf(askAgain(principal, { credentials: new Map([["shop", credentials]]) }, at)), expected);
+    assert.equal(
+      leftOf(askAgain(principal, { credentials: new Map([["shop", credentials]]), relay: {} }, at)),
+      expected,
+    );
+  });
+}
+
+const issued: TokenIssuerDocument = {
+  kind: "OIDC",
+  name: "staff",
+  issuer: "https://login.example.com",
+  audience: "mailboat",
+  usernameClaim: "sub",
+  keys: [signingIssuer("ES256", "a").key, signingIssuer("ES256", "b").key],
+};
+const [keyA, keyB] = knownTokenKeys(issued.keys);
+const issuerRows: readonly (readonly [string, readonly TokenIssuerDocument[], boolean])[] = [
+  ["nothing was loaded since", [issued], true],
+  ["all is loaded anew", [structuredClone(issued)], true],
+  ["another key came", [{ ...issued, keys: [...issued.keys, signingIssuer("ES256", "c").key] }], true],
+  ["its key is gone", [{ ...issued, keys: issued.keys.slice(1) }], false],
+  ["another key has its id", [{ ...issued, keys: [signingIssuer("ES256", "a").key] }], false],
+  ["the issuer is gone", [], false],
+  ["another audience is asked for", [{ ...issued, audience: "other" }], false],
+  ["another claim names the user", [{ ...issued, usernameClaim: "email" }], false],
+];
+for (const [what, tokenIssuers, stands] of issuerRows) {
+  test(`askAgain() ${stands ? "keeps" : "ends"} a token's login: ${what}`, () => {
+    assert.ok(keyA !== undefined && keyB !== undefined);
+    const proof = { kind: "token", issuer: issued, key: keyA, identities: ["x"] } as const;
+    const principal: Principal = { kind: "user", name: "x", proof, until: 5 };
+    const standing = { credentials: new Map(), relay: { tokenIssuers: [...tokenIssuers] } };
+    assert.equal(askAgain(principal, standing, 0), stands ? principal : undefined);
+    assert.equal(askAgain(principal, standing, 5), undefined);
   });
 }
 
 test("askAgain() asks by the user's own name", () => {
   const credentials = new Map([["another", [one, other]]]);
-  assert.equal(leftOf(askAgain(user, { credentials }, 0)), "nothing");
+  assert.equal(leftOf(askAgain(user, { credentials, relay: {} }, 0)), "nothing");
 });

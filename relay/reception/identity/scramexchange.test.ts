@@ -37,6 +37,8 @@ function proofsOf(credentials: readonly CredentialDocument[], connection: Channe
   const byName = Map.groupBy(credentials, ({ username }) => username);
   return {
     password: () => assert.fail("no password travels"),
+    token: () => assert.fail("no token travels"),
+    areTokensTaken: () => false,
     certificate: () => assert.fail("no certificate is shown"),
     challenge: (username) => passwords.challenge({ credentials: byName, relay }, username),
     nonce: () => "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
@@ -50,7 +52,7 @@ async function say(step: Step, message: string): Promise<Step> {
 }
 
 function wordsOf(step: Step): string {
-  if (step.kind === "challenge") return step.data.toString();
+  if (step.kind === "challenge" || step.kind === "notice") return step.data.toString();
   if (step.kind === "refusal") return `${step.code} ${step.enhanced}`;
   const { name, proof } = step.principal;
   return `${name}: ${proof.kind === "password" ? proof.credentials.map(({ identity }) => identity).join() : proof.kind}`;

@@ -3,7 +3,7 @@
  * Nothing schedules or runs pods here.
  */
 import { generateKeyPairSync, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { argv } from "node:process";
@@ -31,7 +31,8 @@ export interface OwnControlPlane extends ControlPlane {
   readonly facts: PlaneFacts;
   /** Kills the API server without a word. */
   killServer(): Promise<void>;
-  startServer(): Promise<void>;
+  /** With a key (PEM) that signs ServiceAccounts' tokens from now on; those that were signed before go on being good. */
+  startServer(signingKey?: string): Promise<void>;
 }
 
 const handoverFlag = "--control-plane=";
@@ -88,7 +89,8 @@ export async function startControlPlane(directory: string): Promise<OwnControlPl
     killServer: async () => {
       await server?.kill("SIGKILL");
     },
-    startServer: async () => {
+    startServer: async (signingKey) => {
+      if (signingKey !== undefined) writeFileSync(join(directory, nextKeyFile), signingKey);
       server = startServer({ programs, directory, etcdPort, port });
       await untilReady(port);
     },
@@ -149,6 +151,8 @@ interface ServerStart {
   readonly port: number;
 }
 
+const nextKeyFile = "sa-next.key";
+
 function startServer({ programs, directory, etcdPort, port }: ServerStart): Program {
   const at = (name: string): string => join(directory, name);
   const flags = {
@@ -164,7 +168,7 @@ function startServer({ programs, directory, etcdPort, port }: ServerStart): Prog
     "service-cluster-ip-range": "10.0.0.0/16,fd00:10::/112",
     "service-account-issuer": "https://kubernetes.default.svc",
     "service-account-key-file": at("sa.key"),
-    "service-account-signing-key-file": at("sa.key"),
+    "service-account-signing-key-file": at(existsSync(at(nextKeyFile)) ? nextKeyFile : "sa.key"),
     "audit-policy-file": at("audit.yaml"),
     "audit-log-path": at("audit.log"),
     // In megabytes: no test reads on in a second file.
@@ -176,6 +180,7 @@ function startServer({ programs, directory, etcdPort, port }: ServerStart): Prog
     "disable-admission-plugins": "ServiceAccount",
   };
   const args = Object.entries(flags).flatMap(([name, value]) => (value === "" ? [] : [`--${name}=${value}`]));
+  if (existsSync(at(nextKeyFile))) args.push(`--service-account-key-file=${at(nextKeyFile)}`);
   return new Program({ command: [programs.apiserver, ...args], logFile: at("apiserver.txt") });
 }
 

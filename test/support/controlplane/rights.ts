@@ -11,12 +11,15 @@ import { keepSecret } from "../secrets/confidence.ts";
 export const operatorAccount = "mailboat-operator";
 
 const ruleList = z.array(
-  z.strictObject({
-    apiGroups: z.array(z.string()),
-    resources: z.array(z.string()),
-    resourceNames: z.array(z.string()).optional(),
-    verbs: z.array(z.string()),
-  }),
+  z.union([
+    z.strictObject({
+      apiGroups: z.array(z.string()),
+      resources: z.array(z.string()),
+      resourceNames: z.array(z.string()).optional(),
+      verbs: z.array(z.string()),
+    }),
+    z.strictObject({ nonResourceURLs: z.array(z.string()), verbs: z.array(z.string()) }),
+  ]),
 );
 
 function rulesIn(name: string): z.infer<typeof ruleList> {
@@ -79,7 +82,7 @@ export function grantRights(plane: ControlPlane, namespace: string): string {
   const name = operatorAccount;
   const subjects = [{ kind: "ServiceAccount", name, namespace }];
   const roleRef = (kind: string) => ({ apiGroup: "rbac.authorization.k8s.io", kind, name });
-  const everywhere = [...rulesIn("kinds"), ...rulesIn("resources"), ...rulesIn("namespaces")];
+  const everywhere = ["kinds", "resources", "namespaces", "tokenkeys"].flatMap(rulesIn);
   const given = [...rulesIn("secrets"), ...rulesIn("configmaps")];
   const own = [...rulesIn("election"), ...given];
   const items = [
