@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { ListenerDocument } from "../../api/relayconfig.ts";
+import type { ListenerDocument, TokenIssuerDocument } from "../../api/relayconfig.ts";
 import { makeAuthority, makeClient } from "../support/clientcertificates.ts";
 import { credentialFor, type DomainPlan } from "../support/configuration.ts";
 import { makeCertificate, makeEd25519Key } from "../support/keys.ts";
@@ -14,9 +14,10 @@ import { RelayProgram } from "../support/relay.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import type { SmtpClient } from "../support/smtpclient.ts";
 import { subjectOf } from "../support/stage.ts";
+import { signingIssuer } from "../support/tokens.ts";
 import { openAs, transact, type Proof } from "../support/wirelogins.ts";
 
-type Identity = "shop" | "late" | "billing" | "stranger" | "erp" | "node" | "pod" | "printers";
+type Identity = "shop" | "late" | "billing" | "stranger" | "erp" | "node" | "pod" | "account" | "ann" | "mailer" | "printers";
 
 const directory = makeResultsDirectory(import.meta.url, "relay");
 const certificate = makeCertificate(directory, "relay.example.net");
@@ -24,6 +25,24 @@ const keys = [makeEd25519Key("ed")];
 
 const authority = await makeAuthority("clients");
 const spiffe = "spiffe://cluster.local/ns/erp/sa/app";
+
+const [cluster, staff] = [signingIssuer("RS256", "cluster"), signingIssuer("ES256", "staff")];
+const [clusterUrl, staffUrl] = ["https://kubernetes.default.svc", "https://login.example.com/staff"];
+const tokenIssuers: readonly TokenIssuerDocument[] = [
+  { kind: "ServiceAccounts", issuer: clusterUrl, audience: "mailboat", keys: [cluster.key] },
+  {
+    kind: "OIDC",
+    name: "staff",
+    issuer: staffUrl,
+    audience: "mailboat",
+    usernameClaim: "email",
+    groupsClaim: "groups",
+    keys: [staff.key],
+  },
+];
+const exp = Math.floor(Date.now() / 1000) + 3_600;
+const ofStaff = { iss: staffUrl, aud: "mailboat", sub: "4711", exp };
+const account = { namespace: "erp", name: "app" };
 
 const proofs: Readonly<Record<Identity, Proof>> = {
   shop: { kind: "password", username: "app", password: "of the shop" },
@@ -34,6 +53,12 @@ const proofs: Readonly<Record<Identity, Proof>> = {
   erp: { kind: "certificate", pair: await makeClient(authority, { commonName: "erp" }) },
   node: { kind: "certificate", pair: await makeClient(authority, { dnsNames: ["node.erp.example"] }) },
   pod: { kind: "certificate", pair: await makeClient(authority, { uris: [spiffe] }) },
+  account: {
+    kind: "token",
+    token: cluster.token({ iss: clusterUrl, aud: ["mailboat"], sub: "system:serviceaccount:erp:app", exp }),
+  },
+  ann: { kind: "token", token: staff.token({ ...ofStaff, email: "ann@staff.example" }) },
+  mailer: { kind: "token", token: staff.token({ ...ofStaff, email: "bob@staff.example", groups: ["mailers"] }) },
   printers: { kind: "network" },
 };
 const secrets = {
@@ -84,6 +109,24 @@ const domains: readonly DomainPlan[] = [
     senders: { certificateNames: { dnsNames: ["node.erp.example"], uris: [] } },
   },
   { ...none, domain: "pod.example", senders: { certificateNames: { dnsNames: [], uris: [spiffe] } } },
+  { ...none, domain: "account.example", senders: { serviceAccounts: [account] } },
+  {
+    ...none,
+    domain: "staff.example",
+    senders: { oidc: [{ issuer: "staff", users: ["ann@staff.example"], groups: ["mailers"] }] },
+  },
+  // A user who is called as an account, a group as a user, and an issuer as another's.
+  {
+    ...none,
+    domain: "called.example",
+    senders: {
+      serviceAccounts: [{ namespace: "erp", name: "other" }],
+      oidc: [
+        { issuer: "staff", users: ["system:serviceaccount:erp:app", "mailers"], groups: ["ann@staff.example"] },
+        { issuer: "others", users: ["ann@staff.example"], groups: ["mailers"] },
+      ],
+    },
+  },
   // Of a common name that is another's DNS name, and the other way about.
   {
     ...none,
@@ -120,6 +163,9 @@ const rows: readonly Row[] = [
   { written: "app@erp.example", domain: "erp.example", may: ["erp"] },
   { written: "app@node.erp.example", domain: "node.erp.example", may: ["node"] },
   { written: "app@pod.example", domain: "pod.example", may: ["pod"] },
+  { written: "app@account.example", domain: "account.example", may: ["account"] },
+  { written: "app@staff.example", domain: "staff.example", may: ["ann", "mailer"] },
+  { written: "app@called.example", domain: "called.example", may: [] },
   { written: "app@crossed.example", domain: "crossed.example", may: [] },
   { written: "app@open.example", domain: "open.example", may: ["printers"] },
   { written: "app@xn--mnchen-3ya.example", domain: "xn--mnchen-3ya.example", may: ["shop"] },
@@ -193,7 +239,7 @@ before(async () => {
   hop = await NextHop.start();
   relay = await RelayProgram.start({
     directory,
-    plan: { nextHops: [hop.address], domains, certificate, listeners, clientAuthorities: authority.certificate },
+    plan: { nextHops: [hop.address], domains, certificate, listeners, clientAuthorities: authority.certificate, tokenIssuers },
     ports: { servers: 0 },
   });
 });
@@ -256,6 +302,7 @@ function ownOf(who: Who): Row {
   return own;
 }
 
+const byToken = ["PLAIN", "OAUTHBEARER", "XOAUTH2"];
 const byPassword = ["PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
 
 /** By the first mechanism everything is tried, by the others what they could let in besides. */
@@ -267,11 +314,15 @@ const clients: readonly (Pick<Attempt, "who" | "listener"> & { readonly mechanis
   { who: ["erp"], listener: "submissions", mechanisms: ["EXTERNAL"] },
   { who: ["node"], listener: "submissions", mechanisms: ["EXTERNAL"] },
   { who: ["pod"], listener: "servers", mechanisms: ["none"] },
+  { who: ["account"], listener: "submissions", mechanisms: byToken },
+  { who: ["ann"], listener: "submissions", mechanisms: byToken },
+  { who: ["mailer"], listener: "submissions", mechanisms: byToken },
   { who: ["printers"], listener: "smtp", mechanisms: ["none"] },
   // Who has shown two things is both.
   { who: ["shop", "printers"], listener: "smtp", mechanisms: byPassword },
   { who: ["erp", "billing"], listener: "submissions", mechanisms: byPassword },
   { who: ["erp", "billing"], listener: "servers", mechanisms: ["PLAIN"] },
+  { who: ["erp", "account"], listener: "servers", mechanisms: byToken },
 ];
 
 for (const { who, listener, mechanisms } of clients) {
