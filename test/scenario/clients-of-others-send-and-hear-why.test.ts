@@ -10,11 +10,21 @@ import { allListeners, credentialFor, user } from "../support/configuration.ts";
 import { mailClients, type Mailing } from "../support/mailclients.ts";
 import { makeRoot, makeWorkload, type OpensslPair } from "../support/opensslclients.ts";
 import { makeResultsDirectory } from "../support/results.ts";
+import { signingIssuer } from "../support/tokens.ts";
 import { openStage, subjectOf, type Stage } from "../support/stage.ts";
 
 let stage: Stage;
 let mailing: Mailing;
 let pairs: { readonly good: OpensslPair; readonly wrong: OpensslPair };
+const cluster = signingIssuer("RS256", "cluster");
+const issuer = "https://kubernetes.default.svc";
+const senders = { serviceAccounts: [{ namespace: "shop", name: "checkout" }] };
+
+function tokenFor(audience: string): string {
+  const exp = Math.floor(Date.now() / 1000) + 3_600;
+  return cluster.token({ iss: issuer, aud: [audience], sub: "system:serviceaccount:shop:checkout", exp });
+}
+
 const spiffe = "spiffe://cluster.local/ns/shop/sa/checkout";
 const ending: (() => Promise<void>)[] = [];
 before(async () => {
@@ -30,9 +40,10 @@ before(async () => {
     plan: {
       listeners: allListeners.map((each) => ({ ...each, clientCertificates: "Optional" })),
       clientAuthorities: readFileSync(root.certificate, "utf8"),
+      tokenIssuers: [{ kind: "ServiceAccounts", issuer, audience: "mailboat", keys: [cluster.key] }],
     },
     domains: [
-      { domain: "example.com", trustedNetworks: false, certificateUris: [spiffe] },
+      { domain: "example.com", trustedNetworks: false, certificateUris: [spiffe], senders },
       { domain: "foreign.example", trustedNetworks: false, credentials: [credentialFor("other/app", "other", "hers")] },
     ],
   });
@@ -42,6 +53,8 @@ before(async () => {
     directory: stage.directory,
     username: user.name,
     password: user.password,
+    account: "system:serviceaccount:shop:checkout",
+    token: tokenFor("mailboat"),
     pair: pairs.good,
     pairName: spiffe,
   };
@@ -56,6 +69,14 @@ const words =
 /** Go and GnuTLS show no certificate that is of none of the authorities which the relay names to them. */
 const notShown = /certificate cannot be used: it leads to no|No client certificate was shown|not support .* EXTERNAL/;
 
+/** go-smtp and JavaMail tell their caller what comes before the words alone, the challenge of RFC 7628 section 3.2.2. */
+const otherAudience = /The token is for another audience|invalid_token|OAUTH2 asked for more/;
+const wrongProof: Readonly<Record<string, RegExp>> = {
+  EXTERNAL: notShown,
+  OAUTHBEARER: otherAudience,
+  XOAUTH2: otherAudience,
+};
+
 for (const client of mailClients) {
   for (const mechanism of client.mechanisms) {
     const what = `${client.name} sends by ${mechanism}, and says why not as another domain`;
@@ -68,10 +89,10 @@ for (const client of mailClients) {
       const refused = await client.send(mailing, foreign);
       assert.notEqual(refused.code, 0);
       assert.match(refused.output, words);
-      const not = { ...mailing, password: "wrong", pair: pairs.wrong };
+      const not = { ...mailing, password: "wrong", pair: pairs.wrong, token: tokenFor("another") };
       const wrong = await client.send(not, { ...foreign, subject: `wrong ${subject}` });
       assert.notEqual(wrong.code, 0);
-      assert.match(wrong.output, mechanism === "EXTERNAL" ? notShown : /Authentication credentials invalid/);
+      assert.match(wrong.output, wrongProof[mechanism] ?? /Authentication credentials invalid/);
     });
   }
 }

@@ -24,6 +24,10 @@ export interface Mailing {
   readonly directory: string;
   readonly username: string;
   readonly password: string;
+  /** In the place of the password, where the mechanism carries tokens. */
+  readonly token: string;
+  /** Whose token it is. */
+  readonly account: string;
   /** Shown where the mechanism is EXTERNAL. */
   readonly pair: OpensslPair;
   /** One of the names in it. */
@@ -63,6 +67,12 @@ function pairFor({ pair }: Mailing, { mechanism }: Letter): OpensslPair | undefi
   return mechanism === "EXTERNAL" ? pair : undefined;
 }
 
+const byToken = ["OAUTHBEARER", "XOAUTH2"];
+
+function secretFor({ token, password }: Mailing, { mechanism }: Letter): string {
+  return byToken.includes(mechanism) ? token : password;
+}
+
 /** Path without ending of files that are this letter's alone. */
 function placeOf({ directory }: Mailing, client: string, { mechanism, subject }: Letter): string {
   return join(directory, `${client}-${mechanism}-${subject.replaceAll(/\W/g, "-")}`);
@@ -80,7 +90,13 @@ try:
     client.starttls(context=context)
     client.ehlo()
     client.user, client.password = order["username"], order["password"]
-    said = {"EXTERNAL": lambda challenge=None: ""}
+    bearer = "auth=Bearer %s\\x01\\x01" % order["token"]
+    # The second answer acknowledges what is wrong with a token.
+    said = {
+        "EXTERNAL": lambda challenge=None: "",
+        "OAUTHBEARER": lambda challenge=None: "\\x01" if challenge else "n,,\\x01" + bearer,
+        "XOAUTH2": lambda challenge=None: "" if challenge else "user=\\x01" + bearer,
+    }
     client.auth(mechanism, said.get(mechanism) or getattr(client, "auth_" + mechanism.lower()))
     client.sendmail(order["from"], [order["to"]], order["message"])
     client.quit()
@@ -93,7 +109,7 @@ json.dump(answer, sys.stdout)
 const smtplib: MailClient = {
   name: "smtplib",
   lacking: lacking("python3"),
-  mechanisms: ["PLAIN", "LOGIN", "EXTERNAL"],
+  mechanisms: ["PLAIN", "LOGIN", "EXTERNAL", ...byToken],
   async send(mailing, letter) {
     const order = { ...mailing, ...letter, to, message: messageOf(letter) };
     const [code, output] = await runPython(pythonScript, order, z.tuple([z.number(), z.string()]));
@@ -118,16 +134,16 @@ const swaks: MailClient = {
 const msmtp: MailClient = {
   name: "msmtp",
   lacking: lacking("msmtp"),
-  mechanisms: ["PLAIN", "LOGIN", "SCRAM-SHA-256", "EXTERNAL"],
+  mechanisms: ["PLAIN", "LOGIN", "SCRAM-SHA-256", "EXTERNAL", ...byToken],
   async send(mailing, letter) {
     const place = placeOf(mailing, "msmtp", letter);
     const pair = pairFor(mailing, letter);
     const login =
       pair === undefined
-        ? { user: mailing.username, passwordeval: `"cat ${place}.secret"` }
+        ? { user: byToken.includes(letter.mechanism) ? mailing.account : mailing.username, passwordeval: `"cat ${place}.secret"` }
         : // Without a name this msmtp says AUTH EXTERNAL, and does not answer the challenge that follows.
           { user: mailing.pairName, tls_cert_file: pair.certificate, tls_key_file: pair.privateKey };
-    writeFileSync(`${place}.secret`, mailing.password);
+    writeFileSync(`${place}.secret`, secretFor(mailing, letter));
     writeFileSync(`${place}.eml`, messageOf(letter).replaceAll("\r\n", "\n"));
     const settings = {
       host: "localhost",
@@ -147,18 +163,22 @@ const msmtp: MailClient = {
 const curl: MailClient = {
   name: "curl",
   lacking: lacking("curl"),
-  mechanisms: ["PLAIN", "LOGIN", "EXTERNAL"],
+  mechanisms: ["PLAIN", "LOGIN", "EXTERNAL", ...byToken],
   async send(mailing, letter) {
     const file = `${placeOf(mailing, "curl", letter)}.eml`;
     writeFileSync(file, messageOf(letter));
-    const { port, ca, username, password } = mailing;
-    const server = ["--url", `smtp://localhost:${port}/client.example.net`, "--ssl-reqd", "--cacert", ca];
+    const { port, ca, username, password, token, account } = mailing;
+    const isByToken = byToken.includes(letter.mechanism);
+    // In --user the name would end at its first colon.
+    const name = isByToken ? `${encodeURIComponent(account)}@` : "";
+    const server = ["--url", `smtp://${name}localhost:${port}/client.example.net`, "--ssl-reqd", "--cacert", ca];
     const pair = pairFor(mailing, letter);
     const proof =
       pair === undefined
         ? ["--user", `${username}:${password}`]
         : ["--cert", pair.certificate, "--key", pair.privateKey];
-    const login = [...proof, "--login-options", `AUTH=${letter.mechanism}`];
+    const bearer = isByToken ? ["--oauth2-bearer", token] : proof;
+    const login = [...bearer, "--login-options", `AUTH=${letter.mechanism}`];
     const mail = ["--mail-from", letter.from, "--mail-rcpt", to, "--upload-file", file];
     // Without it the words of a reply stay with it, and its code alone is shown.
     return runCommand("curl", ["--silent", "--verbose", ...server, ...login, ...mail]);
@@ -176,7 +196,9 @@ function goClient(library: string, mechanisms: readonly string[]): MailClient {
       const file = `${placeOf(mailing, library.replace("/", "-"), letter)}.json`;
       const address = `localhost:${port}`;
       const message = messageOf(letter);
-      const order = { library, mechanism, address, ca, username, password, from, to, message };
+      const { token } = mailing;
+      const name = byToken.includes(mechanism) ? mailing.account : username;
+      const order = { library, mechanism, address, ca, username: name, password, token, from, to, message };
       writeFileSync(file, JSON.stringify({ ...order, ...pairFor(mailing, letter) }));
       return runCommand(await provideGoClients(), [file]);
     },
@@ -186,15 +208,17 @@ function goClient(library: string, mechanisms: readonly string[]): MailClient {
 const javaMail: MailClient = {
   name: "JavaMail",
   lacking: lackingJavaMail(),
-  mechanisms: ["PLAIN", "LOGIN"],
-  async send({ port, directory, username, password }, { mechanism, from, subject }) {
+  mechanisms: ["PLAIN", "LOGIN", "XOAUTH2"],
+  async send(mailing, letter) {
+    const { port, directory, username, account } = mailing;
+    const { mechanism, from, subject } = letter;
     const path = ["-cp", [...javaMailArchives, directory].join(":")];
     if (!existsSync(join(directory, "Send.class"))) {
       const source = join(repositoryRoot, folder, "Send.java");
       const compiled = await runCommand("/usr/bin/javac", [...path, "-d", directory, source]);
       if (compiled.code !== 0) return compiled;
     }
-    const login = [mechanism, String(port), username, password];
+    const login = [mechanism, String(port), mechanism === "XOAUTH2" ? account : username, secretFor(mailing, letter)];
     return runCommand("/usr/bin/java", ["-XX:TieredStopAtLevel=1", ...path, "Send", ...login, from, to, subject]);
   },
 };
@@ -202,14 +226,17 @@ const javaMail: MailClient = {
 const nodemailer: MailClient = {
   name: "nodemailer",
   lacking: false,
-  mechanisms: ["PLAIN", "LOGIN"],
-  async send({ port, ca, username, password }, { mechanism, from, subject }) {
+  mechanisms: ["PLAIN", "LOGIN", "XOAUTH2"],
+  async send({ port, ca, username, password, token, account }, { mechanism, from, subject }) {
     const transport = createTransport({
       host: "localhost",
       port,
       requireTLS: true,
       tls: { ca: readFileSync(ca) },
-      auth: { user: username, pass: password },
+      auth:
+        mechanism === "XOAUTH2"
+          ? { type: "OAuth2", user: account, accessToken: token }
+          : { user: username, pass: password },
       authMethod: mechanism,
     });
     try {
@@ -229,7 +256,7 @@ export const mailClients: readonly MailClient[] = [
   msmtp,
   curl,
   goClient("net/smtp", ["PLAIN"]),
-  goClient("go-smtp", ["PLAIN", "LOGIN", "EXTERNAL"]),
+  goClient("go-smtp", ["PLAIN", "LOGIN", "EXTERNAL", "OAUTHBEARER"]),
   javaMail,
   nodemailer,
 ];
