@@ -2,7 +2,6 @@
  * Fields that are valid and do nothing yet. Using one is no mistake, but a silent one would be a lie: the operator says
  * so in the condition Accepted (reason NotActedOnYet), and local mode in a log line. An entry goes when its behaviour comes.
  */
-import { z } from "zod";
 import { apiVersion, mailRelayKind, senderDomainKind } from "./group.ts";
 import { mailRelay, type MailRelay } from "./mailrelay.ts";
 import { senderDomain, type SenderDomain } from "./senderdomain.ts";
@@ -10,7 +9,7 @@ import { fieldPath, placeIn } from "./fault/path.ts";
 import type { Fault } from "./fault/explain.ts";
 
 export interface NotYet {
-  /** As in a manifest; `[]` stands for every entry of a list. */
+  /** As in a manifest. */
   readonly path: string;
   /** What happens instead, and what to use. */
   readonly until: string;
@@ -38,26 +37,11 @@ function once<T>(make: () => T): () => T {
 export function unusedFields(object: MailRelay | SenderDomain): Fault[] {
   const [table, defaults] =
     object.kind === mailRelayKind ? [mailRelayNotYet, plain.relay()] : [senderDomainNotYet, plain.domain()];
-  return table.flatMap((entry) =>
-    placesOf(entry.path, object)
-      .filter((path) => placeIn(object, path) !== undefined)
-      .filter((path) => JSON.stringify(placeIn(object, path)) !== JSON.stringify(placeIn(defaults, path)))
-      .map((path) => ({ path: fieldPath(path), message: `is not acted on yet: ${entry.until}` })),
-  );
-}
-
-/** Every concrete place that a path with `[]` stands for in this object. */
-function placesOf(pattern: string, object: unknown): PropertyKey[][] {
-  const [head = "", ...rest] = pattern.split("[].");
-  const start: PropertyKey[] = head.split(".");
-  return rest.reduce<PropertyKey[][]>(
-    (places, part) =>
-      places.flatMap((place) => {
-        const list = z.array(z.unknown()).safeParse(placeIn(object, place)).data ?? [];
-        return list.map((_, index) => [...place, index, ...part.split(".")]);
-      }),
-    [start],
-  );
+  return table
+    .map(({ path, until }) => ({ place: path.split("."), until }))
+    .filter(({ place }) => placeIn(object, place) !== undefined)
+    .filter(({ place }) => JSON.stringify(placeIn(object, place)) !== JSON.stringify(placeIn(defaults, place)))
+    .map(({ place, until }) => ({ path: fieldPath(place), message: `is not acted on yet: ${until}` }));
 }
 
 /** The least a MailRelay can say, with the defaults filled in: whatever differs from it was written by somebody. */

@@ -17,7 +17,8 @@ import { subjectOf } from "../support/stage.ts";
 import { signingIssuer } from "../support/tokens.ts";
 import { openAs, transact, type Proof } from "../support/wirelogins.ts";
 
-type Identity = "shop" | "late" | "billing" | "stranger" | "erp" | "node" | "pod" | "account" | "ann" | "mailer" | "printers";
+type Identity =
+  "shop" | "late" | "billing" | "stranger" | "erp" | "node" | "pod" | "account" | "ann" | "mailer" | "printers";
 
 const directory = makeResultsDirectory(import.meta.url, "relay");
 const certificate = makeCertificate(directory, "relay.example.net");
@@ -239,7 +240,14 @@ before(async () => {
   hop = await NextHop.start();
   relay = await RelayProgram.start({
     directory,
-    plan: { nextHops: [hop.address], domains, certificate, listeners, clientAuthorities: authority.certificate, tokenIssuers },
+    plan: {
+      nextHops: [hop.address],
+      domains,
+      certificate,
+      listeners,
+      clientAuthorities: authority.certificate,
+      tokenIssuers,
+    },
     ports: { servers: 0 },
   });
 });

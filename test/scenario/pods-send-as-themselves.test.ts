@@ -113,7 +113,10 @@ async function reconfigure(revision: string, tokenIssuers: readonly TokenIssuerD
 
 test("EHLO offers what carries a token where somebody's tokens are taken", async (t) => {
   const client = await open(t);
-  assert.match((await client.command("EHLO again.example.net")).text, /^AUTH PLAIN LOGIN OAUTHBEARER XOAUTH2 SCRAM-SHA-256\b/m);
+  assert.match(
+    (await client.command("EHLO again.example.net")).text,
+    /^AUTH PLAIN LOGIN OAUTHBEARER XOAUTH2 SCRAM-SHA-256\b/m,
+  );
 });
 
 for (const [mechanism, message] of Object.entries(mechanisms)) {

@@ -140,7 +140,10 @@ const msmtp: MailClient = {
     const pair = pairFor(mailing, letter);
     const login =
       pair === undefined
-        ? { user: byToken.includes(letter.mechanism) ? mailing.account : mailing.username, passwordeval: `"cat ${place}.secret"` }
+        ? {
+            user: byToken.includes(letter.mechanism) ? mailing.account : mailing.username,
+            passwordeval: `"cat ${place}.secret"`,
+          }
         : // Without a name this msmtp says AUTH EXTERNAL, and does not answer the challenge that follows.
           { user: mailing.pairName, tls_cert_file: pair.certificate, tls_key_file: pair.privateKey };
     writeFileSync(`${place}.secret`, secretFor(mailing, letter));

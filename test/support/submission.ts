@@ -245,7 +245,15 @@ export interface BedWish {
 
 export async function openBed(
   wish: SnapshotWish,
-  { patience, logLevel = "silent", clock = systemClock, checks = noChecks, limits, listenHost, ...others }: BedWish = {},
+  {
+    patience,
+    logLevel = "silent",
+    clock = systemClock,
+    checks = noChecks,
+    limits,
+    listenHost,
+    ...others
+  }: BedWish = {},
 ): Promise<Bed> {
   const spool = new MemorySpool();
   const snapshots = new TestSnapshots(snapshotOf(wish));
@@ -286,10 +294,7 @@ export async function openBed(
     connections: () => notes.connections,
     connectionsBegun: () => notes.connectionsBegun,
     async connect(listener, wished = {}) {
-      const port = submission.addresses.get(listener);
-      const document = snapshots.current().relay.listeners.find((each) => each.name === listener);
-      if (port === undefined) throw new Error(`listener ${listener} is not open`);
-      const client = await SmtpClient.connect(port, { implicitTls: document?.tlsMode === "Implicit", ...wished });
+      const client = await connectTo({ submission, snapshots }, listener, wished);
       clients.push(client);
       return client;
     },
@@ -298,4 +303,15 @@ export async function openBed(
       await submission.close(1000);
     },
   };
+}
+
+async function connectTo(
+  { submission, snapshots }: Pick<Bed, "submission" | "snapshots">,
+  listener: string,
+  wished: Partial<ClientWish>,
+): Promise<SmtpClient> {
+  const port = submission.addresses.get(listener);
+  const document = snapshots.current().relay.listeners.find((each) => each.name === listener);
+  if (port === undefined) throw new Error(`listener ${listener} is not open`);
+  return SmtpClient.connect(port, { implicitTls: document?.tlsMode === "Implicit", ...wished });
 }

@@ -30,6 +30,7 @@ const tried: ScheduledRecipient = {
   lastReply: { code: 451, enhanced: "4.2.0", text: "later" },
   delayNotified: true,
   lastAttempt: traceparent,
+  stays: true,
 };
 
 function rowOf(names: readonly string[], values: readonly ColumnValue[]): Row {
