@@ -167,6 +167,7 @@ test("a network that is trusted is not held back, and says nothing of anybody", 
   await guess(bed, "127.0.0.9", { listener: "trusted", times: 12 });
   assert.equal(codes(await comes(bed, "127.0.0.9", { listener: "trusted" })), "235 2.7.0");
   assert.equal(codes(await comes(bed, "127.0.0.9")), "235 2.7.0");
+  assert.deepEqual(bed.heldBack, []);
 });
 
 test("the log says that logins were held back and why, and never whose", async (t) => {
