@@ -10,6 +10,7 @@ import {
   type Bed,
   type BedWish,
 } from "../../test/support/submission.ts";
+import { signingIssuer, type SigningIssuer } from "../../test/support/tokens.ts";
 import type { SmtpClient } from "../../test/support/smtpclient.ts";
 
 /** Time stands still: nothing that was taken comes back. */
@@ -21,12 +22,21 @@ const listeners = [
 ];
 const [attacker, owner, elsewhere] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"] as const;
 
+const tokenIssuer = "https://kubernetes.default.svc";
+/** Whose key the relay has; one who has another under the same id, and one whose is not known yet. */
+const [known, forger, rotated] = [
+  signingIssuer("ES256", "one"),
+  signingIssuer("ES256", "one"),
+  signingIssuer("ES256", "two"),
+];
+
 async function open(t: TestContext, wish: BedWish = {}): Promise<Bed> {
   const bed = await openBed(
     {
       listeners,
       limits: { connections: 200, connectionsPerClient: 100 },
       credentials: [credentialOf("shop", "shop/mail"), credentialOf("other", "other/mail")],
+      tokenIssuers: [{ kind: "ServiceAccounts", issuer: tokenIssuer, audience: "mailboat", keys: [known.key] }],
       domains: { "example.com": { identities: ["shop/mail"] } },
       certificate: await makeCertificate(),
     },
@@ -49,6 +59,16 @@ async function greeted(bed: Bed, from: string, listener = "submissions"): Promis
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const codes = (reply: string): string => reply.slice(0, 9);
 let guesses = 0;
+
+/** A session that shows three tokens, and what each is told. */
+async function showThree(bed: Bed, { token }: SigningIssuer): Promise<readonly string[]> {
+  const claims = { iss: tokenIssuer, aud: "mailboat", sub: "system:serviceaccount:shop:checkout", exp: 600 };
+  const client = await greeted(bed, attacker);
+  const told: string[] = [];
+  for (const _ of [1, 2, 3]) told.push(codes(await client.login("", token(claims))));
+  await client.closed;
+  return told;
+}
 
 type Way = (client: SmtpClient, user: string, secret: string) => Promise<string>;
 const plain: Way = (client, user, secret) => client.login(user, secret);
@@ -180,4 +200,19 @@ test("the log says that logins were held back and why, and never whose", async (
     [{ listener: "submissions", how: "refused", failed: "client and user" }],
   );
   assert.doesNotMatch(JSON.stringify(bed.lines), /"shop"|guess \d|127\.0\.0\.2/);
+});
+
+test("wrong tokens make the passwords of their client slow, and those whose key is only new do not: at a rotation all pods of a node show them", async (t) => {
+  const bed = await open(t, { patience: { slowLoginMs: 1 } });
+  // Who was let in with a name before waits for nothing: each has another.
+  for (const [issuer, told, user, held] of [
+    [rotated, "454 4.7.0", "shop", []],
+    [forger, "535 5.7.8", "other", ["slowly client"]],
+  ] as const) {
+    const sessions = await Promise.all(Array.from({ length: 11 }, () => showThree(bed, issuer)));
+    for (const answers of sessions) assert.deepEqual(answers, [told, told, "421 4.7.0"]);
+    bed.heldBack.length = 0;
+    assert.equal(codes(await comes(bed, attacker, { user })), "235 2.7.0");
+    assert.deepEqual(bed.heldBack, held);
+  }
 });

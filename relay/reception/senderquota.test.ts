@@ -8,6 +8,7 @@ import {
   type Bed,
   type SenderEntryWish,
 } from "../../test/support/submission.ts";
+import { signingIssuer } from "../../test/support/tokens.ts";
 import { makeAuthority, makeClient, type ClientPair } from "../../test/support/clientcertificates.ts";
 import type { SmtpClient } from "../../test/support/smtpclient.ts";
 
@@ -20,10 +21,22 @@ afterEach(async () => {
 const apps = credentialOf("shop", "shop/mail");
 const certificates = { commonNames: ["erp", "crm"] };
 const secrets = [apps.identity, "shop/old", "shop/erp"];
+const [cluster, staff] = [signingIssuer("ES256", "cluster"), signingIssuer("ES256", "staff")];
+const [clusterUrl, staffUrl] = ["https://kubernetes.default.svc", "https://login.example.com"];
+const accounts = ["checkout", "invoices"].map((name) => ({ namespace: "shop", name }));
+const people = { issuer: "staff", users: ["ann"], groups: ["mailers"] };
+/** As the domain grants them. */
+const tokens = [
+  ...accounts.map(({ namespace, name }) => `system:serviceaccount:${namespace}:${name}`),
+  "oidc:staff:user:ann",
+  "oidc:staff:group:mailers",
+];
+
+const standsAt = 1_000_000_000_000;
 
 /** A clock that stands: nothing comes back. Clients of 127.0.0.0/8 are trusted. */
 async function bedOf(senderEntries: readonly SenderEntryWish[], domains: readonly string[] = ["example.com"]) {
-  const wish = { trustedNetworks: true, identities: secrets, certificates, senderEntries };
+  const wish = { trustedNetworks: true, identities: [...secrets, ...tokens], certificates, senderEntries };
   const bed = await openBed(
     {
       listeners: [
@@ -39,9 +52,21 @@ async function bedOf(senderEntries: readonly SenderEntryWish[], domains: readonl
       clientAuthorities: authority.certificate,
       // The second Secret of a user, with a password of its own.
       credentials: [apps, credentialOf("shop", "shop/old", "another"), credentialOf("erp", "shop/erp")],
+      tokenIssuers: [
+        { kind: "ServiceAccounts", issuer: clusterUrl, audience: "mailboat", keys: [cluster.key] },
+        {
+          kind: "OIDC",
+          name: "staff",
+          issuer: staffUrl,
+          audience: "mailboat",
+          usernameClaim: "sub",
+          groupsClaim: "groups",
+          keys: [staff.key],
+        },
+      ],
       domains: Object.fromEntries(domains.map((domain) => [domain, wish])),
     },
-    { clock: { now: () => 1_000_000_000_000 } },
+    { clock: { now: () => standsAt } },
   );
   opened.push(bed);
   return bed;
@@ -55,11 +80,33 @@ async function session(bed: Bed, from = "127.0.0.1"): Promise<SmtpClient> {
 }
 
 async function loggedIn(bed: Bed, username: string, password?: string): Promise<SmtpClient> {
+  const client = await secured(bed);
+  assert.match(await client.login(username, password), /^235 /);
+  return client;
+}
+
+async function secured(bed: Bed): Promise<SmtpClient> {
   const client = await session(bed);
   await client.startTls();
   await client.command("EHLO client.example");
-  assert.match(await client.login(username, password), /^235 /);
   return client;
+}
+
+/** `life` makes one token of an account another. */
+async function withToken(bed: Bed, who: { readonly account: string } | Person, life = 600): Promise<SmtpClient> {
+  const client = await secured(bed);
+  const claims = { aud: "mailboat", exp: standsAt / 1000 + life };
+  const token =
+    "account" in who
+      ? cluster.token({ ...claims, iss: clusterUrl, sub: `system:serviceaccount:shop:${who.account}` })
+      : staff.token({ ...claims, iss: staffUrl, sub: who.user, groups: who.groups ?? [] });
+  assert.match(await client.login("", token), /^235 /);
+  return client;
+}
+
+interface Person {
+  readonly user: string;
+  readonly groups?: readonly string[];
 }
 
 async function showing(bed: Bed, pair: ClientPair): Promise<SmtpClient> {
@@ -121,6 +168,20 @@ test("a renewed certificate is the same identity, and one with another name is a
   assert.ok(erp !== undefined && renewed !== undefined && crm !== undefined);
   assert.deepEqual([await send(erp), await send(renewed), await send(erp)], ["taken", "taken", refused]);
   assert.equal(await send(crm), "taken");
+});
+
+test("each ServiceAccount has the whole of it, with however many pods and tokens, and so has each person of an issuer", async () => {
+  const bed = await bedOf([
+    { name: "apps", serviceAccounts: accounts, oidc: [people], limits: { messagesPerHour: 2 } },
+    { name: "free", trustedNetworks: true },
+  ]);
+  const whose = [{ account: "checkout" }, { account: "invoices" }, { user: "ann" }];
+  // Of people of whom nobody but their group is named, each is one.
+  const members = ["ben", "eve"].map((user) => ({ user, groups: ["others", "mailers"] }));
+  for (const who of [...whose, ...members]) {
+    const [one, other] = [await withToken(bed, who), await withToken(bed, who, 900)];
+    assert.deepEqual([await send(one), await send(other), await send(one)], ["taken", "taken", refused]);
+  }
 });
 
 test("who logs in is counted as who it is, and not as its network", async () => {

@@ -27,6 +27,7 @@ import { OperatorProgram } from "../support/controlplane/operator.ts";
 import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
 import { Program } from "../support/program.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
+import { keepSecret } from "../support/secrets/confidence.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();
@@ -57,6 +58,7 @@ function read(kind: string, name: string, namespace: string): Rendered {
 /** Acts as one ServiceAccount and nobody else. */
 function kubeconfigOf(namespace: string, account: string): string {
   const token = cluster().kubectl(["create", "token", account, "--namespace", namespace, "--duration", "1h"]).trim();
+  keepSecret("a token of the API server", token);
   const config = JSON.parse(readFileSync(cluster().kubeconfig, "utf8")) as { users: { user: { token: string } }[] };
   for (const { user } of config.users) user.token = token;
   const path = join(directory, `kubeconfig-${account}-${namespace}`);

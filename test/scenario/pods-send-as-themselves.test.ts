@@ -163,6 +163,18 @@ for (const [mechanism, message] of Object.entries(mechanisms)) {
   });
 }
 
+for (const [mechanism, message] of Object.entries(mechanisms)) {
+  test(`${mechanism}: a long token fits, with the command and after it (RFC 4954 section 4)`, async (t) => {
+    const groups = Array.from({ length: 160 }, (_, index) => `a group with a long name ${index}`);
+    const said = message(staffToken("ann@staff.example", ...groups));
+    assert.ok(said.length > 8_000 && said.length < 12_288, `${said.length} octets`);
+    assert.equal((await (await open(t)).command(`AUTH ${mechanism} ${said}`)).code, 235);
+    const client = await open(t);
+    assert.equal((await client.command(`AUTH ${mechanism}`)).code, 334);
+    assert.equal((await client.command(said)).code, 235);
+  });
+}
+
 test("LOGIN takes a token from who is named", async (t) => {
   const client = await open(t);
   assert.equal((await client.command(`AUTH LOGIN ${base64(account("checkout"))}`)).code, 334);

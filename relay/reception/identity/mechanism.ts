@@ -81,7 +81,7 @@ export interface TokenLogin {
   readonly token: string;
 }
 
-/** The key may be on its way; a failed login all the same, as anybody can invent such a token. */
+/** The key may be on its way; a failed login of the session all the same, as anybody can invent such a token. */
 export const unknownKey = refusal(454, "4.7.0", "The token's key is not known here yet, try again later");
 
 /** RFC 4954 section 6: for good. */

@@ -37,6 +37,7 @@ const noEnd = refusal(535, "5.7.8", "The token has no end: use one with an expir
 const ended = refusal(535, "5.7.8", "The token has expired");
 const otherUser = refusal(535, "5.7.8", "The user name is not that of the token: leave it empty, or name the token's");
 const noUser = refusal(535, "5.7.8", "The token does not name its user in the claim that this relay looks at");
+const noSuchKey = refusal(535, "5.7.8", "The token is signed with a key that its issuer does not publish");
 const notYet = refusal(454, "4.7.0", "The token is not valid yet, try again later");
 
 export interface TokenCheckParts {
@@ -68,7 +69,7 @@ export function createTokenCheck({ now, unknownKeys }: TokenCheckParts): TokenCh
       const { issuer, key } = judged;
       if (key === undefined) {
         const isNew = unknownKeys.seen(nameOf(issuer), token.keyId ?? "", at) === "awaited";
-        return isNew || issuer.keys.length === 0 ? unknownKey : invalidLogin;
+        return isNew || issuer.keys.length === 0 ? unknownKey : noSuchKey;
       }
       const proven = await verify(library, text, {
         keys: keySetOf(library, issuer),

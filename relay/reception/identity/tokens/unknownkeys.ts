@@ -7,11 +7,15 @@
  * none of them ever lets anybody in. A list that is full forgets the oldest, whose tokens are then answered for now once more.
  */
 
-/** The operator reads an issuer's keys at most once a minute, and needs some seconds to see the report and to bring them. */
-const patienceMs = 150_000;
+/**
+ * Nearly three minutes may pass though all is well: ten seconds until the operator sees the report, a minute when it has read the
+ * issuer just before, and as much again and a half until the kubelet brings what was written. The rest is for an API server or an
+ * issuer that is away for some minutes, as it likely is while its keys change.
+ */
+const patienceMs = 600_000;
 /** The operator looks at reports every ten seconds, less often where there are hundreds of relays. */
 const reportedMs = 90_000;
-const forgottenMs = 600_000;
+const forgottenMs = 3_600_000;
 const idsOfAnIssuer = 64;
 
 export type Standing = "awaited" | "refused";
