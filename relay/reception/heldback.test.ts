@@ -61,11 +61,11 @@ const codes = (reply: string): string => reply.slice(0, 9);
 let guesses = 0;
 
 /** A session that shows three tokens, and what each is told. */
-async function showThree(bed: Bed, { token }: SigningIssuer): Promise<readonly string[]> {
+async function showThree(bed: Bed, issuer: SigningIssuer): Promise<readonly string[]> {
   const claims = { iss: tokenIssuer, aud: "mailboat", sub: "system:serviceaccount:shop:checkout", exp: 600 };
   const client = await greeted(bed, attacker);
   const told: string[] = [];
-  for (const _ of [1, 2, 3]) told.push(codes(await client.login("", token(claims))));
+  for (const _ of [1, 2, 3]) told.push(codes(await client.login("", issuer.token(claims))));
   await client.closed;
   return told;
 }
