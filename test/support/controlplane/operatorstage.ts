@@ -121,9 +121,9 @@ export class OperatorStage<Plane extends ControlPlane = ControlPlane> {
   /** Takes the right to list namespaces from the operator's account. */
   hideNamespaces(): void {
     const role = JSON.parse(this.plane.kubectl(["get", "clusterrole", operatorAccount, "--output=json"])) as {
-      readonly rules: readonly { readonly resources: readonly string[] }[];
+      readonly rules: readonly { readonly resources?: readonly string[] }[];
     };
-    const rules = role.rules.filter((rule) => !rule.resources.includes("namespaces"));
+    const rules = role.rules.filter((rule) => rule.resources?.includes("namespaces") !== true);
     this.plane.kubectl(["replace", "-f", "-"], JSON.stringify({ ...role, rules }));
   }
 
