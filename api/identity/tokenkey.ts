@@ -41,13 +41,18 @@ const forSignatures = z.object({ use: z.literal("sig").optional() });
 /** Those of a JWK Set that can check a token, in an order of our own; undefined where it is none. */
 export function readTokenKeys(json: unknown): readonly TokenKey[] | undefined {
   const set = keySet.safeParse(json).data;
-  const keys = set?.keys.filter((key) => forSignatures.safeParse(key).success).flatMap(usable);
+  const keys = set && distinct(set.keys.filter((key) => forSignatures.safeParse(key).success).flatMap(usable));
   return keys?.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
 }
 
 /** Of a document: those that this release knows. */
 export function knownTokenKeys(keys: readonly TokenKey[]) {
-  return keys.flatMap(usable);
+  return distinct(keys.flatMap(usable));
+}
+
+/** One that is listed twice, as for two algorithms, would be none: nobody could say which of the two is meant. */
+function distinct<Key extends object>(keys: readonly Key[]): Key[] {
+  return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()];
 }
 
 export type KnownTokenKey = ReturnType<typeof usable>[number];

@@ -153,7 +153,7 @@ for (const [mechanism, message] of Object.entries(mechanisms)) {
       [elsewhere.token(claims), /^535 5\.7\.8 Authentication credentials invalid$/],
       [forgedToken(cluster, "none", claims), /^535 5\.7\.8 /],
       [forgedToken(cluster, "HS256", claims), /^535 5\.7\.8 /],
-      [cluster.token({ ...claims, iss: "https://other" }), /^535 5\.7\.8 /],
+      [elsewhere.token({ ...claims, iss: "https://other" }), /^535 5\.7\.8 /],
     ];
     await Promise.all(
       wrong.map(async ([token, said]) => assert.match(await answerTo(t, mechanism, message(kept(token))), said)),

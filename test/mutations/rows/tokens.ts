@@ -31,6 +31,27 @@ export const tokenMutations: readonly Mutation[] = [
     test: "relay/reception/identity/tokens/tokens.test.ts",
   },
   {
+    what: "a token of any issuer logs in as long as a key of the cluster has signed it",
+    file: "relay/reception/identity/tokens/tokens.ts",
+    old: "        return otherIssuer;",
+    new: "",
+    test: "relay/reception/identity/tokens/tokens.test.ts",
+  },
+  {
+    what: "when the cluster has another issuer, its tokens are refused for good",
+    file: "relay/reception/identity/tokens/tokens.ts",
+    old: "const own = named.length > 0 ? named : issuers.filter((issuer) => isRenamed(issuer, token));",
+    new: "const own = named;",
+    test: "relay/reception/identity/tokens/tokens.test.ts",
+  },
+  {
+    what: "a key that an issuer lists twice is of no use",
+    file: "api/identity/tokenkey.ts",
+    old: "return distinct(keys.flatMap(usable));",
+    new: "return keys.flatMap(usable);",
+    test: "relay/reception/identity/tokens/tokens.test.ts",
+  },
+  {
     what: "a key that was withdrawn ends no session",
     file: "relay/reception/identity/principal.ts",
     old: "return same !== undefined && knownTokenKeys(same.keys).some((each) => isAlike(each, key));",

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TokenIssuerDocument } from "../../../../api/relayconfig.ts";
+import { readTokenKeys } from "../../../../api/identity/tokenkey.ts";
 import { forgedToken, signingIssuer } from "../../../../test/support/tokens.ts";
 import { createTokenCheck, looksLikeToken } from "./tokens.ts";
 import { UnknownKeys } from "./unknownkeys.ts";
@@ -91,7 +92,7 @@ const rows: readonly (readonly [string, string, string | undefined, string])[] =
   ["of another cluster", other.token(claims), undefined, invalid],
   [
     "of another issuer",
-    cluster.token({ ...claims, iss: "https://other" }),
+    next.token({ ...claims, iss: "https://other" }),
     undefined,
     "535 The token is of no issuer that this relay takes tokens of",
   ],
@@ -179,6 +180,35 @@ test("a key that is not there yet is waited for, is told of, and is refused once
   assert.deepEqual(keys.awaited(now + 599_000 + 91_000), []);
 });
 
+test("when the cluster has another issuer, its tokens are answered for now, and the operator hears of it; nobody can invent that", async () => {
+  const keys = new UnknownKeys();
+  const moved = { ...claims, iss: "https://oidc.example.com/cluster" };
+  const forNow = "454 The token's issuer is not known here yet, try again later or with a new token";
+  assert.equal(await told(other.token(moved), { keys }), invalid);
+  assert.equal((await told(cluster.token({ ...moved, aud: ["other"] }), { keys })).slice(0, 3), "535");
+  assert.equal((await told(cluster.token({ ...moved, exp: seconds - 1 }), { keys })).slice(0, 3), "535");
+  assert.deepEqual(keys.awaited(now), []);
+  assert.equal(await told(cluster.token(moved), { keys }), forNow);
+  assert.deepEqual(keys.awaited(now), [""]);
+  const check = createTokenCheck({ now: () => now, unknownKeys: keys });
+  assert.equal(await check.isOfOne(issuers, cluster.token(moved)), true);
+  assert.equal(await check.isOfOne(issuers, next.token(moved)), false);
+});
+
+test("a key that is listed twice is one", async () => {
+  const twice: TokenIssuerDocument = {
+    kind: "ServiceAccounts",
+    issuer: clusterIssuer,
+    audience: "mailboat",
+    keys: [cluster.key, cluster.key],
+  };
+  assert.equal(await told(cluster.token(claims), { issuers: [twice] }), account);
+  const listed = readTokenKeys({
+    keys: [cluster.jwk, { ...cluster.jwk, alg: undefined }, { ...cluster.jwk, alg: "RS512" }],
+  });
+  assert.deepEqual(listed, [cluster.key]);
+});
+
 test("what nobody would let in anyway is not waited for", async () => {
   for (const wrong of [{ exp: seconds - 1 }, { aud: "other" }, { iss: "https://other" }]) {
     const keys = new UnknownKeys();
@@ -209,7 +239,7 @@ test("a key that this release does not know keeps no other from its work", async
 test("only a token of one of the issuers is no password", async () => {
   const check = createTokenCheck({ now: () => now, unknownKeys: new UnknownKeys() });
   assert.equal(await check.isOfOne(issuers, cluster.token(claims)), true);
-  assert.equal(await check.isOfOne(issuers, cluster.token({ ...claims, iss: "https://other" })), false);
+  assert.equal(await check.isOfOne(issuers, next.token({ ...claims, iss: "https://other" })), false);
   assert.equal(await check.isOfOne(issuers, "correct horse"), false);
   assert.equal(await check.isOfOne([], cluster.token(claims)), false);
   assert.equal(looksLikeToken("first.middle.last"), false);

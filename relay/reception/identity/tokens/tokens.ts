@@ -38,6 +38,11 @@ const ended = refusal(535, "5.7.8", "The token has expired");
 const otherUser = refusal(535, "5.7.8", "The user name is not that of the token: leave it empty, or name the token's");
 const noUser = refusal(535, "5.7.8", "The token does not name its user in the claim that this relay looks at");
 const noSuchKey = refusal(535, "5.7.8", "The token is signed with a key that its issuer does not publish");
+const otherIssuer = refusal(
+  454,
+  "4.7.0",
+  "The token's issuer is not known here yet, try again later or with a new token",
+);
 const notYet = refusal(454, "4.7.0", "The token is not valid yet, try again later");
 
 export interface TokenCheckParts {
@@ -57,7 +62,8 @@ export function createTokenCheck({ now, unknownKeys }: TokenCheckParts): TokenCh
     async isOfOne(issuers, text) {
       if (issuers.length === 0 || !looksLikeToken(text)) return false;
       const token = readUnproven(await load(), text);
-      return token !== undefined && issuers.some((issuer) => isIssuerOf(issuer, token.claims));
+      if (token === undefined) return false;
+      return issuers.some((issuer) => isIssuerOf(issuer, token.claims) || isRenamed(issuer, token));
     },
     async prove(issuers, { username, token: text }) {
       const library = await load();
@@ -71,10 +77,11 @@ export function createTokenCheck({ now, unknownKeys }: TokenCheckParts): TokenCh
         const isNew = unknownKeys.seen(nameOf(issuer), token.keyId ?? "", at) === "awaited";
         return isNew || issuer.keys.length === 0 ? unknownKey : noSuchKey;
       }
+      const hasOtherName = !isIssuerOf(issuer, token.claims);
       const proven = await verify(library, text, {
         keys: keySetOf(library, issuer),
         options: {
-          ...(issuer.issuer === undefined ? {} : { issuer: issuer.issuer }),
+          ...(issuer.issuer === undefined || hasOtherName ? {} : { issuer: issuer.issuer }),
           audience: issuer.audience,
           algorithms: [...tokenAlgorithms],
           requiredClaims: ["exp", "sub"],
@@ -82,7 +89,12 @@ export function createTokenCheck({ now, unknownKeys }: TokenCheckParts): TokenCh
           clockTolerance: skewSeconds,
         },
       });
-      return "kind" in proven ? proven : principalOf({ issuer, key, claims: proven.claims, username });
+      if ("kind" in proven) return proven;
+      if (hasOtherName) {
+        unknownKeys.seen(nameOf(issuer), `of ${String(proven.claims["iss"])}`.slice(0, longestKeyId), at);
+        return otherIssuer;
+      }
+      return principalOf({ issuer, key, claims: proven.claims, username });
     },
   };
 }
@@ -124,6 +136,16 @@ function isIssuerOf(issuer: TokenIssuerDocument, claims: Claims): boolean {
   return textIn(claims, "sub")?.startsWith(serviceAccountPrefix) === true;
 }
 
+/**
+ * A cluster may be given another issuer (`--service-account-issuer`) and signs with the keys that it has: what such a key has signed is
+ * not let in, and not refused for good either. The operator reads the issuer anew, and tokens of the former one are soon renewed.
+ */
+function isRenamed(issuer: TokenIssuerDocument, { claims, keyId }: Unproven): boolean {
+  if (issuer.kind !== "ServiceAccounts" || keyId === undefined) return false;
+  const isOfAccount = textIn(claims, "sub")?.startsWith(serviceAccountPrefix) === true;
+  return isOfAccount && issuer.keys.some(({ kid }) => kid === keyId);
+}
+
 interface Judged {
   readonly kind: "judged";
   readonly issuer: TokenIssuerDocument;
@@ -134,7 +156,8 @@ interface Judged {
 /** Everything that can be told without a signature comes first: it costs least. */
 function judgeUnproven(issuers: Issuers, token: Unproven, now: number): Judged | Refusal {
   const { claims, algorithm, keyId } = token;
-  const own = issuers.filter((issuer) => isIssuerOf(issuer, claims));
+  const named = issuers.filter((issuer) => isIssuerOf(issuer, claims));
+  const own = named.length > 0 ? named : issuers.filter((issuer) => isRenamed(issuer, token));
   if (own.length === 0) return unknownIssuer;
   const audiences = [claims["aud"]].flat();
   const issuer = own.find(({ audience }) => audiences.includes(audience));
