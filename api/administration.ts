@@ -103,5 +103,10 @@ export type OwnerScope = { readonly namespace: string } | { readonly domain: str
 
 export function scopeOfOwner(owner: string): OwnerScope {
   if (owner.startsWith(namespaceWord)) return { namespace: owner.slice(namespaceWord.length) };
-  return { domain: owner.startsWith(senderWord) ? owner.slice(owner.indexOf(ofWord) + ofWord.length) : owner };
+  return { domain: senderDomainOf(owner) ?? owner };
+}
+
+/** The domain of an entry of senders; undefined where the owner is none. */
+export function senderDomainOf(owner: string): string | undefined {
+  return owner.startsWith(senderWord) ? owner.slice(owner.indexOf(ofWord) + ofWord.length) : undefined;
 }

@@ -98,6 +98,22 @@ test("planRelay() names in status who has sent what he may, once and in order", 
   assert.equal(planRelay(fullWorld()).status.limited, undefined);
 });
 
+test("planRelay() names domains and namespaces before entries of senders, and of many entries some of each domain", () => {
+  const said = (key: string) => ({ key, share: 1, isPressed: true, isLimited: true });
+  const domains = ["a.example", "b.example", "c.example", "d.example"];
+  const entries = domains.flatMap((domain) =>
+    Array.from({ length: 32 }, (_, index) => said(`sender ${domain} apps${index} somebody`)),
+  );
+  const all = [...entries, said("domain shop.example"), said("tenant shops shop"), said("sender z.example x somebody")];
+  const pods = [podOf("outbound-0", { report: { ...reportOf(), quotas: all } })];
+  const limited = planRelay({ ...fullWorld(), pods }).status.limited ?? [];
+  assert.equal(limited.length, 100);
+  assert.deepEqual(limited.slice(0, 2), ["namespace shop", "shop.example"]);
+  assert.ok(limited.includes("sender x of z.example"));
+  for (const domain of domains)
+    assert.ok(limited.filter((owner) => owner.endsWith(` of ${domain}`)).length >= 24, `entries of ${domain}`);
+});
+
 test("planRelay() keeps the last good way out while a smarthost's Secret is missing, and lets the rest take effect", () => {
   const good = fullWorld();
   const document = documentOf(planRelay(good));

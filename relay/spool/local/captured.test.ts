@@ -75,6 +75,35 @@ test("captured mail is read as it would have left, also after a restart, and is 
   await second.close();
 });
 
+test("the number of a captured message that went is never another's, and a spool that kept none of that opens all the same", () => {
+  const former = new DatabaseSync(":memory:");
+  migrate(former);
+  const made = String(former.prepare("SELECT sql FROM sqlite_schema WHERE name = 'captured'").get()?.["sql"]);
+  former.exec("DROP TABLE captured");
+  former.exec(made.replace(" AUTOINCREMENT", ""));
+  const rows = [new DatabaseSync(":memory:"), former].map((database) => {
+    migrate(database);
+    const { message } = newMessage();
+    const content = Buffer.concat([message.header, Buffer.from("body\r\n")]);
+    const stored = { ...message, content, headerBytes: message.header.length, bodyBytes: 6, bodyFile: false };
+    database
+      .prepare(insertInto("message", ["id", ...messageColumns.names, ...contentColumns]))
+      .run(...messageRow(stored));
+    const kept = new Captured(database, () => undefined);
+    kept.keep({ seq: 1, outcomes: [captured(0)], now: start });
+    kept.prune({ now: start + captureBounds.forMs + 1, roomBytes: Infinity });
+    kept.keep({ seq: 1, outcomes: [captured(0)], now: start });
+    const found = database
+      .prepare("SELECT seq FROM captured")
+      .all()
+      .map(({ seq }) => seq);
+    database.close();
+    return found;
+  });
+  // The number comes again in a spool of before: it is only not refused.
+  assert.deepEqual(rows, [[2], [1]]);
+});
+
 test("captured mail is neither in time nor late, and counts for no domain", async () => {
   const spool = await openAt(await freshDirectory());
   const { id } = await put(spool, to("one@example.net"));

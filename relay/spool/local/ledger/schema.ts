@@ -96,7 +96,8 @@ const tables: Readonly<Record<string, Table>> = {
   },
   captured: {
     columns: [
-      "seq INTEGER PRIMARY KEY",
+      // People name rows, and an open page asks for those after its last: the number of one that went is never another's.
+      "seq INTEGER PRIMARY KEY AUTOINCREMENT",
       "id TEXT NOT NULL",
       "captured_at INTEGER NOT NULL",
       "recipients TEXT NOT NULL",
