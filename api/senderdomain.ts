@@ -86,7 +86,7 @@ const sender = ruled(
       .optional()
       .describe(
         "What each identity that the entry names may send as the domain: each user name, with however many Secrets, each ServiceAccount, " +
-          "each certificate, and of trustedNetworks each client address. A client that several entries name goes by the first of them.",
+          "each person of an issuer, each certificate, and of trustedNetworks each client address. A client that several entries name goes by the first of them.",
       ),
   }),
   [exactlyOneOf("credentials", "serviceAccounts", "clientCertificates", "oidc", "trustedNetworks")],

@@ -14,7 +14,11 @@ const oidcIssuer = z.strictObject({
     /^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
     "must be an issuer URL that starts with https://",
   ).describe("Issuer URL exactly as in the token's `iss`; its keys are fetched from its discovery document."),
-  audience: z.string().min(1).max(253).describe("The `aud` a token must carry."),
+  audience: z
+    .string()
+    .min(1)
+    .max(253)
+    .describe("The `aud` a token must carry; relays of different owners need different ones."),
   usernameClaim: z.string().min(1).max(253).default("sub").describe("The claim that names the sender."),
   groupsClaim: z
     .string()
@@ -53,7 +57,10 @@ export const identities = z
           .min(1)
           .max(253)
           .default("mailboat")
-          .describe("The audience a pod's projected token must have."),
+          .describe(
+            "The audience a pod's projected token must have. Relays of different owners need different ones: whoever owns a relay gets its " +
+              "clients' tokens, and could show them at every relay of the same audience.",
+          ),
       })
       .optional()
       .describe("A pod logs in with its projected ServiceAccount token as the password."),

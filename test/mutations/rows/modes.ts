@@ -128,4 +128,12 @@ export const modeMutations: readonly Mutation[] = [
     new: "",
     test: "relay/report/pages.test.ts",
   },
+  {
+    what: "the number of a captured message that went is given to another",
+    file: "relay/spool/local/ledger/schema.ts",
+    old: '"seq INTEGER PRIMARY KEY AUTOINCREMENT"',
+    new: '"seq INTEGER PRIMARY KEY"',
+    test: "relay/spool/local/captured.test.ts",
+    only: "never another's",
+  },
 ];

@@ -214,4 +214,12 @@ export const quotaMutations: readonly Mutation[] = [
     new: "",
     test: "operator/pods/rest.test.ts",
   },
+  {
+    what: "entries of senders crowd limited domains out of status",
+    file: "operator/mailrelay/leasing.ts",
+    old: "left.rank - right.rank",
+    new: "0 * (left.rank - right.rank)",
+    test: "operator/mailrelay/plan.test.ts",
+    only: "before entries of senders",
+  },
 ];
