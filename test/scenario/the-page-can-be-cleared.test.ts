@@ -170,6 +170,9 @@ test("programs on this machine send without a login, signed; of another domain t
     refused,
     /^550 5\.7\.1 .*domain other\.example is not granted to this client: a SenderDomain with domain other\.example must name this client in its senders/,
   );
+  // MAIL, RCPT and DATA each: the log's lines come a little after the replies, and none is to come into the next test.
+  const refusals = async (): Promise<number> => (await list()).filter((one) => one.id.startsWith("refused-")).length;
+  await until("the page has all refusals", async () => (await refusals()) === 3 || undefined);
 });
 
 const cross: readonly (readonly [
