@@ -4,6 +4,7 @@
  * test/support/secrets/confidence.ts; here is what no other test does.
  */
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -12,9 +13,10 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { configurationDirectory, relayDocumentName } from "../../api/relayconfig.ts";
-import { placeText, user } from "../support/configuration.ts";
+import { primesOf } from "../../api/rsakey.ts";
+import { placeText, user, type DomainPlan } from "../support/configuration.ts";
 import { besideRelay, inspectWith } from "../support/inspection.ts";
-import { makeCertificate } from "../support/keys.ts";
+import { makeCertificate, makeRsaKey } from "../support/keys.ts";
 import { NextHop } from "../support/nexthop.ts";
 import { InternalAuthority } from "../support/peers.ts";
 import { makeResultsDirectory } from "../support/results.ts";
@@ -61,6 +63,14 @@ async function startReceiver(t: TestContext): Promise<Receiver> {
   return receiver;
 }
 
+/** Without what can be worked out from the primes, as the operator writes it. */
+function keyAsPodsHoldIt(): DomainPlan["keys"][number] {
+  const { selector, privateKey } = makeRsaKey("rsa");
+  const primes = primesOf(createPrivateKey(privateKey).export({ format: "jwk" }));
+  assert.ok(primes !== undefined);
+  return { selector, privateKey: primes };
+}
+
 async function openTalker(t: TestContext, receiver: Receiver): Promise<Stage> {
   const certificate = makeCertificate(makeResultsDirectory(file, "hop"), "localhost");
   const logins = new Map<string, number>();
@@ -81,6 +91,7 @@ async function openTalker(t: TestContext, receiver: Receiver): Promise<Stage> {
     file,
     plan: {
       peer: await authority.relay(),
+      domains: [{ domain: "example.com", keys: [keyAsPodsHoldIt()] }],
       delivery: { smarthosts: [{ ...secure, credentials: smarthostLogin }] },
       tracing: {
         endpoint: receiver.endpoint,

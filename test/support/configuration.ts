@@ -21,7 +21,7 @@ import {
   type TracingDocument,
 } from "../../api/relayconfig.ts";
 import { stableSalt } from "../../runtime/scram.ts";
-import type { DkimKey, TestCertificate } from "./keys.ts";
+import type { TestCertificate } from "./keys.ts";
 import type { PeerFiles } from "./peers.ts";
 import { keepSecret, keepSecrets } from "./secrets/confidence.ts";
 import { secretsIn } from "./secrets/documents.ts";
@@ -51,7 +51,8 @@ export interface RelayPlan {
 
 export interface DomainPlan {
   readonly domain: string;
-  readonly keys: readonly Pick<DkimKey, "selector" | "privateKey">[];
+  /** PEM, or as the operator writes RSA keys. */
+  readonly keys: readonly DomainDocument["keys"][number][];
   readonly trustedNetworks?: boolean;
   /** The domain's own way out. */
   readonly nextHops?: RelayPlan["nextHops"];

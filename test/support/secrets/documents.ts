@@ -1,4 +1,5 @@
 /** What is secret in a document: by the name of the field, as the configuration, Secrets and OpenTelemetry's settings write them. */
+import { rsaPrimes } from "../../../api/rsakey.ts";
 import { privatePartsOf } from "./spellings.ts";
 
 export interface Secret {
@@ -15,6 +16,14 @@ const isHeaders = /^headers$/i;
 export function secretsIn(value: unknown, label: string, name = ""): readonly Secret[] {
   if (typeof value === "string") return secretsOfText(value, label, name);
   if (typeof value !== "object" || value === null) return [];
+  // An RSA key as pods hold it.
+  const primes = rsaPrimes.safeParse(value);
+  if (primes.success) {
+    return Object.entries(primes.data).map(([key, number]) => ({
+      label: `${label} ${key}`,
+      octets: Buffer.from(number, "base64url"),
+    }));
+  }
   return Object.entries(value).flatMap(([key, inner]) =>
     secretsIn(inner, `${label} ${key}`, Array.isArray(value) ? name : isHeaders.test(name) ? "token" : key),
   );

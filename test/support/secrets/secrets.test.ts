@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { primesOf } from "../../../api/rsakey.ts";
 import { makeEd25519Key, makeRsaKey } from "../keys.ts";
 import { secretsIn, secretsOfSecret } from "./documents.ts";
 import { Search } from "./search.ts";
@@ -61,6 +63,23 @@ for (const key of [makeRsaKey("rsa"), makeEd25519Key("ed")]) {
     assert.ok(parts.every((part) => !isFound(part, key.record)));
   });
 }
+
+test("an RSA key is found as pods hold it, by each of its numbers", () => {
+  const { privateKey } = makeRsaKey("rsa");
+  const primes = primesOf(createPrivateKey(privateKey).export({ format: "jwk" }));
+  assert.ok(primes !== undefined);
+  const found = secretsIn({ keys: [{ selector: "rsa", privateKey: primes }] }, "document");
+  assert.deepEqual(
+    found.map(({ label }) => label),
+    ["document keys 0 privateKey p", "document keys 0 privateKey q", "document keys 0 privateKey qi"],
+  );
+  for (const { octets } of found) {
+    const text = JSON.stringify({ selector: "rsa", number: octets.toString("base64url") });
+    assert.ok(isFound(octets, text));
+    // Whoever reads the PEM file knows what the pod holds.
+    assert.ok(privatePartsOf(privateKey).some((part) => isFound(part, text)));
+  }
+});
 
 test("secrets of a document are found by their names, those of a document within too", () => {
   const document = {

@@ -40,7 +40,10 @@ function piecesOf(spelling: string): readonly string[] {
   return Array.from({ length: count }, (_, index) => spelling.slice(index * pieceLength, (index + 1) * pieceLength));
 }
 
-/** Of a private key in PEM, the number that its public key does not tell; none when it cannot be read. */
+/**
+ * Of a private key in PEM, the numbers that its public key does not tell, each of which gives the others away: RSA's exponent and, as
+ * pods hold it, its primes and their coefficient (RFC 7518 section 6.3.2). None when it cannot be read.
+ */
 export function privatePartsOf(pem: string): readonly Buffer[] {
   let key: JsonWebKey;
   try {
@@ -49,5 +52,7 @@ export function privatePartsOf(pem: string): readonly Buffer[] {
     // Tests have keys that are broken on purpose.
     return [];
   }
-  return key.d === undefined ? [] : [Buffer.from(key.d, "base64url")];
+  return [key.d, key.p, key.q, key.qi].flatMap((number) =>
+    number === undefined ? [] : [Buffer.from(number, "base64url")],
+  );
 }
