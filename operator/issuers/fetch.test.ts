@@ -21,6 +21,9 @@ async function issuerWith(t: TestContext, pages: (base: string) => Readonly<Reco
     const page = pages(base)[url];
     if (page === undefined) response.writeHead(404).end();
     else if (page === "redirect") response.writeHead(302, { location: `${base}/elsewhere` }).end();
+    else if (page === "switch") response.writeHead(101, { connection: "upgrade", upgrade: "websocket" }).end();
+    else if (page === "stall") response.write("{");
+    else if (page === "hang up") response.destroy();
     else if (page !== "silence") response.end(typeof page === "string" ? page : JSON.stringify(page));
   };
   const server = createServer({ key: leaf.privateKey, cert: leaf.certificate }, answer);
@@ -50,6 +53,9 @@ const rows: readonly (readonly [string, (base: string) => Readonly<Record<string
   ["has none", () => ({}), /^Error: it answers 404$/],
   ["leads elsewhere", () => ({ [discoveryPath]: "redirect" }), /^Error: it answers 302: redirects are not followed$/],
   ["says nothing", () => ({ [discoveryPath]: "silence" }), /^Error: no answer in time$/],
+  ["stalls", () => ({ [discoveryPath]: "stall" }), /^Error: no answer in time$/],
+  ["switches protocols", () => ({ [discoveryPath]: "switch" }), /^Error: it answers 101$/],
+  ["hangs up", () => ({ [discoveryPath]: "hang up" }), /^Error: socket hang up$/],
   [
     "is no JSON",
     () => ({ [discoveryPath]: "<html>" }),

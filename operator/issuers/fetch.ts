@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { get } from "node:https";
-import { rootCertificates } from "node:tls";
+import { getCACertificates } from "node:tls";
 import { readDiscovery, readTokenKeys } from "../../api/identity/tokenkey.ts";
 import type { IssuerKeys } from "./issuer.ts";
 
@@ -53,12 +53,21 @@ interface Way {
 }
 
 async function fetchJson(url: string, { ca, deadlineMs }: Way): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const answered = Promise.withResolvers<IncomingMessage>();
+  const late = Promise.withResolvers<never>();
   const headers = { accept: "application/json", "user-agent": "mailboat-operator" };
-  const request = get(url, { agent: false, headers, ca: ca ?? [...rootCertificates] }, resolve).on("error", reject);
-  const deadline = setTimeout(() => request.destroy(new Error("no answer in time")), deadlineMs);
+  const request = get(url, { agent: false, headers, ca: ca ?? getCACertificates("default") }, answered.resolve)
+    .on("error", answered.reject)
+    // RFC 9110 section 15.2.2: nobody asked for another protocol. Unheard, the request would end without a word.
+    .on("upgrade", (answer, socket) => {
+      socket.destroy();
+      answered.resolve(answer);
+    })
+    .on("close", () => answered.reject(new Error("it closes the connection without an answer")));
+  // Destroying the request is not enough: one that is destroyed already tells of nothing.
+  const deadline = setTimeout(() => late.reject(new Error("no answer in time")), deadlineMs);
   try {
-    const text = await bodyOf(await promise);
+    const text = await Promise.race([bodyOf(answered.promise), late.promise]);
     try {
       return JSON.parse(text) as unknown;
     } catch {
@@ -70,7 +79,8 @@ async function fetchJson(url: string, { ca, deadlineMs }: Way): Promise<unknown>
   }
 }
 
-async function bodyOf(answer: IncomingMessage): Promise<string> {
+async function bodyOf(answered: Promise<IncomingMessage>): Promise<string> {
+  const answer = await answered;
   const { statusCode = 0 } = answer;
   if (statusCode >= 300 && statusCode < 400) throw new Error(`it answers ${statusCode}: redirects are not followed`);
   if (statusCode !== 200) throw new Error(`it answers ${statusCode}`);

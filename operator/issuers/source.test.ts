@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signingIssuer } from "../../test/support/tokens.ts";
 import { ForbiddenError } from "../kube/kube.ts";
-import type { IssuerKeys } from "./issuer.ts";
+import type { IssuerFact, IssuerKeys } from "./issuer.ts";
 import { createIssuerSource } from "./source.ts";
 
 const minute = 60_000;
@@ -117,4 +117,36 @@ test("a look waits for a reading for a moment only; its end is there for the nex
     failure: undefined,
     isReading: false,
   });
+});
+
+test("a reading that does not end is given up, and the next one counts", async () => {
+  const clock: Clock = { at: 0 };
+  const first = Promise.withResolvers<IssuerKeys>();
+  const answers = [first.promise, Promise.resolve<IssuerKeys>({ issuer, keys: [key] })];
+  const source = createIssuerSource({
+    now: () => clock.at,
+    kube: { tokenIssuer: async () => Promise.resolve(undefined) },
+    fetch: async () => answers.shift() ?? Promise.reject(new Error("one reading too many")),
+    patienceMs: 1,
+  });
+  const look = async (at: number): Promise<IssuerFact> => {
+    clock.at = at;
+    return source.oidc({ issuer, ca: undefined }, false);
+  };
+  assert.equal((await look(0)).isReading, true);
+  assert.equal((await look(29_999)).isReading, true);
+  const failure = { kind: "unreadable", why: "no answer in time" };
+  assert.deepEqual(await look(30_000), { found: undefined, failure, isReading: false });
+  const found = { issuer, keys: [key] };
+  assert.deepEqual(await look(minute), { found, failure: undefined, isReading: false });
+  first.reject(new Error("much too late"));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await look(minute + 1), { found, failure: undefined, isReading: false });
+});
+
+test("of a host whose addresses all refuse, the first refusal is told", async () => {
+  const refused = ["127.0.0.1", "::1"].map((address) => new Error(`connect ECONNREFUSED ${address}:443`));
+  const { source } = counted(() => new AggregateError(refused));
+  const { failure } = await source.oidc({ issuer, ca: undefined }, false);
+  assert.deepEqual(failure, { kind: "unreadable", why: "connect ECONNREFUSED 127.0.0.1:443" });
 });

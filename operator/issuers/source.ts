@@ -3,7 +3,7 @@
  * whose key nobody knows. Whoever can reach a relay can invent such tokens: that makes one reading a minute of each issuer, and no more.
  *
  * On failure: the keys that were read before stay, the issuer is asked again a minute later, and status says why. A look waits for a
- * reading for a moment only; one that takes longer is there for the next look.
+ * reading for a moment only; one that takes longer is there for the next look, and one that does not end counts as failed.
  */
 import { ForbiddenError, type Kube } from "../kube/kube.ts";
 import { readDiscovery, readTokenKeys } from "../../api/identity/tokenkey.ts";
@@ -28,6 +28,8 @@ export interface IssuerSourceParts {
 const hourMs = 3_600_000;
 const minuteMs = 60_000;
 const usualPatienceMs = 1_000;
+/** Above what two documents may take; a reading that never ends would be the last one. */
+const longestReadingMs = 30_000;
 
 interface Entry {
   found: IssuerKeys | undefined;
@@ -51,11 +53,15 @@ export function createIssuerSource(parts: IssuerSourceParts): IssuerSource {
     entries.set(key, entry);
     entry.askedAt = at;
     for (const [other, { askedAt }] of entries) if (at - askedAt > 2 * hourMs) entries.delete(other);
+    if (entry.reading !== undefined && isAgo(entry.readAt, longestReadingMs, at)) {
+      entry.reading = undefined;
+      entry.failure = { kind: "unreadable", why: "no answer in time" };
+    }
     const isHurried = isAwaited && isAgo(entry.hurriedAt, minuteMs, at);
     if (entry.reading === undefined && (isHurried || isDue(entry, at))) {
       entry.readAt = at;
       if (isHurried) entry.hurriedAt = at;
-      entry.reading = carryOut(entry, read);
+      entry.reading = carryOut(entry, at, read);
       await waitFor(entry.reading, patienceMs);
     }
     return { found: entry.found, failure: entry.failure, isReading: entry.reading !== undefined };
@@ -80,25 +86,33 @@ function isAgo(then: number | undefined, forMs: number, at: number): boolean {
   return then === undefined || at < then || at - then >= forMs;
 }
 
-/** Never rejects. */
-async function carryOut(entry: Entry, read: Reader): Promise<void> {
+/** Never rejects. What a reading brings after another has begun is of no interest. */
+async function carryOut(entry: Entry, begunAt: number, read: Reader): Promise<void> {
+  const outcome = await outcomeOf(read);
+  if (entry.readAt !== begunAt) return;
+  entry.reading = undefined;
+  entry.failure = "failure" in outcome ? outcome.failure : undefined;
+  if ("found" in outcome) entry.found = outcome.found;
+}
+
+async function outcomeOf(read: Reader): Promise<{ found: IssuerKeys } | { failure: IssuerFailure }> {
   try {
     const answer = await read();
-    if (answer === "none") entry.failure = { kind: "none" };
-    else {
-      entry.found = answer;
-      entry.failure = undefined;
-    }
+    return answer === "none" ? { failure: { kind: "none" } } : { found: answer };
   } catch (error) {
-    entry.failure = failureIn(error);
-  } finally {
-    entry.reading = undefined;
+    return { failure: failureIn(error) };
   }
 }
 
 function failureIn(error: unknown): IssuerFailure {
   if (error instanceof ForbiddenError) return { kind: "forbidden" };
-  return { kind: "unreadable", why: error instanceof Error ? error.message : String(error) };
+  return { kind: "unreadable", why: whyOf(error) };
+}
+
+/** Of a host with several addresses Node tells one error for each, and nothing in the message that holds them. */
+function whyOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return whyOf(error.errors[0]);
+  return error instanceof Error && error.message !== "" ? error.message : String(error);
 }
 
 async function clusterKeys(kube: Pick<Kube, "tokenIssuer">): Promise<IssuerKeys | "none"> {

@@ -34,8 +34,8 @@ export const relayReferences = declareReferences<Relay>([
   ["spec.tracing.headersRef", "headers", ({ spec }) => spec.tracing?.headersRef],
   ["spec.tracing.caRef", "authorities", ({ spec }) => spec.tracing?.caRef],
   [clientAuthoritiesField, "clientAuthorities", ({ spec }) => spec.identities.clientCertificates?.caRef],
-  // Of fields that are not acted on yet: nothing uses what they hold, and a wrong name is a mistake all the same.
   ["spec.identities.oidc[].caRef", "authorities", ({ spec }) => spec.identities.oidc.map((issuer) => issuer.caRef)],
+  // Of fields that are not acted on yet: nothing uses what they hold, and a wrong name is a mistake all the same.
   ["spec.events.sinks[].secretRef", "text", ({ spec }) => (spec.events?.sinks ?? []).map((sink) => sink.secretRef)],
 ]);
 
