@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { openClusterStage } from "../support/node/clusterstage.ts";
 import { applyExamples, mailNamespace, type MailCluster, systemNamespace } from "../support/node/mailcluster.ts";
 import { underFlow } from "../support/node/flow.ts";
+import { Greed } from "../support/node/greed.ts";
 import { until } from "../support/until.ts";
 
 const scenario = openClusterStage(import.meta.url, async (cluster) => {
@@ -51,10 +52,31 @@ scenario("a new operator image with relays pinned upgrades the operator alone", 
   assert.equal(troubles, 0);
 });
 
+/** An hour of it is a message a second, and a tenth at once. */
+const limited = { domain: "hour.example", messagesPerHour: 3_600, atOnce: 360 };
+
+async function applyLimited(cluster: MailCluster): Promise<void> {
+  const { domain, messagesPerHour } = limited;
+  const credentials = { secretSelector: { matchLabels: { "mailboat.dev/login": "example-com" } } };
+  const spec = {
+    domain,
+    relayRef: { name: "outbound" },
+    senders: [{ name: "logins", credentials }],
+    limits: { messagesPerHour },
+  };
+  const metadata = { name: "hour-example", namespace: mailNamespace };
+  await cluster.node.apply({ apiVersion: "mailboat.dev/v1alpha1", kind: "SenderDomain", metadata, spec });
+  await cluster.untilCondition("senderdomain", "hour-example", { type: "Ready" });
+  // What may be sent is divided from when both pods know that they are two.
+  await cluster.untilCondition("mailrelay", "outbound", { type: "Programmed" });
+}
+
 scenario(
-  "a new relay image goes through the pods one at a time, and nothing that was accepted is lost",
+  "a new relay image goes through the pods one at a time: nothing accepted is lost, and both together keep to the hour, also after a kill -9",
   async (cluster) => {
     const before = await cluster.podIdentities();
+    await applyLimited(cluster);
+    const greed = await Greed.start(cluster, limited.domain, ["outbound-0", "outbound-1"]);
     const { longestGapSeconds } = await underFlow(cluster, "relays", async () => {
       await cluster.upgrade(["image.tag=v2"]);
       const isNew = async (): Promise<boolean> => {
@@ -67,6 +89,25 @@ scenario(
     });
     // The other pod takes what comes while one is replaced.
     assert.ok(longestGapSeconds < 15, `no message was accepted for ${longestGapSeconds} s`);
+
+    await cluster.node.killContainer(mailNamespace, "outbound-0");
+    const isBack = async (): Promise<boolean> =>
+      (await cluster.podIdentities()).some((pod) => pod.startsWith("outbound-0 ") && pod.endsWith(" 1"));
+    await until("the killed pod", isBack, 60_000);
+    await cluster.untilCondition("mailrelay", "outbound", { type: "Ready" });
+    const { accepted, refusals, seconds } = await greed.stop();
+    let arrived = await greed.arrived();
+    const hasAll = async (): Promise<boolean> => {
+      arrived = await greed.arrived();
+      return accepted.every((subject) => arrived.has(subject));
+    };
+    await until("all that was accepted", hasAll, 60_000);
+    // What no reply told of, because the pod was killed, counts as well; and of each pod one message fits into the smallest share.
+    const most = limited.atOnce + (seconds * limited.messagesPerHour) / 3_600 + before.length;
+    assert.ok(arrived.size <= most, `${arrived.size} arrived of ${most} in ${seconds} s`);
+    assert.ok(accepted.length >= limited.atOnce && refusals > 10, `${accepted.length} and ${refusals} refused`);
+    const { limitedSince } = (await cluster.status<{ limitedSince?: string }>("senderdomain", "hour-example")) ?? {};
+    assert.notEqual(limitedSince, undefined);
   },
 );
 

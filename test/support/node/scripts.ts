@@ -70,6 +70,52 @@ with open(ledger, "w", buffering=1) as accepted:
 print(json.dumps({"accepted": number, "troubles": troubles, "longestGapSeconds": longest}))
 `;
 
+/**
+ * Sends to each pod without a pause, whatever it answers, until a file says stop. What was asked and not answered is sent again as
+ * another message. Writes down which pods have refused something.
+ */
+export const greedScript = `
+import json, os, smtplib, ssl, sys, threading, time
+question = json.load(sys.stdin)
+tls = ssl.create_default_context()
+tls.check_hostname = False
+tls.verify_mode = ssl.CERT_NONE
+accepted, refusals, stop = [], [], question["stopFile"]
+
+def run(pod, host):
+    number, smtp = 0, None
+    while not os.path.exists(stop):
+        number += 1
+        subject = "greed %s %d" % (pod, number)
+        message = "From: %s\\r\\nTo: %s\\r\\nSubject: %s\\r\\n\\r\\ngreed\\r\\n" % (question["from"], question["to"], subject)
+        try:
+            if smtp is None:
+                smtp = smtplib.SMTP(host, question["port"], timeout=5)
+                smtp.starttls(context=tls)
+                smtp.login(question["username"], question["password"])
+            smtp.sendmail(question["from"], [question["to"]], message)
+            accepted.append(subject)
+        except smtplib.SMTPSenderRefused as refused:
+            if refused.smtp_code != 450:
+                smtp = None
+            elif b"has sent what it may" in refused.smtp_error:
+                refusals.append(subject)
+                open(stop + "." + pod, "w").close()
+            time.sleep(0.1)
+        except Exception as error:
+            print("trouble", pod, repr(error), file=sys.stderr)
+            smtp = None
+            time.sleep(0.2)
+
+began = time.monotonic()
+threads = [threading.Thread(target=run, args=(one["pod"], one["host"])) for one in question["senders"]]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps({"accepted": accepted, "refusals": len(refusals), "seconds": time.monotonic() - began}))
+`;
+
 /** The serial of the zone that pods see. */
 export const serialScript = `
 import json, dns.resolver
