@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { chartFolder, helmPlaces, provideHelmProgram } from "../helm.ts";
 import { repositoryRoot, resultsDirectoryOf } from "../results.ts";
 import { until } from "../until.ts";
+import { hearNode } from "./confessions.ts";
 import { buildMailboatImage, debianImage, mailboatRepository } from "./images.ts";
 import { Node } from "./node.ts";
 import { clientObjects, inboxObjects } from "./pods.ts";
@@ -69,7 +70,10 @@ export class MailCluster {
   static async open(file: string, end: (run: () => Promise<void>) => void): Promise<MailCluster> {
     const helm = await provideHelmProgram(4);
     const node = await Node.start();
-    end(() => node.stop());
+    end(async () => {
+      await hearNode(node);
+      await node.stop();
+    });
     const cluster = new MailCluster(node, helm);
     mkdirSync(resultsDirectoryOf(file), { recursive: true });
     await observed({ file, name: "setup" }, cluster, () => cluster.#prepare());
