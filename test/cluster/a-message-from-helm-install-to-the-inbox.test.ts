@@ -4,13 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { ClusterCollector, collectorEndpoint, type PrintedSpan } from "../support/node/clustercollector.ts";
 import { openClusterStage } from "../support/node/clusterstage.ts";
 import { applyExamples, mailNamespace, messageTo, podHost, type SendAnswer } from "../support/node/mailcluster.ts";
 import { login, type MailCluster, systemNamespace } from "../support/node/mailcluster.ts";
+import { debianImage, mailboatRepository } from "../support/node/images.ts";
+import { ended, examplePod, nodeExample } from "../support/node/podidentity.ts";
 import { sendScript, verifyScript } from "../support/node/scripts.ts";
+import { documentBlocks } from "../support/documentblocks.ts";
 import { repositoryRoot } from "../support/results.ts";
 import { until } from "../support/until.ts";
 
@@ -71,6 +74,52 @@ scenario("who is not let in relays nothing", async (cluster) => {
   const wrong = await cluster.python<SendAnswer>(sendScript, { ...messageTo("never"), password: "wrong" });
   assert.match(wrong.error ?? "", /SMTPAuthenticationError\(535/);
 });
+
+/** The page up to where it turns to people: a block of a manifest, and commands as they are printed. */
+async function typePage({ node }: MailCluster): Promise<void> {
+  const blocks = documentBlocks("docs/how-to/send-without-a-password.md");
+  const ofPods = blocks.filter(({ heading }) => heading === blocks[0]?.heading);
+  const env = {
+    KUBECONFIG: node.kubeconfig,
+    PATH: `${dirname(node.plan.programs.kubectl)}:${process.env["PATH"] ?? ""}`,
+  };
+  for (const { language, text } of ofPods) {
+    const patch = ["patch", "mailrelay", "outbound", "--namespace", mailNamespace, "--type=merge", "--patch", text];
+    if (language === "yaml") await node.kubectl(patch);
+    else {
+      const { code, stdout, stderr } = await node.run(["sh", "-e", "-c", `cd ${repositoryRoot}\n${text}`], { env });
+      assert.equal(code, 0, `${text}${stdout}${stderr}`);
+    }
+  }
+}
+
+scenario(
+  "pods send through the Service with nothing but their projected tokens, as the page says; a pod of another account is refused",
+  async (cluster) => {
+    const { node } = cluster;
+    const relayPods = await cluster.podIdentities();
+    await node.tagImage(debianImage, "docker.io/library/python:3-slim");
+    await typePage(cluster);
+    await ended(cluster, "checkout", "Succeeded");
+    const message = await cluster.arrived("Hello from Python");
+    assert.deepEqual(await cluster.python<boolean[]>(verifyScript, { message }), [true, true]);
+
+    const [forNode, python] = ["checkout-node", ["python3", "/app/send.py"]] as const;
+    const image = `${mailboatRepository}:v1`;
+    const metadata = { name: forNode, namespace: mailNamespace };
+    const program = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "send.mjs": await nodeExample() } };
+    const stranger = { name: "stranger", namespace: mailNamespace };
+    await node.apply(program, { apiVersion: "v1", kind: "ServiceAccount", metadata: stranger });
+    await node.apply(
+      examplePod({ name: forNode, account: "checkout", program: forNode, image, command: ["node", "/app/send.mjs"] }),
+      examplePod({ ...stranger, account: "stranger", program: "checkout", image: debianImage, command: python }),
+    );
+    await ended(cluster, forNode, "Succeeded");
+    await cluster.arrived("Hello from Node");
+    assert.match(await ended(cluster, "stranger", "Failed"), /SMTP\w+: .*550/);
+    assert.deepEqual(await cluster.podIdentities(), relayPods);
+  },
+);
 
 scenario("a changed SenderDomain is served by all pods within ten seconds", async (cluster) => {
   const hosts = ["outbound-0", "outbound-1"].map(podHost);

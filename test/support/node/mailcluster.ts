@@ -108,10 +108,12 @@ export class MailCluster {
     await this.node.importImage(archive);
   }
 
-  /** What the world's DNS says: where mail for example.net goes, and these records. Resolves when pods hear it. */
+  /** What the world's DNS says: where mail for example.net and example.org goes, and these records. Resolves when pods hear it. */
   async publish(records: readonly string[]): Promise<void> {
     const serial = this.node.setRecords([
       "example.net. 1 IN MX 10 mx.example.net.",
+      // Where the examples send to.
+      "example.org. 1 IN MX 10 mx.example.net.",
       `mx.example.net. 1 IN A ${this.#exchangerAddress}`,
       ...records,
     ]);

@@ -134,6 +134,11 @@ export class Node {
     await this.#ctr(["images", "import", archive]);
   }
 
+  /** Another name of an image that is here: pods that name it need no registry. */
+  async tagImage(image: string, name: string): Promise<void> {
+    await this.#ctr(["images", "tag", image, name]);
+  }
+
   /** Kill -9 of what runs in a pod, from outside: its first process hears none from inside. The kubelet starts it again. */
   async killContainer(namespace: string, pod: string): Promise<void> {
     const path = "jsonpath={.status.containerStatuses[0].containerID}";

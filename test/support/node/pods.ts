@@ -1,6 +1,6 @@
 /** Pods of the scenarios, with other people's mail programs. */
 
-/** Takes everything for example.net into one maildir, with STARTTLS offered. */
+/** Takes everything for example.net and example.org into one maildir, with STARTTLS offered. */
 const postfixScript = `
 set -e
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=mx.example.net -keyout /etc/ssl/mx.key -out /etc/ssl/mx.crt 2>/dev/null
@@ -13,7 +13,7 @@ mynetworks = 127.0.0.0/8
 inet_interfaces = all
 inet_protocols = ipv4
 maillog_file = /dev/stdout
-virtual_mailbox_domains = example.net
+virtual_mailbox_domains = example.net example.org
 virtual_mailbox_base = /var/mail
 virtual_mailbox_maps = static:inbox/
 virtual_uid_maps = static:65534
