@@ -71,8 +71,11 @@ export class MailCluster {
     const helm = await provideHelmProgram(4);
     const node = await Node.start();
     end(async () => {
-      await hearNode(node);
-      await node.stop();
+      try {
+        await hearNode(node);
+      } finally {
+        await node.stop();
+      }
     });
     const cluster = new MailCluster(node, helm);
     mkdirSync(resultsDirectoryOf(file), { recursive: true });
