@@ -107,7 +107,7 @@ scenario(
     const [forNode, python] = ["checkout-node", ["python3", "/app/send.py"]] as const;
     const image = `${mailboatRepository}:v1`;
     const metadata = { name: forNode, namespace: mailNamespace };
-    const program = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "send.mjs": await nodeExample() } };
+    const program = { apiVersion: "v1", kind: "ConfigMap", metadata, data: { "send.mjs": nodeExample() } };
     const stranger = { name: "stranger", namespace: mailNamespace };
     await node.apply(program, { apiVersion: "v1", kind: "ServiceAccount", metadata: stranger });
     await node.apply(

@@ -1,7 +1,7 @@
 /** The pod of the example that sends with nothing but its identity, in the variants that scenarios ask for. */
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { parseAllDocuments } from "yaml";
 import { repositoryRoot } from "../results.ts";
 import { mailNamespace, type MailCluster } from "./mailcluster.ts";
@@ -47,19 +47,12 @@ export function examplePod({ name, account, program, image, command }: PodVarian
 }
 
 /** The example for Node with its library in the same file: the node has no registry to install it from. */
-export async function nodeExample(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [join(folder, "send.mjs")],
-    absWorkingDir: repositoryRoot,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    minify: true,
-    write: false,
-    // nodemailer is CommonJS and asks for modules of Node while it runs.
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-  });
-  return outputFiles[0]?.text ?? "";
+export function nodeExample(): string {
+  // nodemailer is CommonJS and asks for modules of Node while it runs.
+  const banner = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
+  const form = ["--bundle", "--platform=node", "--format=esm", "--minify", `--banner:js=${banner}`];
+  const program = join(repositoryRoot, "node_modules/.bin/esbuild");
+  return execFileSync(program, [join(folder, "send.mjs"), ...form], { encoding: "utf8", maxBuffer: 4 * 2 ** 20 });
 }
 
 /** Resolves with what the pod printed once it has ended that way. */
