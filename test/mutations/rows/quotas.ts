@@ -175,8 +175,8 @@ export const quotaMutations: readonly Mutation[] = [
   {
     what: "a domain does not hear that its sender is limited",
     file: "api/administration.ts",
-    old: "owner.startsWith(senderWord) ? owner.slice(owner.indexOf(ofWord) + ofWord.length) : owner",
-    new: "owner",
+    old: "domain: senderDomainOf(owner) ?? owner",
+    new: "domain: owner",
     test: "operator/run/affected.test.ts",
   },
   {
