@@ -1,10 +1,15 @@
 /** What an issuer may answer, over real HTTPS. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { promisify } from "node:util";
 import { signingIssuer } from "../../test/support/tokens.ts";
 import { issueLeaf, makeCertificateAuthority } from "../trust/issue.ts";
 import { fetchIssuer } from "./fetch.ts";
@@ -102,4 +107,19 @@ for (const [what, pages, said] of rows) {
 test("an issuer whose certificate somebody else signed is not read", async (t) => {
   const issuer = await issuerWith(t, good);
   await assert.rejects(fetchIssuer({ issuer, ca: undefined }), /self-signed certificate|unable to verify/);
+});
+
+test("the roots that the operator is started with are believed where no caRef is", async (t) => {
+  const issuer = await issuerWith(t, good);
+  const folder = await mkdtemp(join(tmpdir(), "mailboat-roots-"));
+  t.after(async () => rm(folder, { recursive: true }));
+  const roots = join(folder, "roots.pem");
+  await writeFile(roots, authority.certificate);
+  const program = `import { fetchIssuer } from ${JSON.stringify(new URL("fetch.ts", import.meta.url).href)};
+    process.stdout.write((await fetchIssuer({ issuer: process.argv[1], ca: undefined })).issuer);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program, issuer], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: roots },
+    timeout: 20_000,
+  });
+  assert.equal(stdout, issuer);
 });
