@@ -32,11 +32,14 @@ const pages = globSync("*.md", { cwd: join(repositoryRoot, folder) })
 const changesCertificate = "own-certificate.md";
 const inOrder = [...pages.filter((page) => page !== changesCertificate), changesCertificate];
 
+const needsSnapshots = "needs a storage driver that takes snapshots";
 const typedWithTheChart = "test/chart/chart-installs-on-a-real-api-server.test.ts types it";
 /** Whole pages and single blocks that are typed elsewhere, or that need somebody's account. */
 const elsewhere: readonly { readonly page: string; readonly begins: string; readonly why: string }[] = [
   { page: "amazon-ses.md", begins: "aws sesv2 create-email-identity", why: "needs an account of Amazon" },
   { page: "back-up-and-restore.md", begins: "helm get values", why: typedWithTheChart },
+  { page: "back-up-and-restore.md", begins: "apiVersion: snapshot.storage", why: needsSnapshots },
+  { page: "back-up-and-restore.md", begins: "apiVersion: v1\nkind: PersistentVolumeClaim", why: needsSnapshots },
   { page: "client-certificates.md", begins: "apiVersion: cert-manager.io", why: "needs cert-manager and an issuer" },
   {
     page: "client-certificates.md",
@@ -44,6 +47,11 @@ const elsewhere: readonly { readonly page: string; readonly begins: string; read
     why: "test/scenario/a-certificate-lets-its-owner-in.test.ts types it",
   },
   { page: "delete-everything.md", begins: "", why: typedWithTheChart },
+  {
+    page: "send-without-a-password.md",
+    begins: "curl",
+    why: "needs an issuer; test/scenario/clients-of-others-send-and-hear-why.test.ts logs in by curl so",
+  },
 ];
 
 const pair = ["relay.yaml", "domain.yaml"].map((name) => join(repositoryRoot, "examples/cluster", name));
