@@ -343,7 +343,7 @@ export const mailRelayStatus = z
     limited: listAtomic(z.string().max(300), 100)
       .optional()
       .describe(
-        "Domains, and namespaces of tenants, of which mail was refused 450 in the last ten minutes because they had sent what they may in an hour; a hundred of them at most.",
+        "Domains, namespaces of tenants (`namespace shop`) and entries of senders (`sender apps of example.com`) of which mail was refused 450 in the last ten minutes because they, or an identity of the entry, had sent what they may in an hour; a hundred of them at most.",
       ),
     revision: z.string().max(64).optional().describe("Revision of the configuration that was rendered last."),
     logins: listMap(login, "secret", 100)
