@@ -13,10 +13,13 @@ import { until } from "../support/until.ts";
 const crowdSize = 5000;
 /** Of docs/sizing.md. */
 const kibibytesEach = 100;
-/** What is no matter of the relay's: two programs do not wait equally long for a processor. */
-const noiseMs = 150;
-/** On a machine that is busy a window may be a bad one; a relay that is slowed down is so in each of them. */
-const windows = 3;
+/**
+ * Twice the quiet p99 may be less than a turn of the scheduler: the flooders are programs of this machine, too, and whoever wakes up waits
+ * for some of them. Nobody who sends mail notices so little.
+ */
+const noiseMs = 40;
+/** The median of the windows counts: on a machine that is busy a window may be a bad one. More are taken while it is not clear. */
+const [fewestWindows, mostWindows] = [3, 7];
 const windowMs = 4000;
 
 async function open(t: TestContext, name: string): Promise<Stage> {
@@ -39,12 +42,14 @@ test("authenticated mail goes on beside 5,000 idle connections, slow clients and
   const restMiB = crowded.relay.peakMemoryBytes() / 1024 ** 2;
   t.after(startFloods(crowded.relay, crowdKinds));
   await until("the crowd", async () => (await connectionsOf(crowded.relay)) >= crowdSize, 40_000);
-  let isServed = false;
-  for (let window = 1; window <= windows && !isServed; window += 1) {
+  const isServed: boolean[] = [];
+  const median = (): boolean => isServed.filter(Boolean).length > isServed.length / 2;
+  const isClear = (): boolean => median() || isServed.filter((one) => !one).length > mostWindows / 2;
+  while (isServed.length < fewestWindows || !isClear()) {
     const [cpu, quietCpu] = [crowded.relay.cpuSeconds(), quiet.relay.cpuSeconds()];
     const [control, tried] = await Promise.all([sendFor(quiet.relay, windowMs), sendFor(crowded.relay, windowMs)]);
     sent += tried.length;
-    isServed = quantile(tried, 0.99) < Math.max(2 * quantile(control, 0.99), noiseMs);
+    isServed.push(quantile(tried, 0.99) < Math.max(2 * quantile(control, 0.99), noiseMs));
     t.diagnostic(
       `without a crowd: ${figuresOf(control)}, ${(quiet.relay.cpuSeconds() - quietCpu).toFixed(1)} s of CPU`,
     );
@@ -53,7 +58,7 @@ test("authenticated mail goes on beside 5,000 idle connections, slow clients and
   const present = await connectionsOf(crowded.relay);
   const peakMiB = crowded.relay.peakMemoryBytes() / 1024 ** 2;
   t.diagnostic(`${present} connections, peak ${peakMiB.toFixed(0)} MiB after ${restMiB.toFixed(0)}`);
-  assert.ok(isServed, "mail takes less than twice the time that it takes beside no crowd");
+  assert.ok(median(), "mail takes less than twice the time that it takes beside no crowd");
   assert.ok(present >= crowdSize, `${present} connections`);
   assert.ok(peakMiB < restMiB + (present * kibibytesEach) / 1024, `${peakMiB} MiB after ${restMiB}`);
   const heldBack = sum(await crowded.relay.metrics(), "mailboat_submission_held_back_logins_total");
