@@ -47,11 +47,8 @@ interface Stranger {
 const full = refusal(421, "4.3.2", "Too many connections, try again later");
 const clientFull = refusal(421, "4.7.0", "Too many connections from your address, try again later");
 const keptShare = 1 / 4;
-/**
- * A stranger keeps its place as long against others of its own client: a dozen round trips to the other side of the world, and a login
- * that is looked at slowly because somebody guesses there (slowLoginMs in relay/smtp/server/patience.ts).
- */
-export const keptForLoginMs = 12_000;
+/** A stranger keeps its place as long against others of its own client: a dozen round trips to the other side of the world. */
+const loginMs = 5000;
 
 /** How long a client is known after its last session that logged in or is trusted: some connect anew for each message. */
 const knownMs = 600_000;
@@ -85,7 +82,7 @@ export class ConnectionCount implements ClientConnections {
     const own = this.#byClient.get(newcomer.client);
     if (own !== undefined && own.all >= limits.connectionsPerClient) {
       const [oldest] = own.strangers;
-      if (oldest === undefined || this.#time.now() - oldest[1].since < keptForLoginMs) return clientFull;
+      if (oldest === undefined || this.#time.now() - oldest[1].since < loginMs) return clientFull;
       evict(oldest);
     }
     const forStrangers = limits.connections - Math.floor(limits.connections * keptShare);

@@ -12,8 +12,6 @@ import {
 } from "../../test/support/submission.ts";
 import { signingIssuer, type SigningIssuer } from "../../test/support/tokens.ts";
 import type { SmtpClient } from "../../test/support/smtpclient.ts";
-import { keptForLoginMs } from "../limits/connections.ts";
-import { usualPatience } from "../smtp/server/patience.ts";
 
 /** Time stands still: nothing that was taken comes back. */
 const clock = { now: () => 0 };
@@ -217,9 +215,4 @@ test("wrong tokens make the passwords of their client slow, and those whose key 
     assert.equal(codes(await comes(bed, attacker, { user })), "235 2.7.0");
     assert.deepEqual(bed.heldBack, held);
   }
-});
-
-test("a login that is looked at slowly keeps its place until then, whoever else comes from its address", () => {
-  const handshakesMs = 5000;
-  assert.ok(usualPatience.slowLoginMs + handshakesMs < keptForLoginMs);
 });

@@ -31,7 +31,7 @@ export const abuseMutations: readonly Mutation[] = [
   {
     what: "strangers behind an address keep out who comes to log in",
     file: "relay/limits/connections.ts",
-    old: "if (oldest === undefined || this.#time.now() - oldest[1].since < keptForLoginMs) return clientFull;",
+    old: "if (oldest === undefined || this.#time.now() - oldest[1].since < loginMs) return clientFull;",
     new: "if (oldest === undefined || oldest[1].since < 1e15) return clientFull;",
     test: "relay/limits/connections.test.ts",
   },

@@ -123,10 +123,7 @@ interface Unproven {
 /** Believed in nothing: it only says which key to ask. */
 function readUnproven(library: Jose, text: string): Unproven | undefined {
   try {
-    const { alg: algorithm, kid } = library.decodeProtectedHeader(text);
-    // A string, says RFC 7515 section 4.1.4; whoever wrote the header may have put anything there.
-    const keyId: unknown = kid;
-    if (keyId !== undefined && typeof keyId !== "string") return undefined;
+    const { alg: algorithm, kid: keyId } = library.decodeProtectedHeader(text);
     return { algorithm, keyId, claims: library.decodeJwt(text) };
   } catch {
     return undefined;
