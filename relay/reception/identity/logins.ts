@@ -2,7 +2,8 @@
  * The logins of one session: by which mechanism, what came of it, and how often they failed.
  *
  * On failure: each costs the client more time, and the third the session (RFC 4954 section 9). What a client wrote wrong, and what
- * is the matter with us, is not counted. A mechanism that throws is the connection's to answer.
+ * is the matter with us, is not counted. A mechanism that throws is the connection's to answer, and counts: what a client can make throw
+ * it could else say for ever.
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -43,6 +44,7 @@ export interface LoginsOptions {
 const failuresAllowed = 3;
 const failureDelayMs = 250;
 const nonceOctets = 18;
+const tooManyFailures = refusal(421, "4.7.0", "Too many failed logins");
 const incomplete = refusal(454, "4.7.0", "This login cannot be checked yet, try again later");
 
 export class Logins {
@@ -145,14 +147,27 @@ export class Logins {
     if (mechanism === undefined) return undefined;
     this.#username = undefined;
     this.#options.restraint.begin();
-    return async (initial) => this.#after(mechanism, await mechanism.begin(initial, this.#proofs));
+    return (initial) => this.#step(mechanism, async () => mechanism.begin(initial, this.#proofs));
+  }
+
+  async #step(mechanism: Mechanism, take: () => Promise<Step>): Promise<SaslStep> {
+    let step: Step;
+    try {
+      step = await take();
+    } catch (error) {
+      this.#options.onEnd(mechanism.name, "failure", this.#username);
+      this.#failures += 1;
+      if (this.#failures >= failuresAllowed) return tooManyFailures;
+      throw error;
+    }
+    return this.#after(mechanism, step);
   }
 
   #after(mechanism: Mechanism, step: Step): SaslStep | Promise<SaslStep> {
     switch (step.kind) {
       case "challenge": {
         const { data } = step;
-        return { kind: "challenge", data, answer: async (text) => this.#after(mechanism, await step.answer(text)) };
+        return { kind: "challenge", data, answer: (text) => this.#step(mechanism, async () => step.answer(text)) };
       }
       case "proven":
         this.#principal = step.principal;
@@ -178,7 +193,7 @@ export class Logins {
     this.#failures += 1;
     // At a rotation of keys all pods behind one address show such tokens, and their passwords must not wait for that.
     if (refused !== unknownKey) await this.#options.restraint.failed();
-    if (this.#failures >= failuresAllowed) return refusal(421, "4.7.0", "Too many failed logins");
+    if (this.#failures >= failuresAllowed) return tooManyFailures;
     await delay(failureDelayMs * this.#failures);
     // It may be a login that has not arrived, and 535 would be for good (RFC 4954 section 6).
     return hasGaps(this.#options.snapshot().gaps) ? incomplete : refused;

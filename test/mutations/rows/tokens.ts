@@ -59,6 +59,20 @@ export const tokenMutations: readonly Mutation[] = [
     test: "relay/reception/identity/principal.test.ts",
   },
   {
+    what: "a key id may be anything",
+    file: "relay/reception/identity/tokens/tokens.ts",
+    old: 'if (kid !== undefined && typeof kid !== "string") return undefined;',
+    new: "",
+    test: "relay/reception/identity/tokens/tokens.test.ts",
+  },
+  {
+    what: "a login that we cannot look at may be said for ever",
+    file: "relay/reception/identity/logins.ts",
+    old: "if (this.#failures >= failuresAllowed) return tooManyFailures;\n      throw error;",
+    new: "throw error;",
+    test: "relay/reception/identity/logins.test.ts",
+  },
+  {
     what: "a failed token that the client does not acknowledge is none",
     file: "relay/reception/identity/logins.ts",
     old: "return told.code === 421 ? told : {",

@@ -145,6 +145,11 @@ const rows: readonly (readonly [string, string, string | undefined, string])[] =
     undefined,
     "454 The token's key is not known here yet, try again later",
   ],
+  ["whose key id is an object without words", cluster.token(claims, { kid: { toString: 1 } }), undefined, invalid],
+  ["whose key id is an empty object", cluster.token(claims, { kid: {} }), undefined, invalid],
+  ["whose key id is a number", cluster.token(claims, { kid: 1 }), undefined, invalid],
+  ["whose key id is null", cluster.token(claims, { kid: null }), undefined, invalid],
+  ["whose algorithm is an object", cluster.token(claims, { alg: { toString: 1 } }), undefined, invalid],
   ["that is none", "eyJhbGciOiJub25l.eyJhbGciOiJub25l.eyJhbGciOiJub25l", undefined, invalid],
   ["that is a password", "correct horse", undefined, invalid],
 ];
@@ -188,6 +193,7 @@ test("when the cluster has another issuer, its tokens are answered for now, and 
   assert.equal((await told(cluster.token({ ...moved, aud: ["other"] }), { keys })).slice(0, 3), "535");
   assert.equal((await told(cluster.token({ ...moved, exp: seconds - 1 }), { keys })).slice(0, 3), "535");
   assert.deepEqual(keys.awaited(now), []);
+  assert.equal(await told(cluster.token({ ...moved, iss: { toString: 1 } })), forNow);
   assert.equal(await told(cluster.token(moved), { keys }), forNow);
   assert.deepEqual(keys.awaited(now), [""]);
   const check = createTokenCheck({ now: () => now, unknownKeys: keys });

@@ -91,7 +91,7 @@ export function createTokenCheck({ now, unknownKeys }: TokenCheckParts): TokenCh
       });
       if ("kind" in proven) return proven;
       if (hasOtherName) {
-        unknownKeys.seen(nameOf(issuer), `of ${String(proven.claims["iss"])}`.slice(0, longestKeyId), at);
+        unknownKeys.seen(nameOf(issuer), `of ${textIn(proven.claims, "iss") ?? ""}`.slice(0, longestKeyId), at);
         return otherIssuer;
       }
       return principalOf({ issuer, key, claims: proven.claims, username });
@@ -123,8 +123,14 @@ interface Unproven {
 /** Believed in nothing: it only says which key to ask. */
 function readUnproven(library: Jose, text: string): Unproven | undefined {
   try {
-    const { alg: algorithm, kid: keyId } = library.decodeProtectedHeader(text);
-    return { algorithm, keyId, claims: library.decodeJwt(text) };
+    const { alg: algorithm, kid }: Claims = library.decodeProtectedHeader(text);
+    // RFC 7515 section 4.1.4: a string. The header is whatever its writer likes, and an object would have no end of ways to be read.
+    if (kid !== undefined && typeof kid !== "string") return undefined;
+    return {
+      algorithm: typeof algorithm === "string" ? algorithm : undefined,
+      keyId: kid,
+      claims: library.decodeJwt(text),
+    };
   } catch {
     return undefined;
   }
@@ -166,7 +172,7 @@ function judgeUnproven(issuers: Issuers, token: Unproven, now: number): Judged |
   const { exp } = claims;
   if (typeof exp !== "number") return noEnd;
   if (exp * 1000 <= now) return ended;
-  if (String(keyId).length > longestKeyId) return invalidLogin;
+  if ((keyId ?? "").length > longestKeyId) return invalidLogin;
   const keys = knownTokenKeys(issuer.keys);
   // Without an id (RFC 7515 section 4.1.4) only one key can be meant.
   const key = keyId === undefined ? (keys.length === 1 ? keys[0] : undefined) : keys.find(({ kid }) => kid === keyId);
