@@ -47,8 +47,12 @@ interface Stranger {
 const full = refusal(421, "4.3.2", "Too many connections, try again later");
 const clientFull = refusal(421, "4.7.0", "Too many connections from your address, try again later");
 const keptShare = 1 / 4;
-/** A stranger keeps its place as long against others of its own client: a dozen round trips to the other side of the world. */
-const loginMs = 5000;
+/**
+ * A stranger keeps its place as long against others of its own client: a dozen round trips to the other side of the world, the pauses
+ * of a client that is loud, and the wait of a login that is slowed (`slowLoginMs` and `pauseMs` of relay/smtp/server/patience.ts). Were
+ * it less than those, who is slowed would always lose its place before its password is looked at, and be locked out.
+ */
+const loginMs = 15_000;
 
 /** How long a client is known after its last session that logged in or is trusted: some connect anew for each message. */
 const knownMs = 600_000;

@@ -12,6 +12,8 @@ import {
 } from "../../test/support/submission.ts";
 import { signingIssuer, type SigningIssuer } from "../../test/support/tokens.ts";
 import type { SmtpClient } from "../../test/support/smtpclient.ts";
+import { until } from "../../test/support/until.ts";
+import { usualPatience } from "../smtp/server/patience.ts";
 
 /** Time stands still: nothing that was taken comes back. */
 const clock = { now: () => 0 };
@@ -30,11 +32,15 @@ const [known, forger, rotated] = [
   signingIssuer("ES256", "two"),
 ];
 
-async function open(t: TestContext, wish: BedWish = {}): Promise<Bed> {
+async function open(
+  t: TestContext,
+  wish: BedWish = {},
+  limits = { connections: 200, connectionsPerClient: 100 },
+): Promise<Bed> {
   const bed = await openBed(
     {
       listeners,
-      limits: { connections: 200, connectionsPerClient: 100 },
+      limits,
       credentials: [credentialOf("shop", "shop/mail"), credentialOf("other", "other/mail")],
       tokenIssuers: [{ kind: "ServiceAccounts", issuer: tokenIssuer, audience: "mailboat", keys: [known.key] }],
       domains: { "example.com": { identities: ["shop/mail"] } },
@@ -180,6 +186,29 @@ test("a client that tries many names is looked at slowly, and told the truth", a
   assert.deepEqual(bed.heldBack, ["slowly client"]);
   assert.equal(codes(await comes(bed, attacker)), "235 2.7.0");
   assert.deepEqual(bed.heldBack, ["slowly client"], "it is known there by now");
+});
+
+test("a login that is slowed keeps its place until its password was looked at, whoever else comes from its address", async (t) => {
+  const { slowLoginMs } = usualPatience;
+  const roundTripsMs = 5000;
+  const time = { at: 0 };
+  const limits = { connections: 200, connectionsPerClient: 10 };
+  const bed = await open(t, { clock: { now: () => time.at }, patience: { slowLoginMs: 500 } }, limits);
+  for (const group of [0, 10, 20]) {
+    const names = Array.from({ length: 10 }, (_, each) => `name${group + each}`);
+    await Promise.all(names.map((user) => guess(bed, attacker, { user, times: 1 })));
+    await until("the guessers to be gone", () => bed.connections() === 0 || undefined, 10_000);
+  }
+  const client = await greeted(bed, attacker);
+  const answer = plain(client, "shop", password);
+  await until("the login to be held back", () => bed.heldBack.length > 0 || undefined, 10_000);
+  time.at += roundTripsMs + slowLoginMs;
+  const crowd = await Promise.all(
+    Array.from({ length: 12 }, async () => bed.connect("submission", { from: attacker })),
+  );
+  const told = await Promise.all(crowd.map((each) => each.reply()));
+  assert.equal(told.filter((each) => each.startsWith("421 4.7.0 Too many connections from your address")).length, 3);
+  assert.equal(codes(await answer), "235 2.7.0");
 });
 
 test("a network that is trusted is not held back, and says nothing of anybody", async (t) => {

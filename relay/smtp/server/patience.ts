@@ -17,7 +17,7 @@ export interface Patience {
   readonly octetsPerSecond: number;
   /** Before a loud client's next connection, and before each further command of a stranger that is loud or has said a lot. */
   readonly pauseMs: number;
-  /** Before a login is looked at whose client fails often. */
+  /** Before a login is looked at whose client fails often; in that time it must not lose its place (relay/limits/connections.ts). */
   readonly slowLoginMs: number;
 }
 

@@ -36,6 +36,14 @@ export const abuseMutations: readonly Mutation[] = [
     test: "relay/limits/connections.test.ts",
   },
   {
+    what: "a login that is slowed loses its place to who comes next from its address",
+    file: "relay/limits/connections.ts",
+    old: "const loginMs = 15_000;",
+    new: "const loginMs = 5_000;",
+    test: heldBack,
+    only: "keeps its place",
+  },
+  {
     what: "each small piece of a message is kept as it came",
     file: "runtime/octets.ts",
     old: "piece.length >= roomAtOnce || this.#pieces.length === 0",
