@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { newMessage } from "../../test/support/relayvalues.ts";
@@ -107,6 +108,30 @@ test("another name, another site and who asks to delete change nothing of the sp
   assert.equal((await ask("/api/messages", "DELETE", { "x-mailboat-token": token })).status, 200);
   assert.deepEqual(await list(), []);
   assert.equal(capturedAfter(directory, 0, 10).length, 1);
+});
+
+test("a row that cannot be shown is told of once, and keeps no other from the page", async (t) => {
+  const directory = await freshDirectory();
+  const spool = await openAt(directory);
+  for (const subject of ["The first", "Of no time", "The last"]) await capture(spool, subject, "customer@example.net");
+  await spool.close();
+  const database = new DatabaseSync(join(directory, "spool.db"));
+  // Later than any date is.
+  database.exec("UPDATE captured SET captured_at = 9000000000000000 WHERE seq = 2");
+  database.close();
+  const temporary = await mkdtemp(join(tmpdir(), "captured-page-"));
+  t.after(() => rm(temporary, { recursive: true, force: true }));
+  const told: string[] = [];
+  const onError = (error: Error): void => void told.push(error.message);
+  const wish = { directory, temporary, pod: "p", port: 0, now: () => start, lookEveryMs: 20 };
+  const page = await openCapturedSpool({ ...wish, onError });
+  t.after(() => page.close());
+  await until("the others", async () => {
+    const answer = await fetch(`http://localhost:${page.port}/api/messages`);
+    const subjects = ((await answer.json()) as readonly Outline[]).map(({ subject }) => subject);
+    return ["The last", "The first"].every((subject) => subjects.includes(subject)) || undefined;
+  });
+  assert.deepEqual(told, ["row 2 of the captured mail cannot be shown: RangeError: Invalid time value"]);
 });
 
 test("it ends when nobody looks, leaves nothing behind, and says that there is no spool", async (t) => {

@@ -2,7 +2,7 @@
  * The page over one spool: what delivery.mode kept in a relay's pod, in place of what a whole local mode tells. It reads the spool
  * and changes nothing there; what it notes itself, which mail was read say, lies in a folder of its own that goes with it.
  *
- * What cannot be read at one look is there at the next.
+ * What cannot be read at one look is there at the next; a row that holds what cannot be shown is left out and told of once.
  */
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -65,8 +65,12 @@ export async function openCapturedSpool(options: CapturedSpoolOptions): Promise<
   let last = 0;
   const look = (): void => {
     for (const row of capturedAfter(directory, last, shown)) {
-      tell(page, pod, row);
       last = row.seq;
+      try {
+        tell(page, pod, row);
+      } catch (error) {
+        onError(new Error(`row ${row.seq} of the captured mail cannot be shown: ${String(error)}`));
+      }
     }
   };
   look();

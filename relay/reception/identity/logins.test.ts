@@ -36,6 +36,19 @@ function loginsWhere(isBroken: () => boolean, ended: string[]): Logins {
   });
 }
 
+/** What a client that answers all that it is asked is told in the end. */
+async function logIn(logins: Logins, mechanism: string, answers: readonly string[]): Promise<string> {
+  const exchange = logins.exchange(mechanism);
+  assert.ok(exchange !== undefined);
+  try {
+    let step = await exchange(undefined);
+    for (const answer of answers) if (step.kind === "challenge") step = await step.answer(Buffer.from(answer));
+    return step.kind === "refusal" ? String(step.code) : step.kind;
+  } catch (error) {
+    return String(error);
+  }
+}
+
 test("logins that we cannot look at are failures of the session: the third ends it, whichever they are", async () => {
   for (const broken of [[1, 2, 3], [1, 2], [3]]) {
     const ended: string[] = [];
@@ -43,16 +56,9 @@ test("logins that we cannot look at are failures of the session: the third ends 
     const logins = loginsWhere(() => broken.includes(turn), ended);
     const told: string[] = [];
     for (turn = 1; turn <= 3; turn += 1) {
-      const exchange = logins.exchange(turn === 2 ? "LOGIN" : "PLAIN");
-      assert.ok(exchange !== undefined);
-      const answers = turn === 2 ? ["nobody", "wrong"] : [`\0nobody\0wrong${turn}`];
-      try {
-        let step = await exchange(undefined);
-        for (const answer of answers) if (step.kind === "challenge") step = await step.answer(Buffer.from(answer));
-        told.push(step.kind === "refusal" ? String(step.code) : step.kind);
-      } catch (error) {
-        told.push(String(error));
-      }
+      const isPlain = turn !== 2;
+      const answers = isPlain ? [`\0nobody\0wrong${turn}`] : ["nobody", "wrong"];
+      told.push(await logIn(logins, isPlain ? "PLAIN" : "LOGIN", answers));
     }
     const of = (each: number): string => (broken.includes(each) ? "Error: it is broken" : "535");
     assert.deepEqual(told, [of(1), of(2), "421"]);
