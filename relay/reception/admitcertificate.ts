@@ -23,13 +23,13 @@ const standsNoLonger = refusal(
   "The client certificate stands no longer: it has expired, or its authority has been withdrawn; connect again",
 );
 
-/** Undefined where none is wanted, and where it is there. */
+/** Undefined where the listener wants no certificate, and where the client has shown one that stands. */
 export function admitCertificate(snapshot: Snapshot, client: Shower): Refusal | undefined {
   if (client.listener.clientCertificates !== "Required") return undefined;
   if (!client.secure) return firstTls;
   const { shown = { kind: "unasked" }, at } = client;
   if (shown.kind === "certificate" && askAgain(shown.principal, snapshot, at) !== undefined) return undefined;
-  // Nobody could be let in, or whoever is refused may be known to the operator.
+  // Without authorities nobody can be let in; with gaps in the configuration this client's authority may be what is missing.
   if (snapshot.clientAuthorities === undefined || snapshot.gaps.relay) return cannotBeChecked;
   switch (shown.kind) {
     case "certificate":

@@ -373,10 +373,10 @@ export class ReceptionSession implements SessionRules {
 
   #clientIn(state: SessionState): Client {
     const network = this.#network.principal;
-    const shown = this.#handshake.principals(this.#logins.principal);
-    const principals = network === undefined ? shown : [...shown, network];
-    const { listener, at } = { listener: this.#listener, at: this.#mailAt };
-    return { listener, secure: state.secure, principals, shown: this.#handshake.shown, at };
+    const proven = this.#handshake.principals(this.#logins.principal);
+    const principals = network === undefined ? proven : [...proven, network];
+    const { shown } = this.#handshake;
+    return { listener: this.#listener, secure: state.secure, principals, shown, at: this.#mailAt };
   }
 
   #received(state: SessionState, envelope: Envelope): IncomingOptions["received"] {

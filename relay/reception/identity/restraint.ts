@@ -53,7 +53,7 @@ export class Restraint {
     this.#user = createHash("sha256").update(prepareUsername(username)).digest("base64");
   }
 
-  /** Resolves when the client may hear so. */
+  /** Counts it. Resolves when the client may be told of it: after the wait of a slowed login, where the login itself has not waited. */
   async failed(): Promise<void> {
     const { limits, client } = this.#options;
     if (this.#isSpared) return;

@@ -64,7 +64,7 @@ export class CommandStream extends SMTPStream {
     if (end !== undefined) return this._endDataMode(bytes ?? false, chunk.subarray(end), done);
     const flowing = bytes === undefined || stream === null || !stream.writable || stream.write(bytes);
     if (flowing || stream.destroyed) return done();
-    // One of the two comes: a stream that is given up does not drain.
+    // Whoever reads the message goes on reading, or gives it up, whose stream closes and never drains.
     this.#pace?.held(performance.now());
     const settle = (): void => {
       this.#pace?.goesOn(performance.now());

@@ -78,7 +78,7 @@ export class MailServer extends SMTPServer {
       requestCert: isAsking,
       rejectUnauthorized: false,
       // An authority may be given without the one that signed it.
-      allowPartialTrustChain: true,
+      allowPartialTrustChain: isAsking,
       // A ticket holds the client's certificate as it was verified once, and not what it was sent with.
       secureOptions: isAsking ? constants.SSL_OP_NO_TICKET : 0,
     });

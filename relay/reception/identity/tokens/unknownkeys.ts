@@ -18,7 +18,8 @@ const reportedMs = 90_000;
 const forgottenMs = 3_600_000;
 const idsOfAnIssuer = 64;
 
-export type Standing = "awaited" | "refused";
+/** Whether a token of such a key is answered for now, or for good. */
+export type UnknownKeyAnswer = "awaited" | "refused";
 
 interface OfIssuer {
   /** By id: when it was shown first. In that order. */
@@ -30,7 +31,7 @@ export class UnknownKeys {
   readonly #issuers = new Map<string, OfIssuer>();
 
   /** A token of this issuer was shown whose key nobody has brought. */
-  seen(issuer: string, keyId: string, now: number): Standing {
+  seen(issuer: string, keyId: string, now: number): UnknownKeyAnswer {
     const known = this.#issuers.get(issuer) ?? { firstSeen: new Map<string, number>(), awaitedAt: now };
     this.#issuers.set(issuer, known);
     const { firstSeen } = known;
