@@ -123,7 +123,8 @@ const listener = z.strictObject({
     .optional()
     .describe(
       "How many proofs a client needs, 1 when absent. 2: its certificate and a login by something else, such as a password; " +
-        "AUTH EXTERNAL, which is the certificate again, is no second one.",
+        "AUTH EXTERNAL, which is the certificate again, is no second one. Each grants for itself, and the two need not be of " +
+        "one person.",
     ),
   trustedNetworks: trustedNetworks()
     .default([])

@@ -58,7 +58,10 @@ export function spoolIdFrom(text: string): SpoolId | undefined {
   return isSpoolId(text) ? text : undefined;
 }
 
-/** Everything before the body. `staying` is what the giver's delivery.mode says of an address: the peer's may be another by now. */
+/**
+ * Everything before the body. `staying` is what the giver's delivery.mode says of an address: the peer may have an older one, and would
+ * send. What was taken under Send and is handed over while the mode keeps it so stays for good, which is the lesser harm: it can be read.
+ */
 export function encodeHead(
   { message, recipients }: WholeMessage,
   staying: (address: string) => Pick<ScheduledRecipient, "stays">,
