@@ -33,7 +33,7 @@ import { relayPages, type PagesOptions } from "./report/pages.ts";
 import { openTracing } from "./observe/tracing.ts";
 import { observationPort, readSettings, type Settings } from "./settings.ts";
 import { spoolMetrics, type SpoolSources } from "./spool/metrics.ts";
-import { openStore, type Store } from "./spool/local/store.ts";
+import { openStore, type Store, type StoreOptions } from "./spool/local/store.ts";
 import { startingAtOnce } from "./spool/start.ts";
 import type { Spool } from "./spool/verbs.ts";
 import { noChecks } from "./reception/checks/check.ts";
@@ -81,8 +81,7 @@ async function run(settings: Settings, log: Log, lifecycle: Lifecycle): Promise<
     // The plain schedule; jitter comes with the outcome.
     retryDelayMs: (attempt) => retryIntervalMs(attempt, snapshots.current().relay.delivery.retry),
     ownerTimeoutMs: 10_000,
-    onCommit: (writes, seconds) => metrics.spool.committed(writes, seconds),
-    onCheckpoint: (result) => metrics.spool.checkpointed(result),
+    ...countedBy(metrics.spool),
     onLost: (error) => {
       log.fatal({ error: error.message }, "the spool is lost");
       process.exit(1);
@@ -153,6 +152,15 @@ function openMetrics(sources: SpoolSources) {
       acceptedMessages: reception.acceptedMessages,
       unwrittenOutcomes: delivery.unwrittenOutcomes,
     }),
+  };
+}
+
+/** What the spool does, as metrics count it. */
+function countedBy(spool: Metrics["spool"]): Pick<StoreOptions, "onCommit" | "onCheckpoint" | "onDropped"> {
+  return {
+    onCommit: (writes, seconds) => spool.committed(writes, seconds),
+    onCheckpoint: (result) => spool.checkpointed(result),
+    onDropped: (reason, messages) => spool.dropped(reason, messages),
   };
 }
 

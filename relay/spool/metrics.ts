@@ -1,6 +1,7 @@
 /** How much waits, and how fast it is made safe. The depth is asked for at each scrape. */
 import { otherValues, type MetricsRegistry } from "../../runtime/metrics.ts";
 import type { SnapshotSource } from "../config/snapshot.ts";
+import { dropReasons, type DropReason } from "./local/captureroom.ts";
 import type { CheckpointResult } from "./local/wal/decide.ts";
 import type { Census, SpoolDepth, Waiting } from "./queue.ts";
 import { waitingMetrics } from "./waitingmetrics.ts";
@@ -19,6 +20,8 @@ export interface SpoolSources {
 export interface SpoolMetrics {
   committed(writes: number, seconds: number): void;
   checkpointed(result: CheckpointResult): void;
+  /** Captured mail that nobody can read any more. */
+  dropped(reason: DropReason, messages: number): void;
 }
 
 export function spoolMetrics(registry: MetricsRegistry, sources: SpoolSources): SpoolMetrics {
@@ -37,6 +40,12 @@ export function spoolMetrics(registry: MetricsRegistry, sources: SpoolSources): 
   });
   // An increase from nothing is seen only where the nothing was.
   for (const result of ["complete", "partial", "blocked", "failed"] as const) checkpoints.inc({ result }, 0);
+  const dropped = registry.counter({
+    name: "mailboat_spool_dropped_captured_messages",
+    help: "Captured messages that went: for their age, their number, or because the volume has no room for them",
+    labelNames: ["reason"],
+  });
+  for (const reason of dropReasons) dropped.inc({ reason }, 0);
   const refreshDepth = depthGauges(registry, sources);
   const refreshCensus = censusGauges(registry, sources);
   const refreshWaiting = waitingMetrics(registry, sources.waiting);
@@ -49,6 +58,7 @@ export function spoolMetrics(registry: MetricsRegistry, sources: SpoolSources): 
       commitSeconds.observe(seconds);
     },
     checkpointed: (result) => checkpoints.inc({ result }),
+    dropped: (reason, messages) => dropped.inc({ reason }, messages),
   };
 }
 

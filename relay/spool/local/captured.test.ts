@@ -171,7 +171,9 @@ test("an outcome that is refused leaves nothing captured", async () => {
 test("new mail is never refused for captured mail: the oldest of that goes", async () => {
   const directory = await freshDirectory();
   const volume = { capacityBytes: 80e6, highWatermarkPercent: 85 };
-  const spool = await openAt(directory, { capacity: () => volume });
+  const dropped: (readonly [string, number])[] = [];
+  const onDropped = (...told: readonly [string, number]): void => void dropped.push(told);
+  const spool = await openAt(directory, { capacity: () => volume, onDropped });
   const body = Buffer.alloc(2_600_000, "x");
   // What waits leaves room for one more message, and not for two.
   const fill = 68e6 - 4e6 - body.length;
@@ -187,6 +189,10 @@ test("new mail is never refused for captured mail: the oldest of that goes", asy
   assert.deepEqual(
     (await listed(directory)).map(([id]) => id),
     ids.slice(-2).toReversed(),
+  );
+  assert.deepEqual(
+    dropped,
+    ids.slice(0, -2).map(() => ["room", 1]),
   );
   await spool.close();
 });
@@ -204,7 +210,10 @@ test("of more than ten thousand messages the oldest go", () => {
   const kept = new Captured(database, () => undefined);
   for (let count = 0; count < captureBounds.messages + 3; count += 1)
     kept.keep({ seq: 1, outcomes: [captured(0)], now: start });
-  assert.deepEqual(kept.prune({ now: start, roomBytes: Infinity }), { messages: 3, bodies: [] });
+  assert.deepEqual(kept.prune({ now: start, roomBytes: Infinity }), {
+    dropped: { age: 0, number: 3, room: 0 },
+    bodies: [],
+  });
   assert.equal(database.prepare("SELECT min(seq) AS oldest FROM captured").get()?.["oldest"], 4);
   database.close();
 });

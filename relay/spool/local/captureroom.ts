@@ -22,6 +22,28 @@ export function roomForCaptured({ capacityBytes, highWatermarkPercent, isNearlyF
   return capacityBytes * Math.min(above / 2, largestShare);
 }
 
+/** Why captured mail goes: for its age, because there is too much of it, or because the volume has no room for it. */
+export const dropReasons = ["age", "number", "room"] as const;
+export type DropReason = (typeof dropReasons)[number];
+
+/** Messages. */
+export type Dropped = Readonly<Record<DropReason, number>>;
+
+export interface DropTold {
+  readonly onDropped: (reason: DropReason, messages: number) => void;
+  readonly log: Log;
+}
+
+/** It was kept for people to read, and nobody can any more. */
+export function tellDropped({ onDropped, log }: DropTold, dropped: Dropped): void {
+  for (const reason of dropReasons) {
+    const messages = dropped[reason];
+    if (messages === 0) continue;
+    onDropped(reason, messages);
+    log.info({ reason, messages }, "dropped captured mail");
+  }
+}
+
 export interface PruningOptions {
   /** Drops some of what is too old or too much, and resolves with how many messages went. */
   readonly prune: () => Promise<number>;

@@ -10,6 +10,8 @@ import type { StoredMessage } from "../message/stored.ts";
 import type { OpenOffer } from "../offers.ts";
 import type { Census, Waiting } from "../queue.ts";
 import type { PassOver, Postponement, Outcome } from "../verbs.ts";
+import type { Dropped } from "./captureroom.ts";
+import type { Pruned } from "./ledger/captured.ts";
 import type { CommittedBodies } from "./recover.ts";
 
 export interface WriterSettings {
@@ -97,6 +99,8 @@ export interface SettledResult {
   readonly kind: "settled";
   /** Messages whose body file may go, if they have one: none of their recipients waits, and they are no captured mail. */
   readonly removed: readonly SpoolId[];
+  /** Captured mail that went for what was captured now. */
+  readonly dropped?: Dropped;
 }
 
 export type OperationResult =
@@ -111,7 +115,7 @@ export type OperationResult =
   | { readonly kind: "census"; readonly census: Census }
   | { readonly kind: "waiting"; readonly waiting: Waiting }
   | SettledResult
-  | { readonly kind: "pruned"; readonly messages: number; readonly bodies: readonly SpoolId[] }
+  | ({ readonly kind: "pruned" } & Pruned)
   /** `messages` claims came to their end; the first of their recipients is due then. */
   | { readonly kind: "lapsed"; readonly messages: number; readonly dueAt: number | undefined }
   | { readonly kind: "error"; readonly message: string; readonly diskFull: boolean; readonly scope: ErrorScope };

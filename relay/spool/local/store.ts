@@ -25,7 +25,7 @@ import {
 import { BodyFiles } from "./bodies.ts";
 import { WriterChannel } from "./channel.ts";
 import type { DiskFaults } from "./disk/faults.ts";
-import { roomForCaptured, startPruning } from "./captureroom.ts";
+import { roomForCaptured, startPruning, tellDropped, type Dropped, type DropReason } from "./captureroom.ts";
 import { DiskSpace } from "./disk/space.ts";
 import { LocalHandoff } from "./handoff.ts";
 import type { BatchReply, Gauges, LogEndedReply, NewRow, OpenedReply, Operation, OperationResult } from "./protocol.ts";
@@ -45,6 +45,8 @@ export interface StoreOptions {
   readonly onCommit: (writes: number, seconds: number) => void;
   /** Told how each checkpoint ended; what failed or is blocked is tried again by itself. */
   readonly onCheckpoint?: (result: CheckpointResult) => void;
+  /** Told of captured mail that nobody can read any more. */
+  readonly onDropped?: (reason: DropReason, messages: number) => void;
   /** Makes the disk fail on purpose. */
   readonly faults?: DiskFaults;
   /** The writer thread ended unasked: nothing can be kept or settled any more, so the process should end and start anew. */
@@ -233,7 +235,10 @@ class SpoolStore implements Store {
       notices: rows,
       captureRoomBytes,
     });
-    if (result.kind === "settled") return result.removed;
+    if (result.kind === "settled") {
+      if (result.dropped !== undefined) this.#tellDropped(result.dropped);
+      return result.removed;
+    }
     const message = `spool: could not settle ${id}: ${result.kind === "error" ? result.message : result.kind}`;
     if (result.kind !== "error" || result.scope === "operation") throw new OutcomeRefusedError(message);
     if (result.scope === "unclaimed") throw new ClaimLostError(message);
@@ -249,7 +254,14 @@ class SpoolStore implements Store {
     const result = await this.#request({ kind: "pruneCaptured", now, roomBytes });
     if (result.kind !== "pruned") throw new Error(`spool: ${result.kind === "error" ? result.message : result.kind}`);
     for (const body of result.bodies) await this.#removeBody(body);
-    return result.messages;
+    this.#tellDropped(result.dropped);
+    const { age, number, room } = result.dropped;
+    return age + number + room;
+  }
+
+  #tellDropped(dropped: Dropped): void {
+    const { log, onDropped = () => undefined } = this.#options;
+    tellDropped({ log, onDropped }, dropped);
   }
 
   async renew(round: number, held: readonly SpoolId[]): Promise<LapsedClaims> {

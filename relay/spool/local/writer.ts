@@ -110,7 +110,7 @@ function carryOut(ledger: Ledger, operation: Operation): OperationResult {
     case "claim":
       return { kind: "claimed", rows: ledger.claim(operation) };
     case "settle":
-      return { kind: "settled", removed: ledger.settle(operation).removed };
+      return { kind: "settled", ...ledger.settle(operation) };
     case "pruneCaptured":
       return { kind: "pruned", ...ledger.captured.prune(operation) };
     case "renew":

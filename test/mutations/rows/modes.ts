@@ -103,15 +103,22 @@ export const modeMutations: readonly Mutation[] = [
   {
     what: "captured mail stays for ever",
     file: "relay/spool/local/ledger/captured.ts",
-    old: 'Number(oldest["captured_at"]) >= now - captureBounds.forMs',
-    new: 'Number(oldest["captured_at"]) >= 0',
+    old: 'if (capturedAt < now - captureBounds.forMs) return "age";',
+    new: "",
     test: "relay/spool/local/captured.test.ts",
   },
   {
     what: "captured mail has no bound in number",
     file: "relay/spool/local/ledger/captured.ts",
-    old: "this.#messages > captureBounds.messages ||",
-    new: "this.#messages > captureBounds.messages * 2 ||",
+    old: "if (this.#messages > captureBounds.messages)",
+    new: "if (this.#messages > captureBounds.messages * 2)",
+    test: "relay/spool/local/captured.test.ts",
+  },
+  {
+    what: "captured mail is dropped without a word",
+    file: "relay/spool/local/captureroom.ts",
+    old: "onDropped(reason, messages);",
+    new: "",
     test: "relay/spool/local/captured.test.ts",
   },
   {

@@ -11,6 +11,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { contentColumns, idIn, messageColumns } from "../../message/row.ts";
 import type { SpoolId } from "../../message/id.ts";
 import type { Outcome } from "../../verbs.ts";
+import type { Dropped, DropReason } from "../captureroom.ts";
 import { readRow } from "../readrow.ts";
 
 /** Whichever is reached first, beside the room that the spool has for it. */
@@ -25,7 +26,7 @@ export interface CaptureOrder {
 }
 
 export interface Pruned {
-  readonly messages: number;
+  readonly dropped: Dropped;
   /** Those of them whose body file nobody needs any more. */
   readonly bodies: readonly SpoolId[];
 }
@@ -109,19 +110,25 @@ export class Captured {
   /** What is too much, oldest first; not all of it at once. */
   prune({ now, roomBytes }: PruneOrder): Pruned {
     const bodies: SpoolId[] = [];
-    let messages = 0;
-    while (messages < prunedAtOnce) {
+    const dropped = { age: 0, number: 0, room: 0 };
+    for (let messages = 0; messages < prunedAtOnce; messages += 1) {
       const oldest = this.#oldest.get();
       if (oldest === undefined) break;
-      const isTooMuch = this.#messages > captureBounds.messages || this.#bytes > roomBytes;
-      if (!isTooMuch && Number(oldest["captured_at"]) >= now - captureBounds.forMs) break;
+      const reason = this.#whyDropped(Number(oldest["captured_at"]), { now, roomBytes });
+      if (reason === undefined) break;
+      dropped[reason] += 1;
       this.#delete.run(Number(oldest["seq"]));
       this.#account(-1, -Number(oldest["bytes"]));
-      messages += 1;
       const id = readRow(() => idIn(oldest));
       if (oldest["body_file"] !== 0 && id.kind === "read" && !this.#isNeeded(id.value)) bodies.push(id.value);
     }
-    return { messages, bodies };
+    return { dropped, bodies };
+  }
+
+  #whyDropped(capturedAt: number, { now, roomBytes }: PruneOrder): DropReason | undefined {
+    if (capturedAt < now - captureBounds.forMs) return "age";
+    if (this.#messages > captureBounds.messages) return "number";
+    return this.#bytes > roomBytes ? "room" : undefined;
   }
 
   #isNeeded(id: SpoolId): boolean {

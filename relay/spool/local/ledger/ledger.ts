@@ -293,7 +293,7 @@ export class Ledger {
   }
 
   /** Applies outcomes of claimed recipients; those of a message that is not claimed are refused: they would be a bug. */
-  settle({ id, now, outcomes, postponed, notices, captureRoomBytes }: SettleOrder): Pick<SettledResult, "removed"> {
+  settle({ id, now, outcomes, postponed, notices, captureRoomBytes }: SettleOrder): Omit<SettledResult, "kind"> {
     const claim = this.#claims.get(id);
     if (claim === undefined) throw new UnclaimedError(`spool: ${id} is not claimed`);
     const defer = claim.isFresh ? this.#deferFresh : this.#deferAgain;
@@ -331,7 +331,8 @@ export class Ledger {
     this.#total(empty ? -1 : 0, -final);
     const removed = empty && !this.captured.has(id) ? [id] : [];
     if (!hasCaptured) return { removed };
-    return { removed: [...removed, ...this.captured.prune({ now, roomBytes: captureRoomBytes }).bodies] };
+    const { bodies, dropped } = this.captured.prune({ now, roomBytes: captureRoomBytes });
+    return { removed: [...removed, ...bodies], dropped };
   }
 
   /** Ends the claims that delivery has forgotten: their recipients wait for the time that was registered with the attempt. */
