@@ -6,17 +6,21 @@ import type { Amounts, Exhausted, Quota } from "../limits/quota.ts";
 import type { QuotaHold } from "../limits/quotahold.ts";
 import { refusal, type Refusal } from "../mail/reply.ts";
 import type { MessageQuota } from "./accept/incoming.ts";
-import type { Principal } from "./identity/principal.ts";
+import type { Client } from "./admit.ts";
+import { askAgain } from "./identity/principal.ts";
 import type { SessionParts } from "./parts.ts";
 import { quotasOf } from "./quotasof.ts";
 
 const none: readonly Quota[] = [];
 const nothing: Amounts = { messages: 0, recipients: 0, bytes: 0 };
 
+/** As far as quotas ask: who sends, and when it asked to. */
+type Quoted = Pick<Client, "principals" | "at">;
+
 export class SessionQuota {
   readonly #parts: Pick<SessionParts, "snapshots" | "metrics">;
   readonly #hold: QuotaHold;
-  #principals: readonly Principal[] = [];
+  #client: Quoted = { principals: [], at: 0 };
   #domain: string | undefined;
   #cost = nothing;
   /** While a message is written it is the message that ends the hold: the client may go, and it is kept all the same. */
@@ -28,8 +32,8 @@ export class SessionQuota {
   }
 
   /** At MAIL; `sizeBytes` is what the client says of it (RFC 1870). */
-  begin(principals: readonly Principal[], domain: string | undefined, sizeBytes = 0): Refusal | undefined {
-    this.#principals = principals;
+  begin({ principals, at }: Quoted, domain: string | undefined, sizeBytes = 0): Refusal | undefined {
+    this.#client = { principals, at };
     this.#domain = domain;
     return this.#change({ messages: 1, recipients: 0, bytes: sizeBytes });
   }
@@ -64,8 +68,11 @@ export class SessionQuota {
 
   #change(cost: Amounts): Refusal | undefined {
     const { snapshots, metrics } = this.#parts;
-    const settings = this.#domain === undefined ? undefined : snapshots.current().domains.get(this.#domain);
-    const lacking = this.#hold.change(settings === undefined ? none : quotasOf(settings, this.#principals), cost);
+    const snapshot = snapshots.current();
+    const settings = this.#domain === undefined ? undefined : snapshot.domains.get(this.#domain);
+    // By what stands no longer nobody is let in, and nobody's limit is used up either.
+    const standing = this.#client.principals.flatMap((each) => askAgain(each, snapshot, this.#client.at) ?? []);
+    const lacking = this.#hold.change(settings === undefined ? none : quotasOf(settings, standing), cost);
     if (lacking === undefined) {
       this.#cost = cost;
       return undefined;

@@ -7,6 +7,7 @@ import { grantedIdentities } from "../config/granted.ts";
 import type { Quota } from "../limits/quota.ts";
 import { clientOf } from "../../runtime/network.ts";
 import { type Grant, isNamedBy } from "./grant.ts";
+import { nameAmong } from "./identity/certificate.ts";
 import type { Principal } from "./identity/principal.ts";
 
 interface Entry {
@@ -60,9 +61,9 @@ function senderQuotaOf(domain: string, entries: readonly Entry[], principals: re
   for (const principal of entries.length === 0 ? [] : principals) {
     const entry = entries.find(({ grant }) => isNamedBy(grant, principal.proof));
     if (entry === undefined) continue;
-    const { name, perHour } = entry;
+    const { name, grant, perHour } = entry;
     if (perHour === undefined) return undefined;
-    const key = senderQuota(domain, name, digestOf(countedAs(principal)));
+    const key = senderQuota(domain, name, digestOf(countedAs(principal, grant)));
     const field = `limits of the senders entry ${name}: `;
     return { key, scope: "Sender", owner: "this client", field, perHour };
   }
@@ -71,16 +72,16 @@ function senderQuotaOf(domain: string, entries: readonly Entry[], principals: re
 
 /**
  * Under what it is counted what a principal sends, the same for all its sessions: a user is one, by whichever of its Secrets it came
- * in.
+ * in, and a certificate is what the entry calls it. Its other names are its holder's to choose, who would have the limit anew by each.
  */
-function countedAs({ name, proof }: Principal): string {
+function countedAs({ name, proof }: Principal, { senders }: Grant): string {
   switch (proof.kind) {
     case "password":
       return `user ${name}`;
     case "token":
       return `token ${proof.identities[0] ?? name}`;
     case "certificate":
-      return `certificate ${name}`;
+      return `certificate ${nameAmong(proof.certificate.names, senders) ?? name}`;
     case "address":
       return `client ${clientOf(name)}`;
   }

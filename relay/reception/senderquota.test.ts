@@ -170,6 +170,31 @@ test("a renewed certificate is the same identity, and one with another name is a
   assert.equal(await send(crm), "taken");
 });
 
+test("a certificate is counted under the name that the entry has of it, whatever else its holder has it say", async () => {
+  const bed = await bedOf([
+    { name: "apps", clientCertificates: [{ commonName: "erp" }], limits: { messagesPerHour: 2 } },
+  ]);
+  const chosen = ["one", "two", "three"].map((part) => ({ uris: [`urn:x:${part}`], dnsNames: [`${part}.example`] }));
+  const shown = await Promise.all(
+    chosen.map(async (names) => showing(bed, await makeClient(authority, { commonName: "erp", ...names }))),
+  );
+  const told = [];
+  for (const client of shown) told.push(await send(client));
+  assert.deepEqual(told, ["taken", "taken", refused]);
+});
+
+test("a login that stands no longer is nobody's limit", async () => {
+  const entries = [
+    { name: "users", secrets, limits: { messagesPerHour: 5 } },
+    { name: "apps", trustedNetworks: true, limits: { messagesPerHour: 2 } },
+  ];
+  const bed = await bedOf(entries);
+  const user = await loggedIn(bed, "shop");
+  assert.equal(await send(user), "taken");
+  bed.snapshots.set({ ...bed.snapshots.current(), credentials: new Map() });
+  assert.deepEqual([await send(user), await send(user), await send(user)], ["taken", "taken", refused]);
+});
+
 test("each ServiceAccount has the whole of it, with however many pods and tokens, and so has each person of an issuer", async () => {
   const bed = await bedOf([
     { name: "apps", serviceAccounts: accounts, oidc: [people], limits: { messagesPerHour: 2 } },

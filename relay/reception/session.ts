@@ -268,7 +268,7 @@ export class ReceptionSession implements SessionRules {
     const refused = admitSender(this.#snapshot, client, command.sender);
     if (refused !== undefined) return refused;
     if (this.#parts.spool.isFull()) return insufficientStorage;
-    return this.#quota.begin(client.principals, command.sender?.domain, command.sizeBytes);
+    return this.#quota.begin(client, command.sender?.domain, command.sizeBytes);
   }
 
   recipient(state: SessionState, envelope: Envelope, recipient: EnvelopeRecipient): Answer<Refusal | undefined> {

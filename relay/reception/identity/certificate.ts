@@ -62,11 +62,19 @@ export function isNamed(
   names: CertificateNames,
   senders: Pick<DomainDocument["senders"], "clientCertificates" | "certificateNames">,
 ): boolean {
+  return nameAmong(names, senders) !== undefined;
+}
+
+/** The name by which it is one of them; of several the first that the manifest has, so that its holder has no say in which. */
+export function nameAmong(
+  names: CertificateNames,
+  senders: Pick<DomainDocument["senders"], "clientCertificates" | "certificateNames">,
+): string | undefined {
   const { dnsNames, uris } = senders.certificateNames ?? { dnsNames: [], uris: [] };
   return (
-    senders.clientCertificates.some(({ commonName }) => commonName === names.commonName) ||
-    dnsNames.some((name) => names.dnsNames.includes(name)) ||
-    uris.some((uri) => names.uris.includes(uri) && (!isSpiffe(uri) || names.uris.length === 1))
+    senders.clientCertificates.find(({ commonName }) => commonName === names.commonName)?.commonName ??
+    dnsNames.find((name) => names.dnsNames.includes(name)) ??
+    uris.find((uri) => names.uris.includes(uri) && (!isSpiffe(uri) || names.uris.length === 1))
   );
 }
 
