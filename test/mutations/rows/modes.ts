@@ -54,8 +54,8 @@ export const modeMutations: readonly Mutation[] = [
   {
     what: "captured mail grows without end",
     file: "relay/spool/local/ledger/captured.ts",
-    old: "this.#bytes > roomBytes;",
-    new: "this.#bytes > Number.MAX_VALUE + roomBytes;",
+    old: "return this.#bytes > roomBytes ?",
+    new: "return this.#bytes > Number.MAX_VALUE + roomBytes ?",
     test: "relay/spool/local/captured.test.ts",
   },
   {
