@@ -180,6 +180,7 @@ class Performance {
     for (const line of lines) {
       const heard = await this.#ask(line);
       if (heard.code === 235) this.#wrong("a login without a password");
+      if (heard.code === 451) this.#wrong(`a login that the relay failed at: ${JSON.stringify(lines)}`);
       if (heard.code === 334 && !this.#state.isSecure) this.#wrong("a login in the clear");
       this.#refusedOrAsked(heard);
       if (heard.code !== 334) break;

@@ -7,12 +7,14 @@ import { makeCertificate, makeEd25519Key, makeRsaKey } from "../keys.ts";
 import { NextHop } from "../nexthop.ts";
 import { RelayProgram } from "../relay.ts";
 import { makeResultsDirectory } from "../results.ts";
+import { signingIssuer } from "../tokens.ts";
 import { until } from "../until.ts";
 import { grantedDomains } from "./addresses.ts";
 import { conversation } from "./conversations.ts";
 import { Ledger } from "./ledger.ts";
 import { play, type Theatre } from "./play.ts";
 import { trustedByProxy } from "./proxyheaders.ts";
+import { tokenTerms } from "./saslexchanges.ts";
 
 /** Of a pod; see operator/mailrelay/objects/podtemplate.ts. */
 const boundBytes = 512 * 2 ** 20;
@@ -54,6 +56,7 @@ function planOf(directory: string, hop: NextHop): RelayPlan {
     certificate: makeCertificate(directory, "relay.example.net"),
     listeners,
     limits: { messageSizeBytes: 40_000 },
+    tokenIssuers: [{ kind: "ServiceAccounts", ...tokenTerms, keys: [signingIssuer("ES256", "known").key] }],
   };
 }
 

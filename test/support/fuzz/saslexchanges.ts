@@ -41,6 +41,30 @@ const mechanism = pick(
 const stranger = pick("nobody", "nobody@example.com", "n".repeat(300), "", "=2C", "\xc3\xbc", "a\0b", "\xff\xfe");
 const secret = pick("no such password", "", "x".repeat(3000), "\0", "\xff");
 
+/** Of which tokens the relay knows a key. */
+export const tokenTerms = { issuer: "https://kubernetes.default.svc", audience: "mailboat" };
+
+const base64Url = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+/** What JSON may hold where words belong; left out where undefined. */
+const oddity = pick<unknown>({}, { toString: 1 }, [], ["known"], 1, null, true, "", "x".repeat(300), undefined);
+const often = <T>(wanted: T): fc.Arbitrary<unknown> =>
+  fc.oneof({ weight: 12, arbitrary: fc.constant(wanted) }, { weight: 1, arbitrary: oddity });
+
+/** Signed by nobody, and otherwise as one of the cluster would be. */
+const forged = fc
+  .record({
+    header: fc.record({ alg: often("ES256"), kid: fc.oneof(fc.constant("known"), oddity), typ: often("JWT") }),
+    claims: fc.record({
+      iss: often(tokenTerms.issuer),
+      aud: often(tokenTerms.audience),
+      exp: often(4_000_000_000),
+      nbf: often(1),
+      sub: often("system:serviceaccount:shop:checkout"),
+    }),
+  })
+  .map(({ header, claims }) => `${base64Url(header)}.${base64Url(claims)}.${"A".repeat(86)}`);
+
 const message = fc.oneof(
   fc.tuple(stranger, stranger, secret).map((parts) => parts.join("\0")),
   fc
@@ -86,4 +110,19 @@ const wrong: fc.Arbitrary<Login> = fc
     lines: [`AUTH ${name}${initial === null ? "" : ` ${initial}`}`, ...answers, "*"],
   }));
 
-export const login: fc.Arbitrary<Login> = fc.oneof({ weight: 3, arbitrary: right }, { weight: 2, arbitrary: wrong });
+/** OAUTHBEARER ends with a notice, which the client acknowledges (RFC 7628 section 3.2.3). */
+const withToken: fc.Arbitrary<Login> = forged
+  .chain((one) =>
+    pick(
+      ["OAUTHBEARER", `n,,\x01auth=Bearer ${one}\x01\x01`],
+      ["XOAUTH2", `user=\x01auth=Bearer ${one}\x01\x01`],
+      ["PLAIN", `\0\0${one}`],
+    ),
+  )
+  .map(([name = "", said = ""]) => ({ verdict: "wrong", lines: [`AUTH ${name} ${base64(said)}`, "AQ=="] }));
+
+export const login: fc.Arbitrary<Login> = fc.oneof(
+  { weight: 6, arbitrary: right },
+  { weight: 4, arbitrary: wrong },
+  { weight: 2, arbitrary: withToken },
+);
