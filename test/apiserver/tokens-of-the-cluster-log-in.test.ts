@@ -16,7 +16,7 @@ import { OperatorStage } from "../support/controlplane/operatorstage.ts";
 import { type PodStandIn, startPods } from "../support/controlplane/podstandin.ts";
 import { lackingControlPlane } from "../support/controlplane/programs.ts";
 import { type Bed, makeCertificate, openBed, snapshotOf, type SnapshotWish } from "../support/submission.ts";
-import { keepSecret } from "../support/secrets/confidence.ts";
+import { keepSecret } from "../support/secrets/disclosure.ts";
 import { signingIssuer } from "../support/tokens.ts";
 
 const skip = lackingControlPlane();

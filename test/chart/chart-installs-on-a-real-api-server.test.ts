@@ -27,7 +27,7 @@ import { OperatorProgram } from "../support/controlplane/operator.ts";
 import { lackingControlPlane, provideControlPlane } from "../support/controlplane/programs.ts";
 import { Program } from "../support/program.ts";
 import { makeResultsDirectory, repositoryRoot } from "../support/results.ts";
-import { keepSecret } from "../support/secrets/confidence.ts";
+import { keepSecret } from "../support/secrets/disclosure.ts";
 import { until } from "../support/until.ts";
 
 const skip = lackingControlPlane();

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { openClusterStage } from "../support/node/clusterstage.ts";
 import { applyExamples, mailNamespace, type MailCluster, systemNamespace } from "../support/node/mailcluster.ts";
 import { underFlow } from "../support/node/flow.ts";
-import { Greed } from "../support/node/greed.ts";
+import { TirelessSender } from "../support/node/tirelesssender.ts";
 import { until } from "../support/until.ts";
 
 const scenario = openClusterStage(import.meta.url, async (cluster) => {
@@ -76,7 +76,7 @@ scenario(
   async (cluster) => {
     const before = await cluster.podIdentities();
     await applyLimited(cluster);
-    const greed = await Greed.start(cluster, limited.domain, ["outbound-0", "outbound-1"]);
+    const sender = await TirelessSender.start(cluster, limited.domain, ["outbound-0", "outbound-1"]);
     const { longestGapSeconds } = await underFlow(cluster, "relays", async () => {
       await cluster.upgrade(["image.tag=v2"]);
       const isNew = async (): Promise<boolean> => {
@@ -95,10 +95,10 @@ scenario(
       (await cluster.podIdentities()).some((pod) => pod.startsWith("outbound-0 ") && pod.endsWith(" 1"));
     await until("the killed pod", isBack, 60_000);
     await cluster.untilCondition("mailrelay", "outbound", { type: "Ready" });
-    const { accepted, refusals, seconds } = await greed.stop();
-    let arrived = await greed.arrived();
+    const { accepted, refusals, seconds } = await sender.stop();
+    let arrived = await sender.arrived();
     const hasAll = async (): Promise<boolean> => {
-      arrived = await greed.arrived();
+      arrived = await sender.arrived();
       return accepted.every((subject) => arrived.has(subject));
     };
     await until("all that was accepted", hasAll, 60_000);

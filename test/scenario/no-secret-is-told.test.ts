@@ -1,7 +1,7 @@
 /**
  * Secrets are told nowhere: a relay that says all it can (trace), whose every secret is used rightly and wrongly, tells none of them in
  * its log, its pages, its traces, its answers and what its verbs print. What every other test's programs tell is searched too, see
- * test/support/secrets/confidence.ts; here is what no other test does.
+ * test/support/secrets/disclosure.ts; here is what no other test does.
  */
 import assert from "node:assert/strict";
 import { createPrivateKey } from "node:crypto";
@@ -21,7 +21,7 @@ import { NextHop } from "../support/nexthop.ts";
 import { InternalAuthority } from "../support/peers.ts";
 import { makeResultsDirectory } from "../support/results.ts";
 import { ScramClient } from "../support/scramclient.ts";
-import { breachesOfConfidence, hear, keepSecret } from "../support/secrets/confidence.ts";
+import { disclosures, hear, keepSecret } from "../support/secrets/disclosure.ts";
 import { openSession, type WireClient } from "../support/send.ts";
 import { openStage, sender, simpleMessage, type Stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
@@ -220,7 +220,7 @@ test("no secret is told by a relay that tells all it can", async (t) => {
   }
   await configureWrongly(stage);
   assert.equal(await stage.relay.stop(), 0);
-  assert.deepEqual(breachesOfConfidence(), []);
+  assert.deepEqual(disclosures(), []);
   const told = stage.relay.program.lines.join("\n");
   for (const what of ['"level":"info"', "535", "configuration refused"]) assert.ok(told.includes(what), what);
 });

@@ -170,7 +170,7 @@ test("of two pods the busy one gets what the other leaves, and both together sen
 });
 
 /** Sends to one pod whatever it answers, and connects again whenever that is lost. */
-class Greed {
+class TirelessSender {
   accepted = 0;
   refusals = 0;
   readonly #stop = new AbortController();
@@ -213,10 +213,10 @@ class Greed {
 test("through a kill -9 and a rollout two pods that are asked all the time send no more than one", async (t) => {
   const pods = await TwoPods.start(t, "replaced");
   const began = Date.now();
-  const greeds = [new Greed(pods, 0), new Greed(pods, 1)];
+  const senders = [new TirelessSender(pods, 0), new TirelessSender(pods, 1)];
   const untilSettled = async (): Promise<void> => {
     await pods.untilCounting();
-    await Promise.all(greeds.map((greed) => greed.refusedAgain()));
+    await Promise.all(senders.map((each) => each.refusedAgain()));
     // A pod that is killed while it has leased its share away may add to the hour what the decision says.
     const isEven = async (): Promise<boolean> => (await pods.share(0)) === 0.5 && (await pods.share(1)) === 0.5;
     await until("even shares", isEven, 30_000);
@@ -232,8 +232,8 @@ test("through a kill -9 and a rollout two pods that are asked all the time send 
   const isReplaced = (): boolean => pods.local.relayIds().filter((id) => !others.includes(id)).length === 2;
   await until("two other processes", isReplaced, 30_000);
   await untilSettled();
-  for (const greed of greeds) await greed.stop();
-  const accepted = greeds.reduce((sum, greed) => sum + greed.accepted, 0);
+  for (const each of senders) await each.stop();
+  const accepted = senders.reduce((sum, each) => sum + each.accepted, 0);
   const arrived = (): number => new Set(pods.hop.mails.map((mail) => subjectOf(mail.message))).size;
   await pods.hop.waitUntil("every accepted message", () => arrived() >= accepted, 30_000);
   const most = hour.atOnce + ((Date.now() - began) / 3_600_000) * hour.messagesPerHour + 2;

@@ -23,7 +23,7 @@ import {
 import { stableSalt } from "../../runtime/scram.ts";
 import type { TestCertificate } from "./keys.ts";
 import type { PeerFiles } from "./peers.ts";
-import { keepSecret, keepSecrets } from "./secrets/confidence.ts";
+import { keepSecret, keepSecrets } from "./secrets/disclosure.ts";
 import { secretsIn } from "./secrets/documents.ts";
 
 export const user = { name: "app", password: "correct horse" } as const;

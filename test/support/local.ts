@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { freePort } from "./ports.ts";
 import { Program } from "./program.ts";
 import { repositoryRoot } from "./results.ts";
-import { keepSecrets } from "./secrets/confidence.ts";
+import { keepSecrets } from "./secrets/disclosure.ts";
 import { secretsIn } from "./secrets/documents.ts";
 
 export interface LocalOptions {

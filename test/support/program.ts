@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { hearLines } from "./secrets/confidence.ts";
+import { hearLines } from "./secrets/disclosure.ts";
 
 export interface LogLine {
   readonly msg: string;

@@ -5,7 +5,7 @@ import { relayReport, type RelayReport } from "../../api/relayreport.ts";
 import { writeConfiguration, type RelayPlan } from "./configuration.ts";
 import { Program } from "./program.ts";
 import { repositoryRoot } from "./results.ts";
-import { hear } from "./secrets/confidence.ts";
+import { hear } from "./secrets/disclosure.ts";
 
 export interface RelayOptions {
   /** Holds configuration, spool and log; a relay started again on it goes on with its spool. */

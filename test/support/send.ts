@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { keepSecret } from "./secrets/confidence.ts";
+import { keepSecret } from "./secrets/disclosure.ts";
 
 export interface WireReply {
   readonly code: number;

@@ -1,7 +1,7 @@
 /** Issuers of tokens for tests, with real keys. */
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { readTokenKeys, type TokenKey } from "../../api/identity/tokenkey.ts";
-import { keepSecret } from "./secrets/confidence.ts";
+import { keepSecret } from "./secrets/disclosure.ts";
 
 export type Algorithm = "RS256" | "ES256" | "EdDSA";
 

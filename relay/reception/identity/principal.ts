@@ -39,7 +39,7 @@ export interface TokenProof {
 }
 
 /** What of a configuration says whether a proof stands. */
-export interface Standing extends Pick<Snapshot, "credentials" | "clientAuthorities"> {
+export interface ProofGrounds extends Pick<Snapshot, "credentials" | "clientAuthorities"> {
   readonly relay: Pick<Snapshot["relay"], "tokenIssuers">;
 }
 
@@ -48,7 +48,7 @@ export function networkPrincipal(address: string): Principal {
 }
 
 /** What is proven to the snapshot of the moment `at`; undefined when nothing of it is left. */
-export function askAgain(principal: Principal, snapshot: Standing, at: number): Principal | undefined {
+export function askAgain(principal: Principal, snapshot: ProofGrounds, at: number): Principal | undefined {
   if (isOver(principal, at)) return undefined;
   const { name, proof } = principal;
   switch (proof.kind) {

@@ -5,7 +5,7 @@ import { authenticationLineOctets } from "../../mail/limit.ts";
 import { CommandLines, type StreamEvents } from "./commandline.ts";
 import { DataFrame } from "./frame/dataframe.ts";
 import { LenientDataFrame } from "./frame/lenientframe.ts";
-import { Pace, type PaceLimits } from "./frame/pace.ts";
+import { DataPace, type DataPaceLimits } from "./frame/datapace.ts";
 
 /** The parser: the library ends the session over a long line, takes LF for a line end, and copies DATA twice. */
 export class CommandStream extends SMTPStream {
@@ -15,7 +15,7 @@ export class CommandStream extends SMTPStream {
   #flooded = false;
 
   /** Of the message under way. */
-  #pace: Pace | undefined;
+  #pace: DataPace | undefined;
 
   constructor(events: StreamEvents) {
     super();
@@ -44,8 +44,8 @@ export class CommandStream extends SMTPStream {
     goOn();
   }
 
-  receive(maxBytes: number, limits: PaceLimits): SMTPServerDataStream {
-    this.#pace = new Pace(limits, performance.now());
+  receive(maxBytes: number, limits: DataPaceLimits): SMTPServerDataStream {
+    this.#pace = new DataPace(limits, performance.now());
     this.#frame = this.#events.isLenient() ? new LenientDataFrame(this.#lines.endedBare) : new DataFrame();
     return this.startDataMode(maxBytes);
   }

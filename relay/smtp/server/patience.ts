@@ -13,7 +13,7 @@ export interface Patience {
   /** From the greeting to a login. */
   readonly loginMs: number;
   readonly idleMs: number;
-  /** Of a message, at least: see frame/pace.ts. */
+  /** Of a message, at least: see frame/datapace.ts. */
   readonly octetsPerSecond: number;
   /** Before a loud client's next connection, and before each further command of a stranger that is loud or has said a lot. */
   readonly pauseMs: number;

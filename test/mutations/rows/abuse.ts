@@ -16,17 +16,17 @@ export const abuseMutations: readonly Mutation[] = [
   },
   {
     what: "a client pays for the time that we take",
-    file: "relay/smtp/server/frame/pace.ts",
+    file: "relay/smtp/server/frame/datapace.ts",
     old: "if (this.#heldSince !== undefined) this.#until += now - this.#heldSince;",
     new: "",
-    test: "relay/smtp/server/frame/pace.test.ts",
+    test: "relay/smtp/server/frame/datapace.test.ts",
   },
   {
     what: "who was fast once may be slow for as long",
-    file: "relay/smtp/server/frame/pace.ts",
+    file: "relay/smtp/server/frame/datapace.ts",
     old: "Math.min(this.#until + (octets * 1000) / octetsPerSecond, now + idleMs)",
     new: "this.#until + (octets * 1000) / octetsPerSecond + 0 * (now + idleMs)",
-    test: "relay/smtp/server/frame/pace.test.ts",
+    test: "relay/smtp/server/frame/datapace.test.ts",
   },
   {
     what: "strangers behind an address keep out who comes to log in",

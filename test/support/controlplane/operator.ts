@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { Program } from "../program.ts";
 import { repositoryRoot } from "../results.ts";
-import { hear } from "../secrets/confidence.ts";
+import { hear } from "../secrets/disclosure.ts";
 
 export interface OperatorStart {
   /** Directly to the server, through a proxy, or as another user. */

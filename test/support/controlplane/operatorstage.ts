@@ -8,11 +8,11 @@ import { resourceOf } from "../../../operator/kube/cluster/resources.ts";
 import type { Kind } from "../../../operator/kube/objects.ts";
 import { grantCommand, usualSecretsRole } from "../../../operator/installation/rights.ts";
 import { makeResultsDirectory } from "../results.ts";
-import { keepSecrets } from "../secrets/confidence.ts";
+import { keepSecrets } from "../secrets/disclosure.ts";
 import { isSecret, secretsOfSecret } from "../secrets/documents.ts";
 import { until } from "../until.ts";
 import { openClient } from "./clients.ts";
-import { hearServer } from "./confessions.ts";
+import { hearServer } from "./toldobjects.ts";
 import {
   type AuditEntry,
   type ControlPlane,

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { usualSecretsRole } from "../../../operator/installation/rights.ts";
 import { repositoryRoot } from "../results.ts";
 import type { ControlPlane } from "./controlplane.ts";
-import { keepSecret } from "../secrets/confidence.ts";
+import { keepSecret } from "../secrets/disclosure.ts";
 
 export const operatorAccount = "mailboat-operator";
 

@@ -19,7 +19,7 @@ import {
   type ModelState,
 } from "./sessionmodel.ts";
 
-export interface Theatre {
+export interface FuzzTarget {
   readonly port: (listener: ListenerName) => number;
   readonly ledger: Ledger;
   readonly user: LoginOf;
@@ -36,16 +36,16 @@ const opensHttp = /^(?:OPTIONS|GET|HEAD|POST|PUT|DELETE|TRACE|CONNECT) .* HTTP\/
 /** The session is over, as it may be. */
 class Over extends Error {}
 
-export async function play(theatre: Theatre, conversation: Conversation): Promise<void> {
+export async function play(target: FuzzTarget, conversation: Conversation): Promise<void> {
   const { listener, isNeighbour, packet } = conversation;
   const client = await OctetClient.open({
-    port: theatre.port(listener),
-    from: theatre.address(isNeighbour),
+    port: target.port(listener),
+    from: target.address(isNeighbour),
     isTls: listener === "submissions",
     packet,
   });
   try {
-    await new Performance(theatre, client, conversation).run();
+    await new PlayedConversation(target, client, conversation).run();
   } catch (error) {
     if (!(error instanceof Over)) throw error;
   } finally {
@@ -69,15 +69,15 @@ function stateAtFirst({ listener, isNeighbour, proxy }: Conversation): ModelStat
   };
 }
 
-class Performance {
-  readonly #theatre: Theatre;
+class PlayedConversation {
+  readonly #target: FuzzTarget;
   readonly #client: OctetClient;
   readonly #conversation: Conversation;
   #state: ModelState;
   readonly #said: string[] = [];
 
-  constructor(theatre: Theatre, client: OctetClient, conversation: Conversation) {
-    this.#theatre = theatre;
+  constructor(target: FuzzTarget, client: OctetClient, conversation: Conversation) {
+    this.#target = target;
     this.#client = client;
     this.#conversation = conversation;
     this.#state = stateAtFirst(conversation);
@@ -103,7 +103,7 @@ class Performance {
     const isGreeted = heard.kind === "reply" && heard.code === 220;
     if (isGreeted === (proxy.client === "none"))
       this.#wrong(`after ${JSON.stringify(proxy.text)}: ${JSON.stringify(heard)}`);
-    this.#theatre.count(`proxy ${proxy.client}`);
+    this.#target.count(`proxy ${proxy.client}`);
     if (!isGreeted) this.#over();
   }
 
@@ -133,7 +133,7 @@ class Performance {
       this.#wrong(`no enhanced code in ${heard.code} ${heard.lines.join()}`);
     }
     this.#state = afterReply(this.#state, command, heard);
-    this.#theatre.count(`${command.verb} ${heard.code < 400 ? "taken" : "refused"}`);
+    this.#target.count(`${command.verb} ${heard.code < 400 ? "taken" : "refused"}`);
   }
 
   async #ask(line: string): Promise<HeardReply> {
@@ -154,7 +154,7 @@ class Performance {
 
   async #logIn({ mechanism, hasInitial }: Extract<Login, { verdict: "right" }>): Promise<void> {
     const expected = loginExpectation(this.#state);
-    const { name, password } = this.#theatre.user;
+    const { name, password } = this.#target.user;
     const encoded = (text: string): string => Buffer.from(text).toString("base64");
     const scram = new ScramClient({ username: name, password });
     const messages: Readonly<Record<typeof mechanism, readonly ((challenge: string) => string)[]>> = {
@@ -173,7 +173,7 @@ class Performance {
     this.#refusedOrAsked(heard);
     if (heard.code !== 235) return;
     this.#state = { ...this.#state, isLoggedIn: true };
-    this.#theatre.count(`login ${mechanism}`);
+    this.#target.count(`login ${mechanism}`);
   }
 
   async #tryLogin(lines: readonly string[]): Promise<void> {
@@ -185,7 +185,7 @@ class Performance {
       this.#refusedOrAsked(heard);
       if (heard.code !== 334) break;
     }
-    this.#theatre.count("login refused");
+    this.#target.count("login refused");
   }
 
   #refusedOrAsked({ code }: HeardReply): void {
@@ -204,12 +204,12 @@ class Performance {
   async #message(content: Content): Promise<void> {
     if (!(await this.#data())) return;
     const { transaction } = this.#state;
-    const { ledger } = this.#theatre;
+    const { ledger } = this.#target;
     const subject = ledger.nextSubject();
     await this.#client.write(`${writtenMessage(content, subject)}.\r\n`);
     const heard = await this.#hear(subject);
     this.#compare(`the message ${JSON.stringify(content)}`, content.verdict === "right" ? "yes" : "no", heard);
-    this.#theatre.count(heard.code === 250 ? "message taken" : "message refused");
+    this.#target.count(heard.code === 250 ? "message taken" : "message refused");
     this.#refusedOrAsked(heard);
     this.#state = { ...this.#state, transaction: undefined };
     if (heard.code !== 250 || transaction === undefined) return;
@@ -243,9 +243,9 @@ class Performance {
   async #breakOff({ before, content, octets, isReset }: Extract<Ending, { kind: "inMessage" }>): Promise<void> {
     await this.#step(before);
     if (!(await this.#data())) return;
-    const whole = writtenMessage(content, this.#theatre.ledger.nextSubject());
+    const whole = writtenMessage(content, this.#target.ledger.nextSubject());
     await this.#client.write(whole.slice(0, octets));
-    this.#theatre.count("message broken off");
+    this.#target.count("message broken off");
     if (isReset) {
       this.#client.reset();
       return;
@@ -258,7 +258,7 @@ class Performance {
   async #leaveBefore({ before, content }: Extract<Ending, { kind: "deaf" }>): Promise<void> {
     await this.#step(before);
     if (!(await this.#data())) return;
-    const { ledger } = this.#theatre;
+    const { ledger } = this.#target;
     const subject = ledger.nextSubject();
     const { transaction } = this.#state;
     if (transaction !== undefined && content.verdict === "right") {
@@ -273,7 +273,7 @@ class Performance {
     const heard = await this.#client.hear().catch((error: unknown) => this.#wrong(String(error)));
     if (heard.kind === "end" || heard.code === 421) {
       if (!mayEnd(this.#state) && !opensHttp.test(line)) this.#wrong(`the session ends: ${JSON.stringify(heard)}`);
-      this.#theatre.count("session ended");
+      this.#target.count("session ended");
       this.#over();
     }
     return heard;

@@ -12,7 +12,7 @@ import { until } from "../until.ts";
 import { grantedDomains } from "./addresses.ts";
 import { conversation } from "./conversations.ts";
 import { Ledger } from "./ledger.ts";
-import { play, type Theatre } from "./play.ts";
+import { play, type FuzzTarget } from "./play.ts";
 import { trustedByProxy } from "./proxyheaders.ts";
 import { tokenTerms } from "./saslexchanges.ts";
 
@@ -82,7 +82,7 @@ export async function fuzz(
     await relay.program.kill("SIGKILL");
   });
   const counts = new Map<string, number>();
-  const theatre: Theatre = {
+  const target: FuzzTarget = {
     port: (listener) => relay.port(listener),
     ledger: new Ledger(hop),
     user,
@@ -91,10 +91,10 @@ export async function fuzz(
   };
   const several = fc.array(conversation, { minLength: 1, maxLength: 8 });
   const property = fc.asyncProperty(several, async (conversations) => {
-    const played = await Promise.allSettled(conversations.map(async (one) => play(theatre, one)));
+    const played = await Promise.allSettled(conversations.map(async (one) => play(target, one)));
     const failed = played.find((one) => one.status === "rejected");
     // What is left of a run that failed is not to make the next, smaller one fail.
-    await theatre.ledger.settle().catch((error: unknown) => {
+    await target.ledger.settle().catch((error: unknown) => {
       if (failed === undefined) throw error;
     });
     if (failed !== undefined) throw failed.reason;
@@ -106,8 +106,8 @@ export async function fuzz(
   await fc.assert(property, seed === undefined ? parameters : { ...parameters, seed });
   while (performance.now() < end) await fc.assert(property, parameters);
   await until("an empty spool", async () => (await relay.status()).spool.queuedRecipients === 0);
-  await theatre.ledger.settle();
-  counts.set("message settled", theatre.ledger.settled);
+  await target.ledger.settle();
+  counts.set("message settled", target.ledger.settled);
   assert.ok(relay.peakMemoryBytes() < boundBytes, `the relay took ${relay.peakMemoryBytes()} bytes`);
   assert.deepEqual(relay.program.lines.filter(isAlarm), []);
   assert.equal(await relay.stop(), 0);

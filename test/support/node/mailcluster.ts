@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { chartFolder, helmPlaces, provideHelmProgram } from "../helm.ts";
 import { repositoryRoot, resultsDirectoryOf } from "../results.ts";
 import { until } from "../until.ts";
-import { hearNode } from "./confessions.ts";
+import { hearNode } from "./toldobjects.ts";
 import { buildMailboatImage, debianImage, mailboatRepository } from "./images.ts";
 import { Node } from "./node.ts";
 import { clientObjects, inboxObjects } from "./pods.ts";

@@ -74,7 +74,7 @@ print(json.dumps({"accepted": number, "troubles": troubles, "longestGapSeconds":
  * Sends to each pod without a pause, whatever it answers, until a file says stop. What was asked and not answered is sent again as
  * another message. Writes down which pods have refused something.
  */
-export const greedScript = `
+export const sendingScript = `
 import json, os, smtplib, ssl, sys, threading, time
 question = json.load(sys.stdin)
 tls = ssl.create_default_context()
@@ -86,8 +86,8 @@ def run(pod, host):
     number, smtp = 0, None
     while not os.path.exists(stop):
         number += 1
-        subject = "greed %s %d" % (pod, number)
-        message = "From: %s\\r\\nTo: %s\\r\\nSubject: %s\\r\\n\\r\\ngreed\\r\\n" % (question["from"], question["to"], subject)
+        subject = "sender %s %d" % (pod, number)
+        message = "From: %s\\r\\nTo: %s\\r\\nSubject: %s\\r\\n\\r\\ntireless\\r\\n" % (question["from"], question["to"], subject)
         try:
             if smtp is None:
                 smtp = smtplib.SMTP(host, question["port"], timeout=5)

@@ -114,7 +114,7 @@ test("secrets of a Secret are its passwords and keys, and no certificate", () =>
 
 function endOf(printed: string): { readonly code: number | null; readonly said: string } {
   const script = `
-    const { keepSecret } = await import("./test/support/secrets/confidence.ts");
+    const { keepSecret } = await import("./test/support/secrets/disclosure.ts");
     const { Program } = await import("./test/support/program.ts");
     const program = new Program({ command: [process.execPath, "--print", ${JSON.stringify(JSON.stringify(printed))}], logFile: "/dev/null" });
     await program.exited;

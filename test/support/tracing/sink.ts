@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { z } from "zod";
-import { hear } from "../secrets/confidence.ts";
+import { hear } from "../secrets/disclosure.ts";
 
 const value = z.union([
   z.object({ stringValue: z.string() }).transform((each) => each.stringValue),

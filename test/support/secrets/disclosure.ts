@@ -10,10 +10,10 @@ import { shortestOctets, spellingsOf } from "./spellings.ts";
 import type { Secret } from "./documents.ts";
 
 const known = new Map<string, string>();
-const voices: { readonly place: string; readonly lines: readonly string[] }[] = [];
+const outputs: { readonly place: string; readonly lines: readonly string[] }[] = [];
 /** The last text of each place that tells a new one when it is asked. */
 const pages = new Map<string, string>();
-const breaches = new Set<string>();
+const found = new Set<string>();
 let search = new Search();
 
 /** A password of less than eight octets is looked for nowhere: it is in every log. */
@@ -39,31 +39,31 @@ export function hear(place: string, text: string): void {
 
 /** Lines that grow, and are looked at when the process ends. */
 export function hearLines(place: string, lines: readonly string[]): void {
-  voices.push({ place, lines });
+  outputs.push({ place, lines });
 }
 
 function note(place: string, text: string): void {
-  for (const { label, line } of search.in(text)) breaches.add(`${label} is told by ${place}, line ${line}`);
+  for (const { label, line } of search.in(text)) found.add(`${label} is told by ${place}, line ${line}`);
 }
 
 /** All that has been told until now; what was made later than it was told is found here. */
-export function breachesOfConfidence(): readonly string[] {
+export function disclosures(): readonly string[] {
   for (const [place, text] of pages) note(place, text);
-  for (const { place, lines } of voices) note(place, lines.join("\n"));
-  return [...breaches];
+  for (const { place, lines } of outputs) note(place, lines.join("\n"));
+  return [...found];
 }
 
 /** For the test of this file alone. */
 export function forgetAll(): void {
   known.clear();
-  voices.length = 0;
+  outputs.length = 0;
   pages.clear();
-  breaches.clear();
+  found.clear();
   search = new Search();
 }
 
 process.once("exit", () => {
-  const told = breachesOfConfidence();
+  const told = disclosures();
   if (told.length === 0) return;
   process.stderr.write(`secrets were told:\n${told.join("\n")}\n`);
   process.exitCode = 1;

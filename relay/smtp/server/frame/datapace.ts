@@ -5,18 +5,18 @@
  * time is left to it. One that sends an octet now and then is through with it soon, which a time for each octet
  * (RFC 5321 section 4.5.3.2.5) would let go on for years. While we are the slow ones its time stands still.
  */
-export interface PaceLimits {
+export interface DataPaceLimits {
   readonly idleMs: number;
   /** Of a message, at least. */
   readonly octetsPerSecond: number;
 }
 
-export class Pace {
-  readonly #limits: PaceLimits;
+export class DataPace {
+  readonly #limits: DataPaceLimits;
   #until: number;
   #heldSince: number | undefined;
 
-  constructor(limits: PaceLimits, now: number) {
+  constructor(limits: DataPaceLimits, now: number) {
     this.#limits = limits;
     this.#until = now + limits.idleMs;
   }

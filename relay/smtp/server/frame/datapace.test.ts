@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pace } from "./pace.ts";
+import { DataPace } from "./datapace.ts";
 
 const limits = { idleMs: 1000, octetsPerSecond: 500 };
 
 test("an octet gives back what it costs at the least pace", () => {
-  const pace = new Pace(limits, 0);
+  const pace = new DataPace(limits, 0);
   assert.equal(pace.until, 1000);
   pace.came(1, 500);
   assert.equal(pace.until, 1002);
@@ -14,7 +14,7 @@ test("an octet gives back what it costs at the least pace", () => {
 });
 
 test("who was fast has not saved up more than the idle time", () => {
-  const pace = new Pace(limits, 0);
+  const pace = new DataPace(limits, 0);
   pace.came(1_000_000, 100);
   assert.equal(pace.until, 1100);
 });
@@ -24,7 +24,7 @@ test("an octet now and then is not enough, and the least pace is", () => {
     [49, false],
     [50, true],
   ] as const) {
-    const pace = new Pace(limits, 0);
+    const pace = new DataPace(limits, 0);
     let isInTime = true;
     for (let now = 100; now <= 1_000_000; now += 100) {
       isInTime &&= now <= (pace.until ?? 0);
@@ -35,7 +35,7 @@ test("an octet now and then is not enough, and the least pace is", () => {
 });
 
 test("while we are the slow ones its time stands still", () => {
-  const pace = new Pace(limits, 0);
+  const pace = new DataPace(limits, 0);
   pace.held(400);
   pace.held(500);
   assert.equal(pace.until, undefined);

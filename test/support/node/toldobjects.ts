@@ -1,7 +1,7 @@
 /** What a node holds when its scenarios end: its Secrets are secret, and no other object, event or log of a pod tells what is in them. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { hear, keepSecrets } from "../secrets/confidence.ts";
+import { hear, keepSecrets } from "../secrets/disclosure.ts";
 import { secretsOfSecret, type SecretObject } from "../secrets/documents.ts";
 import type { Node } from "./node.ts";
 

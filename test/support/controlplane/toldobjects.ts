@@ -2,7 +2,7 @@
 import type { Client } from "../../../operator/kube/client/client.ts";
 import type { RawObject, Resource } from "../../../operator/kube/client/resource.ts";
 import { cachedKinds, configMapResource, secretResource } from "../../../operator/kube/cluster/resources.ts";
-import { hear, keepSecrets } from "../secrets/confidence.ts";
+import { hear, keepSecrets } from "../secrets/disclosure.ts";
 import { secretsOfSecret } from "../secrets/documents.ts";
 
 const events: Resource = { apiVersion: "v1", kind: "Event", plural: "events", namespaced: true };
